@@ -1,0 +1,54 @@
+"""A frame that libav decoded comes in; float32 samples, channel by channel, go out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+from caesura.audio.collector import Collector
+from caesura.audio.format import Samples
+from caesura.audio.pcm import bounded
+from caesura.errors import BadAudio
+
+# By libav's sample type: numpy's type, the value of silence, the value of full scale above it.
+_TYPES = {
+    "u8": ("u1", 128, 2**7),
+    "s16": ("<i2", 0, 2**15),
+    "s32": ("<i4", 0, 2**31),
+    "flt": ("<f4", 0, 1),
+    "dbl": ("<f8", 0, 1),
+}
+_MAX_PLANES = 8
+
+
+def _raw(frame: av.AudioFrame, dtype: str) -> NDArray[Any]:
+    # Not frame.to_ndarray(): PyAV takes planes up to the first null pointer, and behind eight planes libav's frame
+    # has none, so it would follow a line size as if it were a pointer.
+    channels = frame.layout.nb_channels
+    if not frame.format.is_planar:
+        flat: NDArray[Any] = np.frombuffer(memoryview(frame.planes[0]), dtype, frame.samples * channels)
+        return flat.reshape(-1, channels).T
+    if channels > _MAX_PLANES:
+        raise BadAudio(f"{channels} channels of coded audio: must be {_MAX_PLANES} at most (more only uncoded)")
+    return np.stack([np.frombuffer(memoryview(plane), dtype, frame.samples) for plane in frame.planes[:channels]])
+
+
+def samples_of(frame: av.AudioFrame) -> Samples:
+    """All samples of a decoded frame, shape (channels, n), in -1..1. Raises BadAudio."""
+    name = frame.format.packed.name
+    if name not in _TYPES:
+        raise BadAudio(f"decoded samples of type {name}: must be one of {', '.join(_TYPES)}")
+    dtype, silence, full = _TYPES[name]
+    raw = _raw(frame, dtype)
+    if dtype.startswith("<f"):
+        return np.ascontiguousarray(bounded(raw))
+    return np.ascontiguousarray((raw.astype(np.float32) - np.float32(silence)) / np.float32(full))
+
+
+def put_frame(into: Collector, frame: av.AudioFrame) -> None:
+    """Hands a decoded frame on. Raises BadAudio when its rate or channels cannot be."""
+    into.declare(frame.sample_rate, frame.layout.nb_channels)
+    into.put(samples_of(frame), frame.sample_rate)

@@ -1,0 +1,94 @@
+"""Decoded blocks of any rate come in; 16 kHz samples, mixed down or channel by channel, go out."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+
+from caesura.audio.format import OUTPUT_RATE, Samples, check_channels, check_rate
+from caesura.audio.resample import Resampler
+from caesura.errors import BadAudio
+
+
+class Collector:
+    """Where every decoder puts what it decoded.
+
+    Each block is mixed and resampled as it comes, so a long decode never holds more than one block
+    at the source's rate. `frames` counts the source samples of one channel.
+    """
+
+    def __init__(self, *, split: bool) -> None:
+        self._split = split
+        self._ready: list[Samples] = []
+        self._resampler: Resampler | None = None
+        self._rate = 0
+        self._past = Fraction(0)
+        self._rate_frames = 0
+        self.frames = 0
+        self.channels: int | None = None if split else 1
+
+    @property
+    def seconds(self) -> float:
+        """Source samples over source rate."""
+        if not self._rate:
+            return 0.0
+        if not self._past:
+            return self._rate_frames / self._rate
+        return float(self._past + Fraction(self._rate_frames, self._rate))
+
+    def declare(self, rate: int, channels: int) -> None:
+        """What the next blocks will be. Raises BadAudio when no stream can be like that."""
+        check_rate(rate)
+        check_channels(channels)
+        out = channels if self._split else 1
+        if self.channels is not None and self.channels != out:
+            raise BadAudio(f"the stream changed from {self.channels} to {channels} channels")
+        self.channels = out
+        if rate != self._rate:
+            self._change_rate(rate)
+
+    def put(self, samples: Samples, rate: int) -> None:
+        """One block, shape (channels, n). Raises BadAudio when it cannot belong to this stream."""
+        channels, frames = samples.shape
+        if not frames:
+            return
+        if rate != self._rate or channels != self.channels:
+            self.declare(rate, channels)
+        self.frames += frames
+        self._rate_frames += frames
+        if not self._split and channels > 1:
+            samples = samples.mean(axis=0, dtype=np.float32, keepdims=True)
+        if rate != OUTPUT_RATE:
+            samples = self._resampled(samples)
+        if samples.shape[1]:
+            self._ready.append(samples)
+
+    def finish(self) -> None:
+        """Gets the last samples out of the resampler; idempotent."""
+        if self._resampler is not None:
+            self._ready.append(self._resampler.finish())
+            self._resampler = None
+
+    def take(self) -> Samples:
+        """All samples since the last call, shape (channels, n)."""
+        ready = self._ready
+        if len(ready) == 1:
+            self._ready = []
+            return ready[0]
+        if not ready:
+            return np.empty((self.channels or 1, 0), np.float32)
+        self._ready = []
+        return np.concatenate(ready, axis=1)
+
+    def _resampled(self, samples: Samples) -> Samples:
+        if self._resampler is None:
+            self._resampler = Resampler(self._rate, samples.shape[0])
+        return self._resampler.feed(samples)
+
+    def _change_rate(self, rate: int) -> None:
+        # AAC with an undeclared SBR layer and chained Ogg streams change their rate on the way.
+        self.finish()
+        if self._rate:
+            self._past += Fraction(self._rate_frames, self._rate)
+        self._rate, self._rate_frames = rate, 0

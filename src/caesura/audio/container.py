@@ -1,0 +1,176 @@
+"""The first bytes of an undeclared stream come in; the decoder that understands the stream goes out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from caesura.audio.collector import Collector
+from caesura.audio.decoder import Decoder
+from caesura.audio.demux import ADTS, MATROSKA, MP3, OGG, DemuxDecoder
+from caesura.audio.flac import FlacDecoder
+from caesura.audio.mp4 import Mp4Decoder
+from caesura.audio.wav import WavDecoder
+from caesura.errors import BadAudio
+
+_Opener = Callable[[Collector], Decoder]
+
+
+def open_ogg(into: Collector) -> Decoder:
+    """The decoder of an Ogg stream, whatever codec it holds."""
+    return DemuxDecoder(into, OGG)
+
+
+def _open_matroska(into: Collector) -> Decoder:
+    return DemuxDecoder(into, MATROSKA)
+
+
+def _open_mp3(into: Collector) -> Decoder:
+    return DemuxDecoder(into, MP3)
+
+
+def _open_adts(into: Collector) -> Decoder:
+    return DemuxDecoder(into, ADTS)
+
+
+_MAGIC: tuple[tuple[int, bytes, _Opener], ...] = (
+    (0, b"RIFF", WavDecoder),
+    (0, b"RF64", WavDecoder),
+    (0, b"fLaC", FlacDecoder),
+    (0, b"OggS", open_ogg),
+    (0, b"\x1a\x45\xdf\xa3", _open_matroska),
+    (4, b"ftyp", Mp4Decoder),
+    (4, b"styp", Mp4Decoder),
+    (4, b"moov", Mp4Decoder),
+    (4, b"mdat", Mp4Decoder),
+    (4, b"free", Mp4Decoder),
+    (4, b"skip", Mp4Decoder),
+    (4, b"wide", Mp4Decoder),
+)
+_MAGIC_BYTES = 8
+_PROBE_BYTES = 4096
+_ID3_BYTES = 10
+_KNOWN = "must be WAV, FLAC, Ogg, WebM, MP4, MP3 or AAC (raw audio needs encoding and sample_rate)"
+
+# MPEG audio, kbit/s by (MPEG-1 or not, layer) and the header's index 1..14.
+_BITRATES = {
+    (True, 1): (32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448),
+    (True, 2): (32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384),
+    (True, 3): (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),
+    (False, 1): (32, 48, 56, 64, 80, 96, 112, 128, 144, 160, 176, 192, 224, 256),
+    (False, 2): (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
+    (False, 3): (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
+}
+_MPEG1_RATES = (44_100, 48_000, 32_000)
+
+
+def _mpeg_frame(head: bytes, at: int) -> tuple[int, _Opener] | None:
+    # Length and decoder of the MPEG audio or ADTS frame whose header is at `at`, if there is one.
+    if len(head) < at + 6 or head[at] != 0xFF or head[at + 1] & 0xE0 != 0xE0:
+        return None
+    if head[at + 1] & 0xF6 == 0xF0:
+        length = int.from_bytes(head[at + 3 : at + 6]) >> 5 & 0x1FFF
+        return (length, _open_adts) if length > 7 and head[at + 2] >> 2 & 15 < 13 else None
+    length = _mpeg_length(head[at + 1], head[at + 2])
+    return (length, _open_mp3) if length else None
+
+
+def _mpeg_length(second: int, third: int) -> int:
+    # 0 where version, layer, bit rate or sample rate is one that does not exist.
+    version, layer = second >> 3 & 3, 4 - (second >> 1 & 3)
+    rate_code, bitrate_code = third >> 2 & 3, third >> 4
+    if version == 1 or layer == 4 or rate_code == 3 or bitrate_code in (0, 15):
+        return 0
+    mpeg1 = version == 3
+    rate = _MPEG1_RATES[rate_code] >> {3: 0, 2: 1, 0: 2}[version]
+    bitrate = _BITRATES[mpeg1, layer][bitrate_code - 1] * 1000
+    if layer == 1:
+        return (12 * bitrate // rate + (third >> 1 & 1)) * 4
+    return (144 if mpeg1 or layer == 2 else 72) * bitrate // rate + (third >> 1 & 1)
+
+
+def _find_mpeg(head: bytes, *, final: bool) -> tuple[int, _Opener] | None:
+    # A stream may be joined inside a frame: two headers at the right distance make it MPEG audio.
+    at = head.find(0xFF)
+    while at >= 0:
+        frame = _mpeg_frame(head, at)
+        if frame is not None:
+            following = _mpeg_frame(head, at + frame[0])
+            if (following is not None and following[1] is frame[1]) or (final and at == 0):
+                return at, frame[1]
+        at = head.find(0xFF, at + 1)
+    return None
+
+
+class ContainerDecoder:
+    """A stream that says itself what it is, by its first bytes.
+
+    Raises BadAudio from `feed` when the first 4 KiB (an ID3 tag not counted) are nothing known.
+    """
+
+    def __init__(self, into: Collector) -> None:
+        self._into = into
+        self._head = b""
+        self._skip = 0
+        self._inner: Decoder | None = None
+        self._closed = False
+
+    def feed(self, data: bytes) -> None:
+        """Decodes what can be decoded now. Raises BadAudio."""
+        if self._skip:
+            dropped = min(self._skip, len(data))
+            self._skip -= dropped
+            data = data[dropped:]
+        if self._inner is not None:
+            self._inner.feed(data)
+        elif data:
+            self._head += data
+            self._recognise(final=False)
+
+    def finish(self) -> None:
+        """Decodes the rest. Raises BadAudio when it was never clear what the stream is."""
+        if self._inner is None and self._head:
+            self._recognise(final=True)
+        if self._inner is not None:
+            self._inner.finish()
+        elif self._skip:
+            raise BadAudio("the stream ended inside its ID3 tag")
+
+    def close(self) -> None:
+        """Gives up; also what is being opened just now."""
+        self._closed = True
+        if self._inner is not None:
+            self._inner.close()
+
+    def _recognise(self, *, final: bool) -> None:
+        if self._skip_id3():
+            return
+        opener = self._by_magic()
+        if opener is None and (final or len(self._head) >= _MAGIC_BYTES):
+            found = _find_mpeg(self._head[: 2 * _PROBE_BYTES], final=final)
+            if found is not None:
+                self._head, opener = self._head[found[0] :], found[1]
+            elif final or len(self._head) >= _PROBE_BYTES:
+                raise BadAudio(f"audio that begins with {self._head[:8]!r} is of no known kind: {_KNOWN}")
+        if opener is not None:
+            head, self._head = self._head, b""
+            self._inner = opener(self._into)
+            if self._closed:
+                self._inner.close()
+            self._inner.feed(head)
+
+    def _by_magic(self) -> _Opener | None:
+        return next((opener for at, magic, opener in _MAGIC if self._head.startswith(magic, at)), None)
+
+    def _skip_id3(self) -> bool:
+        # True while a tag, which may be pictures of any size, is (or may be) on its way past.
+        if not self._head.startswith(b"ID3"):
+            return False
+        if len(self._head) < _ID3_BYTES:
+            return True
+        size = 0
+        for byte in self._head[6:_ID3_BYTES]:
+            size = size << 7 | byte & 0x7F
+        size += _ID3_BYTES * (2 if self._head[5] & 0x10 else 1)
+        self._skip = max(0, size - len(self._head))
+        self._head = self._head[size:]
+        return not self._head

@@ -1,0 +1,251 @@
+"""Container bytes cut anywhere come in; samples go out, from libav on a thread that runs only while it is fed."""
+
+from __future__ import annotations
+
+import io
+import threading
+import weakref
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from queue import SimpleQueue
+from typing import Protocol, cast
+
+import av
+from av.audio.stream import AudioStream as LibavStream
+from av.container import InputContainer
+
+from caesura.audio.avframe import put_frame
+from caesura.audio.collector import Collector
+from caesura.audio.format import check_channels
+from caesura.errors import BadAudio
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """One kind of container.
+
+    `name` is for people, `demuxer` is libav's. `patience` is how many bytes may come without one
+    decoded sample before it is no audio: more where pictures may lie in front.
+    """
+
+    name: str
+    demuxer: str
+    patience: int
+
+
+_MEBIBYTE = 1024 * 1024
+OGG = Container("Ogg", "ogg", 16 * _MEBIBYTE)
+MATROSKA = Container("WebM or Matroska", "matroska", 16 * _MEBIBYTE)
+MP4 = Container("MP4", "mov", 16 * _MEBIBYTE)
+MP3 = Container("MP3", "mp3", 256 * 1024)
+ADTS = Container("AAC", "aac", 64 * 1024)
+
+# The demuxer is known, so libav need not look at more than it needs to begin.
+_OPTIONS = {"probesize": "32", "analyzeduration": "0"}
+_READ_BYTES = 4096
+_BROKEN_PACKETS = 64
+_BROKEN_READS = 16
+
+
+class _Reader(Protocol):
+    def read(self, size: int = ..., /) -> bytes: ...
+
+
+class _Abandoned(Exception):
+    """Nobody wants the audio any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    # The thread's last word: what went wrong, if anything did.
+    error: Exception | None
+
+
+_ABANDON = object()
+
+
+class _Exchange:
+    """Two queues between feeder and demuxer; exactly one of the two runs at any time.
+
+    The demuxer's `read` returns what was fed; when that is used up it says so, and the feeder goes on.
+    """
+
+    def __init__(self) -> None:
+        self._fed: SimpleQueue[bytes | object] = SimpleQueue()
+        self._said: SimpleQueue[_Ended | None] = SimpleQueue()
+        self._left = memoryview(b"")
+        self._hungry = False
+        self._over = False
+
+    def give(self, data: bytes) -> _Ended | None:
+        """Feeder: waits until the demuxer has used `data` (empty: the end) or has ended."""
+        self._fed.put(data)
+        return self._said.get()
+
+    def abandon(self) -> None:
+        """Anybody: the next read ends the demuxer."""
+        self._fed.put(_ABANDON)
+
+    def read(self, size: int = _READ_BYTES, /) -> bytes:
+        """Demuxer: some bytes, none at the end."""
+        if not self._left and not self._over:
+            if self._hungry:
+                self._said.put(None)
+            self._hungry = True
+            data = self._fed.get()
+            if not isinstance(data, bytes):
+                raise _Abandoned
+            self._left, self._over = memoryview(data), not data
+        piece = bytes(self._left[:size])
+        self._left = self._left[size:]
+        return piece
+
+    def end(self, error: Exception | None) -> None:
+        """Demuxer: nothing more will be read."""
+        self._said.put(_Ended(error))
+
+
+class _Reading:
+    """One run of libav over a reader, into a collector."""
+
+    def __init__(self, into: Collector, container: Container, reader: _Reader) -> None:
+        self._into = into
+        self._container = container
+        self._reader = reader
+        self._read = 0
+        self._broken = 0
+
+    def run(self) -> None:
+        """Reads and decodes to the end. Raises BadAudio."""
+        try:
+            source = cast(InputContainer, self._open())
+        except av.FFmpegError as error:
+            raise BadAudio(f"the header of the {self._container.name} stream cannot be read") from error
+        with source:
+            stream = self._choose(source)
+            for packet in self._packets(source, stream):
+                self._decode(stream, packet)
+        if self._broken and not self._into.frames:
+            raise BadAudio(f"nothing in the {self._container.name} stream can be decoded")
+
+    def read(self, size: int = _READ_BYTES, /) -> bytes:
+        """For libav; stops a stream that never comes to audio."""
+        if self._read > self._container.patience and not self._into.frames:
+            raise BadAudio(f"no audio in the first {self._read} bytes of the {self._container.name} stream")
+        data = self._reader.read(size)
+        self._read += len(data)
+        return data
+
+    def _open(self) -> object:
+        seekable = isinstance(self._reader, io.BytesIO)
+        source = self._reader if seekable else self
+        return av.open(
+            source,
+            "r",
+            format=self._container.demuxer,
+            options=_OPTIONS,
+            # Titles and names are nothing to us, and often not in the encoding they should be in.
+            metadata_errors="replace",
+            buffer_size=_READ_BYTES,
+        )
+
+    def _choose(self, source: InputContainer) -> LibavStream:
+        if not source.streams.audio:
+            raise BadAudio(f"the {self._container.name} stream holds no audio")
+        stream = source.streams.audio[0]
+        # The stubs do not say so, but there is no context where libav has no decoder.
+        context: object = stream.codec_context
+        if context is None:
+            raise BadAudio(f"the codec in the {self._container.name} stream is unknown")
+        check_channels(stream.codec_context.layout.nb_channels or 1)
+        stream.codec_context.thread_count = 1
+        return stream
+
+    def _packets(self, source: InputContainer, stream: LibavStream) -> Iterator[av.Packet[LibavStream]]:
+        # A damaged place makes libav's reading fail once and go on behind it.
+        broken = 0
+        while broken < _BROKEN_READS:
+            try:
+                for packet in source.demux(stream):
+                    broken = 0
+                    yield packet
+                return
+            except av.FFmpegError:
+                broken += 1
+        raise BadAudio(f"the {self._container.name} stream is damaged beyond reading")
+
+    def _decode(self, stream: LibavStream, packet: av.Packet[LibavStream]) -> None:
+        try:
+            for frame in stream.decode(packet):
+                put_frame(self._into, frame)
+        except av.FFmpegError as error:
+            self._broken += 1
+            if self._broken >= _BROKEN_PACKETS and not self._into.frames:
+                raise BadAudio(f"nothing in the {self._container.name} stream can be decoded") from error
+
+
+def decode_whole(into: Collector, container: Container, data: io.BytesIO) -> None:
+    """Decodes a complete file that libav may seek in, on this thread. Raises BadAudio."""
+    _Reading(into, container, data).run()
+
+
+def _demux(exchange: _Exchange, reading: Callable[[], None]) -> None:
+    error: Exception | None = None
+    try:
+        reading()
+    except _Abandoned:
+        pass
+    except Exception as caught:  # noqa: BLE001 - the feeder raises it; swallowed here it would wait for ever
+        error = caught
+    exchange.end(error)
+
+
+class DemuxDecoder:
+    """A container as a stream, one daemon thread while there is something to wait for.
+
+    `feed` returns when libav asks for more, so all it could decode has been decoded by then, and
+    the same bytes give the same samples however they were cut.
+    """
+
+    def __init__(self, into: Collector, container: Container) -> None:
+        self._into = into
+        self._container = container
+        self._exchange = _Exchange()
+        self._started = False
+        self._ended: _Ended | None = None
+        self._finalizer = weakref.finalize(self, self._exchange.abandon)
+        # A thread that waits for bytes is no reason to hold up the interpreter's end.
+        self._finalizer.atexit = False
+
+    def feed(self, data: bytes) -> None:
+        """Decodes what can be decoded now. Raises BadAudio."""
+        if not data:
+            return
+        if self._ended is not None:
+            return
+        self._give(data)
+
+    def finish(self) -> None:
+        """Decodes the rest. A stream that was cut off counts as far as it goes. Raises BadAudio."""
+        if self._started and self._ended is None and self._finalizer.alive:
+            self._give(b"")
+        self.close()
+
+    def close(self) -> None:
+        """Ends the thread, at its next read."""
+        self._finalizer()
+
+    def _give(self, data: bytes) -> None:
+        if not self._started:
+            self._started = True
+            reading = _Reading(self._into, self._container, self._exchange)
+            name = f"demux-{self._container.demuxer}"
+            threading.Thread(target=_demux, args=(self._exchange, reading.run), name=name, daemon=True).start()
+        self._ended = self._exchange.give(data)
+        if self._ended is not None and self._ended.error is not None:
+            self._fail(self._ended.error, cut_off=not data)
+
+    def _fail(self, error: Exception, *, cut_off: bool) -> None:
+        if cut_off and self._into.frames and isinstance(error, BadAudio):
+            return
+        raise error

@@ -1,0 +1,67 @@
+"""What a listener declares about their audio comes in; checked values that every decoder agrees on go out."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from caesura.errors import BadAudio
+
+Samples = NDArray[np.float32]
+"""Float32 in -1..1, shape (channels, n)."""
+
+OUTPUT_RATE = 16_000
+"""Hz of everything that leaves this package."""
+
+MIN_RATE, MAX_RATE = 4_000, 192_000
+MAX_CHANNELS = 20
+
+
+class Encoding(enum.StrEnum):
+    """How raw audio is coded; the values are the wire's spelling."""
+
+    LINEAR16 = "linear16"
+    """16-bit signed integers, little endian."""
+    LINEAR32 = "linear32"
+    """32-bit floats, little endian, full scale at -1..1."""
+    MULAW = "mulaw"
+    """G.711 mu-law, one byte a sample."""
+    ALAW = "alaw"
+    """G.711 A-law, one byte a sample."""
+    FLAC = "flac"
+    """A native FLAC stream, in pieces of any size."""
+    OPUS = "opus"
+    """Bare Opus packets, exactly one in each message; mono or stereo."""
+    OGG_OPUS = "ogg-opus"
+    """Opus in an Ogg stream, in pieces of any size."""
+
+
+@dataclass(frozen=True, slots=True)
+class AudioFormat:
+    """What was declared about a stream before its first byte.
+
+    `encoding` None means a container that says itself what it holds; `sample_rate` (Hz) and
+    `channels` are then not looked at, nor are they for FLAC and Ogg, whose headers know better.
+    Opus always decodes at 48 kHz, whatever `sample_rate` says: an Opus packet has no other clock.
+    """
+
+    encoding: Encoding | None
+    sample_rate: int | None
+    channels: int = 1
+
+
+def check_rate(rate: int | None) -> int:
+    """The sample rate, if it is one. Raises BadAudio."""
+    if rate is None or not MIN_RATE <= rate <= MAX_RATE:
+        raise BadAudio(f"sample rate {rate} Hz: must be {MIN_RATE} to {MAX_RATE}")
+    return rate
+
+
+def check_channels(channels: int, most: int = MAX_CHANNELS) -> int:
+    """The channel count, if it is one. Raises BadAudio."""
+    if not 1 <= channels <= most:
+        raise BadAudio(f"{channels} audio channels: must be 1 to {most}")
+    return channels

@@ -1,0 +1,56 @@
+"""Bare Opus packets, one in each message, come in; their samples go out."""
+
+from __future__ import annotations
+
+import av
+from av.audio.codeccontext import AudioCodecContext
+from av.stream import Stream
+
+from caesura.audio.avframe import put_frame
+from caesura.audio.collector import Collector
+from caesura.audio.format import check_channels
+from caesura.errors import BadAudio
+
+_RATE = 48_000
+_LAYOUTS = ("mono", "stereo")
+_PATIENCE = 64
+
+
+class OpusDecoder:
+    """Opus without a container: a message is a packet, so a packet must never be split or joined.
+
+    A packet that cannot be decoded is skipped. There is no header to tell the encoder's pre-skip,
+    so the 6.5 ms of its warm-up stay in the sound.
+    """
+
+    def __init__(self, into: Collector, channels: int) -> None:
+        self._into = into
+        self._codec = AudioCodecContext.create("opus", "r")
+        self._codec.layout = _LAYOUTS[check_channels(channels, len(_LAYOUTS)) - 1]
+        self._codec.sample_rate = _RATE
+        self._codec.thread_count = 1
+        self._broken = 0
+
+    def feed(self, packet: bytes) -> None:
+        """Decodes one packet. Raises BadAudio when none of the first 64 was one."""
+        if not packet:
+            return
+        try:
+            self._put(av.Packet(packet))
+        except av.FFmpegError as error:
+            self._broken += 1
+            if self._broken >= _PATIENCE and not self._into.frames:
+                raise BadAudio(f"{self._broken} messages and not one Opus packet among them") from error
+
+    def finish(self) -> None:
+        """The decoder's tail. Raises BadAudio when there were packets and none could be decoded."""
+        self._put(None)
+        if self._broken and not self._into.frames:
+            raise BadAudio("no message was an Opus packet")
+
+    def close(self) -> None:
+        """Nothing to free."""
+
+    def _put(self, packet: av.Packet[Stream] | None) -> None:
+        for frame in self._codec.decode(packet):
+            put_frame(self._into, frame)

@@ -1,0 +1,116 @@
+"""Messages of bytes in any format we know come in; 16 kHz float32 samples go out at once."""
+
+from __future__ import annotations
+
+from caesura.audio.collector import Collector
+from caesura.audio.container import ContainerDecoder, open_ogg
+from caesura.audio.decoder import Decoder
+from caesura.audio.flac import FlacDecoder
+from caesura.audio.format import AudioFormat, Encoding, Samples, check_channels, check_rate
+from caesura.audio.opus import OpusDecoder
+from caesura.audio.pcm import RAW, PcmDecoder
+from caesura.errors import BadAudio, UsageError
+
+
+class AudioStream:
+    """One listener's audio, decoded as it comes.
+
+    `split` True keeps every channel apart, False mixes them down to one (their mean). Use it from one
+    thread; only `close` may come from another. Nothing is allocated before the first byte. The
+    samples that `feed` and `finish` return, laid end to end, do not depend on how the bytes were cut,
+    except for bare Opus, where a message is a packet.
+    """
+
+    def __init__(self, format: AudioFormat, *, split: bool) -> None:
+        self._format = format
+        self._collector = Collector(split=split)
+        self._decoder: Decoder | None = None
+        self._refusal: BadAudio | None = None
+        self._finished = False
+        self._closed = False
+        if format.encoding in RAW:
+            self._collector.declare(check_rate(format.sample_rate), check_channels(format.channels))
+
+    @property
+    def channels(self) -> int | None:
+        """Channels out: 1 when mixed down, otherwise None until the audio has said how many it has."""
+        return self._collector.channels
+
+    @property
+    def seconds(self) -> float:
+        """Length of what was decoded: source samples over source rate, never rounded on the way."""
+        return self._collector.seconds
+
+    def feed(self, message: bytes) -> Samples:
+        """Takes the next bytes, of any number.
+
+        Returns all samples that became available, shape (channels, n), n 0 when there are none;
+        (1, 0) while the number of channels is unknown. After `close` the bytes are dropped.
+
+        Raises:
+            BadAudio: it is certain that this is not the audio that was declared, or none we know;
+                raised again by every later call.
+            UsageError: the stream was finished.
+        """
+        if self._finished:
+            raise UsageError("the audio stream is finished: feed a new one")
+        if message and not self._closed:
+            self._run(message)
+        return self._collector.take()
+
+    def finish(self) -> Samples:
+        """No more bytes will come: the tails of decoder and resampler; idempotent, then (channels, 0).
+
+        A stream that was cut off counts as far as it could be decoded.
+
+        Raises:
+            BadAudio: bytes came but they ended before there could be audio, or none of it was.
+        """
+        if not self._finished and not self._closed:
+            self._run(None)
+            self._collector.finish()
+        self._finished = True
+        return self._collector.take()
+
+    def close(self) -> None:
+        """Gives the stream up and frees its thread; idempotent; may be called from any thread."""
+        self._closed = True
+        if self._decoder is not None:
+            self._decoder.close()
+
+    def _run(self, message: bytes | None) -> None:
+        if self._refusal is not None:
+            raise self._refusal
+        try:
+            if message is None:
+                if self._decoder is not None:
+                    self._decoder.finish()
+            else:
+                self._opened().feed(message)
+        except BadAudio as refusal:
+            self._refusal = refusal
+            if self._decoder is not None:
+                self._decoder.close()
+            raise
+
+    def _opened(self) -> Decoder:
+        if self._decoder is None:
+            self._decoder = _open(self._collector, self._format)
+            if self._closed:
+                self._decoder.close()
+        return self._decoder
+
+
+def _open(into: Collector, declared: AudioFormat) -> Decoder:
+    match declared.encoding:
+        case None:
+            return ContainerDecoder(into)
+        case Encoding.FLAC:
+            return FlacDecoder(into)
+        case Encoding.OGG_OPUS:
+            return open_ogg(into)
+        case Encoding.OPUS:
+            return OpusDecoder(into, declared.channels)
+        case Encoding.LINEAR16 | Encoding.LINEAR32 | Encoding.MULAW | Encoding.ALAW:
+            rate = check_rate(declared.sample_rate)
+            return PcmDecoder(into, RAW[declared.encoding], rate, declared.channels)

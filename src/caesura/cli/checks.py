@@ -1,0 +1,227 @@
+"""This machine in; findings about its packages, codecs, devices, engines and memory, each with what to do, out."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from caesura.cli.child import running_server
+from caesura.cli.footprint import (
+    FRONT_LIMIT,
+    INSTALLED_LIMIT,
+    MEGABYTE,
+    WORKER_LIMIT,
+    extra_closure,
+    family,
+    installed_bytes,
+)
+from caesura.cli.recording import TEXT, Recording
+from caesura.cli.stream import Message, Target, Transcript, stream
+from caesura.errors import CaesuraError
+from caesura.protocol.messages import ClientMessage, CloseStream
+
+CHUNK_BYTES = 16_000
+WRONG_WORDS_ALLOWED = 2
+
+CODECS = {
+    "linear16": "pcm_s16le",
+    "linear32": "pcm_f32le",
+    "mulaw": "pcm_mulaw",
+    "alaw": "pcm_alaw",
+    "flac": "flac",
+    "opus": "libopus",
+    "ogg-opus": "libopus",
+    "mp3": "mp3float",
+    "aac (in MP4)": "aac",
+    "vorbis (in Ogg, WebM)": "vorbis",
+}
+"""What may be inside a stream, and the decoder that hears it."""
+
+ENCODERS = {"mp3float": "libmp3lame"}
+"""Where the encoder has another name; encoding is needed by tests and benches only."""
+
+CONTAINERS = {"WAV": "wav", "FLAC": "flac", "MP3": "mp3", "Ogg": "ogg", "WebM": "webm", "MP4": "mp4"}
+"""What may be around a stream, and its name to FFmpeg."""
+
+
+class State(Enum):
+    """How well a thing works."""
+
+    WORKS = "works"
+    LIMITED = "limited"
+    BROKEN = "broken"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What was looked at, what was found, and what to do when it does not work."""
+
+    section: str
+    name: str
+    state: State
+    detail: str
+    advice: str = ""
+
+
+def check_packages() -> Iterator[Finding]:
+    """Is everything installed that the server needs, and how large is it?"""
+    closure = extra_closure("server")
+    missing = sorted(name for name, package in closure.items() if package is None)
+    for name in missing:
+        yield Finding("packages", name, State.BROKEN, "not installed", "pip install 'caesura[server]'")
+    size = installed_bytes([package for package in closure.values() if package])
+    yield _weighed("server extra, installed", size, INSTALLED_LIMIT, partial=bool(missing))
+
+
+def _weighed(name: str, size: int, limit: int, *, partial: bool = False) -> Finding:
+    detail = f"{size / MEGABYTE:.0f} MB of at most {limit / MEGABYTE:.0f} MB"
+    if partial:
+        return Finding("footprint", name, State.LIMITED, f"{detail}, incomplete", "see packages")
+    state = State.WORKS if size <= limit else State.LIMITED
+    return Finding("footprint", name, state, detail, "" if size <= limit else "heavier than promised: please report it")
+
+
+def check_codecs() -> Iterator[Finding]:
+    """Can every encoding and container of the wire be decoded?"""
+    try:
+        import av
+    except ImportError as error:
+        yield Finding("codecs", "PyAV", State.BROKEN, str(error), "pip install 'caesura[server]'")
+        return
+    for name, decoder in CODECS.items():
+        yield _codec(name, _has_codec(av, decoder, "r"), _has_codec(av, ENCODERS.get(decoder, decoder), "w"))
+    for name, demuxer in CONTAINERS.items():
+        reads = any(demuxer in known.split(",") for known in av.formats_available)
+        yield _codec(f"{name} container", reads, reads and av.ContainerFormat(demuxer).is_output)
+
+
+def _has_codec(av: Any, name: str, mode: str) -> bool:
+    try:
+        av.codec.Codec(name, mode)
+    except ValueError:
+        return False
+    return True
+
+
+def _codec(name: str, decodes: bool, encodes: bool) -> Finding:
+    if not decodes:
+        return Finding("codecs", name, State.BROKEN, "cannot be decoded", "pip install --force-reinstall av")
+    return Finding("codecs", name, State.WORKS, "decodes, encodes" if encodes else "decodes")
+
+
+def check_devices() -> Iterator[Finding]:
+    """What is there to compute on?"""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    state = State.WORKS if cores > 1 else State.LIMITED
+    advice = "" if cores > 1 else "one core serves a few streams; give it two for more"
+    yield Finding("devices", "CPU", state, f"{cores} cores to use", advice)
+    try:
+        import onnxruntime
+    except ImportError as error:
+        yield Finding("devices", "onnxruntime", State.BROKEN, str(error), "pip install 'caesura[server]'")
+        return
+    for provider in onnxruntime.get_available_providers():
+        used = provider == "CPUExecutionProvider"
+        detail = "used by the engine and the VAD" if used else "there, not used: both run on the CPU"
+        name = f"onnxruntime {provider.removesuffix('ExecutionProvider')}"
+        yield Finding("devices", name, State.WORKS, detail)
+
+
+def check_vad(recording: Recording) -> Iterator[Finding]:
+    """Does the voice activity model load, and tell this recording's speech from silence?"""
+    try:
+        import numpy as np
+
+        from caesura.speech.vad import SileroVad, load_silero
+
+        vad = SileroVad(load_silero())
+        speech = np.frombuffer(recording.pcm, "<i2").astype(np.float32) / np.float32(32768)
+        heard = float(vad.hear(speech).max())
+        quiet = float(SileroVad(load_silero()).hear(np.zeros(16_000, np.float32)).max())
+    except (ImportError, OSError, CaesuraError) as error:
+        yield Finding("engines", "VAD (Silero)", State.BROKEN, str(error), "pip install 'caesura[server]'")
+        return
+    if heard > 0.5 > quiet:
+        yield Finding("engines", "VAD (Silero)", State.WORKS, f"speech {heard:.2f}, silence {quiet:.2f}")
+    else:
+        detail = f"speech {heard:.2f}, silence {quiet:.2f}: cannot tell them apart"
+        yield Finding("engines", "VAD (Silero)", State.BROKEN, detail, "pip install --force-reinstall faster-whisper")
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What one engine made of the recording, and what its server weighed then."""
+
+    words: tuple[str, ...]
+    front: int
+    workers: tuple[int, ...]
+
+
+async def try_engine(engine: str, recording: Recording) -> Trial:
+    """Stream `recording` to a fresh server with `engine` and one worker. Raises CaesuraError."""
+    heard: list[str] = []
+
+    def told(message: Message) -> None:
+        if isinstance(message, Transcript) and message.final:
+            heard.extend(word.text for word in message.words)
+
+    parameters = (("model", "nova-3"), ("encoding", "linear16"), ("sample_rate", str(recording.sample_rate)))
+    async with running_server(engine, flags=["--workers", "1"]) as server:
+        await stream(Target(server.url, parameters=parameters), _whole(recording), told)
+        front, *others = family(server.pid)
+    return Trial(tuple(heard), front.resident, tuple(process.resident for process in others))
+
+
+async def _whole(recording: Recording) -> AsyncIterator[bytes | ClientMessage]:
+    for start in range(0, len(recording.pcm), CHUNK_BYTES):
+        yield recording.pcm[start : start + CHUNK_BYTES]
+    yield CloseStream()
+
+
+def check_engine(engine: str, recording: Recording, *, compare: bool) -> Iterator[Finding]:
+    """Does `engine` load in a server and hear the recording? `compare`: it must hear the right words.
+
+    An engine that is compared is the one that matters, so what its server weighs is found as well.
+    """
+    try:
+        trial = asyncio.run(try_engine(engine, recording))
+    except CaesuraError as error:
+        detail = str(error).splitlines()[-1]
+        yield Finding("engines", engine, State.BROKEN, detail, f"caesura serve --engine {engine} shows its log")
+        return
+    if not trial.words:
+        yield Finding(
+            "engines", engine, State.BROKEN, "heard no words", f"caesura serve --engine {engine} shows its log"
+        )
+        return
+    if not compare:
+        yield Finding("engines", engine, State.WORKS, f"answered with {len(trial.words)} words")
+        return
+    wrong = wrong_words(TEXT, " ".join(trial.words))
+    right = wrong <= WRONG_WORDS_ALLOWED
+    detail = f"{wrong} of {len(TEXT.split())} words wrong"
+    advice = "" if right else "pip install --force-reinstall 'caesura[server]'"
+    yield Finding("engines", engine, State.WORKS if right else State.BROKEN, detail, advice)
+    yield _weighed("front process, resident", trial.front, FRONT_LIMIT)
+    for worker in trial.workers:
+        yield _weighed("worker process, resident", worker, WORKER_LIMIT)
+
+
+def wrong_words(expected: str, heard: str) -> int:
+    """Fewest words to replace, drop or add to turn `heard` into `expected`; case and punctuation do not count."""
+    wanted, got = _plain(expected), _plain(heard)
+    row = list(range(len(got) + 1))
+    for count, word in enumerate(wanted, 1):
+        above, row = row, [count]
+        for index, other in enumerate(got):
+            row.append(min(above[index] + (word != other), above[index + 1] + 1, row[index] + 1))
+    return row[-1]
+
+
+def _plain(text: str) -> Sequence[str]:
+    return re.findall(r"[a-z0-9']+", text.lower())

@@ -1,0 +1,51 @@
+"""The command line in; the right command out."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from caesura import __version__
+from caesura.cli.demo import demo
+from caesura.cli.doctor import doctor
+from caesura.cli.listen import listen
+from caesura.cli.serve import serve
+
+app = typer.Typer(
+    name="caesura",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # its tables cut the names of variables off at 80 columns
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"caesura {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def caesura(
+    _show_version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    """Live speech-to-text that can pause: a self-hosted server for Deepgram's live wire.
+
+    Every flag can also be given as the variable that its help names.
+    """
+
+
+app.command(short_help="Run the server on /v1/listen.")(serve)
+app.command(short_help="Stream a file to a server and print what it hears.")(listen)
+app.command(short_help="See a pause held by KeepAlive, in half a minute.")(demo)
+app.command(short_help="Say what works on this machine and what it weighs.")(doctor)
+
+
+def main() -> None:
+    """Run the command that the arguments name."""
+    app()

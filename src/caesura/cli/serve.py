@@ -1,0 +1,152 @@
+"""Flags and variables in; a running server out."""
+
+from __future__ import annotations
+
+import logging
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from caesura.cli.failing import errors_as_sentences, server_extra
+from caesura.cli.keys import split_keys
+from caesura.cli.numbers import seconds, seconds_above_zero, whole
+from caesura.server.settings import Settings
+
+DEFAULTS = Settings()
+LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
+
+
+class LogLevel(StrEnum):
+    """How much is logged."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+Engine = Annotated[
+    str,
+    typer.Option(
+        envvar="CAESURA_ENGINE", metavar="NAME", help="moonshine hears English; scripted plays a script, without cost."
+    ),
+]
+
+
+def serve(
+    host: Annotated[
+        str,
+        typer.Option(
+            envvar="CAESURA_HOST", metavar="HOST", help="Address to listen on; others than loopback need keys."
+        ),
+    ] = DEFAULTS.host,
+    port: Annotated[
+        int, typer.Option(envvar="CAESURA_PORT", metavar="PORT", parser=whole(0, 65535), help="0 takes a free one.")
+    ] = DEFAULTS.port,
+    engine: Engine = DEFAULTS.engine,
+    key: Annotated[
+        list[str] | None,
+        typer.Option(
+            envvar="CAESURA_KEY",
+            metavar="KEY",
+            show_default=False,
+            help="API key to let in; may be given again. Other users of this machine can see flags, so rather "
+            "put keys into the variable, with blanks or commas between them.",
+        ),
+    ] = None,
+    no_auth: Annotated[
+        bool, typer.Option("--no-auth", envvar="CAESURA_NO_AUTH", help="Let everybody in, on any address.")
+    ] = DEFAULTS.no_auth,
+    idle_timeout: Annotated[
+        float,
+        typer.Option(
+            envvar="CAESURA_IDLE_TIMEOUT",
+            parser=seconds_above_zero,
+            metavar="SECONDS",
+            help="Close a stream that sent neither audio nor text for so long.",
+        ),
+    ] = DEFAULTS.idle_timeout_s,
+    workers: Annotated[
+        int,
+        typer.Option(
+            envvar="CAESURA_WORKERS",
+            metavar="COUNT",
+            parser=whole(0, 1024),
+            help="Engine processes; 0: one for each core.",
+        ),
+    ] = DEFAULTS.workers,
+    interim_interval: Annotated[
+        float,
+        typer.Option(
+            envvar="CAESURA_INTERIM_INTERVAL",
+            parser=seconds(0.3, 60),
+            metavar="SECONDS",
+            help="Audio between two interim results.",
+        ),
+    ] = DEFAULTS.interim_interval_s,
+    first_response_timeout: Annotated[
+        float,
+        typer.Option(
+            envvar="CAESURA_FIRST_RESPONSE_TIMEOUT",
+            parser=seconds(0),
+            metavar="SECONDS",
+            help="Close a stream that got no message for so long after its start; 0: never.",
+        ),
+    ] = DEFAULTS.first_response_timeout_s,
+    drain_timeout: Annotated[
+        float,
+        typer.Option(
+            envvar="CAESURA_DRAIN_TIMEOUT",
+            parser=seconds_above_zero,
+            metavar="SECONDS",
+            help="How long a closing stream may wait for its last words.",
+        ),
+    ] = DEFAULTS.drain_timeout_s,
+    max_message_bytes: Annotated[
+        int,
+        typer.Option(
+            envvar="CAESURA_MAX_MESSAGE_BYTES",
+            metavar="BYTES",
+            parser=whole(1024),
+            help="Longest message taken from a client.",
+        ),
+    ] = DEFAULTS.max_message_bytes,
+    log_level: Annotated[
+        LogLevel, typer.Option(envvar="CAESURA_LOG_LEVEL", help="Least serious line that is logged on stderr.")
+    ] = LogLevel.INFO,
+    max_sessions: Annotated[
+        int,
+        typer.Option(
+            envvar="CAESURA_MAX_SESSIONS",
+            metavar="COUNT",
+            parser=whole(1),
+            help="Streams at once; more are refused with 429.",
+        ),
+    ] = DEFAULTS.max_sessions,
+) -> None:
+    """Run the server: speech goes in over /v1/listen, words come out, KeepAlive holds the pause."""
+    settings = Settings(
+        host=host,
+        port=port,
+        engine=engine,
+        keys=split_keys(key or ()),
+        no_auth=no_auth,
+        idle_timeout_s=idle_timeout,
+        first_response_timeout_s=first_response_timeout,
+        drain_timeout_s=drain_timeout,
+        workers=workers,
+        interim_interval_s=interim_interval,
+        max_message_bytes=max_message_bytes,
+        max_sessions=max_sessions,
+    )
+    logging.basicConfig(level=log_level.upper(), format=LOG_FORMAT)
+    with server_extra():
+        from caesura.server import run
+    with errors_as_sentences():
+        run.serve(settings, on_ready=_say_ready)
+
+
+def _say_ready(url: str) -> None:
+    typer.echo(f"Listening on {url}")
+    typer.echo("Point any Deepgram SDK here, or try: caesura listen FILE   (Ctrl-C stops)")

@@ -1,0 +1,1 @@
+"""Speech segments in, words with times and confidence out."""

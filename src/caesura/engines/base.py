@@ -1,0 +1,69 @@
+"""The engine seam: segment jobs in, hypotheses out, nothing remembered in between."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from caesura.words import Word
+
+SAMPLE_RATE = 16_000
+"""Hz of all audio that reaches an engine."""
+
+Samples = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class EngineInfo:
+    """What an engine is and needs, known without loading it."""
+
+    name: str
+    """Its name in `model_info`, for example `moonshine-tiny-en`."""
+    version: str
+    arch: str
+    languages: tuple[str, ...]
+    """Primary BCP-47 subtags it understands, for example `("en",)`."""
+    min_endpointing_s: float
+    """Shortest silence that may end a segment; below it accuracy suffers."""
+    max_segment_s: float
+    """Longest segment it should be given."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hypothesis:
+    """What an engine heard in one job.
+
+    `words` count from the first sample of the job's audio, in order, without overlap. `tokens` are
+    the engine's own and mean nothing to others; they come back to it inside `SegmentJob.draft`.
+    """
+
+    words: tuple[Word, ...] = ()
+    tokens: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentJob:
+    """One stretch of speech to be heard.
+
+    `audio`: float32 in -1..1, shape (n,), 16 kHz mono. `at`: stream seconds of its first sample (for
+    engines that play a script, and for logs). `final`: the answer will not be revised. `draft`: an
+    earlier hypothesis of audio that begins at the same sample and is a prefix of (or is) this audio;
+    an engine may verify it instead of starting anew, and must answer as it would have without it.
+    """
+
+    audio: Samples
+    at: float
+    final: bool
+    draft: Hypothesis | None = None
+
+
+class Engine(Protocol):
+    """A loaded engine. Used by one thread; stateless between calls, so a job can be sent again elsewhere."""
+
+    def transcribe(self, jobs: Sequence[SegmentJob]) -> list[Hypothesis]:
+        """One hypothesis for each job, in order. Raises EngineError."""
+        ...

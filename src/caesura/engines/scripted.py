@@ -1,0 +1,88 @@
+"""An engine that plays a script: the place of a job on the stream clock in, the words written there out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from caesura.engines.base import SAMPLE_RATE, EngineInfo, Hypothesis, SegmentJob
+from caesura.errors import UsageError
+from caesura.words import Word
+
+INFO: Final = EngineInfo(
+    name="scripted",
+    version="1",
+    arch="script",
+    languages=("en",),
+    min_endpointing_s=0.01,
+    max_segment_s=10.0,
+)
+
+_TEXT: Final = (
+    "The line goes on after the pause. "
+    "Nobody has to say it twice, and no word is lost. "
+    "When Anna comes back from the other room, the clock still tells the time of every sound. "
+    "Is anybody there? Yes, we can hear you well."
+)
+_STEP_S: Final = 0.4
+_WORD_S: Final = 0.3
+# Half a sample: stream times are sums of floats, and a word that ends with the audio is inside it.
+_SLACK_S: Final = 0.5 / SAMPLE_RATE
+
+
+def _written(text: str) -> tuple[Word, ...]:
+    """One word each 0.4 s, 0.3 s long, with confidences that differ and never change."""
+    return tuple(
+        Word(word, round(at * _STEP_S, 3), round(at * _STEP_S + _WORD_S, 3), round(0.9 + at * 7 % 10 / 100, 2))
+        for at, word in enumerate(text.split())
+    )
+
+
+SCRIPT: Final = _written(_TEXT)
+"""What `load()` plays over and over; its times count from the start of one round."""
+
+PERIOD_S: Final = round(len(SCRIPT) * _STEP_S, 3)
+
+
+class ScriptedEngine:
+    """Hears the words of a script that is repeated for ever, whatever the audio holds.
+
+    A job that covers the stream seconds `at` .. `at + len(audio) / 16000` yields exactly those words
+    that lie wholly inside, timed from its first sample. It remembers nothing, so the same job has the
+    same answer in any process, and tokens and drafts play no part.
+    """
+
+    def __init__(self, script: Sequence[Word] = SCRIPT, period_s: float = PERIOD_S) -> None:
+        """Plays `script`, whose times lie in 0..`period_s`, again each `period_s`.
+
+        Raises:
+            UsageError: a period that is not positive, or a word outside it or out of order.
+        """
+        if not 0 < period_s < math.inf:
+            raise UsageError(f"period_s: {period_s}; give a positive length in seconds")
+        before = 0.0
+        for word in script:
+            if not before <= word.start <= word.end <= period_s:
+                raise UsageError(f"script: {word} is out of order, or outside of the {period_s} s that are repeated")
+            before = word.end
+        self._script = tuple(script)
+        self._period_s = period_s
+
+    def transcribe(self, jobs: Sequence[SegmentJob]) -> list[Hypothesis]:
+        """One hypothesis for each job, in order."""
+        return [Hypothesis(tuple(self._words(job.at, job.at + len(job.audio) / SAMPLE_RATE))) for job in jobs]
+
+    def _words(self, begin: float, end: float) -> Iterator[Word]:
+        period = self._period_s
+        for turn in range(math.floor(begin / period), math.floor(end / period) + 1):
+            for word in self._script:
+                placed = word.shifted(turn * period)
+                if begin - _SLACK_S <= placed.start and placed.end <= end + _SLACK_S:
+                    start = max(round(placed.start - begin, 6), 0.0)
+                    yield Word(word.text, start, max(round(placed.end - begin, 6), start), word.confidence)
+
+
+def load() -> ScriptedEngine:
+    """The engine with the script that ships; costs nothing."""
+    return ScriptedEngine()

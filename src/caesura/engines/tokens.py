@@ -1,0 +1,89 @@
+"""A token vocabulary: `tokenizer.bin` bytes in, printed words with the tokens that made them out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+_BLANK = "\u2581".encode()
+_SPECIAL = (b"<unk>", b"<s>", b"</s>")
+# The vocabulary has single control bytes too; printed text has no use for them.
+_GAP_BYTES = frozenset(range(0x21)) | {0x7F}
+
+
+@dataclass(frozen=True, slots=True)
+class PrintedWord:
+    """One word between blanks; `tokens` are positions in the sequence that was asked about, ascending."""
+
+    text: str
+    tokens: tuple[int, ...]
+
+
+class Vocabulary:
+    """Byte pieces by token number. Special pieces (`<s>`, `<<ST_7>>`) print nothing."""
+
+    def __init__(self, pieces: Sequence[bytes]) -> None:
+        self._pieces = tuple(_printed(piece) for piece in pieces)
+
+    @classmethod
+    def parse(cls, data: bytes) -> Vocabulary:
+        """Reads length-prefixed pieces: one length byte, or two where the first is 128 or more.
+
+        Raises:
+            ValueError: the last piece is cut short.
+        """
+        return cls(tuple(_pieces(data)))
+
+    def __len__(self) -> int:
+        return len(self._pieces)
+
+    def text(self, tokens: Sequence[int]) -> str:
+        """The words of `tokens`, with single blanks between them."""
+        return " ".join(word.text for word in self.words(tokens))
+
+    def words(self, tokens: Sequence[int]) -> list[PrintedWord]:
+        """Splits the text of `tokens` at blanks.
+
+        A token that spans two words counts for both. Bytes that are not UTF-8 (a sequence cut in the
+        middle of a letter) are left out, and so are words that have nothing left. Numbers outside the
+        vocabulary print nothing.
+        """
+        stream = (
+            (byte, position)
+            for position, token in enumerate(tokens)
+            if 0 <= token < len(self._pieces)
+            for byte in self._pieces[token]
+        )
+        words = []
+        for in_gap, run in groupby(stream, key=lambda pair: pair[0] in _GAP_BYTES):
+            if in_gap:
+                continue
+            letters = list(run)
+            text = bytes(byte for byte, _ in letters).decode("utf-8", errors="ignore")
+            if text := "".join(text.split()):
+                words.append(PrintedWord(text, tuple(sorted({position for _, position in letters}))))
+        return words
+
+
+def _pieces(data: bytes) -> Iterator[bytes]:
+    at = 0
+    while at < len(data):
+        length, at = data[at], at + 1
+        if length >= 128:
+            if at >= len(data):
+                raise ValueError(f"tokenizer data end at byte {at}, inside the length of a piece")
+            length, at = data[at] * 128 + length - 128, at + 1
+        if at + length > len(data):
+            raise ValueError(f"tokenizer data end at byte {len(data)}, a piece of {length} bytes began at {at}")
+        yield data[at : at + length]
+        at += length
+
+
+def _printed(piece: bytes) -> bytes:
+    if piece in _SPECIAL or (piece.startswith(b"<<ST_") and piece.endswith(b">>")):
+        return b""
+    # Some vocabularies of this family write their byte tokens out, as in `<0x0A>`.
+    if len(piece) == 6 and piece.startswith(b"<0x") and piece.endswith(b">"):
+        return bytes.fromhex(piece[3:5].decode())
+    return piece.replace(_BLANK, b" ")

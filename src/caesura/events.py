@@ -1,0 +1,76 @@
+"""What the pipeline tells a session: a closed union of small values, all times in seconds of stream audio."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from caesura.words import Word
+
+
+@dataclass(frozen=True, slots=True)
+class AudioFound:
+    """The first audio was decoded; comes before every event that names a channel,
+    and again should a container turn out to hold more of them than was known."""
+
+    channels: int
+    """How many channels are transcribed apart (1 when they are mixed down)."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechBegan:
+    """The VAD confirmed speech on a channel; independent of words."""
+
+    channel: int
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What was heard in one segment; a segment's interims share its `start`, finals tile the stream."""
+
+    channel: int
+    start: float
+    end: float
+    words: tuple[Word, ...]
+    final: bool
+    """The range `start`..`end` will not be revised."""
+    endpoint: bool = False
+    """The segment ends an utterance; never true unless `final`."""
+    flushed: bool = False
+    """The segment ends because the client asked for it; never true unless `final`."""
+
+
+@dataclass(frozen=True, slots=True)
+class UtteranceEnded:
+    """No word followed for the whole utterance gap."""
+
+    channel: int
+    last_word_end: float | None
+    """None when an endpoint has already closed that utterance."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drained:
+    """The audio has ended and everything heard in it has been told; the last event of a stream."""
+
+    seconds: float
+    """Length of all audio decoded."""
+
+
+@dataclass(frozen=True, slots=True)
+class AudioRefused:
+    """The audio cannot be decoded; what was heard before has been told; the last event of a stream."""
+
+    reason: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class EngineFailed:
+    """The engine could not answer although its job was tried again; the last event of a stream."""
+
+    reason: str
+    seconds: float
+
+
+StreamEvent = AudioFound | SpeechBegan | Heard | UtteranceEnded | Drained | AudioRefused | EngineFailed

@@ -1,0 +1,66 @@
+"""Work that must not run on the event loop in, its results back on the loop out: one thread for all streams.
+
+Decoding and voice activity take tens of microseconds a message: too long for the loop when many streams talk, too
+short to be worth a process. One thread, fed by a queue, costs one wake-up for as much as has come meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import queue
+import threading
+from collections.abc import Callable
+
+Work = Callable[[], Callable[[], None]]
+"""Runs on the thread and returns what is to be called on the loop; must not raise."""
+
+
+class Ears:
+    """The listening thread. Use as a context manager inside a running loop; `do` is called on the loop's thread.
+
+    The queue is bounded by its users: each stream has at most one piece of work out.
+    """
+
+    def __init__(self) -> None:
+        self._queue: queue.SimpleQueue[Work | None] = queue.SimpleQueue()
+        self._done: list[Callable[[], None]] = []
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def start(self) -> None:
+        """Begin to work for the running loop."""
+        self._loop = asyncio.get_running_loop()
+        self._thread = threading.Thread(target=self._work, name="caesura-ears", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Finish what is queued and end the thread; results no longer reach the loop."""
+        self._loop = None
+        self._queue.put(None)
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+
+    def do(self, work: Work) -> None:
+        """Have `work` done."""
+        self._queue.put(work)
+
+    def _work(self) -> None:
+        while (work := self._queue.get()) is not None:
+            after = work()
+            with self._lock:
+                self._done.append(after)
+                first = len(self._done) == 1
+            loop = self._loop
+            # A loop that is closing takes no more results; there is nobody left to hear them.
+            if first and loop is not None:
+                with contextlib.suppress(RuntimeError):
+                    loop.call_soon_threadsafe(self._deliver)
+
+    def _deliver(self) -> None:
+        with self._lock:
+            done, self._done = self._done, []
+        for after in done:
+            after()

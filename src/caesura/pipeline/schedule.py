@@ -1,0 +1,112 @@
+"""Whose job is done next: tickets in, the most urgent ticket out.
+
+The rules:
+
+- finals go before interims, and among themselves in the order in which they came;
+- each owner has at most one interim waiting; a newer one takes its place, so that nobody gains by asking often;
+- among interims the owner who has waited longest goes first;
+- a final makes the waiting interim of its owner pointless, and removes it;
+- what is put back, because it was not done, goes to the head of its class.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+
+from caesura.engines.base import SAMPLE_RATE, Hypothesis, SegmentJob
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """The answer when a job could not be done; `reason` is a sentence for the log, without what was said."""
+
+    reason: str
+
+
+Answer = Callable[[Hypothesis | Lost], None]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ticket:
+    """A job on its way: who asked, where the answer goes, and how often it has failed."""
+
+    owner: Hashable
+    job: SegmentJob
+    answer: Answer
+    failures: int = 0
+
+
+class Schedule:
+    """The tickets that wait. Pure: knows no workers and no clock.
+
+    It is not bounded by itself: an owner adds one interim at most, and as many finals as its own
+    backlog of audio allows.
+    """
+
+    def __init__(self) -> None:
+        """Nothing waits."""
+        self._finals: deque[Ticket] = deque()
+        self._interims: OrderedDict[Hashable, Ticket] = OrderedDict()
+        self._samples = 0
+
+    def __len__(self) -> int:
+        """How many tickets wait."""
+        return len(self._finals) + len(self._interims)
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of audio that wait."""
+        return self._samples / SAMPLE_RATE
+
+    def add(self, ticket: Ticket) -> None:
+        """Lets `ticket` wait for its turn; replaces what it makes pointless."""
+        if ticket.job.final:
+            self._drop_interim(ticket.owner)
+            self._finals.append(ticket)
+        else:
+            self._uncount(self._interims.get(ticket.owner))
+            self._interims[ticket.owner] = ticket
+        self._samples += len(ticket.job.audio)
+
+    def next(self) -> Ticket | None:
+        """Takes out the ticket whose turn it is; None when nothing waits."""
+        if self._finals:
+            ticket = self._finals.popleft()
+        elif self._interims:
+            ticket = self._interims.popitem(last=False)[1]
+        else:
+            return None
+        self._uncount(ticket)
+        return ticket
+
+    def put_back(self, ticket: Ticket) -> bool:
+        """Lets a ticket that was not done go first in its class.
+
+        Returns False, and drops it, when it is an interim and its owner has added a newer job since.
+        """
+        if ticket.job.final:
+            self._finals.appendleft(ticket)
+        elif ticket.owner in self._interims or any(ticket.owner == other.owner for other in self._finals):
+            return False
+        else:
+            self._interims[ticket.owner] = ticket
+            self._interims.move_to_end(ticket.owner, last=False)
+        self._samples += len(ticket.job.audio)
+        return True
+
+    def remove(self, owner: Hashable) -> None:
+        """Drops everything that waits for `owner`; does nothing when nothing does."""
+        self._drop_interim(owner)
+        if any(ticket.owner == owner for ticket in self._finals):
+            kept = deque(ticket for ticket in self._finals if ticket.owner != owner)
+            self._samples -= sum(len(ticket.job.audio) for ticket in self._finals if ticket.owner == owner)
+            self._finals = kept
+
+    def _drop_interim(self, owner: Hashable) -> None:
+        self._uncount(self._interims.pop(owner, None))
+
+    def _uncount(self, ticket: Ticket | None) -> None:
+        if ticket is not None:
+            self._samples -= len(ticket.job.audio)

@@ -1,0 +1,277 @@
+"""One connection's audio bytes in, its events out: decoding, voice activity, channels and jobs brought together.
+
+Bytes and marks (flush, end) are handled in the order they came. Decoding and voice activity run on the ears' thread,
+one batch of a stream at a time; everything else runs on the loop's thread and never waits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from functools import partial
+from typing import Protocol, assert_never
+
+import numpy as np
+from numpy.typing import NDArray
+
+from caesura.audio.format import AudioFormat
+from caesura.audio.stream import AudioStream
+from caesura.engines.base import Hypothesis, Samples, SegmentJob
+from caesura.errors import BadAudio
+from caesura.events import AudioFound, AudioRefused, Drained, EngineFailed, StreamEvent
+from caesura.pipeline.channel import Channel, Hearing
+from caesura.pipeline.ears import Ears
+from caesura.pipeline.pool import Answer, Lost
+from caesura.speech.vad import SileroModel, SileroVad
+
+BATCH_BYTES = 128 * 1024
+"""What goes to the ears at once; a larger message goes alone."""
+ROOM_BYTES = 256 * 1024
+"""Undecoded bytes beyond which a stream is full."""
+ROOM_S = 30.0
+"""Decoded seconds beyond the longest segment, not covered by a final, beyond which a stream is full."""
+
+
+class Pool(Protocol):
+    """Where jobs are done."""
+
+    def submit(self, owner: Hashable, job: SegmentJob, answer: Answer) -> None:
+        """Have `job` done for `owner`; `answer` is called later on the loop's thread."""
+
+    def cancel(self, owner: Hashable) -> None:
+        """Forget what `owner` asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Flush:
+    channel: int | None
+
+
+class _End:
+    pass
+
+
+_Item = bytes | _Flush | _End
+_Heard = list[tuple[Samples, NDArray[np.float32]]]
+
+
+class Stream:
+    """Hears one connection's audio. `feed`, `flush` and `end` never block; `tell` is called on the loop's thread.
+
+    After `Drained`, `AudioRefused` or `EngineFailed` nothing more is told. `close` gives everything up at once.
+    """
+
+    def __init__(
+        self,
+        audio: AudioFormat,
+        *,
+        split: bool,
+        hearing: Hearing,
+        vad: SileroModel,
+        ears: Ears,
+        pool: Pool,
+        tell: Callable[[StreamEvent], None],
+    ) -> None:
+        self._audio = AudioStream(audio, split=split)
+        self._declared = audio.channels if split and audio.encoding is not None else 1
+        self._hearing = hearing
+        self._vad = vad
+        self._ears = ears
+        self._pool = pool
+        self._tell = tell
+        self._items: deque[_Item] = deque()
+        self._bytes = 0
+        self._busy = False
+        self._ending = False
+        self._over = False
+        self._refusal: str | None = None
+        self._vads: list[SileroVad] = []
+        self._channels: list[Channel] = []
+        self._room: asyncio.Event | None = None
+
+    # ---- what came ----
+
+    def feed(self, data: bytes) -> None:
+        """Take the next bytes of audio, one message as it came."""
+        self._items.append(data)
+        self._bytes += len(data)
+        self._pump()
+
+    def flush(self, channel: int | None) -> None:
+        """Make everything before this final, on one channel or all."""
+        self._items.append(_Flush(channel))
+        self._pump()
+
+    def end(self) -> None:
+        """There is no more audio: tell the rest, then `Drained`."""
+        self._items.append(_End())
+        self._pump()
+
+    def close(self) -> None:
+        """Give up: no more events, no more work. Idempotent."""
+        self._over = True
+        self._items.clear()
+        self._audio.close()
+        for channel in range(len(self._channels)):
+            self._pool.cancel((id(self), channel))
+        self._wake()
+
+    # ---- bounds ----
+
+    @property
+    def seconds(self) -> float:
+        """Length of the audio decoded so far."""
+        return self._audio.seconds
+
+    @property
+    def channels(self) -> int:
+        """Channels that are transcribed apart; 0 before the first audio."""
+        return len(self._channels)
+
+    @property
+    def full(self) -> bool:
+        """Whether more audio should wait: decoding or the engine is behind."""
+        if self._over or self._ending:
+            return False
+        pending = max((channel.pending_s for channel in self._channels), default=0.0)
+        return self._bytes > ROOM_BYTES or pending > self._hearing.max_segment_s + ROOM_S
+
+    async def room(self) -> None:
+        """Wait until the stream is not full."""
+        while self.full:
+            self._room = asyncio.Event()
+            await self._room.wait()
+
+    def _wake(self) -> None:
+        if self._room is not None and not self.full:
+            self._room.set()
+            self._room = None
+
+    # ---- items in their order ----
+
+    def _pump(self) -> None:
+        while self._items and not self._busy and not self._over and not self._ending:
+            item = self._items[0]
+            match item:
+                case bytes():
+                    self._listen(self._batch())
+                case _Flush(channel):
+                    self._items.popleft()
+                    self._flush(channel)
+                case _End():
+                    self._items.clear()
+                    self._finish()
+                case _:
+                    assert_never(item)
+
+    def _batch(self) -> list[bytes]:
+        batch: list[bytes] = []
+        size = 0
+        while self._items and isinstance(item := self._items[0], bytes):
+            if batch and size + len(item) > BATCH_BYTES:
+                break
+            batch.append(item)
+            size += len(item)
+            self._items.popleft()
+        self._bytes -= size
+        return batch
+
+    def _flush(self, wanted: int | None) -> None:
+        if not self._channels:
+            self._open(self._declared)
+        for index, channel in enumerate(self._channels):
+            if wanted is None or wanted == index:
+                channel.flush()
+
+    def _finish(self) -> None:
+        self._busy = True
+        self._ears.do(partial(self._hear, [], last=True))
+
+    def _listen(self, batch: list[bytes]) -> None:
+        self._busy = True
+        self._ears.do(partial(self._hear, batch, last=False))
+
+    # ---- on the ears' thread ----
+
+    def _hear(self, batch: list[bytes], *, last: bool) -> Callable[[], None]:
+        refusal = None
+        pieces: list[Samples] = []
+        try:
+            for message in batch:
+                pieces.append(self._audio.feed(message))  # noqa: PERF401  # what was decoded before an error counts
+            if last:
+                pieces.append(self._audio.finish())
+        except BadAudio as error:
+            refusal = str(error)
+        except Exception as error:  # noqa: BLE001  # one stream's decoder must not take the thread of all streams down
+            refusal = f"{type(error).__name__} in the decoder"
+        pieces = [piece for piece in pieces if piece.shape[1]]
+        heard: _Heard = []
+        if pieces:
+            samples = pieces[0] if len(pieces) == 1 else np.concatenate(pieces, axis=1)
+            while len(self._vads) < len(samples):
+                self._vads.append(SileroVad(self._vad))
+            heard = [(row, vad.hear(row)) for row, vad in zip(samples, self._vads, strict=True)]
+        return partial(self._heard, heard, refusal, last)
+
+    # ---- back on the loop's thread ----
+
+    def _heard(self, heard: _Heard, refusal: str | None, last: bool) -> None:
+        self._busy = False
+        if self._over:
+            return
+        if heard and len(self._channels) < len(heard):
+            self._open(len(heard))
+        for channel, (samples, voice) in zip(self._channels, heard, strict=False):
+            channel.hear(samples, voice)
+        if refusal is not None or last:
+            self._refusal = refusal
+            self._ending = True
+            for channel in self._channels:
+                channel.end()
+            self._drain()
+        self._pump()
+        self._wake()
+
+    def _open(self, count: int) -> None:
+        self._tell(AudioFound(count))
+        for index in range(len(self._channels), count):
+            self._channels.append(Channel(index, self._hearing, _Desk(self, index), self._tell))
+
+    def _answered(self, answer: Callable[[Hypothesis], None], result: Hypothesis | Lost) -> None:
+        if self._over:
+            return
+        if isinstance(result, Lost):
+            self.close()
+            self._tell(EngineFailed(result.reason, self.seconds))
+            return
+        answer(result)
+        self._drain()
+        self._wake()
+
+    def _drain(self) -> None:
+        if not self._ending or self._over or not all(channel.drained for channel in self._channels):
+            return
+        self.close()
+        if self._refusal is not None:
+            self._tell(AudioRefused(self._refusal, self.seconds))
+        else:
+            self._tell(Drained(self.seconds))
+
+
+class _Desk:
+    """A channel's transcriber: the pool, with the channel as owner."""
+
+    __slots__ = ("_owner", "_stream")
+
+    def __init__(self, stream: Stream, index: int) -> None:
+        self._stream = stream
+        self._owner = (id(stream), index)
+
+    def submit(self, job: SegmentJob, answer: Callable[[Hypothesis], None]) -> None:
+        self._stream._pool.submit(self._owner, job, partial(self._stream._answered, answer))
+
+    def cancel(self) -> None:
+        self._stream._pool.cancel(self._owner)

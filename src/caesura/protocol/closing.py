@@ -1,0 +1,78 @@
+"""Why a connection ends or never begins in, close frames and HTTP refusals with their exact wording out."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from caesura.errors import BadParameter, NoSuchModel, NotForLive
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """A close frame. `reason` fits the 123 bytes that a close frame has room for."""
+
+    code: int
+    reason: str
+
+
+FINISHED = Close(1000, "")
+"""The stream was closed by CloseStream or an empty binary message."""
+
+NET_0000 = Close(
+    1011,
+    "Deepgram did not provide a response message within the timeout window. See https://dpgr.am/net0000",
+)
+"""We had nothing to say for too long."""
+
+NET_0001 = Close(
+    1011,
+    "Deepgram did not receive audio data or a text message within the timeout window. See https://dpgr.am/net0001",
+)
+"""The client was silent for the whole idle window."""
+
+DATA_0000 = Close(1008, "DATA-0000")
+"""The audio cannot be decoded."""
+
+TOO_BIG = Close(1009, "The message is larger than this server accepts.")
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """An HTTP answer instead of the upgrade.
+
+    `err_msg` is printable ASCII: it goes into the `dg-error` header as well. `details` says what would
+    be right where the wording of `err_msg` is fixed and does not; it is left out when empty.
+    """
+
+    status: int
+    err_code: str
+    err_msg: str
+    details: str = ""
+
+
+INVALID_AUTH = Refusal(401, "INVALID_AUTH", "Invalid credentials.")
+TOO_MANY_REQUESTS = Refusal(429, "TOO_MANY_REQUESTS", "Too many requests. Please try again later")
+SERVICE_UNAVAILABLE = Refusal(503, "Service Unavailable", "Please try again later")
+
+# The recorded refusal of a bad value has a body of 145 bytes: with its message and an id of 36
+# characters, INVALID_QUERY_PARAMETER is the one known code that fits.
+_PARAMETER_REFUSALS: dict[type[BadParameter], tuple[int, str]] = {
+    BadParameter: (400, "INVALID_QUERY_PARAMETER"),
+    NoSuchModel: (400, "Bad Request"),
+    NotForLive: (405, "Method Not Allowed"),
+}
+
+
+def refusal_for(error: BadParameter) -> Refusal:
+    """What a query parameter that cannot be honoured is answered with."""
+    status, err_code = _PARAMETER_REFUSALS[type(error)]
+    return Refusal(status, err_code, error.message, error.hint)
+
+
+def refusal_body(refusal: Refusal, request_id: str) -> str:
+    """The JSON body: `err_code`, `err_msg`, `request_id`, and `details` when there are any."""
+    body = {"err_code": refusal.err_code, "err_msg": refusal.err_msg, "request_id": request_id}
+    if refusal.details:
+        body["details"] = refusal.details
+    return json.dumps(body, separators=(",", ":"))

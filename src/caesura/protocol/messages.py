@@ -1,0 +1,131 @@
+"""What both sides of the live wire say; plain values, turned into text and back by `codec`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+# ---- from the client ----
+
+
+@dataclass(frozen=True, slots=True)
+class KeepAlive:
+    """Holds the connection through a pause; nothing answers it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finalize:
+    """Everything pending becomes final. `channel` None means all of them."""
+
+    channel: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CloseStream:
+    """Finish, then close."""
+
+
+ClientMessage = KeepAlive | Finalize | CloseStream
+
+# ---- from the server ----
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """What really ran."""
+
+    uuid: str
+    name: str
+    version: str
+    arch: str
+
+
+@dataclass(frozen=True, slots=True)
+class WireWord:
+    """A word as it goes out; `punctuated_word` only when punctuation was asked for."""
+
+    word: str
+    start: float
+    end: float
+    confidence: float
+    punctuated_word: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """What was said in `start`..`start + duration` (seconds of stream audio) on one channel."""
+
+    channel: int
+    channels: int
+    start: float
+    duration: float
+    is_final: bool
+    speech_final: bool
+    from_finalize: bool
+    transcript: str
+    confidence: float
+    words: tuple[WireWord, ...]
+    request_id: str
+    model: ModelInfo
+    extra: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Metadata:
+    """The last message of a stream. `model` is None when no audio was processed."""
+
+    request_id: str
+    sha256: str
+    created: str
+    """RFC 3339, UTC, milliseconds, `Z`."""
+    duration: float
+    channels: int
+    model: ModelInfo | None
+    extra: Mapping[str, str] = field(default_factory=dict)
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechStarted:
+    """The VAD heard speech begin."""
+
+    channel: int
+    channels: int
+    timestamp: float
+
+
+@dataclass(frozen=True, slots=True)
+class UtteranceEnd:
+    """No word followed for utterance_end_ms. `last_word_end` is -1 when speech_final closed the utterance."""
+
+    channel: int
+    channels: int
+    last_word_end: float
+
+
+@dataclass(frozen=True, slots=True)
+class Error:
+    """In answer to a text that is no control message; does not close the stream."""
+
+    variant: str
+    description: str
+    message: str
+
+
+ServerMessage = Results | Metadata | SpeechStarted | UtteranceEnd | Error
+
+__all__ = [
+    "ClientMessage",
+    "CloseStream",
+    "Error",
+    "Finalize",
+    "KeepAlive",
+    "Metadata",
+    "ModelInfo",
+    "Results",
+    "ServerMessage",
+    "SpeechStarted",
+    "UtteranceEnd",
+    "WireWord",
+]

@@ -1,0 +1,334 @@
+"""The server's side of one live connection: what came, and when, in; actions and the next deadline out.
+
+No clock, no I/O: every entry takes `now`, seconds of any monotonic clock, the time at which the thing happened.
+After each call take `actions()` and carry them out in order, then arm one timer for `next_deadline()`.
+
+    state     binary     empty binary  KeepAlive  Finalize    CloseStream  deadline
+    OPEN      FeedAudio  -> FLUSHING   -          FlushAudio  -> FLUSHING  -> FLUSHING (NET-0001) or CLOSED (NET-0000)
+    FLUSHING  ignored    ignored       ignored    ignored     ignored      -> CLOSED (NET-0000, the drain cap)
+    CLOSED    ignored    ignored       ignored    ignored     ignored      none
+
+Laws:
+1. Every binary or text message restarts the idle window, good or bad; WebSocket pings and our own output do not.
+2. Nothing answers a KeepAlive.
+3. FLUSHING ends the audio once, with EndAudio; what was heard goes out, then one Metadata, then one CloseSocket.
+4. After CloseSocket there is no action and no deadline.
+5. `speech_final` never comes without `is_final`.
+"""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+from dataclasses import dataclass
+from typing import assert_never
+
+from caesura.errors import BadMessage
+from caesura.events import (
+    AudioFound,
+    AudioRefused,
+    Drained,
+    EngineFailed,
+    Heard,
+    SpeechBegan,
+    StreamEvent,
+    UtteranceEnded,
+)
+from caesura.protocol import closing
+from caesura.protocol.actions import Action, CloseSocket, EndAudio, FeedAudio, FlushAudio, Send, Warn
+from caesura.protocol.closing import Close
+from caesura.protocol.codec import read_client_message, schema_error
+from caesura.protocol.messages import (
+    CloseStream,
+    Finalize,
+    KeepAlive,
+    Metadata,
+    ModelInfo,
+    ServerMessage,
+    SpeechStarted,
+    UtteranceEnd,
+)
+from caesura.protocol.options import ListenOptions
+from caesura.protocol.reader import PREFIX
+from caesura.protocol.transcript import Format, results
+
+CONTROL_SUSPECT_BYTES = 64
+"""A binary message shorter than this is looked at, for a warning only, in case it is a control message sent wrongly."""
+PAUSE_S = 1.0
+"""Shorter times without audio are jitter, not pauses."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timers:
+    """Lengths of a session's timers in seconds."""
+
+    idle_s: float = 10.0
+    first_response_s: float = 0.0
+    """0: off."""
+    drain_s: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What is known of a connection when it opens."""
+
+    request_id: str
+    created: str
+    """RFC 3339, UTC, milliseconds, `Z`."""
+    model: ModelInfo
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a session counted; seconds are of the `now` clock unless they say audio."""
+
+    bytes_in: int = 0
+    keepalive_count: int = 0
+    binary_control_suspects: int = 0
+    paused_seconds: float = 0.0
+    audio_seconds: float = 0.0
+    channels: int = 0
+    close_code: int | None = None
+    close_reason: str = ""
+
+
+class State(enum.Enum):
+    """Where a session stands; see the table at the head of this file."""
+
+    OPEN = "open"
+    FLUSHING = "flushing"
+    CLOSED = "closed"
+
+
+class Session:
+    """One live connection, from the accepted upgrade to its close."""
+
+    def __init__(self, options: ListenOptions, identity: Identity, timers: Timers, *, now: float) -> None:
+        self._options = options
+        self._identity = identity
+        self._timers = timers
+        self._format = Format(punctuate=options.punctuate, filler_words=options.filler_words)
+        self._extra = dict(options.extra)
+        self._digest = hashlib.sha256()
+        self._actions: list[Action] = []
+        self._state = State.OPEN
+        self._channels = options.channels if options.multichannel and options.encoding is not None else 1
+        self._idle_from = now
+        """When the idle window last began."""
+        self._idle_held = False
+        """We are not reading, so silence is not the client's."""
+        self._first_response_at: float | None = now + timers.first_response_s if timers.first_response_s > 0 else None
+        self._drain_at: float | None = None
+        self._close = closing.FINISHED
+        self._last_audio_at = now
+        self._kept_alive = False
+        self.tally = Tally()
+
+    # ---- from the wire ----
+
+    def receive_audio(self, data: bytes, *, now: float) -> None:
+        """A binary message came: it is audio, whatever it looks like; an empty one ends the stream."""
+        if self._state is not State.OPEN:
+            return
+        self._idle_from = now
+        if not data:
+            self._flush(closing.FINISHED, now)
+            return
+        self._end_pause(now)
+        self.tally.bytes_in += len(data)
+        self._digest.update(data)
+        if len(data) < CONTROL_SUSPECT_BYTES and data.lstrip()[:1] == b"{":
+            self._suspect(data)
+        self._actions.append(FeedAudio(data))
+
+    def receive_text(self, text: str, *, now: float) -> None:
+        """A text message came: a control message, or an Error goes back and the stream stays open."""
+        if self._state is not State.OPEN:
+            return
+        self._idle_from = now
+        try:
+            message = read_client_message(text)
+        except BadMessage as error:
+            self._send(schema_error(text, error))
+            return
+        match message:
+            case KeepAlive():
+                self.tally.keepalive_count += 1
+                self._kept_alive = True
+            case Finalize(channel):
+                self._finalize(channel, text)
+            case CloseStream():
+                self._flush(closing.FINISHED, now)
+            case _:
+                assert_never(message)
+
+    def receive_disconnect(self, code: int, *, now: float) -> None:
+        """The client is gone; nothing more can be said."""
+        if self._state is State.CLOSED:
+            return
+        self._end_pause(now)
+        self._closed(code, "the client closed")
+
+    # ---- from our own reading ----
+
+    def hold_idle(self) -> None:
+        """We stopped reading, for back-pressure: the idle window does not run."""
+        self._idle_held = True
+
+    def resume_idle(self, *, now: float) -> None:
+        """We read again: the idle window begins anew."""
+        self._idle_held = False
+        self._idle_from = now
+
+    # ---- from the pipeline ----
+
+    def engine_event(self, event: StreamEvent, *, now: float) -> None:
+        """The pipeline heard something, or came to its end."""
+        if self._state is State.CLOSED:
+            return
+        match event:
+            case AudioFound(channels):
+                self._channels = channels
+                self.tally.channels = channels
+            case SpeechBegan(channel, at):
+                if self._options.vad_events:
+                    self._send(SpeechStarted(channel, self._channels, at))
+            case Heard():
+                self._hear(event)
+            case UtteranceEnded(channel, last_word_end):
+                if self._options.utterance_end_ms is not None:
+                    self._send(UtteranceEnd(channel, self._channels, -1.0 if last_word_end is None else last_word_end))
+            case Drained(seconds):
+                self._finish(self._close, seconds, now)
+            case AudioRefused(reason, seconds):
+                self._actions.append(Warn(f"audio refused: {reason}"))
+                self._finish(closing.DATA_0000, seconds, now)
+            case EngineFailed(reason, seconds):
+                self._actions.append(Warn(f"engine failed: {reason}"))
+                self._finish(closing.NET_0000, seconds, now)
+            case _:
+                assert_never(event)
+
+    def _hear(self, heard: Heard) -> None:
+        if not heard.final and not self._options.interim_results:
+            return
+        self._send(
+            results(
+                heard,
+                self._format,
+                channels=self._channels,
+                request_id=self._identity.request_id,
+                model=self._identity.model,
+                extra=self._extra,
+            )
+        )
+
+    # ---- time ----
+
+    def next_deadline(self) -> float | None:
+        """When `handle_deadline` wants to be called, on the `now` clock; None: not at all."""
+        match self._state:
+            case State.OPEN:
+                idle = None if self._idle_held else self._idle_from + self._timers.idle_s
+                return min((at for at in (idle, self._first_response_at) if at is not None), default=None)
+            case State.FLUSHING:
+                return self._drain_at
+            case State.CLOSED:
+                return None
+            case _:
+                assert_never(self._state)
+
+    def handle_deadline(self, *, now: float) -> None:
+        """Time has passed; does nothing when it is too early. Read what is already there before calling this."""
+        deadline = self.next_deadline()
+        if deadline is None or now < deadline:
+            return
+        idle_is_over = not self._idle_held and now >= self._idle_from + self._timers.idle_s
+        if self._state is State.OPEN and idle_is_over:
+            self._flush(closing.NET_0001, now)
+        else:
+            self._end_pause(now)
+            self._say_close(closing.NET_0000)
+
+    # ---- out ----
+
+    def actions(self) -> list[Action]:
+        """What is to be done now, in order; each is given once."""
+        actions, self._actions = self._actions, []
+        return actions
+
+    @property
+    def state(self) -> State:
+        """Where the session stands."""
+        return self._state
+
+    # ---- inside ----
+
+    def _finalize(self, channel: int | None, text: str) -> None:
+        if channel is not None and channel >= self._channels:
+            sentence = f"channel {channel} does not exist, expected 0..{self._channels - 1}"
+            self._send(schema_error(text, BadMessage(PREFIX + sentence)))
+            return
+        self._actions.append(FlushAudio(channel))
+
+    def _suspect(self, data: bytes) -> None:
+        try:
+            message = read_client_message(data.decode())
+        except (UnicodeDecodeError, BadMessage):
+            return
+        self.tally.binary_control_suspects += 1
+        if self.tally.binary_control_suspects > 1:
+            return
+        name = type(message).__name__
+        self._actions.append(
+            Warn(
+                f"a binary message reads {name}: binary is always audio, so it was transcribed and counted as "
+                f"{len(data)} bytes of it; send {name} as a text message"
+            )
+        )
+
+    def _end_pause(self, now: float) -> None:
+        """A pause is time without audio that a KeepAlive held."""
+        if self._kept_alive and now - self._last_audio_at >= PAUSE_S:
+            self.tally.paused_seconds += now - self._last_audio_at
+        self._kept_alive = False
+        self._last_audio_at = now
+
+    def _flush(self, close: Close, now: float) -> None:
+        self._end_pause(now)
+        self._state = State.FLUSHING
+        self._close = close
+        self._drain_at = now + self._timers.drain_s
+        self._actions.append(EndAudio())
+
+    def _finish(self, close: Close, seconds: float, now: float) -> None:
+        self._end_pause(now)
+        self.tally.audio_seconds = seconds
+        heard = seconds > 0
+        self._send(
+            Metadata(
+                request_id=self._identity.request_id,
+                sha256=self._digest.hexdigest(),
+                created=self._identity.created,
+                duration=seconds,
+                channels=self._channels,
+                model=self._identity.model if heard else None,
+                extra=self._extra,
+                tags=self._options.tags,
+            )
+        )
+        self._say_close(close)
+
+    def _say_close(self, close: Close) -> None:
+        self._actions.append(CloseSocket(close.code, close.reason))
+        self._closed(close.code, close.reason)
+
+    def _closed(self, code: int, reason: str) -> None:
+        self._drain_at = None
+        self._state = State.CLOSED
+        self.tally.close_code = code
+        self.tally.close_reason = reason
+
+    def _send(self, message: ServerMessage) -> None:
+        self._first_response_at = None
+        self._actions.append(Send(message))

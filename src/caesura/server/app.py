@@ -1,0 +1,170 @@
+"""HTTP and WebSocket requests in, answers out: routes, refusals before the upgrade, and the lifespan of the service."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Mapping
+from urllib.parse import parse_qsl
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route, WebSocketRoute
+from starlette.websockets import WebSocket
+
+from caesura.errors import BadParameter
+from caesura.protocol import closing
+from caesura.protocol.closing import Refusal, refusal_body, refusal_for
+from caesura.protocol.options import ListenOptions, parse_options
+from caesura.server.auth import Admitted, present
+from caesura.server.live import LiveConnection
+from caesura.server.request_id import new_request_id
+from caesura.server.service import Service
+
+NO_UPGRADE = Refusal(426, "UPGRADE_REQUIRED", "This is the live endpoint: connect to it with a WebSocket.")
+NOT_LIVE = Refusal(
+    501, "NOT_IMPLEMENTED", "Transcribing whole files by POST is not done by this server yet: stream them live."
+)
+
+
+def create_app(
+    service: Service,
+    *,
+    on_ready: Callable[[], None] = lambda: None,
+    on_failure: Callable[[Exception], None] | None = None,
+) -> Starlette:
+    """The ASGI application around `service`, which it starts and stops.
+
+    It answers at once; `/readyz` and live connections wait until the engine is loaded, of which `on_ready` is told.
+    A service that cannot start is told to `on_failure`.
+    """
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        async def start() -> None:
+            try:
+                await service.start()
+            except Exception as error:
+                if on_failure is None:
+                    raise
+                on_failure(error)
+            else:
+                on_ready()
+
+        starting = asyncio.create_task(start())
+        try:
+            yield
+        finally:
+            starting.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await starting
+            await service.stop()
+
+    async def listen(websocket: WebSocket) -> None:
+        await _listen(websocket, service)
+
+    async def status(_: Request) -> Response:
+        return _json(
+            {
+                "system_health": "Healthy" if service.ready else "Initializing",
+                "active_batch_requests": 0,
+                "active_stream_requests": service.live,
+                "active_listen_v2_stream_requests": 0,
+            }
+        )
+
+    async def healthz(_: Request) -> Response:
+        return _json({"status": "ok"})
+
+    async def readyz(_: Request) -> Response:
+        return _json({"ready": service.ready, "engine": service.engine.name}, 200 if service.ready else 503)
+
+    async def plain_listen(request: Request) -> Response:
+        return _refused(NOT_LIVE if request.method == "POST" else NO_UPGRADE)
+
+    return Starlette(
+        routes=[
+            WebSocketRoute("/v1/listen", listen),
+            Route("/v1/listen", plain_listen, methods=["GET", "POST"]),
+            Route("/v1/status", status),
+            Route("/healthz", healthz),
+            Route("/readyz", readyz),
+        ],
+        lifespan=lifespan,
+        exception_handlers={HTTPException: _http_error, Exception: _broken},
+    )
+
+
+async def _listen(websocket: WebSocket, service: Service) -> None:
+    """Refuse with an HTTP answer, or accept and run the connection."""
+    request_id = new_request_id()
+    credential = present(websocket.headers.get("authorization"), websocket.scope.get("subprotocols", []))
+    verdict = _admit(websocket, service, service.keyring.admit(credential))
+    if isinstance(verdict, Refusal):
+        await websocket.send_denial_response(_refused(verdict, request_id))
+        return
+    admitted, options = verdict
+    headers = {"dg-request-id": request_id, "dg-project-id": service.project}
+    headers |= _cross_origin(websocket.headers.get("origin"))
+    service.live += 1
+    try:
+        await websocket.accept(credential.echo, [(k.encode(), v.encode("latin-1")) for k, v in headers.items()])
+        connection = LiveConnection(websocket, service, options, request_id=request_id, admitted=admitted)
+        await connection.run()
+    finally:
+        service.live -= 1
+
+
+def _admit(
+    websocket: WebSocket, service: Service, admitted: Admitted | None
+) -> tuple[Admitted, ListenOptions] | Refusal:
+    """Who asks, what for, whether there is room: in that order."""
+    if admitted is None:
+        return closing.INVALID_AUTH
+    query: bytes = websocket.scope["query_string"]
+    try:
+        pairs = parse_qsl(query.decode("ascii", "replace"), keep_blank_values=True)
+        engine = service.engine
+        options = parse_options(
+            pairs, languages=engine.languages, custom_models=(engine.name,), versions=(engine.version,)
+        )
+    except BadParameter as error:
+        return refusal_for(error)
+    if service.live >= service.settings.max_sessions:
+        return closing.TOO_MANY_REQUESTS
+    if not service.ready:
+        return closing.SERVICE_UNAVAILABLE
+    return admitted, options
+
+
+def _cross_origin(origin: str | None) -> dict[str, str]:
+    """What browsers are told on the upgrade, as the hosted service tells them."""
+    if origin is None:
+        return {}
+    return {
+        "access-control-allow-origin": origin,
+        "access-control-allow-credentials": "true",
+        "vary": "origin, access-control-request-method, access-control-request-headers",
+        "access-control-expose-headers": "dg-model-name,dg-model-uuid,dg-char-count,dg-request-id,dg-error",
+    }
+
+
+def _refused(refusal: Refusal, request_id: str | None = None) -> Response:
+    request_id = request_id or new_request_id()
+    headers = {"dg-request-id": request_id, "dg-error": refusal.err_msg}
+    return Response(refusal_body(refusal, request_id), refusal.status, headers, media_type="application/json")
+
+
+def _json(body: Mapping[str, object], status: int = 200) -> Response:
+    return JSONResponse(body, status, headers={"dg-request-id": new_request_id()})
+
+
+def _http_error(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return _refused(Refusal(error.status_code, error.detail.upper().replace(" ", "_"), f"{error.detail}."))
+
+
+def _broken(_: Request, __: Exception) -> Response:
+    return _refused(Refusal(500, "INTERNAL_SERVER_ERROR", "Something broke inside; the log says what."))

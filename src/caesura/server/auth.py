@@ -1,0 +1,100 @@
+"""Credentials as clients present them in; who is let in, and what may be echoed, out."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import ipaddress
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from caesura.errors import UsageError
+from caesura.server.settings import Settings
+
+SCHEMES = ("token", "bearer")
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """What a client presented. `echo` is the scheme word it offered as a subprotocol, if it did; never the secret."""
+
+    secret: str | None
+    echo: str | None
+
+    def __repr__(self) -> str:
+        """Without the secret, so that it cannot reach a log by accident."""
+        return f"Credential(secret={'***' if self.secret else None}, echo={self.echo!r})"
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """Who is let in; `key_id` None when nobody is asked for a key."""
+
+    key_id: str | None
+
+
+class Keyring:
+    """The keys that are let in, kept as SHA-256 digests. Without keys everybody is let in."""
+
+    def __init__(self, keys: Iterable[str]) -> None:
+        self._digests = tuple(_digest(key) for key in keys)
+
+    @property
+    def required(self) -> bool:
+        """Whether a key is asked for."""
+        return bool(self._digests)
+
+    def admit(self, credential: Credential) -> Admitted | None:
+        """Who this is; None when the credential is missing or wrong."""
+        if not self.required:
+            return Admitted(None)
+        presented = _digest(credential.secret or "")
+        known = False
+        for digest in self._digests:
+            known |= hmac.compare_digest(digest, presented)
+        return Admitted(presented[:12]) if known and credential.secret else None
+
+
+def present(authorization: str | None, subprotocols: Sequence[str]) -> Credential:
+    """Read the `Authorization` header or the `Sec-WebSocket-Protocol` list; the header wins.
+
+    Scheme words count in any case. Of the subprotocols only the scheme word is echoed, as it was offered.
+    """
+    offered = _offered(subprotocols)
+    echo = offered[0] if offered else None
+    if authorization is not None:
+        scheme, _, secret = authorization.strip().partition(" ")
+        return Credential(secret.strip() if scheme.lower() in SCHEMES else None, echo)
+    return Credential(offered[1] if offered else None, echo)
+
+
+def check_exposure(settings: Settings) -> None:
+    """Refuse to serve strangers by accident. Raises UsageError when others can reach an address without keys."""
+    if settings.keys or settings.no_auth or is_loopback(settings.host):
+        return
+    raise UsageError(
+        f"--host {settings.host} can be reached by others and no key is set, so anybody could use this server: "
+        "give at least one --key (or CAESURA_KEY), or --no-auth if something in front of it checks who comes"
+    )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach `host`."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _offered(subprotocols: Sequence[str]) -> tuple[str, str | None] | None:
+    items = [item.strip() for item in subprotocols]
+    for index, item in enumerate(items):
+        if item.lower() in SCHEMES:
+            return item, items[index + 1] if index + 1 < len(items) else None
+    return None
+
+
+def _digest(key: str) -> str:
+    return hashlib.sha256(key.encode()).hexdigest()

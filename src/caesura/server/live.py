@@ -1,0 +1,304 @@
+"""One WebSocket in, driven by one Session: tell it what came, carry out its actions, re-arm one timer.
+
+The only loop that drives a session. Two tasks in one group: the reader waits for messages, the writer sends; whichever
+ends first ends the other. The pipeline calls back on the same loop, so nothing here needs a lock.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections import deque
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import assert_never
+
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from caesura.audio.format import AudioFormat, Encoding
+from caesura.events import Drained, StreamEvent
+from caesura.pipeline.channel import Hearing
+from caesura.pipeline.stream import Stream
+from caesura.protocol.actions import CloseSocket, EndAudio, FeedAudio, FlushAudio, Send, Warn
+from caesura.protocol.codec import write_server_message
+from caesura.protocol.messages import Results, ServerMessage
+from caesura.protocol.options import ListenOptions
+from caesura.protocol.session import Identity, Session, State, Timers
+from caesura.server.auth import Admitted
+from caesura.server.records import SessionRecord
+from caesura.server.service import Service
+
+_log = logging.getLogger("caesura.live")
+
+GRACE_S = 0.05
+"""A deadline is judged this much later, so that what already lies in the socket is read first."""
+SHED_INTERIMS = 64
+"""Messages waiting to be sent beyond which interims are left out: the next one says more."""
+OUTBOX_BYTES = 4 * 1024 * 1024
+SEND_TIMEOUT_S = 30.0
+"""A client that takes nothing for so long, or lets so much pile up, has stopped reading."""
+
+
+class LiveConnection:
+    """One accepted connection; `run` returns when it is over."""
+
+    def __init__(
+        self,
+        websocket: WebSocket,
+        service: Service,
+        options: ListenOptions,
+        *,
+        request_id: str,
+        admitted: Admitted,
+    ) -> None:
+        self._websocket = websocket
+        self._service = service
+        self._options = options
+        self._admitted = admitted
+        self._loop = asyncio.get_running_loop()
+        self._opened_at = self._loop.time()
+        self._identity = Identity(request_id, wall_clock(), service.model)
+        settings = service.settings
+        self._session = Session(
+            options,
+            self._identity,
+            Timers(settings.idle_timeout_s, settings.first_response_timeout_s, settings.drain_timeout_s),
+            now=self._opened_at,
+        )
+        self._stream: Stream | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._acting = False
+        self._outbox: deque[str | CloseSocket] = deque()
+        self._outbox_bytes = 0
+        self._shed = 0
+        self._written = asyncio.Event()
+
+    async def run(self) -> None:
+        """Drive the session until it is closed or the client is gone."""
+        self._arm()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                reader = tasks.create_task(self._read())
+                writer = tasks.create_task(self._write())
+                reader.add_done_callback(lambda _: writer.cancel())
+                writer.add_done_callback(lambda _: reader.cancel())
+        finally:
+            self._end()
+
+    # ---- the three steps ----
+
+    def _do(self, tell: Callable[[], None]) -> None:
+        tell()
+        self._act()
+        self._arm()
+
+    def _act(self) -> None:
+        # The pipeline may call back from inside an action; the outer loop takes what that added.
+        if self._acting:
+            return
+        self._acting = True
+        while actions := self._session.actions():
+            for action in actions:
+                match action:
+                    case FeedAudio(data):
+                        self._hearing().feed(data)
+                    case FlushAudio(channel):
+                        self._hearing().flush(channel)
+                    case EndAudio():
+                        self._end_audio()
+                    case Send(message):
+                        self._post(message)
+                    case CloseSocket():
+                        self._outbox.append(action)
+                        self._written.set()
+                    case Warn(text):
+                        _log.warning("%s: %s", self._identity.request_id, text)
+                    case _:
+                        assert_never(action)
+        self._acting = False
+
+    def _arm(self) -> None:
+        """Keep the timer if it fires early anyway: a KeepAlive then costs no timer at all."""
+        deadline = self._session.next_deadline()
+        if deadline is None:
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
+            return
+        deadline += GRACE_S
+        if self._timer is not None:
+            if self._timer.when() <= deadline:
+                return
+            self._timer.cancel()
+        self._timer = self._loop.call_at(deadline, self._time_passed)
+
+    def _time_passed(self) -> None:
+        self._timer = None
+        deadline = self._session.next_deadline()
+        now = self._loop.time()
+        if deadline is not None and now >= deadline + GRACE_S:
+            self._do(lambda: self._session.handle_deadline(now=now))
+        else:
+            self._arm()
+
+    # ---- in ----
+
+    async def _read(self) -> None:
+        session = self._session
+        while session.state is not State.CLOSED:
+            message = await self._websocket.receive()
+            now = self._loop.time()
+            if message["type"] == "websocket.disconnect":
+                code = message.get("code", 1006)
+                self._do(lambda: session.receive_disconnect(code, now=now))  # noqa: B023  # called at once
+                return
+            text = message.get("text")
+            if text is not None:
+                session.receive_text(text, now=now)
+            else:
+                session.receive_audio(message["bytes"], now=now)
+            self._act()
+            self._arm()
+            if self._stream is not None and self._stream.full:
+                await self._wait_for_room(self._stream)
+        # Closed by us: the writer says so, and ends this task when it has.
+        await asyncio.Event().wait()
+
+    async def _wait_for_room(self, stream: Stream) -> None:
+        """Back-pressure: not reading lets TCP slow the client down; the idle window does not run meanwhile."""
+        self._session.hold_idle()
+        self._arm()
+        await stream.room()
+        self._do(lambda: self._session.resume_idle(now=self._loop.time()))
+
+    def _heard(self, event: StreamEvent) -> None:
+        self._do(lambda: self._session.engine_event(event, now=self._loop.time()))
+
+    # ---- out ----
+
+    def _post(self, message: ServerMessage) -> None:
+        if isinstance(message, Results) and not message.is_final and len(self._outbox) >= SHED_INTERIMS:
+            self._shed += 1
+            return
+        text = write_server_message(message)
+        self._outbox.append(text)
+        self._outbox_bytes += len(text)
+        self._written.set()
+
+    async def _write(self) -> None:
+        with contextlib.suppress(WebSocketDisconnect):
+            while True:
+                while self._outbox:
+                    if not await self._send(self._outbox.popleft()):
+                        return
+                self._written.clear()
+                await self._written.wait()
+
+    async def _send(self, item: str | CloseSocket) -> bool:
+        """Send one item; False when it was the last one, or the client takes nothing any more."""
+        if self._outbox_bytes > OUTBOX_BYTES:
+            self._give_up(f"{self._outbox_bytes} bytes wait to be sent")
+            return False
+        try:
+            async with asyncio.timeout(SEND_TIMEOUT_S):
+                if isinstance(item, CloseSocket):
+                    await self._websocket.close(item.code, item.reason)
+                    return False
+                self._outbox_bytes -= len(item)
+                await self._websocket.send_text(item)
+        except TimeoutError:
+            self._give_up(f"nothing was taken for {SEND_TIMEOUT_S:g} s")
+            return False
+        return True
+
+    def _give_up(self, why: str) -> None:
+        _log.warning("%s: the client stopped reading (%s), so the connection is cut", self._identity.request_id, why)
+        self._session.receive_disconnect(1006, now=self._loop.time())
+
+    # ---- the audio ----
+
+    def _hearing(self) -> Stream:
+        if self._stream is None:
+            service = self._service
+            self._stream = Stream(
+                audio_format(self._options),
+                split=self._options.multichannel,
+                hearing=hearing(self._options, service),
+                vad=service.vad,
+                ears=service.ears,
+                pool=service.pool,
+                tell=self._heard,
+            )
+        return self._stream
+
+    def _end_audio(self) -> None:
+        if self._stream is None:
+            self._session.engine_event(Drained(0.0), now=self._loop.time())
+        else:
+            self._stream.end()
+
+    # ---- the end ----
+
+    def _end(self) -> None:
+        now = self._loop.time()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._session.receive_disconnect(1006, now=now)
+        audio_seconds = self._stream.seconds if self._stream is not None else 0.0
+        channels = self._session.tally.channels
+        if self._stream is not None:
+            self._stream.close()
+        if self._shed:
+            _log.warning("%s: %d interims left out: the client read slowly", self._identity.request_id, self._shed)
+        self._service.records.add(self._record(now, audio_seconds, channels))
+
+    def _record(self, now: float, audio_seconds: float, channels: int) -> SessionRecord:
+        tally = self._session.tally
+        return SessionRecord(
+            request_id=self._identity.request_id,
+            project=self._service.project,
+            key_id=self._admitted.key_id,
+            tags=self._options.tags,
+            model_uuid=self._service.model.uuid,
+            created=self._identity.created,
+            completed=wall_clock(),
+            code=101,
+            method="streaming",
+            audio_seconds=round(audio_seconds, 6),
+            channels=channels,
+            billed_seconds=round(audio_seconds * (max(channels, 1) if self._options.multichannel else 1), 6),
+            connection_seconds=round(now - self._opened_at, 3),
+            paused_seconds=round(tally.paused_seconds, 3),
+            keepalive_count=tally.keepalive_count,
+            bytes_in=tally.bytes_in,
+            binary_control_suspects=tally.binary_control_suspects,
+            close_code=tally.close_code,
+            close_reason=tally.close_reason,
+        )
+
+
+def audio_format(options: ListenOptions) -> AudioFormat:
+    """The audio that these options declare."""
+    if options.encoding is None:
+        return AudioFormat(None, None, 1)
+    return AudioFormat(Encoding(options.encoding), options.sample_rate, options.channels)
+
+
+def hearing(options: ListenOptions, service: Service) -> Hearing:
+    """How to listen for these options; an endpointing too short for the engine is lifted to its floor."""
+    info = service.engine
+    endpointing = options.endpointing_ms
+    gap = options.utterance_end_ms
+    return Hearing(
+        endpointing_s=None if endpointing is None else max(endpointing / 1000, info.min_endpointing_s),
+        interim_interval_s=service.settings.interim_interval_s if options.interim_results or gap is not None else None,
+        utterance_gap_s=None if gap is None else gap / 1000,
+        max_segment_s=info.max_segment_s,
+    )
+
+
+def wall_clock() -> str:
+    """Now, as RFC 3339 in UTC with milliseconds."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

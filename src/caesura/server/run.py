@@ -1,0 +1,91 @@
+"""Settings in, a server that runs until it is told to stop: sockets, uvicorn, signals."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import sys
+from collections.abc import Callable
+
+import uvicorn
+
+from caesura.errors import CaesuraError, UsageError
+from caesura.server.app import create_app
+from caesura.server.auth import check_exposure
+from caesura.server.handshake import HandshakeProtocol, RefusalsAreAnswers
+from caesura.server.service import Service
+from caesura.server.settings import Settings
+
+TCP_STALL_MS = 30_000
+"""A peer that acknowledges nothing for so long is gone: the kernel then cuts the connection."""
+
+
+_REFUSALS_ARE_ANSWERS = RefusalsAreAnswers()
+
+
+def serve(settings: Settings, *, on_ready: Callable[[str], None] | None = None) -> None:
+    """Serve until SIGINT or SIGTERM. `on_ready` is called with the WebSocket URL once live connections are taken.
+
+    Raises UsageError (an address that cannot be used or must not be open) and EngineError (an engine that does not
+    load); both say what to do.
+    """
+    check_exposure(settings)
+    listener = _listener(settings)
+    host, port = listener.getsockname()[:2]
+    url = f"ws://{f'[{host}]' if ':' in host else host}:{port}/v1/listen"
+    failure: list[Exception] = []
+
+    def failed(error: Exception) -> None:
+        failure.append(error)
+        server.should_exit = True
+
+    app = create_app(
+        Service(settings),
+        on_ready=lambda: on_ready(url) if on_ready is not None else None,
+        on_failure=failed,
+    )
+    server = uvicorn.Server(uvicorn_config(app, settings))
+    try:
+        server.run(sockets=[listener])
+    finally:
+        listener.close()
+    if failure:
+        error = failure[0]
+        raise error if isinstance(error, CaesuraError) else UsageError(f"the server could not start: {error}")
+
+
+def uvicorn_config(app: object, settings: Settings) -> uvicorn.Config:
+    """How uvicorn carries the wire: no pings of its own, no compression (audio does not shrink; it costs memory)."""
+    logging.getLogger("uvicorn.error").addFilter(_REFUSALS_ARE_ANSWERS)
+    return uvicorn.Config(
+        app,  # type: ignore[arg-type]
+        loop="uvloop" if sys.platform != "win32" else "asyncio",
+        ws=HandshakeProtocol,
+        ws_max_size=settings.max_message_bytes,
+        ws_ping_interval=None,
+        ws_ping_timeout=None,
+        ws_per_message_deflate=False,
+        lifespan="on",
+        access_log=False,
+        log_config=None,
+        log_level=logging.WARNING,
+        server_header=False,
+        timeout_graceful_shutdown=5,
+    )
+
+
+def _listener(settings: Settings) -> socket.socket:
+    try:
+        info = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        listener = socket.socket(info[0], info[1])
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, TCP_STALL_MS)
+        listener.bind(info[4])
+        listener.listen(2048)
+    except OSError as error:
+        raise UsageError(
+            f"cannot listen on {settings.host} port {settings.port}: {error.strerror or error}; "
+            "choose another --host or --port (0 takes a free one)"
+        ) from error
+    return listener

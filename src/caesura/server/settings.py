@@ -1,0 +1,32 @@
+"""How a server is set up: one frozen value, read from flags and the environment by `cli`, handed down from there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything an operator can set; lengths of time in seconds, sizes in bytes."""
+
+    host: str = "127.0.0.1"
+    port: int = 8080
+    """0 takes a free port."""
+    engine: str = "moonshine"
+    keys: tuple[str, ...] = field(default=(), repr=False)
+    """API keys that are let in; none and a loopback host: everybody is."""
+    no_auth: bool = False
+    """Serve without keys on an address that others can reach."""
+    idle_timeout_s: float = 10.0
+    """The documented window; the hosted service really waits 12."""
+    first_response_timeout_s: float = 0.0
+    """0: off."""
+    drain_timeout_s: float = 30.0
+    """How long a closing stream may wait for its last words."""
+    workers: int = 0
+    """Engine processes; 0: one for each core."""
+    interim_interval_s: float = 1.0
+    """Seconds of audio between interims, 0.3 or more."""
+    max_message_bytes: int = 16 * 1024 * 1024
+    max_sessions: int = 10_000
+    """More are refused with 429 before the upgrade."""

@@ -1,0 +1,1 @@
+"""Samples in, voice activity and the places where speech begins and ends out."""

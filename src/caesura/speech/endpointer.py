@@ -1,0 +1,81 @@
+"""Voice probabilities frame by frame in; where speech begins, goes on and has fallen silent out. A pure machine.
+
+A frame is voiced when its probability reaches `ONSET`, or `RELEASE` while speech is going on (hysteresis, so that a
+soft syllable does not end it). Speech counts once `CONFIRM` voiced frames stood in a row: a click does not.
+All positions are samples at 16 kHz from the first sample of the stream.
+"""
+
+from __future__ import annotations
+
+from caesura.speech.vad import FRAME
+
+ONSET = 0.5
+RELEASE = 0.35
+CONFIRM = 3
+
+
+class Endpointer:
+    """Follows one channel's voice activity within the current segment; `segment()` begins the next one."""
+
+    __slots__ = ("_run", "_run_at", "_speaking", "onset", "speech_end", "voiced", "voiced_frames")
+
+    def __init__(self) -> None:
+        self.voiced = 0
+        """Samples judged so far."""
+        self.onset: int | None = None
+        """Where the first confirmed speech of this segment began; None before there is any."""
+        self.speech_end = 0
+        """Where the newest voiced frame of this segment ended; meaningful once `onset` is set."""
+        self.voiced_frames = 0
+        """How many frames of this segment were voiced, confirmed or not."""
+        self._run = 0
+        self._run_at = 0
+        self._speaking = False
+
+    def hear(self, probability: float) -> int | None:
+        """Judge the next frame. Returns where speech began when this frame confirms the first of the segment."""
+        at = self.voiced
+        self.voiced += FRAME
+        if probability < (RELEASE if self._speaking else ONSET):
+            self._run = 0
+            self._speaking = False
+            return None
+        self.voiced_frames += 1
+        if self._run == 0:
+            self._run_at = at
+        self._run += 1
+        if self._run < CONFIRM:
+            return None
+        self._speaking = True
+        self.speech_end = self.voiced
+        if self.onset is not None:
+            return None
+        self.onset = self._run_at
+        return self.onset
+
+    @property
+    def speaking(self) -> bool:
+        """Whether the newest frame belongs to confirmed speech."""
+        return self._speaking
+
+    @property
+    def silence(self) -> int:
+        """Samples of silence since the last confirmed speech of this segment; 0 before there is any."""
+        return 0 if self.onset is None else self.voiced - self.speech_end
+
+    @property
+    def possible_onset(self) -> int | None:
+        """Where speech that still waits for confirmation began."""
+        return self._run_at if 0 < self._run < CONFIRM else None
+
+    def segment(self) -> None:
+        """Begin the next segment; speech that goes on has its onset at the next voiced frame."""
+        self.onset = None
+        self.voiced_frames = 0
+        self._run = 0
+        self._speaking = False
+
+    def carry(self, at: int) -> None:
+        """Begin the next segment at `at`, a place inside confirmed speech that goes on after it."""
+        if self.onset is not None:
+            self.onset = max(self.onset, at)

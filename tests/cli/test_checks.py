@@ -1,0 +1,124 @@
+"""What doctor looks at, and what it says of what it finds."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from caesura.cli import checks
+from caesura.cli.checks import Finding, State, Trial, check_engine, try_engine, wrong_words
+from caesura.cli.child import ServerFailed
+from caesura.cli.recording import TEXT, Recording, inaugural
+
+
+@pytest.mark.parametrize(
+    ("expected", "heard", "wrong"),
+    [
+        ("ask not", "Ask, not!", 0),
+        ("ask not", "", 2),
+        ("", "ask not", 2),
+        ("ask not what", "ask what", 1),
+        ("ask not what", "ask knot what", 1),
+        ("a b c d", "b c d e", 2),
+    ],
+)
+def test_wrong_words_are_counted_without_case_and_punctuation(expected: str, heard: str, wrong: int) -> None:
+    assert wrong_words(expected, heard) == wrong
+
+
+def test_every_codec_of_the_wire_works_here() -> None:
+    found = {finding.name: finding.state for finding in checks.check_codecs()}
+    assert set(found) >= {"linear16", "linear32", "mulaw", "alaw", "flac", "opus", "ogg-opus", "WebM container"}
+    assert set(found.values()) == {State.WORKS}
+
+
+def test_a_codec_that_is_missing_is_broken_and_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checks, "CODECS", {"speex": "no_such_decoder"})
+    monkeypatch.setattr(checks, "CONTAINERS", {"Tape": "no_such_demuxer"})
+    found = list(checks.check_codecs())
+    assert [finding.state for finding in found] == [State.BROKEN, State.BROKEN]
+    assert all("pip install" in finding.advice for finding in found)
+
+
+def test_devices_name_the_processor_and_what_onnxruntime_offers() -> None:
+    found = {finding.name: finding for finding in checks.check_devices()}
+    assert "cores" in found["CPU"].detail
+    assert found["onnxruntime CPU"].state is State.WORKS
+
+
+def test_the_packages_are_complete_and_lighter_than_promised() -> None:
+    found = list(checks.check_packages())
+    assert [(finding.name, finding.state) for finding in found] == [("server extra, installed", State.WORKS)]
+
+
+def test_a_package_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checks, "extra_closure", lambda extra: {"soxr": None})
+    first, size = checks.check_packages()
+    assert (first.name, first.state) == ("soxr", State.BROKEN)
+    assert "caesura[server]" in first.advice
+    assert size.state is State.LIMITED
+
+
+def test_the_vad_tells_speech_from_silence() -> None:
+    (finding,) = checks.check_vad(inaugural())
+    assert finding.state is State.WORKS
+
+
+def test_a_vad_that_hears_nothing_is_broken() -> None:
+    (finding,) = checks.check_vad(Recording(16_000, bytes(32_000)))
+    assert finding.state is State.BROKEN
+
+
+def trial(words: str, front: int = 100_000_000, *workers: int) -> Trial:
+    return Trial(tuple(words.split()), front, workers)
+
+
+def examined(result: Trial | Exception, monkeypatch: pytest.MonkeyPatch, *, compare: bool) -> list[Finding]:
+    async def tried(engine: str, recording: Recording) -> Trial:
+        if isinstance(result, Exception):
+            raise result
+        return result
+
+    monkeypatch.setattr(checks, "try_engine", tried)
+    return list(check_engine("moonshine", inaugural(), compare=compare))
+
+
+def test_an_engine_that_hears_the_words_works_and_is_weighed(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = examined(trial(TEXT, 100_000_000, 300_000_000), monkeypatch, compare=True)
+    assert [(finding.name, finding.state) for finding in found] == [
+        ("moonshine", State.WORKS),
+        ("front process, resident", State.WORKS),
+        ("worker process, resident", State.WORKS),
+    ]
+    assert found[2].detail == "300 MB of at most 350 MB"
+
+
+def test_a_process_that_is_too_heavy_is_said_to_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = examined(trial(TEXT, 251_000_000, 351_000_000), monkeypatch, compare=True)
+    assert [finding.state for finding in found[1:]] == [State.LIMITED, State.LIMITED]
+
+
+@pytest.mark.parametrize("heard", ["", "something else entirely"])
+def test_an_engine_that_hears_other_words_is_broken(heard: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert examined(trial(heard), monkeypatch, compare=True)[0].state is State.BROKEN
+
+
+def test_an_engine_whose_words_are_its_own_is_not_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    (finding,) = examined(trial("something else"), monkeypatch, compare=False)
+    assert (finding.state, finding.detail) == (State.WORKS, "answered with 2 words")
+
+
+def test_an_engine_that_does_not_load_says_why_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    failure = ServerFailed("The server ended before it was ready.\nIt said:\nthe model file is missing")
+    (finding,) = examined(failure, monkeypatch, compare=True)
+    assert (finding.state, finding.detail) == (State.BROKEN, "the model file is missing")
+
+
+@pytest.mark.slow
+def test_a_real_server_is_tried_and_weighed() -> None:
+    """One front and one worker, both of some weight."""
+    found = asyncio.run(try_engine("scripted", inaugural()))
+    assert len(found.words) > 3
+    assert found.front > 10_000_000
+    assert len(found.workers) == 1

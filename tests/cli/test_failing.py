@@ -1,0 +1,36 @@
+"""Errors as one sentence and an exit code."""
+
+from __future__ import annotations
+
+import pytest
+import typer
+
+from caesura.cli.failing import errors_as_sentences, server_extra
+from caesura.errors import CaesuraError, EngineError, UsageError
+
+
+@pytest.mark.parametrize(("error", "code"), [(UsageError("do this"), 2), (EngineError("do this"), 1)])
+def test_an_error_of_ours_is_a_sentence_on_stderr(
+    error: CaesuraError, code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(typer.Exit) as left, errors_as_sentences():
+        raise error
+    assert left.value.exit_code == code
+    assert capsys.readouterr() == ("", "do this\n")
+
+
+def test_an_error_that_nobody_meant_stays_one() -> None:
+    with pytest.raises(ZeroDivisionError), errors_as_sentences():
+        _ = 1 / 0
+
+
+def test_a_missing_package_of_the_extra_says_what_to_install(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(typer.Exit) as left, server_extra():
+        raise ModuleNotFoundError("No module named 'uvicorn'", name="uvicorn")
+    assert left.value.exit_code == 2
+    assert "pip install 'caesura[server]'" in capsys.readouterr().err
+
+
+def test_a_missing_module_of_ours_is_no_matter_of_installing() -> None:
+    with pytest.raises(ModuleNotFoundError), server_extra():
+        raise ModuleNotFoundError("No module named 'caesura.nothing'", name="caesura.nothing")

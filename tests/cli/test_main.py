@@ -1,0 +1,46 @@
+"""The command and its help."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from typer.main import get_command
+from typer.testing import CliRunner
+
+from caesura import __version__
+from caesura.cli.main import app
+
+runner = CliRunner()
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    assert runner.invoke(app, ["--version"]).stdout == f"caesura {__version__}\n"
+
+
+def test_without_arguments_the_help_names_every_command() -> None:
+    shown = runner.invoke(app, []).output
+    assert all(name in shown for name in ("serve", "listen", "demo", "doctor"))
+
+
+def options() -> list[tuple[str, str, object]]:
+    """Every flag of every command with its variable."""
+    commands = get_command(app).commands  # type: ignore[attr-defined]
+    return [
+        (name, parameter.opts[0], parameter.envvar)
+        for name, command in commands.items()
+        for parameter in command.params
+        if parameter.param_type_name == "option"
+    ]
+
+
+@pytest.mark.parametrize(("command", "flag", "variable"), options())
+def test_every_flag_is_also_a_variable(command: str, flag: str, variable: object) -> None:
+    assert variable == "CAESURA_" + re.sub("-", "_", flag.lstrip("-")).upper()
+
+
+@pytest.mark.parametrize("command", ["serve", "listen", "demo", "doctor"])
+def test_help_does_not_show_what_a_key_variable_holds(command: str) -> None:
+    shown = runner.invoke(app, [command, "--help"], env={"CAESURA_KEY": "very-secret"})
+    assert shown.exit_code == 0
+    assert "very-secret" not in shown.output

@@ -1,0 +1,29 @@
+"""The bundled recording is what its README says."""
+
+from __future__ import annotations
+
+import array
+
+from caesura.cli.recording import PAUSE_AT_S, TEXT, inaugural
+
+
+def loudness(pcm: bytes) -> float:
+    samples = array.array("h", pcm)
+    return (sum(sample * sample for sample in samples) / len(samples)) ** 0.5
+
+
+def test_it_is_eleven_seconds_of_16_khz_mono() -> None:
+    recording = inaugural()
+    assert (recording.sample_rate, recording.samples, recording.seconds) == (16_000, 176_000, 11.0)
+
+
+def test_nobody_speaks_where_the_demo_pauses() -> None:
+    recording = inaugural()
+    middle = 2 * round(PAUSE_AT_S * recording.sample_rate)
+    reach = 2 * round(0.1 * recording.sample_rate)
+    assert loudness(recording.pcm[middle - reach : middle + reach]) < 0.1 * loudness(recording.pcm)
+
+
+def test_the_text_has_no_case_and_no_punctuation() -> None:
+    assert len(TEXT.split()) == 22
+    assert all(letter.islower() or letter == " " for letter in TEXT)

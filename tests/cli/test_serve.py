@@ -1,0 +1,140 @@
+"""Flags and variables become settings; what cannot be is refused by name."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from types import ModuleType
+
+import pytest
+from typer.testing import CliRunner
+
+from caesura.cli.main import app
+from caesura.errors import UsageError
+from caesura.server.settings import Settings
+
+runner = CliRunner()
+
+
+class Recorder:
+    """Stands in for caesura.server.run: remembers the settings, serves nothing."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, error: Exception | None = None) -> None:
+        self.settings: Settings | None = None
+        self._error = error
+        module = ModuleType("caesura.server.run")
+        module.serve = self._serve  # type: ignore[attr-defined]
+        monkeypatch.setitem(sys.modules, "caesura.server.run", module)
+        monkeypatch.setattr("caesura.server.run", module, raising=False)
+
+    def _serve(self, settings: Settings, *, on_ready: Callable[[str], None] | None = None) -> None:
+        self.settings = settings
+        if self._error:
+            raise self._error
+        assert on_ready is not None
+        on_ready("ws://127.0.0.1:8080/v1/listen")
+
+
+def test_without_flags_the_settings_are_the_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
+    recorder = Recorder(monkeypatch)
+    result = runner.invoke(app, ["serve"])
+    assert recorder.settings == Settings()
+    assert "ws://127.0.0.1:8080/v1/listen" in result.stdout
+
+
+FLAGS = {
+    "--host": "0.0.0.0",
+    "--port": "9000",
+    "--engine": "scripted",
+    "--key": "one",
+    "--idle-timeout": "12",
+    "--workers": "3",
+    "--interim-interval": "0.3",
+    "--first-response-timeout": "30",
+    "--drain-timeout": "5",
+    "--max-message-bytes": "2048",
+    "--max-sessions": "7",
+}
+SET = Settings(
+    host="0.0.0.0",
+    port=9000,
+    engine="scripted",
+    keys=("one",),
+    no_auth=True,
+    idle_timeout_s=12.0,
+    workers=3,
+    interim_interval_s=0.3,
+    first_response_timeout_s=30.0,
+    drain_timeout_s=5.0,
+    max_message_bytes=2048,
+    max_sessions=7,
+)
+
+
+def test_every_flag_reaches_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    recorder = Recorder(monkeypatch)
+    arguments = [part for pair in FLAGS.items() for part in pair]
+    assert runner.invoke(app, ["serve", "--no-auth", *arguments]).exit_code == 0
+    assert recorder.settings == SET
+
+
+def test_every_variable_reaches_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    recorder = Recorder(monkeypatch)
+    variables = {"CAESURA_" + flag[2:].replace("-", "_").upper(): value for flag, value in FLAGS.items()}
+    assert runner.invoke(app, ["serve"], env={**variables, "CAESURA_NO_AUTH": "true"}).exit_code == 0
+    assert recorder.settings == SET
+
+
+@pytest.mark.parametrize(
+    ("arguments", "variable"), [(["--key", "a", "--key", "b"], ""), ([], "a b"), ([], "a,b"), ([], " a ,\tb ")]
+)
+def test_keys_come_from_flags_or_from_one_variable(
+    arguments: list[str], variable: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorder = Recorder(monkeypatch)
+    result = runner.invoke(app, ["serve", *arguments], env={"CAESURA_KEY": variable} if variable else {})
+    assert result.exit_code == 0
+    assert recorder.settings is not None
+    assert recorder.settings.keys == ("a", "b")
+
+
+@pytest.mark.parametrize(
+    ("flag", "value", "right"),
+    [
+        ("--interim-interval", "0.2", "a number of seconds from 0.3 to 60"),
+        ("--idle-timeout", "0", "a number of seconds above 0"),
+        ("--drain-timeout", "soon", "a number of seconds above 0"),
+        ("--first-response-timeout", "-1", "a number of seconds from 0"),
+        ("--port", "65536", "a whole number from 0 to 65535"),
+        ("--workers", "-1", "a whole number from 0 to 1024"),
+        ("--max-sessions", "0", "a whole number from 1"),
+        ("--max-message-bytes", "12", "a whole number from 1024"),
+    ],
+)
+def test_a_value_that_cannot_be_is_refused_by_name(
+    flag: str, value: str, right: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sentence names the flag, the value and what would be right; nothing is served."""
+    recorder = Recorder(monkeypatch)
+    result = runner.invoke(app, ["serve", flag, value])
+    assert (result.exit_code, recorder.settings) == (2, None)
+    assert f"'{flag}'" in result.stderr
+    assert result.stderr.endswith(f"{value} is not {right}.\n")
+
+
+def test_a_sentence_of_the_server_is_shown_and_the_code_is_2(monkeypatch: pytest.MonkeyPatch) -> None:
+    Recorder(monkeypatch, UsageError("0.0.0.0 is open to others: give --key"))
+    result = runner.invoke(app, ["serve", "--host", "0.0.0.0"])
+    assert (result.exit_code, result.stderr) == (2, "0.0.0.0 is open to others: give --key\n")
+
+
+def test_without_the_server_extra_the_sentence_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    import caesura.server
+
+    monkeypatch.delattr(caesura.server, "run", raising=False)
+    monkeypatch.delitem(sys.modules, "caesura.server.run", raising=False)
+    monkeypatch.delitem(sys.modules, "uvicorn", raising=False)
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    result = runner.invoke(app, ["serve"])
+    assert result.exit_code == 2
+    assert "pip install 'caesura[server]'" in result.stderr

@@ -1,0 +1,136 @@
+"""The vendor's newest JavaScript SDK, unmodified, run by node against a real server on loopback."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conformance.speech import (
+    FIRST,
+    FRAME_BYTES,
+    FRAME_S,
+    NET_0001,
+    RATE,
+    SECOND,
+    WINDOW_S,
+    Message,
+    check_pause,
+    check_script,
+    check_stream,
+    finals,
+    pcm,
+    seconds,
+)
+from tests.serving import Served
+
+pytestmark = pytest.mark.conformance
+
+HERE = Path(__file__).parent
+ASKED = {
+    "model": "nova-3",
+    "encoding": "linear16",
+    "sample_rate": RATE,
+    "channels": 1,
+    "interim_results": True,
+    "punctuate": True,
+    "endpointing": 300,
+}
+PACE_S = FRAME_S / 4
+
+Line = Mapping[str, Any]
+
+
+@pytest.fixture(scope="session")
+def node() -> str:
+    """Node, with the SDK that the lock file pins; installed here unless `make` has done it."""
+    found, npm = shutil.which("node"), shutil.which("npm")
+    if found is None or npm is None:
+        pytest.skip("node and npm are needed for the JavaScript SDK; install Node.js 20 or newer")
+    stamp = HERE / "node_modules" / ".installed"
+    if not stamp.exists() or stamp.stat().st_mtime < (HERE / "package-lock.json").stat().st_mtime:
+        done = subprocess.run(
+            [npm, "ci", "--no-audit", "--no-fund", "--loglevel=error"],
+            cwd=HERE,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=300,
+        )
+        assert done.returncode == 0, f"npm ci failed:\n{done.stdout}{done.stderr}"
+        stamp.touch()
+    return found
+
+
+@pytest.fixture(scope="session")
+def raw(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
+    """The recordings without their headers, as files for node."""
+    folder = tmp_path_factory.mktemp("raw")
+    for name in (FIRST, SECOND):
+        (folder / name).write_bytes(pcm(name))
+    return {name: str(folder / name) for name in (FIRST, SECOND)}
+
+
+def listen(node: str, served: Served, steps: Sequence[Line], **credential: str) -> list[Line]:
+    """What the SDK told its callbacks while it did `steps`."""
+    job = {"url": served.url, "asked": ASKED, "frame": FRAME_BYTES, "steps": steps, **(credential or {"key": "any"})}
+    done = subprocess.run(
+        [node, str(HERE / "listen.mjs"), json.dumps(job)], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def messages(lines: Sequence[Line]) -> list[Message]:
+    return [line["message"] for line in lines if line["event"] == "message"]
+
+
+def test_pauses_past_the_window_and_goes_on(node: str, raw: Mapping[str, str], scripted: Served) -> None:
+    """KeepAlive holds the pause, words go on where they left off, Finalize is answered, the close is 1000."""
+    lines = listen(
+        node,
+        scripted,
+        [
+            {"audio": raw[FIRST], "pace": PACE_S},
+            {"hold": 2 * WINDOW_S, "every": WINDOW_S / 3},
+            {"audio": raw[SECOND], "pace": PACE_S},
+            {"finalize": True},
+            {"close": True},
+        ],
+    )
+    assert lines[-1] == {"event": "close", "code": 1000, "reason": ""}
+    heard = messages(lines)
+    check_pause(heard, seconds(pcm(FIRST)), seconds(pcm(FIRST) + pcm(SECOND)))
+    check_script(heard)
+    assert [final["from_finalize"] for final in finals(heard)].count(True) == 1
+    during = lines[lines.index({"event": "hold"}) : lines.index({"event": "resume"})]
+    # The last words before the pause may still come; six KeepAlives must bring nothing.
+    assert len(messages(during)) <= 2
+
+
+def test_times_out_without_keepalive(node: str, raw: Mapping[str, str], scripted: Served) -> None:
+    """Silence for a whole window ends in 1011 with the NET-0001 sentence, Metadata before it."""
+    lines = listen(node, scripted, [{"audio": raw[FIRST], "pace": PACE_S}])
+    assert lines[-1] == {"event": "close", "code": 1011, "reason": NET_0001}
+    check_stream(messages(lines), seconds(pcm(FIRST)))
+
+
+def test_shows_a_refused_key(node: str, keyed: Served) -> None:
+    """The SDK tells the status of the refused upgrade."""
+    lines = listen(node, keyed, [], key="wrong")
+    assert lines[0]["event"] == "error"
+    assert "401" in lines[0]["message"]
+
+
+@pytest.mark.parametrize("credential", ["key", "accessToken"])
+def test_a_known_key_is_let_in(node: str, raw: Mapping[str, str], keyed: Served, key: str, credential: str) -> None:
+    """As `Token` and as `Bearer`."""
+    steps = [{"audio": raw[FIRST], "pace": 0}, {"close": True}]
+    lines = listen(node, keyed, steps, **{credential: key})
+    assert lines[-1] == {"event": "close", "code": 1000, "reason": ""}
+    check_stream(messages(lines), seconds(pcm(FIRST)))

@@ -1,0 +1,123 @@
+"""Engines by name: those that ship, those that others plug in, and names that are none."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from caesura.engines import registry
+from caesura.engines.base import Engine, EngineInfo, Hypothesis, SegmentJob
+from caesura.engines.registry import ENGINES, EngineSpec, engine_info, engine_spec, load_engine
+from caesura.engines.scripted import ScriptedEngine
+from caesura.errors import EngineError, UsageError
+
+OWN_INFO = EngineInfo("own", "3", "none", ("de",), 0.1, 5.0)
+
+
+class Deaf:
+    """An engine that hears nothing."""
+
+    def transcribe(self, jobs: Sequence[SegmentJob]) -> list[Hypothesis]:
+        """Nothing for each job."""
+        return [Hypothesis() for _ in jobs]
+
+
+def broken() -> Engine:
+    """A load that fails in a way nobody foresaw."""
+    raise FileNotFoundError("weights.bin")
+
+
+def refusing() -> Engine:
+    """A load that fails with its own sentence."""
+    raise EngineError("the weights are for another machine")
+
+
+@pytest.fixture
+def plugged(monkeypatch: pytest.MonkeyPatch) -> str:
+    """A module as a third party would install it; returns its name."""
+    module = ModuleType("somebodys_engine")
+    vars(module).update(
+        spec=EngineSpec(OWN_INFO, Deaf),
+        broken=EngineSpec(OWN_INFO, broken),
+        refusing=EngineSpec(OWN_INFO, refusing),
+        number=7,
+    )
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    return module.__name__
+
+
+def test_the_scripted_engine_loads_by_name() -> None:
+    """Info and engine belong together."""
+    assert engine_info("scripted").name == "scripted"
+    assert isinstance(load_engine("scripted"), ScriptedEngine)
+
+
+def test_the_default_engine_is_in_the_table() -> None:
+    """The name that settings default to exists."""
+    assert set(ENGINES) == {"moonshine", "scripted"}
+
+
+def test_an_unknown_name_lists_those_there_are() -> None:
+    """The sentence names the field, the value and what would be right."""
+    with pytest.raises(UsageError, match=r"engine: .*'whispr'; choose one of moonshine, scripted, or package"):
+        engine_info("whispr")
+
+
+@pytest.mark.parametrize("name", ["", ":", "module:", ":spec"])
+def test_half_a_path_is_an_unknown_name(name: str) -> None:
+    """Both the module and the attribute are needed."""
+    with pytest.raises(UsageError, match="no engine is called"):
+        engine_spec(name)
+
+
+def test_an_engine_of_somebody_else_plugs_in_by_path(plugged: str) -> None:
+    """The attribute is an EngineSpec."""
+    assert engine_info(f"{plugged}:spec") is OWN_INFO
+    assert load_engine(f"{plugged}:spec").transcribe([]) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "sentence"),
+    [
+        ("no_such_module:spec", "cannot be imported: ModuleNotFoundError"),
+        ("somebodys_engine:other", "cannot be imported: AttributeError"),
+        ("somebodys_engine:number", "is int; name a caesura.engines.registry.EngineSpec"),
+    ],
+)
+def test_a_path_that_leads_to_no_spec_is_named(plugged: str, path: str, sentence: str) -> None:
+    """The sentence says what was found there."""
+    with pytest.raises(UsageError, match=f"{path}.*{sentence}"):
+        engine_spec(path)
+
+
+def test_an_engine_that_cannot_load_says_why(plugged: str) -> None:
+    """Unforeseen errors are wrapped, an engine's own sentence passes."""
+    with pytest.raises(EngineError, match=r"somebodys_engine:broken cannot be loaded: FileNotFoundError: weights\.bin"):
+        load_engine(f"{plugged}:broken")
+    with pytest.raises(EngineError, match=r"^the weights are for another machine$"):
+        load_engine(f"{plugged}:refusing")
+
+
+def test_a_library_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A base install says which extra it lacks."""
+
+    def missing() -> EngineSpec:
+        raise ModuleNotFoundError("No module named 'onnxruntime'")
+
+    monkeypatch.setattr(registry, "ENGINES", {"moonshine": missing})
+    with pytest.raises(EngineError, match=r"No module named 'onnxruntime'; install caesura\[server\]"):
+        engine_info("moonshine")
+
+
+def test_the_registry_imports_no_engine_library(tmp_path: Path) -> None:
+    """Looking up the scripted engine pulls neither a neural runtime nor an aligner into the process."""
+    code = (
+        "import sys; from caesura.engines.registry import load_engine; load_engine('scripted');"
+        "sys.exit(any(name in sys.modules for name in ('onnxruntime', 'pocketsphinx', 'caesura.engines.moonshine')))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False, cwd=tmp_path).returncode == 0

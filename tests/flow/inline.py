@@ -1,0 +1,150 @@
+"""The whole path in one process: bytes and texts in, server messages out; no sockets, jobs done on the spot."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Hashable, Iterable
+from dataclasses import dataclass, field
+from functools import partial
+from urllib.parse import parse_qsl
+
+from caesura.engines.base import Engine, EngineInfo, SegmentJob
+from caesura.engines.registry import engine_info, load_engine
+from caesura.events import StreamEvent
+from caesura.pipeline.channel import Hearing
+from caesura.pipeline.ears import Ears
+from caesura.pipeline.pool import Answer
+from caesura.pipeline.stream import Stream
+from caesura.protocol.actions import CloseSocket, EndAudio, FeedAudio, FlushAudio, Send
+from caesura.protocol.messages import Metadata, ModelInfo, Results, ServerMessage, WireWord
+from caesura.protocol.options import parse_options
+from caesura.protocol.session import Identity, Session, Timers
+from caesura.server.live import audio_format
+from caesura.speech.vad import load_silero
+
+REQUEST_ID = "01a00000-0000-7000-8000-000000000001"
+
+
+class InlinePool:
+    """Does each job on the loop, right after it was asked for."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.jobs: list[SegmentJob] = []
+
+    def submit(self, owner: Hashable, job: SegmentJob, answer: Answer) -> None:
+        """Answer soon."""
+        self.jobs.append(job)
+        asyncio.get_running_loop().call_soon(lambda: answer(self.engine.transcribe([job])[0]))
+
+    def cancel(self, owner: Hashable) -> None:
+        """Nothing waits here."""
+
+
+@dataclass
+class Outcome:
+    """What a client would have seen."""
+
+    messages: list[ServerMessage] = field(default_factory=list)
+    close: CloseSocket | None = None
+    jobs: list[SegmentJob] = field(default_factory=list)
+
+    @property
+    def results(self) -> list[Results]:
+        """All Results."""
+        return [message for message in self.messages if isinstance(message, Results)]
+
+    @property
+    def finals(self) -> list[Results]:
+        """The final ones."""
+        return [message for message in self.results if message.is_final]
+
+    def words(self, channel: int = 0) -> list[WireWord]:
+        """Words of all finals of a channel."""
+        return [word for message in self.finals if message.channel == channel for word in message.words]
+
+    def text(self, channel: int = 0) -> str:
+        """The finals' words in a row."""
+        return " ".join(word.word for word in self.words(channel))
+
+    @property
+    def metadata(self) -> Metadata:
+        """The one Metadata."""
+        (metadata,) = (message for message in self.messages if isinstance(message, Metadata))
+        return metadata
+
+
+def flow(items: Iterable[bytes | str], query: str, *, engine: str = "scripted", loaded: Engine | None = None) -> Outcome:
+    """Send `items` (bytes: audio, str: control messages), then CloseStream, and collect what comes back."""
+    return asyncio.run(_flow([*items, '{"type":"CloseStream"}'], query, engine_info(engine), loaded or load_engine(engine)))
+
+
+async def _listened(ears: Ears) -> None:
+    """Wait until what was sent before has been heard, and answered: as if it came in real time."""
+    fence = asyncio.Event()
+    ears.do(lambda: fence.set)
+    await fence.wait()
+    for _ in range(3):
+        await asyncio.sleep(0)
+
+
+async def _flow(items: list[bytes | str], query: str, info: EngineInfo, engine: Engine) -> Outcome:
+    options = parse_options(parse_qsl(query, keep_blank_values=True), languages=info.languages)
+    model = ModelInfo("00000000-0000-4000-8000-0000000000aa", info.name, info.version, info.arch)
+    session = Session(options, Identity(REQUEST_ID, "2026-01-01T00:00:00.000Z", model), Timers(), now=0.0)
+    outcome = Outcome()
+    closed = asyncio.Event()
+    ears, pool = Ears(), InlinePool(engine)
+    outcome.jobs = pool.jobs
+    stream: Stream
+
+    def act() -> None:
+        for action in session.actions():
+            match action:
+                case FeedAudio(data):
+                    stream.feed(data)
+                case FlushAudio(channel):
+                    stream.flush(channel)
+                case EndAudio():
+                    stream.end()
+                case Send(message):
+                    outcome.messages.append(message)
+                case CloseSocket():
+                    outcome.close = action
+                    closed.set()
+
+    def do(tell: Callable[[], None]) -> None:
+        tell()
+        act()
+
+    def heard(event: StreamEvent) -> None:
+        do(partial(session.engine_event, event, now=0.0))
+
+    gap = options.utterance_end_ms
+    ears.start()
+    stream = Stream(
+        audio_format(options),
+        split=options.multichannel,
+        hearing=Hearing(
+            None if options.endpointing_ms is None else max(options.endpointing_ms / 1000, info.min_endpointing_s),
+            1.0 if options.interim_results or gap is not None else None,
+            None if gap is None else gap / 1000,
+            info.max_segment_s,
+        ),
+        vad=load_silero(),
+        ears=ears,
+        pool=pool,
+        tell=heard,
+    )
+    try:
+        for item in items:
+            await _listened(ears)
+            if isinstance(item, str):
+                do(partial(session.receive_text, item, now=0.0))
+            else:
+                do(partial(session.receive_audio, item, now=0.0))
+        await asyncio.wait_for(closed.wait(), 60)
+    finally:
+        stream.close()
+        ears.stop()
+    return outcome

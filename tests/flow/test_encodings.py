@@ -1,0 +1,64 @@
+"""Every encoding and container gives the same words at the same times as the plain samples do."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from caesura.engines.base import Engine
+from caesura.engines.registry import load_engine
+from tests.encodings import KINDS, encode
+from tests.flow.inline import Outcome, flow
+from tests.recordings import recording
+
+RECORDING = "lv-0890"
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def moonshine() -> Engine:
+    """One loaded engine for all of them."""
+    return load_engine("moonshine")
+
+
+@pytest.fixture(scope="module")
+def plain(moonshine: Engine) -> Outcome:
+    """What is heard in the samples themselves."""
+    return said("linear16", moonshine)
+
+
+def said(kind: str, engine: Engine, piece: int = 4000) -> Outcome:
+    """The recording sent as `kind` in pieces; bare packets stay whole."""
+    data, declared = encode(recording(RECORDING).samples[np.newaxis, :], 16_000, kind)
+    query = "punctuate=true&endpointing=400"
+    if declared.encoding is not None:
+        query += f"&encoding={declared.encoding}&sample_rate={declared.sample_rate}&channels={declared.channels}"
+    pieces = data if isinstance(data, list) else [data[at : at + piece] for at in range(0, len(data), piece)]
+    return flow(pieces, query, engine="moonshine", loaded=engine)
+
+
+def test_the_plain_samples_give_the_reference(plain: Outcome) -> None:
+    """What the others are compared with is right."""
+    assert plain.text() == recording(RECORDING).text
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "linear16"])
+def test_each_kind_gives_the_same_words(kind: str, moonshine: Engine, plain: Outcome) -> None:
+    """Lossy ones too; their times may differ by what a codec delays and an aligner wavers."""
+    outcome = said(kind, moonshine)
+    assert outcome.close is not None
+    assert outcome.close.code == 1000
+    assert outcome.text() == plain.text()
+    assert outcome.metadata.duration == pytest.approx(plain.metadata.duration, abs=0.15)
+    shifts = [abs(mine.start - theirs.start) for mine, theirs in zip(outcome.words(), plain.words(), strict=True)]
+    assert sorted(shifts)[len(shifts) // 2] < 0.06
+    assert max(shifts) < 0.4
+
+
+@pytest.mark.parametrize("kind", ["wav", "webm", "mp3", "mulaw", "flac"])
+@pytest.mark.parametrize("piece", [1, 997, 1 << 20])
+def test_where_the_bytes_are_cut_does_not_matter(kind: str, piece: int, moonshine: Engine, plain: Outcome) -> None:
+    """From single bytes to the whole file in one message."""
+    if piece == 1 and kind == "wav":
+        pytest.skip("170,000 messages; mulaw shows the same with half of them")
+    assert said(kind, moonshine, piece).text() == plain.text()

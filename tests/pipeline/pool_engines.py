@@ -1,0 +1,87 @@
+"""Engines that misbehave on command, for the tests of the pool; they run in real worker processes.
+
+A job is named by its `at`. An engine writes a line to the file `log` of its folder when it takes one up,
+and does what files of that folder say; so a test knows what is in progress without guessing at times.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from caesura.engines.base import Engine, EngineInfo, Hypothesis, SegmentJob
+from caesura.engines.registry import EngineSpec
+from caesura.errors import EngineError
+from caesura.words import Word
+
+FOLDER = "CAESURA_TEST_FOLDER"
+INFO = EngineInfo("commanded", "0", "none", ("en",), 0.01, 10.0)
+
+POISON = 13.0
+"""A job that kills its worker, each time."""
+RAISES = 14.0
+"""A job at which the engine raises something of a library's, with what was said in it."""
+REFUSES = 15.0
+"""A job at which the engine raises its own error."""
+MUTE = 16.0
+"""A job to which the engine gives no hypothesis at all."""
+
+
+def folder() -> Path:
+    """Where commands come from and the log goes."""
+    return Path(os.environ[FOLDER])
+
+
+def answer(job: SegmentJob) -> Hypothesis:
+    """What a job is answered: its name, who did it, and how many samples came."""
+    return Hypothesis((Word(f"job-{job.at:g}", 0.0, len(job.audio) / 16_000, 0.9),), (os.getpid(),))
+
+
+class Commanded:
+    """Waits, in each job, until the folder holds a file `go` or one that names the job, such as `go-1`."""
+
+    def transcribe(self, jobs: Sequence[SegmentJob]) -> list[Hypothesis]:
+        """Logs the jobs, misbehaves as asked, and answers."""
+        for job in jobs:
+            with (folder() / "log").open("a") as log:
+                log.write(f"{job.at:g} {os.getpid()}\n")
+            self._misbehave(job.at)
+            while not any((folder() / name).exists() for name in ("go", f"go-{job.at:g}")):
+                time.sleep(0.002)
+        return [answer(job) for job in jobs if job.at != MUTE]
+
+    def _misbehave(self, at: float) -> None:
+        if at == POISON:
+            os.kill(os.getpid(), signal.SIGKILL)
+        if at == RAISES:
+            raise ValueError("the password is swordfish")
+        if at == REFUSES:
+            raise EngineError("the segment is too odd")
+
+
+def load_unless_broken() -> Engine:
+    """Fails while the folder holds a file `broken`, and hangs while it holds `stuck`."""
+    if (folder() / "broken").exists():
+        raise EngineError("the weights are broken")
+    while (folder() / "stuck").exists():
+        time.sleep(0.002)
+    return Commanded()
+
+
+def crash() -> Engine:
+    """Ends the process before the engine is there."""
+    os._exit(3)
+
+
+def chatter() -> Engine:
+    """An engine that prints, as libraries do."""
+    print("loading weights", flush=True)  # noqa: T201
+    return Commanded()
+
+
+commanded = EngineSpec(INFO, load_unless_broken)
+crashing = EngineSpec(INFO, crash)
+chatting = EngineSpec(INFO, chatter)

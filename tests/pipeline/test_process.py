@@ -1,0 +1,247 @@
+"""The front's side of one worker process: it starts, answers, says that it has gone, and is always reaped."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Callable, Coroutine
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import uvloop
+
+from caesura.engines.base import SegmentJob
+from caesura.errors import EngineError
+from caesura.pipeline import process
+from caesura.pipeline.frames import Failed, Ready, Transcribed, encode
+from caesura.pipeline.process import WorkerProcess
+from tests.pipeline import pool_engines
+
+LIMIT_S = 30.0
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder from which the engines of these tests take commands."""
+    monkeypatch.setenv(pool_engines.FOLDER, str(tmp_path))
+    return tmp_path
+
+
+def within_limit(test: Coroutine[object, object, None]) -> None:
+    """Runs a test's coroutine, failing instead of hanging."""
+    asyncio.run(asyncio.wait_for(test, LIMIT_S))
+
+
+def job(at: float, seconds: float = 1.0) -> SegmentJob:
+    """A final job of silence."""
+    return SegmentJob(np.zeros(int(seconds * 16_000), np.float32), at, True)
+
+
+def unnoticed() -> None:
+    """For tests that do not ask when the line was cut."""
+
+
+async def answers_jobs(folder: Path) -> None:
+    """Starts a worker and has two jobs done, one of them longer than any socket buffer."""
+    (folder / "go").touch()
+    worker = await WorkerProcess.start("tests.pipeline.pool_engines:commanded", unnoticed)
+    assert not worker.gone
+    assert await worker.transcribe(job(1.0)) == answered(worker, 1.0, 1.0)
+    assert await worker.transcribe(job(2.0, 120.0)) == answered(worker, 2.0, 120.0)
+    await worker.kill()
+    await worker.kill()
+    assert worker.gone
+
+
+def answered(worker: WorkerProcess, at: float, seconds: float) -> Transcribed:
+    """What the commanded engine answers, from that worker's process."""
+    return Transcribed((replace(pool_engines.answer(job(at, seconds)), tokens=(worker.pid,)),))
+
+
+def no_child_is_left() -> bool:
+    """Neither running nor unreaped."""
+    try:
+        os.waitpid(-1, os.WNOHANG)
+    except ChildProcessError:
+        return True
+    return False
+
+
+def test_it_answers_jobs_of_any_length(folder: Path) -> None:
+    """And may be killed twice."""
+    within_limit(answers_jobs(folder))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="uvloop does not run there")
+def test_it_runs_on_uvloop_as_well(folder: Path) -> None:
+    """The loop of the server."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(asyncio.wait_for(answers_jobs(folder), LIMIT_S))
+
+
+def test_it_says_that_it_has_gone_when_idle() -> None:
+    """Nobody has to ask it something first."""
+
+    async def main() -> None:
+        gone = asyncio.Event()
+        worker = await WorkerProcess.start("scripted", gone.set)
+        os.kill(worker.pid, signal.SIGKILL)
+        await gone.wait()
+        assert worker.gone
+        with pytest.raises(ConnectionError):
+            await worker.transcribe(job(1.0))
+        await worker.kill()
+
+    within_limit(main())
+
+
+def test_a_job_whose_worker_dies_is_told_at_once(folder: Path) -> None:
+    """The asker does not wait for a time limit."""
+
+    async def main() -> None:
+        worker = await WorkerProcess.start("tests.pipeline.pool_engines:commanded", unnoticed)
+        with pytest.raises(ConnectionError):
+            await worker.transcribe(job(pool_engines.POISON))
+        await worker.kill()
+
+    within_limit(main())
+
+
+def test_what_an_engine_raises_does_not_end_it(folder: Path) -> None:
+    """The next job is done by the same process."""
+    (folder / "go").touch()
+
+    async def main() -> None:
+        worker = await WorkerProcess.start("tests.pipeline.pool_engines:commanded", unnoticed)
+        assert await worker.transcribe(job(pool_engines.REFUSES)) == Failed("the segment is too odd")
+        assert isinstance(await worker.transcribe(job(1.0)), Transcribed)
+        await worker.kill()
+
+    within_limit(main())
+
+
+@pytest.mark.parametrize(
+    ("engine", "sentence"),
+    [
+        (
+            "tests.pipeline.pool_engines:crashing",
+            "tests.pipeline.pool_engines:crashing ended with code 3 before it was ready",
+        ),
+        ("whispr", "no engine is called 'whispr'"),
+    ],
+)
+def test_a_worker_that_cannot_start_says_why(engine: str, sentence: str) -> None:
+    """In the child's own words, or with its exit code."""
+    with pytest.raises(EngineError, match=sentence):
+        within_limit(start(engine))
+
+
+async def start(engine: str) -> None:
+    """Starts a worker that will not."""
+    await WorkerProcess.start(engine, unnoticed)
+
+
+def test_an_interpreter_that_cannot_be_run_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No file descriptor is left behind; warnings are errors here."""
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    with pytest.raises(EngineError, match="no worker for engine scripted can be started: No such file"):
+        within_limit(start("scripted"))
+
+
+def test_what_an_engine_prints_goes_nowhere(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """The front's own output may be read by a machine."""
+    (folder / "go").touch()
+
+    async def main() -> None:
+        worker = await WorkerProcess.start("tests.pipeline.pool_engines:chatting", unnoticed)
+        assert isinstance(await worker.transcribe(job(1.0)), Transcribed)
+        await worker.kill()
+
+    within_limit(main())
+    assert capfd.readouterr().out == ""
+
+
+def test_a_start_that_is_given_up_leaves_no_process(folder: Path) -> None:
+    """Cancelled while its engine loads."""
+    (folder / "stuck").touch()
+
+    async def main() -> None:
+        starting = asyncio.create_task(WorkerProcess.start("tests.pipeline.pool_engines:commanded", unnoticed))
+        _, pending = await asyncio.wait([starting], timeout=0.3)
+        assert pending
+        starting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await starting
+        assert no_child_is_left()
+
+    within_limit(main())
+
+
+def test_a_kill_that_is_cancelled_still_reaps() -> None:
+    """Whoever stops a pool cancels replacements that are under way."""
+
+    async def main() -> None:
+        worker = await WorkerProcess.start("scripted", unnoticed)
+        killing = asyncio.create_task(worker.kill())
+        await asyncio.sleep(0)
+        killing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await killing
+        assert no_child_is_left()
+
+    within_limit(main())
+
+
+@pytest.fixture
+def impostor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Has another program run in place of the worker: it says this, one for each thing it hears, then hangs about."""
+
+    def install(*says: bytes) -> None:
+        path = tmp_path / "impostor"
+        path.write_text(
+            f"#!{sys.executable}\n"
+            "import signal, socket, sys\n"
+            "line = socket.socket(fileno=int(sys.argv[-2]))\n"
+            f"for words in {says!r}:\n"
+            "    line.recv(1000000)\n"
+            "    line.sendall(words)\n"
+            "signal.pause()\n"
+        )
+        path.chmod(0o755)
+        monkeypatch.setattr(sys, "executable", str(path))
+
+    return install
+
+
+def test_a_child_that_says_no_frames_does_not_start(
+    impostor: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its line is cut at the first such byte, and it is not waited for."""
+    monkeypatch.setattr(process, "_LAST_GASP_S", 0.05)
+    impostor(b"\xff" * 100)
+    with pytest.raises(EngineError, match="a worker for engine scripted hung up before it was ready"):
+        within_limit(start("scripted"))
+
+
+def test_a_child_that_answers_out_of_turn_does_not_start(impostor: Callable[..., None]) -> None:
+    """Only one of two frames can answer the question to load."""
+    impostor(bytes(encode(Failed("what?"))))
+    with pytest.raises(EngineError, match="answered with Failed when loading"):
+        within_limit(start("scripted"))
+
+
+def test_a_child_that_answers_a_job_with_something_else_is_gone(impostor: Callable[..., None]) -> None:
+    """As good as dead: whoever asked has it replaced."""
+    impostor(bytes(encode(Ready())), bytes(encode(Ready())))
+
+    async def main() -> None:
+        worker = await WorkerProcess.start("scripted", unnoticed)
+        with pytest.raises(ConnectionAbortedError, match="answered a job with Ready"):
+            await worker.transcribe(job(1.0))
+        await worker.kill()
+
+    within_limit(main())

@@ -1,0 +1,200 @@
+"""The schedule: every rule by example, then every short history against a model that states them plainly."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from caesura.engines.base import Hypothesis, SegmentJob
+from caesura.pipeline.schedule import Lost, Schedule, Ticket
+
+
+def unheard(told: Hypothesis | Lost) -> None:
+    """The schedule never answers."""
+    raise AssertionError(told)
+
+
+def interim(owner: str, seconds: float = 1.0) -> Ticket:
+    """An interim's ticket."""
+    return Ticket(owner, SegmentJob(np.zeros(int(seconds * 16_000), np.float32), 0.0, False), unheard)
+
+
+def final(owner: str, seconds: float = 1.0) -> Ticket:
+    """A final's ticket."""
+    return Ticket(owner, SegmentJob(np.zeros(int(seconds * 16_000), np.float32), 0.0, True), unheard)
+
+
+def drained(schedule: Schedule) -> Iterator[Ticket]:
+    """All that waits, in turn."""
+    while (ticket := schedule.next()) is not None:
+        yield ticket
+
+
+def filled(*tickets: Ticket) -> Schedule:
+    """A schedule to which these were added."""
+    schedule = Schedule()
+    for ticket in tickets:
+        schedule.add(ticket)
+    return schedule
+
+
+def test_nothing_waits_at_first() -> None:
+    """An empty schedule has no next ticket, no length and no seconds."""
+    schedule = Schedule()
+    assert schedule.next() is None
+    assert (len(schedule), schedule.seconds) == (0, 0.0)
+
+
+def test_finals_go_before_interims_in_the_order_they_came() -> None:
+    """A final that comes last overtakes interims, but no final."""
+    first, second, early, late = final("a"), final("b"), interim("c"), interim("d")
+    assert list(drained(filled(early, first, late, second))) == [first, second, early, late]
+
+
+def test_a_newer_interim_takes_the_place_of_the_older() -> None:
+    """It neither waits twice nor loses its turn."""
+    old, other, new = interim("a"), interim("b"), interim("a", 2.0)
+    schedule = filled(old, other, new)
+    assert schedule.seconds == 3.0
+    assert list(drained(schedule)) == [new, other]
+
+
+def test_an_owner_that_was_served_queues_up_again() -> None:
+    """Asking again at once does not overtake those who wait."""
+    schedule = filled(interim("a"), interim("b"))
+    assert (served := schedule.next()) is not None
+    assert served.owner == "a"
+    schedule.add(interim("a"))
+    assert [ticket.owner for ticket in drained(schedule)] == ["b", "a"]
+
+
+def test_a_final_removes_the_interim_of_its_owner_only() -> None:
+    """The final says all that the interim would have."""
+    other, last = interim("b"), final("a")
+    schedule = filled(interim("a"), other, last)
+    assert (len(schedule), schedule.seconds) == (2, 2.0)
+    assert list(drained(schedule)) == [last, other]
+
+
+def test_an_interim_after_a_final_waits_too() -> None:
+    """It belongs to the next segment."""
+    last, following = final("a"), interim("a")
+    assert list(drained(filled(last, following))) == [last, following]
+
+
+def test_a_final_put_back_goes_first() -> None:
+    """Before the finals that came while it was being done."""
+    schedule = filled(final("a"), interim("c"))
+    undone = schedule.next()
+    assert undone is not None
+    schedule.add(waiting := final("b"))
+    assert schedule.put_back(undone)
+    assert list(drained(schedule))[:2] == [undone, waiting]
+
+
+def test_an_interim_put_back_goes_first_among_interims() -> None:
+    """Finals still go before it."""
+    undone, other, last = interim("a"), interim("b"), final("c")
+    schedule = filled(other, last)
+    assert schedule.put_back(undone)
+    assert schedule.seconds == 3.0
+    assert list(drained(schedule)) == [last, undone, other]
+
+
+@pytest.mark.parametrize("newer", [interim("a"), final("a")])
+def test_an_interim_that_was_overtaken_is_not_put_back(newer: Ticket) -> None:
+    """Its owner has asked for something newer since."""
+    schedule = filled(newer)
+    assert not schedule.put_back(interim("a"))
+    assert schedule.seconds == 1.0
+    assert list(drained(schedule)) == [newer]
+
+
+def test_an_owner_is_removed_with_all_that_waits() -> None:
+    """Finals and interim; others stay, and an unknown owner is nothing."""
+    stays, other = final("b"), interim("c")
+    schedule = filled(final("a"), stays, final("a"), interim("a"), other)
+    schedule.remove("a")
+    schedule.remove("nobody")
+    assert (len(schedule), schedule.seconds) == (2, 2.0)
+    assert list(drained(schedule)) == [stays, other]
+
+
+class Model:
+    """The rules as a list that is sorted at each turn; slow, and plain to see."""
+
+    def __init__(self) -> None:
+        self.waiting: list[Ticket] = []
+
+    def step(self, action: str, owner: str, ticket: Ticket) -> None:
+        """Does what the schedule does."""
+        mine = [other for other in self.waiting if other.owner == owner]
+        pending = [other for other in mine if not other.job.final]
+        match action:
+            case "final":
+                self.waiting = [other for other in self.waiting if other not in pending] + [ticket]
+            case "interim" if pending:
+                self.waiting[self.waiting.index(pending[0])] = ticket
+            case "interim":
+                self.waiting.append(ticket)
+            case "remove":
+                self.waiting = [other for other in self.waiting if other.owner != owner]
+            case "back" if ticket.job.final or not mine:
+                self.waiting.insert(0, ticket)
+
+    def next(self) -> Ticket | None:
+        """The oldest final, or else the oldest interim."""
+        ticket = min(self.waiting, key=lambda other: not other.job.final, default=None)
+        if ticket is not None:
+            self.waiting.remove(ticket)
+        return ticket
+
+
+def run(history: list[tuple[str, str]]) -> None:
+    """Plays a history on both, comparing what comes out and what still waits."""
+    schedule, model, taken = Schedule(), Model(), list[Ticket]()
+    for action, owner in history:
+        if action == "next":
+            ticket = schedule.next()
+            assert ticket is model.next()
+            taken += [ticket] if ticket else []
+            continue
+        ticket = final(owner, 0.5) if action == "final" else interim(owner, 0.25)
+        if action == "back":
+            if not taken:
+                continue
+            ticket = taken.pop()
+            owner = str(ticket.owner)
+        model.step(action, owner, ticket)
+        match action:
+            case "back":
+                schedule.put_back(ticket)
+            case "remove":
+                schedule.remove(owner)
+            case _:
+                schedule.add(ticket)
+        assert len(schedule) == len(model.waiting)
+        assert schedule.seconds == sum(len(other.job.audio) for other in model.waiting) / 16_000
+    assert list(drained(schedule)) == list(iter(model.next, None))
+
+
+STEPS = [*itertools.product(("interim", "final", "remove"), "ab"), ("next", ""), ("back", "")]
+
+
+def test_every_history_of_up_to_four_steps() -> None:
+    """Two owners, every action in every order: 4,680 histories."""
+    for length in range(1, 5):
+        for history in itertools.product(STEPS, repeat=length):
+            run(list(history))
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.sampled_from([*STEPS, ("interim", "c"), ("final", "c"), ("next", "")]), max_size=40))
+def test_long_histories(history: list[tuple[str, str]]) -> None:
+    """Three owners and many steps, drawn at random."""
+    run(history)

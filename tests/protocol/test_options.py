@@ -1,0 +1,412 @@
+"""Query strings into options, and the sentences that refuse what cannot be honoured."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import parse_qsl
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from caesura.errors import BadParameter, NoSuchModel, NotForLive
+from caesura.protocol.options import ENCODINGS, ListenOptions, parse_options
+
+LIVEKIT = (
+    "model=nova-3&punctuate=true&smart_format=true&no_delay=true&interim_results=true&encoding=linear16"
+    "&vad_events=true&sample_rate=16000&channels=1&endpointing=25&filler_words=true&profanity_filter=false"
+    "&numerals=false&mip_opt_out=false&language=en-US"
+)
+PIPECAT = (
+    "channels=1&detect_entities=false&diarize=false&dictation=false&encoding=linear16&interim_results=true"
+    "&language=en-US&model=nova-3&multichannel=false&numerals=false&punctuate=true&sample_rate=16000"
+    "&smart_format=true"
+)
+
+
+def parse(query: str, **settings: Any) -> ListenOptions:
+    pairs = parse_qsl(query, keep_blank_values=True)
+    return parse_options(pairs, **{"languages": ("en",), **settings})
+
+
+def refusal(query: str, **settings: Any) -> BadParameter:
+    with pytest.raises(BadParameter) as caught:
+        parse(query, **settings)
+    assert str(caught.value) == caught.value.message
+    return caught.value
+
+
+def test_an_empty_query_asks_for_the_defaults_of_the_wire() -> None:
+    assert parse("") == ListenOptions()
+    assert ListenOptions() == ListenOptions(
+        model="nova-3",
+        language="en",
+        version="latest",
+        encoding=None,
+        sample_rate=None,
+        channels=1,
+        multichannel=False,
+        interim_results=False,
+        endpointing_ms=10,
+        utterance_end_ms=None,
+        vad_events=False,
+        punctuate=False,
+        filler_words=False,
+        no_delay=False,
+        tags=(),
+        extra={},
+        mip_opt_out=False,
+    )
+
+
+def test_the_query_that_livekit_sends_is_understood() -> None:
+    assert parse(LIVEKIT) == ListenOptions(
+        language="en-US",
+        encoding="linear16",
+        sample_rate=16000,
+        interim_results=True,
+        endpointing_ms=25,
+        vad_events=True,
+        punctuate=True,
+        filler_words=True,
+        no_delay=True,
+    )
+
+
+def test_the_query_that_pipecat_sends_is_understood() -> None:
+    assert parse(PIPECAT) == ListenOptions(
+        language="en-US", encoding="linear16", sample_rate=16000, interim_results=True, punctuate=True
+    )
+
+
+@pytest.mark.parametrize(
+    ("query", "field", "value"),
+    [
+        ("encoding=flac", "encoding", "flac"),
+        ("encoding=ogg-opus", "encoding", "ogg-opus"),
+        ("sample_rate=8000", "sample_rate", 8000),
+        ("channels=20", "channels", 20),
+        ("multichannel=true", "multichannel", True),
+        ("interim_results=true", "interim_results", True),
+        ("endpointing=true", "endpointing_ms", 10),
+        ("endpointing=false", "endpointing_ms", None),
+        ("endpointing=0", "endpointing_ms", 0),
+        ("endpointing=500", "endpointing_ms", 500),
+        ("utterance_end_ms=1000", "utterance_end_ms", 1000),
+        ("utterance_end_ms=5000", "utterance_end_ms", 5000),
+        ("vad_events=true", "vad_events", True),
+        ("punctuate=true", "punctuate", True),
+        ("punctuate=false", "punctuate", False),
+        ("smart_format=true", "punctuate", True),
+        ("smart_format=true&punctuate=false", "punctuate", True),
+        ("smart_format=false&punctuate=true", "punctuate", True),
+        ("filler_words=true", "filler_words", True),
+        ("no_delay=true", "no_delay", True),
+        ("mip_opt_out=true", "mip_opt_out", True),
+        ("version=latest", "version", "latest"),
+        ("tag=a&tag=b+c&tag=&tag=a", "tags", ("a", "b c", "a")),
+        ("extra=a:1&extra=b:x%3Ay&extra=c:", "extra", {"a": "1", "b": "x:y", "c": ""}),
+        ("extra=a:1&extra=a:2", "extra", {"a": "2"}),
+    ],
+)
+def test_each_parameter_is_read_into_its_field(query: str, field: str, value: object) -> None:
+    options = parse(query)
+    assert getattr(options, field) == value
+    expected = {name: getattr(ListenOptions(), name) for name in ListenOptions.__slots__}
+    assert {name: getattr(options, name) for name in ListenOptions.__slots__} == {**expected, field: value}
+
+
+def test_options_with_a_bad_value_get_the_recorded_wording_and_a_hint() -> None:
+    error = refusal("utterance_end_ms=999")
+    assert error.message == "Invalid 'utterance_end_ms' value of '999'."
+    assert (error.name, error.value) == ("utterance_end_ms", "999")
+    assert error.hint == "'utterance_end_ms' takes whole milliseconds from 1000 to 5000."
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("punctuate", "True"),
+        ("punctuate", ""),
+        ("interim_results", "1"),
+        ("smart_format", "yes"),
+        ("mip_opt_out", "maybe"),
+        ("utterance_end_ms", "5001"),
+        ("utterance_end_ms", "false"),
+        ("utterance_end_ms", "1000.0"),
+        ("endpointing", "-1"),
+        ("endpointing", "True"),
+        ("endpointing", "1_000"),
+        ("endpointing", "9999999999"),
+        ("endpointing", "600001"),
+        ("sample_rate", "0"),
+        ("sample_rate", "16k"),
+        ("sample_rate", " 16000"),
+        ("sample_rate", "200000"),
+        ("channels", "0"),
+        ("channels", "21"),
+        ("channels", "two"),
+        ("encoding", "pcm"),
+        ("encoding", ""),
+        ("encoding", "LINEAR16"),
+        ("extra", "novalue"),
+        ("extra", ":x"),
+        ("diarize", "maybe"),
+        ("numerals", "1"),
+        ("summarize", "v9"),
+        ("callback_method", "GET"),
+        ("utt_split", "half"),
+        ("alternatives", "many"),
+        ("tier", "gold"),
+        ("debug", "1"),
+        ("custom_topic_mode", "loose"),
+    ],
+)
+def test_a_known_name_with_a_bad_value_is_refused(name: str, value: str) -> None:
+    with pytest.raises(BadParameter) as caught:
+        parse_options([(name, value)], languages=("en",))
+    assert caught.value.message == f"Invalid '{name}' value of '{value}'."
+    assert caught.value.hint.startswith(f"'{name}' takes ")
+    assert len(caught.value.hint) > len(f"'{name}' takes .")
+
+
+def test_a_digit_of_another_script_is_no_digit() -> None:
+    assert "Invalid 'channels' value of '\\u0663'." in refusal("channels=\u0663").message
+
+
+@pytest.mark.parametrize(("name", "limit"), [("tag", 128), ("extra", 2048)])
+def test_labels_are_limited_in_length(name: str, limit: int) -> None:
+    fits = "k:" + "x" * (limit - 2)
+    assert parse(f"{name}={fits}")
+    error = refusal(f"{name}={fits}x")
+    assert error.message == f"Invalid '{name}' value of '{fits[:100]}...'."
+    assert str(limit) in error.hint
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["diarize", "detect_entities", "dictation", "numerals", "profanity_filter", "redact"],
+)
+def test_what_is_not_done_yet_is_refused_in_a_sentence_that_says_what_to_do(name: str) -> None:
+    assert refusal(f"{name}=true").message == (
+        f"'{name}=true' is not supported by this server yet; leave it out or send {name}=false."
+    )
+    assert parse(f"{name}=false") == ListenOptions()
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["keyterm=caesura", "keywords=a:2", "replace=a:b", "search=x", "diarize_model=latest", "callback=http://x"],
+)
+def test_what_takes_a_text_and_is_not_done_yet_is_refused_unless_empty(query: str) -> None:
+    name = query.partition("=")[0]
+    assert refusal(query).message == f"'{query}' is not supported by this server yet; leave it out."
+    assert parse(f"{name}=") == ListenOptions()
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["detect_language", "intents", "measurements", "paragraphs", "sentiment", "summarize", "topics", "utterances"],
+)
+def test_what_is_for_recordings_only_is_refused_as_that(name: str) -> None:
+    assert refusal(f"{name}=true").message == (
+        f"'{name}=true' works on recordings only, not on a live stream; leave it out or send {name}=false."
+    )
+    assert parse(f"{name}=false") == ListenOptions()
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ("redact=pci", "'redact=pci' is not supported by this server yet; leave it out or send redact=false."),
+        (
+            "redact=false&redact=ssn",
+            "'redact=ssn' is not supported by this server yet; leave it out or send redact=false.",
+        ),
+        ("custom_topic=x", "'custom_topic=x' works on recordings only, not on a live stream; leave it out."),
+        ("custom_intent=x", "'custom_intent=x' works on recordings only, not on a live stream; leave it out."),
+        ("alternatives=2", "'alternatives=2' is not supported by this server yet; leave it out."),
+        (
+            "summarize=v2",
+            "'summarize=v2' works on recordings only, not on a live stream; leave it out or send summarize=false.",
+        ),
+    ],
+)  # fmt: skip
+def test_other_values_that_ask_for_something_are_refused_too(query: str, message: str) -> None:
+    assert refusal(query).message == message
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "alternatives=1",
+        "callback_method=POST",
+        "callback_method=put",
+        "custom_intent_mode=strict",
+        "custom_topic_mode=extended",
+        "debug=true",
+        "detect_language=",
+        "diarize_version=2021-07-14.0",
+        "inspect_response=true",
+        "redact=",
+        "tier=nova",
+        "utt_split=0.8",
+    ],
+)
+def test_what_cannot_change_the_meaning_is_let_through(query: str) -> None:
+    assert parse(query) == ListenOptions()
+
+
+def test_unknown_names_are_ignored() -> None:
+    assert parse("speech_final=true&is_final=true&x=%00&=&Punctuate=true") == ListenOptions()
+
+
+def test_a_value_may_be_repeated_but_not_contradicted() -> None:
+    assert parse("language=en-GB&language=en-GB").language == "en-GB"
+    error = refusal("language=en&punctuate=true&language=en-GB")
+    assert error.message == "'language' was given twice, as 'en' and 'en-GB'; send it once."
+    assert refusal("endpointing=10&endpointing=true").name == "endpointing"
+
+
+@pytest.mark.parametrize("encoding", ["linear16", "linear32", "mulaw", "alaw", "opus"])
+def test_an_encoding_without_a_header_needs_its_sample_rate(encoding: str) -> None:
+    error = refusal(f"encoding={encoding}")
+    assert error.name == "sample_rate"
+    assert error.message == f"'encoding={encoding}' needs 'sample_rate', for example sample_rate=16000."
+    assert parse(f"sample_rate=8000&encoding={encoding}").encoding == encoding
+
+
+def test_bare_opus_packets_have_two_channels_at_most() -> None:
+    assert parse("encoding=opus&sample_rate=48000&channels=2").channels == 2
+    assert refusal("encoding=opus&sample_rate=48000&channels=3").message == (
+        "'channels=3' cannot be had with 'encoding=opus'; send channels=1 or 2."
+    )
+
+
+@pytest.mark.parametrize("encoding", ["amr-nb", "amr-wb", "speex", "g729"])
+def test_an_encoding_that_is_not_decoded_here_is_named_with_those_that_are(encoding: str) -> None:
+    error = refusal(f"encoding={encoding}&sample_rate=8000")
+    assert error.message.startswith(f"'encoding={encoding}' is not supported by this server yet; send ")
+    assert all(supported in error.message for supported in ENCODINGS)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        *("nova-3", "nova-3-general", "nova-3-medical", "nova-2", "nova-2-phonecall", "nova-2-conversationalai"),
+        *("nova", "nova-phonecall", "enhanced", "enhanced-finance", "base", "base-general", "general", "meeting"),
+        *("phonecall", "finance", "conversationalai", "voicemail", "video", "default"),
+    ],
+)
+def test_the_known_models_are_accepted_as_asked(model: str) -> None:
+    assert parse(f"model={model}").model == model
+
+
+@pytest.mark.parametrize("model", ["nova-4", "flux-general-en", "Nova-3", "", "enhanced-video", "custom"])
+def test_an_unknown_model_is_refused_in_the_words_of_the_wire(model: str) -> None:
+    error = refusal(f"model={model}")
+    assert type(error) is NoSuchModel
+    assert error.message == (
+        "Bad Request: No such model/language/tier combination found."
+        f" 'model={model}' is not to be had here; send model=nova-3."
+    )
+
+
+def test_models_and_versions_of_our_own_can_be_asked_for() -> None:
+    settings = {"custom_models": ("moonshine-tiny-en",), "versions": ("0.0.59",)}
+    options = parse("model=moonshine-tiny-en&version=0.0.59", **settings)
+    assert (options.model, options.version) == ("moonshine-tiny-en", "0.0.59")
+    assert refusal("model=x", **settings).message.endswith("send model=moonshine-tiny-en or nova-3.")
+    assert refusal("version=2024-01-18.1", **settings).message.endswith("send version=latest or 0.0.59.")
+
+
+def test_the_default_model_is_a_setting() -> None:
+    settings = {"custom_models": ("whisper-small",), "default_model": "whisper-small"}
+    assert parse("", **settings).model == "whisper-small"
+    assert parse("model=nova-2", **settings).model == "nova-2"
+
+
+def test_a_version_that_is_not_there_is_refused() -> None:
+    error = refusal("version=2024-01-18.26916")
+    assert (type(error), error.name) == (NoSuchModel, "version")
+    assert error.message.endswith("'version=2024-01-18.26916' is not to be had here; send version=latest.")
+
+
+@pytest.mark.parametrize("model", ["whisper", "whisper-large", "whisper-tiny"])
+def test_a_model_for_recordings_is_refused_as_that(model: str) -> None:
+    error = refusal(f"model={model}")
+    assert type(error) is NotForLive
+    assert error.message.startswith(f"'model={model}' hears recordings only")
+
+
+@pytest.mark.parametrize(
+    "language", ["en", "en-US", "en-GB", "en-AU", "en-IN", "en-NZ", "EN", "en-us", "en-Latn-US", "en-001"]
+)
+def test_every_region_of_a_language_is_understood(language: str) -> None:
+    assert parse(f"language={language}").language == language
+
+
+@pytest.mark.parametrize("language", ["fr", "multi", "english", "", "en_US", "en-", "eng", "en-USA", "en US"])
+def test_another_language_is_refused_in_the_words_of_the_wire(language: str) -> None:
+    error = refusal(f"language={language}")
+    assert type(error) is NoSuchModel
+    assert error.message == (
+        "Bad Request: No such model/language/tier combination found."
+        f" 'language={language}' is not to be had here; send language=en."
+    )
+
+
+def test_the_languages_of_the_engine_are_listed() -> None:
+    assert parse("language=de-CH", languages=("en", "fr", "de")).language == "de-CH"
+    assert refusal("language=it", languages=("en", "fr", "de")).message.endswith("send language=en, fr or de.")
+
+
+def test_syntax_is_judged_before_the_model() -> None:
+    assert refusal("model=nope&channels=0").name == "channels"
+    assert refusal("language=fr&model=nope").name == "model"
+
+
+def test_a_value_in_a_sentence_is_fit_for_a_header() -> None:
+    message = refusal("model=a%0D%0Aset-cookie: x\u200bé😀").message
+    assert "'model=aset-cookie: x\\xe9\\U0001f600'" in message
+    assert "'" + "x" * 100 + "...'" in refusal("channels=" + "x" * 101).message
+    assert "'" + "x" * 100 + "'" in refusal("channels=" + "x" * 100).message
+    assert "\\xe9" * 25 + "...'" in refusal("channels=" + "é" * 100).message
+
+
+def test_what_utf8_cannot_carry_does_not_get_into_the_options() -> None:
+    options = parse_options([("tag", "a\ud800"), ("extra", "k\udfff:v\ud800")], languages=("en",))
+    assert (options.tags, options.extra) == (("a?",), {"k?": "v?"})
+
+
+NAMES = st.sampled_from(
+    [
+        *("model", "language", "version", "encoding", "sample_rate", "channels", "multichannel", "endpointing"),
+        *("utterance_end_ms", "smart_format", "tag", "extra", "redact", "callback", "callback_method", "tier"),
+        *("alternatives", "summarize", "diarize_version", "utt_split", "keyterm", "interim_results", "unknown"),
+    ]
+)
+VALUES = st.sampled_from(
+    [
+        *("true", "false", "", "0", "1", "2", "10", "1000", "8000", "16000", "linear16", "opus", "flac", "speex"),
+        *("nova-3", "whisper-large", "en", "en-US", "fr", "a:b", "POST", "v2", "\n", "9" * 5000),
+    ]
+)
+
+
+@given(st.lists(st.tuples(NAMES | st.text(), VALUES | st.text())))
+def test_any_query_gives_options_or_a_sentence_for_a_header(query: list[tuple[str, str]]) -> None:
+    try:
+        options = parse_options(query, languages=("en",))
+    except BadParameter as error:
+        refused = error
+    else:
+        assert options.encoding in (None, *ENCODINGS)
+        assert 1 <= options.channels <= 20
+        assert options.utterance_end_ms is None or 1000 <= options.utterance_end_ms <= 5000
+        assert all("".join((tag, *options.extra, *options.extra.values())).encode() for tag in options.tags)
+        return
+    assert refused.message.isascii()
+    assert refused.message.isprintable()
+    assert len(refused.message) < 500
+    assert refused.name in refused.message

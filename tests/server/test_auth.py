@@ -1,0 +1,85 @@
+"""Who is let in, by which credentials, and what is echoed."""
+
+from __future__ import annotations
+
+import pytest
+
+from caesura.errors import UsageError
+from caesura.server.auth import Credential, Keyring, check_exposure, is_loopback, present
+from caesura.server.settings import Settings
+
+
+@pytest.mark.parametrize(
+    ("authorization", "subprotocols", "secret", "echo"),
+    [
+        (None, [], None, None),
+        ("Token K1", [], "K1", None),
+        ("token K1", [], "K1", None),
+        ("bearer K1", [], "K1", None),
+        ("BEARER  K1 ", [], "K1", None),
+        ("K1", [], None, None),
+        ("Basic K1", [], None, None),
+        (None, ["token", "K1"], "K1", "token"),
+        (None, ["Token", " K1 "], "K1", "Token"),
+        (None, ["bearer", "K1", "x-deepgram-session-id", "u"], "K1", "bearer"),
+        (None, ["mine", "token", "K1"], "K1", "token"),
+        (None, ["token"], None, "token"),
+        (None, ["mine"], None, None),
+        ("Token K1", ["token", "K2"], "K1", "token"),
+        ("Basic K1", ["token", "K2"], None, "token"),
+    ],
+)
+def test_credentials_are_read_from_header_or_subprotocols(
+    authorization: str | None, subprotocols: list[str], secret: str | None, echo: str | None
+) -> None:
+    """The header wins; scheme words count in any case; only the scheme word is echoed."""
+    assert present(authorization, subprotocols) == Credential(secret, echo)
+
+
+def test_a_credential_does_not_show_its_secret() -> None:
+    """What is logged by accident is not a key."""
+    assert "K1" not in repr(present("Token K1", []))
+    assert "K1" not in repr(Settings(keys=("K1",)))
+
+
+def test_only_known_keys_are_admitted() -> None:
+    """Each key has an id of its own that does not contain it."""
+    keyring = Keyring(["alpha", "beta"])
+    ids = [admitted.key_id for key in ("alpha", "beta") if (admitted := keyring.admit(Credential(key, None)))]
+    assert len(set(ids)) == 2
+    assert not any(key in str(ids) for key in ("alpha", "beta"))
+    for wrong in ("alph", "alphaa", "", None):
+        assert keyring.admit(Credential(wrong, None)) is None
+
+
+def test_without_keys_everybody_is_admitted() -> None:
+    """Nobody is asked, whatever they present."""
+    admitted = Keyring([]).admit(Credential("anything", None))
+    assert admitted is not None
+    assert admitted.key_id is None
+
+
+@pytest.mark.parametrize(
+    ("host", "loopback"),
+    [
+        ("127.0.0.1", True),
+        ("127.9.9.9", True),
+        ("::1", True),
+        ("localhost", True),
+        ("0.0.0.0", False),
+        ("::", False),
+        ("10.0.0.1", False),
+        ("example.org", False),
+        ("", False),
+    ],
+)
+def test_an_address_that_others_reach_wants_keys(host: str, loopback: bool) -> None:
+    """Without keys only loopback is served, unless the operator says otherwise."""
+    assert is_loopback(host) is loopback
+    check_exposure(Settings(host=host, keys=("K",)))
+    check_exposure(Settings(host=host, no_auth=True))
+    if loopback:
+        check_exposure(Settings(host=host))
+    else:
+        with pytest.raises(UsageError, match="--key"):
+            check_exposure(Settings(host=host))

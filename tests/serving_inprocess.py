@@ -1,0 +1,61 @@
+"""A server inside the test's own event loop: its service can be looked into, its address is real."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import uvicorn
+
+from caesura.server.app import create_app
+from caesura.server.run import uvicorn_config
+from caesura.server.service import Service
+from caesura.server.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """`service` is the server's own; `url` begins with ws://, `http` with http://."""
+
+    service: Service
+    address: tuple[str, int]
+
+    @property
+    def url(self) -> str:
+        """The live endpoint."""
+        return f"ws://{self.address[0]}:{self.address[1]}/v1/listen"
+
+    @property
+    def http(self) -> str:
+        """The root of the HTTP routes."""
+        return f"http://{self.address[0]}:{self.address[1]}"
+
+
+@contextlib.asynccontextmanager
+async def serving(settings: Settings | None = None) -> AsyncIterator[Serving]:
+    """A running server; by default with the scripted engine and one worker."""
+    settings = settings or Settings(engine="scripted", workers=1)
+    service = Service(settings)
+    ready = asyncio.Event()
+    failures: list[Exception] = []
+
+    def failed(error: Exception) -> None:
+        failures.append(error)
+        ready.set()
+
+    app = create_app(service, on_ready=ready.set, on_failure=failed)
+    listener = socket.create_server((settings.host, 0), backlog=1024)
+    server = uvicorn.Server(uvicorn_config(app, settings))
+    running = asyncio.create_task(server.serve(sockets=[listener]))
+    try:
+        await ready.wait()
+        if failures:
+            raise failures[0]
+        yield Serving(service, listener.getsockname()[:2])
+    finally:
+        server.should_exit = True
+        await running
+        listener.close()

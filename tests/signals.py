@@ -1,0 +1,43 @@
+"""Made-up sound comes out, and what an AudioStream makes of bytes cut in a given way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from caesura.audio.format import AudioFormat
+from caesura.audio.stream import AudioStream
+
+Samples = NDArray[np.float32]
+
+
+def sound(rate: int, seconds: float, channels: int = 1) -> Samples:
+    """Swelling tones, a different pair in each channel; shape (channels, n)."""
+    t = np.arange(round(seconds * rate)) / rate
+    swell = np.sin(2 * np.pi * 1.5 * t) ** 2
+    tones = [
+        swell * np.sin(2 * np.pi * (300 + 170 * c) * t) + 0.3 * np.sin(2 * np.pi * 1100 * t) for c in range(channels)
+    ]
+    return (0.3 * np.stack(tones)).astype(np.float32)
+
+
+def cut(data: bytes | list[bytes], size: int) -> list[bytes]:
+    """The bytes in messages of `size`; what is a list of messages already stays as it is."""
+    if isinstance(data, list):
+        return data
+    return [data[at : at + size] for at in range(0, len(data), size)]
+
+
+def decoded(messages: Iterable[bytes], declared: AudioFormat, *, split: bool = True) -> Samples:
+    """All that an AudioStream makes of these messages."""
+    stream = AudioStream(declared, split=split)
+    pieces = [*map(stream.feed, messages), stream.finish()]
+    return np.concatenate([piece for piece in pieces if piece.size] or pieces[-1:], axis=1)
+
+
+def likeness(heard: Samples, said: Samples) -> float:
+    """Correlation of two mono signals over their common length, without shifting either."""
+    n = min(len(heard), len(said))
+    return float(np.corrcoef(heard[:n], said[:n])[0, 1])

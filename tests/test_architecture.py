@@ -1,0 +1,137 @@
+"""The layout, checked: who may import whom, where tests lie, where the environment is read, how files are named."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+SOURCE = ROOT / "src" / "caesura"
+MODULES = sorted(path.relative_to(SOURCE) for path in SOURCE.rglob("*.py"))
+
+# What the pure part may import. A list of what is allowed, because a list of what is forbidden misses new names.
+PURE_IMPORTS = {
+    "__future__",
+    "base64",
+    "bisect",
+    "caesura",
+    "collections",
+    "dataclasses",
+    "decimal",
+    "enum",
+    "functools",
+    "hashlib",
+    "heapq",
+    "itertools",
+    "json",
+    "math",
+    "re",
+    "struct",
+    "types",
+    "typing",
+    "urllib",
+    "uuid",
+}
+PURE_FROM_CAESURA = {"protocol", "events", "words", "errors", "timeline"}
+
+# Modules that need no test file of their own, each with its reason.
+UNTESTED = {
+    Path("__main__.py"): "two lines; every test that starts `python -m caesura` runs them",
+    Path("errors.py"): "names only; tested where they are raised",
+    Path("events.py"): "plain values; tested where they are made and read",
+    Path("words.py"): "plain values; tested where they are made and read",
+    Path("engines/base.py"): "the engine seam; a Protocol and plain values",
+    Path("protocol/actions.py"): "plain values; tested by the session that makes them",
+    Path("protocol/messages.py"): "plain values; tested by the codec",
+    Path("server/settings.py"): "plain values; tested where they are set and obeyed",
+}
+
+VAGUE_NAMES = {"utils", "util", "helpers", "helper", "manager", "common", "misc"}
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Full names of everything that a file imports, wherever in the file."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        match node:
+            case ast.Import(names=names):
+                yield from (alias.name for alias in names)
+            case ast.ImportFrom(module=str(module), names=names):
+                yield from (f"{module}.{alias.name}" for alias in names)
+
+
+def is_pure(module: Path) -> bool:
+    """Is it part of the protocol or of the values that everybody shares?"""
+    return module.parts[0] == "protocol" or module.name in {"events.py", "words.py", "errors.py", "timeline.py"}
+
+
+def test_the_import_contracts_hold() -> None:
+    """import-linter keeps every contract in pyproject.toml."""
+    command = [str(Path(sys.executable).parent / "lint-imports"), "--no-logo"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("module", [module for module in MODULES if is_pure(module)], ids=str)
+def test_pure_modules_import_only_what_is_allowed(module: Path) -> None:
+    """No clock, no I/O, no third party and no unknown name gets into the pure part."""
+    for name in imports(SOURCE / module):
+        top, _, rest = name.partition(".")
+        assert top in PURE_IMPORTS, f"{module} imports {name}"
+        assert top != "caesura" or rest.split(".")[0] in PURE_FROM_CAESURA, f"{module} imports {name}"
+
+
+@pytest.mark.parametrize(
+    "module",
+    [path for path in MODULES if path.name != "__init__.py" and path not in UNTESTED],
+    ids=str,
+)
+def test_each_module_has_its_test_file(module: Path) -> None:
+    """tests/ mirrors src/caesura file by file."""
+    expected = ROOT / "tests" / module.with_name(f"test_{module.name}")
+    assert expected.is_file(), f"{expected.relative_to(ROOT)} is missing"
+
+
+def test_no_module_is_excused_that_is_not_there() -> None:
+    """The list of modules without a test file names only modules that exist and still have none."""
+    for module in UNTESTED:
+        assert module in MODULES, f"{module} is gone"
+        assert not (ROOT / "tests" / module.with_name(f"test_{module.name}")).exists(), f"{module} has tests now"
+
+
+@pytest.mark.parametrize("module", [path for path in MODULES if path.parts[0] != "cli"], ids=str)
+def test_the_environment_is_read_only_in_cli(module: Path) -> None:
+    """Settings reach everybody else as values."""
+    tree = ast.parse((SOURCE / module).read_text())
+    read = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)} | set(imports(SOURCE / module))
+    assert not read & {"environ", "getenv", "environb", "os.environ", "os.getenv", "os.environb"}
+
+
+@pytest.mark.parametrize("module", MODULES, ids=str)
+def test_no_file_has_a_vague_name(module: Path) -> None:
+    """A file is named for what comes out of it."""
+    assert not {part.removesuffix(".py") for part in module.parts} & VAGUE_NAMES
+
+
+def test_every_concrete_engine_is_in_the_contracts() -> None:
+    """An engine is a module with an INFO; only the registry may import it, and no other engine."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    contracts = {contract["id"]: contract for contract in project["tool"]["importlinter"]["contracts"]}
+    engines = {f"caesura.engines.{path.stem}" for path in (SOURCE / "engines").glob("*.py") if defines_info(path)}
+    assert set(contracts["engines-by-name"]["protected_modules"]) == engines
+    assert set(contracts["engines-apart"]["modules"]) == engines
+
+
+def defines_info(path: Path) -> bool:
+    """Does the module assign to INFO at its top level?"""
+    return any(
+        isinstance(target, ast.Name) and target.id == "INFO"
+        for node in ast.parse(path.read_text()).body
+        if isinstance(node, ast.Assign | ast.AnnAssign)
+        for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
+    )
