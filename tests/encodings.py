@@ -9,9 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import cast
 
 import av
 import numpy as np
+from av.audio.stream import AudioStream
 from numpy.typing import NDArray
 
 from caesura.audio.format import AudioFormat, Encoding
@@ -33,7 +35,7 @@ def mulaw(samples: Samples) -> bytes:
     magnitude = np.minimum(np.abs(value), 32635) + 132
     exponent = np.floor(np.log2(magnitude)).astype(np.int32) - 7
     code = np.where(value < 0, 0x80, 0) | exponent << 4 | magnitude >> (exponent + 3) & 0x0F
-    return (~code).astype(np.uint8).tobytes()
+    return bytes((~code).astype(np.uint8))
 
 
 def alaw(samples: Samples) -> bytes:
@@ -43,7 +45,7 @@ def alaw(samples: Samples) -> bytes:
     exponent = np.maximum(np.floor(np.log2(np.maximum(magnitude, 1))).astype(np.int32) - 4, 0)
     mantissa = magnitude >> np.maximum(exponent, 1) & 0x0F
     code = np.where(value < 0, 0, 0x80) | exponent << 4 | mantissa
-    return (code ^ 0x55).astype(np.uint8).tobytes()
+    return bytes((code ^ 0x55).astype(np.uint8))
 
 
 def wav(data: bytes, rate: int, channels: int, *, tag: int = 1, bits: int = 16, size: int | None = None) -> bytes:
@@ -70,7 +72,7 @@ def contain(
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "audio"
         with av.open(str(path), "w", format=container, options=options or {}) as target:
-            stream = target.add_stream(codec, rate=rate, layout=_LAYOUTS[len(samples)])
+            stream = cast(AudioStream, target.add_stream(codec, rate=rate, layout=_LAYOUTS[len(samples)]))
             stream.codec_context.options = {"strict": "experimental"}
             if bit_rate is not None:
                 stream.bit_rate = bit_rate
@@ -84,7 +86,7 @@ def contain(
 
 def opus_packets(samples: Samples, rate: int) -> list[bytes]:
     """Bare Opus packets of 20 ms."""
-    with av.open(io.BytesIO(contain(samples, rate, "webm", "libopus", bit_rate=32_000))) as source:
+    with av.open(io.BytesIO(contain(samples, rate, "webm", "libopus", bit_rate=32_000)), "r") as source:
         return [bytes(packet) for packet in source.demux(source.streams.audio[0]) if packet.size]
 
 

@@ -100,6 +100,7 @@ class Line:
     ) -> None:
         self.desk = Desk(track)
         self.told: list[ChannelEvent] = []
+        self.longest_s = longest_s
         self.prompt = prompt
         """Whether jobs are answered at once after each call."""
         self.heard = 0

@@ -30,6 +30,11 @@ def cut(data: bytes | list[bytes], size: int) -> list[bytes]:
     return [data[at : at + size] for at in range(0, len(data), size)]
 
 
+def feed_all(stream: AudioStream, messages: Iterable[bytes]) -> int:
+    """Feeds every message; returns how many samples came out."""
+    return sum(stream.feed(message).shape[1] for message in messages)
+
+
 def decoded(messages: Iterable[bytes], declared: AudioFormat, *, split: bool = True) -> Samples:
     """All that an AudioStream makes of these messages."""
     stream = AudioStream(declared, split=split)

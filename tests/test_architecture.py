@@ -47,8 +47,6 @@ UNTESTED = {
     Path("events.py"): "plain values; tested where they are made and read",
     Path("words.py"): "plain values; tested where they are made and read",
     Path("engines/base.py"): "the engine seam; a Protocol and plain values",
-    Path("protocol/actions.py"): "plain values; tested by the session that makes them",
-    Path("protocol/messages.py"): "plain values; tested by the codec",
     Path("server/settings.py"): "plain values; tested where they are set and obeyed",
 }
 

@@ -40,9 +40,9 @@ def test_count_and_samples_do_not_depend_on_the_cutting(rate: int, n: int, sizes
 
 
 @pytest.mark.parametrize("rate", RATES)
-def test_speech_waits_in_the_filter_for_60_ms_at_most(rate: int) -> None:
+def test_speech_waits_in_the_filter_for_80_ms_at_most(rate: int) -> None:
     resampler, said, given_out = Resampler(rate, 1), sound(rate, 1), 0
     for at in range(0, rate, rate // 50):
         given_out += resampler.feed(said[:, at : at + rate // 50]).shape[1]
         fed = min(rate, at + rate // 50)
-        assert fed / rate - given_out / 16_000 < 0.06
+        assert fed / rate - given_out / 16_000 < 0.08

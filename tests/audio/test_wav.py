@@ -6,7 +6,7 @@ import struct
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from caesura.audio.format import AudioFormat
@@ -67,14 +67,16 @@ def test_all_widths(tag: int, bits: int, dtype: str, scale: int) -> None:
         data = b"".join(wide[at : at + 3] for at in range(0, len(wide), 4))
     else:
         data = (flat * scale).astype(dtype).tobytes()
-    np.testing.assert_allclose(decoded([wav(data, 16_000, 2, tag=tag, bits=bits)], SELF), SAID, atol=1 / 2 ** (bits - 1) if bits < 24 else 1e-6)
+    heard = decoded([wav(data, 16_000, 2, tag=tag, bits=bits)], SELF)
+    np.testing.assert_allclose(heard, SAID, atol=1 / 128 if bits == 8 else 1e-6)
 
 
 def test_extensible_says_its_type_in_the_guid() -> None:
     guid = struct.pack("<H", 3) + b"\x00\x00\x00\x00\x10\x00\x80\x00\x00\xaa\x00\x38\x9b\x71"
     fmt = struct.pack("<HHIIHHHHI", 0xFFFE, 2, 16_000, 128_000, 8, 32, 22, 32, 3) + guid
     data = SAID.T.astype("<f4").tobytes()
-    file = b"RIFF\xff\xff\xff\xffWAVEfmt " + struct.pack("<I", len(fmt)) + fmt + b"data" + struct.pack("<I", len(data)) + data
+    head = struct.pack("<4sI4s4sI", b"RIFF", 0xFFFFFFFF, b"WAVE", b"fmt ", len(fmt)) + fmt
+    file = head + struct.pack("<4sI", b"data", len(data)) + data
     np.testing.assert_array_equal(decoded(cut(file, 13), SELF), SAID)
 
 
@@ -84,6 +86,7 @@ def test_rf64_takes_the_long_size() -> None:
     np.testing.assert_array_equal(decoded(cut(file, 11), SELF), HEARD)
 
 
+@settings(max_examples=30)
 @given(cuts=st.lists(st.integers(1, 300), min_size=1, max_size=9))
 @pytest.mark.parametrize("kind", ["wav", "wav-float", "wav-mulaw"])
 def test_any_cutting_gives_the_same_samples(kind: str, cuts: list[int]) -> None:
@@ -116,7 +119,7 @@ def test_a_broken_header_is_refused_at_once(file: bytes, reason: str) -> None:
 @pytest.mark.parametrize("length", [4, 12, 30, 40])
 def test_a_header_cut_off_is_refused_at_the_end(length: int) -> None:
     stream = AudioStream(SELF, split=True)
-    assert stream.feed(PLAIN[:length]).shape == (1, 0) or length == 40
+    assert stream.feed(PLAIN[:length]).size == 0
     with pytest.raises(BadAudio):
         stream.finish()
 

@@ -9,7 +9,7 @@ import pytest
 from caesura.cli import checks
 from caesura.cli.checks import Finding, State, Trial, check_engine, try_engine, wrong_words
 from caesura.cli.child import ServerFailed
-from caesura.cli.recording import TEXT, Recording, inaugural
+from caesura.cli.recording import TEXT, Recording, bundled_recording
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_a_package_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_the_vad_tells_speech_from_silence() -> None:
-    (finding,) = checks.check_vad(inaugural())
+    (finding,) = checks.check_vad(bundled_recording())
     assert finding.state is State.WORKS
 
 
@@ -81,7 +81,7 @@ def examined(result: Trial | Exception, monkeypatch: pytest.MonkeyPatch, *, comp
         return result
 
     monkeypatch.setattr(checks, "try_engine", tried)
-    return list(check_engine("moonshine", inaugural(), compare=compare))
+    return list(check_engine("moonshine", bundled_recording(), compare=compare))
 
 
 def test_an_engine_that_hears_the_words_works_and_is_weighed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -118,7 +118,7 @@ def test_an_engine_that_does_not_load_says_why_in_one_line(monkeypatch: pytest.M
 @pytest.mark.slow
 def test_a_real_server_is_tried_and_weighed() -> None:
     """One front and one worker, both of some weight."""
-    found = asyncio.run(try_engine("scripted", inaugural()))
+    found = asyncio.run(try_engine("scripted", bundled_recording()))
     assert len(found.words) > 3
     assert found.front > 10_000_000
     assert len(found.workers) == 1

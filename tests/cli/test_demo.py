@@ -17,7 +17,7 @@ from websockets.asyncio.server import ServerConnection
 from caesura.cli import demo
 from caesura.cli.child import ServerProcess
 from caesura.cli.main import app
-from caesura.cli.recording import inaugural
+from caesura.cli.recording import bundled_recording
 from caesura.cli.stream import Ending, read_message
 from caesura.protocol.messages import ClientMessage, CloseStream, Finalize, KeepAlive
 from caesura.timeline import Span, Timeline
@@ -42,7 +42,7 @@ class JumpingClock:
 
 def played(pause: float) -> tuple[demo.Performance, list[tuple[float, bytes | ClientMessage]], str]:
     """The performance, everything sent with its wall clock, and what was shown."""
-    recording = inaugural()
+    recording = bundled_recording()
     performance, clock, shown = demo.Performance(Timeline(RATE)), JumpingClock(), io.StringIO()
     story = demo.Story(Console(file=shown, width=80), performance, clock)
 
@@ -55,33 +55,33 @@ def played(pause: float) -> tuple[demo.Performance, list[tuple[float, bytes | Cl
 def test_all_audio_is_sent_in_frames_of_50_ms_when_it_was_captured() -> None:
     _, sent, _ = played(12.0)
     frames = [(at, item) for at, item in sent if isinstance(item, bytes)]
-    assert b"".join(item for _, item in frames) == inaugural().pcm
+    assert b"".join(item for _, item in frames) == bundled_recording().pcm
     assert [at for at, _ in frames[:3]] == [0.05, 0.1, 0.15]
-    assert frames[-1][0] == pytest.approx(23.0)
+    assert frames[-1][0] == pytest.approx(24.4)
 
 
 def test_the_pause_is_opened_by_finalize_and_held_every_four_seconds() -> None:
     performance, sent, _ = played(12.0)
     controls = [(round(at, 2), item) for at, item in sent if not isinstance(item, bytes)]
-    assert controls == [(7.9, Finalize()), (11.9, KeepAlive()), (15.9, KeepAlive()), (23.0, CloseStream())]
-    assert performance.held == [pytest.approx(11.9), pytest.approx(15.9)]
+    assert controls == [(7.1, Finalize()), (11.1, KeepAlive()), (15.1, KeepAlive()), (24.4, CloseStream())]
+    assert performance.held == [pytest.approx(11.1), pytest.approx(15.1)]
 
 
 def test_the_ledger_has_one_gap_as_long_as_the_pause() -> None:
     performance, _, _ = played(12.0)
-    assert performance.timeline.spans == (Span(0, 0, 126_400), Span(126_400, 126_400 + 12 * RATE, 49_600))
+    assert performance.timeline.spans == (Span(0, 0, 113_600), Span(113_600, 113_600 + 12 * RATE, 84_800))
 
 
 def test_without_a_pause_there_is_no_gap_and_no_keepalive() -> None:
     performance, _, _ = played(0.0)
-    assert performance.timeline.spans == (Span(0, 0, 176_000),)
+    assert performance.timeline.spans == (Span(0, 0, 198_400),)
     assert performance.held == []
 
 
 def test_both_clocks_stand_side_by_side() -> None:
     *_, shown = played(12.0)
-    assert "15.9 s         7.90 KeepAlive; stream time stands still" in shown
-    assert "23.0 s        11.00 CloseStream" in shown
+    assert "15.1 s         7.10 KeepAlive; stream time stands still" in shown
+    assert "24.4 s        12.40 CloseStream" in shown
 
 
 def content(**changes: object) -> demo.Performance:
@@ -171,11 +171,11 @@ def hearing(*texts: str) -> Answer:
             if isinstance(item, bytes):
                 heard.audio += item
             elif "Finalize" in item:
-                await connection.send(results(texts[0], 0.0, 7.9))
+                await connection.send(results(texts[0], 0.0, 7.1))
             elif "CloseStream" in item:
                 for text in texts[1:]:
-                    await connection.send(results(text, 7.9, 3.1))
-                await connection.send(metadata(11.0))
+                    await connection.send(results(text, 7.1, 5.3))
+                await connection.send(metadata(12.4))
                 await connection.close(1000)
 
     return answer
@@ -185,7 +185,7 @@ def test_the_whole_demo_ends_with_a_picture(monkeypatch: pytest.MonkeyPatch) -> 
     with staged(hearing("Ask not.", "Ask what."), monkeypatch) as heard:
         result = CliRunner().invoke(app, ["demo"])
     assert result.exit_code == 0, result.output
-    assert bytes(heard.audio) == inaugural().pcm
+    assert bytes(heard.audio) == bundled_recording().pcm
     assert "stream time" in result.output
     assert "2 words came after the pause" in result.output
     assert all(len(line) <= 80 for line in result.output.splitlines())
@@ -224,4 +224,4 @@ def test_the_demo_holds_a_real_server_through_twelve_seconds() -> None:
     command = [sys.executable, "-m", "caesura", "demo", "--engine", "scripted"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "stands still at 7.9 s" in done.stdout
+    assert "stands still at 7.1 s" in done.stdout

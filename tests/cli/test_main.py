@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from typer.main import get_command
@@ -44,3 +47,15 @@ def test_help_does_not_show_what_a_key_variable_holds(command: str) -> None:
     shown = runner.invoke(app, [command, "--help"], env={"CAESURA_KEY": "very-secret"})
     assert shown.exit_code == 0
     assert "very-secret" not in shown.output
+
+
+@pytest.mark.parametrize(("command", "flag", "variable"), options())
+def test_the_readme_names_every_flag_and_its_variable(command: str, flag: str, variable: str) -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    assert f"`{flag}" in readme
+    assert variable in readme
+
+
+def test_python_m_runs_the_same_command() -> None:
+    shown = subprocess.run([sys.executable, "-m", "caesura", "--version"], capture_output=True, text=True, check=True)
+    assert shown.stdout == f"caesura {__version__}\n"

@@ -62,6 +62,13 @@ def test_a_pause_shorter_than_the_window_does_not_end_the_utterance() -> None:
     assert line.texts == ["Hello Again."]
 
 
+def test_speech_that_is_not_confirmed_yet_holds_the_endpoint_back_and_a_click_only_delays_it() -> None:
+    line = Line(HELLO, prompt=True).rest(10).speak(20).rest(9).speak(2)
+    assert line.finals == []
+    line.rest(1)
+    assert line.spans == [(0.0, 1.344)]
+
+
 def test_one_short_pause_after_the_other_is_not_added_up() -> None:
     line = Line(prompt=True).speak(10).rest(6).speak(3).rest(6).speak(3).rest(6)
     assert line.finals == []
@@ -190,22 +197,21 @@ def test_a_final_takes_the_place_of_an_interim_that_is_out() -> None:
 
 
 def test_an_interim_is_held_back_while_a_final_is_out() -> None:
-    line = Line(HELLO, AGAIN, interim_s=1.0).rest(10).speak(18).rest(10).speak(60)
-    assert line.desk.asked == [(1_920, 17_536, True)]
+    line = Line(HELLO, AGAIN, interim_s=1.0).rest(10).speak(12).rest(10).speak(60)
+    assert line.desk.asked == [(1_920, 14_464, True)]
     assert line.interims == []
     line.answer()
-    assert line.spans == [(0.0, 1.216)]
-    # The final may reach back to its own speech only, so the interim begins a fifth of a second before the onset.
-    assert line.desk.asked[-1] == (16_256, 50_176, False)
+    assert line.spans == [(0.0, 1.024)]
+    assert line.desk.asked[-1] == (13_184, 47_104, False)
     line.answer()
-    assert (line.interims[0].start, line.interims[0].end) == (1.216, 3.136)
+    assert (line.interims[0].start, line.interims[0].end) == (1.024, 2.944)
 
 
 def test_an_interim_in_the_pause_of_an_utterance_repeats_the_early_answer() -> None:
-    line = Line(HELLO, interim_s=1.0, endpointing_s=2.0, prompt=True).rest(10).speak(20).rest(40)
+    line = Line(HELLO, interim_s=1.0, endpointing_s=2.0, prompt=True).rest(10).speak(14).rest(40)
     assert [(each.end, [word.text for word in each.words]) for each in line.interims] == [
-        (1.184, ["Hello"]),
-        (2.208, ["Hello"]),
+        (1.024, ["Hello"]),
+        (2.048, ["Hello"]),
     ]
     assert len(line.desk.jobs) == 1
 
@@ -428,7 +434,7 @@ def test_a_flush_while_a_cut_is_out_tells_the_cut_and_then_the_rest() -> None:
 
 def test_the_beginning_of_a_word_that_a_flush_left_unconfirmed_goes_to_the_next_segment() -> None:
     line = Line(word("Soft", 0.3, 0.7), prompt=True).rest(10).speak(2).flush().speak(20).rest(10)
-    assert line.desk.asked == [(2_944, 19_456, True)]
+    assert line.desk.asked == [(2_944, 19_584, True)]
     assert line.texts == ["", "Soft"]
     assert places(line.finals[1].words) == [("Soft", 0.384, 0.7)]
 
@@ -436,7 +442,7 @@ def test_the_beginning_of_a_word_that_a_flush_left_unconfirmed_goes_to_the_next_
 def test_the_beginning_of_a_word_that_a_flush_left_too_short_goes_to_the_next_segment() -> None:
     """Clicks before it must not make the scrap count as spoken for."""
     line = Line(word("Soft", 0.3, 0.7), prompt=True).speak(2).rest(8).speak(3).flush().speak(20).rest(10)
-    assert line.desk.asked == [(3_456, 19_968, True)]
+    assert line.desk.asked == [(3_456, 20_096, True)]
     assert line.texts == ["", "Soft"]
 
 
@@ -546,8 +552,8 @@ def test_interims_after_a_cut_restate_the_rest() -> None:
 
 
 def test_no_interim_is_asked_for_while_a_cut_is_out() -> None:
-    line = Line(longest_s=4.0, interim_s=1.0)
-    line.speak(120).answer_all()
+    line = Line(longest_s=4.0, interim_s=1.0, prompt=True).speak(120)
+    line.prompt = False
     line.speak(60)
     assert [final for _, _, final in line.desk.asked] == [False, False, False, True]
 
@@ -620,7 +626,7 @@ def test_an_engine_that_hears_nothing_makes_an_empty_endpoint() -> None:
 
 
 def test_a_gap_is_told_once_and_as_closed_when_an_endpoint_came_first() -> None:
-    line = Line(HELLO, gap_s=1.0, prompt=True).rest(10).speak(20).rest(20)
+    line = Line(HELLO, gap_s=1.0, prompt=True).rest(10).speak(20).rest(19)
     assert line.gaps == []
     line.rest(1)
     assert line.told[-1] == UtteranceEnded(0, None)
@@ -629,7 +635,7 @@ def test_a_gap_is_told_once_and_as_closed_when_an_endpoint_came_first() -> None:
 
 
 def test_a_gap_without_an_endpoint_names_the_end_of_the_last_word() -> None:
-    line = Line(HELLO, gap_s=1.0, interim_s=1.0, endpointing_s=3.0, prompt=True).rest(10).speak(20).rest(20)
+    line = Line(HELLO, gap_s=1.0, interim_s=1.0, endpointing_s=3.0, prompt=True).rest(10).speak(20).rest(19)
     assert line.gaps == []
     line.rest(1)
     assert line.gaps == [0.6]
@@ -692,7 +698,7 @@ def test_no_gap_comes_without_words() -> None:
 
 
 def test_no_gap_comes_in_a_pause_whatever_is_flushed_meanwhile() -> None:
-    line = Line(HELLO, gap_s=1.0, prompt=True).rest(10).speak(20).rest(20)
+    line = Line(HELLO, gap_s=1.0, prompt=True).rest(10).speak(20).rest(19)
     for _ in range(5):
         line.flush()
     assert line.gaps == []

@@ -36,7 +36,7 @@ PLAIN: list[Frame] = [Load("scripted", ("a", "b")), Ready(), Refused("no"), Fail
 @given(st.lists(st.sampled_from(PLAIN), max_size=5), st.integers(1, 300))
 def test_frames_come_out_whole_from_pieces_of_any_size(sent: list[Frame], size: int) -> None:
     """Several in one piece, or one in many."""
-    data = b"".join(bytes(encode(frame)) for frame in sent)
+    data = b"".join(encode(frame) for frame in sent)
     reader = FrameReader()
     received = [frame for at in range(0, len(data), size) for frame in reader.receive(data[at : at + size])]
     assert received == sent
@@ -45,7 +45,7 @@ def test_frames_come_out_whole_from_pieces_of_any_size(sent: list[Frame], size: 
 def test_audio_and_draft_arrive_as_they_were() -> None:
     """Every sample, its type, and the draft of the job."""
     audio = np.random.default_rng(2).normal(0, 1, 160_000).astype(np.float32)
-    (frame,) = FrameReader().receive(bytes(encode(Transcribe((SegmentJob(audio, 12.5, True, HEARD),)))))
+    (frame,) = FrameReader().receive(encode(Transcribe((SegmentJob(audio, 12.5, True, HEARD),))))
     assert isinstance(frame, Transcribe)
     (job,) = frame.jobs
     assert (job.at, job.final, job.draft) == (12.5, True, HEARD)

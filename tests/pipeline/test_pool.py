@@ -203,6 +203,42 @@ def test_another_worker_takes_over_what_a_dead_one_was_doing(stage: Stage) -> No
     play(stage, EnginePool(ENGINE, workers=2), script)
 
 
+def test_a_job_that_comes_as_its_worker_dies_goes_to_another(stage: Stage) -> None:
+    """The pool has just woken a worker for it; what wakes instead is the news that this one has gone."""
+
+    async def script(stage: Stage, pool: EnginePool) -> None:
+        stage.command("go")
+        await asyncio.sleep(0)
+        next_in_turn = pool._idle[-1].worker
+        assert next_in_turn is not None
+        # In one pass of the loop: its line is found cut, then the job comes, and only then its seat wakes up.
+        next_in_turn._line.close()
+        asyncio.get_running_loop().call_soon(stage.ask, pool, "a", 1.0)
+        stage.command("stuck")
+        await stage.until_told(1)
+        assert next_in_turn.pid not in {pid for _, pid in stage.log()}
+        (stage.folder / "stuck").unlink()
+
+    play(stage, EnginePool(ENGINE, workers=2), script)
+
+
+def test_accidents_far_apart_cost_no_waiting(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
+    """A worker that has answered is forgiven the deaths before it."""
+
+    async def script(stage: Stage, pool: EnginePool) -> None:
+        stage.command("go")
+        for at in range(1, 4):
+            stage.ask(pool, "a", at)
+            await stage.until_told(at)
+            (victim,) = pool.pids
+            os.kill(victim, signal.SIGKILL)
+            await stage.until(lambda victim=victim: pool.ready and victim not in pool.pids)  # type: ignore[misc]
+        assert pool.restarts == 3
+
+    play(stage, EnginePool(ENGINE, workers=1), script)
+    assert caplog.text.count("replaced in 0.0 s") == 3
+
+
 def test_a_worker_that_dies_idle_is_replaced(stage: Stage) -> None:
     """Before the next job comes, so that the job does not wait for it."""
 

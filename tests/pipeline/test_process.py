@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import signal
+import socket
 import sys
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
@@ -152,6 +154,20 @@ def test_an_interpreter_that_cannot_be_run_says_so(monkeypatch: pytest.MonkeyPat
         within_limit(start("scripted"))
 
 
+def test_running_out_of_descriptors_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A front with ten thousand sockets may; the pool tries again later."""
+
+    def exhausted() -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    async def main() -> None:
+        monkeypatch.setattr(socket, "socketpair", exhausted)
+        with pytest.raises(EngineError, match="no worker for engine scripted can be started: Too many open files"):
+            await start("scripted")
+
+    within_limit(main())
+
+
 def test_what_an_engine_prints_goes_nowhere(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """The front's own output may be read by a machine."""
     (folder / "go").touch()
@@ -229,14 +245,14 @@ def test_a_child_that_says_no_frames_does_not_start(
 
 def test_a_child_that_answers_out_of_turn_does_not_start(impostor: Callable[..., None]) -> None:
     """Only one of two frames can answer the question to load."""
-    impostor(bytes(encode(Failed("what?"))))
+    impostor(encode(Failed("what?")))
     with pytest.raises(EngineError, match="answered with Failed when loading"):
         within_limit(start("scripted"))
 
 
 def test_a_child_that_answers_a_job_with_something_else_is_gone(impostor: Callable[..., None]) -> None:
     """As good as dead: whoever asked has it replaced."""
-    impostor(bytes(encode(Ready())), bytes(encode(Ready())))
+    impostor(encode(Ready()), encode(Ready()))
 
     async def main() -> None:
         worker = await WorkerProcess.start("scripted", unnoticed)

@@ -124,6 +124,7 @@ class Play:
         while (deadline := self.session.next_deadline()) is not None and deadline < at:
             self.now = deadline
             self.session.handle_deadline(now=deadline)
+            assert self.session.next_deadline() != deadline, "a deadline that is kept is over"
             self._act()
         self.now = at
 

@@ -8,7 +8,6 @@ import numpy as np
 
 from caesura.audio.format import OUTPUT_RATE, Samples, check_channels, check_rate
 from caesura.audio.resample import Resampler
-from caesura.errors import BadAudio
 
 
 class Collector:
@@ -41,15 +40,17 @@ class Collector:
         """What the next blocks will be. Raises BadAudio when no stream can be like that."""
         check_rate(rate)
         check_channels(channels)
-        out = channels if self._split else 1
-        if self.channels is not None and self.channels != out:
-            raise BadAudio(f"the stream changed from {self.channels} to {channels} channels")
-        self.channels = out
+        if self.channels is None:
+            self.channels = channels
         if rate != self._rate:
             self._change_rate(rate)
 
     def put(self, samples: Samples, rate: int) -> None:
-        """One block, shape (channels, n). Raises BadAudio when it cannot belong to this stream."""
+        """One block, shape (channels, n). Raises BadAudio when there can be no such sound.
+
+        A block that suddenly has more or fewer channels (one damaged frame is enough) is mixed down and
+        given to every channel.
+        """
         channels, frames = samples.shape
         if not frames:
             return
@@ -57,8 +58,10 @@ class Collector:
             self.declare(rate, channels)
         self.frames += frames
         self._rate_frames += frames
-        if not self._split and channels > 1:
+        if channels != self.channels:
             samples = samples.mean(axis=0, dtype=np.float32, keepdims=True)
+            if self._split:
+                samples = np.repeat(samples, self.channels or 1, axis=0)
         if rate != OUTPUT_RATE:
             samples = self._resampled(samples)
         if samples.shape[1]:

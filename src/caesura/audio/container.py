@@ -132,7 +132,7 @@ class ContainerDecoder:
             self._recognise(final=True)
         if self._inner is not None:
             self._inner.finish()
-        elif self._skip:
+        elif self._skip or self._head:
             raise BadAudio("the stream ended inside its ID3 tag")
 
     def close(self) -> None:

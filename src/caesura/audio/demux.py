@@ -113,6 +113,7 @@ class _Reading:
         self._container = container
         self._reader = reader
         self._read = 0
+        self._stopped = False
         self._broken = 0
 
     def run(self) -> None:
@@ -130,10 +131,15 @@ class _Reading:
 
     def read(self, size: int = _READ_BYTES, /) -> bytes:
         """For libav; stops a stream that never comes to audio."""
+        if self._stopped:
+            return b""
+        # libav may take a failed read for the end and read once more; it must not fail (or wait) a second time.
+        self._stopped = True
         if self._read > self._container.patience and not self._into.frames:
             raise BadAudio(f"no audio in the first {self._read} bytes of the {self._container.name} stream")
         data = self._reader.read(size)
         self._read += len(data)
+        self._stopped = not data
         return data
 
     def _open(self) -> object:
@@ -237,10 +243,10 @@ class DemuxDecoder:
 
     def _give(self, data: bytes) -> None:
         if not self._started:
-            self._started = True
             reading = _Reading(self._into, self._container, self._exchange)
             name = f"demux-{self._container.demuxer}"
             threading.Thread(target=_demux, args=(self._exchange, reading.run), name=name, daemon=True).start()
+            self._started = True
         self._ended = self._exchange.give(data)
         if self._ended is not None and self._ended.error is not None:
             self._fail(self._ended.error, cut_off=not data)

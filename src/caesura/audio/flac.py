@@ -125,7 +125,7 @@ class FlacDecoder:
 
     def finish(self) -> None:
         """Decodes the last frame. Raises BadAudio when the bytes held no audio that can be decoded."""
-        if self._in_metadata:
+        if self._in_metadata or self._skip:
             raise BadAudio("the FLAC stream ended before its header was complete")
         # The last header may be nearer to the end than the longest header is long.
         self._buffer += bytes(_MAX_HEADER)

@@ -21,7 +21,7 @@ class Mp4Decoder:
 
     Fragmented files and those with the index (`moov`) in front stream. With the index behind the
     audio nothing can be decoded until it has come; up to 64 MiB are kept for that, then it is
-    BadAudio.
+    BadAudio. What follows a whole file is dropped: a second one would need a stream of its own.
     """
 
     def __init__(self, into: Collector) -> None:
@@ -77,6 +77,8 @@ class Mp4Decoder:
         if len(self._held) < _HEADER:
             return False
         name, size = bytes(self._held[4:8]), self._box_size()
+        if not self._indexed and not (name.isascii() and name.decode().isprintable()):
+            raise BadAudio(f"MP4 box of type {name!r}: must be four letters")
         if name in _CLAIMS:
             if size > _SPOOL:
                 raise BadAudio(f"MP4 box {name!r} of {size} bytes: must be {_SPOOL} at most")

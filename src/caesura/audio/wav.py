@@ -42,6 +42,7 @@ class WavDecoder:
         self._long_size = 0
         self._format: bytes | None = None
         self._pcm: PcmDecoder | None = None
+        self._begun = False
 
     def feed(self, data: bytes) -> None:
         """Decodes all samples in `data`. Raises BadAudio."""
@@ -57,7 +58,7 @@ class WavDecoder:
 
     def finish(self) -> None:
         """Checks that there was a header. Raises BadAudio when the bytes ended inside it."""
-        if self._pcm is None:
+        if self._pcm is None or not self._begun:
             raise BadAudio("the WAV stream ended before its header was complete")
         self._pcm.finish()
 
@@ -122,6 +123,7 @@ class WavDecoder:
             raise BadAudio("WAV data before its fmt chunk")
         if size == _UNKNOWN:
             size = self._long_size
+        self._begun = True
         self._left = size or None
         self._skip = size % 2
 

@@ -17,7 +17,7 @@ from caesura.cli.child import running_server
 from caesura.cli.failing import errors_as_sentences, fail
 from caesura.cli.numbers import seconds
 from caesura.cli.picture import ASCII, UNICODE, draw
-from caesura.cli.recording import PAUSE_AT_S, Recording, inaugural
+from caesura.cli.recording import PAUSE_AT_S, Recording, bundled_recording
 from caesura.cli.stream import Ending, Message, Notice, Summary, Target, Transcript, stream
 from caesura.protocol.messages import ClientMessage, CloseStream, Finalize, KeepAlive
 from caesura.timeline import Timeline
@@ -47,7 +47,7 @@ def demo(
     Starts a server of its own on a free port. Leaves with 0 only when words came after the pause.
     """
     screen = Console(highlight=False)
-    recording = inaugural()
+    recording = bundled_recording()
     performance = Performance(Timeline(recording.sample_rate))
     with errors_as_sentences():
         asyncio.run(_perform(screen, recording, engine, pause, performance))

@@ -23,7 +23,7 @@ from caesura.cli.checks import (
     check_vad,
 )
 from caesura.cli.failing import FAILED
-from caesura.cli.recording import inaugural
+from caesura.cli.recording import bundled_recording
 
 SECTIONS = ("packages", "engines", "codecs", "devices", "footprint")
 MARKS = {State.WORKS: ("works", "green"), State.LIMITED: ("limited", "yellow"), State.BROKEN: ("broken", "red")}
@@ -60,7 +60,7 @@ def examine() -> Iterator[Finding]:
         return
     from caesura.engines.registry import ENGINES
 
-    recording = inaugural()
+    recording = bundled_recording()
     yield from check_vad(recording)
     for engine in sorted(ENGINES):
         yield from check_engine(engine, recording, compare=engine != "scripted")

@@ -15,7 +15,7 @@ STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600)
 RULER_ROOM = 6
 """Cells that a number on a ruler needs."""
 
-MAX_SENTENCE_ROWS = 5
+MAX_SENTENCE_ROWS = 6
 
 
 @dataclass(frozen=True, slots=True)

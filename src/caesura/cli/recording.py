@@ -1,4 +1,4 @@
-"""The bundled recording in; its samples, its words and the place where its speaker pauses out."""
+"""The bundled recording in; its samples, its words and the place where its two sentences meet out."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ import wave
 from dataclasses import dataclass
 from importlib.resources import files
 
-TEXT = "and so my fellow americans ask not what your country can do for you ask what you can do for your country"
+TEXT = (
+    "and mr john dashwood had then leisure to consider how much there might be prudently in his power to do for them "
+    "unless to be rather cold hearted and rather selfish is to be ill disposed"
+)
 """What is said, lower case and without punctuation."""
 
-PAUSE_AT_S = 7.9
-"""Where the speaker pauses between the two sentences."""
+PAUSE_AT_S = 7.1
+"""Where the first sentence is over and nobody speaks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +34,8 @@ class Recording:
         return self.samples / self.sample_rate
 
 
-def inaugural() -> Recording:
-    """Eleven seconds of public-domain speech; see recordings/README.md."""
-    source = files("caesura.cli") / "recordings" / "inaugural-1961.wav"
+def bundled_recording() -> Recording:
+    """Twelve seconds of public-domain speech; see recordings/README.md."""
+    source = files("caesura.cli") / "recordings" / "sense-and-sensibility.wav"
     with source.open("rb") as raw, wave.open(raw) as opened:
         return Recording(opened.getframerate(), opened.readframes(opened.getnframes()))

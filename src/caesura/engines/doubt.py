@@ -54,7 +54,7 @@ def is_speech(words: Sequence[str], probabilities: Sequence[float], *, finished:
     """
     text = " ".join(words)
     letters = [letter for letter in text if letter.isalpha()]
-    if not any(letter.isalnum() for letter in text) or _MUSIC & set(text):
+    if not any(letter.isalnum() for letter in text):
         return False
     if sum(map(_is_latin, letters)) < len(letters) * 0.8:
         return False
@@ -64,6 +64,11 @@ def is_speech(words: Sequence[str], probabilities: Sequence[float], *, finished:
     if not finished and confidence < LEAST_CONFIDENCE_CUT:
         return False
     return text.lower().rstrip(".!?,") not in _HABITS or confidence >= LEAST_CONFIDENCE_HABIT
+
+
+def is_music(word: str) -> bool:
+    """Whether a word is only the sign for music, which is what the model hears in tones and hums."""
+    return set(word) <= _MUSIC
 
 
 def geometric_mean(probabilities: Sequence[float]) -> float:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caesura.engines.base import SAMPLE_RATE, EngineInfo, Hypothesis, Samples, SegmentJob
-from caesura.engines.doubt import geometric_mean, is_speech, without_loop
+from caesura.engines.doubt import geometric_mean, is_music, is_speech, without_loop
 from caesura.engines.tokens import PrintedWord, Vocabulary
 from caesura.errors import EngineError
 from caesura.words import Word
@@ -81,8 +81,9 @@ class MoonshineEngine:
 
         An interim job's draft is verified in one pass of the decoder and continued from the first
         difference. The networks round their numbers to 8 bits over all positions of a pass together, so where
-        two tokens are nearly as likely this may choose the other one. A final job is therefore decoded
-        from its audio alone: its text does not depend on the interims before it.
+        two tokens are nearly as likely this may choose the other one, and word times may differ by some
+        10 ms. A final job is therefore heard from its audio alone: neither its text nor its times depend on
+        the interims before it.
 
         Raises:
             EngineError: a network failed.
@@ -93,19 +94,18 @@ class MoonshineEngine:
         audio = np.nan_to_num(np.asarray(job.audio, dtype=np.float32), nan=0.0, posinf=1.0, neginf=-1.0)
         if audio.size < SHORTEST_S * SAMPLE_RATE:
             return Hypothesis()
-        draft = job.draft.tokens if job.draft is not None and not job.final else ()
+        draft = job.draft if job.draft is not None and not job.final else Hypothesis()
         try:
-            reading = self._network.read(audio, draft)
+            reading = self._network.read(audio, draft.tokens)
         except Exception as error:
             raise EngineError(f"engine {INFO.name} failed on {audio.size} samples: {error}") from error
         tokens = without_loop(reading.tokens, finished=reading.finished)
         probabilities = reading.probabilities[: len(tokens)]
-        printed = self._vocabulary.words(tokens)
+        printed = [word for word in self._vocabulary.words(tokens) if not is_music(word.text)]
         texts = [word.text for word in printed]
         if not is_speech(texts, probabilities, finished=reading.finished):
             return Hypothesis()
-        known = job.draft.words if job.draft is not None else ()
-        spans = self._aligner.align(texts, audio, known)
+        spans = self._aligner.align(texts, audio, draft.words)
         words = tuple(
             Word(word.text, start, end, _confidence(word, probabilities))
             for word, (start, end) in zip(printed, spans, strict=True)
@@ -132,6 +132,9 @@ class _Network:
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
         options.log_severity_level = 4
+        # Without these a worker keeps the memory of the longest segment it ever heard (130 MiB after 30 s).
+        options.enable_cpu_mem_arena = False
+        options.enable_mem_pattern = False
 
         def session(name: str) -> Any:
             return onnxruntime.InferenceSession(str(folder / name), options, providers=["CPUExecutionProvider"])

@@ -31,15 +31,15 @@ class EngineSpec:
 
 
 def _moonshine() -> EngineSpec:
-    from caesura.engines import moonshine
+    from caesura.engines.moonshine import INFO, load
 
-    return EngineSpec(moonshine.INFO, moonshine.load)
+    return EngineSpec(INFO, load)
 
 
 def _scripted() -> EngineSpec:
-    from caesura.engines import scripted
+    from caesura.engines.scripted import INFO, load
 
-    return EngineSpec(scripted.INFO, scripted.load)
+    return EngineSpec(INFO, load)
 
 
 ENGINES: Final[Mapping[str, Callable[[], EngineSpec]]] = MappingProxyType(

@@ -114,6 +114,10 @@ class Channel:
         """Where the segment begins that still grows."""
         self._floor = 0
         """No job reaches further back: what lies before was spoken for by a final."""
+        self._decoded = 0
+        """Up to where the last final's job reached; padding may let the next one hear a little of it again."""
+        self._unended: int | None = None
+        """Where speech ended that is told already, but whose endpoint is still to come."""
         self._interim_at = 0
         self._out: _Out | None = None
         self._latest: tuple[_Out, Hypothesis] | None = None
@@ -159,11 +163,18 @@ class Channel:
 
     def _close_where_silent(self) -> None:
         ear = self._endpointer
+        if ear.possible_onset is not None:
+            return
         if ear.onset is not None:
             if ear.silence >= self._window:
                 self._close(ear.voiced, endpoint=self._endpoints, flushed=False)
-        elif ear.voiced - self._open >= QUIET + KEEP and ear.possible_onset is None and not self._cutting:
-            self._close(ear.voiced - KEEP, endpoint=self._endpoints, flushed=False)
+            elif ear.silence >= QUIET:
+                self._unended = ear.speech_end
+                self._close(ear.voiced, endpoint=False, flushed=False)
+        elif self._unended is not None and ear.voiced - self._unended >= self._window:
+            self._close(ear.voiced, endpoint=True, flushed=False)
+        elif ear.voiced - self._open >= QUIET + KEEP:
+            self._close(ear.voiced - KEEP, endpoint=self._endpoints and self._unended is None, flushed=False)
 
     def _close(self, end: int, *, endpoint: bool, flushed: bool) -> None:
         ear = self._endpointer
@@ -174,15 +185,18 @@ class Channel:
         self._closings.append(_Closing(end, onset, speech_end, endpoint, flushed))
         self._open = end
         self._interim_at = end
+        if endpoint:
+            self._unended = None
         ear.segment()
 
     # ---- what to do next ----
 
     def _go_on(self) -> None:
         while self._closings:
+            self._tell_utterance_end()
             head = self._closings[0]
             if head.onset is None or head.speech_end - max(head.onset, self._floor) < SCRAP:
-                self._final(head, ())
+                self._final(head, (), self._floor)
                 continue
             first, last = self._span(head.onset, head.speech_end, head.end)
             if last - first > self._longest + PAD:
@@ -192,17 +206,19 @@ class Channel:
             if words is None:
                 self._want(_Out(_Kind.FINAL, first, last, head.end))
                 return
-            self._final(head, words)
+            self._decoded = last
+            self._final(head, words, head.speech_end)
         self._listen_on()
         self._tell_utterance_end()
 
     def _listen_on(self) -> None:
         """With every closed segment told: cut, decode early, or tell an interim of the one that grows."""
         ear = self._endpointer
-        if ear.onset is None or min(ear.voiced_frames * FRAME, ear.speech_end - ear.onset) < SCRAP:
+        onset = None if ear.onset is None else max(ear.onset, self._floor)
+        if onset is None or min(ear.voiced_frames * FRAME, ear.speech_end - onset) < SCRAP:
             self._quiet_interim()
             return
-        first, last = self._span(ear.onset, ear.voiced if ear.speaking else ear.speech_end, ear.voiced)
+        first, last = self._span(onset, ear.voiced if ear.speaking else ear.speech_end, ear.voiced)
         if last - first > self._longest:
             self._want(_Out(_Kind.CUT, first, first + self._longest, first + self._longest))
         elif ear.silence >= min(PAD, self._window):
@@ -210,7 +226,7 @@ class Channel:
                 self._want(_Out(_Kind.FINAL, first, last, ear.voiced))
             elif self._interim_due:
                 self._interim(ear.voiced)
-        elif self._interim_due and (self._out is None or self._out.kind is not _Kind.CUT):
+        elif self._interim_due:
             self._want(_Out(_Kind.INTERIM, first, last, ear.voiced))
 
     def _quiet_interim(self) -> None:
@@ -222,10 +238,6 @@ class Channel:
     @property
     def _interim_due(self) -> bool:
         return self._interval is not None and self._endpointer.voiced - self._interim_at >= self._interval
-
-    @property
-    def _cutting(self) -> bool:
-        return self._out is not None and self._out.kind is _Kind.CUT
 
     def _span(self, onset: int, speech_end: int, end: int) -> tuple[int, int]:
         """The samples to decode: speech with its padding, but nothing that was spoken for before."""
@@ -285,10 +297,9 @@ class Channel:
         self._note_words(words)
         self._tell(Heard(self._index, self._open / SAMPLE_RATE, upto / SAMPLE_RATE, words, final=False))
 
-    def _final(self, closing: _Closing, words: tuple[Word, ...]) -> None:
+    def _final(self, closing: _Closing, words: tuple[Word, ...], said_until: int) -> None:
         self._closings.popleft()
         self._tell_final(closing.end, words, endpoint=closing.endpoint, flushed=closing.flushed)
-        said_until = closing.speech_end if closing.onset is not None else 0
         self._floor = min(closing.end, max(said_until, closing.end - PAD, self._floor))
 
     def _cut(self, out: _Out, hypothesis: Hypothesis) -> None:
@@ -305,7 +316,7 @@ class Channel:
             self._interim_at = max(self._interim_at, at)
         self._latest = None
         self._tell_final(at, kept, endpoint=False, flushed=False)
-        self._floor = at
+        self._floor = self._decoded = at
 
     def _tell_final(self, end: int, words: tuple[Word, ...], *, endpoint: bool, flushed: bool) -> None:
         words = _within(words, self._start, end)
@@ -327,7 +338,8 @@ class Channel:
         self._memory.forget(end - PAD)
 
     def _on_stream(self, first: int, words: tuple[Word, ...]) -> tuple[Word, ...]:
-        return tuple(word.shifted(first / SAMPLE_RATE) for word in words)
+        shifted = (word.shifted(first / SAMPLE_RATE) for word in words)
+        return tuple(word for word in shifted if _samples(word.end) > self._decoded)
 
     # ---- the gap between utterances ----
 
@@ -350,6 +362,9 @@ class Channel:
 
     @property
     def _vouched(self) -> int:
+        if self._closings:
+            head = self._closings[0]
+            return head.end if head.onset is None else head.onset
         ear = self._endpointer
         if ear.onset is None:
             return ear.possible_onset if ear.possible_onset is not None else ear.voiced

@@ -8,6 +8,8 @@ EARLIEST = 0.4
 """Share of the segment before which it is not cut: short pieces cost accuracy."""
 CONTEXT_S = 1.0
 """The newest words may still change, so that much is always carried on."""
+SHORTEST_S = 0.4
+"""With less than that carried on, speech that ends right there would leave a scrap that no engine may hear."""
 SENTENCE_S = 0.4
 CLAUSE_S = 0.2
 """What a full stop or a comma is worth, in seconds of gap."""
@@ -17,21 +19,22 @@ def cut_between_words(words: tuple[Word, ...], start: float, end: float) -> tupl
     """Where to close the segment `start`..`end`, and the words that lie before.
 
     The place is the middle of a gap between two words, never inside one; the widest gap wins, with a bonus for the
-    end of a sentence or clause. With fewer than two words there is no such place, and the whole segment is closed.
+    end of a sentence or clause, and the last of equals. Where there is no such place (fewer than two words, or all
+    of them at the very end), the whole segment is closed.
     """
-    if len(words) < 2:
+    places = [(i, (words[i - 1].end + words[i].start) / 2) for i in range(1, len(words))]
+    early, late = start + EARLIEST * (end - start), end - CONTEXT_S
+    allowed = [(i, at) for i, at in places if early <= at <= late]
+    allowed = allowed or [(i, at) for i, at in places if at <= end - SHORTEST_S]
+    if not allowed:
         return words, end
-    places = range(1, len(words))
-    allowed = [i for i in places if _allowed((words[i - 1].end + words[i].start) / 2, start, end)]
-    best = max(allowed or places, key=lambda i: _worth(words[i - 1], words[i]))
-    return words[:best], (words[best - 1].end + words[best].start) / 2
-
-
-def _allowed(place: float, start: float, end: float) -> bool:
-    return start + EARLIEST * (end - start) <= place <= end - CONTEXT_S
+    best, at = max(reversed(allowed), key=lambda place: _worth(words[place[0] - 1], words[place[0]]))
+    return words[:best], at
 
 
 def _worth(before: Word, after: Word) -> float:
-    mark = before.text[-1:]
-    bonus = SENTENCE_S if mark in ".?!" else CLAUSE_S if mark in ",;:" else 0.0
-    return after.start - before.end + bonus
+    bonus = SENTENCE_S if before.text.endswith((".", "?", "!")) else 0.0
+    if before.text.endswith((",", ";", ":")):
+        bonus = CLAUSE_S
+    # Gaps of one length differ in their last bits.
+    return round(after.start - before.end + bonus, 3)

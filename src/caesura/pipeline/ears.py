@@ -17,7 +17,7 @@ Work = Callable[[], Callable[[], None]]
 
 
 class Ears:
-    """The listening thread. Use as a context manager inside a running loop; `do` is called on the loop's thread.
+    """The listening thread. `start` it inside a running loop; `do` and `stop` are called on the loop's thread.
 
     The queue is bounded by its users: each stream has at most one piece of work out.
     """
@@ -62,5 +62,7 @@ class Ears:
     def _deliver(self) -> None:
         with self._lock:
             done, self._done = self._done, []
+        loop = asyncio.get_running_loop()
         for after in done:
-            after()
+            # Each in a call of its own: a fault in one stream must not swallow what the others are to be told.
+            loop.call_soon(after)

@@ -92,7 +92,10 @@ class WorkerProcess:
         Raises:
             EngineError: it cannot load the engine, or ended before it had; the sentence says which.
         """
-        worker = await cls._spawned(engine, on_gone)
+        try:
+            worker = await cls._spawned(on_gone)
+        except OSError as error:
+            raise EngineError(f"no worker for engine {engine} can be started: {error.strerror}") from error
         try:
             await worker._loaded(engine)
         except BaseException:
@@ -101,7 +104,7 @@ class WorkerProcess:
         return worker
 
     @classmethod
-    async def _spawned(cls, engine: str, on_gone: Callable[[], None]) -> Self:
+    async def _spawned(cls, on_gone: Callable[[], None]) -> Self:
         ours, theirs = socket.socketpair()
         # Most jobs then leave in one call; the system may grant less.
         ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
@@ -117,9 +120,6 @@ class WorkerProcess:
                     stdout=asyncio.subprocess.DEVNULL,
                     pass_fds=(theirs.fileno(),),
                 )
-            except OSError as error:
-                line.close()
-                raise EngineError(f"no worker for engine {engine} can be started: {error.strerror}") from error
             except BaseException:
                 line.close()
                 raise

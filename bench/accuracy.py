@@ -1,0 +1,206 @@
+"""Recordings with their texts in; word error rates of the live path and of the same engine on whole files out.
+
+    python bench/accuracy.py --speech DIR --joined
+
+DIR holds recordings and manifest.jsonl, one JSON object a line: `file`, `text`. The live path is a running server's
+socket: linear16 with interims and endpointing 300. The whole file goes to the engine in one piece, trimmed to where the
+voice activity detector hears speech. Both texts are normalised as Whisper's authors do for English.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import warnings
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from load import BUNDLED, FRAME_S, FRAME_SAMPLES, RATE, Pcm, Recording, recordings, room_tone, run, serving
+from report import common_arguments, console, progress_bar, repeat, write
+from rich.table import Table
+
+from caesura.cli.stream import Message, Target, Transcript, stream
+from caesura.engines.base import Engine, SegmentJob
+from caesura.engines.registry import load_engine
+from caesura.protocol.messages import ClientMessage, CloseStream
+from caesura.speech.endpointer import Endpointer
+from caesura.speech.vad import SileroModel, SileroVad, load_silero
+
+with warnings.catch_warnings():
+    # Its sources have escapes that newer Pythons complain about.
+    warnings.simplefilter("ignore")
+    import jiwer
+    from whisper_normalizer.english import EnglishTextNormalizer
+
+PAD = int(0.2 * RATE)
+WHOLE_LIMIT_S = 30.0
+PUSH_SAMPLES = 10 * FRAME_SAMPLES
+"""At full speed audio goes in larger messages."""
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """Errors in a number of reference words."""
+
+    words: int
+    errors: int
+
+    def __add__(self, other: Score) -> Score:
+        return Score(self.words + other.words, self.errors + other.errors)
+
+    @property
+    def percent(self) -> float:
+        """The word error rate."""
+        return 100 * self.errors / self.words
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the table; `live_text` and `whole_text` are as they were heard."""
+
+    name: str
+    whole: Score
+    live: Score
+    whole_text: str
+    live_text: str
+
+
+class Judge:
+    """Counts the errors of a text against what was really said."""
+
+    def __init__(self) -> None:
+        self._normal: Callable[[str], str] = EnglishTextNormalizer()
+
+    def score(self, reference: str, heard: str) -> Score:
+        """Compare both after normalising. Exits when the reference has no words."""
+        normal = self._normal(reference)
+        if not normal:
+            raise SystemExit(f"manifest: the text {reference!r} has no words; leave the recording out")
+        counted = jiwer.process_words(normal, self._normal(heard))
+        errors = counted.substitutions + counted.deletions + counted.insertions
+        return Score(counted.hits + counted.substitutions + counted.deletions, errors)
+
+
+def whole_text(engine: Engine, vad: SileroModel, recording: Recording) -> str:
+    """What the engine hears in the whole recording at once, without the silence around its speech."""
+    samples = recording.pcm.astype(np.float32) * np.float32(1 / 32768)
+    ear = Endpointer()
+    for probability in SileroVad(vad).hear(samples):
+        ear.hear(float(probability))
+    if ear.onset is None:
+        return ""
+    first, last = max(ear.onset - PAD, 0), min(ear.speech_end + PAD, len(samples))
+    if last - first > WHOLE_LIMIT_S * RATE:
+        raise SystemExit(f"{recording.name} holds more than {WHOLE_LIMIT_S:g} s of speech; cut it into shorter files")
+    [heard] = engine.transcribe([SegmentJob(samples[first:last], first / RATE, final=True)])
+    return " ".join(word.text for word in heard.words)
+
+
+async def live_text(url: str, pcm: Pcm, *, realtime: bool, asked: Sequence[tuple[str, str]]) -> str:
+    """What comes back as finals when `pcm` is streamed."""
+    finals: list[str] = []
+
+    def tell(message: Message) -> None:
+        if isinstance(message, Transcript) and message.final:
+            finals.append(message.text)
+
+    async def feed() -> AsyncIterator[bytes | ClientMessage]:
+        step = FRAME_SAMPLES if realtime else PUSH_SAMPLES
+        begun = asyncio.get_running_loop().time()
+        for number, at in enumerate(range(0, len(pcm), step)):
+            if realtime:
+                await asyncio.sleep(max(0.0, begun + number * FRAME_S - asyncio.get_running_loop().time()))
+            yield pcm[at : at + step].astype("<i2").tobytes()
+        yield CloseStream()
+
+    ending = await stream(Target(url, parameters=tuple(asked)), feed(), tell, drain_s=600.0)
+    if ending.code != 1000:
+        raise SystemExit(f"the stream ended with {ending.code} {ending.reason}")
+    return " ".join(text for text in finals if text)
+
+
+async def measure(arguments: argparse.Namespace, spoken: Sequence[Recording], turn: int) -> list[Row]:
+    """One run: a row for each recording, and one for all of them joined to one stream when that was asked for."""
+    judge, engine, vad = Judge(), load_engine(arguments.engine), load_silero()
+    asked = [("encoding", "linear16"), ("sample_rate", str(RATE)), ("interim_results", "true")]
+    asked += [("endpointing", str(arguments.endpointing)), ("punctuate", "true"), ("model", "nova-3")]
+    rows: list[Row] = []
+    flags = ["--workers", str(arguments.workers)]
+    async with serving(arguments.url, arguments.pid, engine=arguments.engine, flags=flags) as server:
+        with progress_bar() as progress:
+            task = progress.add_task(f"run {turn}", total=len(spoken) + arguments.joined)
+            for recording in spoken:
+                whole = whole_text(engine, vad, recording)
+                live = await live_text(server.url, recording.pcm, realtime=arguments.realtime, asked=asked)
+                rows.append(_row(judge, recording.name, recording.text, whole, live))
+                progress.advance(task)
+            if arguments.joined:
+                pause = room_tone(arguments.pause)
+                pcm = np.concatenate([piece for recording in spoken for piece in (recording.pcm, pause)])
+                live = await live_text(server.url, pcm, realtime=arguments.realtime, asked=asked)
+                reference = " ".join(recording.text for recording in spoken)
+                rows.append(_row(judge, "joined", reference, " ".join(row.whole_text for row in rows), live))
+                progress.advance(task)
+    return rows
+
+
+def _row(judge: Judge, name: str, reference: str, whole: str, live: str) -> Row:
+    return Row(name, judge.score(reference, whole), judge.score(reference, live), whole, live)
+
+
+def total(rows: Sequence[Row]) -> tuple[Score, Score]:
+    """Whole and live over all recordings on their own."""
+    alone = [row for row in rows if row.name != "joined"]
+    return sum((row.whole for row in alone), Score(0, 0)), sum((row.live for row in alone), Score(0, 0))
+
+
+def show(rows: Sequence[Row]) -> None:
+    """Print the table of one run."""
+    table = Table(title="Word errors: live path against whole files", title_justify="left")
+    table.add_column("recording")
+    for column in ("words", "whole WER %", "live WER %", "difference"):
+        table.add_column(column, justify="right")
+    whole, live = total(rows)
+    for name, one, other in [*((row.name, row.whole, row.live) for row in rows), ("all, each alone", whole, live)]:
+        difference = f"{other.percent - one.percent:+.2f}"
+        table.add_row(name, str(one.words), f"{one.percent:.2f}", f"{other.percent:.2f}", difference)
+    console.print(table)
+
+
+def as_json(row: Row) -> dict[str, object]:
+    """A row with both texts, so that errors can be read."""
+    return {
+        "recording": row.name,
+        "words": row.whole.words,
+        "whole_errors": row.whole.errors,
+        "live_errors": row.live.errors,
+        "whole_text": row.whole_text,
+        "live_text": row.live_text,
+    }
+
+
+def main() -> None:
+    """Read the arguments, measure, report."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    common_arguments(parser, engine="moonshine")
+    parser.add_argument("--speech", type=Path, default=BUNDLED, help="folder with manifest.jsonl and its recordings")
+    parser.add_argument("--joined", action="store_true", help="stream all recordings as one, too")
+    parser.add_argument("--pause", type=float, default=0.7, help="seconds between joined ones (default: %(default)s)")
+    parser.add_argument("--realtime", action="store_true", help="send in real time instead of as fast as it is taken")
+    parser.add_argument("--endpointing", type=int, default=300, help="milliseconds (default: %(default)s)")
+    arguments = parser.parse_args()
+    spoken = recordings(arguments.speech)
+    runs = repeat(arguments.runs, lambda turn: run(measure(arguments, spoken, turn)))
+    # The median run by errors of the live path, so that its rows belong together.
+    rows = sorted(runs, key=lambda each: total(each)[1].errors)[len(runs) // 2]
+    show(rows)
+    if len(runs) > 1:
+        live = sorted(total(each)[1].percent for each in runs)
+        console.print(f"Live WER over {len(runs)} runs: {live[0]:.2f} to {live[-1]:.2f} %; above is the median run.")
+    write("accuracy", arguments, {"runs": [[as_json(row) for row in each] for each in runs]})
+
+
+if __name__ == "__main__":
+    main()

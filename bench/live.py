@@ -1,0 +1,245 @@
+"""A number of live streams in; how late their words come, and what front and workers use for them, out.
+
+    python bench/live.py --streams 16 --engine moonshine --workers 2 --runs 3
+
+Cursor latency: seconds of audio sent, less where the newest interim ends, each time an interim comes. `cursor before
+a result` is the same just before one comes, when what the client shows is at its oldest. Final latency: from the
+sending of the audio that completes a speech_final's range to its arrival. Tail latency: from CloseStream to Metadata.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import itertools
+import json
+import random
+import time
+from array import array
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from load import (
+    BUNDLED,
+    CLOSE_STREAM,
+    FRAME_S,
+    Line,
+    Server,
+    Usage,
+    audio_frames,
+    dial,
+    recordings,
+    room_tone,
+    run,
+    serving,
+)
+from report import Figures, above_zero, common_arguments, progress_bar, publish, repeat, spread
+
+TAIL_S = 60.0
+"""How long a stream may take to end."""
+
+
+@dataclass(slots=True)
+class Heard:
+    """What all streams of one run measured, in seconds unless it counts."""
+
+    cursor: list[float] = field(default_factory=list)
+    cursor_before: list[float] = field(default_factory=list)
+    final: list[float] = field(default_factory=list)
+    tail: list[float] = field(default_factory=list)
+    late_frames: list[float] = field(default_factory=list)
+    words: int = 0
+    broken: int = 0
+
+
+class Stream:
+    """One live client: `start` sends its frames on time, `ended` comes when the server has closed."""
+
+    def __init__(self, frames: Sequence[bytes], heard: Heard) -> None:
+        self._frames = frames
+        self._heard = heard
+        self._loop = asyncio.get_running_loop()
+        self._sent_at = array("d")
+        self._told_until = 0.0
+        self._began_at = 0.0
+        self._closing_at: float | None = None
+        self._metadata_at: float | None = None
+        self._line: Line | None = None
+
+    async def open(self, url: str, asked: dict[str, str]) -> None:
+        """Connect; nothing is sent yet."""
+        self._line = await dial(url, self._told, **asked)
+
+    def start(self, at: float) -> None:
+        """Send the first frame at `at` (monotonic seconds), one each 50 ms, CloseStream after the last."""
+        self._began_at = at
+        self._loop.call_at(at, self._tick)
+
+    async def ended(self) -> None:
+        """Wait for the close; a stream that does not end as it should is counted as broken."""
+        assert self._line is not None
+        length = len(self._frames) * FRAME_S
+        try:
+            async with asyncio.timeout(length + self._began_at - self._loop.time() + TAIL_S):
+                closed = await self._line.closed
+        except TimeoutError:
+            self._line.hang_up()
+            self._heard.broken += 1
+            return
+        if closed.code != 1000 or self._metadata_at is None or self._closing_at is None:
+            self._heard.broken += 1
+            return
+        self._heard.tail.append(self._metadata_at - self._closing_at)
+
+    def _tick(self) -> None:
+        assert self._line is not None
+        now = time.monotonic()
+        count = len(self._sent_at)
+        if count == len(self._frames):
+            self._closing_at = now
+            self._line.send(CLOSE_STREAM)
+            return
+        self._heard.late_frames.append(now - (self._began_at + count * FRAME_S))
+        self._line.send(self._frames[count])
+        self._sent_at.append(now)
+        self._loop.call_at(self._began_at + (count + 1) * FRAME_S, self._tick)
+
+    def _told(self, payload: bytes, now: float) -> None:
+        message = json.loads(payload)
+        if message["type"] == "Metadata":
+            self._metadata_at = now
+            if abs(message["duration"] - len(self._frames) * FRAME_S) > 0.01:
+                self._heard.broken += 1
+        if message["type"] != "Results":
+            return
+        sent = len(self._sent_at) * FRAME_S
+        end = message["start"] + message["duration"]
+        if self._closing_at is None:
+            self._heard.cursor_before.append(sent - self._told_until)
+        self._told_until = max(self._told_until, end)
+        words = message["channel"]["alternatives"][0]["words"]
+        if not message["is_final"]:
+            self._heard.cursor.append(sent - end)
+            return
+        self._heard.words += len(words)
+        if message["speech_final"] and words and self._closing_at is None:
+            completing = min(int(end / FRAME_S - 1e-6), len(self._sent_at) - 1)
+            self._heard.final.append(now - self._sent_at[completing])
+
+
+def shuffled(folder: Path, streams: int, seconds: float, pause_s: float) -> list[list[bytes]]:
+    """Frames for each stream: all recordings with pauses between, in an order of its own, over and over."""
+    spoken = [audio_frames(recording.pcm) for recording in recordings(folder)]
+    pause = audio_frames(room_tone(pause_s))
+    count = round(seconds / FRAME_S)
+    every = []
+    for number in range(streams):
+        order = random.Random(number).sample(spoken, len(spoken))
+        parts = itertools.chain.from_iterable(itertools.chain(part, pause) for part in itertools.cycle(order))
+        every.append(list(itertools.islice(parts, count)))
+    return every
+
+
+async def measure(arguments: argparse.Namespace, frames: Sequence[Sequence[bytes]], turn: int) -> Figures:
+    """One run."""
+    flags = ["--workers", str(arguments.workers), "--interim-interval", str(arguments.interim_interval)]
+    asked = {
+        "interim_results": "true",
+        "punctuate": "true",
+        "endpointing": str(arguments.endpointing),
+        "model": "nova-3",
+    }
+    heard = Heard()
+    async with serving(arguments.url, arguments.pid, engine=arguments.engine, flags=flags) as server:
+        streams = [Stream(part, heard) for part in frames]
+        for stream in streams:
+            await stream.open(server.url, asked)
+        used = await _play(server, streams, arguments.seconds, f"run {turn}")
+    return _figures(heard, used, len(streams))
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """What was used while audio flowed: CPU seconds over `wall_s`, memory at the end."""
+
+    wall_s: float
+    load_s: float
+    front: tuple[Usage, Usage] | None
+    workers: tuple[list[Usage], list[Usage]]
+
+
+async def _play(server: Server, streams: Sequence[Stream], seconds: float, title: str) -> Used:
+    """Start the streams spread over a second, and look at the processes while all of them send."""
+    loop = asyncio.get_running_loop()
+    begin = loop.time() + 0.2
+    for number, stream in enumerate(streams):
+        stream.start(begin + number / len(streams))
+    ending = [asyncio.create_task(stream.ended()) for stream in streams]
+    before_at, before_load = time.monotonic(), time.process_time()
+    before_front, before_workers = server.front(), server.workers()
+    with progress_bar() as progress:
+        task = progress.add_task(f"{title}: {len(streams)} streams", total=seconds)
+        while (left := begin + seconds - loop.time()) > 0:
+            await asyncio.sleep(min(1.0, left))
+            progress.update(task, completed=seconds - left)
+        after_front, after_workers = server.front(), server.workers()
+        wall, load = time.monotonic() - before_at, time.process_time() - before_load
+        await asyncio.gather(*ending)
+        progress.update(task, completed=seconds)
+    front = None if before_front is None or after_front is None else (before_front, after_front)
+    return Used(wall, load, front, (before_workers, after_workers))
+
+
+def _figures(heard: Heard, used: Used, streams: int) -> Figures:
+    figures: dict[str, float] = {}
+    figures |= spread("cursor latency", "s", heard.cursor)
+    figures |= spread("cursor before a result", "s", heard.cursor_before)
+    figures |= spread("final latency", "ms", [1000 * value for value in heard.final])
+    figures |= spread("tail latency", "ms", [1000 * value for value in heard.tail])
+    if used.front is not None:
+        front = 100 * (used.front[1].cpu_s - used.front[0].cpu_s) / used.wall_s
+        before, after = used.workers
+        workers = 100 * sum(late.cpu_s - early.cpu_s for early, late in zip(before, after, strict=False)) / used.wall_s
+        figures |= {
+            "front CPU, % of a core": front,
+            "front CPU per stream, % of a core": front / streams,
+            "workers CPU, % of a core": workers,
+            "workers CPU per stream, % of a core": workers / streams,
+            "front memory, MiB": used.front[1].rss_mib,
+            "largest worker's memory, MiB": max((worker.rss_mib for worker in after), default=float("nan")),
+        }
+    figures |= {
+        "load generator CPU, % of a core": 100 * used.load_s / used.wall_s,
+        "load generator lateness p99 ms": 1000 * sorted(heard.late_frames)[int(0.99 * len(heard.late_frames))],
+        "interims": len(heard.cursor),
+        "speech_finals with words": len(heard.final),
+        "words in finals": heard.words,
+        "streams that did not end with 1000 and all their audio": heard.broken,
+    }
+    return figures
+
+
+def main() -> None:
+    """Read the arguments, measure, report."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    common_arguments(parser, engine="scripted")
+    parser.add_argument("--streams", type=above_zero(int), default=16, help="how many at once (default: %(default)s)")
+    parser.add_argument(
+        "--seconds", type=above_zero(float), default=60.0, help="of audio in each (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--interim-interval", type=above_zero(float), default=1.0, help="of the server that is started, seconds"
+    )
+    parser.add_argument("--endpointing", type=int, default=300, help="milliseconds (default: %(default)s)")
+    parser.add_argument("--pause", type=float, default=0.7, help="seconds between recordings (default: %(default)s)")
+    parser.add_argument("--speech", type=Path, default=BUNDLED, help="folder with manifest.jsonl and its recordings")
+    arguments = parser.parse_args()
+    frames = shuffled(arguments.speech, arguments.streams, arguments.seconds, arguments.pause)
+    runs = repeat(arguments.runs, lambda turn: run(measure(arguments, frames, turn)))
+    title = f"{arguments.streams} live streams, {arguments.engine if arguments.url is None else arguments.url}"
+    publish("live", title, arguments, runs)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,292 @@
+"""Recordings and a server in; cheap connections that speak its wire, and what its processes use, out.
+
+The load generator shares the machine with what it measures, so it is one event loop that writes prepared bytes: frames
+are masked with a key of zeros, which every server must undo and which leaves them as they are.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import resource
+import struct
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlencode, urlsplit
+
+import av
+import numpy as np
+import uvloop
+from numpy.typing import NDArray
+
+from caesura.cli.child import running_server
+from caesura.errors import CaesuraError
+
+RATE = 16_000
+FRAME_S = 0.05
+FRAME_SAMPLES = int(RATE * FRAME_S)
+BUNDLED = Path(__file__).parent.parent / "tests" / "data"
+"""The recordings that come with the project; few, so figures of accuracy need more."""
+
+Pcm = NDArray[np.int16]
+T = TypeVar("T")
+
+
+# ---- recordings ----
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """One file of a folder: `pcm` is int16 mono at 16 kHz, `text` what is said in it."""
+
+    name: str
+    text: str
+    pcm: Pcm
+
+
+def recordings(folder: Path) -> list[Recording]:
+    """Every file that `manifest.jsonl` in `folder` lists (`file`, `text`), decoded. Exits when there is none."""
+    manifest = folder / "manifest.jsonl"
+    if not manifest.is_file():
+        sys.exit(f"{manifest} is not there: it lists the recordings, one JSON object a line with `file` and `text`.")
+    lines = [json.loads(line) for line in manifest.read_text().splitlines() if line.strip()]
+    if not lines:
+        sys.exit(f"{manifest} lists no recording.")
+    return [Recording(line["file"], line["text"], decode(folder / line["file"])) for line in lines]
+
+
+def decode(path: Path) -> Pcm:
+    """Any audio file as int16 mono at 16 kHz."""
+    resampler = av.AudioResampler(format="s16", layout="mono", rate=RATE)
+    with av.open(str(path)) as opened:
+        decoded = [*opened.decode(audio=0), None]
+        pieces = [piece.to_ndarray()[0] for frame in decoded for piece in resampler.resample(frame)]
+    return np.concatenate(pieces)
+
+
+def room_tone(seconds: float) -> Pcm:
+    """A pause as a microphone hears it: very soft noise, the same each time."""
+    return np.random.default_rng(1).normal(0.0, 4.0, int(seconds * RATE)).astype(np.int16)
+
+
+# ---- the wire ----
+
+
+def frame(opcode: int, payload: bytes) -> bytes:
+    """A WebSocket frame as a client sends it."""
+    size = len(payload)
+    if size < 126:
+        head = struct.pack("!BB", 0x80 | opcode, 0x80 | size)
+    elif size < 65536:
+        head = struct.pack("!BBH", 0x80 | opcode, 0xFE, size)
+    else:
+        head = struct.pack("!BBQ", 0x80 | opcode, 0xFF, size)
+    return head + b"\0\0\0\0" + payload
+
+
+def audio_frames(pcm: Pcm) -> list[bytes]:
+    """Frames of 50 ms; the last one is filled up with silence."""
+    padded = np.concatenate((pcm, np.zeros(-len(pcm) % FRAME_SAMPLES, np.int16)))
+    return [frame(2, piece.astype("<i2").tobytes()) for piece in padded.reshape(-1, FRAME_SAMPLES)]
+
+
+KEEP_ALIVE = frame(1, b'{"type":"KeepAlive"}')
+CLOSE_STREAM = frame(1, b'{"type":"CloseStream"}')
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """How a connection ended, and when by `time.monotonic`; 1006 when it was cut."""
+
+    code: int
+    reason: str
+    at: float
+
+
+class Line(asyncio.Protocol):
+    """One connection, opened by `dial`. `tell` gets each text message and the `time.monotonic` of its arrival.
+
+    Not the loop's own clock: uvloop's stands still while callbacks run, and counts whole milliseconds.
+    """
+
+    def __init__(self, request: bytes, tell: Callable[[bytes, float], None]) -> None:
+        loop = asyncio.get_running_loop()
+        self._request = request
+        self._tell = tell
+        self._buffer = bytearray()
+        self._transport: asyncio.Transport | None = None
+        self._upgraded = False
+        self.opened: asyncio.Future[None] = loop.create_future()
+        self.closed: asyncio.Future[Closed] = loop.create_future()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Ask for the upgrade."""
+        self._transport = transport  # type: ignore[assignment]
+        self.send(self._request)
+
+    def send(self, data: bytes) -> None:
+        """Write prepared bytes; nothing happens when the connection is over."""
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(data)
+
+    def data_received(self, data: bytes) -> None:
+        """Take what came apart."""
+        now = time.monotonic()
+        self._buffer += data
+        if not self._upgraded and not self._answered():
+            return
+        while (taken := self._take()) is not None:
+            opcode, payload = taken
+            if opcode == 1:
+                self._tell(payload, now)
+            elif opcode == 8:
+                self._over(Closed(int.from_bytes(payload[:2]) or 1005, payload[2:].decode(), now))
+                self.send(frame(8, payload[:2]))
+                self.hang_up()
+            elif opcode == 9:
+                self.send(frame(10, payload))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The socket is gone."""
+        self._over(Closed(1006, str(exc or ""), time.monotonic()))
+        if not self.opened.done():
+            self.opened.set_exception(ConnectionError("the server closed the connection before the upgrade"))
+
+    def hang_up(self) -> None:
+        """Close the socket."""
+        if self._transport is not None:
+            self._transport.close()
+
+    def _over(self, closed: Closed) -> None:
+        if not self.closed.done():
+            self.closed.set_result(closed)
+
+    def _answered(self) -> bool:
+        head, end, rest = bytes(self._buffer).partition(b"\r\n\r\n")
+        if not end:
+            return False
+        status = head.split(b"\r\n")[0].decode()
+        if " 101 " not in f"{status} ":
+            if not self.opened.done():
+                self.opened.set_exception(ConnectionError(f"the server refused: {status} {rest.decode()}"))
+            self.hang_up()
+            return False
+        self._upgraded = True
+        self._buffer = bytearray(rest)
+        self.opened.set_result(None)
+        return True
+
+    def _take(self) -> tuple[int, bytes] | None:
+        """The next whole frame; servers send them unmasked and ours sends them unfragmented."""
+        buffer = self._buffer
+        if len(buffer) < 2:
+            return None
+        size, at = buffer[1] & 0x7F, 2
+        if size >= 126:
+            at = 4 if size == 126 else 10
+            if len(buffer) < at:
+                return None
+            size = int.from_bytes(buffer[2:at])
+        if len(buffer) < at + size:
+            return None
+        opcode, payload = buffer[0] & 0x0F, bytes(buffer[at : at + size])
+        del buffer[: at + size]
+        return opcode, payload
+
+
+async def dial(url: str, tell: Callable[[bytes, float], None], **asked: str) -> Line:
+    """Open a connection for linear16 at 16 kHz, with these parameters more. Raises OSError when it is refused."""
+    parts = urlsplit(url)
+    query = urlencode({"encoding": "linear16", "sample_rate": str(RATE)} | asked)
+    request = (
+        f"GET /v1/listen?{query} HTTP/1.1\r\nHost: {parts.netloc}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: Y2Flc3VyYSdzIGJlbmNoIQ==\r\n\r\n"
+    )
+    loop = asyncio.get_running_loop()
+    host, port = parts.hostname or "", parts.port or 80
+    try:
+        _, line = await loop.create_connection(lambda: Line(request.encode(), tell), host, port)
+    except OSError as error:
+        raise ConnectionError(f"nothing answers at {url}: {error}; name a running server with --url") from error
+    await line.opened
+    return line
+
+
+# ---- the server ----
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What one process has used so far: CPU seconds, and resident memory in MiB now."""
+
+    cpu_s: float
+    rss_mib: float
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """Where it listens; `pid` of its front process, None when it is not ours to look at."""
+
+    url: str
+    pid: int | None
+
+    def front(self) -> Usage | None:
+        """What the front has used."""
+        return usage(self.pid) if self.pid is not None else None
+
+    def workers(self) -> list[Usage]:
+        """What each engine process has used; they are the front's children."""
+        return [usage(pid) for pid in _children(self.pid)] if self.pid is not None else []
+
+
+@asynccontextmanager
+async def serving(url: str | None, pid: int | None, *, engine: str, flags: Sequence[str] = ()) -> AsyncIterator[Server]:
+    """The server at `url`, or without one a fresh server of our own."""
+    if url is not None:
+        yield Server(url, pid)
+        return
+    async with running_server(engine, flags=flags) as own:
+        yield Server(own.url, own.pid)
+
+
+def usage(pid: int) -> Usage:
+    """Read from /proc what a process has used."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    ticks = int(fields[11]) + int(fields[12])
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return Usage(ticks / os.sysconf("SC_CLK_TCK"), pages * os.sysconf("SC_PAGE_SIZE") / 2**20)
+
+
+def _children(pid: int) -> list[int]:
+    tasks = Path(f"/proc/{pid}/task").iterdir()
+    return [int(child) for task in tasks for child in (task / "children").read_text().split()]
+
+
+def allow_sockets(count: int) -> None:
+    """Raise the limit of open files, for us and the server we start, to hold `count` sockets; exits when it cannot."""
+    need = count + 256
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft >= need:
+        return
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (need, max(hard, need)))
+    except (ValueError, OSError):
+        sys.exit(
+            f"{count} connections need {need} open files and this user may have {hard}: raise the limit "
+            f"(as root: `ulimit -Hn {need}`, or `nofile` in /etc/security/limits.conf), or ask for fewer --sessions."
+        )
+
+
+def run(story: Coroutine[Any, Any, T]) -> T:
+    """Run on uvloop; a server that cannot be reached or started ends the program with a sentence."""
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            return runner.run(story)
+    except (OSError, CaesuraError) as error:
+        sys.exit(str(error))

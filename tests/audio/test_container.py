@@ -1,0 +1,105 @@
+"""Recognising a stream by its first bytes."""
+
+from __future__ import annotations
+
+import json
+import random
+
+import numpy as np
+import pytest
+
+from caesura.audio.format import AudioFormat
+from caesura.audio.stream import AudioStream
+from caesura.errors import BadAudio
+from tests.encodings import KINDS, as_int16, encode
+from tests.signals import cut, decoded, likeness, sound
+
+SELF = AudioFormat(None, None)
+SAYS_ITSELF = [name for name, kind in KINDS.items() if kind.encoding is None]
+SAID = sound(16_000, 1)
+
+
+def made(kind: str, rate: int = 16_000, channels: int = 1) -> bytes:
+    data, _ = encode(sound(rate, 1, channels), rate, kind)
+    assert isinstance(data, bytes)
+    return data
+
+
+@pytest.mark.parametrize("kind", SAYS_ITSELF)
+@pytest.mark.parametrize("rate", [16_000, 48_000])
+def test_every_container_is_recognised_and_sounds_right(kind: str, rate: int) -> None:
+    heard = decoded([made(kind, rate)], SELF, split=False)
+    assert 0.95 < heard.shape[1] / 16_000 < 1.2
+    # AAC streams without an index keep the encoder's delay, 1024 samples.
+    delay = 1024 * 16_000 // rate if kind in ("aac", "mp4") else 0
+    assert likeness(heard[0, delay:], SAID[0]) > 0.99
+
+
+@pytest.mark.parametrize("kind", [kind for kind in SAYS_ITSELF if kind != "ogg-vorbis"])
+def test_channels_stay_apart(kind: str) -> None:
+    heard = decoded([made(kind, 48_000, 2)], SELF)
+    said, delay = sound(16_000, 1, 2), 341 if kind in ("aac", "mp4") else 0
+    assert [likeness(heard[c, delay:], said[c]) > 0.95 for c in range(2)] == [True, True]
+
+
+@pytest.mark.parametrize("kind", SAYS_ITSELF)
+@pytest.mark.parametrize("size", [1, 100])
+def test_any_cutting_gives_the_same_samples(kind: str, size: int) -> None:
+    data = made(kind)
+    np.testing.assert_array_equal(decoded(cut(data, size), SELF), decoded([data], SELF))
+
+
+@pytest.mark.parametrize("kind", [kind for kind in SAYS_ITSELF if not kind.startswith("mp4")])
+def test_a_second_recording_of_the_same_kind_follows_on(kind: str) -> None:
+    """A browser that stops its recorder and starts it again sends a new header in the middle."""
+    data = made(kind, 48_000)
+    once, twice = decoded([data], SELF).shape[1], decoded(cut(data + data, 500), SELF).shape[1]
+    assert abs(twice - 2 * once) < 800
+
+
+def test_an_id3_tag_of_any_size_is_passed_over() -> None:
+    """A picture of 3 MiB in front of the music is neither kept nor counted."""
+    plain = made("mp3")
+    plain = plain[plain.index(b"\xff\xf3", 40) if plain.startswith(b"ID3") else 0 :]
+    size = 3 << 20
+    tag = b"ID3\4\0\0" + bytes(size >> shift & 0x7F for shift in (21, 14, 7, 0)) + b"\xff\xfb" * (size // 2)
+    np.testing.assert_array_equal(decoded(cut(tag + plain, 4_000), SELF), decoded([plain], SELF))
+
+
+@pytest.mark.parametrize("kind", ["mp3", "aac"])
+def test_a_stream_may_be_joined_inside_a_frame(kind: str) -> None:
+    data = made(kind)[777:]
+    assert decoded(cut(data, 50), SELF).shape[1] > 10_000
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"The quick brown fox jumps over the lazy dog. " * 200,
+        json.dumps({"type": "KeepAlive"}).encode() * 300,
+        as_int16(SAID).tobytes(),
+        bytes(10_000),
+        random.Random(4).randbytes(10_000),
+    ],
+    ids=["text", "json", "linear16", "zeros", "noise"],
+)
+def test_what_is_no_container_is_refused_after_4_kib(data: bytes) -> None:
+    stream = AudioStream(SELF, split=False)
+    assert stream.feed(data[:4_000]).size == 0
+    with pytest.raises(BadAudio, match="of no known kind: must be WAV, FLAC, Ogg"):
+        stream.feed(data[4_000:])
+
+
+@pytest.mark.parametrize("data", [b"R", b"RIF", b"hello", b"\xff\xfb", b"ID3"])
+def test_too_few_bytes_to_tell_are_refused_at_the_end(data: bytes) -> None:
+    stream = AudioStream(SELF, split=False)
+    assert stream.feed(data).size == 0
+    with pytest.raises(BadAudio, match=r"begins with|inside its ID3 tag"):
+        stream.finish()
+
+
+def test_a_stream_that_ends_inside_its_tag_is_refused() -> None:
+    stream = AudioStream(SELF, split=False)
+    stream.feed(b"ID3\4\0\0\0\0\7\x68" + bytes(100))
+    with pytest.raises(BadAudio, match="inside its ID3 tag"):
+        stream.finish()

@@ -1,0 +1,85 @@
+"""MP4: index in front, in fragments, behind the audio, and lying."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+
+from caesura.audio.format import AudioFormat
+from caesura.audio.stream import AudioStream
+from caesura.errors import BadAudio
+from tests.encodings import encode
+from tests.signals import cut, decoded, feed_all, likeness, sound
+
+SELF = AudioFormat(None, None)
+KINDS = ["mp4", "mp4-faststart", "mp4-index-last"]
+
+
+def made(kind: str) -> bytes:
+    data, _ = encode(sound(48_000, 2), 48_000, kind)
+    assert isinstance(data, bytes)
+    return data
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("size", [1, 777])
+def test_any_cutting_gives_the_same_samples(kind: str, size: int) -> None:
+    data = made(kind)
+    np.testing.assert_array_equal(decoded(cut(data, size), SELF), decoded([data], SELF))
+
+
+@pytest.mark.parametrize("kind", ["mp4-faststart", "mp4-index-last"])
+def test_the_encoder_delay_is_taken_out_where_the_index_tells_it(kind: str) -> None:
+    assert likeness(decoded([made(kind)], SELF)[0], sound(16_000, 2)[0]) > 0.99
+
+
+@pytest.mark.parametrize("kind", ["mp4", "mp4-faststart"])
+def test_streams_are_heard_while_they_come(kind: str) -> None:
+    data, stream = made(kind), AudioStream(SELF, split=False)
+    assert stream.feed(data[: len(data) // 2]).shape[1] > 8_000
+    stream.close()
+
+
+def test_an_index_behind_the_audio_gives_all_at_once() -> None:
+    data, stream = made("mp4-index-last"), AudioStream(SELF, split=False)
+    assert stream.feed(data[:-600]).shape[1] == 0
+    assert stream.feed(data[-600:]).shape[1] > 30_000
+    assert stream.finish().shape[1] < 1_000
+
+
+def test_an_index_that_never_comes_is_refused_at_the_end() -> None:
+    stream = AudioStream(SELF, split=False)
+    stream.feed(made("mp4-index-last")[:-600])
+    with pytest.raises(BadAudio, match="before its index"):
+        stream.finish()
+
+
+def test_no_more_than_64_mib_wait_for_an_index() -> None:
+    stream = AudioStream(SELF, split=False)
+    stream.feed(b"\0\0\0\x10ftypM4A \0\0\0\0" + (1 << 31).to_bytes(4) + b"mdat")
+    with pytest.raises(BadAudio, match="does not come in the first 64 MiB: send it fragmented"):
+        feed_all(stream, itertools.repeat(bytes(1 << 20), 70))
+
+
+@pytest.mark.parametrize(
+    ("kind", "box", "offset"), [("mp4", b"trun", 8), ("mp4-faststart", b"stsz", 12), ("mp4-index-last", b"stsz", 12)]
+)
+def test_an_index_that_claims_hours_is_refused_before_it_is_believed(kind: str, box: bytes, offset: int) -> None:
+    """A few bytes must not make libav allocate gigabytes."""
+    data = bytearray(made(kind))
+    at = data.index(box) + offset
+    data[at : at + 4] = (80_000_000).to_bytes(4)
+    with pytest.raises(BadAudio, match=f"{box.decode()} of 80000000 samples"):
+        decoded([bytes(data)], SELF)
+
+
+def test_a_box_that_claims_to_be_huge_is_refused_at_once() -> None:
+    with pytest.raises(BadAudio, match=r"MP4 box b'moov' of \d+ bytes"):
+        AudioStream(SELF, split=False).feed(b"\0\0\0\x10ftypM4A \0\0\0\0\xff\0\0\0moov" + bytes(8))
+
+
+def test_a_box_smaller_than_its_header_is_refused() -> None:
+    with pytest.raises(BadAudio, match="MP4 box of 3 bytes"):
+        AudioStream(SELF, split=False).feed(b"\0\0\0\x10ftypM4A \0\0\0\0\0\0\0\x03free" + bytes(8))

@@ -1,0 +1,661 @@
+"""One connection's audio: real bytes and the real listening thread, with a pool and a voice detector played by hand.
+
+Audio is 16 kHz linear16; a loud sample is voice to the detector, and words are written for places on the stream.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
+from typing import Any, cast
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from caesura.audio.format import AudioFormat, Encoding
+from caesura.audio.stream import AudioStream
+from caesura.engines.base import Samples, SegmentJob
+from caesura.engines.scripted import ScriptedEngine
+from caesura.errors import BadAudio
+from caesura.events import AudioFound, AudioRefused, Drained, EngineFailed, Heard, SpeechBegan, StreamEvent
+from caesura.pipeline import stream as stream_module
+from caesura.pipeline.channel import Hearing
+from caesura.pipeline.ears import Ears
+from caesura.pipeline.schedule import Answer, Lost
+from caesura.pipeline.stream import ROOM_BYTES, Stream
+from caesura.speech.vad import SileroModel, load_silero
+from caesura.words import Word
+
+MONO = AudioFormat(Encoding.LINEAR16, 16_000, 1)
+STEREO = AudioFormat(Encoding.LINEAR16, 16_000, 2)
+SCRIPT = tuple(Word(f"w{n}", n * 0.5 + 0.1, n * 0.5 + 0.4, 0.9) for n in range(2_000))
+BROKEN = b"NO"
+FAULTY = b"!!"
+
+
+def sound(seconds: float, *loud: bool) -> bytes:
+    """So many seconds of one or more channels, each loud or not."""
+    frame = np.array([8_000 if each else 0 for each in loud], "<i2")
+    return np.tile(frame, round(seconds * 16_000)).tobytes()
+
+
+def voice(seconds: float) -> bytes:
+    return sound(seconds, True)
+
+
+def silence(seconds: float) -> bytes:
+    return sound(seconds, False)
+
+
+class LoudIsVoice:
+    """In the place of the network: a frame is voice when it is loud."""
+
+    def __init__(self) -> None:
+        self.broken = False
+
+    def judge(
+        self, rows: NDArray[np.float32], h: NDArray[np.float32], c: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+        if self.broken:
+            raise MemoryError("no room for the network")
+        return (np.abs(rows[:, 64:]).mean(axis=1) > 0.1).astype(np.float32), h, c
+
+
+class Touchy(AudioStream):
+    """A decoder that refuses one message and has a fault at another."""
+
+    def feed(self, message: bytes) -> Samples:
+        if message == BROKEN:
+            raise BadAudio("this is no audio")
+        if message == FAULTY:
+            raise ZeroDivisionError
+        return super().feed(message)
+
+
+class Hands:
+    """A pool that answers at once with what the script has there, or when the test says so."""
+
+    def __init__(self, *, prompt: bool) -> None:
+        self.prompt = prompt
+        self.waiting: dict[Hashable, tuple[SegmentJob, Answer]] = {}
+        self.jobs = 0
+        self.engine = ScriptedEngine(SCRIPT, 1_000.0)
+
+    def submit(self, owner: Hashable, job: SegmentJob, answer: Answer) -> None:
+        assert owner not in self.waiting
+        self.jobs += 1
+        self.waiting[owner] = (job, answer)
+        if self.prompt:
+            asyncio.get_running_loop().call_soon(self._answer, owner, job)
+
+    def cancel(self, owner: Hashable) -> None:
+        self.waiting.pop(owner, None)
+
+    def answer_all(self) -> None:
+        for owner, (job, _) in list(self.waiting.items()):
+            self._answer(owner, job)
+
+    def lose(self, reason: str) -> None:
+        for owner, (_, answer) in list(self.waiting.items()):
+            del self.waiting[owner]
+            answer(Lost(reason))
+
+    def _answer(self, owner: Hashable, job: SegmentJob) -> None:
+        if owner in self.waiting and self.waiting[owner][0] is job:
+            answer = self.waiting.pop(owner)[1]
+            answer(self.engine.transcribe([job])[0])
+
+
+class Bench:
+    """Streams on one listening thread, and what they told."""
+
+    def __init__(self, ears: Ears, *, prompt: bool) -> None:
+        self.ears = ears
+        self.pool = Hands(prompt=prompt)
+        self.vad = LoudIsVoice()
+        self.told: list[StreamEvent] = []
+
+    def stream(
+        self,
+        audio: AudioFormat = MONO,
+        *,
+        split: bool = False,
+        endpointing_s: float | None = 0.3,
+        interim_s: float | None = None,
+        longest_s: float = 10.0,
+        tell: Callable[[StreamEvent], None] | None = None,
+        vad: SileroModel | None = None,
+    ) -> Stream:
+        return Stream(
+            audio,
+            split=split,
+            hearing=Hearing(endpointing_s, interim_s, None, longest_s),
+            vad=vad or cast(SileroModel, self.vad),
+            ears=self.ears,
+            pool=self.pool,
+            tell=tell or self.told.append,
+        )
+
+    async def until(self, reached: Callable[[], bool]) -> None:
+        while not reached():
+            await asyncio.sleep(0.001)
+
+    async def quiet(self, *streams: Stream) -> None:
+        """Until nothing is on its way to or from the listening thread."""
+        await self.until(lambda: not any(stream._busy or stream._items for stream in streams))
+        await asyncio.sleep(0)
+
+    async def over(self) -> StreamEvent:
+        """The event that ends the stream."""
+        await self.until(lambda: bool(self.told) and isinstance(self.told[-1], Drained | AudioRefused | EngineFailed))
+        await asyncio.sleep(0.005)
+        return self.told[-1]
+
+    @property
+    def heard(self) -> list[Heard]:
+        return [event for event in self.told if isinstance(event, Heard)]
+
+    def said(self, channel: int = 0) -> list[str]:
+        return [word.text for event in self.heard if event.channel == channel and event.final for word in event.words]
+
+
+@contextlib.asynccontextmanager
+async def bench(*, prompt: bool) -> AsyncIterator[Bench]:
+    ears = Ears()
+    ears.start()
+    try:
+        async with asyncio.timeout(20):
+            yield Bench(ears, prompt=prompt)
+    finally:
+        ears.stop()
+
+
+def play(scenario: Callable[[Bench], Awaitable[None]], *, prompt: bool = True) -> None:
+    async def main() -> None:
+        async with bench(prompt=prompt) as there:
+            await scenario(there)
+
+    asyncio.run(main())
+
+
+# ---- order ----
+
+
+def test_bytes_and_marks_are_handled_in_the_order_they_came() -> None:
+    async def scenario(bench: Bench) -> None:
+        stream = bench.stream()
+        stream.feed(voice(1.0))
+        stream.flush(None)
+        stream.feed(silence(0.5))
+        stream.feed(voice(0.7))
+        stream.flush(0)
+        stream.flush(0)
+        stream.feed(voice(0.3))
+        stream.end()
+        assert await bench.over() == Drained(2.5)
+        assert bench.told[0] == AudioFound(1)
+        assert isinstance(bench.told[1], SpeechBegan)
+        finals = [(event.start, event.end, event.flushed) for event in bench.heard]
+        assert finals == [(0.0, 1.0, True), (1.0, 2.2, True), (2.2, 2.2, True), (2.2, 2.5, False)]
+        assert bench.said() == ["w0", "w1", "w3"]
+
+    play(scenario)
+
+
+def test_messages_of_one_byte_tell_what_one_message_tells() -> None:
+    async def scenario(bench: Bench) -> None:
+        data = silence(0.2) + voice(0.7) + silence(0.6) + voice(0.5) + b"\x01"
+        for pieces in ([data], [data[at : at + 1] for at in range(len(data))]):
+            stream = bench.stream()
+            for piece in pieces:
+                stream.feed(piece)
+            stream.end()
+            assert await bench.over() == Drained(2.0)
+        half = len(bench.told) // 2
+        assert bench.told[:half] == bench.told[half:]
+        assert bench.said()[:3] == ["w0", "w1", "w3"]
+
+    play(scenario)
+
+
+def test_a_batch_is_bounded_and_a_larger_message_goes_alone() -> None:
+    async def scenario(bench: Bench) -> None:
+        stream = bench.stream()
+        stream.feed(b"")
+        for _ in range(40):
+            stream.feed(silence(1.0))
+        stream.feed(silence(60.0))
+        assert stream._bytes == 100 * 32_000
+        stream.end()
+        assert await bench.over() == Drained(100.0)
+        assert stream._bytes == 0
+        assert [event.start for event in bench.heard[1:]] == [event.end for event in bench.heard[:-1]]
+
+    play(scenario)
+
+
+# ---- the end ----
+
+
+def test_the_end_of_nothing_is_drained_at_once() -> None:
+    async def scenario(bench: Bench) -> None:
+        bench.stream().end()
+        assert await bench.over() == Drained(0.0)
+        assert bench.told == [Drained(0.0)]
+
+    play(scenario)
+
+
+def test_drained_waits_for_every_answer() -> None:
+    async def scenario(bench: Bench) -> None:
+        stream = bench.stream(STEREO, split=True)
+        stream.feed(sound(1.0, True, True))
+        stream.end()
+        await bench.until(lambda: len(bench.pool.waiting) == 2)
+        owner, (job, _) = next(iter(bench.pool.waiting.items()))
+        bench.pool._answer(owner, job)
+        await asyncio.sleep(0.005)
+        assert len(bench.heard) == 1
+        assert not isinstance(bench.told[-1], Drained)
+        bench.pool.answer_all()
+        assert await bench.over() == Drained(1.0)
+        assert bench.said(0) == bench.said(1) == ["w0", "w1"]
+
+    play(scenario, prompt=False)
+
+
+def test_what_comes_after_the_end_is_dropped() -> None:
+    async def scenario(bench: Bench) -> None:
+        stream = bench.stream()
+        stream.feed(voice(0.5))
+        stream.end()
+        stream.feed(voice(0.5))
+        stream.flush(None)
+        stream.end()
+        assert await bench.over() == Drained(0.5)
+        stream.feed(voice(100.0))
+        stream.flush(None)
+        stream.end()
+        await asyncio.sleep(0.01)
+        assert isinstance(bench.told[-1], Drained)
+        assert sum(len(item) for item in stream._items if isinstance(item, bytes)) == 0
+        assert len(bench.heard) == 1
+
+    play(scenario)
+
+
+# ---- faults ----
+
+
+def test_broken_audio_tells_what_was_heard_before_it_and_then_that(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream_module, "AudioStream", Touchy)
+
+    async def scenario(bench: Bench) -> None:
+        stream = bench.stream()
+        stream.feed(voice(0.5))
+        stream.feed(voice(0.5))
+        stream.feed(BROKEN)
+        stream.feed(voice(5.0))
+        stream.flush(None)
+        stream.end()
+        assert await bench.over() == AudioRefused("this is no audio", 1.0)
+        assert [(event.start, event.end, event.flushed) for event in bench.heard] == [(0.0, 1.0, False)]
+        assert bench.said() == ["w0", "w1"]
+
+    play(scenario)
+
+
+def test_a_refusal_waits_for_the_words_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream_module, "AudioStream", Touchy)
+
+    async def scenario(bench: Bench) -> None:
+        stream = bench.stream()
+        stream.feed(voice(0.5))
+        stream.feed(BROKEN)
+        await bench.until(lambda: bool(bench.pool.waiting))
+        assert not stream.full
+        stream.feed(voice(0.5))
+        assert not stream._items
+        assert bench.heard == []
+        bench.pool.answer_all()
+        assert await bench.over() == AudioRefused("this is no audio", 0.5)
+        assert bench.said() == ["w0"]
+
+    play(scenario, prompt=False)
+
+
+def test_text_sent_as_a_container_is_refused() -> None:
+    async def scenario(bench: Bench) -> None:
+        stream = bench.stream(AudioFormat(None, None))
+        stream.feed(b'{"type": "KeepAlive"}' * 4_000)
+        stream.end()
+        refused = await bench.over()
+        assert isinstance(refused, AudioRefused)
+        assert refused.reason
+        assert bench.told == [refused]
+
+    play(scenario)
+
+
+@pytest.mark.parametrize("where", ["decoder", "voice activity detection"])
+def test_a_fault_on_the_listening_thread_ends_one_stream_and_no_other(
+    where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream_module, "AudioStream", Touchy)
+
+    async def scenario(bench: Bench) -> None:
+        told: list[StreamEvent] = []
+        healthy, faulty = bench.stream(tell=told.append), bench.stream()
+        healthy.feed(voice(0.5))
+        await bench.quiet(healthy)
+        bench.vad.broken = where != "decoder"
+        faulty.feed(FAULTY if where == "decoder" else voice(0.1))
+        refused = await bench.over()
+        fault = "ZeroDivisionError" if where == "decoder" else "MemoryError"
+        assert isinstance(refused, AudioRefused)
+        assert refused.reason == f"{fault} in {'the ' if where == 'decoder' else ''}{where}"
+        bench.vad.broken = False
+        healthy.end()
+        await bench.until(lambda: bool(told) and told[-1] == Drained(0.5))
+
+    play(scenario)
+
+
+def test_a_lost_job_fails_the_stream_and_nothing_more_is_told() -> None:
+    async def scenario(bench: Bench) -> None:
+        stream = bench.stream(STEREO, split=True)
+        stream.feed(sound(1.0, True, True))
+        stream.flush(None)
+        await bench.until(lambda: len(bench.pool.waiting) == 2)
+        bench.pool.lose("three workers died of it")
+        assert bench.told[-1] == EngineFailed("three workers died of it", 1.0)
+        told = len(bench.told)
+        stream.feed(voice(1.0))
+        stream.flush(None)
+        stream.end()
+        await asyncio.sleep(0.02)
+        assert len(bench.told) == told
+        assert bench.pool.waiting == {}
+        assert not stream.full
+
+    play(scenario, prompt=False)
+
+
+# ---- close ----
+
+
+def test_close_before_any_audio_is_silent_and_idempotent() -> None:
+    async def scenario(bench: Bench) -> None:
+        stream = bench.stream()
+        stream.close()
+        stream.close()
+        stream.feed(voice(1.0))
+        stream.flush(None)
+        stream.end()
+        await asyncio.sleep(0.02)
+        assert bench.told == []
+        assert stream.seconds == 0.0
+
+    play(scenario)
+
+
+def test_close_while_the_ears_are_busy_tells_nothing_more() -> None:
+    async def scenario(bench: Bench) -> None:
+        stream = bench.stream()
+        stream.feed(voice(30.0))
+        stream.feed(voice(1.0))
+        stream.close()
+        await asyncio.sleep(0.05)
+        assert bench.told == []
+        assert bench.pool.jobs == 0
+
+    play(scenario)
+
+
+def test_close_gives_up_the_jobs_that_are_out() -> None:
+    async def scenario(bench: Bench) -> None:
+        stream = bench.stream(STEREO, split=True)
+        stream.feed(sound(1.0, True, True))
+        stream.end()
+        await bench.until(lambda: len(bench.pool.waiting) == 2)
+        late = [answer for _, answer in bench.pool.waiting.values()]
+        told = len(bench.told)
+        stream.close()
+        assert bench.pool.waiting == {}
+        for answer in late:
+            answer(Lost("too late to matter"))
+        await asyncio.sleep(0.01)
+        assert len(bench.told) == told
+
+    play(scenario, prompt=False)
+
+
+def test_close_after_the_last_event_changes_nothing() -> None:
+    async def scenario(bench: Bench) -> None:
+        stream = bench.stream()
+        stream.feed(voice(0.5))
+        stream.end()
+        last = await bench.over()
+        stream.close()
+        assert bench.told[-1] == last
+        assert stream.seconds == 0.5
+
+    play(scenario)
+
+
+@pytest.mark.parametrize("count", range(1, 12))
+def test_whoever_is_told_may_close_and_is_told_no_more(count: int) -> None:
+    """Closing from inside any event: of what else was to be told in the same moment, nothing is."""
+
+    async def scenario(bench: Bench) -> None:
+        told: list[StreamEvent] = []
+
+        def tell(event: StreamEvent) -> None:
+            told.append(event)
+            if len(told) == count:
+                stream.close()
+                jobs.append(bench.pool.jobs)
+
+        jobs: list[int] = []
+        stream = bench.stream(STEREO, split=True, tell=tell)
+        stream.feed(sound(0.5, False, False) + sound(1.0, True, True) + sound(12.0, False, True))
+        stream.flush(None)
+        stream.feed(sound(1.0, True, True))
+        stream.end()
+        await bench.until(lambda: len(told) >= count)
+        await asyncio.sleep(0.02)
+        assert len(told) == count
+        assert [bench.pool.jobs] == jobs
+        assert bench.pool.waiting == {}
+
+    play(scenario)
+
+
+# ---- bounds ----
+
+
+def test_a_stream_is_full_while_too_many_bytes_wait_and_has_room_when_they_are_heard() -> None:
+    async def scenario(bench: Bench) -> None:
+        stream = bench.stream()
+        assert not stream.full
+        await stream.room()
+        stream.feed(silence(0.1))
+        for _ in range(ROOM_BYTES // 32_000 + 1):
+            assert not stream.full
+            stream.feed(silence(1.0))
+        assert stream.full
+        await asyncio.gather(stream.room(), stream.room())
+        assert not stream.full
+        stream.end()
+        await bench.over()
+
+    play(scenario)
+
+
+def test_a_stream_is_full_while_the_engine_is_behind_and_has_room_when_it_has_caught_up() -> None:
+    async def scenario(bench: Bench) -> None:
+        stream = bench.stream(longest_s=2.0)
+        stream.feed(voice(31.0))
+        await bench.quiet(stream)
+        assert not stream.full
+        stream.feed(voice(2.0))
+        await bench.quiet(stream)
+        assert stream.full
+        waiting = asyncio.create_task(stream.room())
+        await asyncio.sleep(0.01)
+        assert not waiting.done()
+        bench.pool.answer_all()
+        await waiting
+        bench.pool.prompt = True
+        bench.pool.answer_all()
+        stream.end()
+        assert await bench.over() == Drained(33.0)
+        assert bench.said() == [f"w{n}" for n in range(66)]
+
+    play(scenario, prompt=False)
+
+
+@pytest.mark.parametrize("give_up", ["close", "lose"])
+def test_nobody_waits_for_room_in_a_stream_that_is_over(give_up: str) -> None:
+    async def scenario(bench: Bench) -> None:
+        stream = bench.stream(longest_s=2.0)
+        stream.feed(voice(40.0))
+        await bench.quiet(stream)
+        waiting = [asyncio.create_task(stream.room()) for _ in range(2)]
+        await asyncio.sleep(0.01)
+        assert not any(task.done() for task in waiting)
+        if give_up == "close":
+            stream.close()
+        else:
+            bench.pool.lose("gone")
+        await asyncio.gather(*waiting)
+        assert not stream.full
+
+    play(scenario, prompt=False)
+
+
+@pytest.mark.parametrize("endpointing_s", [0.3, 600.0, None])
+def test_a_stream_with_nothing_to_wait_for_is_never_full(endpointing_s: float | None) -> None:
+    """However long the pause of an utterance: nobody would ever make room."""
+
+    async def scenario(bench: Bench) -> None:
+        stream = bench.stream(endpointing_s=endpointing_s)
+        stream.feed(voice(1.0))
+        for _ in range(12):
+            stream.feed(silence(10.0))
+            await bench.quiet(stream)
+            assert not stream.full
+        assert bench.said() == ["w0", "w1"]
+
+    play(scenario)
+
+
+# ---- channels and flushes ----
+
+
+def test_a_flush_before_any_audio_is_answered_for_every_declared_channel() -> None:
+    async def scenario(bench: Bench) -> None:
+        stream = bench.stream(STEREO, split=True)
+        assert stream.channels == 0
+        stream.flush(None)
+        empty = [Heard(n, 0.0, 0.0, (), final=True, endpoint=True, flushed=True) for n in range(2)]
+        assert bench.told == [AudioFound(2), *empty]
+        stream.flush(1)
+        assert bench.told[3:] == empty[1:]
+        stream.feed(sound(0.5, True, False))
+        stream.end()
+        await bench.over()
+        assert bench.told.count(AudioFound(2)) == 1
+        assert stream.channels == 2
+
+    play(scenario)
+
+
+def test_a_flush_of_one_channel_leaves_the_other_open() -> None:
+    async def scenario(bench: Bench) -> None:
+        stream = bench.stream(STEREO, split=True)
+        stream.feed(sound(1.0, True, True))
+        stream.flush(1)
+        stream.feed(sound(0.5, True, True))
+        stream.end()
+        await bench.over()
+        spans = {n: [(each.start, each.end, each.flushed) for each in bench.heard if each.channel == n] for n in (0, 1)}
+        assert spans[0] == [(0.0, 1.5, False)]
+        assert spans[1] == [(0.0, 1.0, True), (1.0, 1.5, False)]
+
+    play(scenario)
+
+
+def test_each_channel_is_heard_apart() -> None:
+    async def scenario(bench: Bench) -> None:
+        stream = bench.stream(STEREO, split=True)
+        stream.feed(sound(0.5, False, False) + sound(1.0, False, True) + sound(0.5, False, False))
+        stream.end()
+        assert await bench.over() == Drained(2.0)
+        assert bench.told[0] == AudioFound(2)
+        assert [event.channel for event in bench.told if isinstance(event, SpeechBegan)] == [1]
+        assert bench.said(0) == []
+        assert bench.said(1) == ["w1", "w2"]
+        assert {event.end for event in bench.heard} >= {2.0}
+
+    play(scenario)
+
+
+def test_channels_that_are_not_kept_apart_are_one() -> None:
+    async def scenario(bench: Bench) -> None:
+        stream = bench.stream(STEREO)
+        stream.flush(None)
+        stream.feed(sound(1.0, False, True))
+        stream.end()
+        assert await bench.over() == Drained(1.0)
+        assert bench.told[0] == AudioFound(1)
+        assert bench.said() == ["w0", "w1"]
+
+    play(scenario)
+
+
+# ---- the real voice detector ----
+
+
+@pytest.mark.slow
+def test_noise_and_tones_that_are_no_speech_never_reach_the_engine() -> None:
+    async def scenario(bench: Bench) -> None:
+        random = np.random.default_rng(7)
+        time = np.arange(16_000 * 6) / 16_000
+        noises: list[NDArray[Any]] = [
+            random.normal(0, 0.02, len(time)),
+            0.3 * np.sin(2 * np.pi * 50 * time),
+            0.3 * np.sin(2 * np.pi * 1_000 * time),
+            np.zeros(len(time)),
+        ]
+        stream = bench.stream(vad=load_silero())
+        for noise in noises:
+            stream.feed((noise * 32_000).astype("<i2").tobytes())
+        stream.end()
+        assert await bench.over() == Drained(24.0)
+        assert bench.pool.jobs == 0
+        assert bench.said() == []
+
+    play(scenario)
+
+
+@pytest.mark.slow
+def test_a_recording_is_cut_at_its_pauses_whatever_the_pieces() -> None:
+    async def scenario(bench: Bench) -> None:
+        vad = load_silero()
+        data = RECORDING.read_bytes()
+        for size in (len(data), 3_000):
+            stream = bench.stream(AudioFormat(None, None), vad=vad)
+            for at in range(0, len(data), size):
+                stream.feed(data[at : at + size])
+            stream.end()
+            await bench.over()
+        half = len(bench.told) // 2
+        assert [each for each in bench.told[:half] if isinstance(each, Heard)] == [
+            each for each in bench.told[half:] if isinstance(each, Heard)
+        ]
+        assert len(bench.said()) > 5
+
+    play(scenario)
