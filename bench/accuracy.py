@@ -3,8 +3,9 @@
     python bench/accuracy.py --speech DIR --joined
 
 DIR holds recordings and manifest.jsonl, one JSON object a line: `file`, `text`. The live path is a running server's
-socket: linear16 with interims and endpointing 300. The whole file goes to the engine in one piece, trimmed to where the
-voice activity detector hears speech. Both texts are normalised as Whisper's authors do for English.
+socket: linear16 with interims and endpointing 300. Whole files go to the same engine without a server, twice: in one
+piece from the first to the last speech, and cut at pauses of 350 ms, as a live path must. Texts are normalised as
+Whisper's authors do for English.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from report import common_arguments, console, progress_bar, repeat, write
 from rich.table import Table
 
 from caesura.cli.stream import Message, Target, Transcript, stream
-from caesura.engines.base import Engine, SegmentJob
+from caesura.engines.base import Engine, Samples, SegmentJob
 from caesura.engines.registry import load_engine
 from caesura.protocol.messages import ClientMessage, CloseStream
 from caesura.speech.endpointer import Endpointer
@@ -35,6 +36,7 @@ with warnings.catch_warnings():
     from whisper_normalizer.english import EnglishTextNormalizer
 
 PAD = int(0.2 * RATE)
+CUT_S = 0.35
 WHOLE_LIMIT_S = 30.0
 PUSH_SAMPLES = 10 * FRAME_SAMPLES
 """At full speed audio goes in larger messages."""
@@ -62,8 +64,10 @@ class Row:
 
     name: str
     whole: Score
+    cut: Score
     live: Score
     whole_text: str
+    cut_text: str
     live_text: str
 
 
@@ -83,19 +87,28 @@ class Judge:
         return Score(counted.hits + counted.substitutions + counted.deletions, errors)
 
 
-def whole_text(engine: Engine, vad: SileroModel, recording: Recording) -> str:
-    """What the engine hears in the whole recording at once, without the silence around its speech."""
-    samples = recording.pcm.astype(np.float32) * np.float32(1 / 32768)
+def spans(vad: SileroModel, samples: Samples, pause_s: float | None) -> list[tuple[int, int]]:
+    """Where there is speech, with its padding: from the first to the last, or cut at pauses of `pause_s`."""
+    found: list[tuple[int, int]] = []
     ear = Endpointer()
     for probability in SileroVad(vad).hear(samples):
         ear.hear(float(probability))
-    if ear.onset is None:
-        return ""
-    first, last = max(ear.onset - PAD, 0), min(ear.speech_end + PAD, len(samples))
-    if last - first > WHOLE_LIMIT_S * RATE:
+        if pause_s is not None and ear.onset is not None and ear.silence >= pause_s * RATE:
+            found.append((ear.onset, ear.speech_end))
+            ear.segment()
+    if ear.onset is not None:
+        found.append((ear.onset, ear.speech_end))
+    return [(max(first - PAD, 0), min(last + PAD, len(samples))) for first, last in found]
+
+
+def whole_text(engine: Engine, vad: SileroModel, recording: Recording, pause_s: float | None = None) -> str:
+    """What the engine hears in the recording at hand as a whole: in one piece, or in pieces cut at its pauses."""
+    samples = recording.pcm.astype(np.float32) * np.float32(1 / 32768)
+    pieces = spans(vad, samples, pause_s)
+    if any(last - first > WHOLE_LIMIT_S * RATE for first, last in pieces):
         raise SystemExit(f"{recording.name} holds more than {WHOLE_LIMIT_S:g} s of speech; cut it into shorter files")
-    [heard] = engine.transcribe([SegmentJob(samples[first:last], first / RATE, final=True)])
-    return " ".join(word.text for word in heard.words)
+    jobs = [SegmentJob(samples[first:last], first / RATE, final=True) for first, last in pieces]
+    return " ".join(word.text for heard in engine.transcribe(jobs) for word in heard.words)
 
 
 async def live_text(url: str, pcm: Pcm, *, realtime: bool, asked: Sequence[tuple[str, str]]) -> str:
@@ -133,39 +146,49 @@ async def measure(arguments: argparse.Namespace, spoken: Sequence[Recording], tu
             task = progress.add_task(f"run {turn}", total=len(spoken) + arguments.joined)
             for recording in spoken:
                 whole = whole_text(engine, vad, recording)
+                cut = whole_text(engine, vad, recording, CUT_S)
                 live = await live_text(server.url, recording.pcm, realtime=arguments.realtime, asked=asked)
-                rows.append(_row(judge, recording.name, recording.text, whole, live))
+                rows.append(_row(judge, recording.name, recording.text, whole, cut, live))
                 progress.advance(task)
             if arguments.joined:
                 pause = room_tone(arguments.pause)
                 pcm = np.concatenate([piece for recording in spoken for piece in (recording.pcm, pause)])
                 live = await live_text(server.url, pcm, realtime=arguments.realtime, asked=asked)
                 reference = " ".join(recording.text for recording in spoken)
-                rows.append(_row(judge, "joined", reference, " ".join(row.whole_text for row in rows), live))
+                whole, cut = (
+                    " ".join(texts) for texts in zip(*((r.whole_text, r.cut_text) for r in rows), strict=True)
+                )
+                rows.append(_row(judge, "joined", reference, whole, cut, live))
                 progress.advance(task)
     return rows
 
 
-def _row(judge: Judge, name: str, reference: str, whole: str, live: str) -> Row:
-    return Row(name, judge.score(reference, whole), judge.score(reference, live), whole, live)
+def _row(judge: Judge, name: str, reference: str, whole: str, cut: str, live: str) -> Row:
+    return Row(name, *(judge.score(reference, text) for text in (whole, cut, live)), whole, cut, live)
 
 
-def total(rows: Sequence[Row]) -> tuple[Score, Score]:
-    """Whole and live over all recordings on their own."""
+def total(rows: Sequence[Row]) -> tuple[Score, Score, Score]:
+    """Whole, cut and live over all recordings on their own."""
     alone = [row for row in rows if row.name != "joined"]
-    return sum((row.whole for row in alone), Score(0, 0)), sum((row.live for row in alone), Score(0, 0))
+    none = Score(0, 0)
+    return (
+        sum((row.whole for row in alone), none),
+        sum((row.cut for row in alone), none),
+        sum((row.live for row in alone), none),
+    )
 
 
 def show(rows: Sequence[Row]) -> None:
     """Print the table of one run."""
     table = Table(title="Word errors: live path against whole files", title_justify="left")
     table.add_column("recording")
-    for column in ("words", "whole WER %", "live WER %", "difference"):
+    for column in ("words", "one piece %", "cut at pauses %", "live %", "live - cut", "live - one piece"):
         table.add_column(column, justify="right")
-    whole, live = total(rows)
-    for name, one, other in [*((row.name, row.whole, row.live) for row in rows), ("all, each alone", whole, live)]:
-        difference = f"{other.percent - one.percent:+.2f}"
-        table.add_row(name, str(one.words), f"{one.percent:.2f}", f"{other.percent:.2f}", difference)
+    lines = [*((row.name, row.whole, row.cut, row.live) for row in rows), ("all, each alone", *total(rows))]
+    for name, whole, cut, live in lines:
+        differences = [f"{live.percent - other.percent:+.2f}" for other in (cut, whole)]
+        scores = [f"{score.percent:.2f}" for score in (whole, cut, live)]
+        table.add_row(name, str(whole.words), *scores, *differences)
     console.print(table)
 
 
@@ -175,8 +198,10 @@ def as_json(row: Row) -> dict[str, object]:
         "recording": row.name,
         "words": row.whole.words,
         "whole_errors": row.whole.errors,
+        "cut_errors": row.cut.errors,
         "live_errors": row.live.errors,
         "whole_text": row.whole_text,
+        "cut_text": row.cut_text,
         "live_text": row.live_text,
     }
 
@@ -194,10 +219,10 @@ def main() -> None:
     spoken = recordings(arguments.speech)
     runs = repeat(arguments.runs, lambda turn: run(measure(arguments, spoken, turn)))
     # The median run by errors of the live path, so that its rows belong together.
-    rows = sorted(runs, key=lambda each: total(each)[1].errors)[len(runs) // 2]
+    rows = sorted(runs, key=lambda each: total(each)[2].errors)[len(runs) // 2]
     show(rows)
     if len(runs) > 1:
-        live = sorted(total(each)[1].percent for each in runs)
+        live = sorted(total(each)[2].percent for each in runs)
         console.print(f"Live WER over {len(runs)} runs: {live[0]:.2f} to {live[-1]:.2f} %; above is the median run.")
     write("accuracy", arguments, {"runs": [[as_json(row) for row in each] for each in runs]})
 

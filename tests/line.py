@@ -83,7 +83,7 @@ class Desk:
     @property
     def asked(self) -> list[tuple[int, int, bool]]:
         """First sample, sample after the last, and whether it was final: of every job so far."""
-        return [(*tokens_of(job), job.final) for job in self.jobs]
+        return [(tokens_of(job)[0], tokens_of(job)[1], job.final) for job in self.jobs]
 
 
 class Line:
@@ -147,6 +147,9 @@ class Line:
 
     def _settle(self) -> Line:
         return self.answer_all() if self.prompt else self
+
+    def drained(self) -> bool:
+        return self.channel.drained
 
     @property
     def finals(self) -> list[Heard]:

@@ -94,7 +94,7 @@ async def _flow(items: list[bytes | str], query: str, info: EngineInfo, engine: 
     session = Session(options, Identity(REQUEST_ID, "2026-01-01T00:00:00.000Z", model), Timers(), now=0.0)
     outcome = Outcome()
     closed = asyncio.Event()
-    ears, pool = Ears(), InlinePool(engine)
+    ears, pool = Ears(gather_s=0), InlinePool(engine)
     outcome.jobs = pool.jobs
     stream: Stream
 

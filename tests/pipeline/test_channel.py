@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import pytest
 
+from caesura.engines.base import Hypothesis
 from caesura.events import Heard, SpeechBegan, UtteranceEnded
+from caesura.words import Word
 from tests.line import SILENCE, VOICE, Line, places, word
 
 HELLO, WORLD = word("Hello", 0.4, 0.6), word("world.", 0.65, 0.9)
 AGAIN = word("Again.", 1.7, 2.0)
+WRONG = Hypothesis((word("wrong", 0.0, 0.1),))
 
 
 # ---- one utterance ----
@@ -134,16 +137,10 @@ def test_the_answer_of_a_cancelled_job_is_ignored() -> None:
     line = Line(HELLO, AGAIN).rest(10).speak(20).rest(7).speak(24).rest(10)
     _, late = line.desk.cancelled[0]
     told = list(line.told)
-    late(line.desk.jobs[0].draft or _anything())
+    late(WRONG)
     assert line.told == told
     line.answer()
     assert line.texts == ["Hello Again."]
-
-
-def _anything():  # type: ignore[no-untyped-def]
-    from caesura.engines.base import Hypothesis
-
-    return Hypothesis((word("wrong", 0.0, 0.1),))
 
 
 # ---- interims ----
@@ -285,7 +282,7 @@ def test_an_utterance_whose_pause_lasts_is_told_without_waiting_for_its_endpoint
 def test_speech_in_such_a_pause_starts_the_window_anew() -> None:
     line = Line(HELLO, word("More", 7.2, 7.5), endpointing_s=12.0, prompt=True)
     line.rest(10).speak(20).rest(190).speak(20).rest(374)
-    assert line.texts == ["Hello", "More", "", ]
+    assert line.texts == ["Hello", "More", ""]
     assert not any(each.endpoint for each in line.finals)
     line.rest(1)
     assert [each.endpoint for each in line.finals] == [False, False, False, True]
@@ -415,7 +412,7 @@ def test_a_flush_takes_the_place_of_an_interim_that_is_out() -> None:
     line = Line(HELLO, interim_s=1.0).rest(10).speak(30).flush()
     assert line.desk.asked == [(1_920, 16_384, False), (1_920, 20_480, True)]
     _, late = line.desk.cancelled[0]
-    late(_anything())
+    late(WRONG)
     assert line.interims == []
     assert line.answer().texts == ["Hello"]
 
@@ -457,20 +454,20 @@ def test_flushed_silence_keeps_the_padding_of_the_next_utterance() -> None:
 def test_the_end_of_nothing_tells_nothing() -> None:
     line = Line().end()
     assert line.told == []
-    assert line.channel.drained
+    assert line.drained()
 
 
 def test_the_end_in_silence_is_an_empty_endpoint() -> None:
     line = Line().rest(20).end()
     assert line.told == [Heard(0, 0.0, 0.64, (), final=True, endpoint=True)]
-    assert line.channel.drained
+    assert line.drained()
 
 
 def test_the_end_in_mid_speech_tells_the_rest() -> None:
     line = Line(HELLO, WORLD).rest(10).speak(20).samples(100).end()
-    assert not line.channel.drained
+    assert not line.drained()
     line.answer()
-    assert line.channel.drained
+    assert line.drained()
     assert line.spans == [(0.0, 0.96625)]
     assert line.texts == ["Hello world."]
     assert (line.finals[0].endpoint, line.finals[0].flushed) == (True, False)
@@ -478,31 +475,31 @@ def test_the_end_in_mid_speech_tells_the_rest() -> None:
 
 def test_the_end_right_after_a_flush_adds_nothing() -> None:
     line = Line(HELLO).rest(10).speak(20).flush().end()
-    assert not line.channel.drained
+    assert not line.drained()
     line.answer()
-    assert line.channel.drained
+    assert line.drained()
     assert line.spans == [(0.0, 0.96)]
 
 
 def test_the_end_in_the_window_after_the_early_answer_is_told_at_once() -> None:
     """A client that closes has little patience: no second decode."""
     line = Line(HELLO).rest(10).speak(20).rest(8).answer().end()
-    assert line.channel.drained
+    assert line.drained()
     assert line.texts == ["Hello"]
 
 
 def test_the_end_while_an_interim_is_out_asks_for_the_final() -> None:
     line = Line(HELLO, interim_s=1.0).rest(10).speak(30).end()
     assert line.desk.asked[-1] == (1_920, 20_480, True)
-    assert line.answer().channel.drained
+    assert line.answer().drained()
     assert line.texts == ["Hello"]
 
 
 def test_the_end_while_a_final_is_out_waits_for_it() -> None:
     line = Line(HELLO).rest(10).speak(20).rest(12).end()
-    assert not line.channel.drained
+    assert not line.drained()
     line.answer()
-    assert line.channel.drained
+    assert line.drained()
     assert line.spans == [(0.0, 1.28), (1.28, 1.344)]
 
 
@@ -510,9 +507,9 @@ def test_the_end_while_a_cut_is_out_tells_the_cut_and_then_the_rest() -> None:
     track = [word(f"w{n}", 0.1 + n * 0.5, 0.5 + n * 0.5) for n in range(8)]
     line = Line(*track, longest_s=3.0).speak(110).end()
     line.answer()
-    assert not line.channel.drained
+    assert not line.drained()
     line.answer()
-    assert line.channel.drained
+    assert line.drained()
     assert line.texts == ["w0 w1 w2", "w3 w4 w5 w6"]
 
 
@@ -565,7 +562,7 @@ def test_a_cut_takes_the_place_of_an_interim_that_is_out() -> None:
 
 
 @pytest.mark.parametrize("track", [(), (word("Mmm", 1.0, 2.0),)])
-def test_noise_with_no_place_to_cut_is_closed_whole(track: tuple[()]) -> None:
+def test_noise_with_no_place_to_cut_is_closed_whole(track: tuple[Word, ...]) -> None:
     line = Line(*track, longest_s=4.0).speak(126).answer()
     assert line.spans == [(0.0, 4.0)]
     line.speak(130).answer()
@@ -663,6 +660,14 @@ def test_a_late_answer_vouches_only_for_what_it_heard() -> None:
     assert line.gaps == [0.6]
 
 
+def test_a_cut_shows_the_gap_behind_its_last_word() -> None:
+    line = Line(word("Mmm", 1.0, 2.0), gap_s=1.0, longest_s=4.0).speak(126)
+    assert line.gaps == []
+    line.answer()
+    assert line.spans == [(0.0, 4.0)]
+    assert line.gaps == [2.0]
+
+
 def test_each_utterance_has_its_gap() -> None:
     line = Line(HELLO, word("Again.", 2.5, 2.8), gap_s=1.0, prompt=True)
     line.rest(10).speak(20).rest(45).speak(15).rest(60)
@@ -722,3 +727,11 @@ def test_pending_counts_what_no_final_covers() -> None:
     assert line.channel.pending_s == 0.0
     line.samples(160)
     assert line.channel.pending_s == 0.01
+
+
+def test_audio_that_finals_cover_is_given_up() -> None:
+    line = Line(prompt=True)
+    for _ in range(60):
+        line.batch((20, VOICE), (40, SILENCE))
+    assert line.heard > 115 * 16_000
+    assert len(line.channel._memory._buffer) < 20 * 16_000

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
+from itertools import pairwise
 
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -198,7 +199,7 @@ def check_cuts(talk: Talk, line: Line) -> None:
         jobs = [job for job in line.desk.jobs if job.final and abs(job.at + len(job.audio) / 16_000 - final.end) < 1e-6]
         assert jobs, "cut inside a word, and not where a job ended"
         inside = [word for word in talk.track if jobs[-1].at <= word.start and word.end <= final.end]
-        places = [(a.end + b.start) / 2 for a, b in zip(inside, inside[1:], strict=False)]
+        places = [(a.end + b.start) / 2 for a, b in pairwise(inside)]
         assert not any(place <= final.end - SHORTEST_S for place in places)
 
 
@@ -209,7 +210,7 @@ def check_jobs(talk: Talk, line: Line) -> None:
         assert last - first <= LONGEST_S * 16_000 + PAD
 
 
-@settings(max_examples=int(__import__("os").environ.get("N","150")))
+@settings(max_examples=150)
 @given(talks(), plans(), st.integers(FRAME, 40_000), windows(), st.booleans())
 @example(Talk(((1_250, VOICE),), tuple((n * 4_000, n * 4_000 + 3_900) for n in range(159))), [], 640_000, 0.32, True)
 def test_whatever_is_said_and_whenever_it_is_answered(
@@ -229,7 +230,7 @@ def test_whatever_is_said_and_whenever_it_is_answered(
     check_jobs(talk, line)
 
 
-@settings(max_examples=int(__import__("os").environ.get("N","60")))
+@settings(max_examples=60)
 @given(talks(), windows(), st.integers(FRAME, 60_000))
 def test_pieces_make_no_difference_to_what_is_told(talk: Talk, window: float | None, piece: int) -> None:
     """With an engine that answers at once, finals do not depend on how the audio was cut."""
@@ -241,7 +242,7 @@ def test_pieces_make_no_difference_to_what_is_told(talk: Talk, window: float | N
     assert large.began == small.began
 
 
-@settings(max_examples=int(__import__("os").environ.get("N","40")))
+@settings(max_examples=40)
 @given(talks(), st.lists(st.integers(1, 60_000), max_size=10))
 def test_interims_change_nothing_about_finals(talk: Talk, pieces: list[int]) -> None:
     with_, without = (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -47,7 +49,9 @@ def test_the_allowed_places_count_from_the_start_of_the_segment() -> None:
 
 def test_words_at_the_beginning_only_are_cut_there() -> None:
     words = row((0.2, 0.5), (0.8, 1.2))
-    assert cut_between_words(words, 0.0, 10.0) == (words[:1], pytest.approx(0.65))
+    kept, at = cut_between_words(words, 0.0, 10.0)
+    assert kept == words[:1]
+    assert at == pytest.approx(0.65)
 
 
 def test_what_is_carried_on_is_never_a_scrap() -> None:
@@ -88,6 +92,6 @@ def test_no_word_is_ever_cut_and_the_kept_ones_are_the_first(lengths: list[tuple
     if rest:
         assert kept
         assert place <= end - SHORTEST_S
-    middles = [(a.end + b.start) / 2 for a, b in zip(words, words[1:], strict=False)]
+    middles = [(a.end + b.start) / 2 for a, b in pairwise(words)]
     if any(20.0 + EARLIEST * (end - 20.0) <= middle <= end - CONTEXT_S for middle in middles):
         assert 20.0 + EARLIEST * (end - 20.0) <= place <= end - CONTEXT_S

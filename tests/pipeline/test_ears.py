@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 from caesura.pipeline.ears import Ears
@@ -50,7 +51,7 @@ def test_results_come_in_the_order_of_the_work() -> None:
             return lambda: told.append(number)
 
         for number in range(500):
-            ears.do(lambda number=number: work(number))  # type: ignore[misc]
+            ears.do(partial(work, number))
         ears.do(lambda: last.set)
         await last.wait()
         assert told == list(range(500))
@@ -83,28 +84,74 @@ def test_a_fault_in_one_result_does_not_swallow_the_others() -> None:
 
 
 def test_stop_finishes_what_is_queued_and_ends_the_thread() -> None:
+    done: list[int] = []
+
+    def work(number: int) -> Callable[[], None]:
+        done.append(number)
+        return lambda: None
+
     async def main() -> None:
-        ears, done = Ears(), []
+        ears = Ears()
         ears.start()
         for number in range(20):
-            ears.do(lambda number=number: done.append(number) or (lambda: None))  # type: ignore[misc,func-returns-value]
+            ears.do(partial(work, number))
         ears.stop()
-        assert done == list(range(20))
-        assert not [thread for thread in threading.enumerate() if thread.name == "caesura-ears"]
+
+    asyncio.run(main())
+    assert done == list(range(20))
+    assert not [thread for thread in threading.enumerate() if thread.name == "caesura-ears"]
+
+
+def test_results_of_a_stopped_thread_no_longer_reach_the_loop() -> None:
+    told: list[str] = []
+    stopping = threading.Event()
+
+    def work() -> Callable[[], None]:
+        stopping.wait(10)
+        return lambda: told.append("late")
+
+    async def main() -> None:
+        ears = Ears()
+        ears.start()
+        ears.do(work)
+        threading.Timer(0.02, stopping.set).start()
+        ears.stop()
+        await asyncio.sleep(0.02)
+
+    asyncio.run(main())
+    assert stopping.is_set()
+    assert told == []
+
+
+def test_calls_for_soon_are_made_together_and_in_their_order() -> None:
+    async def main() -> None:
+        ears, told = Ears(gather_s=0.02), list[int]()
+        ears.start()
+        try:
+            for number in range(5):
+                ears.soon(partial(told.append, number))
+            await asyncio.sleep(0)
+            assert told == []
+            async with asyncio.timeout(10):
+                while not told:
+                    await asyncio.sleep(0.001)
+            assert told == list(range(5))
+            ears.soon(partial(told.append, 5))
+            async with asyncio.timeout(10):
+                while len(told) < 6:
+                    await asyncio.sleep(0.001)
+        finally:
+            ears.stop()
 
     asyncio.run(main())
 
 
-def test_results_of_a_stopped_thread_no_longer_reach_the_loop() -> None:
-    async def main() -> list[str]:
-        ears, told = Ears(), []
+def test_without_gathering_soon_is_now() -> None:
+    async def main() -> None:
+        ears, told = Ears(gather_s=0), list[str]()
         ears.start()
-        held = threading.Event()
-        ears.do(lambda: held.wait(10) and (lambda: told.append("late")))  # type: ignore[arg-type,return-value]
-        asyncio.get_running_loop().call_later(0.01, held.set)
-        threading.Timer(0.02, held.set).start()
+        ears.soon(partial(told.append, "now"))
+        assert told == ["now"]
         ears.stop()
-        await asyncio.sleep(0.02)
-        return told
 
-    assert asyncio.run(main()) == []
+    asyncio.run(main())

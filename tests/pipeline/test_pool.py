@@ -426,25 +426,7 @@ def test_a_cancelled_owner_is_forgotten(stage: Stage) -> None:
         assert stage.taken() == [1, 3]
         assert pool.pids == before
 
-    play(stage, EnginePool(ENGINE, workers=1, cancel_grace_s=LIMIT_S), script)
-
-
-def test_a_long_job_of_a_cancelled_owner_is_cut_off(stage: Stage) -> None:
-    """The worker is replaced when the grace is over, and the job is not tried again."""
-
-    async def script(stage: Stage, pool: EnginePool) -> None:
-        stage.ask(pool, "a", 1, final=True)
-        stage.ask(pool, "b", 2, final=True)
-        await stage.until_taken(1)
-        victim = stage.log()[0][1]
-        stage.command("go-2")
-        pool.cancel("a")
-        await stage.until_told(1)
-        assert stage.names() == ["b-2"]
-        assert stage.taken() == [1, 2]
-        assert victim not in pool.pids
-
-    play(stage, EnginePool(ENGINE, workers=1, cancel_grace_s=0.05), script)
+    play(stage, EnginePool(ENGINE, workers=1), script)
 
 
 def test_a_cancelled_owner_whose_worker_dies_is_not_tried_again(stage: Stage) -> None:
@@ -461,7 +443,7 @@ def test_a_cancelled_owner_whose_worker_dies_is_not_tried_again(stage: Stage) ->
         assert stage.taken() == [1, 2]
         assert stage.names() == ["b-2"]
 
-    play(stage, EnginePool(ENGINE, workers=1, cancel_grace_s=LIMIT_S), script)
+    play(stage, EnginePool(ENGINE, workers=1), script)
 
 
 def test_stopping_answers_what_was_not_done(stage: Stage) -> None:

@@ -27,8 +27,10 @@ from caesura.pipeline.schedule import Answer, Lost
 from caesura.pipeline.stream import ROOM_BYTES, Stream
 from caesura.speech.vad import SileroModel, load_silero
 from caesura.words import Word
+from tests.recordings import path
 
 MONO = AudioFormat(Encoding.LINEAR16, 16_000, 1)
+CONTAINER = AudioFormat(None, None)
 STEREO = AudioFormat(Encoding.LINEAR16, 16_000, 2)
 SCRIPT = tuple(Word(f"w{n}", n * 0.5 + 0.1, n * 0.5 + 0.4, 0.9) for n in range(2_000))
 BROKEN = b"NO"
@@ -47,6 +49,10 @@ def voice(seconds: float) -> bytes:
 
 def silence(seconds: float) -> bytes:
     return sound(seconds, False)
+
+
+def full(stream: Stream) -> bool:
+    return stream.full
 
 
 class LoudIsVoice:
@@ -98,9 +104,8 @@ class Hands:
             self._answer(owner, job)
 
     def lose(self, reason: str) -> None:
-        for owner, (_, answer) in list(self.waiting.items()):
-            del self.waiting[owner]
-            answer(Lost(reason))
+        _, answer = self.waiting.pop(next(iter(self.waiting)))
+        answer(Lost(reason))
 
     def _answer(self, owner: Hashable, job: SegmentJob) -> None:
         if owner in self.waiting and self.waiting[owner][0] is job:
@@ -147,6 +152,18 @@ class Bench:
         await self.until(lambda: not any(stream._busy or stream._items for stream in streams))
         await asyncio.sleep(0)
 
+    async def heard_in(
+        self, data: bytes, size: int, audio: AudioFormat = MONO, vad: SileroModel | None = None
+    ) -> list[Heard]:
+        """What is heard in `data` when it comes in messages of `size` bytes."""
+        self.told.clear()
+        stream = self.stream(audio, vad=vad)
+        for at in range(0, len(data), size):
+            stream.feed(data[at : at + size])
+        stream.end()
+        assert isinstance(await self.over(), Drained)
+        return self.heard
+
     async def over(self) -> StreamEvent:
         """The event that ends the stream."""
         await self.until(lambda: bool(self.told) and isinstance(self.told[-1], Drained | AudioRefused | EngineFailed))
@@ -162,8 +179,8 @@ class Bench:
 
 
 @contextlib.asynccontextmanager
-async def bench(*, prompt: bool) -> AsyncIterator[Bench]:
-    ears = Ears()
+async def bench(*, prompt: bool, gather_s: float = 0.0) -> AsyncIterator[Bench]:
+    ears = Ears(gather_s)
     ears.start()
     try:
         async with asyncio.timeout(20):
@@ -172,9 +189,9 @@ async def bench(*, prompt: bool) -> AsyncIterator[Bench]:
         ears.stop()
 
 
-def play(scenario: Callable[[Bench], Awaitable[None]], *, prompt: bool = True) -> None:
+def play(scenario: Callable[[Bench], Awaitable[None]], *, prompt: bool = True, gather_s: float = 0.0) -> None:
     async def main() -> None:
-        async with bench(prompt=prompt) as there:
+        async with bench(prompt=prompt, gather_s=gather_s) as there:
             await scenario(there)
 
     asyncio.run(main())
@@ -207,15 +224,9 @@ def test_bytes_and_marks_are_handled_in_the_order_they_came() -> None:
 def test_messages_of_one_byte_tell_what_one_message_tells() -> None:
     async def scenario(bench: Bench) -> None:
         data = silence(0.2) + voice(0.7) + silence(0.6) + voice(0.5) + b"\x01"
-        for pieces in ([data], [data[at : at + 1] for at in range(len(data))]):
-            stream = bench.stream()
-            for piece in pieces:
-                stream.feed(piece)
-            stream.end()
-            assert await bench.over() == Drained(2.0)
-        half = len(bench.told) // 2
-        assert bench.told[:half] == bench.told[half:]
-        assert bench.said()[:3] == ["w0", "w1", "w3"]
+        whole, bytewise = await bench.heard_in(data, len(data)), await bench.heard_in(data, 1)
+        assert bytewise == whole
+        assert [[word.text for word in each.words] for each in whole] == [["w0", "w1"], ["w3"]]
 
     play(scenario)
 
@@ -234,6 +245,54 @@ def test_a_batch_is_bounded_and_a_larger_message_goes_alone() -> None:
         assert [event.start for event in bench.heard[1:]] == [event.end for event in bench.heard[:-1]]
 
     play(scenario)
+
+
+def test_small_messages_wait_for_each_other_and_are_heard_together() -> None:
+    async def scenario(bench: Bench) -> None:
+        stream = bench.stream()
+        for _ in range(5):
+            stream.feed(voice(0.02))
+        assert not stream._busy
+        assert len(stream._items) == 5
+        await bench.until(lambda: bool(bench.told))
+        assert stream.seconds == 0.1
+
+    play(scenario, gather_s=0.02)
+
+
+@pytest.mark.parametrize("last", ["a flush", "the end", "a large message", "many messages"])
+def test_nothing_waits_longer_for_others_than_it_must(last: str) -> None:
+    """An hour of gathering: what is heard at all was heard because of what came behind it."""
+
+    async def scenario(bench: Bench) -> None:
+        stream = bench.stream()
+        stream.feed(voice(0.02))
+        match last:
+            case "a flush":
+                stream.flush(None)
+            case "the end":
+                stream.end()
+            case "a large message":
+                stream.feed(voice(0.5))
+            case _:
+                for _ in range(64):
+                    stream.feed(voice(0.001))
+        await bench.until(lambda: bool(bench.told))
+        assert bench.told[0] == AudioFound(1)
+
+    play(scenario, gather_s=3_600.0)
+
+
+def test_a_stream_closed_while_its_messages_wait_is_silent() -> None:
+    async def scenario(bench: Bench) -> None:
+        stream = bench.stream()
+        stream.feed(voice(0.5)[:100])
+        stream.close()
+        await asyncio.sleep(0.03)
+        assert bench.told == []
+        assert not stream._busy
+
+    play(scenario, gather_s=0.01)
 
 
 # ---- the end ----
@@ -315,7 +374,7 @@ def test_a_refusal_waits_for_the_words_before_it(monkeypatch: pytest.MonkeyPatch
         stream.feed(voice(0.5))
         stream.feed(BROKEN)
         await bench.until(lambda: bool(bench.pool.waiting))
-        assert not stream.full
+        assert not full(stream)
         stream.feed(voice(0.5))
         assert not stream._items
         assert bench.heard == []
@@ -328,7 +387,7 @@ def test_a_refusal_waits_for_the_words_before_it(monkeypatch: pytest.MonkeyPatch
 
 def test_text_sent_as_a_container_is_refused() -> None:
     async def scenario(bench: Bench) -> None:
-        stream = bench.stream(AudioFormat(None, None))
+        stream = bench.stream(CONTAINER)
         stream.feed(b'{"type": "KeepAlive"}' * 4_000)
         stream.end()
         refused = await bench.over()
@@ -378,7 +437,7 @@ def test_a_lost_job_fails_the_stream_and_nothing_more_is_told() -> None:
         await asyncio.sleep(0.02)
         assert len(bench.told) == told
         assert bench.pool.waiting == {}
-        assert not stream.full
+        assert not full(stream)
 
     play(scenario, prompt=False)
 
@@ -479,15 +538,15 @@ def test_whoever_is_told_may_close_and_is_told_no_more(count: int) -> None:
 def test_a_stream_is_full_while_too_many_bytes_wait_and_has_room_when_they_are_heard() -> None:
     async def scenario(bench: Bench) -> None:
         stream = bench.stream()
-        assert not stream.full
+        assert not full(stream)
         await stream.room()
         stream.feed(silence(0.1))
         for _ in range(ROOM_BYTES // 32_000 + 1):
-            assert not stream.full
+            assert not full(stream)
             stream.feed(silence(1.0))
-        assert stream.full
+        assert full(stream)
         await asyncio.gather(stream.room(), stream.room())
-        assert not stream.full
+        assert not full(stream)
         stream.end()
         await bench.over()
 
@@ -499,10 +558,10 @@ def test_a_stream_is_full_while_the_engine_is_behind_and_has_room_when_it_has_ca
         stream = bench.stream(longest_s=2.0)
         stream.feed(voice(31.0))
         await bench.quiet(stream)
-        assert not stream.full
+        assert not full(stream)
         stream.feed(voice(2.0))
         await bench.quiet(stream)
-        assert stream.full
+        assert full(stream)
         waiting = asyncio.create_task(stream.room())
         await asyncio.sleep(0.01)
         assert not waiting.done()
@@ -531,7 +590,7 @@ def test_nobody_waits_for_room_in_a_stream_that_is_over(give_up: str) -> None:
         else:
             bench.pool.lose("gone")
         await asyncio.gather(*waiting)
-        assert not stream.full
+        assert not full(stream)
 
     play(scenario, prompt=False)
 
@@ -546,7 +605,7 @@ def test_a_stream_with_nothing_to_wait_for_is_never_full(endpointing_s: float | 
         for _ in range(12):
             stream.feed(silence(10.0))
             await bench.quiet(stream)
-            assert not stream.full
+            assert not full(stream)
         assert bench.said() == ["w0", "w1"]
 
     play(scenario)
@@ -619,7 +678,6 @@ def test_channels_that_are_not_kept_apart_are_one() -> None:
 # ---- the real voice detector ----
 
 
-@pytest.mark.slow
 def test_noise_and_tones_that_are_no_speech_never_reach_the_engine() -> None:
     async def scenario(bench: Bench) -> None:
         random = np.random.default_rng(7)
@@ -641,21 +699,14 @@ def test_noise_and_tones_that_are_no_speech_never_reach_the_engine() -> None:
     play(scenario)
 
 
-@pytest.mark.slow
 def test_a_recording_is_cut_at_its_pauses_whatever_the_pieces() -> None:
     async def scenario(bench: Bench) -> None:
-        vad = load_silero()
-        data = RECORDING.read_bytes()
-        for size in (len(data), 3_000):
-            stream = bench.stream(AudioFormat(None, None), vad=vad)
-            for at in range(0, len(data), size):
-                stream.feed(data[at : at + size])
-            stream.end()
-            await bench.over()
-        half = len(bench.told) // 2
-        assert [each for each in bench.told[:half] if isinstance(each, Heard)] == [
-            each for each in bench.told[half:] if isinstance(each, Heard)
-        ]
-        assert len(bench.said()) > 5
+        vad, data = load_silero(), path("jfk").read_bytes()
+        whole = await bench.heard_in(data, len(data), CONTAINER, vad)
+        assert await bench.heard_in(data, 3_000, CONTAINER, vad) == whole
+        assert [each.start for each in whole[1:]] == [each.end for each in whole[:-1]]
+        # It has four pauses of more than 0.3 s, and a little silence at its end.
+        assert [each.endpoint for each in whole] == [True] * 5
+        assert [bool(each.words) for each in whole] == [True] * 4 + [False]
 
     play(scenario)

@@ -27,6 +27,9 @@ SILENCE = b"\x00"
 KEEPALIVE = '{"type":"KeepAlive"}'
 FINALIZE = '{"type":"Finalize"}'
 CLOSE_STREAM = '{"type":"CloseStream"}'
+BINARY_KEEPALIVE = KEEPALIVE.encode()
+
+WITH_FIRST_RESPONSE = Timers(idle_s=10.0, first_response_s=30.0)
 
 NET_0000 = CloseSocket(
     1011, "Deepgram did not provide a response message within the timeout window. See https://dpgr.am/net0000"
@@ -37,6 +40,9 @@ NET_0001 = CloseSocket(
 )
 FINISHED = CloseSocket(1000, "")
 
+MOST_ROUNDS = 10
+"""How often actions may lead to events that lead to actions, before that is an endless loop."""
+
 M = TypeVar("M")
 
 
@@ -44,6 +50,24 @@ def session(timers: Timers | None = None, *, now: float = 0.0, **options: Any) -
     """A session of linear16 at 16 kHz, opened at `now`."""
     asked: dict[str, Any] = {"encoding": "linear16", "sample_rate": 16_000, **options}
     return Session(ListenOptions(**asked), IDENTITY, timers or Timers(), now=now)
+
+
+def flushing(timers: Timers | None = None) -> Session:
+    """A session whose CloseStream came at 5.0."""
+    made = session(timers)
+    made.receive_text(CLOSE_STREAM, now=5.0)
+    assert made.actions() == [EndAudio()]
+    return made
+
+
+def heard(*, final: bool, endpoint: bool = False, flushed: bool = False, channel: int = 0) -> Heard:
+    """One word, heard in 1.0..3.0 of the stream."""
+    return Heard(channel, 1.0, 3.0, (Word("Hello.", 1.25, 1.75, 0.9),), final, endpoint, flushed)
+
+
+def messages(actions: list[Action]) -> list[ServerMessage]:
+    """What these actions send."""
+    return [action.message for action in actions if isinstance(action, Send)]
 
 
 @dataclass(slots=True)
@@ -177,7 +201,8 @@ class Play:
         return self.session.state
 
     def _act(self) -> None:
-        while actions := self.session.actions():
+        for _ in range(MOST_ROUNDS):
+            actions = self.session.actions()
             for action in actions:
                 assert self.closed is None, f"{action} after CloseSocket"
                 match action:
@@ -190,3 +215,6 @@ class Play:
                     case _:
                         for event in self.ear.do(action):
                             self.session.engine_event(event, now=self.now)
+            if not actions:
+                return
+        raise AssertionError("the session never comes to rest")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-
 import pytest
 
 from caesura.events import (
@@ -15,11 +13,12 @@ from caesura.events import (
     SpeechBegan,
     UtteranceEnded,
 )
-from caesura.protocol.actions import Action, CloseSocket, EndAudio, FeedAudio, FlushAudio, Send, Warn
-from caesura.protocol.messages import Error, Metadata, Results, SpeechStarted, UtteranceEnd
-from caesura.protocol.session import Session, State, Tally, Timers
+from caesura.protocol.actions import CloseSocket, EndAudio, FeedAudio, Send, Warn
+from caesura.protocol.messages import Error, Metadata, Results, UtteranceEnd
+from caesura.protocol.session import State, Tally, Timers
 from caesura.words import Word
 from tests.protocol.play import (
+    BINARY_KEEPALIVE,
     CLOSE_STREAM,
     FINALIZE,
     FINISHED,
@@ -28,29 +27,12 @@ from tests.protocol.play import (
     MODEL,
     NET_0000,
     NET_0001,
+    WITH_FIRST_RESPONSE,
+    flushing,
+    heard,
+    messages,
     session,
 )
-
-EMPTY_SHA256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
-BINARY_KEEPALIVE = KEEPALIVE.encode()
-WITH_FIRST_RESPONSE = Timers(idle_s=10.0, first_response_s=30.0)
-
-
-def messages(actions: list[Action]) -> list[object]:
-    return [action.message for action in actions if isinstance(action, Send)]
-
-
-def heard(*, final: bool, endpoint: bool = False, flushed: bool = False, channel: int = 0) -> Heard:
-    return Heard(channel, 1.0, 3.0, (Word("Hello.", 1.25, 1.75, 0.9),), final, endpoint, flushed)
-
-
-def flushing(timers: Timers | None = None) -> Session:
-    """CloseStream came at 5.0."""
-    made = session(timers)
-    made.receive_text(CLOSE_STREAM, now=5.0)
-    assert made.actions() == [EndAudio()]
-    return made
-
 
 # ---- law 1: what restarts the idle window ----
 
@@ -173,131 +155,6 @@ def test_a_bad_text_is_answered_with_its_error_and_the_stream_stays_open() -> No
     )
     assert made.state is State.OPEN
     assert made.tally.keepalive_count == 0
-
-
-# ---- Finalize ----
-
-
-@pytest.mark.parametrize(
-    ("text", "channel"),
-    [
-        (FINALIZE, None),
-        ('{"type":"Finalize","channel":null}', None),
-        ('{"type":"Finalize","channel":0}', 0),
-        ('{"type":"Finalize","channel":1}', 1),
-    ],
-)
-def test_finalize_flushes_the_channel_it_names_or_all(text: str, channel: int | None) -> None:
-    made = session(multichannel=True, channels=2)
-    made.receive_text(text, now=1.0)
-    assert made.actions() == [FlushAudio(channel)]
-    assert made.state is State.OPEN
-
-
-def test_finalize_of_a_channel_that_does_not_exist_is_a_schema_error() -> None:
-    made = session(multichannel=True, channels=2)
-    text = '{"type":"Finalize","channel":2}'
-    made.receive_text(text, now=1.0)
-    sentence = "Could not deserialize last text message: channel 2 does not exist, expected 0..1"
-    assert made.actions() == [Send(Error("SchemaError", sentence, text))]
-    assert made.state is State.OPEN
-
-
-def test_finalize_of_a_wrong_channel_is_given_back_whole_as_any_bad_text_is() -> None:
-    made = session()
-    text = '{"type":"Finalize","channel":1,"note":"' + "x" * 1000 + '"}'
-    made.receive_text(text, now=1.0)
-    (error,) = messages(made.actions())
-    assert isinstance(error, Error)
-    assert error.message == text
-
-
-@pytest.mark.parametrize(
-    ("options", "known"),
-    [
-        ({}, 1),
-        ({"channels": 2}, 1),
-        ({"channels": 2, "multichannel": True}, 2),
-        ({"channels": 2, "multichannel": True, "encoding": None}, 1),
-    ],
-)
-def test_channels_are_apart_only_when_asked_and_declared(options: dict[str, object], known: int) -> None:
-    made = session(**options)
-    made.receive_text(CLOSE_STREAM, now=1.0)
-    made.engine_event(Drained(0.0), now=1.0)
-    (metadata,) = messages(made.actions())
-    assert isinstance(metadata, Metadata)
-    assert metadata.channels == known
-
-
-def test_a_container_tells_how_many_channels_there_are() -> None:
-    made = session(encoding=None, multichannel=True, vad_events=True, utterance_end_ms=1000)
-    made.receive_audio(b"RIFF", now=1.0)
-    made.engine_event(AudioFound(2), now=1.0)
-    made.engine_event(SpeechBegan(1, 0.5), now=1.0)
-    made.engine_event(heard(final=True, channel=1), now=1.0)
-    made.engine_event(UtteranceEnded(1, 1.75), now=1.0)
-    made.receive_text('{"type":"Finalize","channel":1}', now=2.0)
-    made.receive_text(CLOSE_STREAM, now=2.0)
-    made.engine_event(Drained(3.0), now=2.0)
-    actions = made.actions()
-    assert FlushAudio(1) in actions
-    started, results, ended, metadata = messages(actions)
-    assert started == SpeechStarted(1, 2, 0.5)
-    assert isinstance(results, Results)
-    assert (results.channel, results.channels) == (1, 2)
-    assert ended == UtteranceEnd(1, 2, 1.75)
-    assert isinstance(metadata, Metadata)
-    assert metadata.channels == 2
-    assert made.tally.channels == 2
-
-
-# ---- binary is audio, whatever it looks like ----
-
-
-def test_a_binary_keepalive_is_audio_warned_about_once_counted_and_never_obeyed() -> None:
-    made = session()
-    made.receive_audio(BINARY_KEEPALIVE, now=1.0)
-    warning, fed = made.actions()
-    assert fed == FeedAudio(BINARY_KEEPALIVE)
-    assert isinstance(warning, Warn)
-    assert "KeepAlive" in warning.text
-    assert "20 bytes" in warning.text
-    assert "text message" in warning.text
-    made.receive_audio(BINARY_KEEPALIVE, now=2.0)
-    assert made.actions() == [FeedAudio(BINARY_KEEPALIVE)]
-    assert made.tally == Tally(bytes_in=40, binary_control_suspects=2)
-
-
-@pytest.mark.parametrize("text", [CLOSE_STREAM, FINALIZE])
-def test_no_binary_control_message_is_obeyed(text: str) -> None:
-    made = session()
-    made.receive_audio(text.encode(), now=1.0)
-    assert [type(action) for action in made.actions()] == [Warn, FeedAudio]
-    assert made.state is State.OPEN
-
-
-@pytest.mark.parametrize(
-    ("data", "suspected"),
-    [
-        (b'{"type": "KeepAlive"}\n', True),
-        (b' {"type": "KeepAlive"}', True),
-        (b'{"type":"KeepAlive"}'.ljust(63), True),
-        (b'{"type":"KeepAlive"}'.ljust(64), False),
-        (b'{"type":"Pause"}', False),
-        (b'{"type":"KeepAlive"', False),
-        (b"{", False),
-        (b"{\xff\xfe", False),
-        (b"\x01\x02", False),
-    ],
-)
-def test_only_what_reads_as_a_control_message_is_suspected(data: bytes, suspected: bool) -> None:
-    made = session()
-    made.receive_audio(data, now=1.0)
-    kinds = [type(action) for action in made.actions()]
-    assert kinds == ([Warn, FeedAudio] if suspected else [FeedAudio])
-    assert made.tally.binary_control_suspects == suspected
-    assert made.tally.bytes_in == len(data)
 
 
 # ---- law 3: FLUSHING ends the audio once; what was heard, one Metadata, one CloseSocket ----
@@ -535,137 +392,3 @@ def test_when_both_windows_end_together_the_client_was_silent() -> None:
     assert made.actions() == [EndAudio()]
     made.engine_event(Drained(0.0), now=10.0)
     assert made.actions()[-1] == NET_0001
-
-
-# ---- Metadata ----
-
-
-def test_metadata_tells_the_whole_stream() -> None:
-    made = session(tags=("a", "b"), extra={"call": "7"}, now=50.0)
-    made.receive_audio(b"\x01\x02", now=51.0)
-    made.receive_audio(BINARY_KEEPALIVE, now=52.0)
-    made.engine_event(AudioFound(1), now=52.0)
-    made.receive_text(KEEPALIVE, now=53.0)
-    made.receive_text(CLOSE_STREAM, now=54.0)
-    made.receive_audio(b"not any more", now=54.5)
-    made.engine_event(Drained(0.6875), now=55.0)
-    (metadata,) = messages(made.actions())
-    assert metadata == Metadata(
-        request_id=IDENTITY.request_id,
-        sha256=hashlib.sha256(b"\x01\x02" + BINARY_KEEPALIVE).hexdigest(),
-        created=IDENTITY.created,
-        duration=0.6875,
-        channels=1,
-        model=MODEL,
-        extra={"call": "7"},
-        tags=("a", "b"),
-    )
-
-
-def test_metadata_without_audio_names_no_model() -> None:
-    made = flushing()
-    made.engine_event(Drained(0.0), now=5.0)
-    (metadata,) = messages(made.actions())
-    assert metadata == Metadata(IDENTITY.request_id, EMPTY_SHA256, IDENTITY.created, 0.0, 1, None)
-
-
-# ---- what is counted ----
-
-
-def test_the_tally_of_a_whole_stream() -> None:
-    made = session()
-    made.receive_audio(b"\x01" * 100, now=1.0)
-    made.engine_event(AudioFound(1), now=1.0)
-    made.receive_text(KEEPALIVE, now=5.0)
-    made.receive_text(KEEPALIVE, now=9.0)
-    made.receive_audio(BINARY_KEEPALIVE, now=11.0)
-    made.receive_audio(b"", now=12.0)
-    made.engine_event(Drained(0.00375), now=12.25)
-    assert made.tally == Tally(
-        bytes_in=120,
-        keepalive_count=2,
-        binary_control_suspects=1,
-        paused_seconds=10.0,
-        audio_seconds=0.00375,
-        channels=1,
-        close_code=1000,
-        close_reason="",
-    )
-
-
-@pytest.mark.parametrize(
-    ("audio_at", "keepalive_at", "paused"),
-    [
-        (4.0, 2.0, 4.0),
-        (4.0, None, 0.0),
-        (1.0, 0.5, 1.0),
-        (1.0 - 1 / 1024, 0.5, 0.0),
-    ],
-)
-def test_a_pause_is_a_second_or_more_without_audio_that_a_keepalive_held(
-    audio_at: float, keepalive_at: float | None, paused: float
-) -> None:
-    made = session()
-    if keepalive_at is not None:
-        made.receive_text(KEEPALIVE, now=keepalive_at)
-    made.receive_audio(b"\x01", now=audio_at)
-    assert made.tally.paused_seconds == paused
-
-
-def test_keepalives_between_audio_frames_are_no_pause() -> None:
-    made = session()
-    for index in range(1, 2001):
-        if index % 100 == 0:
-            made.receive_text(KEEPALIVE, now=index * 0.05 - 0.025)
-        made.receive_audio(b"\x01" * 1600, now=index * 0.05)
-    assert made.tally.keepalive_count == 20
-    assert made.tally.paused_seconds == 0.0
-
-
-def test_finalize_and_bad_texts_hold_no_pause() -> None:
-    made = session()
-    made.receive_text(FINALIZE, now=4.0)
-    made.receive_text("no JSON", now=8.0)
-    made.receive_audio(b"\x01", now=12.0)
-    assert made.tally.paused_seconds == 0.0
-
-
-def test_pauses_add_up() -> None:
-    made = session()
-    for at in (0.0, 20.0, 40.0):
-        made.receive_audio(b"\x01", now=at)
-        made.receive_text(KEEPALIVE, now=at + 5.0)
-        made.receive_audio(b"\x01", now=at + 10.0)
-    assert made.tally.paused_seconds == 30.0
-
-
-def _disconnect(made: Session) -> None:
-    made.receive_disconnect(1006, now=30.0)
-
-
-def _close_stream(made: Session) -> None:
-    made.receive_text(CLOSE_STREAM, now=30.0)
-
-
-def _time_out(made: Session) -> None:
-    made.handle_deadline(now=30.0)
-
-
-def _engine_failed(made: Session) -> None:
-    made.engine_event(EngineFailed("gone", 1.0), now=30.0)
-
-
-@pytest.mark.parametrize("end", [_disconnect, _close_stream, _time_out, _engine_failed])
-@pytest.mark.parametrize("timers", [Timers(), WITH_FIRST_RESPONSE])
-def test_a_pause_is_counted_up_to_however_the_session_ends(end: object, timers: Timers) -> None:
-    made = session(timers)
-    made.receive_audio(b"\x01", now=12.5)
-    made.receive_text(KEEPALIVE, now=16.5)
-    if timers is WITH_FIRST_RESPONSE:
-        made.receive_text(KEEPALIVE, now=24.5)
-    assert callable(end)
-    end(made)
-    assert made.state is not State.OPEN
-    assert made.tally.paused_seconds == 17.5
-    made.receive_disconnect(1006, now=90.0)
-    assert made.tally.paused_seconds == 17.5

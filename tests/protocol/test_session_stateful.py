@@ -40,9 +40,16 @@ STEPS = st.sampled_from([0.0, TICK, 1.0, 4.0, 5.0])
 class SessionMachine(RuleBasedStateMachine):
     """One session, told by a client, an engine and a clock that do as they please."""
 
-    @initialize(first_response=FLAGS, interim_results=FLAGS, opened_at=st.sampled_from([0.0, 1000.5]))
-    def open(self, first_response: bool, interim_results: bool, opened_at: float) -> None:
+    @initialize(
+        first_response=FLAGS,
+        interim_results=FLAGS,
+        opened_at=st.sampled_from([0.0, 1000.5]),
+        patience=st.sampled_from([0, 10, 30]),
+    )
+    def open(self, first_response: bool, interim_results: bool, opened_at: float, patience: int) -> None:
         self.now = opened_at
+        self.patience = patience
+        self.steps = 0
         self.log: list[Action] = []
         self.fresh: list[Action] = []
         self.ended_by_pipeline = False
@@ -86,6 +93,10 @@ class SessionMachine(RuleBasedStateMachine):
             self.it_is_over()
         return self.fresh
 
+    def may_end(self) -> bool:
+        """Most acts end a stream: without patience, few would live long enough to see a window."""
+        return self.steps >= self.patience or self.phase is not State.OPEN
+
     # ---- the client ----
 
     @rule(data=SOUNDS)
@@ -117,6 +128,7 @@ class SessionMachine(RuleBasedStateMachine):
         assert answers == ([Error] if was is State.OPEN else [])
         self.client_said_something()
 
+    @precondition(may_end)
     @rule(empty_binary=FLAGS)
     def client_ends_the_stream(self, empty_binary: bool) -> None:
         was = self.phase
@@ -128,6 +140,7 @@ class SessionMachine(RuleBasedStateMachine):
         if was is State.OPEN:
             self.flushing_began()
 
+    @precondition(may_end)
     @rule(code=st.sampled_from([1000, 1001, 1006]))
     def client_leaves(self, code: int) -> None:
         self.session.receive_disconnect(code, now=self.now)
@@ -143,8 +156,11 @@ class SessionMachine(RuleBasedStateMachine):
         self.ends["idle"] = None
 
     @precondition(lambda self: self.held)
-    @rule()
-    def reading_goes_on(self) -> None:
+    @rule(after=STEPS, woken=FLAGS)
+    def reading_goes_on(self, after: float, woken: bool) -> None:
+        self.now += after
+        if woken:
+            self.wake()
         self.session.resume_idle(now=self.now)
         self.held = False
         if self.phase is State.OPEN:
@@ -176,7 +192,7 @@ class SessionMachine(RuleBasedStateMachine):
         self.ended_by_pipeline = True
         self.tell(Drained(seconds))
 
-    @precondition(lambda self: not self.ended_by_pipeline)
+    @precondition(lambda self: not self.ended_by_pipeline and self.may_end())
     @rule(event=st.sampled_from([AudioRefused("why", 0.0), EngineFailed("why", 1.0)]))
     def engine_gives_up(self, event: StreamEvent) -> None:
         self.ended_by_pipeline = True
@@ -213,6 +229,10 @@ class SessionMachine(RuleBasedStateMachine):
             assert actions == []
 
     # ---- laws ----
+
+    @invariant()
+    def a_step_is_counted(self) -> None:
+        self.steps += 1
 
     @invariant()
     def the_deadline_is_the_first_end_of_a_window(self) -> None:
@@ -267,7 +287,7 @@ TestSession.settings = settings(max_examples=250, stateful_step_count=30)
 def test_the_machine_drives_a_real_session() -> None:
     """A machine whose first step fails to open would prove nothing."""
     machine = SessionMachine()
-    machine.open(first_response=True, interim_results=True, opened_at=0.0)
+    machine.open(first_response=True, interim_results=True, opened_at=0.0, patience=0)
     assert isinstance(machine.session, Session)
     machine.time_passes_to_an_edge(window="idle", edge=0.0, woken=True)
     assert machine.session.state is State.FLUSHING

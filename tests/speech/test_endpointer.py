@@ -44,11 +44,9 @@ def test_speech_begins_at_the_onset_threshold_and_not_just_below() -> None:
 def test_confirmed_speech_goes_on_down_to_the_release_threshold() -> None:
     ear = Endpointer()
     listen(ear, 0.9, 0.9, 0.9, RELEASE, RELEASE)
-    assert ear.speaking
-    assert ear.speech_end == 5 * FRAME
+    assert (ear.speaking, ear.speech_end, ear.silence) == (True, 5 * FRAME, 0)
     listen(ear, RELEASE - 0.001)
-    assert not ear.speaking
-    assert (ear.speech_end, ear.silence) == (5 * FRAME, FRAME)
+    assert (ear.speaking, ear.speech_end, ear.silence) == (False, 5 * FRAME, FRAME)
 
 
 def test_the_lower_threshold_is_for_confirmed_speech_only() -> None:

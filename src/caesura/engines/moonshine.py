@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,9 +34,11 @@ SHORTEST_S = 0.1
 """Audio shorter than this says nothing."""
 
 TOKENS_PER_SECOND = 6.5
-"""The decoder is stopped when it wrote more than this; speech gives 2 to 4.5."""
+SPARE_TOKENS = 3
+"""The decoder is stopped when it wrote as many per second, and these; speech gives 2 to 4.5 a second."""
 
 _FIRST, _END = 1, 2
+_TOKENS = 32_768
 _FILES = ("encoder_model.ort", "decoder_model_merged.ort", "tokenizer.bin")
 # What the decoder remembers of its own tokens, and of the audio.
 _OWN = [f"past_key_values.{layer}.decoder.{kind}" for layer in range(6) for kind in ("key", "value")]
@@ -45,7 +48,7 @@ _INSTALL = '`pip install "caesura[server]"` installs it'
 
 
 def load() -> MoonshineEngine:
-    """Loads networks, vocabulary and aligner: about 0.7 s and 130 MiB.
+    """Loads networks, vocabulary and aligner: about 0.5 s and 130 MiB.
 
     Raises:
         EngineError: a package or model file is missing or cannot be read; the message says what to install.
@@ -144,11 +147,11 @@ class _Network:
 
     def read(self, audio: Samples, draft: Sequence[int]) -> _Reading:
         # Greedy. `draft` is believed as far as one pass of the decoder would have written the same.
-        limit = max(1, int(audio.size / SAMPLE_RATE * TOKENS_PER_SECOND))
+        limit = int(audio.size / SAMPLE_RATE * TOKENS_PER_SECOND) + SPARE_TOKENS
         mask = np.ones((1, audio.size), dtype=np.int64)
         (states,) = self._encoder.run(None, {"input_values": audio[None], "attention_mask": mask})
         decoding = _Decoding(self._decoder, states, mask)
-        tokens, probabilities = decoding.begin(draft[: limit - 1])
+        tokens, probabilities = decoding.begin(_believable(draft)[: limit - 1])
         while tokens[-1] != _END and len(tokens) < limit:
             token, probability = decoding.step(tokens[-1])
             tokens.append(token)
@@ -193,6 +196,11 @@ class _Decoding:
         self._cache = dict(zip(kept, cached, strict=True))
         first: NDArray[np.float32] = logits[0]
         return first
+
+
+def _believable(draft: Sequence[int]) -> list[int]:
+    # Up to the first number that stands for no text: the decoder refuses numbers that it does not have.
+    return list(takewhile(lambda token: _END < token < _TOKENS, draft))
 
 
 def _probability(logits: NDArray[np.float32], token: int) -> float:

@@ -91,9 +91,7 @@ def _say_integer(text: str) -> list[Reading]:
         ways += [_one_by_one(digits), _one_by_one(digits, zero="oh")]
     if digits[0] == "0" and len(digits) > 1:
         ways.append(ways.pop(0))
-    if "and" in ways[0] or "and" in ways[-1]:
-        ways += [tuple(word for word in way if word != "and") for way in ways if "and" in way]
-    return ways
+    return ways + [tuple(word for word in way if word != "and") for way in ways if "and" in way]
 
 
 def _say_decimal(text: str) -> list[Reading]:

@@ -1,7 +1,9 @@
 """Work that must not run on the event loop in, its results back on the loop out: one thread for all streams.
 
 Decoding and voice activity take tens of microseconds a message: too long for the loop when many streams talk, too
-short to be worth a process. One thread, fed by a queue, costs one wake-up for as much as has come meanwhile.
+short to be worth a process. One thread, fed by a queue, costs one wake-up for as much as has come meanwhile. Small
+pieces of all streams are gathered for a moment and heard one after the other: a network that has just run for one
+stream runs more than twice as fast for the next (its weights are still in the cache).
 """
 
 from __future__ import annotations
@@ -16,13 +18,19 @@ Work = Callable[[], Callable[[], None]]
 """Runs on the thread and returns what is to be called on the loop; must not raise."""
 
 
-class Ears:
-    """The listening thread. `start` it inside a running loop; `do` and `stop` are called on the loop's thread.
+GATHER_S = 0.08
+"""How long small pieces may wait for others: less than the engine needs, more than one message of 20-50 ms."""
 
-    The queue is bounded by its users: each stream has at most one piece of work out.
+
+class Ears:
+    """The listening thread. `start` it inside a running loop; everything else is called on that loop's thread.
+
+    The queue is bounded by its users: each stream has at most one piece of work out. `gather_s` 0 gathers nothing.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, gather_s: float = GATHER_S) -> None:
+        self._gather_s = gather_s
+        self._soon: list[Callable[[], None]] = []
         self._queue: queue.SimpleQueue[Work | None] = queue.SimpleQueue()
         self._done: list[Callable[[], None]] = []
         self._lock = threading.Lock()
@@ -46,6 +54,20 @@ class Ears:
     def do(self, work: Work) -> None:
         """Have `work` done."""
         self._queue.put(work)
+
+    def soon(self, call: Callable[[], None]) -> None:
+        """Call `call` together with those of the other streams, in a moment."""
+        if self._loop is None or not self._gather_s:
+            call()
+            return
+        self._soon.append(call)
+        if len(self._soon) == 1:
+            self._loop.call_later(self._gather_s, self._call_gathered)
+
+    def _call_gathered(self) -> None:
+        calls, self._soon = self._soon, []
+        for call in calls:
+            call()
 
     def _work(self) -> None:
         while (work := self._queue.get()) is not None:

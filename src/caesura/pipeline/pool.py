@@ -39,7 +39,6 @@ class _Seat:
         self.started: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.ticket: Ticket | None = None
         """What its worker is doing and somebody still waits for."""
-        self.limit: asyncio.Timeout | None = None
         self.waiter: asyncio.Future[None] | None = None
         self.setbacks = 0
         """Workers in a row that answered nothing."""
@@ -59,14 +58,6 @@ class _Seat:
             return 0.0
         return min(_FIRST_BACKOFF_S * 2.0 ** min(self.setbacks - 2, 10), _LONGEST_BACKOFF_S)
 
-    def hurry(self, within_s: float) -> None:
-        """Nobody waits for its job any more; the worker may still finish it in that time."""
-        self.ticket = None
-        if self.limit is not None and not self.limit.expired():
-            soon = asyncio.get_running_loop().time() + within_s
-            until = self.limit.when()
-            self.limit.reschedule(soon if until is None else min(until, soon))
-
 
 class EnginePool:
     """Worker processes of one engine, and the jobs that wait for them.
@@ -82,7 +73,6 @@ class EnginePool:
         workers: int,
         job_timeout_s: float = 30.0,
         attempts: int = 3,
-        cancel_grace_s: float = 0.8,
         start_timeout_s: float = 120.0,
     ) -> None:
         """Starts nothing.
@@ -92,7 +82,6 @@ class EnginePool:
             workers: how many processes, 1 or more; each is about one core and one loaded model.
             job_timeout_s: a worker that takes longer for one job is replaced.
             attempts: how often a job is tried before it is given up, 1 or more.
-            cancel_grace_s: how long a worker may go on with a job that was cancelled before it is replaced.
             start_timeout_s: how long a worker may take to load its engine.
 
         Raises:
@@ -105,7 +94,6 @@ class EnginePool:
         self._workers = workers
         self._job_timeout_s = job_timeout_s
         self._attempts = attempts
-        self._cancel_grace_s = cancel_grace_s
         self._start_timeout_s = start_timeout_s
         self._schedule = Schedule()
         self._seats: list[_Seat] = []
@@ -189,12 +177,12 @@ class EnginePool:
     def cancel(self, owner: Hashable) -> None:
         """Forgets the jobs of `owner`: those that wait are dropped, the answers of running ones discarded.
 
-        A worker that is still busy with one after the grace is replaced.
+        A worker that is busy with one finishes it: that takes less than to load the engine again.
         """
         self._schedule.remove(owner)
         for seat in self._seats:
             if seat.ticket is not None and seat.ticket.owner == owner:
-                seat.hurry(self._cancel_grace_s)
+                seat.ticket = None
 
     async def _keep(self, seat: _Seat) -> None:
         """Keeps a worker in `seat` until this is cancelled, or the very first cannot start."""
@@ -254,11 +242,10 @@ class EnginePool:
         outcome: Transcribed | Failed
         fault: str | None = None
         try:
-            async with asyncio.timeout(self._job_timeout_s) as seat.limit:
+            async with asyncio.timeout(self._job_timeout_s):
                 outcome = await worker.transcribe(ticket.job)
         except TimeoutError:
-            given_up = f"a job was not done in {self._job_timeout_s:g} s"
-            fault = given_up if seat.wanted else "it was busy for a stream that has gone"
+            fault = f"a job was not done in {self._job_timeout_s:g} s"
         except ConnectionError:
             fault = "it ended in the middle of a job"
         except Exception:
@@ -268,8 +255,7 @@ class EnginePool:
             outcome = Failed(fault)
         else:
             seat.setbacks = 0
-        wanted = seat.wanted
-        seat.ticket = None
+        wanted, seat.ticket = seat.ticket is ticket, None
         if wanted:
             self._conclude(ticket, outcome)
         return fault

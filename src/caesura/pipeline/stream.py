@@ -28,6 +28,9 @@ from caesura.speech.vad import SileroModel, SileroVad
 
 BATCH_BYTES = 128 * 1024
 """What goes to the ears at once; a larger message goes alone."""
+SMALL_BYTES = 16 * 1024
+"""Less than this waits a moment for more, unless a mark came behind it."""
+SMALL_MESSAGES = 64
 ROOM_BYTES = 256 * 1024
 """Undecoded bytes beyond which a stream is full."""
 ROOM_S = 30.0
@@ -84,6 +87,7 @@ class Stream:
         self._items: deque[_Item] = deque()
         self._bytes = 0
         self._busy = False
+        self._gathering = False
         self._ending = False
         self._over = False
         self._refusal: str | None = None
@@ -94,9 +98,19 @@ class Stream:
     # ---- what came ----
 
     def feed(self, data: bytes) -> None:
-        """Take the next bytes of audio, one message as it came."""
+        """Take the next bytes of audio, one message as it came; they are dropped once the audio is over."""
+        if self._over or self._ending:
+            return
         self._items.append(data)
         self._bytes += len(data)
+        if self._bytes >= SMALL_BYTES or len(self._items) >= SMALL_MESSAGES:
+            self._pump()
+        elif not self._busy and not self._gathering:
+            self._gathering = True
+            self._ears.soon(self._gathered)
+
+    def _gathered(self) -> None:
+        self._gathering = False
         self._pump()
 
     def flush(self, channel: int | None) -> None:
@@ -141,7 +155,8 @@ class Stream:
     async def room(self) -> None:
         """Wait until the stream is not full."""
         while self.full:
-            self._room = asyncio.Event()
+            if self._room is None:
+                self._room = asyncio.Event()
             await self._room.wait()
 
     def _wake(self) -> None:
@@ -207,14 +222,20 @@ class Stream:
             refusal = str(error)
         except Exception as error:  # noqa: BLE001  # one stream's decoder must not take the thread of all streams down
             refusal = f"{type(error).__name__} in the decoder"
-        pieces = [piece for piece in pieces if piece.shape[1]]
         heard: _Heard = []
-        if pieces:
-            samples = pieces[0] if len(pieces) == 1 else np.concatenate(pieces, axis=1)
-            while len(self._vads) < len(samples):
-                self._vads.append(SileroVad(self._vad))
-            heard = [(row, vad.hear(row)) for row, vad in zip(samples, self._vads, strict=True)]
+        try:
+            heard = self._judged([piece for piece in pieces if piece.shape[1]])
+        except Exception as error:  # noqa: BLE001  # nor must its voice activity
+            refusal = refusal or f"{type(error).__name__} in voice activity detection"
         return partial(self._heard, heard, refusal, last)
+
+    def _judged(self, pieces: list[Samples]) -> _Heard:
+        if not pieces:
+            return []
+        samples = pieces[0] if len(pieces) == 1 else np.concatenate(pieces, axis=1)
+        while len(self._vads) < len(samples):
+            self._vads.append(SileroVad(self._vad))
+        return [(row, vad.hear(row)) for row, vad in zip(samples, self._vads, strict=True)]
 
     # ---- back on the loop's thread ----
 
@@ -236,9 +257,14 @@ class Stream:
         self._wake()
 
     def _open(self, count: int) -> None:
-        self._tell(AudioFound(count))
+        self._say(AudioFound(count))
         for index in range(len(self._channels), count):
-            self._channels.append(Channel(index, self._hearing, _Desk(self, index), self._tell))
+            self._channels.append(Channel(index, self._hearing, _Desk(self, index), self._say))
+
+    def _say(self, event: StreamEvent) -> None:
+        # Whoever is told may close the stream at once, in the middle of what else there is to tell.
+        if not self._over:
+            self._tell(event)
 
     def _answered(self, answer: Callable[[Hypothesis], None], result: Hypothesis | Lost) -> None:
         if self._over:
@@ -271,7 +297,8 @@ class _Desk:
         self._owner = (id(stream), index)
 
     def submit(self, job: SegmentJob, answer: Callable[[Hypothesis], None]) -> None:
-        self._stream._pool.submit(self._owner, job, partial(self._stream._answered, answer))
+        if not self._stream._over:
+            self._stream._pool.submit(self._owner, job, partial(self._stream._answered, answer))
 
     def cancel(self) -> None:
         self._stream._pool.cancel(self._owner)

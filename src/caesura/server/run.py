@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import socket
 import sys
@@ -15,6 +16,8 @@ from caesura.server.auth import check_exposure
 from caesura.server.handshake import HandshakeProtocol, RefusalsAreAnswers
 from caesura.server.service import Service
 from caesura.server.settings import Settings
+
+_log = logging.getLogger("caesura.server")
 
 TCP_STALL_MS = 30_000
 """A peer that acknowledges nothing for so long is gone: the kernel then cuts the connection."""
@@ -30,6 +33,8 @@ def serve(settings: Settings, *, on_ready: Callable[[str], None] | None = None) 
     load); both say what to do.
     """
     check_exposure(settings)
+    _allow_open_files(settings.max_sessions)
+    service = Service(settings)
     listener = _listener(settings)
     host, port = listener.getsockname()[:2]
     url = f"ws://{f'[{host}]' if ':' in host else host}:{port}/v1/listen"
@@ -40,7 +45,7 @@ def serve(settings: Settings, *, on_ready: Callable[[str], None] | None = None) 
         server.should_exit = True
 
     app = create_app(
-        Service(settings),
+        service,
         on_ready=lambda: on_ready(url) if on_ready is not None else None,
         on_failure=failed,
     )
@@ -74,18 +79,37 @@ def uvicorn_config(app: object, settings: Settings) -> uvicorn.Config:
     )
 
 
+def _allow_open_files(sessions: int) -> None:
+    """Each session is an open file; the usual soft limit of 1024 is far below what a server holds."""
+    if sys.platform == "win32":
+        return
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = sessions + 256
+    if hard != resource.RLIM_INFINITY:
+        wanted = min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    if wanted < sessions + 256:
+        _log.warning("only %d open files are allowed: not all of %d sessions fit; raise `ulimit -n`", wanted, sessions)
+
+
 def _listener(settings: Settings) -> socket.socket:
-    try:
-        info = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-        listener = socket.socket(info[0], info[1])
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if hasattr(socket, "TCP_USER_TIMEOUT"):
-            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, TCP_STALL_MS)
-        listener.bind(info[4])
-        listener.listen(2048)
-    except OSError as error:
-        raise UsageError(
-            f"cannot listen on {settings.host} port {settings.port}: {error.strerror or error}; "
-            "choose another --host or --port (0 takes a free one)"
-        ) from error
+    with contextlib.ExitStack() as failed:
+        try:
+            info = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+            listener = failed.enter_context(socket.socket(info[0], info[1]))
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if hasattr(socket, "TCP_USER_TIMEOUT"):
+                listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, TCP_STALL_MS)
+            listener.bind(info[4])
+            listener.listen(2048)
+        except OSError as error:
+            raise UsageError(
+                f"cannot listen on {settings.host} port {settings.port}: {error.strerror or error}; "
+                "choose another --host or --port (0 takes a free one)"
+            ) from error
+        failed.pop_all()
     return listener

@@ -8,7 +8,6 @@ from typing import Final
 
 import numpy as np
 import onnxruntime
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from caesura.errors import InternalError, UsageError
@@ -104,14 +103,23 @@ class SileroVad:
         frames = (len(heard) - _CONTEXT) // FRAME
         # A copy, for a view would keep the whole of a large chunk alive.
         self._held = heard[frames * FRAME :].copy() if frames else heard
-        return self._judge(sliding_window_view(heard, _ROW)[::FRAME]) if frames else np.empty(0, np.float32)
+        return self._judge(_rows(heard, frames)) if frames else np.empty(0, np.float32)
 
     def _judge(self, rows: Floats) -> Floats:
         h = np.zeros(_STATE_SHAPE, np.float32) if self._h is None else self._h
         c = np.zeros(_STATE_SHAPE, np.float32) if self._c is None else self._c
         told = []
         for at in range(0, len(rows), _ROWS_AT_ONCE):
-            piece, h, c = self._model.judge(np.ascontiguousarray(rows[at : at + _ROWS_AT_ONCE]), h, c)
+            piece, h, c = self._model.judge(rows[at : at + _ROWS_AT_ONCE], h, c)
             told.append(piece)
         self._h, self._c = h, c
         return told[0] if len(told) == 1 else np.concatenate(told)
+
+
+def _rows(heard: Floats, frames: int) -> Floats:
+    """Each frame with the context before it; twice as fast as a strided view and its copy."""
+    rows = np.empty((frames, _ROW), np.float32)
+    rows[:, _CONTEXT:] = heard[_CONTEXT : _CONTEXT + frames * FRAME].reshape(frames, FRAME)
+    rows[0, :_CONTEXT] = heard[:_CONTEXT]
+    rows[1:, :_CONTEXT] = rows[:-1, FRAME:]
+    return rows

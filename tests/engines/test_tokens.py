@@ -1,0 +1,69 @@
+"""The vocabulary reader: pieces as the file lays them out, words as a reader sees them."""
+
+from __future__ import annotations
+
+import pytest
+
+from caesura.engines.tokens import PrintedWord, Vocabulary
+
+PIECES = [
+    b"<unk>",
+    b"<s>",
+    b"</s>",
+    "\u2581Hello".encode(),
+    b",",
+    "\u2581wor".encode(),
+    b"ld",
+    b"\xc3",
+    b"\xa9",
+    b"\n",
+    b"<<ST_7>>",
+    b"<0x41>",
+    "\u2581\u2581".encode(),
+    "a\u2581b".encode(),
+]
+
+
+@pytest.fixture
+def vocabulary() -> Vocabulary:
+    return Vocabulary(PIECES)
+
+
+def test_a_file_of_short_and_long_pieces_is_read_whole() -> None:
+    """A length of 128 or more takes two bytes, low part first."""
+    long = b"x" * 300
+    data = b"\x02ab" + bytes([300 % 128 + 128, 300 // 128]) + long + b"\x00" + b"\x01c"
+    vocabulary = Vocabulary.parse(data)
+    assert len(vocabulary) == 4
+    assert vocabulary.text([0, 1, 2, 3]) == "ab" + "x" * 300 + "c"
+
+
+@pytest.mark.parametrize("data", [b"\x05abc", b"\x01a\x90", b"\x81\x02ab"])
+def test_a_file_that_is_cut_short_says_where(data: bytes) -> None:
+    with pytest.raises(ValueError, match="tokenizer data end at byte"):
+        Vocabulary.parse(data)
+
+
+def test_words_know_the_tokens_that_made_them(vocabulary: Vocabulary) -> None:
+    assert vocabulary.words([3, 4, 5, 6]) == [PrintedWord("Hello,", (0, 1)), PrintedWord("world", (2, 3))]
+
+
+def test_byte_tokens_are_put_together_as_utf_8(vocabulary: Vocabulary) -> None:
+    assert vocabulary.text([5, 7, 8]) == "woré"
+
+
+def test_half_a_letter_is_left_out(vocabulary: Vocabulary) -> None:
+    assert vocabulary.text([5, 7]) == "wor"
+    assert vocabulary.words([7]) == []
+
+
+def test_special_tokens_and_numbers_outside_print_nothing(vocabulary: Vocabulary) -> None:
+    assert vocabulary.words([1, 0, 10, 2, 99, -1]) == []
+
+
+def test_written_out_bytes_line_ends_and_double_blanks(vocabulary: Vocabulary) -> None:
+    assert vocabulary.text([11, 9, 3, 12, 5]) == "A Hello wor"
+
+
+def test_a_token_across_two_words_counts_for_both(vocabulary: Vocabulary) -> None:
+    assert vocabulary.words([13]) == [PrintedWord("a", (0,)), PrintedWord("b", (0,))]

@@ -1,0 +1,66 @@
+"""Starting a server: what is refused, and with which sentence."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import threading
+import urllib.request
+
+import pytest
+
+from caesura.errors import EngineError, UsageError
+from caesura.server.run import serve
+from caesura.server.settings import Settings
+
+
+def test_an_open_address_without_keys_is_refused_at_start() -> None:
+    """The sentence says what to do."""
+    with pytest.raises(UsageError, match=r"0\.0\.0\.0.*--key.*--no-auth"):
+        serve(Settings(host="0.0.0.0", engine="scripted"))
+
+
+def test_a_port_that_is_taken_is_named() -> None:
+    """And what to do about it."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(UsageError, match=rf"port {port}.*--port"):
+            serve(Settings(port=port, engine="scripted"))
+
+
+def test_an_unknown_engine_is_named() -> None:
+    """Before anything is started."""
+    with pytest.raises(UsageError, match="no engine is called 'nonesuch'"):
+        serve(Settings(port=0, engine="nonesuch"))
+
+
+def test_an_engine_that_does_not_load_ends_the_server_with_its_own_sentence() -> None:
+    """Not a server that refuses everybody for ever."""
+    with pytest.raises(EngineError, match="the model file is missing; install it"):
+        serve(Settings(port=0, engine="tests.server.failing_engine:SPEC", workers=1))
+
+
+def test_a_server_says_where_it_is_and_stops_on_a_signal() -> None:
+    """`on_ready` gets the live URL, once sessions are taken; SIGTERM ends `serve`."""
+    said: list[str] = []
+
+    def ready(url: str) -> None:
+        said.append(url)
+        threading.Thread(target=look, args=(url,)).start()
+
+    def look(url: str) -> None:
+        http = url.replace("ws://", "http://").replace("/v1/listen", "/readyz")
+        with urllib.request.urlopen(http) as answer:
+            said.append(answer.read().decode())
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    # uvicorn raises the signal again when it is done, for whoever started it.
+    before = signal.signal(signal.SIGTERM, lambda *_: None)
+    try:
+        serve(Settings(port=0, engine="scripted", workers=1), on_ready=ready)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert said[0].startswith("ws://127.0.0.1:")
+    assert said[0].endswith("/v1/listen")
+    assert '"ready":true' in said[1]

@@ -1,0 +1,32 @@
+"""What all connections share: what really runs, and when it is ready."""
+
+from __future__ import annotations
+
+import asyncio
+
+from caesura.engines.registry import engine_info
+from caesura.server.service import Service, model_info
+from caesura.server.settings import Settings
+
+
+def test_the_same_engine_has_the_same_uuid_everywhere() -> None:
+    """Names and versions tell engines apart; nothing else goes into the id."""
+    one, two = model_info(engine_info("scripted")), model_info(engine_info("scripted"))
+    assert one == two
+    assert one.uuid != model_info(engine_info("moonshine")).uuid
+    assert model_info(engine_info("moonshine")).name == "moonshine-tiny-en"
+
+
+def test_a_service_is_ready_between_start_and_stop() -> None:
+    """Constructing one starts nothing."""
+
+    async def main() -> None:
+        service = Service(Settings(engine="scripted", workers=1))
+        assert not service.ready
+        await service.start()
+        assert service.ready
+        assert len(service.pool.pids) == 1
+        await service.stop()
+        assert not service.ready
+
+    asyncio.run(main())
