@@ -148,8 +148,8 @@ class Bench:
             await asyncio.sleep(0.001)
 
     async def quiet(self, *streams: Stream) -> None:
-        """Until nothing is on its way to or from the listening thread."""
-        await self.until(lambda: not any(stream._busy or stream._items for stream in streams))
+        """Until nothing is on its way to or from the listening thread, but for what waits for the engine."""
+        await self.until(lambda: not any(stream._busy or (stream._items and not stream._behind) for stream in streams))
         await asyncio.sleep(0)
 
     async def heard_in(
@@ -591,6 +591,26 @@ def test_nobody_waits_for_room_in_a_stream_that_is_over(give_up: str) -> None:
             bench.pool.lose("gone")
         await asyncio.gather(*waiting)
         assert not full(stream)
+
+    play(scenario, prompt=False)
+
+
+def test_a_large_message_is_heard_in_pieces_and_no_faster_than_the_engine_follows() -> None:
+    """However much audio a few bytes decode to: what is kept of it stays bounded."""
+
+    async def scenario(bench: Bench) -> None:
+        stream = bench.stream(longest_s=2.0)
+        stream.feed(voice(200.0))
+        await bench.quiet(stream)
+        assert full(stream)
+        kept = max(channel.pending_s for channel in stream._channels)
+        assert 32.0 < kept < 36.0
+        assert stream.seconds < 36.0
+        bench.pool.prompt = True
+        bench.pool.answer_all()
+        stream.end()
+        assert await bench.over() == Drained(200.0)
+        assert bench.said() == [f"w{n}" for n in range(400)]
 
     play(scenario, prompt=False)
 

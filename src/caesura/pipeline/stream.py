@@ -16,7 +16,7 @@ from typing import Protocol, assert_never
 import numpy as np
 from numpy.typing import NDArray
 
-from caesura.audio.format import AudioFormat
+from caesura.audio.format import AudioFormat, Encoding
 from caesura.audio.stream import AudioStream
 from caesura.engines.base import Hypothesis, Samples, SegmentJob
 from caesura.errors import BadAudio
@@ -26,8 +26,8 @@ from caesura.pipeline.ears import Ears
 from caesura.pipeline.pool import Answer, Lost
 from caesura.speech.vad import SileroModel, SileroVad
 
-BATCH_BYTES = 128 * 1024
-"""What goes to the ears at once; a larger message goes alone."""
+BATCH_BYTES = 64 * 1024
+"""What goes to the ears at once; a larger message is heard in pieces, for a few bytes may decode to much audio."""
 SMALL_BYTES = 16 * 1024
 """Less than this waits a moment for more, unless a mark came behind it."""
 SMALL_MESSAGES = 64
@@ -79,6 +79,8 @@ class Stream:
     ) -> None:
         self._audio = AudioStream(audio, split=split)
         self._declared = audio.channels if split and audio.encoding is not None else 1
+        self._packets = audio.encoding is Encoding.OPUS
+        """A message is a packet, and cannot be cut."""
         self._hearing = hearing
         self._vad = vad
         self._ears = ears
@@ -101,7 +103,10 @@ class Stream:
         """Take the next bytes of audio, one message as it came; they are dropped once the audio is over."""
         if self._over or self._ending:
             return
-        self._items.append(data)
+        if self._packets or len(data) <= BATCH_BYTES:
+            self._items.append(data)
+        else:
+            self._items.extend(data[at : at + BATCH_BYTES] for at in range(0, len(data), BATCH_BYTES))
         self._bytes += len(data)
         if self._bytes >= SMALL_BYTES or len(self._items) >= SMALL_MESSAGES:
             self._pump()
@@ -149,8 +154,12 @@ class Stream:
         """Whether more audio should wait: decoding or the engine is behind."""
         if self._over or self._ending:
             return False
+        return self._bytes > ROOM_BYTES or self._behind
+
+    @property
+    def _behind(self) -> bool:
         pending = max((channel.pending_s for channel in self._channels), default=0.0)
-        return self._bytes > ROOM_BYTES or pending > self._hearing.max_segment_s + ROOM_S
+        return pending > self._hearing.max_segment_s + ROOM_S
 
     async def room(self) -> None:
         """Wait until the stream is not full."""
@@ -171,6 +180,8 @@ class Stream:
             item = self._items[0]
             match item:
                 case bytes():
+                    if self._behind:
+                        return
                     self._listen(self._batch())
                 case _Flush(channel):
                     self._items.popleft()
@@ -275,6 +286,7 @@ class Stream:
             return
         answer(result)
         self._drain()
+        self._pump()
         self._wake()
 
     def _drain(self) -> None:
