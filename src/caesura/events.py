@@ -9,8 +9,10 @@ from caesura.words import Word
 
 @dataclass(frozen=True, slots=True)
 class AudioFound:
-    """The first audio was decoded; comes before every event that names a channel,
-    and again should a container turn out to hold more of them than was known."""
+    """The first audio was decoded; comes before every event that names a channel.
+
+    It comes again should a container turn out to hold more of them than was known.
+    """
 
     channels: int
     """How many channels are transcribed apart (1 when they are mixed down)."""

@@ -174,7 +174,7 @@ def test_async_client_pauses_past_the_window_and_goes_on(scripted: Served) -> No
                 await asyncio.sleep(FRAME_S / SPEED)
             await live.send_finalize()
             async with asyncio.timeout(WAIT_S):
-                while not listener.finalized:  # noqa: ASYNC110  # the SDK has nothing to wait on
+                while not listener.finalized:  # the SDK has nothing to wait on
                     await asyncio.sleep(0.01)
                 await live.send_close_stream()
                 await listening

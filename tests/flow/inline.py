@@ -74,9 +74,13 @@ class Outcome:
         return metadata
 
 
-def flow(items: Iterable[bytes | str], query: str, *, engine: str = "scripted", loaded: Engine | None = None) -> Outcome:
+def flow(
+    items: Iterable[bytes | str], query: str, *, engine: str = "scripted", loaded: Engine | None = None
+) -> Outcome:
     """Send `items` (bytes: audio, str: control messages), then CloseStream, and collect what comes back."""
-    return asyncio.run(_flow([*items, '{"type":"CloseStream"}'], query, engine_info(engine), loaded or load_engine(engine)))
+    return asyncio.run(
+        _flow([*items, '{"type":"CloseStream"}'], query, engine_info(engine), loaded or load_engine(engine))
+    )
 
 
 async def _listened(ears: Ears) -> None:

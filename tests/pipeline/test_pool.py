@@ -59,7 +59,7 @@ class Stage:
 
     async def until(self, happened: Callable[[], bool]) -> None:
         """Waits for something that a worker or the pool does; the test's limit bounds it."""
-        while not happened():  # noqa: ASYNC110 - workers say what they do in files
+        while not happened():
             await asyncio.sleep(0.002)
 
     async def until_taken(self, *jobs: float) -> None:

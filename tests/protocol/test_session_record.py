@@ -79,7 +79,6 @@ def test_the_tally_of_a_whole_stream() -> None:
         keepalive_count=2,
         binary_control_suspects=1,
         paused_seconds=10.0,
-        audio_seconds=0.00375,
         channels=1,
         close_code=1000,
         close_reason="",

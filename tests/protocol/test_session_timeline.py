@@ -165,14 +165,14 @@ def test_9_close_stream_and_an_empty_binary_tell_the_rest_then_metadata_then_100
     assert play.session.tally.bytes_in == 7 * BYTES_PER_S
 
 
-def test_10_the_record_counts_audio_seconds_not_connection_seconds() -> None:
+def test_10_the_record_counts_audio_not_the_life_of_the_connection() -> None:
     play = Play()
     play.audio(0.0, 10.0)
     play.keep_alive(*PAUSED)
     play.audio(30.0, 5.0)
     play.text(35.0, CLOSE_STREAM)
     tally = play.session.tally
-    assert (tally.audio_seconds, tally.bytes_in) == (15.0, 15 * BYTES_PER_S)
+    assert tally.bytes_in == 15 * BYTES_PER_S
     assert (tally.paused_seconds, tally.keepalive_count) == (20.25, 4)
     assert (tally.channels, tally.close_code, tally.close_reason) == (1, 1000, "")
 

@@ -52,7 +52,8 @@ class SegmentJob:
     `audio`: float32 in -1..1, shape (n,), 16 kHz mono. `at`: stream seconds of its first sample (for
     engines that play a script, and for logs). `final`: the answer will not be revised. `draft`: an
     earlier hypothesis of audio that begins at the same sample and is a prefix of (or is) this audio;
-    an engine may verify it instead of starting anew. A final answer must not depend on it; an interim may, in near ties.
+    an engine may verify it instead of starting anew. A final answer must not depend on it; an interim
+    may, in near ties.
     """
 
     audio: Samples

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import queue
 import threading
 from collections.abc import Callable
@@ -17,6 +18,8 @@ from collections.abc import Callable
 Work = Callable[[], Callable[[], None]]
 """Runs on the thread and returns what is to be called on the loop; must not raise."""
 
+
+_log = logging.getLogger("caesura.pipeline")
 
 GATHER_S = 0.08
 """How long small pieces may wait for others: less than the engine needs, more than one message of 20-50 ms."""
@@ -31,9 +34,8 @@ class Ears:
     def __init__(self, gather_s: float = GATHER_S) -> None:
         self._gather_s = gather_s
         self._soon: list[Callable[[], None]] = []
-        self._queue: queue.SimpleQueue[Work | None] = queue.SimpleQueue()
-        self._done: list[Callable[[], None]] = []
-        self._lock = threading.Lock()
+        self._gathering: list[Work] | None = None
+        self._queue: queue.SimpleQueue[list[Work] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -53,10 +55,13 @@ class Ears:
 
     def do(self, work: Work) -> None:
         """Have `work` done."""
-        self._queue.put(work)
+        if self._gathering is not None:
+            self._gathering.append(work)
+        else:
+            self._queue.put([work])
 
     def soon(self, call: Callable[[], None]) -> None:
-        """Call `call` together with those of the other streams, in a moment."""
+        """Call `call` together with those of the other streams, in a moment; what they `do` is done in one go."""
         if self._loop is None or not self._gather_s:
             call()
             return
@@ -66,24 +71,27 @@ class Ears:
 
     def _call_gathered(self) -> None:
         calls, self._soon = self._soon, []
+        batch: list[Work] = []
+        self._gathering = batch
         for call in calls:
-            call()
+            try:
+                call()
+            except Exception:  # noqa: BLE001  # one stream's fault must not keep the others waiting
+                _log.exception("a stream could not be heard")
+        self._gathering = None
+        if batch:
+            self._queue.put(batch)
 
     def _work(self) -> None:
-        while (work := self._queue.get()) is not None:
-            after = work()
-            with self._lock:
-                self._done.append(after)
-                first = len(self._done) == 1
+        while (batch := self._queue.get()) is not None:
+            done = [work() for work in batch]
             loop = self._loop
             # A loop that is closing takes no more results; there is nobody left to hear them.
-            if first and loop is not None:
+            if loop is not None:
                 with contextlib.suppress(RuntimeError):
-                    loop.call_soon_threadsafe(self._deliver)
+                    loop.call_soon_threadsafe(self._deliver, done)
 
-    def _deliver(self) -> None:
-        with self._lock:
-            done, self._done = self._done, []
+    def _deliver(self, done: list[Callable[[], None]]) -> None:
         loop = asyncio.get_running_loop()
         for after in done:
             # Each in a call of its own: a fault in one stream must not swallow what the others are to be told.

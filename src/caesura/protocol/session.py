@@ -80,13 +80,12 @@ class Identity:
 
 @dataclass(slots=True)
 class Tally:
-    """What a session counted; seconds are of the `now` clock unless they say audio."""
+    """What a session counted; seconds are of the `now` clock."""
 
     bytes_in: int = 0
     keepalive_count: int = 0
     binary_control_suspects: int = 0
     paused_seconds: float = 0.0
-    audio_seconds: float = 0.0
     channels: int = 0
     close_code: int | None = None
     close_reason: str = ""
@@ -162,12 +161,12 @@ class Session:
             case _:
                 assert_never(message)
 
-    def receive_disconnect(self, code: int, *, now: float) -> None:
-        """The client is gone; nothing more can be said."""
+    def receive_disconnect(self, code: int, *, now: float, why: str = "the client closed") -> None:
+        """The client is gone, or cut off; nothing more can be said. `why` goes into the record."""
         if self._state is State.CLOSED:
             return
         self._end_pause(now)
-        self._closed(code, "the client closed")
+        self._closed(code, why)
 
     # ---- from our own reading ----
 
@@ -303,7 +302,6 @@ class Session:
 
     def _finish(self, close: Close, seconds: float, now: float) -> None:
         self._end_pause(now)
-        self.tally.audio_seconds = seconds
         heard = seconds > 0
         self._send(
             Metadata(

@@ -214,7 +214,7 @@ class LiveConnection:
 
     def _give_up(self, why: str) -> None:
         _log.warning("%s: the client stopped reading (%s), so the connection is cut", self._identity.request_id, why)
-        self._session.receive_disconnect(1006, now=self._loop.time())
+        self._session.receive_disconnect(1006, now=self._loop.time(), why=f"cut: {why}")
 
     # ---- the audio ----
 
