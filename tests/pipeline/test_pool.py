@@ -21,6 +21,8 @@ from caesura.errors import EngineError, UsageError
 from caesura.pipeline.pool import EnginePool, Lost
 from tests.pipeline import pool_engines
 
+pytestmark = pytest.mark.slow
+
 LIMIT_S = 30.0
 ENGINE = "tests.pipeline.pool_engines:commanded"
 

@@ -23,6 +23,8 @@ from caesura.pipeline.frames import Failed, Ready, Transcribed, encode
 from caesura.pipeline.process import WorkerProcess
 from tests.pipeline import pool_engines
 
+pytestmark = pytest.mark.slow
+
 LIMIT_S = 30.0
 
 

@@ -23,6 +23,7 @@ from tests.recordings import recording
 from tests.serving_inprocess import Serving, serving
 from tests.wire import CLOSE_STREAM, FINALIZE, KEEPALIVE, Line, open_line
 
+pytestmark = pytest.mark.slow
 LINEAR: dict[str, str | int | bool] = {"encoding": "linear16", "sample_rate": 16_000}
 UPGRADE = (
     b"GET /v1/listen?encoding=linear16&sample_rate=16000&interim_results=true HTTP/1.1\r\nHost: a\r\n"
