@@ -615,6 +615,29 @@ def test_a_large_message_is_heard_in_pieces_and_no_faster_than_the_engine_follow
     play(scenario, prompt=False)
 
 
+@pytest.mark.parametrize("step", ["hear", "_answered"])
+def test_our_own_mistake_ends_one_stream_aloud(step: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not silently, with audio that goes nowhere; the others go on."""
+
+    async def scenario(bench: Bench) -> None:
+        told: list[StreamEvent] = []
+        victim = bench.stream(tell=told.append)
+        victim.feed(voice(0.2))
+        await bench.quiet(victim)
+
+        def broken(*_: object) -> None:
+            raise ZeroDivisionError
+
+        monkeypatch.setattr(victim._channels[0], step, broken)
+        victim.feed(voice(1.0) + silence(1.0))
+        await bench.until(lambda: isinstance(told[-1], EngineFailed))
+        monkeypatch.undo()
+        assert await bench.heard_in(voice(1.0), 3200)
+        assert isinstance(told[-1], EngineFailed)
+
+    play(scenario)
+
+
 @pytest.mark.parametrize("endpointing_s", [0.3, 600.0, None])
 def test_a_stream_with_nothing_to_wait_for_is_never_full(endpointing_s: float | None) -> None:
     """However long the pause of an utterance: nobody would ever make room."""

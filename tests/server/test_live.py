@@ -303,6 +303,33 @@ def test_a_worker_killed_in_mid_utterance_loses_no_word(engine: str) -> None:
     served(main, engine=engine)
 
 
+def test_our_own_mistake_closes_one_session_with_1011(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whether it happens on a message of the client or on what was heard; the log says what it was."""
+
+    def broken(*_: object) -> str:
+        raise ZeroDivisionError("on purpose")
+
+    async def main(server: Serving) -> None:
+        for provoke in ("not json", speech()[:64_000]):
+            async with open_line(server.url, **LINEAR) as line:
+                monkeypatch.setattr("caesura.server.live.write_server_message", broken)
+                await line.socket.send(provoke)
+                await line.socket.send(FINALIZE)
+                await asyncio.wait_for(line.listen(), 20)
+                assert line.closed_with[0] == 1011
+            monkeypatch.undo()
+        async with open_line(server.url, **LINEAR) as line:
+            assert await whole(line, speech())
+        await ended(server, 3)
+        assert [record.close_code for record in server.service.records] == [1011, 1011, 1000]
+
+    with caplog.at_level(logging.ERROR):
+        served(main)
+    assert "on purpose" in caplog.text
+
+
 def test_pings_are_answered_and_hold_nothing() -> None:
     """The pong comes; the idle window ends all the same."""
 

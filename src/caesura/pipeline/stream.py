@@ -7,6 +7,7 @@ one batch of a stream at a time; everything else runs on the loop's thread and n
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ from caesura.pipeline.channel import Channel, Hearing
 from caesura.pipeline.ears import Ears
 from caesura.pipeline.pool import Answer, Lost
 from caesura.speech.vad import SileroModel, SileroVad
+
+_log = logging.getLogger("caesura.pipeline")
 
 BATCH_BYTES = 64 * 1024
 """What goes to the ears at once; a larger message is heard in pieces, for a few bytes may decode to much audio."""
@@ -252,8 +255,10 @@ class Stream:
 
     def _heard(self, heard: _Heard, refusal: str | None, last: bool) -> None:
         self._busy = False
-        if self._over:
-            return
+        if not self._over:
+            self._safely(partial(self._take, heard, refusal, last))
+
+    def _take(self, heard: _Heard, refusal: str | None, last: bool) -> None:
         if heard and len(self._channels) < len(heard):
             self._open(len(heard))
         for channel, (samples, voice) in zip(self._channels, heard, strict=False):
@@ -281,13 +286,27 @@ class Stream:
         if self._over:
             return
         if isinstance(result, Lost):
-            self.close()
-            self._tell(EngineFailed(result.reason, self.seconds))
-            return
+            self._fail(result.reason)
+        else:
+            self._safely(partial(self._go_on, answer, result))
+
+    def _go_on(self, answer: Callable[[Hypothesis], None], result: Hypothesis) -> None:
         answer(result)
         self._drain()
         self._pump()
         self._wake()
+
+    def _safely(self, step: Callable[[], None]) -> None:
+        try:
+            step()
+        except Exception:  # noqa: BLE001  # our own mistake ends this stream, aloud, and no other
+            _log.exception("a stream broke")
+            self._fail("a fault inside")
+
+    def _fail(self, reason: str) -> None:
+        if not self._over:
+            self.close()
+            self._tell(EngineFailed(reason, self.seconds))
 
     def _drain(self) -> None:
         if not self._ending or self._over or not all(channel.drained for channel in self._channels):

@@ -12,6 +12,7 @@ import logging
 from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import assert_never
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
@@ -20,7 +21,8 @@ from caesura.audio.format import AudioFormat, Encoding
 from caesura.events import Drained, StreamEvent
 from caesura.pipeline.channel import Hearing
 from caesura.pipeline.stream import Stream
-from caesura.protocol.actions import CloseSocket, EndAudio, FeedAudio, FlushAudio, Send, Warn
+from caesura.protocol.actions import Action, CloseSocket, EndAudio, FeedAudio, FlushAudio, Send, Warn
+from caesura.protocol.closing import NET_0000
 from caesura.protocol.codec import write_server_message
 from caesura.protocol.messages import Results, ServerMessage
 from caesura.protocol.options import ListenOptions
@@ -89,34 +91,49 @@ class LiveConnection:
     # ---- the three steps ----
 
     def _do(self, tell: Callable[[], None]) -> None:
-        tell()
-        self._act()
+        try:
+            tell()
+            self._act()
+        except Exception:  # noqa: BLE001  # our own mistake ends this session, aloud, and no other
+            self._broke()
         self._arm()
+
+    def _broke(self) -> None:
+        """The client is told by the code that makes it connect again, the log what it was."""
+        _log.exception("%s: the session broke", self._identity.request_id)
+        self._session.receive_disconnect(1011, now=self._loop.time(), why="a fault inside")
+        self._outbox.append(CloseSocket(NET_0000.code, NET_0000.reason))
+        self._written.set()
 
     def _act(self) -> None:
         # The pipeline may call back from inside an action; the outer loop takes what that added.
         if self._acting:
             return
         self._acting = True
-        while actions := self._session.actions():
-            for action in actions:
-                match action:
-                    case FeedAudio(data):
-                        self._hearing().feed(data)
-                    case FlushAudio(channel):
-                        self._hearing().flush(channel)
-                    case EndAudio():
-                        self._end_audio()
-                    case Send(message):
-                        self._post(message)
-                    case CloseSocket():
-                        self._outbox.append(action)
-                        self._written.set()
-                    case Warn(text):
-                        _log.warning("%s: %s", self._identity.request_id, text)
-                    case _:
-                        assert_never(action)
-        self._acting = False
+        try:
+            while actions := self._session.actions():
+                for action in actions:
+                    self._carry_out(action)
+        finally:
+            self._acting = False
+
+    def _carry_out(self, action: Action) -> None:
+        match action:
+            case FeedAudio(data):
+                self._hearing().feed(data)
+            case FlushAudio(channel):
+                self._hearing().flush(channel)
+            case EndAudio():
+                self._end_audio()
+            case Send(message):
+                self._post(message)
+            case CloseSocket():
+                self._outbox.append(action)
+                self._written.set()
+            case Warn(text):
+                _log.warning("%s: %s", self._identity.request_id, text)
+            case _:
+                assert_never(action)
 
     def _arm(self) -> None:
         """Keep the timer if it fires early anyway: a KeepAlive then costs no timer at all."""
@@ -138,7 +155,7 @@ class LiveConnection:
         deadline = self._session.next_deadline()
         now = self._loop.time()
         if deadline is not None and now >= deadline + GRACE_S:
-            self._do(lambda: self._session.handle_deadline(now=now))
+            self._do(partial(self._session.handle_deadline, now=now))
         else:
             self._arm()
 
@@ -150,16 +167,13 @@ class LiveConnection:
             message = await self._websocket.receive()
             now = self._loop.time()
             if message["type"] == "websocket.disconnect":
-                code = message.get("code", 1006)
-                self._do(lambda: session.receive_disconnect(code, now=now))  # noqa: B023  # called at once
+                self._do(partial(session.receive_disconnect, message.get("code", 1006), now=now))
                 return
             text = message.get("text")
             if text is not None:
-                session.receive_text(text, now=now)
+                self._do(partial(session.receive_text, text, now=now))
             else:
-                session.receive_audio(message["bytes"], now=now)
-            self._act()
-            self._arm()
+                self._do(partial(session.receive_audio, message["bytes"], now=now))
             if self._stream is not None and self._stream.full:
                 await self._wait_for_room(self._stream)
         # Closed by us: the writer says so, and ends this task when it has.
@@ -170,10 +184,10 @@ class LiveConnection:
         self._session.hold_idle()
         self._arm()
         await stream.room()
-        self._do(lambda: self._session.resume_idle(now=self._loop.time()))
+        self._do(partial(self._session.resume_idle, now=self._loop.time()))
 
     def _heard(self, event: StreamEvent) -> None:
-        self._do(lambda: self._session.engine_event(event, now=self._loop.time()))
+        self._do(partial(self._session.engine_event, event, now=self._loop.time()))
 
     # ---- out ----
 
