@@ -95,6 +95,10 @@ bench-accuracy: $(STAMP) ## word error rate of the live path against whole files
 bench-live: $(STAMP) ## latency and CPU of N live streams
 	$(PY) bench/live.py $(ARGS)
 
+.PHONY: bench-tail
+bench-tail: $(STAMP) ## how long the last words take after CloseStream
+	$(PY) bench/tail.py $(ARGS)
+
 .PHONY: bench-paused
 bench-paused: $(STAMP) ## cost of thousands of sessions held by KeepAlive
 	$(PY) bench/paused.py $(ARGS)

@@ -21,8 +21,8 @@ Work = Callable[[], Callable[[], None]]
 
 _log = logging.getLogger("caesura.pipeline")
 
-GATHER_S = 0.08
-"""How long small pieces may wait for others: less than the engine needs, more than one message of 20-50 ms."""
+GATHER_S = 0.1
+"""How long small pieces may wait for others: less than the engine needs, more than one message of 20 to 50 ms."""
 
 
 class Ears:

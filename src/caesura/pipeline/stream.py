@@ -85,6 +85,7 @@ class Stream:
         self._packets = audio.encoding is Encoding.OPUS
         """A message is a packet, and cannot be cut."""
         self._hearing = hearing
+        self._most_pending_s = hearing.max_segment_s + ROOM_S
         self._vad = vad
         self._ears = ears
         self._pool = pool
@@ -161,8 +162,7 @@ class Stream:
 
     @property
     def _behind(self) -> bool:
-        pending = max((channel.pending_s for channel in self._channels), default=0.0)
-        return pending > self._hearing.max_segment_s + ROOM_S
+        return any(channel.pending_s > self._most_pending_s for channel in self._channels)
 
     async def room(self) -> None:
         """Wait until the stream is not full."""

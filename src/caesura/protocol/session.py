@@ -228,8 +228,10 @@ class Session:
         """When `handle_deadline` wants to be called, on the `now` clock; None: not at all."""
         match self._state:
             case State.OPEN:
-                idle = None if self._idle_held else self._idle_from + self._timers.idle_s
-                return min((at for at in (idle, self._first_response_at) if at is not None), default=None)
+                if self._idle_held:
+                    return self._first_response_at
+                idle = self._idle_from + self._timers.idle_s
+                return idle if self._first_response_at is None else min(idle, self._first_response_at)
             case State.FLUSHING:
                 return self._drain_at
             case State.CLOSED:
