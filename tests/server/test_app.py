@@ -189,6 +189,19 @@ def test_the_other_routes() -> None:
     served(main)
 
 
+def test_a_websocket_elsewhere_is_refused_in_the_same_form() -> None:
+    """Not with a bare 403: the sentence says where to go."""
+
+    async def main(server: Serving) -> None:
+        for path in ("/v2/listen", "/", "/v1/status"):
+            status, headers, body = await refusal(server.url.replace("/v1/listen", path))
+            assert (status, body["err_code"]) == (404, "NOT_FOUND")
+            assert "/v1/listen" in body["err_msg"] == headers["dg-error"]
+            assert body["request_id"] == headers["dg-request-id"]
+
+    served(main)
+
+
 def test_not_ready_is_said() -> None:
     """While no engine worker is up, live connections get 503 and readyz says so."""
 

@@ -24,6 +24,7 @@ from caesura.server.request_id import new_request_id
 from caesura.server.service import Service
 
 NO_UPGRADE = Refusal(426, "UPGRADE_REQUIRED", "This is the live endpoint: connect to it with a WebSocket.")
+NOT_FOUND = Refusal(404, "NOT_FOUND", "No WebSocket is served here: live speech goes to /v1/listen.")
 NOT_LIVE = Refusal(
     501, "NOT_IMPLEMENTED", "Transcribing whole files by POST is not done by this server yet: stream them live."
 )
@@ -65,6 +66,9 @@ def create_app(
     async def listen(websocket: WebSocket) -> None:
         await _listen(websocket, service)
 
+    async def no_such_line(websocket: WebSocket) -> None:
+        await websocket.send_denial_response(_refused(NOT_FOUND))
+
     async def status(_: Request) -> Response:
         return _json(
             {
@@ -87,6 +91,7 @@ def create_app(
     return Starlette(
         routes=[
             WebSocketRoute("/v1/listen", listen),
+            WebSocketRoute("/{anywhere:path}", no_such_line),
             Route("/v1/listen", plain_listen, methods=["GET", "POST"]),
             Route("/v1/status", status),
             Route("/healthz", healthz),
