@@ -155,6 +155,44 @@ def test_a_client_that_stops_reading_is_cut_and_harms_nobody(
     assert "stopped reading" in caplog.text
 
 
+def test_a_client_that_reads_slowly_misses_interims_and_no_final(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The next interim says more; the log says how many were left out."""
+
+    async def main(server: Serving) -> None:
+        data = speech() * 2
+        async with open_line(server.url, **LINEAR, interim_results=True) as line:
+            expected = await whole(line, data, 32_000)
+            assert len(line.of("Results")) > len(line.finals)
+        monkeypatch.setattr("caesura.server.live.SHED_INTERIMS", 0)
+        async with open_line(server.url, **LINEAR, interim_results=True) as line:
+            assert await whole(line, data, 32_000) == expected
+            assert line.of("Results") == line.finals
+        await ended(server, 2)
+
+    with caplog.at_level(logging.WARNING):
+        served(main)
+    assert "interims left out" in caplog.text
+
+
+def test_what_waits_for_a_client_is_bounded_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond the bound the connection is cut, and the record says why."""
+    monkeypatch.setattr("caesura.server.live.OUTBOX_BYTES", 10)
+
+    async def main(server: Serving) -> None:
+        async with open_line(server.url, **LINEAR) as line:
+            await line.socket.send("not json")
+            await asyncio.wait_for(line.listen(), 10)
+            assert not line.messages
+        await ended(server)
+        (record,) = server.service.records
+        assert record.close_code == 1006
+        assert "wait to be sent" in record.close_reason
+
+    served(main)
+
+
 def test_thousands_of_one_byte_frames_are_audio_like_any_other() -> None:
     """16,000 frames of one byte each."""
 
