@@ -311,9 +311,9 @@ def test_without_endpointing_long_silence_is_no_endpoint_either() -> None:
     assert [each.endpoint for each in line.finals] == [False, False]
 
 
-def test_without_endpointing_a_flush_and_the_end_are_endpoints_still() -> None:
+def test_without_endpointing_only_a_flush_is_an_endpoint() -> None:
     line = Line(endpointing_s=None, prompt=True).rest(5).flush().rest(5).end()
-    assert [(each.endpoint, each.flushed) for each in line.finals] == [(True, True), (True, False)]
+    assert [(each.endpoint, each.flushed) for each in line.finals] == [(True, True), (False, False)]
 
 
 # ---- audio in large pieces ----
@@ -639,6 +639,19 @@ def test_a_gap_without_an_endpoint_names_the_end_of_the_last_word() -> None:
     line.rest(300)
     assert line.gaps == [0.6]
     assert line.texts[0] == "Hello"
+
+
+def test_half_a_word_heard_as_none_does_not_end_the_utterance() -> None:
+    """The next one has begun within the gap, and its first interim is empty: nobody stopped talking."""
+    late = word("late", 2.4, 2.7)
+    line = Line(HELLO, WORLD, late, interim_s=0.5, gap_s=1.0, prompt=True).rest(10).speak(20).rest(20)
+    assert [type(each) for each in line.told if isinstance(each, UtteranceEnded)] == []
+    # Speech again at 1.6 s, 0.7 s after "world."; interims up to 2.4 s say nothing.
+    line.speak(24)
+    assert any(each.words == () for each in line.interims)
+    line.speak(12).rest(10)
+    assert line.texts == ["Hello world.", "late"]
+    assert [each for each in line.told if isinstance(each, UtteranceEnded)] == []
 
 
 def test_noise_that_keeps_the_voice_detector_speaking_does_not_hide_the_gap() -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterable
 from typing import Any, cast
 
 import numpy as np
@@ -21,12 +21,13 @@ from caesura.engines.scripted import ScriptedEngine
 from caesura.errors import BadAudio
 from caesura.events import AudioFound, AudioRefused, Drained, EngineFailed, Heard, SpeechBegan, StreamEvent
 from caesura.pipeline import stream as stream_module
-from caesura.pipeline.channel import Hearing
+from caesura.pipeline.channel import Channel, Hearing
 from caesura.pipeline.ears import Ears
 from caesura.pipeline.schedule import Answer, Lost
 from caesura.pipeline.stream import ROOM_BYTES, Stream
 from caesura.speech.vad import SileroModel, load_silero
 from caesura.words import Word
+from tests.encodings import encode
 from tests.recordings import path
 
 MONO = AudioFormat(Encoding.LINEAR16, 16_000, 1)
@@ -613,6 +614,30 @@ def test_a_large_message_is_heard_in_pieces_and_no_faster_than_the_engine_follow
         assert bench.said() == [f"w{n}" for n in range(400)]
 
     play(scenario, prompt=False)
+
+
+def test_a_few_bytes_that_decode_to_minutes_are_heard_turn_by_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Digital silence as FLAC: other streams get their turns in between, and memory stays small."""
+    silent, _ = encode(np.zeros((1, 300 * 16_000), np.float32), 16_000, "flac")
+    assert isinstance(silent, bytes)
+    assert len(silent) < 64 * 1024
+    turns: list[int] = []
+    hear = Channel.hear
+
+    def counted(self: Channel, samples: Samples, voice: Iterable[float]) -> None:
+        turns.append(len(samples))
+        hear(self, samples, voice)
+
+    monkeypatch.setattr(Channel, "hear", counted)
+
+    async def scenario(bench: Bench) -> None:
+        stream = bench.stream(AudioFormat(Encoding.FLAC, None))
+        stream.feed(silent)
+        stream.end()
+        assert await bench.over() == Drained(300.0)
+
+    play(scenario)
+    assert max(turns) < 10 * 16_000
 
 
 @pytest.mark.parametrize("step", ["hear", "_answered"])

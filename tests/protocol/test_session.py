@@ -273,6 +273,7 @@ def test_a_client_that_leaves_during_the_drain_is_told_nothing_more() -> None:
     assert made.actions() == []
     assert made.next_deadline() is None
     assert made.tally.close_code == 1006
+    assert made.tally.close_reason == "the client closed before its last words"
 
 
 # ---- law 5 and what goes out only when asked for ----

@@ -83,7 +83,8 @@ TABLE = {
     "Configure": Row(text('{"type":"Configure"}'), (OPEN, [Error])),
     "no control message": Row(text("hello"), (OPEN, [Error])),
     "disconnect": Row(lambda made: made.receive_disconnect(1006, now=NOW), GONE, GONE, GONE),
-    # from our own reading
+    # from our own side
+    "stop": Row(lambda made: made.stop(now=NOW), (FLUSHING, [EndAudio])),
     "hold_idle": Row(lambda made: made.hold_idle(), IGNORED),
     "resume_idle": Row(lambda made: made.resume_idle(now=NOW), IGNORED),
     # from the pipeline

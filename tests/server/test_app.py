@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import uuid
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -140,6 +141,20 @@ def test_what_frameworks_connect_with_is_accepted(query: str) -> None:
             assert (line.close_code, line.close_reason) == (1000, "")
 
     served(main)
+
+
+def test_a_refusal_leaves_one_line_in_the_log_without_the_key(caplog: pytest.LogCaptureFixture) -> None:
+    """An operator finds the id that the client shows."""
+
+    async def main(server: Serving) -> None:
+        _, headers, _ = await refusal(server.url, additional_headers={"Authorization": "Token wrong-key"})
+        (line,) = [message for message in caplog.messages if "refused" in message]
+        assert headers["dg-request-id"] in line
+        assert "401" in line
+        assert "wrong-key" not in caplog.text
+
+    with caplog.at_level(logging.DEBUG, "caesura"):
+        served(main, KEYED)
 
 
 def test_more_sessions_than_allowed_are_refused() -> None:

@@ -10,6 +10,7 @@ import os
 import signal
 import socket
 import struct
+import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -17,6 +18,7 @@ import numpy as np
 import pytest
 from websockets.exceptions import ConnectionClosed
 
+from caesura.server.live import OUTBOX_PAUSE_BYTES, LiveConnection
 from caesura.server.settings import Settings
 from tests.encodings import encode
 from tests.recordings import recording
@@ -56,12 +58,14 @@ async def ended(server: Serving, count: int = 1) -> None:
             await asyncio.sleep(0.01)
 
 
-async def whole(line: Line, data: bytes, size: int = 3200) -> list[str]:
-    """Send everything at once, finish, and give the words."""
+async def whole(line: Line, data: bytes, size: int = 3200, pause_s: float = 0.0) -> list[str]:
+    """Send everything, at once or with a pause after each piece, finish, and give the words."""
 
     async def send() -> None:
         for at in range(0, len(data), size):
             await line.socket.send(data[at : at + size])
+            if pause_s:
+                await asyncio.sleep(pause_s)
         await line.socket.send(CLOSE_STREAM)
 
     sending = asyncio.create_task(send())
@@ -163,11 +167,11 @@ def test_a_client_that_reads_slowly_misses_interims_and_no_final(
     async def main(server: Serving) -> None:
         data = speech() * 2
         async with open_line(server.url, **LINEAR, interim_results=True) as line:
-            expected = await whole(line, data, 32_000)
+            expected = await whole(line, data, 32_000, 0.05)
             assert len(line.of("Results")) > len(line.finals)
         monkeypatch.setattr("caesura.server.live.SHED_INTERIMS", 0)
         async with open_line(server.url, **LINEAR, interim_results=True) as line:
-            assert await whole(line, data, 32_000) == expected
+            assert await whole(line, data, 32_000, 0.05) == expected
             assert line.of("Results") == line.finals
         await ended(server, 2)
 
@@ -255,6 +259,57 @@ def test_bad_text_is_answered_and_the_stream_goes_on() -> None:
             assert line.closed_with == (1000, "")
 
     served(main)
+
+
+def test_a_client_that_floods_and_does_not_read_costs_a_bounded_amount(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Errors for bad text are longer than the text: while they wait, no more is read."""
+    waiting: list[int] = []
+    post = LiveConnection._post
+
+    def watched(self: LiveConnection, message: Any) -> None:
+        post(self, message)
+        waiting.append(self._outbox_bytes)
+
+    monkeypatch.setattr(LiveConnection, "_post", watched)
+    monkeypatch.setattr("caesura.server.live.SEND_TIMEOUT_S", 1.0)
+
+    async def main(server: Serving) -> None:
+        reader, writer = await asyncio.open_connection(*server.address, limit=1024)
+        writer.write(UPGRADE)
+        await reader.readuntil(b"\r\n\r\n")
+        text = b"\x01" * 4000
+        frame = b"\x81\xfe" + struct.pack("!H", len(text)) + bytes(4) + text
+        with contextlib.suppress(TimeoutError, OSError):
+            async with asyncio.timeout(10):
+                for _ in range(20_000):
+                    writer.write(frame)
+                    await writer.drain()
+        await ended(server)
+        writer.transport.abort()
+        await asyncio.sleep(0.05)
+        (record,) = server.service.records
+        assert "nothing was taken" in record.close_reason
+
+    served(main)
+    assert max(waiting) < OUTBOX_PAUSE_BYTES + 100_000
+
+
+def test_a_stall_of_our_own_does_not_close_who_kept_alive() -> None:
+    """The loop stands still past the deadline while a KeepAlive lies in the socket: it is read before judging."""
+
+    async def main(server: Serving) -> None:
+        async with open_line(server.url, **LINEAR) as line:
+            await line.socket.send(KEEPALIVE)
+            await asyncio.sleep(0.7)
+            # Written, not read: server and test share the loop that now stands still.
+            line.socket.transport.write(b"\x81\x95" + bytes(4) + KEEPALIVE.encode())
+            time.sleep(0.8)  # noqa: ASYNC251  # on purpose
+            await asyncio.sleep(0.5)
+            await line.socket.send(KEEPALIVE)
+            await line.finish()
+            assert line.closed_with == (1000, "")
+
+    served(main, idle_timeout_s=1.0)
 
 
 def test_random_bytes_as_flac_are_refused() -> None:
@@ -388,15 +443,21 @@ def test_pings_are_answered_and_hold_nothing() -> None:
     served(main, idle_timeout_s=0.5)
 
 
-def test_the_server_can_be_stopped_while_clients_are_connected() -> None:
-    """Nothing hangs; the client sees the service restart code."""
+def test_a_server_that_is_stopped_tells_its_clients_what_it_heard() -> None:
+    """The last words, Metadata, and the service restart code; nothing hangs."""
 
     async def main() -> None:
         async with serving(Settings(engine="scripted", workers=1)) as server:
             line = await open_line(server.url, **LINEAR).__aenter__()
-            await line.socket.send(speech()[:32_000])
+            await line.socket.send(speech()[:64_000])
+            while not server.service.live:
+                await asyncio.sleep(0.01)
+            await asyncio.sleep(0.3)
         await asyncio.wait_for(line.listen(), 10)
-        assert line.closed_with[0] == 1012
-        assert len(server.service.records) == 1
+        assert line.closed_with == (1012, "")
+        assert line.words()
+        assert line.messages[-1]["type"] == "Metadata"
+        assert line.messages[-1]["duration"] == 2.0
+        assert [record.close_code for record in server.service.records] == [1012]
 
     asyncio.run(main())

@@ -41,6 +41,15 @@ def test_an_engine_that_does_not_load_ends_the_server_with_its_own_sentence() ->
         serve(Settings(port=0, engine="tests.server.failing_engine:SPEC", workers=1))
 
 
+def test_an_idle_timeout_below_the_keepalive_of_clients_is_warned_about(caplog: pytest.LogCaptureFixture) -> None:
+    """SDKs and frameworks send theirs every 5 s and cannot be told otherwise."""
+    for idle_timeout_s, warned in ((5.0, True), (10.0, False)):
+        caplog.clear()
+        with pytest.raises(UsageError):
+            serve(Settings(port=0, engine="nonesuch", idle_timeout_s=idle_timeout_s))
+        assert ("KeepAlive every 5 s" in caplog.text) is warned
+
+
 def test_a_server_says_where_it_is_and_stops_on_a_signal() -> None:
     """`on_ready` gets the live URL, once sessions are taken; SIGTERM ends `serve`."""
     said: list[str] = []

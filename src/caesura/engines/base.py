@@ -53,13 +53,14 @@ class SegmentJob:
     engines that play a script, and for logs). `final`: the answer will not be revised. `draft`: an
     earlier hypothesis of audio that begins at the same sample and is a prefix of (or is) this audio;
     an engine may verify it instead of starting anew. A final answer must not depend on it; an interim
-    may, in near ties.
+    may, in near ties. `breaks_off`: the audio ends in the middle of speech, maybe of a word, and stays so.
     """
 
     audio: Samples
     at: float
     final: bool
     draft: Hypothesis | None = None
+    breaks_off: bool = False
 
 
 class Engine(Protocol):

@@ -37,6 +37,8 @@ QUIET = 5 * SAMPLE_RATE
 """A segment without speech is closed when it is this long, so that finals cover silence too."""
 KEEP = SAMPLE_RATE // 2
 """What stays open when a quiet segment is closed: the beginning of speech that is not confirmed yet."""
+WORDLESS = SAMPLE_RATE
+"""So much voice without a word is noise, and does not put off the end of an utterance any longer."""
 CHUNK_PAUSE = SAMPLE_RATE
 """Without endpointing, a pause this long still closes a segment, without calling it an endpoint."""
 
@@ -146,7 +148,7 @@ class Channel:
     def end(self) -> None:
         """The audio is over: make the rest final."""
         if self._memory.end > self._open:
-            self._close(self._memory.end, endpoint=True, flushed=False)
+            self._close(self._memory.end, endpoint=self._endpoints, flushed=False)
         self._go_on()
 
     @property
@@ -158,6 +160,11 @@ class Channel:
     def pending_s(self) -> float:
         """Seconds of audio that no final covers yet."""
         return (self._memory.end - self._start) / SAMPLE_RATE
+
+    @property
+    def pending_segments(self) -> int:
+        """Segments whose end is decided and whose words are not told yet."""
+        return len(self._closings)
 
     # ---- where segments end ----
 
@@ -262,6 +269,7 @@ class Channel:
             at=wanted.first / SAMPLE_RATE,
             final=wanted.kind is not _Kind.INTERIM,
             draft=draft,
+            breaks_off=wanted.kind is not _Kind.INTERIM and wanted.last == wanted.upto,
         )
         self._transcriber.submit(job, lambda hypothesis: self._answered(wanted, hypothesis))
 
@@ -368,10 +376,13 @@ class Channel:
         ear = self._endpointer
         if ear.onset is None:
             return ear.possible_onset if ear.possible_onset is not None else ear.voiced
-        if self._latest is None or self._latest[0].upto <= ear.onset:
+        if self._latest is None:
             return ear.onset
         heard = self._latest[0]
-        return ear.voiced if not ear.speaking and heard.last >= ear.speech_end else heard.upto
+        if not ear.speaking and heard.last >= ear.speech_end:
+            return ear.voiced
+        # Half a word is often heard as none: only voice that goes on without words is no speech.
+        return heard.upto if heard.upto - ear.onset >= WORDLESS else ear.onset
 
 
 def _samples(seconds: float) -> int:

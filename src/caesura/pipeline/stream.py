@@ -30,12 +30,20 @@ from caesura.speech.vad import SileroModel, SileroVad
 _log = logging.getLogger("caesura.pipeline")
 
 BATCH_BYTES = 64 * 1024
-"""What goes to the ears at once; a larger message is heard in pieces, for a few bytes may decode to much audio."""
+"""What goes to the ears at once; a larger message is heard in pieces."""
+SLICE_BYTES = 512
+"""Coded audio is decoded in slices, for a few bytes may decode to minutes of it."""
+TURN_S = 5.0
+"""A turn on the ears ends with the slice that decodes to more than this: other streams wait for theirs."""
 SMALL_BYTES = 16 * 1024
 """Less than this waits a moment for more, unless a mark came behind it."""
 SMALL_MESSAGES = 64
 ROOM_BYTES = 256 * 1024
 """Undecoded bytes beyond which a stream is full."""
+ROOM_ITEMS = 1024
+"""Messages and marks that wait, beyond which a stream is full."""
+ROOM_SEGMENTS = 256
+"""Segments of a channel whose words are not told yet, beyond which a stream is full."""
 ROOM_S = 30.0
 """Decoded seconds beyond the longest segment, not covered by a final, beyond which a stream is full."""
 
@@ -82,8 +90,7 @@ class Stream:
     ) -> None:
         self._audio = AudioStream(audio, split=split)
         self._declared = audio.channels if split and audio.encoding is not None else 1
-        self._packets = audio.encoding is Encoding.OPUS
-        """A message is a packet, and cannot be cut."""
+        self._slice = _slice(audio.encoding)
         self._hearing = hearing
         self._most_pending_s = hearing.max_segment_s + ROOM_S
         self._vad = vad
@@ -107,10 +114,10 @@ class Stream:
         """Take the next bytes of audio, one message as it came; they are dropped once the audio is over."""
         if self._over or self._ending:
             return
-        if self._packets or len(data) <= BATCH_BYTES:
+        if self._slice is None or len(data) <= self._slice:
             self._items.append(data)
         else:
-            self._items.extend(data[at : at + BATCH_BYTES] for at in range(0, len(data), BATCH_BYTES))
+            self._items.extend(data[at : at + self._slice] for at in range(0, len(data), self._slice))
         self._bytes += len(data)
         if self._bytes >= SMALL_BYTES or len(self._items) >= SMALL_MESSAGES:
             self._pump()
@@ -158,11 +165,14 @@ class Stream:
         """Whether more audio should wait: decoding or the engine is behind."""
         if self._over or self._ending:
             return False
-        return self._bytes > ROOM_BYTES or self._behind
+        return self._bytes > ROOM_BYTES or len(self._items) > ROOM_ITEMS or self._behind
 
     @property
     def _behind(self) -> bool:
-        return any(channel.pending_s > self._most_pending_s for channel in self._channels)
+        return any(
+            channel.pending_s > self._most_pending_s or channel.pending_segments > ROOM_SEGMENTS
+            for channel in self._channels
+        )
 
     async def room(self) -> None:
         """Wait until the stream is not full."""
@@ -226,10 +236,15 @@ class Stream:
 
     def _hear(self, batch: list[bytes], *, last: bool) -> Callable[[], None]:
         refusal = None
+        rest: list[bytes] = []
         pieces: list[Samples] = []
+        until = self._audio.seconds + TURN_S
         try:
-            for message in batch:
-                pieces.append(self._audio.feed(message))  # noqa: PERF401  # what was decoded before an error counts
+            for number, message in enumerate(batch):
+                if self._audio.seconds > until:
+                    rest = batch[number:]
+                    break
+                pieces.append(self._audio.feed(message))
             if last:
                 pieces.append(self._audio.finish())
         except BadAudio as error:
@@ -241,7 +256,7 @@ class Stream:
             heard = self._judged([piece for piece in pieces if piece.shape[1]])
         except Exception as error:  # noqa: BLE001  # nor must its voice activity
             refusal = refusal or f"{type(error).__name__} in voice activity detection"
-        return partial(self._heard, heard, refusal, last)
+        return partial(self._heard, heard, refusal, last, rest)
 
     def _judged(self, pieces: list[Samples]) -> _Heard:
         if not pieces:
@@ -253,9 +268,11 @@ class Stream:
 
     # ---- back on the loop's thread ----
 
-    def _heard(self, heard: _Heard, refusal: str | None, last: bool) -> None:
+    def _heard(self, heard: _Heard, refusal: str | None, last: bool, rest: list[bytes]) -> None:
         self._busy = False
         if not self._over:
+            self._items.extendleft(reversed(rest))
+            self._bytes += sum(map(len, rest))
             self._safely(partial(self._take, heard, refusal, last))
 
     def _take(self, heard: _Heard, refusal: str | None, last: bool) -> None:
@@ -316,6 +333,17 @@ class Stream:
             self._tell(AudioRefused(self._refusal, self.seconds))
         else:
             self._tell(Drained(self.seconds))
+
+
+def _slice(encoding: Encoding | None) -> int | None:
+    """How large a piece of audio may go to the decoder at once; None: a message is a packet and cannot be cut."""
+    match encoding:
+        case Encoding.OPUS:
+            return None
+        case Encoding.LINEAR16 | Encoding.LINEAR32 | Encoding.MULAW | Encoding.ALAW:
+            return BATCH_BYTES
+        case _:
+            return SLICE_BYTES
 
 
 class _Desk:

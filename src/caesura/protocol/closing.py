@@ -34,7 +34,8 @@ NET_0001 = Close(
 DATA_0000 = Close(1008, "DATA-0000")
 """The audio cannot be decoded."""
 
-TOO_BIG = Close(1009, "The message is larger than this server accepts.")
+RESTART = Close(1012, "")
+"""We are being stopped; what was heard is told before."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,6 +112,7 @@ class Session:
         self._actions: list[Action] = []
         self._state = State.OPEN
         self._channels = options.channels if options.multichannel and options.encoding is not None else 1
+        self._channels_known = not options.multichannel or options.encoding is not None
         self._idle_from = now
         """When the idle window last began."""
         self._idle_held = False
@@ -166,7 +167,12 @@ class Session:
         if self._state is State.CLOSED:
             return
         self._end_pause(now)
-        self._closed(code, why)
+        self._closed(code, why if self._state is State.OPEN else f"{why} before its last words")
+
+    def stop(self, *, now: float) -> None:
+        """We are being stopped: tell what was heard, then close."""
+        if self._state is State.OPEN:
+            self._flush(closing.RESTART, now)
 
     # ---- from our own reading ----
 
@@ -188,6 +194,7 @@ class Session:
         match event:
             case AudioFound(channels):
                 self._channels = channels
+                self._channels_known = True
                 self.tally.channels = channels
             case SpeechBegan(channel, at):
                 if self._options.vad_events:
@@ -266,7 +273,7 @@ class Session:
     # ---- inside ----
 
     def _finalize(self, channel: int | None, text: str) -> None:
-        if channel is not None and channel >= self._channels:
+        if channel is not None and self._channels_known and channel >= self._channels:
             sentence = f"channel {channel} does not exist, expected 0..{self._channels - 1}"
             self._send(schema_error(text, BadMessage(PREFIX + sentence)))
             return

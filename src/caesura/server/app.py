@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from urllib.parse import parse_qsl
 
@@ -22,6 +23,8 @@ from caesura.server.auth import Admitted, present
 from caesura.server.live import LiveConnection
 from caesura.server.request_id import new_request_id
 from caesura.server.service import Service
+
+_log = logging.getLogger("caesura.live")
 
 NO_UPGRADE = Refusal(426, "UPGRADE_REQUIRED", "This is the live endpoint: connect to it with a WebSocket.")
 NOT_FOUND = Refusal(404, "NOT_FOUND", "No WebSocket is served here: live speech goes to /v1/listen.")
@@ -108,9 +111,11 @@ async def _listen(websocket: WebSocket, service: Service) -> None:
     credential = present(websocket.headers.get("authorization"), websocket.scope.get("subprotocols", []))
     verdict = _admit(websocket, service, service.keyring.admit(credential))
     if isinstance(verdict, Refusal):
+        _log.info("%s: refused with %d: %s", request_id, verdict.status, verdict.err_msg)
         await websocket.send_denial_response(_refused(verdict, request_id))
         return
     admitted, options = verdict
+    _log.debug("%s: opened by key %s with %s", request_id, admitted.key_id, options)
     headers = {"dg-request-id": request_id, "dg-project-id": service.project}
     headers |= _cross_origin(websocket.headers.get("origin"))
     service.live += 1

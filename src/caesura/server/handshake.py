@@ -1,17 +1,39 @@
-"""The bytes of an upgrade request in; uvicorn's WebSocket protocol out, which answers where it would hang."""
+"""The bytes of a request in; uvicorn's protocols out, which answer, or hang up, where they would wait for ever."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
+from http import HTTPStatus
 
+from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-from caesura.protocol.closing import Refusal, refusal_body
+from caesura.protocol.closing import RESTART, Refusal, refusal_body
 from caesura.server.request_id import new_request_id
 
 MAX_LINE = 8190
 """Longest request line or header that the WebSocket library reads."""
+MAX_HEADERS = 128
+"""And how many headers."""
+HEAD_S = 10.0
+"""How long a client may take to send the head of its first request."""
+TOO_MANY = Refusal(431, "TOO_MANY_HEADERS", f"The request has more than {MAX_HEADERS} headers.")
 TOO_LONG = Refusal(414, "URI_TOO_LONG", f"The request line or a header is longer than {MAX_LINE} bytes.")
+
+
+class HeadProtocol(H11Protocol):
+    """Hangs up on who connects and does not send a request."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """A client has connected."""
+        super().connection_made(transport)
+        self.loop.call_later(HEAD_S, self._judge)
+
+    def _judge(self) -> None:
+        asked = self.cycle is not None or not isinstance(self.transport.get_protocol(), HeadProtocol)
+        if not asked and not self.transport.is_closing():
+            self.transport.close()
 
 
 class HandshakeProtocol(WebSocketsSansIOProtocol):
@@ -19,11 +41,19 @@ class HandshakeProtocol(WebSocketsSansIOProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Take bytes from the socket; the head of the request comes first and whole."""
-        if not self.handshake_initiated and max(len(line) for line in data.split(b"\r\n")) > MAX_LINE:
-            self.transport.write(_answer(TOO_LONG))
+        refusal = None if self.handshake_initiated else _unreadable(data.split(b"\r\n"))
+        if refusal is not None:
+            self.transport.write(_answer(refusal))
             self.transport.close()
-            return
-        super().data_received(data)
+        else:
+            super().data_received(data)
+
+    def shutdown(self) -> None:
+        """The server stops: the application is told, says what it heard, and closes with 1012 itself."""
+        if self.handshake_complete and not self.close_sent and not self.disconnected:
+            self.queue.put_nowait({"type": "websocket.disconnect", "code": RESTART.code})
+        else:
+            super().shutdown()
 
 
 class RefusalsAreAnswers(logging.Filter):
@@ -34,11 +64,20 @@ class RefusalsAreAnswers(logging.Filter):
         return "without completing handshake" not in record.msg
 
 
+def _unreadable(lines: list[bytes]) -> Refusal | None:
+    """Why the WebSocket library would not read this head, if it would not."""
+    if max(map(len, lines)) > MAX_LINE:
+        return TOO_LONG
+    # The request line and two empty ones are no headers.
+    return TOO_MANY if len(lines) - 3 > MAX_HEADERS else None
+
+
 def _answer(refusal: Refusal) -> bytes:
     request_id = new_request_id()
     body = refusal_body(refusal, request_id)
     head = (
-        f"HTTP/1.1 {refusal.status} URI Too Long\r\ncontent-type: application/json\r\nconnection: close\r\n"
+        f"HTTP/1.1 {refusal.status} {HTTPStatus(refusal.status).phrase}\r\n"
+        "content-type: application/json\r\nconnection: close\r\n"
         f"content-length: {len(body)}\r\ndg-request-id: {request_id}\r\ndg-error: {refusal.err_msg}\r\n\r\n"
     )
     return (head + body).encode("ascii")

@@ -22,7 +22,7 @@ from caesura.events import Drained, StreamEvent
 from caesura.pipeline.channel import Hearing
 from caesura.pipeline.stream import Stream
 from caesura.protocol.actions import Action, CloseSocket, EndAudio, FeedAudio, FlushAudio, Send, Warn
-from caesura.protocol.closing import NET_0000
+from caesura.protocol.closing import NET_0000, RESTART
 from caesura.protocol.codec import write_server_message
 from caesura.protocol.messages import Results, ServerMessage
 from caesura.protocol.options import ListenOptions
@@ -37,7 +37,16 @@ GRACE_S = 0.05
 """A deadline is judged this much later, so that what already lies in the socket is read first."""
 SHED_INTERIMS = 64
 """Messages waiting to be sent beyond which interims are left out: the next one says more."""
-OUTBOX_BYTES = 4 * 1024 * 1024
+OUTBOX_PAUSE_BYTES = 256 * 1024
+"""So much waiting to be sent stops our reading: who does not read is not answered without end."""
+OUTBOX_BYTES = 16 * 1024 * 1024
+DISCONNECTS = {
+    1002: "the client broke the WebSocket protocol",
+    1006: "the connection was cut",
+    1007: "the client sent text that is not UTF-8",
+    1009: "the client sent a message that is too large",
+}
+"""What the codes mean with which the WebSocket library ends a connection."""
 SEND_TIMEOUT_S = 30.0
 """A client that takes nothing for so long, or lets so much pile up, has stopped reading."""
 
@@ -70,11 +79,14 @@ class LiveConnection:
         )
         self._stream: Stream | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._looked_again = False
         self._acting = False
         self._outbox: deque[str | CloseSocket] = deque()
         self._outbox_bytes = 0
         self._shed = 0
         self._written = asyncio.Event()
+        self._sent_enough = asyncio.Event()
+        self._writer: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
         """Drive the session until it is closed or the client is gone."""
@@ -82,7 +94,7 @@ class LiveConnection:
         try:
             async with asyncio.TaskGroup() as tasks:
                 reader = tasks.create_task(self._read())
-                writer = tasks.create_task(self._write())
+                self._writer = writer = tasks.create_task(self._write())
                 reader.add_done_callback(lambda _: writer.cancel())
                 writer.add_done_callback(lambda _: reader.cancel())
         finally:
@@ -154,9 +166,15 @@ class LiveConnection:
         self._timer = None
         deadline = self._session.next_deadline()
         now = self._loop.time()
-        if deadline is not None and now >= deadline + GRACE_S:
+        if deadline is not None and now >= deadline + 2 * GRACE_S and not self._looked_again:
+            # We were held up ourselves: what came meanwhile lies unread in the socket.
+            self._looked_again = True
+            self._timer = self._loop.call_at(now + GRACE_S, self._time_passed)
+        elif deadline is not None and now >= deadline + GRACE_S:
+            self._looked_again = False
             self._do(partial(self._session.handle_deadline, now=now))
         else:
+            self._looked_again = False
             self._arm()
 
     # ---- in ----
@@ -167,23 +185,32 @@ class LiveConnection:
             message = await self._websocket.receive()
             now = self._loop.time()
             if message["type"] == "websocket.disconnect":
-                self._do(partial(session.receive_disconnect, message.get("code", 1006), now=now))
+                code = message.get("code", 1006)
+                if code == RESTART.code:
+                    self._do(partial(session.stop, now=now))
+                    break
+                why = DISCONNECTS.get(code, "the client closed")
+                self._do(partial(session.receive_disconnect, code, now=now, why=why))
                 return
             text = message.get("text")
             if text is not None:
                 self._do(partial(session.receive_text, text, now=now))
             else:
                 self._do(partial(session.receive_audio, message["bytes"], now=now))
-            if self._stream is not None and self._stream.full:
-                await self._wait_for_room(self._stream)
-        # Closed by us: the writer says so, and ends this task when it has.
+            if self._outbox_bytes > OUTBOX_PAUSE_BYTES or (self._stream is not None and self._stream.full):
+                await self._wait_for_room()
+        # Closed by us, or about to be: the writer says so, and ends this task when it has.
         await asyncio.Event().wait()
 
-    async def _wait_for_room(self, stream: Stream) -> None:
+    async def _wait_for_room(self) -> None:
         """Back-pressure: not reading lets TCP slow the client down; the idle window does not run meanwhile."""
         self._session.hold_idle()
         self._arm()
-        await stream.room()
+        while self._outbox_bytes > OUTBOX_PAUSE_BYTES:
+            self._sent_enough.clear()
+            await self._sent_enough.wait()
+        if self._stream is not None:
+            await self._stream.room()
         self._do(partial(self._session.resume_idle, now=self._loop.time()))
 
     def _heard(self, event: StreamEvent) -> None:
@@ -199,6 +226,8 @@ class LiveConnection:
         self._outbox.append(text)
         self._outbox_bytes += len(text)
         self._written.set()
+        if self._outbox_bytes > OUTBOX_BYTES:
+            self._give_up(f"{self._outbox_bytes} bytes wait to be sent")
 
     async def _write(self) -> None:
         with contextlib.suppress(WebSocketDisconnect):
@@ -211,16 +240,15 @@ class LiveConnection:
 
     async def _send(self, item: str | CloseSocket) -> bool:
         """Send one item; False when it was the last one, or the client takes nothing any more."""
-        if self._outbox_bytes > OUTBOX_BYTES:
-            self._give_up(f"{self._outbox_bytes} bytes wait to be sent")
-            return False
         try:
             async with asyncio.timeout(SEND_TIMEOUT_S):
                 if isinstance(item, CloseSocket):
                     await self._websocket.close(item.code, item.reason)
                     return False
-                self._outbox_bytes -= len(item)
                 await self._websocket.send_text(item)
+                self._outbox_bytes -= len(item)
+                if self._outbox_bytes <= OUTBOX_PAUSE_BYTES:
+                    self._sent_enough.set()
         except TimeoutError:
             self._give_up(f"nothing was taken for {SEND_TIMEOUT_S:g} s")
             return False
@@ -229,6 +257,10 @@ class LiveConnection:
     def _give_up(self, why: str) -> None:
         _log.warning("%s: the client stopped reading (%s), so the connection is cut", self._identity.request_id, why)
         self._session.receive_disconnect(1006, now=self._loop.time(), why=f"cut: {why}")
+        self._outbox.clear()
+        self._outbox_bytes = 0
+        if self._writer is not None:
+            self._writer.cancel()
 
     # ---- the audio ----
 

@@ -13,12 +13,14 @@ import uvicorn
 from caesura.errors import CaesuraError, UsageError
 from caesura.server.app import create_app
 from caesura.server.auth import check_exposure
-from caesura.server.handshake import HandshakeProtocol, RefusalsAreAnswers
+from caesura.server.handshake import HandshakeProtocol, HeadProtocol, RefusalsAreAnswers
 from caesura.server.service import Service
 from caesura.server.settings import Settings
 
 _log = logging.getLogger("caesura.server")
 
+CLIENTS_KEEPALIVE_S = 5.0
+"""How often the KeepAlive comes that is built into clients."""
 TCP_STALL_MS = 30_000
 """A peer that acknowledges nothing for so long is gone: the kernel then cuts the connection."""
 
@@ -34,6 +36,12 @@ def serve(settings: Settings, *, on_ready: Callable[[str], None] | None = None) 
     """
     check_exposure(settings)
     _allow_open_files(settings.max_sessions)
+    if settings.idle_timeout_s <= CLIENTS_KEEPALIVE_S:
+        _log.warning(
+            "idle timeout of %g s: SDKs and frameworks send KeepAlive every %g s and will lose their pauses",
+            settings.idle_timeout_s,
+            CLIENTS_KEEPALIVE_S,
+        )
     service = Service(settings)
     listener = _listener(settings)
     host, port = listener.getsockname()[:2]
@@ -65,6 +73,7 @@ def uvicorn_config(app: object, settings: Settings) -> uvicorn.Config:
     return uvicorn.Config(
         app,  # type: ignore[arg-type]
         loop="uvloop" if sys.platform != "win32" else "asyncio",
+        http=HeadProtocol,
         ws=HandshakeProtocol,
         ws_max_size=settings.max_message_bytes,
         ws_ping_interval=None,
