@@ -31,7 +31,9 @@ class HeadProtocol(H11Protocol):
         self.loop.call_later(HEAD_S, self._judge)
 
     def _judge(self) -> None:
-        asked = self.cycle is not None or not isinstance(self.transport.get_protocol(), HeadProtocol)
+        # The base class declares that there always is a cycle, and begins without one.
+        cycle: object | None = self.cycle
+        asked = cycle is not None or not isinstance(self.transport.get_protocol(), HeadProtocol)
         if not asked and not self.transport.is_closing():
             self.transport.close()
 
