@@ -39,7 +39,7 @@ class HeadProtocol(H11Protocol):
 
 
 class HandshakeProtocol(WebSocketsSansIOProtocol):
-    """Refuses a head with a line that is too long, which the base class leaves without an answer."""
+    """Refuses heads that the WebSocket library does not read, and lets sessions end in order when the server stops."""
 
     def data_received(self, data: bytes) -> None:
         """Take bytes from the socket; the head of the request comes first and whole."""
