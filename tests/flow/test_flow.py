@@ -125,6 +125,7 @@ def test_channels_are_transcribed_apart_or_mixed() -> None:
     assert mixed.metadata.duration == apart.metadata.duration == pytest.approx(len(samples) / 16_000)
 
 
+@pytest.mark.slow
 def test_a_file_of_one_byte_messages_is_heard_as_one_of_large_ones() -> None:
     """Odd bytes are carried over."""
     data = speech()[16_000:40_000]

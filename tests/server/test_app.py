@@ -17,6 +17,8 @@ from websockets.exceptions import InvalidStatus
 from caesura.server.settings import Settings
 from tests.serving_inprocess import Serving, serving
 
+pytestmark = pytest.mark.slow
+
 PIPECAT = (
     "channels=1&detect_entities=false&diarize=false&dictation=false&encoding=linear16&interim_results=true"
     "&language=en-US&model=nova-3&multichannel=false&numerals=false&punctuate=true&sample_rate=16000&smart_format=true"

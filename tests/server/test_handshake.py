@@ -11,6 +11,8 @@ import pytest
 from caesura.server.handshake import MAX_HEADERS, MAX_LINE, RefusalsAreAnswers
 from tests.serving_inprocess import serving
 
+pytestmark = pytest.mark.slow
+
 
 def _head(target: int = 10, header: int = 10) -> bytes:
     return (

@@ -14,6 +14,8 @@ from caesura.errors import EngineError, UsageError
 from caesura.server.run import serve
 from caesura.server.settings import Settings
 
+pytestmark = pytest.mark.slow
+
 
 def test_an_open_address_without_keys_is_refused_at_start() -> None:
     """The sentence says what to do."""
