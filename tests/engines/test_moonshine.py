@@ -153,3 +153,13 @@ def test_jobs_are_answered_in_order(engine: MoonshineEngine) -> None:
     first, second = engine.transcribe(jobs)
     assert plain(first)[-1] == "modern"
     assert plain(second)[-1] == "man"
+
+
+@pytest.mark.slow
+def test_audio_that_breaks_off_in_a_word_keeps_the_words_before_it(engine: MoonshineEngine) -> None:
+    """At half a word the decoder stammers, and without an end the guard drops all of it."""
+    audio = recording("LJ001-0002").samples[: int(1.248 * 16_000)]
+    assert hear(engine, audio).words == ()
+    [heard] = engine.transcribe([SegmentJob(audio, 0.0, True, breaks_off=True)])
+    assert plain(heard)[:2] == ["in", "being"]
+    assert heard.words[-1].end <= 1.3

@@ -463,6 +463,15 @@ def test_the_end_in_silence_is_an_empty_endpoint() -> None:
     assert line.drained()
 
 
+def test_the_engine_is_told_when_audio_breaks_off_in_speech() -> None:
+    """At a flush or the end in mid-speech and at a cut; not at an endpoint, and not for interims."""
+    assert [job.breaks_off for job in Line(HELLO, prompt=True).rest(10).speak(20).rest(10).desk.jobs] == [False]
+    assert [job.breaks_off for job in Line(HELLO, prompt=True).rest(10).speak(20).flush().desk.jobs] == [True]
+    assert [job.breaks_off for job in Line(HELLO, prompt=True).rest(10).speak(20).end().desk.jobs] == [True]
+    assert {job.breaks_off for job in Line(HELLO, interim_s=0.5, prompt=True).rest(10).speak(60).desk.jobs} == {False}
+    assert Line(HELLO, longest_s=2.0).rest(10).speak(80).desk.jobs[-1].breaks_off
+
+
 def test_the_end_in_mid_speech_tells_the_rest() -> None:
     line = Line(HELLO, WORLD).rest(10).speak(20).samples(100).end()
     assert not line.drained()

@@ -38,6 +38,7 @@ TURN_S = 5.0
 SMALL_BYTES = 16 * 1024
 """Less than this waits a moment for more, unless a mark came behind it."""
 SMALL_MESSAGES = 64
+"""And fewer messages than this."""
 ROOM_BYTES = 256 * 1024
 """Undecoded bytes beyond which a stream is full."""
 ROOM_ITEMS = 1024
