@@ -8,7 +8,7 @@ import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from queue import SimpleQueue
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 import av
 from av.audio.stream import AudioStream as LibavStream
@@ -40,6 +40,8 @@ MP4 = Container("MP4", "mov", 16 * _MEBIBYTE)
 MP3 = Container("MP3", "mp3", 256 * 1024)
 ADTS = Container("AAC", "aac", 64 * 1024)
 
+# Titles and names are nothing to us, and often not in the encoding they should be in; from 19 on PyAV sees to that.
+_TITLES: dict[str, Any] = {"metadata_errors": "replace"} if int(av.__version__.partition(".")[0]) < 19 else {}
 # The demuxer is known, so libav need not look at more than it needs to begin.
 _OPTIONS = {"probesize": "32", "analyzeduration": "0"}
 _READ_BYTES = 4096
@@ -150,9 +152,8 @@ class _Reading:
             "r",
             format=self._container.demuxer,
             options=_OPTIONS,
-            # Titles and names are nothing to us, and often not in the encoding they should be in.
-            metadata_errors="replace",
             buffer_size=_READ_BYTES,
+            **_TITLES,
         )
 
     def _choose(self, source: InputContainer) -> LibavStream:
