@@ -41,6 +41,10 @@ doctor: $(STAMP) ## what works on this machine, what it weighs, what to do about
 
 ##@ Check it
 
+.PHONY: toolchains
+toolchains: ## Go, mono, Java, Node and a browser for the examples' tests, from Debian's packages; as root
+	@examples/toolchains.sh
+
 .PHONY: test
 test: $(STAMP) sdk-js ## all tests, the slow ones and the vendor's own SDKs included
 	$(PY) -m pytest -ra $(ARGS)
@@ -102,6 +106,14 @@ bench-tail: $(STAMP) ## how long the last words take after CloseStream
 .PHONY: bench-paused
 bench-paused: $(STAMP) ## cost of thousands of sessions held by KeepAlive
 	$(PY) bench/paused.py $(ARGS)
+
+.PHONY: bench-chaos
+bench-chaos: $(STAMP) ## a line that breaks every 5 to 40 s against one that does not; half an hour
+	$(PY) bench/chaos.py $(ARGS)
+
+.PHONY: bench-client
+bench-client: $(STAMP) ## CPU of a live line against a bare socket, and memory over hours of audio
+	$(PY) bench/client.py $(ARGS)
 
 ##@ Tidy up
 

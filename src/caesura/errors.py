@@ -6,8 +6,17 @@ CaesuraError
 │   │   ├── NoSuchModel        the model, its version or its language is not to be had here
 │   │   └── NotForLive         the model exists, but only for recordings
 │   ├── BadMessage             a text message that is no control message of the wire
-│   └── BadAudio               bytes that are not the audio they were declared to be
+│   ├── BadAudio               bytes that are not the audio they were declared to be
+│   ├── Refused                a server answered the upgrade with an HTTP status instead
+│   │   ├── BadCredentials     401, 403: the key is wrong, or may not do this
+│   │   ├── PaymentRequired    402: the account has no credits
+│   │   └── TooManyStreams     429: as many streams are open as may be
+│   ├── HungUp                 a server closed the connection without having been asked to
+│   └── BadAnswer              a server said what is no message of the wire
 ├── UsageError                 what our caller did
+├── LineError                  what broke in between
+│   ├── Unreachable            nothing answers at that address
+│   └── GaveUp                 the connection could not be made again in the time allowed
 └── InternalError              what broke inside
     └── EngineError            an engine could not answer
 """
@@ -61,8 +70,68 @@ class BadAudio(PeerError):
     """Bytes that are not the audio they were declared to be; `str()` says what was found and expected."""
 
 
+class Refused(PeerError):
+    """A server answered the upgrade with an HTTP status; `str()` says which, why, and what to do.
+
+    `dg_error` and `request_id` are the headers `dg-error` and `dg-request-id`, or the same from the body; "" when
+    there are none. `retry_after_s` is what `Retry-After` asked for.
+    """
+
+    def __init__(
+        self, status: int, dg_error: str = "", request_id: str = "", *, retry_after_s: float | None = None, do: str = ""
+    ) -> None:
+        words = f": {dg_error}" if dg_error else ""
+        super().__init__(f"The server refused ({status}{words})." + (f" {do}" if do else "") + _by_id(request_id))
+        self.status = status
+        self.dg_error = dg_error
+        self.request_id = request_id
+        self.retry_after_s = retry_after_s
+
+
+class BadCredentials(Refused):
+    """The key is wrong, has expired, or may not do this (401, 403)."""
+
+
+class PaymentRequired(Refused):
+    """The account has no credits (402)."""
+
+
+class TooManyStreams(Refused):
+    """As many streams are open as may be (429)."""
+
+
+class HungUp(PeerError):
+    """A server closed the connection without having been asked to.
+
+    `code` and `reason` are those of its close frame, `request_id` is the connection's.
+    """
+
+    def __init__(self, code: int, reason: str = "", request_id: str = "") -> None:
+        words = f": {reason}" if reason else ""
+        super().__init__(f"The server closed the connection ({code}{words}).{_by_id(request_id)}")
+        self.code = code
+        self.reason = reason
+        self.request_id = request_id
+
+
+class BadAnswer(PeerError):
+    """A server said what is no message of the wire; `str()` shows the beginning of it."""
+
+
 class UsageError(CaesuraError):
     """Our caller asked for something that cannot be; `str()` says what to do instead."""
+
+
+class LineError(CaesuraError):
+    """Something broke between us and the server."""
+
+
+class Unreachable(LineError):
+    """Nothing answers at that address, or it does not speak this wire; `str()` says what to do."""
+
+
+class GaveUp(LineError):
+    """The connection could not be made again in the time allowed; `__cause__` is the last failure."""
 
 
 class InternalError(CaesuraError):
@@ -71,3 +140,7 @@ class InternalError(CaesuraError):
 
 class EngineError(InternalError):
     """An engine could not answer."""
+
+
+def _by_id(request_id: str) -> str:
+    return f" [request {request_id}]" if request_id else ""

@@ -1,12 +1,18 @@
-"""Which stretch of captured audio was sent when in; stream times to source times and back out.
+"""Which stretch of captured audio was sent when in; stream times to source times, the wall clock, and back out.
 
-Stream time counts the samples sent on one connection and stands still in a pause; source time counts the
-samples that were captured and never stops. The ledger between the two is a list of half-open spans in samples.
+Three clocks. *Stream* time counts the samples sent on one connection and stands still in a pause; a new connection
+begins a new *epoch* at 0. *Source* time counts the samples that were captured, pauses included, and never stops.
+The *wall* clock is UTC. The ledger between them is a list of half-open spans in samples for each epoch; audio that
+was dropped is a span too and is never forgotten.
+
+Laws: spans of an epoch grow on both clocks and never overlap; what was sent maps there and back to the sample; a word
+belongs to the span its start lies in and ends there at the latest. What was *heard* comes over a wire that rounds to
+milliseconds, so a beginning just before the border of two spans, or an end just behind it, is taken for the border.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_right, insort
 from dataclasses import dataclass
 
 
@@ -17,6 +23,8 @@ class Span:
     stream: int
     source: int
     samples: int
+    epoch: int = 0
+    """Which connection carried it, counted from 0."""
 
     @property
     def stream_end(self) -> int:
@@ -29,85 +37,202 @@ class Span:
         return self.source + self.samples
 
 
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """`samples` captured samples from `source` on that no connection will ever hear."""
+
+    source: int
+    samples: int
+
+    @property
+    def end(self) -> int:
+        """First sample after it."""
+        return self.source + self.samples
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Anchor:
+    """Captured sample `source` was captured at `wall`, seconds since 1970 in UTC."""
+
+    source: int
+    wall: float
+
+
 class Timeline:
-    """The ledger of one connection: tell it what was `sent`, ask it where that was heard.
+    """The ledger of one line: tell it what was `sent` on which connection, ask it where that was heard.
 
     It keeps one span for each gap, however much audio is sent between two gaps.
     """
 
     def __init__(self, sample_rate: int) -> None:
-        """`sample_rate` in Hz holds for both clocks. Raises ValueError when it is not positive."""
+        """`sample_rate` in Hz holds for all clocks. Raises ValueError when it is not positive."""
         if sample_rate <= 0:
             raise ValueError(f"sample_rate must be positive, not {sample_rate}")
         self.sample_rate = sample_rate
-        self._spans: list[Span] = []
+        self._rounding = round(sample_rate / 2000)
+        """Samples by which the wire, which has milliseconds, may have moved a point."""
+        self._epochs: list[list[Span]] = [[]]
+        self._lost: list[Lost] = []
+        self._anchors: list[Anchor] = []
 
-    @property
-    def spans(self) -> tuple[Span, ...]:
-        """Everything sent so far, in order, without empty spans; no two of them touch on the source clock."""
-        return tuple(self._spans)
+    # ---- what happened ----
 
-    @property
-    def stream_samples(self) -> int:
-        """How many samples were sent: the stream clock."""
-        return self._spans[-1].stream_end if self._spans else 0
+    def begin_epoch(self) -> int:
+        """A new connection: its stream clock begins at 0, and it may hear again what another one heard.
+
+        Returns its number. A timeline begins in epoch 0. An epoch in which nothing was sent is one nevertheless.
+        """
+        self._epochs.append([])
+        return self.epoch
 
     def sent(self, samples: int, source: int) -> None:
         """Append `samples` samples to the stream, the first of them captured as sample `source`.
 
-        Raises ValueError when `samples` is negative or `source` goes back behind what was sent before.
+        Raises ValueError when `samples` is negative or `source` goes back behind what this epoch has sent.
         """
-        last = self._spans[-1] if self._spans else Span(0, 0, 0)
+        spans = self._epochs[-1]
+        last = spans[-1] if spans else Span(0, 0, 0)
         if samples < 0:
             raise ValueError(f"samples must not be negative, but is {samples}")
         if source < last.source_end:
             raise ValueError(f"source must not go back: {source} lies before {last.source_end}")
         if samples == 0:
             return
-        if self._spans and source == last.source_end:
-            self._spans[-1] = Span(last.stream, last.source, last.samples + samples)
+        if spans and source == last.source_end:
+            spans[-1] = Span(last.stream, last.source, last.samples + samples, self.epoch)
         else:
-            self._spans.append(Span(last.stream_end, source, samples))
+            spans.append(Span(last.stream_end, source, samples, self.epoch))
 
-    def to_source(self, stream_seconds: float) -> float:
-        """Source seconds of a point on the stream clock, to the nearest sample.
+    def lost(self, samples: int, source: int) -> None:
+        """Note that `samples` captured samples from `source` on were dropped.
+
+        In any order, because what a connection had heard may turn out to be lost later than what it had not.
+        Raises ValueError when `samples` is negative or some of them were lost before.
+        """
+        if samples < 0:
+            raise ValueError(f"samples must not be negative, but is {samples}")
+        if samples == 0:
+            return
+        index = bisect_right(self._lost, source, key=lambda lost: lost.source)
+        before, after = self._lost[:index], self._lost[index:]
+        if (before and before[-1].end > source) or (after and after[0].source < source + samples):
+            raise ValueError(f"{samples} samples from {source} on are lost already")
+        end = source + samples
+        if before and before[-1].end == source:
+            source = before.pop().source
+        if after and after[0].source == end:
+            end = after.pop(0).end
+        self._lost = [*before, Lost(source, end - source), *after]
+
+    def anchor(self, source: int, wall: float) -> None:
+        """Note that captured sample `source` was captured at `wall`, seconds since 1970 in UTC."""
+        insort(self._anchors, Anchor(source, wall))
+
+    # ---- what is known ----
+
+    @property
+    def epoch(self) -> int:
+        """The number of the newest connection."""
+        return len(self._epochs) - 1
+
+    @property
+    def spans(self) -> tuple[Span, ...]:
+        """Everything sent so far, epoch by epoch, without empty spans; two of one epoch never touch in the source."""
+        return tuple(span for spans in self._epochs for span in spans)
+
+    @property
+    def losses(self) -> tuple[Lost, ...]:
+        """Everything that was dropped, in order; no two of them touch."""
+        return tuple(self._lost)
+
+    @property
+    def stream_samples(self) -> int:
+        """How many samples the newest connection was sent: its stream clock."""
+        spans = self._epochs[-1]
+        return spans[-1].stream_end if spans else 0
+
+    # ---- questions ----
+
+    def to_source(self, stream_seconds: float, epoch: int | None = None) -> float:
+        """Source seconds of a point on the stream clock of `epoch` (None: the newest), to the nearest sample.
 
         A point on the border of two spans belongs to the later one; a point at or past the end of what was
         sent is the end of the last span. Raises ValueError before the start, and while nothing was sent.
         """
         sample = self._sample(stream_seconds)
-        return self._to_source(sample, self._span_of(sample))
+        return self._to_source(sample, self._span_of(sample, epoch)) / self.sample_rate
 
-    def to_stream(self, source_seconds: float) -> float | None:
-        """Stream seconds of a point on the source clock, to the nearest sample; None when it was not sent."""
-        sample = round(source_seconds * self.sample_rate)
-        index = bisect_right(self._spans, sample, key=lambda span: span.source) - 1
-        if index < 0 or sample >= self._spans[index].source_end:
+    def to_stream(self, source_seconds: float, epoch: int | None = None) -> float | None:
+        """Stream seconds of a point on the source clock, to the nearest sample; None when `epoch` did not send it."""
+        sample = self._sample(source_seconds)
+        spans = self._epochs[-1 if epoch is None else epoch]
+        index = bisect_right(spans, sample, key=lambda span: span.source) - 1
+        if index < 0 or sample >= spans[index].source_end:
             return None
-        span = self._spans[index]
+        span = spans[index]
         return (span.stream + sample - span.source) / self.sample_rate
 
-    def place(self, start: float, end: float) -> tuple[float, float]:
-        """Source seconds of a word that was heard at `start`..`end` on the stream clock.
+    def place(self, start: float, end: float, epoch: int | None = None) -> tuple[float, float]:
+        """Source seconds of a word that was heard at `start`..`end` on the stream clock of `epoch`.
 
         The word belongs to the span that its start lies in, and ends with that span at the latest: a word next
-        to a gap does not stretch across it. Raises ValueError as `to_source`, and when `end` is before `start`.
+        to a gap does not stretch across it. A start within the wire's rounding before a border is the border when
+        more of the word lies behind it. Raises ValueError as `to_source`, and when `end` is before `start`.
         """
+        first, last = self.place_samples(start, end, epoch)
+        return first / self.sample_rate, last / self.sample_rate
+
+    def place_samples(self, start: float, end: float, epoch: int | None = None) -> tuple[int, int]:
+        """As `place`, in source samples."""
         if end < start:
             raise ValueError(f"a word cannot end at {end} and start at {start}")
-        first = self._sample(start)
-        span = self._span_of(first)
-        return self._to_source(first, span), self._to_source(self._sample(end), span)
+        first, last = self._sample(start), self._sample(end)
+        span = self._span_of(first, epoch)
+        later = self._span_of(first + self._rounding, epoch)
+        if last - later.stream > later.stream - first > 0:
+            first, span = later.stream, later
+        return self._to_source(first, span), self._to_source(last, span)
 
-    def _sample(self, stream_seconds: float) -> int:
-        return round(stream_seconds * self.sample_rate)
+    def heard_from(self, stream_seconds: float, epoch: int | None = None) -> int:
+        """First source sample of the audio that begins at `stream_seconds`.
 
-    def _span_of(self, sample: int) -> Span:
-        if not self._spans:
+        As `to_source`, but a point within the wire's rounding before a border is the border. Raises the same.
+        """
+        sample = self._sample(stream_seconds)
+        span = self._span_of(sample + self._rounding, epoch)
+        return self._to_source(max(sample, span.stream), span)
+
+    def heard_until(self, stream_seconds: float, epoch: int | None = None) -> int:
+        """First source sample behind the audio that ends at `stream_seconds`.
+
+        Unlike `to_source`, a point on the border of two spans, or within the wire's rounding behind it, is the end
+        of the earlier one: what comes after a pause was not heard yet. Raises ValueError as `to_source`.
+        """
+        sample = self._sample(stream_seconds)
+        return self._to_source(sample, self._span_of(min(max(sample - 1 - self._rounding, 0), sample), epoch))
+
+    def to_wall(self, source_seconds: float) -> float | None:
+        """When that moment was captured, seconds since 1970 in UTC; None while there is no anchor.
+
+        The last anchor at or before the moment counts, and before the first one, the first.
+        """
+        if not self._anchors:
+            return None
+        sample = self._sample(source_seconds)
+        index = bisect_right(self._anchors, sample, key=lambda anchor: anchor.source) - 1
+        anchor = self._anchors[max(index, 0)]
+        return anchor.wall + source_seconds - anchor.source / self.sample_rate
+
+    def _sample(self, seconds: float) -> int:
+        return round(seconds * self.sample_rate)
+
+    def _span_of(self, sample: int, epoch: int | None) -> Span:
+        spans = self._epochs[-1 if epoch is None else epoch]
+        if not spans:
             raise ValueError("nothing was sent yet")
         if sample < 0:
             raise ValueError(f"stream time starts at 0, {sample / self.sample_rate} lies before it")
-        return self._spans[bisect_right(self._spans, sample, key=lambda span: span.stream) - 1]
+        return spans[bisect_right(spans, sample, key=lambda span: span.stream) - 1]
 
-    def _to_source(self, sample: int, span: Span) -> float:
-        return (span.source + min(sample - span.stream, span.samples)) / self.sample_rate
+    def _to_source(self, sample: int, span: Span) -> int:
+        return span.source + min(sample - span.stream, span.samples)

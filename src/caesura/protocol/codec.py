@@ -1,4 +1,4 @@
-"""JSON text in, client messages out; server messages in, JSON text out: the one place that knows fields."""
+"""The server's end of the wire: JSON text in, client messages out; server messages in, JSON text out."""
 
 from __future__ import annotations
 
@@ -182,6 +182,8 @@ def _word(word: WireWord) -> dict[str, str | float]:
     }
     if word.punctuated_word is not None:
         fields["punctuated_word"] = word.punctuated_word
+    if word.speaker is not None:
+        fields["speaker"] = word.speaker
     return fields
 
 

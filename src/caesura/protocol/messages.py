@@ -42,13 +42,14 @@ class ModelInfo:
 
 @dataclass(frozen=True, slots=True)
 class WireWord:
-    """A word as it goes out; `punctuated_word` only when punctuation was asked for."""
+    """A word as it goes over the wire; `punctuated_word` and `speaker` only when they were asked for."""
 
     word: str
     start: float
     end: float
     confidence: float
     punctuated_word: str | None = None
+    speaker: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,171 @@
+"""Everything a caller says about a line in; what the machine and its transport need to know, checked, out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from caesura.client.address import Parameters, Value, listen_address
+from caesura.client.faults import Faults
+from caesura.client.framing import SAMPLE_BYTES, Pcm
+from caesura.client.reconnect import Backoff
+from caesura.client.recovery import LineSettings
+from caesura.client.transport import Opener, websocket_opener
+from caesura.errors import UsageError
+from caesura.protocol.client_session import Watch
+
+LIVE_KEEP_S = 60.0
+RECORDING_KEEP_S = 600.0
+"""A recording is sent far ahead of the words, so more of it is kept."""
+MUTE_S = 10.0
+MUTE_WITHOUT_INTERIMS_S = 30.0
+"""Without interims a healthy server may be silent through a long sentence."""
+MOST_KEEP_S = 24 * 3600.0
+LEAST_RECORDING_KEEP_S = 30.0
+"""With less, a recording would stand still in a long sentence: no room for more of it before a final, none without."""
+RECORDING_STALL_S = 30.0
+"""A server that is sent a recording reads as fast as it can follow, and answers pings behind all that."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tuning:
+    """Bounds and patience of a line; the defaults are for a live voice. Seconds, all of them."""
+
+    keep_s: float | None = None
+    """Audio kept until a final covers it (60; a recording 600, and 30 at least)."""
+    open_within_s: float = 10.0
+    """How long the first connection is tried; 0: once."""
+    retry_for_s: float = 600.0
+    """How long one outage is fought."""
+    retry_s: float = 0.5
+    """A lost connection is made again within so long at random; each further attempt waits up to twice as long."""
+    keepalive_s: float = 4.0
+    """Without audio for so long, a KeepAlive goes out."""
+    stall_s: float | None = None
+    """A connection that takes or answers nothing for so long while audio is sent is dead (5; a recording 30)."""
+    mute_s: float | None = None
+    """A server that sends no Results for so long while speech is sent is broken (10 with interims, else 30)."""
+    replay_speed: float = 1.25
+    """Seconds of audio sent each second while a live line catches up after a reconnect."""
+    keep_transcript: bool = True
+    """False for a line that runs for days: `finish` then returns no finals."""
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """More headers for the upgrade."""
+    opener: Opener | None = None
+    """Makes the connections instead of the address, for transports of your own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """An API key, a temporary token, or neither."""
+
+    key: str | None = field(default=None, repr=False)
+    token: str | None = field(default=None, repr=False)
+
+    def headers(self) -> dict[str, str]:
+        """The header that carries them. Raises UsageError when both are given, or one is no header."""
+        if self.key and self.token:
+            raise UsageError("Give a key or a token, not both.")
+        secret = self.key or self.token
+        if not secret:
+            return {}
+        if not (secret.isascii() and secret.isprintable() and " " not in secret):
+            raise UsageError("The key or token holds characters that none has; was it copied with something around it?")
+        return {"Authorization": f"Token {self.key}" if self.key else f"Bearer {self.token}"}
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """The audio that is sent; `encoding` None: a container, which says itself what it is."""
+
+    encoding: str | None
+    sample_rate: int
+    channels: int
+
+    def parameters(self) -> dict[str, Value]:
+        """As the wire declares it."""
+        if self.encoding is None:
+            return {}
+        return {"encoding": self.encoding, "sample_rate": self.sample_rate, "channels": self.channels}
+
+    def check_source(self, found: Mapping[str, Value]) -> None:
+        """Is that what a source of audio yields? Raises UsageError that says what to connect with."""
+        if dict(found) != self.parameters():
+            wanted = ", ".join(f"{name}={value!r}" for name, value in found.items()) or "encoding=None"
+            raise UsageError(f"The line was declared as {self.parameters()}, but the source is not: connect({wanted}).")
+
+    @property
+    def packets(self) -> bool:
+        """Is each piece of audio a message of its own, as bare Opus needs it?"""
+        return self.encoding is not None and self.encoding not in SAMPLE_BYTES
+
+    def pcm(self) -> Pcm | None:
+        """None when samples cannot be counted. Raises UsageError for what cannot be."""
+        _check("sample_rate", self.sample_rate, 1, 768_000)
+        _check("channels", self.channels, 1, 64)
+        width = SAMPLE_BYTES.get(self.encoding or "")
+        if self.encoding is None or width is None:
+            return None
+        return Pcm(self.encoding, self.sample_rate, width * self.channels)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a line is made of."""
+
+    settings: LineSettings
+    opener: Opener
+    declared: Declared
+
+
+def plan_line(
+    url: str,
+    credentials: Credentials,
+    declared: Declared,
+    *,
+    live: bool,
+    tuning: Tuning,
+    faults: Faults | None,
+    parameters: Parameters,
+) -> Plan:
+    """The plan of a line. Raises UsageError that names what cannot be."""
+    for name in ("keepalive_s", "stall_s", "mute_s", "replay_speed"):
+        value = getattr(tuning, name)
+        if value is not None:
+            _check(name, value, 0.01, float("inf"))
+    if tuning.keep_s is not None:
+        _check("keep_s", tuning.keep_s, 0.01 if live else LEAST_RECORDING_KEEP_S, MOST_KEEP_S)
+    for name in ("open_within_s", "retry_for_s"):
+        _check(name, getattr(tuning, name), 0, float("inf"))
+    interims = str(parameters.get("interim_results", "")).lower() == "true"
+    settings = LineSettings(
+        pcm=declared.pcm(),
+        packets=declared.packets,
+        live=live,
+        keep_s=tuning.keep_s or (LIVE_KEEP_S if live else RECORDING_KEEP_S),
+        replay_speed=tuning.replay_speed,
+        open_within_s=tuning.open_within_s,
+        watch=_watch(tuning, live=live, interims=interims),
+        backoff=Backoff(base_s=tuning.retry_s, budget_s=tuning.retry_for_s),
+        keep_transcript=tuning.keep_transcript,
+    )
+    opener = tuning.opener or websocket_opener(
+        listen_address(url, {**declared.parameters(), **parameters}),
+        {**credentials.headers(), **tuning.headers},
+        stall_s=settings.watch.stall_s,
+    )
+    return Plan(settings, faults.around(opener) if faults is not None else opener, declared)
+
+
+def _watch(tuning: Tuning, *, live: bool, interims: bool) -> Watch:
+    mute_s = tuning.mute_s or (MUTE_S if live and interims else MUTE_WITHOUT_INTERIMS_S)
+    watch = replace(Watch(), keepalive_s=tuning.keepalive_s, mute_s=mute_s)
+    if not live:
+        return replace(watch, ping_s=float("inf"), stall_s=tuning.stall_s or RECORDING_STALL_S)
+    stall_s = tuning.stall_s or watch.stall_s
+    return replace(watch, stall_s=stall_s, ping_s=min(watch.ping_s, stall_s * 0.4))
+
+
+def _check(name: str, value: float, least: float, most: float) -> None:
+    if not least <= value <= most:
+        raise UsageError(f"{name} must be a number from {least:g} to {most:g}, not {value!r}.")

@@ -1,0 +1,553 @@
+"""One line over any number of connections: audio, messages, failures, and when, in; frames, actions and events out.
+
+Sans-I/O: no clock, no sockets, no randomness of its own; `now` is monotonic seconds handed in by a shell. After each
+call carry out `actions()`, deliver `events()`, arm one timer for `next_deadline()`, and hand `next_frame()` to the
+socket whenever it can take one. The client's shell drives it, and so can a gateway's.
+
+    phase        meaning                                goes on with
+    IDLE         not started                            start -> CONNECTING
+    CONNECTING   an attempt is being made               opened -> OPEN; failed -> WAITING or CLOSED
+    OPEN         there is a connection                  closed, dead -> WAITING or CLOSED; finished -> CLOSED
+    WAITING      for the moment of the next attempt     deadline -> CONNECTING; finish deadline -> CLOSED
+    CLOSED       for good
+
+Laws:
+1. Audio is kept until a final covers it. A new connection hears everything from the last final boundary on, in order.
+2. Audio is lost only when the tape is full or the line ends; each loss is a Gap with its exact range, told once.
+3. Finalize and CloseStream have a place in the audio, and are sent again behind it until they have taken effect.
+4. Nothing is sent after CloseStream; after CLOSED there is no action, no frame and no deadline.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from math import inf
+from typing import assert_never
+
+from caesura.client.events import (
+    Accepted,
+    Closed,
+    Dropped,
+    Event,
+    Final,
+    Gap,
+    Notice,
+    Paused,
+    Reconnected,
+    Reconnecting,
+    Resumed,
+    Sent,
+    Stats,
+    Transcript,
+)
+from caesura.client.framing import Pcm
+from caesura.client.placing import Placer
+from caesura.client.reconnect import Backoff, Verdict, judge, judge_close
+from caesura.client.supply import FRAME_S, Supply
+from caesura.errors import BadAnswer, CaesuraError, GaveUp, HungUp, LineError, Refused
+from caesura.protocol.client_codec import Answer, Unrecognised, write_client_message
+from caesura.protocol.client_session import ClientSession, Want, Watch
+from caesura.protocol.messages import (
+    CloseStream,
+    Error,
+    Finalize,
+    KeepAlive,
+    Metadata,
+    Results,
+    SpeechStarted,
+    UtteranceEnd,
+)
+from caesura.timeline import Timeline
+
+STEADY_S = 10.0
+"""A connection that lasted so long was a good one: the next outage begins with short waits again."""
+LONGEST_FINISH_S = 24 * 3600.0
+"""Who wants to wait for ever waits so long."""
+REQUEST_IDS = 32
+"""Of so many connections the ids are remembered."""
+
+
+@dataclass(frozen=True, slots=True)
+class LineSettings:
+    """How a line behaves."""
+
+    pcm: Pcm | None
+    """None: a container that is sent as it is; samples cannot be counted."""
+    packets: bool = False
+    """Each piece of audio is a packet, such as one of Opus, and a message of its own."""
+    live: bool = True
+    """The source cannot wait: audio that finds no room is dropped, and what is replayed is paced."""
+    keep_s: float = 60.0
+    """How much audio is kept until a final covers it."""
+    replay_speed: float = 1.25
+    """Seconds of audio sent each second while a live line catches up after a reconnect."""
+    open_within_s: float = 10.0
+    """How long the first connection is tried; 0: once."""
+    watch: Watch = field(default_factory=Watch)
+    backoff: Backoff = field(default_factory=Backoff)
+    keep_transcript: bool = True
+    """Keep every final for `finish`; without it memory does not grow however long a line lives."""
+
+
+class Phase(enum.Enum):
+    """Where a line stands; see the table at the head of this file."""
+
+    IDLE = "idle"
+    CONNECTING = "connecting"
+    OPEN = "open"
+    WAITING = "waiting"
+    CLOSED = "closed"
+
+
+class Action(enum.Enum):
+    """What the shell must do."""
+
+    CONNECT = "connect"
+    """Try to open a connection, then call `opened` or `failed`."""
+    PING = "ping"
+    """Send a WebSocket ping; call `receive_pong` when it is answered."""
+    ABORT = "abort"
+    """Cut the connection, or the attempt, without a word; it is not reported back."""
+    CLOSE = "close"
+    """Close the connection in order; it is not reported back."""
+
+
+class Recovery:
+    """The machine behind a line; see the head of this file."""
+
+    def __init__(self, settings: LineSettings, *, random: Callable[[], float], wall_offset_s: float = 0.0) -> None:
+        """`random` returns 0..1. `wall_offset_s` added to `now` is seconds since 1970 in UTC."""
+        pcm = settings.pcm
+        self._settings = settings
+        self._random = random
+        self._wall_offset_s = wall_offset_s
+        self._timeline = Timeline(pcm.sample_rate) if pcm else None
+        self._placer = Placer(self._timeline)
+        self._supply = Supply(
+            pcm,
+            self._timeline,
+            live=settings.live,
+            keep_s=settings.keep_s,
+            packets=settings.packets,
+        )
+        self._phase = Phase.IDLE
+        self._session: ClientSession | None = None
+        self._sending = False
+        self._paused_at: float | None = None
+        self._catching_up = False
+        self._pace_at = 0.0
+        self._attempt = 0
+        self._attempt_at = inf
+        self._outage_at = 0.0
+        self._last_error: CaesuraError | None = None
+        self._finish_at = inf
+        self._finish_s = 0.0
+        self._actions: list[Action] = []
+        self._events: list[Event] = []
+        self._finals: list[Final] = []
+        self._gaps: list[Gap] = []
+        self._request_ids: deque[str] = deque(maxlen=REQUEST_IDS)
+        self._connections = 0
+        self._connected_s = 0.0
+        self._paused_s = 0.0
+        self._keepalives = 0
+        self._provider_s: float | None = None
+        self._error: CaesuraError | None = None
+        self._complete = False
+
+    # ---- the caller ----
+
+    def start(self, *, now: float) -> None:
+        """Begin: the first attempt to connect."""
+        self._outage_at = now
+        self._connect()
+
+    def send(self, data: bytes, *, now: float, at: float | None = None) -> Sent:
+        """Take captured audio. Never waits: what cannot be sent now is kept, and what cannot be kept is told.
+
+        `at`: source seconds at which it was captured, for callers with a capture clock of their own; else it
+        follows on what came before. Raises UsageError when `at` goes back, or the audio is not what was declared.
+        """
+        data = self._supply.align(data)
+        if not data:
+            return Accepted()
+        if self._is_ending:
+            return Dropped(self._supply.refuse(data), "the line is closed")
+        if self._paused_at is not None:
+            return Dropped(self._supply.skip(data), "paused")
+        connected = self._session is not None
+        sent = self._supply.capture(data, now + self._wall_offset_s, at=at, open_line=connected, connected=connected)
+        self._tell_gaps()
+        return sent
+
+    def pause(self, *, now: float) -> None:
+        """No audio for a while: what was said so far is made final, then KeepAlive holds the line."""
+        if self._paused_at is not None or self._is_ending:
+            return
+        self.finalize()
+        self._paused_at = now
+        self._supply.pause()
+        self._events.append(Paused(self._supply.captured_at))
+
+    def resume(self, *, now: float) -> None:
+        """Audio goes on. The source clock has run through the pause; what came meanwhile is counted by the sample."""
+        if self._paused_at is None:
+            return
+        seconds = self._end_pause(now)
+        self._supply.resume(seconds, now + self._wall_offset_s)
+        self._events.append(Resumed(self._supply.captured_at, seconds))
+
+    def finalize(self, channel: int | None = None) -> None:
+        """Have everything sent so far made final."""
+        if not self._is_ending:
+            self._supply.mark(Finalize(channel))
+
+    def finish(self, timeout_s: float, *, now: float) -> None:
+        """Drain: Finalize, CloseStream, wait for Metadata, at most `timeout_s`. Only the first call counts."""
+        if self._is_ending:
+            return
+        if self._phase is Phase.IDLE:
+            self._close(None, "", None, now)
+            return
+        self._end_pause(now)
+        self._supply.mark(Finalize())
+        self._supply.mark(CloseStream())
+        self._finish_s = min(timeout_s, LONGEST_FINISH_S)
+        self._finish_at = now + self._finish_s
+
+    def abandon(self, *, now: float, error: CaesuraError | None = None) -> None:
+        """End at once; what was not heard is lost, and said to be."""
+        if self._phase is not Phase.CLOSED:
+            self._actions.append(Action.ABORT)
+            self._close(None, "", error, now)
+
+    # ---- the connection ----
+
+    def opened(self, request_id: str, *, now: float) -> None:
+        """The attempt succeeded; `request_id` is the header `dg-request-id`, or ""."""
+        if self._phase is not Phase.CONNECTING:
+            return
+        self._phase = Phase.OPEN
+        self._session = ClientSession(self._settings.watch, now=now)
+        if request_id:
+            self._request_ids.append(request_id)
+        epoch, self._connections = self._connections, self._connections + 1
+        if epoch > 0:
+            self._reopened(epoch, request_id, now)
+
+    def failed(self, error: CaesuraError, *, now: float) -> None:
+        """The attempt did not succeed."""
+        if self._phase is Phase.CONNECTING:
+            self._again(judge(error), str(error), error, now)
+
+    def closed(self, code: int, reason: str, *, now: float) -> None:
+        """The connection is closed; `code` is 1006 when it went without a close frame."""
+        if self._session is None:
+            return
+        if self._supply.has_ended and not self._supply.unheard:
+            self._finished(code, reason, now)
+            return
+        verdict = judge_close(code)
+        error = HungUp(code, reason, self._request_id)
+        if verdict in (Verdict.RETRY, Verdict.WAIT):
+            self._lost(f"closed with {code} {reason}".rstrip(), error, now, verdict)
+            return
+        asked_for = verdict is Verdict.STOP and self._finish_at < inf
+        self._close(code, reason, None if asked_for else error, now)
+
+    def receive_text(self, text: str, *, now: float) -> None:
+        """A text message came."""
+        if self._session is None:
+            return
+        try:
+            answer = self._session.receive_text(text, now=now)
+        except BadAnswer as error:
+            # What it said is not known, so everything behind the last final has to be heard again.
+            self._actions.append(Action.ABORT)
+            self._lost(str(error), error, now)
+            return
+        self._answered(answer, text, now)
+        self._tell_gaps()
+
+    def receive_pong(self, *, now: float) -> None:
+        """A ping was answered."""
+        if self._session is not None:
+            self._session.receive_pong()
+
+    # ---- frames ----
+
+    def next_frame(self, *, now: float) -> bytes | str | None:
+        """What goes to the socket now; call `frame_taken` when the socket has it. None: nothing, for now."""
+        session = self._session
+        if session is None or self._sending:
+            return None
+        frame = self._supply.next_header() or self._control_frame(session, now) or self._audio_frame(session, now)
+        if frame is not None:
+            self._sending = True
+            session.begin_send(now=now)
+        return frame
+
+    def frame_taken(self, *, now: float) -> None:
+        """The socket has taken the frame."""
+        self._sending = False
+        if self._session is not None:
+            self._session.end_send(now=now)
+
+    # ---- time ----
+
+    def next_deadline(self) -> float | None:
+        """When `handle_deadline` wants to be called, on the `now` clock; None: not at all."""
+        if self._phase is Phase.CLOSED:
+            return None
+        at = min(self._finish_at, self._attempt_at)
+        if self._session is not None:
+            at = min(at, self._session.next_deadline())
+            if self._catching_up and not self._sending:
+                at = min(at, self._pace_at)
+        return None if at == inf else at
+
+    def handle_deadline(self, *, now: float) -> None:
+        """Time has passed; does nothing when it is too early."""
+        if self._phase is Phase.CLOSED:
+            return
+        if now >= self._finish_at:
+            self._too_late(now)
+        elif now >= self._attempt_at:
+            self._attempt_at = inf
+            self._connect()
+        elif self._session is not None:
+            self._watch(self._session, now)
+
+    # ---- out ----
+
+    def actions(self) -> list[Action]:
+        """What is to be done now, in order; each is given once."""
+        actions, self._actions = self._actions, []
+        return actions
+
+    def events(self) -> list[Event]:
+        """What the user should hear of, in order; each is given once."""
+        events, self._events = self._events, []
+        return events
+
+    @property
+    def phase(self) -> Phase:
+        """Where the line stands."""
+        return self._phase
+
+    @property
+    def paused(self) -> bool:
+        """Is it in a pause?"""
+        return self._paused_at is not None
+
+    @property
+    def timeline(self) -> Timeline | None:
+        """The ledger of what was sent when; None where samples cannot be counted."""
+        return self._timeline
+
+    @property
+    def waiting_s(self) -> float:
+        """Seconds of audio that wait to be sent."""
+        return self._supply.waiting_s
+
+    @property
+    def room_s(self) -> float:
+        """Seconds of audio that can be taken without dropping any."""
+        return self._supply.room_s
+
+    def stats(self, *, now: float) -> Stats:
+        """What the line has done so far."""
+        counts, seconds, session = self._supply.counts, self._supply.seconds, self._session
+        return Stats(
+            connected_s=self._connected_s + (now - session.opened_at if session else 0.0),
+            paused_s=self._paused_s + (now - self._paused_at if self._paused_at is not None else 0.0),
+            captured_s=seconds(counts.captured),
+            audio_sent_s=seconds(counts.sent),
+            replayed_s=seconds(counts.replayed),
+            skipped_s=seconds(counts.skipped),
+            lost_s=seconds(counts.lost),
+            keepalives=self._keepalives + (session.keepalives if session else 0),
+            connections=self._connections,
+            reconnects=max(self._connections - 1, 0),
+            provider_s=self._provider_s,
+            request_ids=tuple(self._request_ids),
+        )
+
+    def transcript(self, *, now: float) -> Transcript:
+        """Everything heard so far."""
+        complete = self._complete and not self._gaps
+        return Transcript(tuple(self._finals), tuple(self._gaps), self.stats(now=now), complete, self._error)
+
+    # ---- inside: frames ----
+
+    def _control_frame(self, session: ClientSession, now: float) -> str | None:
+        message = self._supply.next_mark()
+        if message is not None:
+            tell = session.send_close_stream if isinstance(message, CloseStream) else session.send_finalize
+            tell(now=now)
+            return write_client_message(message)
+        if session.keepalive_due:
+            session.send_keepalive(now=now)
+            return write_client_message(KeepAlive())
+        return None
+
+    def _audio_frame(self, session: ClientSession, now: float) -> bytes | None:
+        if self._catching_up and now < self._pace_at:
+            return None
+        piece = self._supply.next_piece()
+        if piece is None:
+            self._catching_up = False
+            return None
+        session.send_audio(piece.seconds, speech=piece.speech, now=now)
+        if self._catching_up:
+            self._pace_at = max(self._pace_at, now - FRAME_S) + piece.seconds / self._settings.replay_speed
+        return piece.data
+
+    # ---- inside: what the server says ----
+
+    def _answered(self, answer: Answer, raw: str, now: float) -> None:
+        match answer:
+            case Results():
+                self._heard(answer, raw)
+            case SpeechStarted():
+                self._tell(self._placer.speech_started(answer))
+            case UtteranceEnd():
+                self._tell(self._placer.utterance_end(answer))
+            case Metadata(duration=seconds):
+                self._provider_s = (self._provider_s or 0.0) + seconds
+                if self._supply.has_ended:
+                    self._actions.append(Action.CLOSE)
+                    self._finished(1000, "", now)
+            case Error(description=text):
+                self._tell(Notice("Error", text, raw))
+            case Unrecognised(kind):
+                self._tell(Notice(kind, "", raw))
+            case _:
+                assert_never(answer)
+
+    def _heard(self, results: Results, raw: str) -> None:
+        event = self._placer.results(results, raw)
+        if results.is_final:
+            self._supply.confirm(self._placer.confirmed)
+        if isinstance(event, Final) and self._settings.keep_transcript:
+            self._finals.append(replace(event, raw=""))
+        self._tell(event)
+
+    def _tell(self, event: Event | None) -> None:
+        if event is not None:
+            self._events.append(event)
+
+    def _tell_gaps(self) -> None:
+        for gap in self._supply.gaps():
+            self._events.append(gap)
+            joined = self._gaps[-1].joined(gap) if self._gaps else None
+            if joined is None:
+                self._gaps.append(gap)
+            else:
+                self._gaps[-1] = joined
+
+    # ---- inside: outages ----
+
+    @property
+    def _is_ending(self) -> bool:
+        return self._phase is Phase.CLOSED or self._finish_at < inf
+
+    @property
+    def _request_id(self) -> str:
+        return self._request_ids[-1] if self._request_ids else ""
+
+    def _connect(self) -> None:
+        self._phase = Phase.CONNECTING
+        self._actions.append(Action.CONNECT)
+
+    def _reopened(self, epoch: int, request_id: str, now: float) -> None:
+        if self._timeline is not None:
+            self._timeline.begin_epoch()
+        self._placer.begin_epoch(epoch)
+        waiting = self._supply.waiting
+        self._catching_up = self._settings.live and self._timeline is not None and waiting > 0
+        self._pace_at = now
+        self._events.append(Reconnected(epoch, request_id, now - self._outage_at, self._supply.seconds(waiting)))
+
+    def _watch(self, session: ClientSession, now: float) -> None:
+        for want in session.handle_deadline(now=now):
+            if want.is_alarm:
+                self._actions.append(Action.ABORT)
+                self._lost(want.value, LineError(f"The connection was given up: {want.value}."), now)
+                return
+            if want is Want.PING:
+                self._actions.append(Action.PING)
+
+    def _lost(self, why: str, error: CaesuraError, now: float, verdict: Verdict = Verdict.RETRY) -> None:
+        """The connection is gone; everything behind the last final boundary has to be sent again."""
+        session = self._session
+        assert session is not None
+        if session.answered or now - session.opened_at >= STEADY_S:
+            self._attempt = 0
+            self._outage_at = now
+        self._drop_session(now)
+        self._supply.rewind(self._placer.confirmed)
+        self._tell_gaps()
+        self._again(verdict, why, error, now)
+
+    def _drop_session(self, now: float) -> None:
+        if self._session is not None:
+            self._connected_s += now - self._session.opened_at
+            self._keepalives += self._session.keepalives
+        self._session = None
+        self._sending = False
+        self._catching_up = False
+
+    def _again(self, verdict: Verdict, why: str, error: CaesuraError, now: float) -> None:
+        """Try again after a while, unless that is pointless or has taken too long."""
+        self._last_error = error
+        first = self._connections == 0
+        budget = self._settings.open_within_s if first else self._settings.backoff.budget_s
+        retry_after = error.retry_after_s if isinstance(error, Refused) else None
+        delay = self._settings.backoff.delay_s(self._attempt, verdict, self._random, retry_after_s=retry_after)
+        if verdict in (Verdict.PERMANENT, Verdict.STOP) or now + delay >= self._outage_at + budget:
+            pointless = first or verdict is Verdict.PERMANENT
+            self._close(None, "", error if pointless else self._gave_up(error, now), now)
+            return
+        self._phase = Phase.WAITING
+        self._attempt += 1
+        self._attempt_at = now + delay
+        self._events.append(Reconnecting(self._attempt, delay, why, error))
+
+    def _gave_up(self, error: CaesuraError, now: float) -> GaveUp:
+        gave_up = GaveUp(f"No connection for {now - self._outage_at:.0f} s. {error}")
+        gave_up.__cause__ = error
+        return gave_up
+
+    # ---- inside: the end ----
+
+    def _end_pause(self, now: float) -> float:
+        seconds = 0.0 if self._paused_at is None else now - self._paused_at
+        self._paused_at = None
+        self._paused_s += seconds
+        return seconds
+
+    def _too_late(self, now: float) -> None:
+        self._actions.append(Action.ABORT)
+        last = "" if self._session is not None or self._last_error is None else f" {self._last_error}"
+        sentence = f"The server was not done {self._finish_s:g} s after the end of the audio.{last}"
+        self._close(None, "", LineError(sentence), now)
+
+    def _finished(self, code: int, reason: str, now: float) -> None:
+        """The server has said everything."""
+        self._complete = True
+        self._supply.end(heard=True)
+        self._close(code, reason, None, now)
+
+    def _close(self, code: int | None, reason: str, error: CaesuraError | None, now: float) -> None:
+        self._end_pause(now)
+        self._drop_session(now)
+        self._supply.end(heard=False)
+        self._tell_gaps()
+        self._phase = Phase.CLOSED
+        self._finish_at = self._attempt_at = inf
+        self._error = error
+        self._events += (self.stats(now=now), Closed(code, reason, error))

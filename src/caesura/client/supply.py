@@ -1,0 +1,349 @@
+"""Captured audio and control messages with their place in it in; what is to be sent next, and what is lost, out. Pure.
+
+Keeps the capture clock (which runs through pauses), the tape, and the cursor: the next sample to be sent. A new
+connection sets the cursor back to the last final boundary. Where samples cannot be counted (a container that is sent
+as it is) a byte stands for a sample, nothing is sent twice, and gaps have no range.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from caesura.client.events import Accepted, Buffered, Dropped, Gap, Sent
+from caesura.client.framing import Aligner, HeaderKeeper, Loudness, Pcm
+from caesura.client.tape import PIECE_BYTES, Range, Tape, merged
+from caesura.errors import UsageError
+from caesura.protocol.messages import CloseStream, Finalize
+from caesura.timeline import Timeline
+
+FRAME_S = 0.25
+"""Longest piece of audio in one message of a live line; what waits longer than this is a backlog."""
+LATE_S = 2.0
+"""Audio that comes so much later than its samples say was not captured without a break: the wall clock is read anew."""
+STEADY_S = 0.5
+"""Who sends through a whole pause stops counting at most so much short of its end: a piece or two."""
+UNCOUNTED_BYTES_PER_S = 32_000
+"""What is kept of a container is bounded as if its audio had so many bytes a second."""
+
+
+@dataclass(slots=True)
+class Mark:
+    """A control message with its place in the audio."""
+
+    at: int
+    message: Finalize | CloseStream
+    sent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """The next audio to send. `speech`: somebody may be speaking in it; `seconds` is 0 when it cannot be said."""
+
+    data: bytes
+    samples: int
+    seconds: float
+    speech: bool
+
+
+@dataclass(slots=True)
+class Counts:
+    """Samples, as far as they can be counted."""
+
+    captured: int = 0
+    skipped: int = 0
+    sent: int = 0
+    replayed: int = 0
+    lost: int = 0
+
+
+class Supply:
+    """The audio of one line; `timeline` is None exactly when `pcm` is."""
+
+    def __init__(
+        self,
+        pcm: Pcm | None,
+        timeline: Timeline | None,
+        *,
+        live: bool,
+        keep_s: float,
+        packets: bool = False,
+    ) -> None:
+        """`packets`: what is captured at once is sent at once, since the other side needs to know where each ends."""
+        self._timeline = timeline
+        self._live = live
+        self._keep_s = keep_s
+        self._rate = pcm.sample_rate if pcm else UNCOUNTED_BYTES_PER_S
+        self._frame_bytes = pcm.frame_bytes if pcm else 1
+        self._longest = max(round(FRAME_S * self._rate), 1) if pcm and live else PIECE_BYTES // self._frame_bytes
+        self._aligner = Aligner(pcm) if pcm else None
+        self._loudness = Loudness(pcm.encoding) if pcm else None
+        self._header = HeaderKeeper()
+        self._header_due = True
+        self._tape = Tape(self._frame_bytes, max(round(keep_s * self._rate), 1), gather=not packets)
+        self._marks: deque[Mark] = deque()
+        self._forgotten: deque[Range] = deque()
+        """Sent, covered by no final, and no longer kept: lost should this connection break."""
+        self._captured = 0
+        """Source sample of the next sample to be captured."""
+        self._taken_until = 0
+        """First source sample behind all that was captured; a pause moves only the one above."""
+        self._cursor = 0
+        """Source sample of the next sample to be sent."""
+        self._sent_until = 0
+        """First source sample that was never sent."""
+        self._sent_here = False
+        """Was audio sent on this connection?"""
+        self._skipped = 0
+        """Samples that came during this pause."""
+        self._fraction = 0.0
+        """Of a sample, by which the capture clock lags behind the pauses so far."""
+        self._gaps: list[Gap] = []
+        self.counts = Counts()
+
+    # ---- what is captured ----
+
+    def align(self, data: bytes) -> bytes:
+        """Whole samples; what is left over waits for the next call. Raises UsageError when it is no raw audio."""
+        return self._aligner.align(data) if self._aligner else data
+
+    def capture(self, data: bytes, wall: float, *, at: float | None, open_line: bool, connected: bool) -> Sent:
+        """Keep whole samples, the last of them captured at `wall`, UTC seconds.
+
+        `at`: source seconds of the first one; None: it follows on what came before. `open_line`: the connection
+        takes audio now; `connected`: what was sent on it may still be heard. Raises UsageError when `at` goes back.
+        """
+        samples = len(data) // self._frame_bytes
+        self._move_to(at)
+        if self._timeline is None:
+            self._header.watch(data)
+        else:
+            self._read_wall_clock(self._timeline, samples, wall)
+        source = self._captured
+        self._captured = self._taken_until = source + samples
+        self.counts.captured += samples
+        lost = self._pushed_out(self._tape.append(source, data), connected=connected)
+        if lost:
+            return Dropped(self._ms(lost), f"no room: {self._keep_s:g} s of audio wait already")
+        waiting = self._tape.waiting(self._cursor)
+        if open_line and waiting - samples <= FRAME_S * self._rate:
+            return Accepted()
+        return Buffered(self._ms(waiting))
+
+    def skip(self, data: bytes) -> float:
+        """Audio came during a pause: it is not sent, but the capture clock counts it. Returns how many ms it is."""
+        samples = len(data) // self._frame_bytes
+        self._skipped += samples
+        self.counts.skipped += samples
+        return self._ms(samples)
+
+    def refuse(self, data: bytes) -> float:
+        """Audio came when nothing is taken any more. Returns how many ms it is."""
+        return self._ms(len(data) // self._frame_bytes)
+
+    def pause(self) -> None:
+        """What comes from now on is skipped."""
+        self._skipped = 0
+
+    def resume(self, seconds: float, wall: float) -> None:
+        """Audio goes on after a pause of `seconds`, at `wall`.
+
+        Where the caller went on capturing, the samples that were skipped are its length, to the sample: the clock would
+        be off by a part of a piece each time.
+        """
+        exact = seconds * self._rate + self._fraction
+        elapsed = round(exact)
+        steady = elapsed - self._skipped <= STEADY_S * self._rate and self._skipped > 0
+        self._captured += self._skipped if steady else elapsed
+        self._fraction = 0.0 if steady else exact - elapsed
+        if self._timeline is not None:
+            self._timeline.anchor(self._captured, wall)
+
+    def mark(self, message: Finalize | CloseStream) -> None:
+        """A control message, behind everything captured so far; the same one twice in one place is one."""
+        mark = Mark(self._captured, message)
+        if mark not in self._marks:
+            self._marks.append(mark)
+
+    # ---- what is to be sent ----
+
+    def next_header(self) -> bytes | None:
+        """The container's header, when a new connection has to hear it first."""
+        if not self._header_due:
+            return None
+        self._header_due = False
+        return self._header.again(self._cursor) or None
+
+    def next_mark(self) -> Finalize | CloseStream | None:
+        """The control message that is due now, all audio before it having been sent; several of a kind are one."""
+        waiting = self._tape.waiting(self._cursor)
+        due = [mark for mark in self._marks if not mark.sent and waiting <= self._tape.waiting(mark.at)]
+        for mark in due:
+            mark.sent = mark.message == due[0].message
+        return due[0].message if due else None
+
+    def next_piece(self) -> Piece | None:
+        """The next audio, at most up to the next control message."""
+        source, data = self._tape.read(self._cursor, self._longest)
+        mark = next((mark for mark in self._marks if not mark.sent), None)
+        if mark is not None:
+            data = data[: max(mark.at - source, 0) * self._frame_bytes]
+        if not data:
+            return None
+        samples = len(data) // self._frame_bytes
+        self._book(source, samples)
+        speech = self._loudness.is_speech(data) if self._loudness else False
+        return Piece(data, samples, self.seconds(samples), speech)
+
+    @property
+    def waiting(self) -> int:
+        """Samples that wait to be sent."""
+        return self._tape.waiting(self._cursor)
+
+    @property
+    def waiting_s(self) -> float:
+        """Seconds of audio that wait to be sent; of a container, a guess."""
+        return self._tape.waiting(self._cursor) / self._rate
+
+    @property
+    def room_s(self) -> float:
+        """Seconds of audio that can be taken without dropping any."""
+        return max(self._keep_s - self._tape.samples / self._rate, 0.0)
+
+    # ---- what was heard ----
+
+    def confirm(self, until: int) -> None:
+        """Finals cover everything before source sample `until`."""
+        self._tape.forget(min(until, self._cursor))
+        while self._forgotten and self._forgotten[0].end <= until:
+            self._forgotten.popleft()
+        if self._forgotten and self._forgotten[0].start < until:
+            self._forgotten[0] = Range(until, self._forgotten[0].end)
+        self._marks = deque(mark for mark in self._marks if not (mark.sent and self._is_done(mark, until)))
+
+    def rewind(self, confirmed: int) -> None:
+        """The connection is gone: what finals do not cover goes out again, control messages included."""
+        self._lose(self._forgotten, "the connection broke before a final came, and this was no longer kept")
+        self._forgotten.clear()
+        if self._timeline is None:
+            if self._sent_here and self._cursor > len(self._header.again(self._cursor)):
+                self._lose([Range(0, 0)], "the connection broke, and a container cannot be sent again by the sample")
+        else:
+            first = self._tape.ranges[:1]
+            self._cursor = max(min(self._cursor, confirmed), first[0].start) if first else self._taken_until
+        self._header_due, self._sent_here = True, False
+        self._marks = deque(mark for mark in self._marks if not self._is_done(mark, confirmed))
+        for mark in self._marks:
+            mark.sent = False
+
+    @property
+    def has_ended(self) -> bool:
+        """Was CloseStream sent on this connection?"""
+        return any(isinstance(mark.message, CloseStream) and mark.sent for mark in self._marks)
+
+    @property
+    def unheard(self) -> bool:
+        """Is there audio that finals do not cover? A fraction of a millisecond is none: the wire has no more."""
+        return self._tape.samples > self._rate // 1000
+
+    def end(self, *, heard: bool) -> None:
+        """Nothing more is sent. `heard`: the server has said everything; else what finals do not cover is lost."""
+        if not heard and self._timeline is not None:
+            self._lose([*self._forgotten, *self._tape.ranges], "the line ended before a final came")
+        elif not heard and self._tape.samples:
+            self._lose([Range(0, 0)], "the line ended before everything was sent")
+        self._tape.forget(self._captured)
+        self._forgotten.clear()
+        self._marks.clear()
+
+    def gaps(self) -> list[Gap]:
+        """What was lost since the last call."""
+        gaps, self._gaps = self._gaps, []
+        return gaps
+
+    # ---- units ----
+
+    def seconds(self, samples: int) -> float:
+        """0 when samples cannot be counted."""
+        return samples / self._rate if self._timeline is not None else 0.0
+
+    @property
+    def captured_at(self) -> float | None:
+        """Source seconds of the next sample to be captured."""
+        return self._captured / self._rate if self._timeline is not None else None
+
+    # ---- inside ----
+
+    def _ms(self, samples: int) -> float:
+        return 1000.0 * samples / self._rate
+
+    def _move_to(self, at: float | None) -> None:
+        if at is None or self._timeline is None:
+            return
+        sample = round(at * self._rate)
+        if sample < self._taken_until:
+            raise UsageError(f"at={at:g} goes back: the audio before it ends at {self._taken_until / self._rate:g} s.")
+        self._captured = sample
+
+    def _read_wall_clock(self, timeline: Timeline, samples: int, wall: float) -> None:
+        """The first sample was captured its own length before now; so is one that comes much too late."""
+        captured_at = wall - samples / self._rate
+        known = timeline.to_wall(self._captured / self._rate)
+        if known is None or (self._live and captured_at - known > LATE_S):
+            timeline.anchor(self._captured, captured_at)
+
+    def _pushed_out(self, ranges: Iterable[Range], *, connected: bool) -> int:
+        """What is no longer kept is lost unless it was sent on a connection that still stands; returns how much is."""
+        lost: list[Range] = []
+        for each in ranges:
+            sent, unsent = _split(each, self._cursor)
+            if sent is not None and connected:
+                self._forget(sent)
+            elif sent is not None:
+                lost.append(sent)
+            if unsent is not None:
+                lost.append(unsent)
+            self._cursor = max(self._cursor, each.end)
+        self._lose(lost, f"no room: {self._keep_s:g} s of audio were waiting")
+        return sum(each.samples for each in lost)
+
+    def _forget(self, sent: Range) -> None:
+        if self._forgotten and self._forgotten[-1].end == sent.start:
+            sent = Range(self._forgotten.pop().start, sent.end)
+        self._forgotten.append(sent)
+
+    def _lose(self, ranges: Iterable[Range], why: str) -> None:
+        for each in merged(list(ranges)):
+            if self._timeline is None:
+                self._gaps.append(Gap(None, None, why))
+            else:
+                self._timeline.lost(each.samples, each.start)
+                self.counts.lost += each.samples
+                self._gaps.append(Gap(each.start / self._rate, each.end / self._rate, why))
+
+    def _book(self, source: int, samples: int) -> None:
+        self.counts.sent += samples
+        self.counts.replayed += max(min(self._sent_until, source + samples) - source, 0)
+        self._cursor, self._sent_here = source + samples, True
+        self._sent_until = max(self._sent_until, self._cursor)
+        if self._timeline is not None:
+            self._timeline.sent(samples, source)
+        else:
+            self._tape.forget(self._cursor)
+
+    def _is_done(self, mark: Mark, confirmed: int) -> bool:
+        """Need it not be sent again?"""
+        if isinstance(mark.message, CloseStream):
+            return False
+        if self._timeline is None:
+            return mark.sent
+        # The wire has milliseconds, so a final may end a fraction of one before the sample it covers.
+        return mark.at <= confirmed + self._rate // 1000
+
+
+def _split(each: Range, at: int) -> tuple[Range | None, Range | None]:
+    """The parts of a range before and behind `at`."""
+    before = Range(each.start, min(each.end, at))
+    behind = Range(max(each.start, at), each.end)
+    return (before if before.samples > 0 else None), (behind if behind.samples > 0 else None)

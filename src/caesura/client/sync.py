@@ -1,0 +1,129 @@
+"""Audio in, events out, for callers without an event loop: the same names as `line`, without the awaiting."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Generator, Iterable, Iterator
+from types import TracebackType
+from typing import Self
+
+from caesura.client.address import Value
+from caesura.client.events import Closed, Event, Transcript
+from caesura.client.faults import Faults
+from caesura.client.line import FINISH_S, LineBase
+from caesura.client.plan import Credentials, Declared, Tuning, plan_line
+from caesura.client.sources import AudioSource
+
+
+class Line(LineBase):
+    """A line for callers without an event loop; it has one of its own. Made by `connect`."""
+
+    def __enter__(self) -> Self:
+        self._check_unopened()
+        try:
+            self._start().opened.result()
+        except BaseException:  # a signal's handler may raise anything, anywhere
+            self._abandon()
+            raise
+        return self
+
+    def open(self) -> Self:
+        """Open the line without a `with`; `finish` closes it."""
+        return self.__enter__()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        self.finish()
+
+    def __iter__(self) -> Iterator[Event]:
+        _ = self._open_driver
+        there = threading.Event()
+        try:
+            while True:
+                event = self._inbox.take(there.set)
+                if event is None:
+                    there.wait()
+                    there.clear()
+                    continue
+                yield event
+                if isinstance(event, Closed):
+                    if event.error is not None:
+                        raise event.error
+                    return
+        finally:
+            self._inbox.forget(there.set)
+
+    def finish(self, timeout: float = FINISH_S) -> Transcript:
+        """Drain and close; see `caesura.client.line.Line.finish`."""
+        return self._result(self._begin_to_finish(timeout).result())
+
+    def transcribe(self, audio: Iterable[bytes]) -> Generator[Event, None, None]:
+        """Send what `audio` yields from a thread of its own, finish at its end, and iterate over the events."""
+        _ = self._open_driver
+        feeder = _Feeder(self, audio)
+        feeder.start()
+        try:
+            yield from self
+        finally:
+            feeder.stopped = True
+        if feeder.error is not None:
+            raise feeder.error
+
+    def _feed(self, audio: Iterable[bytes], feeder: _Feeder) -> None:
+        with contextlib.ExitStack() as opened:
+            if isinstance(audio, AudioSource):
+                opened.enter_context(audio)
+                self._plan.declared.check_source(audio.parameters)
+            for chunk in audio:
+                if feeder.stopped:
+                    return
+                for piece in self._pieces(chunk):
+                    while not self._offer(piece):
+                        self._room().result()
+
+
+class _Feeder(threading.Thread):
+    """Sends audio until its end, or until nobody listens any more."""
+
+    def __init__(self, line: Line, audio: Iterable[bytes]) -> None:
+        super().__init__(name="caesura-feeder", daemon=True)
+        self._line = line
+        self._audio = audio
+        self.stopped = False
+        self.error: Exception | None = None
+
+    def run(self) -> None:
+        try:
+            self._line._feed(self._audio, self)
+        except Exception as error:  # noqa: BLE001  # whatever the source raises is raised where the events are taken
+            self.error = error
+        finally:
+            self._line._end()
+
+
+def connect(
+    url: str = "ws://127.0.0.1:8080",
+    *,
+    key: str | None = None,
+    token: str | None = None,
+    encoding: str | None = "linear16",
+    sample_rate: int = 16_000,
+    channels: int = 1,
+    live: bool = True,
+    tuning: Tuning | None = None,
+    faults: Faults | None = None,
+    **parameters: Value | Iterable[Value],
+) -> Line:
+    """A line to a server of this wire; enter it (`with`) or `open` it, once. Arguments as for `caesura.connect`."""
+    plan = plan_line(
+        url,
+        Credentials(key, token),
+        Declared(encoding, sample_rate, channels),
+        live=live,
+        tuning=tuning or Tuning(),
+        faults=faults,
+        parameters=parameters,
+    )
+    return Line(plan)

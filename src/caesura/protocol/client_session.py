@@ -1,0 +1,195 @@
+"""The client's side of one connection: what was sent and heard, and when, in; KeepAlives, pings and alarms out.
+
+No clock, no I/O: every entry takes `now`, seconds of any monotonic clock. Arm one timer for `next_deadline()`, call
+`handle_deadline` when it fires and do what it returns. What is sent is told twice: `begin_send` when it is handed to
+the socket, `end_send` when the socket has taken it.
+
+    deadline    runs                                             from                          until
+    KeepAlive   until CloseStream, while nothing is being sent   last audio or KeepAlive       +4 s
+    stalled     while something is being sent                    it was handed over            +5 s
+    ping        while audio, Finalize, CloseStream unanswered    first of them since an answer +2 s, once
+    half open   the same                                         the same                      +5 s
+    mute        while speech is not covered by Results, and      its sending, or any Results,  +10 s
+                audio flows or CloseStream was sent              or the end of a pause
+
+Laws:
+1. The KeepAlive clock runs from the moment of opening, whatever the caller does, and there is no other one.
+2. Silence kills nothing: a server that has nothing to say about silence is well as long as it answers pings. Neither
+   does a pause: Finalize need not be answered when little was heard since the last final.
+3. KeepAlive is never expected to be answered.
+4. An answer is anything the server sends, a pong included; Results alone prove that speech is heard.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections import deque
+from dataclasses import dataclass
+from math import inf
+
+from caesura.protocol.client_codec import Answer, read_server_message
+from caesura.protocol.messages import Metadata, Results
+
+_SAME_S = 0.25
+"""Speech sent within so much stream time is watched as one piece."""
+_ROUNDING_S = 0.005
+"""The wire has milliseconds, and as float32 no more than a few of them after hours."""
+_FLOWS_S = 4.0
+"""Audio flows as long as no more time than this lies between two pieces of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Lengths of the timers of a client's connection, in seconds; see the table at the head of this file."""
+
+    keepalive_s: float = 4.0
+    ping_s: float = 2.0
+    stall_s: float = 5.0
+    mute_s: float = 10.0
+
+
+class Want(enum.Enum):
+    """What a deadline asks for."""
+
+    KEEPALIVE = "keepalive"
+    """Send one, as text."""
+    PING = "ping"
+    """Send a WebSocket ping, to see whether anybody is there."""
+    STALLED = "the connection takes nothing any more"
+    HALF_OPEN = "the connection is dead although it is open: nothing answers the audio sent"
+    MUTE = "the server is there, but hears nothing of the speech sent"
+
+    @property
+    def is_alarm(self) -> bool:
+        """The connection is of no use any more; the value says why."""
+        return self in (Want.STALLED, Want.HALF_OPEN, Want.MUTE)
+
+
+class ClientSession:
+    """One connection, from its opening to its end."""
+
+    def __init__(self, watch: Watch, *, now: float) -> None:
+        self._watch = watch
+        self._upstream_at = now
+        """When audio or KeepAlive was last sent."""
+        self._sending_since: float | None = None
+        self._unanswered_since: float | None = None
+        self._pinged = False
+        self._audio_at = now
+        self._listening_since = now
+        """Since when a server that hears the speech sent would have said so."""
+        self._speech: deque[tuple[float, float]] = deque()
+        """Stretches of speech that no Results has covered: where each ends on the stream, when it was sent."""
+        self._closing = False
+        self._keepalive_due = False
+        self.opened_at = now
+        self.stream_seconds = 0.0
+        """Audio sent on this connection."""
+        self.keepalives = 0
+        self.answered = False
+        """Has the server said anything?"""
+        self.metadata: Metadata | None = None
+
+    # ---- what we send ----
+
+    @property
+    def keepalive_due(self) -> bool:
+        """A KeepAlive was asked for, and neither it nor audio has been sent since."""
+        return self._keepalive_due
+
+    def begin_send(self, *, now: float) -> None:
+        """Something is handed to the socket."""
+        self._sending_since = now
+
+    def end_send(self, *, now: float) -> None:
+        """The socket has taken it."""
+        self._sending_since = None
+
+    def send_audio(self, seconds: float, *, speech: bool, now: float) -> None:
+        """It is audio, `seconds` of it; `speech`: somebody may be speaking in it. Seconds are 0 when unknown."""
+        if now - self._audio_at >= _FLOWS_S:
+            self._listening_since = now
+        self._upstream_at = self._audio_at = now
+        self._keepalive_due = False
+        self.stream_seconds += seconds
+        self._expect_answer(now)
+        if not speech:
+            return
+        if self._speech and self.stream_seconds - self._speech[-1][0] < _SAME_S:
+            self._speech[-1] = (self.stream_seconds, self._speech[-1][1])
+        else:
+            self._speech.append((self.stream_seconds, now))
+
+    def send_keepalive(self, *, now: float) -> None:
+        """It is a KeepAlive."""
+        self._upstream_at = now
+        self._keepalive_due = False
+        self.keepalives += 1
+
+    def send_finalize(self, *, now: float) -> None:
+        """It is Finalize: there may be nothing to say to it, but somebody must be there."""
+        self._expect_answer(now)
+
+    def send_close_stream(self, *, now: float) -> None:
+        """It is CloseStream: nothing is kept alive any more."""
+        self._closing = True
+        self._keepalive_due = False
+        self._expect_answer(now)
+
+    # ---- what we hear ----
+
+    def receive_text(self, text: str, *, now: float) -> Answer:
+        """A text message came; returns what it says. Raises BadAnswer when it is no message of this wire."""
+        answer = read_server_message(text)
+        self._answered()
+        self.answered = True
+        if isinstance(answer, Results):
+            self._listening_since = now
+            end = answer.start + answer.duration + _ROUNDING_S
+            while self._speech and self._speech[0][0] <= end:
+                self._speech.popleft()
+        elif isinstance(answer, Metadata):
+            self.metadata = answer
+        return answer
+
+    def receive_pong(self) -> None:
+        """The peer answered a ping."""
+        self._answered()
+
+    def _expect_answer(self, now: float) -> None:
+        if self._unanswered_since is None:
+            self._unanswered_since = now
+
+    def _answered(self) -> None:
+        self._unanswered_since = None
+        self._pinged = False
+
+    # ---- time ----
+
+    def next_deadline(self) -> float:
+        """When `handle_deadline` wants to be called, on the `now` clock; infinite when nothing runs."""
+        return min(self._deadlines().values())
+
+    def handle_deadline(self, *, now: float) -> tuple[Want, ...]:
+        """Time has passed: what is due, an alarm first, each once. Nothing when it is too early."""
+        due = [want for want, at in self._deadlines().items() if at <= now]
+        self._pinged = self._pinged or Want.PING in due
+        self._keepalive_due = self._keepalive_due or Want.KEEPALIVE in due
+        return tuple(sorted(due, key=lambda want: not want.is_alarm))
+
+    def _deadlines(self) -> dict[Want, float]:
+        watch, sending, unanswered = self._watch, self._sending_since, self._unanswered_since
+        quiet = self._closing or self._keepalive_due or sending is not None
+        return {
+            Want.KEEPALIVE: inf if quiet else self._upstream_at + watch.keepalive_s,
+            Want.STALLED: inf if sending is None else sending + watch.stall_s,
+            Want.PING: inf if unanswered is None or self._pinged else unanswered + watch.ping_s,
+            Want.HALF_OPEN: inf if unanswered is None else unanswered + watch.stall_s,
+            Want.MUTE: self._mute_at(),
+        }
+
+    def _mute_at(self) -> float:
+        if not self._speech:
+            return inf
+        at = max(self._speech[0][1], self._listening_since) + self._watch.mute_s
+        return at if self._closing or at < self._audio_at + _FLOWS_S else inf

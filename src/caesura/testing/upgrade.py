@@ -1,0 +1,87 @@
+"""The head of an upgrade in, its answer out: 101, or a refusal with the status, headers and body of this wire."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from http import HTTPStatus
+from urllib.parse import parse_qs, parse_qsl, urlsplit
+
+from websockets.asyncio.server import ServerConnection
+from websockets.http11 import Request as Head
+from websockets.http11 import Response
+from websockets.typing import Subprotocol
+
+from caesura.errors import BadParameter
+from caesura.protocol.closing import (
+    INVALID_AUTH,
+    SERVICE_UNAVAILABLE,
+    TOO_MANY_REQUESTS,
+    Refusal,
+    refusal_body,
+    refusal_for,
+)
+from caesura.protocol.options import ListenOptions, parse_options
+from caesura.testing.connection import Request
+from caesura.testing.faults import Answer
+
+NOT_FOUND = Refusal(404, "NOT_FOUND", "No WebSocket is served here: live speech goes to /v1/listen.")
+NOT_HEARD = Refusal(400, "INVALID_QUERY_PARAMETER", "This fake server hears 'encoding=linear16' only.")
+_KNOWN = {refusal.status: refusal for refusal in (INVALID_AUTH, TOO_MANY_REQUESTS, SERVICE_UNAVAILABLE)}
+_SCHEMES = ("token", "bearer")
+
+
+def read(head: Head, request_id: str, at: float) -> Request:
+    """What the client wishes."""
+    url = urlsplit(head.path)
+    query = {name: tuple(values) for name, values in parse_qs(url.query, keep_blank_values=True).items()}
+    return Request(request_id, url.path, query, head.headers, at)
+
+
+def judge(head: Head, languages: Sequence[str]) -> ListenOptions | Refusal:
+    """What the stream is asked to do, or why it is refused."""
+    url = urlsplit(head.path)
+    if url.path != "/v1/listen":
+        return NOT_FOUND
+    try:
+        options = parse_options(parse_qsl(url.query, keep_blank_values=True), languages=languages)
+    except BadParameter as error:
+        return refusal_for(error)
+    return options if options.encoding == "linear16" else NOT_HEARD
+
+
+def refusal(status: int) -> Refusal:
+    """The words of this wire for a status; for one that it has no words for, those of HTTP."""
+    phrase = HTTPStatus(status).phrase
+    return _KNOWN.get(status, Refusal(status, phrase.upper().replace(" ", "_"), f"{phrase}."))
+
+
+def refused(peer: ServerConnection, reason: Refusal, request_id: str) -> Response:
+    """The answer that says no."""
+    response = peer.respond(reason.status, refusal_body(reason, request_id))
+    _set(response, "Content-Type", "application/json")
+    _set(response, "dg-error", reason.err_msg)
+    return response
+
+
+def answered(peer: ServerConnection, answer: Answer, request_id: str) -> Response:
+    """The answer that a test asked for."""
+    reason = refusal(answer.status)
+    response = refused(peer, reason, request_id)
+    if answer.body is not None:
+        response = peer.respond(answer.status, answer.body)
+        _set(response, "dg-error", reason.err_msg)
+    for name, value in answer.headers.items():
+        _set(response, name, value)
+    return response
+
+
+def select_subprotocol(_: ServerConnection, offered: Sequence[Subprotocol]) -> Subprotocol | None:
+    """The scheme word before the credential, never the credential; None when there is none."""
+    return next((name for name in offered if name.lower() in _SCHEMES), None)
+
+
+def _set(response: Response, name: str, value: str) -> None:
+    # To assign a header adds another one of its name.
+    if name in response.headers:
+        del response.headers[name]
+    response.headers[name] = value

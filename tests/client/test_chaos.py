@@ -1,0 +1,36 @@
+"""Two minutes of real speech over a network that breaks every few seconds: nothing is lost, nothing comes twice."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from pathlib import Path
+
+import pytest
+
+from bench.chaos import TOLERANCE_S, hear_both, lay_out, read_recordings
+
+DATA = Path(__file__).parent.parent / "data"
+MINUTES = 2.0
+
+
+@pytest.mark.slow
+def test_a_line_that_is_broken_again_and_again_hears_what_an_unbroken_one_hears() -> None:
+    """By reset, silence while open, restart and kill, with pauses between; bench/chaos.py goes on for half an hour."""
+    chance = random.Random(4)
+    layout = lay_out(read_recordings(DATA), MINUTES, chance)
+    outcome = asyncio.run(hear_both(layout, chance, ("--workers", "1"), every_s=(5.0, 15.0)))
+    assert outcome.steady.complete
+    assert outcome.broken.error is None
+    assert outcome.broken.complete
+    assert outcome.broken.stats.reconnects >= 3
+    assert outcome.broken.stats.lost_s == 0
+    assert outcome.broken.gaps == ()
+    # The audio arrives as it was; how an engine hears it moves a little with where segments are cut, and voice
+    # activity has a memory that a new connection begins without. test_strict_wire.py is exact to the sample.
+    assert outcome.words_apart <= 8.0
+    shifts = sorted(outcome.shifts_s)
+    assert shifts[int(len(shifts) * 0.95)] <= TOLERANCE_S
+    starts = [word.source_start for word in outcome.broken.words if word.source_start is not None]
+    assert starts == sorted(starts)
+    assert len(starts) == len(set(starts))

@@ -1,0 +1,156 @@
+"""Events between two threads."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from caesura.client.events import Closed, Event, Final, Interim, Notice
+from caesura.client.inbox import Inbox
+from tests.client.lines import PATIENCE_S
+
+
+def interim(text: str, channel: int = 0) -> Interim:
+    return Interim(text, (), channel, 2, 0.0, 1.0, 0)
+
+
+def final(text: str) -> Final:
+    return Final(text, (), 0, 1, 0.0, 1.0, 0, True, False)
+
+
+def notice(number: int) -> Notice:
+    return Notice("Error", str(number))
+
+
+def nobody() -> None:
+    """Does not wait for anything."""
+
+
+def taken(inbox: Inbox) -> list[Event]:
+    """Everything that lies there; not for an inbox that Closed has been put into."""
+    events = []
+    while (event := inbox.take(nobody)) is not None:
+        events.append(event)
+    return events
+
+
+def test_events_come_out_as_they_went_in() -> None:
+    inbox = Inbox()
+    events: list[Event] = [interim("good"), final("good morning"), interim("yes"), notice(1), final("yes")]
+    for event in events:
+        inbox.put(event)
+    assert taken(inbox) == events
+    assert inbox.dropped == 0
+
+
+def test_an_interim_that_nobody_took_is_replaced_by_the_next_one() -> None:
+    inbox = Inbox()
+    for text in ("g", "good", "good mor"):
+        inbox.put(interim(text))
+    inbox.put(final("good morning"))
+    inbox.put(interim("yes"))
+    assert taken(inbox) == [interim("good mor"), final("good morning"), interim("yes")]
+
+
+def test_each_channel_has_an_interim_of_its_own() -> None:
+    inbox = Inbox()
+    for number in range(1000):
+        inbox.put(interim(f"left {number}", 0))
+        inbox.put(interim(f"right {number}", 1))
+    assert taken(inbox) == [interim("left 999", 0), interim("right 999", 1)]
+
+
+def test_an_interim_replaces_none_from_before_another_event() -> None:
+    inbox = Inbox()
+    events: list[Event] = [interim("good"), notice(1), interim("good morning")]
+    for event in events:
+        inbox.put(event)
+    assert taken(inbox) == events
+
+
+def test_a_full_inbox_loses_interims_first_and_then_the_oldest_events_and_counts_them() -> None:
+    inbox = Inbox(limit=4)
+    for event in (final("a"), interim("b"), final("c"), interim("d"), final("e")):
+        inbox.put(event)
+    assert inbox.dropped == 1
+    inbox.put(final("f"))
+    inbox.put(final("g"))
+    assert inbox.dropped == 3
+    assert taken(inbox) == [final("c"), final("e"), final("f"), final("g")]
+
+
+def test_an_inbox_is_bounded() -> None:
+    inbox = Inbox(limit=10)
+    for number in range(1000):
+        inbox.put(notice(number))
+    assert inbox.dropped == 990
+    assert taken(inbox) == [notice(number) for number in range(990, 1000)]
+
+
+def test_who_finds_nothing_is_woken_once() -> None:
+    inbox = Inbox()
+    woken = []
+    assert inbox.take(lambda: woken.append("woken")) is None
+    inbox.put(notice(1))
+    inbox.put(notice(2))
+    assert woken == ["woken"]
+
+
+def test_who_finds_something_is_not_woken() -> None:
+    inbox = Inbox()
+    inbox.put(notice(1))
+    assert inbox.take(lambda: pytest.fail("was woken")) == notice(1)
+    inbox.put(notice(2))
+
+
+def test_who_waits_no_longer_is_not_woken() -> None:
+    inbox = Inbox()
+
+    def wake() -> None:
+        pytest.fail("was woken")
+
+    inbox.take(wake)
+    inbox.forget(wake)
+    inbox.forget(wake)
+    inbox.put(notice(1))
+
+
+def test_all_who_wait_are_woken() -> None:
+    inbox = Inbox()
+    woken: list[int] = []
+    assert inbox.take(lambda: woken.append(1)) is None
+    assert inbox.take(lambda: woken.append(2)) is None
+    inbox.put(notice(1))
+    assert sorted(woken) == [1, 2]
+
+
+def test_closed_stays_for_all_who_come() -> None:
+    inbox = Inbox()
+    inbox.put(notice(1))
+    inbox.put(Closed(1000, ""))
+    assert [inbox.take(nobody) for _ in range(3)] == [notice(1), Closed(1000, ""), Closed(1000, "")]
+
+
+def test_one_thread_puts_and_several_take_and_nothing_is_lost_or_doubled() -> None:
+    inbox, count = Inbox(), 3000
+    got: list[Event] = []
+
+    def take_all() -> None:
+        there = threading.Event()
+        while not isinstance(event := inbox.take(there.set), Closed):
+            if event is not None:
+                got.append(event)
+            elif there.wait(PATIENCE_S):
+                there.clear()
+
+    takers = [threading.Thread(target=take_all, daemon=True) for _ in range(3)]
+    for taker in takers:
+        taker.start()
+    for number in range(count):
+        inbox.put(notice(number))
+    inbox.put(Closed(1000, ""))
+    for taker in takers:
+        taker.join(PATIENCE_S)
+    assert not any(taker.is_alive() for taker in takers)
+    assert sorted(int(event.text) for event in got if isinstance(event, Notice)) == list(range(count))

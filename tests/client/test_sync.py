@@ -1,0 +1,370 @@
+"""A line for callers without an event loop: where it differs from its twin."""
+
+from __future__ import annotations
+
+import inspect
+import queue
+import signal
+import socket
+import sys
+import threading
+import wave
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+import caesura
+from caesura import Tuning, sync
+from caesura.client import line as twin
+from caesura.client.events import Closed, Event, Final, Gap
+from caesura.errors import HungUp, Unreachable, UsageError
+from caesura.testing import Close, FakeServer
+from tests.client.lines import PATIENCE_S, VOICE, listening, placed, spoken
+from tests.client.wires import Wires
+
+pytestmark = pytest.mark.usefixtures("at_once")
+
+WORDS = ("good", "morning", "thank", "you")
+PAUSE = VOICE.silence(0.5)
+
+
+@pytest.fixture
+def server() -> Iterator[FakeServer]:
+    with FakeServer(VOICE) as running:
+        yield running
+
+
+def chunks(audio: bytes, size: int = 3200) -> list[bytes]:
+    """A tenth of a second each."""
+    return [audio[at : at + size] for at in range(0, len(audio), size)]
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Wait for something that nobody tells."""
+    pause = threading.Event()
+    for _ in range(round(PATIENCE_S / 0.001)):
+        if condition():
+            return
+        pause.wait(0.001)
+    raise AssertionError("it never came")
+
+
+def feeders() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "caesura-feeder"]
+
+
+# ---- the twin ----
+
+
+def test_both_lines_have_the_same_names_but_for_how_they_are_entered() -> None:
+    def names(kind: type) -> set[str]:
+        return {name for name in dir(kind) if not name.startswith("_")}
+
+    assert names(sync.Line) - names(twin.Line) == {"open"}
+    assert names(twin.Line) - names(sync.Line) == set()
+
+
+@pytest.mark.parametrize("name", ["send", "pause", "resume", "finalize", "finish"])
+def test_both_lines_take_the_same_arguments(name: str) -> None:
+    parameters = [inspect.signature(getattr(kind, name)).parameters.values() for kind in (sync.Line, twin.Line)]
+    first, second = ([(each.name, each.kind, each.default) for each in of_one] for of_one in parameters)
+    assert first == second
+
+
+def test_both_ways_to_connect_take_the_same_arguments() -> None:
+    assert inspect.signature(sync.connect).parameters == inspect.signature(twin.connect).parameters
+
+
+# ---- beginning ----
+
+
+def test_a_line_that_is_not_open_says_how_to_open_it_and_does_not_wait_for_ever() -> None:
+    line = sync.connect()
+    uses: list[Callable[[], object]] = [
+        lambda: line.send(b""),
+        line.finish,
+        lambda: next(iter(line)),
+        lambda: next(line.transcribe([b"\0\0"])),
+    ]
+    for use in uses:
+        with pytest.raises(UsageError, match="not open yet: enter it first"):
+            use()
+    assert not feeders()
+
+
+def test_a_line_opens_once(server: FakeServer) -> None:
+    with sync.connect(server.url) as line, pytest.raises(UsageError, match="opened once only; connect again"):
+        line.open()
+
+
+def test_a_line_can_be_opened_and_finished_by_hand(server: FakeServer) -> None:
+    line = sync.connect(server.url).open()
+    line.send(VOICE.say("good"))
+    assert line.finish().text == "good"
+
+
+def test_where_nothing_listens_the_error_says_what_to_do() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        url = f"ws://127.0.0.1:{taken.getsockname()[1]}"
+        line = sync.connect(url, tuning=Tuning(open_within_s=0))
+        with pytest.raises(Unreachable, match="Start a server there with `caesura serve`") as caught:
+            line.open()
+        assert line.finish().error is caught.value
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="needs signals to a thread")
+@pytest.mark.parametrize("error", [KeyboardInterrupt, TimeoutError])
+def test_an_opening_that_is_interrupted_cuts_the_attempt(error: type[BaseException]) -> None:
+    def interrupt(*_: object) -> None:
+        raise error
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(PATIENCE_S)
+        before = signal.signal(signal.SIGUSR1, interrupt)
+        try:
+            line = sync.connect(f"ws://127.0.0.1:{listener.getsockname()[1]}", tuning=Tuning(open_within_s=600))
+            peers: list[socket.socket] = []
+
+            def accept() -> None:
+                peers.append(listener.accept()[0])
+                peers[0].recv(65536)
+                main = threading.main_thread().ident or 0
+                until(lambda: sys._current_frames()[main].f_code is threading.Condition.wait.__code__)
+                signal.pthread_kill(main, signal.SIGUSR1)
+
+            accepting = threading.Thread(target=accept)
+            accepting.start()
+            with pytest.raises(error):
+                line.open()
+            accepting.join()
+        finally:
+            signal.signal(signal.SIGUSR1, before)
+        with peers[0] as peer:
+            peer.settimeout(PATIENCE_S)
+            assert not received(peer)
+        assert line.finish().error is None
+
+
+def received(peer: socket.socket) -> bytes:
+    """What still comes; nothing when the other side is gone."""
+    try:
+        return peer.recv(65536)
+    except ConnectionResetError:
+        return b""
+
+
+# ---- ending ----
+
+
+def test_leaving_the_context_drains(server: FakeServer) -> None:
+    with sync.connect(server.url) as line:
+        line.send(VOICE.say("good", "morning"))
+    result = line.finish()
+    assert placed(result) == spoken("good", "morning")
+    assert result.complete
+    server.wait(lambda: server.connections[0].closed == Close(1000, ""), within_s=PATIENCE_S)
+
+
+def test_leaving_by_an_exception_drains_and_raises_it(server: FakeServer) -> None:
+    line = sync.connect(server.url)
+
+    def fail() -> None:
+        with line:
+            line.send(VOICE.say("good", "morning"))
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert line.finish().text == "good morning"
+
+
+def test_finishing_from_several_threads_is_finishing_once(server: FakeServer) -> None:
+    with sync.connect(server.url) as line:
+        line.send(VOICE.say("good"))
+        results: list[caesura.Transcript] = []
+        threads = [threading.Thread(target=lambda: results.append(line.finish())) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(PATIENCE_S)
+    assert [result.text for result in results] == ["good"] * 4
+    assert server.connections[0].types.count("CloseStream") == 1
+
+
+# ---- events ----
+
+
+def test_iteration_raises_the_error_behind_closed(server: FakeServer) -> None:
+    line = sync.connect(server.url)
+    with listening(line) as heard:
+        server.close(1008, "DATA-0000")
+        closed = heard.next(Closed)
+    assert isinstance(heard.error, HungUp)
+    assert heard.error is closed.error
+    assert heard.events[-1] is closed
+
+
+def test_iterating_again_after_the_end_ends_again_and_does_not_hang(server: FakeServer) -> None:
+    with sync.connect(server.url) as line:
+        line.finish()
+        assert isinstance(list(line)[-1], Closed)
+        assert list(line) == list(line) == [Closed(1000, "")]
+
+
+def test_each_event_goes_to_one_of_those_who_iterate_and_closed_to_all(server: FakeServer) -> None:
+    line = sync.connect(server.url)
+    with listening(line) as first:
+        second: list[Event] = []
+        other = threading.Thread(target=lambda: second.extend(line))
+        other.start()
+        for word in WORDS:
+            line.send(VOICE.say(word) + PAUSE)
+    other.join(PATIENCE_S)
+    finals = [event.text for event in [*first.events, *second] if isinstance(event, Final) and event.text]
+    assert sorted(finals) == sorted(WORDS)
+    assert isinstance(second[-1], Closed)
+
+
+# ---- transcribing ----
+
+
+@pytest.mark.parametrize("live", [True, False])
+@pytest.mark.parametrize("make", [list, tuple, iter])
+def test_any_iterable_is_transcribed(
+    server: FakeServer, make: Callable[[list[bytes]], list[bytes]], live: bool
+) -> None:
+    with sync.connect(server.url, live=live) as line:
+        told = list(line.transcribe(make(chunks(VOICE.say(*WORDS)))))
+        assert isinstance(told[-1], Closed)
+        words = tuple(word for event in told if isinstance(event, Final) for word in event.words)
+        assert placed(words) == placed(line.finish()) == spoken(*WORDS)
+    until(lambda: not feeders())
+
+
+def test_what_a_source_raises_is_raised_behind_the_last_event(server: FakeServer) -> None:
+    def audio() -> Iterator[bytes]:
+        yield VOICE.say("good")
+        raise ZeroDivisionError
+
+    told: list[Event] = []
+
+    def take(line: sync.Line) -> None:
+        for event in line.transcribe(audio()):
+            told.append(event)  # noqa: PERF402  # what came before the error is wanted too
+
+    with sync.connect(server.url) as line:
+        with pytest.raises(ZeroDivisionError):
+            take(line)
+        assert isinstance(told[-1], Closed)
+        assert line.finish().text == "good"
+
+
+def test_audio_that_is_a_file_is_refused_where_the_events_are_taken(server: FakeServer) -> None:
+    with sync.connect(server.url) as line, pytest.raises(UsageError, match="a WAV file, not raw linear16"):
+        list(line.transcribe([b"RIFF1234WAVEfmt "]))
+
+
+@pytest.mark.parametrize("live", [True, False])
+def test_who_leaves_the_loop_early_ends_the_feeding_and_leaves_no_thread(server: FakeServer, live: bool) -> None:
+    def endless() -> Iterator[bytes]:
+        breath = threading.Event()
+        while not breath.wait(0.001):
+            yield VOICE.say("good") + PAUSE
+
+    with sync.connect(server.url, live=live) as line:
+        for event in line.transcribe(endless()):
+            if isinstance(event, Final):
+                break
+        until(lambda: not feeders())
+        assert line.finish(PATIENCE_S).words
+
+
+def test_a_line_that_is_finished_elsewhere_does_not_wait_for_a_source_that_blocks(server: FakeServer) -> None:
+    source: queue.Queue[bytes] = queue.Queue()
+    source.put(VOICE.say("good") + PAUSE)
+    with sync.connect(server.url) as line:
+        for event in line.transcribe(iter(source.get, b"")):
+            if isinstance(event, Final):
+                threading.Thread(target=line.finish).start()
+        assert line.finish().text == "good"
+    source.put(b"")
+    until(lambda: not feeders())
+
+
+def test_a_connection_that_ends_for_good_ends_the_transcribing(server: FakeServer) -> None:
+    def endless() -> Iterator[bytes]:
+        pause = threading.Event()
+        while not pause.wait(0.001):
+            yield VOICE.say("good")
+
+    server.after(2.0, lambda: server.close(1008, "DATA-0000"))
+    with sync.connect(server.url) as line, pytest.raises(HungUp, match="DATA-0000"):
+        list(line.transcribe(endless()))
+    until(lambda: not feeders())
+
+
+def test_a_recording_is_opened_declared_and_closed(server: FakeServer, tmp_path: Path) -> None:
+    path = tmp_path / "voice.wav"
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, 16_000, 0, "NONE", ""))
+        file.writeframes(VOICE.say(*WORDS))
+    with sync.connect(server.url, live=False) as line:
+        for _ in line.transcribe(caesura.recording(path)):
+            pass
+        assert placed(line.finish()) == spoken(*WORDS)
+    with (
+        sync.connect(server.url, live=False, sample_rate=8_000) as line,
+        pytest.raises(UsageError, match="but the source is not"),
+    ):
+        list(line.transcribe(caesura.recording(path)))
+
+
+# ---- recordings wait ----
+
+
+def test_a_recording_is_read_no_further_than_the_server_takes_it() -> None:
+    read: list[int] = []
+
+    def audio() -> Iterator[bytes]:
+        for second in range(60):
+            read.append(second)
+            yield VOICE.silence(1.0)
+
+    wires = Wires(takes=False)
+    line = sync.connect(live=False, tuning=Tuning(opener=wires))
+    told: list[Event] = []
+    with line:
+        taking = threading.Thread(target=lambda: told.extend(line.transcribe(audio())))
+        taking.start()
+        until(lambda: line.waiting_s > twin.PULL_S - 0.6)
+        for _ in range(100):
+            line._driver and line._driver.until(lambda machine, now: True).result(PATIENCE_S)
+        assert len(read) <= 4  # a part is on its way into the socket, two seconds wait, one second is held
+        wires.made[0].take()
+        wires.wait(lambda: '{"type":"CloseStream"}' in wires.made[0].texts)
+        wires.made[0].say('{"type":"Metadata"}')
+        taking.join(PATIENCE_S)
+    assert wires.made[0].audio == VOICE.silence(60.0)
+    assert not any(isinstance(event, Gap) for event in told)
+
+
+def test_a_pause_holds_the_reading_of_a_recording_and_drops_none_of_it(server: FakeServer) -> None:
+    line = sync.connect(server.url, live=False)
+
+    def audio() -> Iterator[bytes]:
+        for number, chunk in enumerate(chunks(VOICE.say(*WORDS))):
+            if number == 6:
+                line.pause()
+            yield chunk
+
+    with line:
+        for event in line.transcribe(audio()):
+            if isinstance(event, Final) and line.is_paused:
+                assert server.connections[0].audio == VOICE.say(*WORDS)[: len(VOICE.silence(0.6))]
+                line.resume()
+        result = line.finish()
+    assert server.connections[0].audio == VOICE.say(*WORDS)
+    assert result.stats.skipped_s == 0
+    assert result.complete

@@ -1,0 +1,154 @@
+"""The fake server as a test uses it: its life, its watching, its planned faults."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import threading
+
+import pytest
+from websockets.asyncio.client import connect as connect_async
+from websockets.exceptions import ConnectionClosed
+
+from caesura.errors import UsageError
+from caesura.testing import Close, FakeServer
+from tests.testing.peer import VOICE, connected, finals, url
+
+
+def test_nothing_runs_before_and_nothing_is_left_after() -> None:
+    server = FakeServer(VOICE)
+    with pytest.raises(UsageError, match="enter its context first"):
+        _ = server.url
+    with pytest.raises(UsageError, match="enter its context first"):
+        server.cut()
+    with server, connected(server) as peer:
+        server.stall()
+        peer.say("one")
+    assert "caesura-fake-server" not in [thread.name for thread in threading.enumerate()]
+    with pytest.raises(UsageError, match="enter its context first"):
+        server.start()
+
+
+def test_what_was_seen_can_be_read_after_the_end() -> None:
+    with FakeServer(VOICE) as server, connected(server) as peer:
+        peer.send("CloseStream")
+        peer.rest()
+    assert server.connections[0].closed == Close(1000, "")
+
+
+def test_two_servers_have_two_ports() -> None:
+    with FakeServer(VOICE) as first, FakeServer(VOICE) as second:
+        assert first.url != second.url
+
+
+def test_waiting_in_vain_says_what_was_seen() -> None:
+    with FakeServer(VOICE) as server, connected(server), pytest.raises(TimeoutError, match=r"\['open'\], refused: 0"):
+        server.wait(lambda: False, within_s=0.01)
+
+
+def test_a_port_that_somebody_took_meanwhile_is_told() -> None:
+    with FakeServer(VOICE) as server:
+        server.stop()
+        address = "127.0.0.1", int(server.url.rpartition(":")[2])
+        with socket.create_server(address, reuse_port=False), pytest.raises(OSError, match="in use"):
+            server.start()
+        server.start()
+        with connected(server) as peer:
+            assert peer.answers_ping()
+
+
+def test_a_client_on_a_loop_can_wait_beside_it() -> None:
+    async def go() -> None:
+        with FakeServer(VOICE) as server:
+            async with connect_async(url(server)) as connection:
+                await connection.send(VOICE.say("one"))
+                await asyncio.to_thread(server.wait, lambda: server.connections[0].seconds == 0.4)
+
+    asyncio.run(go())
+
+
+@pytest.mark.parametrize("chunk", [1000, 6400, 100_000])
+def test_a_planned_fault_comes_at_its_sample_and_after_what_was_said_before(chunk: int) -> None:
+    audio = VOICE.say("one", "two") + VOICE.silence(0.3) + VOICE.say("three")
+    with FakeServer(VOICE) as server:
+        server.after(1.2, server.hang_up)
+        with connected(server) as peer:
+            with contextlib.suppress(ConnectionClosed):
+                for at in range(0, len(audio), chunk):
+                    peer.connection.send(audio[at : at + chunk])
+            assert finals(peer.rest()) == [(0.0, 1.0, "one two")]
+        server.wait(lambda: server.connections[0].closed is not None)
+        assert server.connections[0].audio == audio[: round(1.2 * 32_000)]
+
+
+def test_the_plans_of_a_connection_that_is_over_go_to_the_next() -> None:
+    with FakeServer(VOICE) as server:
+        server.after(0.1, server.cut)
+        server.after(0.1, lambda: server.close(1001))
+        with connected(server) as peer:
+            peer.say("one")
+            assert peer.end() is None
+        with connected(server) as peer:
+            peer.say("one")
+            assert peer.end() == (1001, "")
+        with connected(server) as peer:
+            peer.say("one")
+            peer.send("CloseStream")
+            assert peer.end() == (1000, "")
+        assert [connection.seconds for connection in server.connections] == [0.1, 0.1, 0.4]
+
+
+def test_plans_of_one_connection_come_in_the_order_of_their_seconds() -> None:
+    with FakeServer(VOICE) as server:
+        server.after(0.6, server.unmute)
+        server.after(0.2, server.mute)
+        with connected(server, interim_results="true") as peer:
+            peer.say("one", "two")
+            peer.send("CloseStream")
+            assert finals(peer.rest()) == [(0.0, 0.8, "one two")]
+
+
+def test_what_comes_after_a_planned_stall_is_heard_when_it_is_over() -> None:
+    with FakeServer(VOICE) as server:
+        server.after(0.1, server.stall)
+        with connected(server) as peer:
+            peer.say("one")
+            peer.send("CloseStream")
+            server.wait(lambda: server.connections[0].seconds > 0)
+            assert server.connections[0].seconds == 0.1
+            server.unstall()
+            assert finals(peer.rest()) == [(0.0, 0.4, "one")]
+
+
+def test_a_planned_restart_is_over_when_the_client_comes_back() -> None:
+    def restart() -> None:
+        server.stop()
+        server.start()
+
+    with FakeServer(VOICE) as server:
+        server.after(0.1, restart)
+        with connected(server) as peer:
+            peer.say("one")
+            assert peer.end() is None
+        server.start()
+        with connected(server) as peer:
+            assert peer.answers_ping()
+
+
+def test_a_fault_planned_for_the_beginning_comes_before_any_audio() -> None:
+    with FakeServer(VOICE) as server:
+        server.after(0.0, lambda: server.close(1001))
+        with connected(server) as peer:
+            peer.say("one")
+            assert peer.end() == (1001, "")
+        assert server.connections[0].audio == b""
+
+
+def test_faults_can_be_planned_in_a_fault() -> None:
+    with FakeServer(VOICE) as server:
+        server.after(0.1, lambda: server.after(0.2, server.hang_up))
+        with connected(server) as peer:
+            peer.say("one")
+            assert peer.end() is None
+        assert server.connections[0].seconds == 0.2
