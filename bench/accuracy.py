@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import warnings
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,10 +22,9 @@ from load import BUNDLED, FRAME_S, FRAME_SAMPLES, RATE, Pcm, Recording, recordin
 from report import common_arguments, console, progress_bar, repeat, write
 from rich.table import Table
 
-from caesura.cli.stream import Message, Target, Transcript, stream
+from caesura.client.line import connect
 from caesura.engines.base import Engine, Samples, SegmentJob
 from caesura.engines.registry import load_engine
-from caesura.protocol.messages import ClientMessage, CloseStream
 from caesura.speech.endpointer import Endpointer
 from caesura.speech.vad import SileroModel, SileroVad, load_silero
 
@@ -111,34 +110,35 @@ def whole_text(engine: Engine, vad: SileroModel, recording: Recording, pause_s: 
     return " ".join(word.text for heard in engine.transcribe(jobs) for word in heard.words)
 
 
-async def live_text(url: str, pcm: Pcm, *, realtime: bool, asked: Sequence[tuple[str, str]]) -> str:
+async def live_text(url: str, pcm: Pcm, *, realtime: bool, asked: Mapping[str, str]) -> str:
     """What comes back as finals when `pcm` is streamed."""
-    finals: list[str] = []
 
-    def tell(message: Message) -> None:
-        if isinstance(message, Transcript) and message.final:
-            finals.append(message.text)
-
-    async def feed() -> AsyncIterator[bytes | ClientMessage]:
+    async def feed() -> AsyncIterator[bytes]:
         step = FRAME_SAMPLES if realtime else PUSH_SAMPLES
         begun = asyncio.get_running_loop().time()
         for number, at in enumerate(range(0, len(pcm), step)):
             if realtime:
                 await asyncio.sleep(max(0.0, begun + number * FRAME_S - asyncio.get_running_loop().time()))
             yield pcm[at : at + step].astype("<i2").tobytes()
-        yield CloseStream()
 
-    ending = await stream(Target(url, parameters=tuple(asked)), feed(), tell, drain_s=600.0)
-    if ending.code != 1000:
-        raise SystemExit(f"the stream ended with {ending.code} {ending.reason}")
-    return " ".join(text for text in finals if text)
+    async with connect(url, live=realtime, sample_rate=RATE, **asked) as line:
+        async for _ in line.transcribe(feed()):
+            pass
+        transcript = await line.finish()
+    if not transcript.complete:
+        raise SystemExit(f"the stream did not end as it should: {transcript.error}")
+    return transcript.text
 
 
 async def measure(arguments: argparse.Namespace, spoken: Sequence[Recording], turn: int) -> list[Row]:
     """One run: a row for each recording, and one for all of them joined to one stream when that was asked for."""
     judge, engine, vad = Judge(), load_engine(arguments.engine), load_silero()
-    asked = [("encoding", "linear16"), ("sample_rate", str(RATE)), ("interim_results", "true")]
-    asked += [("endpointing", str(arguments.endpointing)), ("punctuate", "true"), ("model", "nova-3")]
+    asked = {
+        "interim_results": "true",
+        "endpointing": str(arguments.endpointing),
+        "punctuate": "true",
+        "model": "nova-3",
+    }
     rows: list[Row] = []
     flags = ["--workers", str(arguments.workers)]
     async with serving(arguments.url, arguments.pid, engine=arguments.engine, flags=flags) as server:

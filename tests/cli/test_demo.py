@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import io
+import math
+import re
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -12,17 +14,15 @@ from contextlib import asynccontextmanager, contextmanager
 import pytest
 from rich.console import Console
 from typer.testing import CliRunner
-from websockets.asyncio.server import ServerConnection
 
 from caesura.cli import demo
 from caesura.cli.child import ServerProcess
 from caesura.cli.main import app
-from caesura.cli.recording import bundled_recording
-from caesura.cli.stream import Ending, read_message
-from caesura.protocol.messages import ClientMessage, CloseStream, Finalize, KeepAlive
-from caesura.timeline import Span, Timeline
-from caesura.words import Word
-from tests.cli.fake import Answer, Heard, fake_server, metadata, results
+from caesura.cli.recording import Recording, bundled_recording
+from caesura.client.events import Accepted, Final, Interim, Notice, Sent, Stats, TimedWord, Transcript
+from caesura.errors import HungUp
+from caesura.testing import FakeServer, Voice
+from caesura.timeline import Timeline
 
 RATE = 16_000
 
@@ -40,48 +40,72 @@ class JumpingClock:
         self.at = max(at, self.at)
 
 
-def played(pause: float) -> tuple[demo.Performance, list[tuple[float, bytes | ClientMessage]], str]:
-    """The performance, everything sent with its wall clock, and what was shown."""
-    recording = bundled_recording()
+class Player:
+    """A line that writes down what it is told, and when; it sends a KeepAlive every 4 s of a pause."""
+
+    def __init__(self, clock: JumpingClock) -> None:
+        self.clock = clock
+        self.frames: list[tuple[float, bytes]] = []
+        self.calls: list[tuple[float, str]] = []
+        self.paused_at = math.inf
+
+    def send(self, audio: bytes) -> Sent:
+        self.frames.append((self.clock.now(), audio))
+        return Accepted()
+
+    def pause(self) -> None:
+        self.calls.append((round(self.clock.now(), 2), "pause"))
+        self.paused_at = self.clock.now()
+
+    def resume(self) -> None:
+        self.calls.append((round(self.clock.now(), 2), "resume"))
+
+    @property
+    def stats(self) -> Stats:
+        return Stats(keepalives=max(int((self.clock.now() - self.paused_at + 1e-6) // 4), 0))
+
+
+def played(pause: float) -> tuple[demo.Performance, Player, str]:
+    """The performance, what the line was told, and what was shown."""
     performance, clock, shown = demo.Performance(Timeline(RATE)), JumpingClock(), io.StringIO()
+    player = Player(clock)
     story = demo.Story(Console(file=shown, width=80), performance, clock)
-
-    async def collect() -> list[tuple[float, bytes | ClientMessage]]:
-        return [(clock.now(), item) async for item in demo.play(recording, pause, performance, story, clock)]
-
-    return performance, asyncio.run(collect()), shown.getvalue()
+    asyncio.run(demo.play(player, bundled_recording(), pause, story, clock))
+    return performance, player, shown.getvalue()
 
 
 def test_all_audio_is_sent_in_frames_of_50_ms_when_it_was_captured() -> None:
-    _, sent, _ = played(12.0)
-    frames = [(at, item) for at, item in sent if isinstance(item, bytes)]
-    assert b"".join(item for _, item in frames) == bundled_recording().pcm
-    assert [at for at, _ in frames[:3]] == [0.05, 0.1, 0.15]
-    assert frames[-1][0] == pytest.approx(24.4)
+    _, player, _ = played(12.0)
+    assert b"".join(frame for _, frame in player.frames) == bundled_recording().pcm
+    assert [at for at, _ in player.frames[:3]] == [0.05, 0.1, 0.15]
+    assert player.frames[-1][0] == pytest.approx(24.4)
 
 
-def test_the_pause_is_opened_by_finalize_and_held_every_four_seconds() -> None:
-    performance, sent, _ = played(12.0)
-    controls = [(round(at, 2), item) for at, item in sent if not isinstance(item, bytes)]
-    assert controls == [(7.1, Finalize()), (11.1, KeepAlive()), (15.1, KeepAlive()), (24.4, CloseStream())]
-    assert performance.held == [pytest.approx(11.1), pytest.approx(15.1)]
+def test_the_pause_is_held_for_twelve_seconds_and_each_keepalive_told() -> None:
+    performance, player, _ = played(12.0)
+    assert player.calls == [(7.1, "pause"), (19.1, "resume")]
+    assert performance.held == [pytest.approx(at, abs=0.06) for at in (11.1, 15.1, 19.1)]
 
 
-def test_the_ledger_has_one_gap_as_long_as_the_pause() -> None:
-    performance, _, _ = played(12.0)
-    assert performance.timeline.spans == (Span(0, 0, 113_600), Span(113_600, 113_600 + 12 * RATE, 84_800))
-
-
-def test_without_a_pause_there_is_no_gap_and_no_keepalive() -> None:
-    performance, _, _ = played(0.0)
-    assert performance.timeline.spans == (Span(0, 0, 198_400),)
+def test_without_a_pause_nothing_is_paused() -> None:
+    performance, player, _ = played(0.0)
+    assert player.calls == []
     assert performance.held == []
 
 
 def test_both_clocks_stand_side_by_side() -> None:
     *_, shown = played(12.0)
-    assert "15.1 s         7.10 KeepAlive; stream time stands still" in shown
-    assert "24.4 s        12.40 CloseStream" in shown
+    assert re.search(r"15\.1 s +0\.00 KeepAlive; stream time stands still", shown)
+    assert re.search(r"24\.4 s +0\.00 Finalize and CloseStream", shown)
+
+
+def said(text: str, start: float, end: float) -> TimedWord:
+    return TimedWord(text, text, 1.0, start, end, start, end, None, None)
+
+
+def final(*words: TimedWord) -> Final:
+    text = " ".join(word.text for word in words)
+    return Final(text, words, 0, 1, words[0].stream_start, words[-1].stream_end, 0, True, False)
 
 
 def content(**changes: object) -> demo.Performance:
@@ -89,13 +113,8 @@ def content(**changes: object) -> demo.Performance:
     timeline = Timeline(RATE)
     timeline.sent(RATE, 0)
     timeline.sent(RATE, 5 * RATE)
-    performance = demo.Performance(
-        timeline,
-        paused_at=RATE,
-        words=[Word("one", 0.1, 0.2, 1.0), Word("two", 1.0, 1.2, 1.0)],
-        seconds=2.0,
-        ending=Ending(1000, "", early=False),
-    )
+    words = [said("one", 0.1, 0.2), said("two", 1.0, 1.2)]
+    performance = demo.Performance(timeline, words=words, transcript=Transcript((), (), Stats(), complete=True))
     for name, value in changes.items():
         setattr(performance, name, value)
     return performance
@@ -109,91 +128,77 @@ def test_a_performance_with_words_after_the_pause_is_a_success() -> None:
 @pytest.mark.parametrize(
     ("changes", "complaint"),
     [
-        ({"words": [Word("one", 0.1, 0.2, 1.0)]}, "No words came after the pause."),
-        ({"seconds": None}, "without Metadata"),
-        ({"ending": None}, "too early"),
-        ({"ending": Ending(1000, "", early=True)}, "too early"),
-        ({"ending": Ending(1011, "NET-0001", early=False)}, "too early (1011 NET-0001)"),
+        ({"words": [said("one", 0.1, 0.2)]}, "No words came after the pause."),
+        ({"transcript": None}, "before it had said everything"),
+        ({"transcript": Transcript((), (), Stats(), False, HungUp(1011, "NET-0001"))}, "(1011: NET-0001)"),
     ],
 )
 def test_anything_less_is_a_complaint(changes: dict[str, object], complaint: str) -> None:
     assert complaint in (content(**changes).complaint() or "")
 
 
+def interim(text: str, end: float) -> Interim:
+    return Interim(text, (), 0, 1, 0.0, end, 0)
+
+
 def test_interims_are_dim_lines_in_a_pipe_and_finals_are_kept() -> None:
     performance, shown = content(words=[]), io.StringIO()
     with demo.Story(Console(file=shown, width=80), performance, JumpingClock()) as story:
-        story.told(read_message(results("one", 0.0, 0.5, final=False)))
-        story.told(read_message(results("", 0.0, 0.5)))
-        story.told(read_message(results("One two.", 0.0, 1.0)))
-        story.told(read_message('{"type":"Error","description":"bad text"}'))
-        story.told(read_message(metadata(2.0)))
+        story.told(interim("one", 0.5))
+        story.told(interim("", 0.5))
+        story.told(final(said("One", 0.0, 0.5), said("two.", 0.5, 1.0)))
+        story.told(Notice("Error", "bad text"))
+        story.told(Stats(provider_s=2.0))
     assert [line.split(maxsplit=2)[2] for line in shown.getvalue().splitlines()] == [
         "what happens",
         "0.00-0.50 ~ one",
         "0.00-1.00 One two.",
-        "Error bad text",
+        "Notice(type='Error', text='bad text')",
         "2.00 Metadata: 2 s of audio counted, nothing of the pause",
     ]
     assert [word.text for word in performance.words] == ["One", "two."]
-    assert performance.seconds == 2.0
 
 
 def test_interims_are_overwritten_on_a_terminal() -> None:
     shown = io.StringIO()
     screen = Console(file=shown, width=80, force_terminal=True)
     with demo.Story(screen, content(), JumpingClock()) as story:
-        story.told(read_message(results("one", 0.0, 0.5, final=False)))
-        story.told(read_message(results("One.", 0.0, 1.0)))
+        story.told(interim("one", 0.5))
+        story.told(final(said("One.", 0.0, 1.0)))
     assert "~" not in shown.getvalue()
     assert "\x1b[2K" in shown.getvalue()
 
 
 @contextmanager
-def staged(answer: Answer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Heard]:
-    """The demo against a fake server, on a clock that jumps."""
+def staged(voice: Voice, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeServer]:
+    """The demo against a fake server, on a clock that jumps, with a recording in that server's own voice."""
 
     @asynccontextmanager
     async def pretended(engine: str, **_: object) -> AsyncIterator[ServerProcess]:
-        yield ServerProcess(heard.url, 0)
+        yield ServerProcess(server.url, 0)
 
+    before = voice.say("ask", "not") + voice.silence(7.1)
+    spoken = Recording(RATE, before[: round(7.1 * RATE) * 2] + voice.say(*voice.words[2:]) + voice.silence(0.5))
     monkeypatch.setattr(demo, "running_server", pretended)
     monkeypatch.setattr(demo, "WallClock", JumpingClock)
-    with fake_server(answer) as heard:
-        yield heard
-
-
-def hearing(*texts: str) -> Answer:
-    """An answer that says `texts` as finals: the first at Finalize, the others at the end."""
-
-    async def answer(connection: ServerConnection, heard: Heard) -> None:
-        async for item in connection:
-            if isinstance(item, bytes):
-                heard.audio += item
-            elif "Finalize" in item:
-                await connection.send(results(texts[0], 0.0, 7.1))
-            elif "CloseStream" in item:
-                for text in texts[1:]:
-                    await connection.send(results(text, 7.1, 5.3))
-                await connection.send(metadata(12.4))
-                await connection.close(1000)
-
-    return answer
+    monkeypatch.setattr(demo, "bundled_recording", lambda: spoken)
+    with FakeServer(voice) as server:
+        yield server
 
 
 def test_the_whole_demo_ends_with_a_picture(monkeypatch: pytest.MonkeyPatch) -> None:
-    with staged(hearing("Ask not.", "Ask what."), monkeypatch) as heard:
-        result = CliRunner().invoke(app, ["demo"])
+    with staged(Voice(["ask", "not", "for", "what"]), monkeypatch) as server:
+        result = CliRunner().invoke(app, ["demo", "--pause", "0.2"])
     assert result.exit_code == 0, result.output
-    assert bytes(heard.audio) == bundled_recording().pcm
+    assert [text.type for text in server.connections[0].texts] == ["Finalize", "Finalize", "CloseStream"]
     assert "stream time" in result.output
     assert "2 words came after the pause" in result.output
     assert all(len(line) <= 80 for line in result.output.splitlines())
 
 
 def test_a_demo_without_words_after_the_pause_fails(monkeypatch: pytest.MonkeyPatch) -> None:
-    with staged(hearing("Ask not."), monkeypatch):
-        result = CliRunner().invoke(app, ["demo"])
+    with staged(Voice(["ask", "not"]), monkeypatch):
+        result = CliRunner().invoke(app, ["demo", "--pause", "0.2"])
     assert result.exit_code == 1
     assert "No words came after the pause." in result.stderr
 

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from caesura.cli.picture import ASCII, LABEL_WIDTH, draw
+from caesura.client.events import TimedWord
 from caesura.timeline import Timeline
-from caesura.words import Word
 
 RATE = 100
 
@@ -20,9 +20,15 @@ def paused() -> Timeline:
     return timeline
 
 
+def timed(timeline: Timeline, text: str, start: float, end: float) -> TimedWord:
+    """A word on the stream clock, as the client tells it."""
+    return TimedWord(text, text, 1.0, start, end, *timeline.place(start, end), None, None)
+
+
 def test_the_whole_picture_is_as_drawn_here() -> None:
     """Audio, KeepAlives and words lie on one axis; the stream's own clock stands still in the pause."""
-    words = [Word("Ask", 1.0, 1.3, 1), Word("not.", 4.0, 4.3, 1), Word("Ask", 8.0, 8.2, 1), Word("what.", 9.0, 9.2, 1)]
+    times = [("Ask", 1.0, 1.3), ("not.", 4.0, 4.3), ("Ask", 8.0, 8.2), ("what.", 9.0, 9.2)]
+    words = [timed(paused(), *each) for each in times]
     rows = draw(paused(), [12.0, 16.0], words, width=LABEL_WIDTH + 46, marks=ASCII)
     assert [str(row) for row in rows] == [
         "wall clock   0         5         10        15        20",
@@ -60,7 +66,7 @@ def test_no_row_is_wider_than_asked(steps: list[tuple[int, int]], starts: list[f
         timeline.sent(samples, source + gap)
         source += samples + gap
     length = timeline.stream_samples / RATE
-    words = [Word("word", at * length, at * length, 1) for at in sorted(starts)]
+    words = [timed(timeline, "word", at * length, at * length) for at in sorted(starts)]
     held = [at * source / RATE for at in sorted(starts)]
     for row in draw(timeline, held, words, width=width):
         assert len(str(row)) <= width

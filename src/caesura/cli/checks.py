@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -21,9 +21,8 @@ from caesura.cli.footprint import (
     installed_bytes,
 )
 from caesura.cli.recording import TEXT, Recording
-from caesura.cli.stream import Message, Target, Transcript, stream
+from caesura.client.line import connect
 from caesura.errors import CaesuraError
-from caesura.protocol.messages import ClientMessage, CloseStream
 
 CHUNK_BYTES = 16_000
 WRONG_WORDS_ALLOWED = 2
@@ -164,23 +163,18 @@ class Trial:
 
 async def try_engine(engine: str, recording: Recording) -> Trial:
     """Stream `recording` to a fresh server with `engine` and one worker. Raises CaesuraError."""
-    heard: list[str] = []
-
-    def told(message: Message) -> None:
-        if isinstance(message, Transcript) and message.final:
-            heard.extend(word.text for word in message.words)
-
-    parameters = (("model", "nova-3"), ("encoding", "linear16"), ("sample_rate", str(recording.sample_rate)))
     async with running_server(engine, flags=["--workers", "1"]) as server:
-        await stream(Target(server.url, parameters=parameters), _whole(recording), told)
+        line = connect(server.url, live=False, sample_rate=recording.sample_rate, model="nova-3")
+        async with line:
+            async for _ in line.transcribe(_chunks(recording.pcm)):
+                pass
+            heard = (await line.finish()).words
         front, *others = family(server.pid)
-    return Trial(tuple(heard), front.resident, tuple(process.resident for process in others))
+    return Trial(tuple(word.text for word in heard), front.resident, tuple(process.resident for process in others))
 
 
-async def _whole(recording: Recording) -> AsyncIterator[bytes | ClientMessage]:
-    for start in range(0, len(recording.pcm), CHUNK_BYTES):
-        yield recording.pcm[start : start + CHUNK_BYTES]
-    yield CloseStream()
+def _chunks(pcm: bytes) -> Iterator[bytes]:
+    return (pcm[start : start + CHUNK_BYTES] for start in range(0, len(pcm), CHUNK_BYTES))
 
 
 def check_engine(engine: str, recording: Recording, *, compare: bool) -> Iterator[Finding]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from math import inf
 from typing import Annotated, Protocol
 
 import typer
@@ -18,13 +18,23 @@ from caesura.cli.failing import errors_as_sentences, fail
 from caesura.cli.numbers import seconds
 from caesura.cli.picture import ASCII, UNICODE, draw
 from caesura.cli.recording import PAUSE_AT_S, Recording, bundled_recording
-from caesura.cli.stream import Ending, Message, Notice, Summary, Target, Transcript, stream
-from caesura.protocol.messages import ClientMessage, CloseStream, Finalize, KeepAlive
+from caesura.client.events import (
+    Event,
+    Final,
+    Gap,
+    Interim,
+    Notice,
+    Reconnected,
+    Reconnecting,
+    Sent,
+    Stats,
+    TimedWord,
+    Transcript,
+)
+from caesura.client.line import Line, connect
 from caesura.timeline import Timeline
-from caesura.words import Word
 
 FRAME_S = 0.05
-KEEPALIVE_EVERY_S = 4.0
 WIDEST_PICTURE = 100
 
 
@@ -48,9 +58,8 @@ def demo(
     """
     screen = Console(highlight=False)
     recording = bundled_recording()
-    performance = Performance(Timeline(recording.sample_rate))
     with errors_as_sentences():
-        asyncio.run(_perform(screen, recording, engine, pause, performance))
+        performance = asyncio.run(_perform(screen, recording, engine, pause))
     show_picture(screen, performance)
     if complaint := performance.complaint():
         fail(complaint)
@@ -61,28 +70,29 @@ class Performance:
     """What was sent and what came back. Source time 0 is the first sample of audio."""
 
     timeline: Timeline
-    paused_at: int = 0
-    """Samples of audio sent before the pause."""
     held: list[float] = field(default_factory=list)
     """Source seconds of the KeepAlives."""
-    words: list[Word] = field(default_factory=list)
-    """Final words, on the stream clock."""
-    seconds: float | None = None
-    """Of audio, as the server counted."""
-    ending: Ending | None = None
+    words: list[TimedWord] = field(default_factory=list)
+    """Of finals."""
+    transcript: Transcript | None = None
+
+    @property
+    def paused_at(self) -> float:
+        """Stream seconds at which the pause began; infinite without one."""
+        spans = self.timeline.spans
+        return spans[1].stream / self.timeline.sample_rate if len(spans) > 1 else inf
 
     @property
     def words_after_pause(self) -> int:
-        """How many words begin in audio that was sent after the pause."""
-        return sum(word.start * self.timeline.sample_rate >= self.paused_at for word in self.words)
+        """How many words begin in audio that was sent after the pause, or at all without one."""
+        border = 0.0 if self.paused_at == inf else self.paused_at
+        return sum(word.stream_start >= border for word in self.words)
 
     def complaint(self) -> str | None:
         """What went wrong, if anything did."""
-        if self.ending is None or self.ending.code != 1000 or self.ending.early:
-            code, reason = (self.ending.code, self.ending.reason) if self.ending else (None, "")
-            return f"The server closed the stream too early ({code} {reason})."
-        if self.seconds is None:
-            return "The server closed the stream without Metadata, so words may be missing."
+        if self.transcript is None or not self.transcript.complete:
+            error = self.transcript.error if self.transcript else None
+            return str(error or "The server closed the stream before it had said everything.")
         if not self.words_after_pause:
             return "No words came after the pause."
         return None
@@ -118,64 +128,91 @@ class WallClock:
         await asyncio.sleep(max(at - self.now(), 0.0))
 
 
-async def _perform(screen: Console, recording: Recording, engine: str, pause: float, performance: Performance) -> None:
+class Stage(Protocol):
+    """What the demo does with a line."""
+
+    def send(self, audio: bytes) -> Sent:
+        """See Line."""
+        ...
+
+    def pause(self) -> None:
+        """See Line."""
+        ...
+
+    def resume(self) -> None:
+        """See Line."""
+        ...
+
+    @property
+    def stats(self) -> Stats:
+        """See Line."""
+        ...
+
+
+async def _perform(screen: Console, recording: Recording, engine: str, pause: float) -> Performance:
     screen.print(f"Starting a server with the {engine} engine ...")
     async with running_server(engine, flags=["--workers", "1"]) as server:
         clock = WallClock()
-        with Story(screen, performance, clock) as story:
-            target = Target(server.url, parameters=_parameters(recording))
-            feed = play(recording, pause, performance, story, clock)
-            performance.ending = await stream(target, feed, story.told)
+        line = connect(
+            server.url,
+            sample_rate=recording.sample_rate,
+            model="nova-3",
+            interim_results=True,
+            smart_format=True,
+            endpointing=300,
+        )
+        async with line:
+            assert line.timeline is not None
+            performance = Performance(line.timeline)
+            with Story(screen, performance, clock) as story:
+                playing = asyncio.create_task(_play(line, recording, pause, story, clock))
+                async for event in line:
+                    story.told(event)
+                await playing
+            performance.transcript = await line.finish()
+    return performance
 
 
-def _parameters(recording: Recording) -> tuple[tuple[str, str], ...]:
-    return (
-        ("model", "nova-3"),
-        ("encoding", "linear16"),
-        ("sample_rate", str(recording.sample_rate)),
-        ("interim_results", "true"),
-        ("smart_format", "true"),
-        ("endpointing", "300"),
-    )
+async def _play(line: Line, recording: Recording, pause: float, story: Story, clock: Clock) -> None:
+    """Play the recording, and finish whatever happens."""
+    try:
+        await play(line, recording, pause, story, clock)
+    finally:
+        await line.finish()
 
 
-async def play(
-    recording: Recording, pause: float, performance: Performance, story: Story, clock: Clock
-) -> AsyncIterator[bytes | ClientMessage]:
-    """What a live client would send: audio as it is captured, KeepAlive while it is paused, CloseStream."""
-    rate = recording.sample_rate
-    performance.paused_at = round(PAUSE_AT_S * rate)
+async def play(line: Stage, recording: Recording, pause: float, story: Story, clock: Clock) -> None:
+    """What a live program would do: send audio as it is captured, pause, go on."""
+    border = round(PAUSE_AT_S * recording.sample_rate)
     story.note("audio starts, in frames of 50 ms")
-    async for frame in _frames(recording, 0, performance.paused_at, 0, performance.timeline, clock):
-        yield frame
-    story.note(f"pause of {pause:g} s: Finalize, then KeepAlive every {KEEPALIVE_EVERY_S:g} s")
-    yield Finalize()
-    for count in range(1, int(pause / KEEPALIVE_EVERY_S) + 1):
-        at = PAUSE_AT_S + count * KEEPALIVE_EVERY_S
-        if at < PAUSE_AT_S + pause:
-            await clock.until(at)
-            performance.held.append(at)
-            story.note("KeepAlive; stream time stands still")
-            yield KeepAlive()
-    await clock.until(PAUSE_AT_S + pause)
-    story.note("audio goes on")
-    shift = round(pause * rate)
-    async for frame in _frames(recording, performance.paused_at, recording.samples, shift, performance.timeline, clock):
-        yield frame
-    story.note("CloseStream")
-    yield CloseStream()
+    await _send(line, recording, 0, border, 0.0, clock)
+    if pause > 0:
+        story.note(f"pause of {pause:g} s: Finalize, then KeepAlive every 4 s")
+        line.pause()
+        await _hold(line, PAUSE_AT_S + pause, story, clock)
+        line.resume()
+        story.note("audio goes on")
+    await _send(line, recording, border, recording.samples, pause, clock)
+    story.note("Finalize and CloseStream")
 
 
-async def _frames(
-    recording: Recording, first: int, last: int, shift: int, timeline: Timeline, clock: Clock
-) -> AsyncIterator[bytes]:
-    """Samples `first` to `last`, each frame when its last sample has been captured, `shift` samples late."""
+async def _hold(line: Stage, until: float, story: Story, clock: Clock) -> None:
+    """Wait; the line itself sends a KeepAlive whenever one is due."""
+    seen = line.stats.keepalives
+    while clock.now() < until:
+        await clock.until(min(clock.now() + FRAME_S, until))
+        if (count := line.stats.keepalives) > seen:
+            seen = count
+            story.held()
+
+
+async def _send(line: Stage, recording: Recording, first: int, last: int, shift: float, clock: Clock) -> None:
+    """Samples `first` to `last`, each frame when its last sample has been captured, `shift` seconds late."""
     step = round(FRAME_S * recording.sample_rate)
     for start in range(first, last, step):
         end = min(start + step, last)
-        await clock.until((end + shift) / recording.sample_rate)
-        timeline.sent(end - start, start + shift)
-        yield recording.pcm[2 * start : 2 * end]
+        await clock.until(end / recording.sample_rate + shift)
+        line.send(recording.pcm[2 * start : 2 * end])
 
 
 class Story:
@@ -203,25 +240,31 @@ class Story:
         timeline = self._performance.timeline
         self._print(f"{timeline.stream_samples / timeline.sample_rate:.2f}", Text(what), "magenta")
 
-    def told(self, message: Message) -> None:
-        """The server said something."""
-        match message:
-            case Transcript(text=""):
-                pass
-            case Transcript(final=True):
-                self._performance.words += message.words
-                self._interim(None)
-                self._print(self._range(message), Text(message.text), "bold green")
-            case Transcript():
-                self._interim(message)
-            case Summary():
-                self._performance.seconds = message.duration
-                said = f"Metadata: {message.duration:g} s of audio counted, nothing of the pause"
-                self._print(f"{message.duration:.2f}", Text(said), "magenta")
-            case Notice():
-                self._print("", Text(f"{message.type} {message.text}"), "yellow")
+    def held(self) -> None:
+        """The line sent a KeepAlive."""
+        self._performance.held.append(self._clock.now())
+        self.note("KeepAlive; stream time stands still")
 
-    def _interim(self, said: Transcript | None) -> None:
+    def told(self, event: Event) -> None:
+        """Something happened on the line."""
+        match event:
+            case Final(text="") | Interim(text=""):
+                pass
+            case Final():
+                self._performance.words += event.words
+                self._interim(None)
+                self._print(self._range(event), Text(event.text), "bold green")
+            case Interim():
+                self._interim(event)
+            case Stats(provider_s=seconds) if seconds is not None:
+                said = f"Metadata: {seconds:g} s of audio counted, nothing of the pause"
+                self._print(f"{seconds:.2f}", Text(said), "magenta")
+            case Notice() | Reconnecting() | Reconnected() | Gap():
+                self._print("", Text(str(event)), "yellow")
+            case _:
+                pass
+
+    def _interim(self, said: Interim | None) -> None:
         """Interims are overwritten on a terminal; elsewhere each has its line."""
         if said and not self._live:
             self._print(self._range(said), Text(f"~ {said.text}"), "dim")
@@ -231,8 +274,8 @@ class Story:
         elif self._live:
             self._live.update(Text(), refresh=True)
 
-    def _range(self, said: Transcript) -> str:
-        return f"{said.start:.2f}-{said.start + said.duration:.2f}"
+    def _range(self, said: Interim | Final) -> str:
+        return f"{said.stream_start:.2f}-{said.stream_end:.2f}"
 
     def _wall(self) -> str:
         return f"{self._clock.now():.1f} s"

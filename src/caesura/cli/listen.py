@@ -1,50 +1,72 @@
-"""A file in; what a server hears in it, as text or JSON lines, out."""
+"""A microphone, file, pipe or URL in; what a server hears in it, as text, JSON lines or captions, out."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 import signal
 import sys
-import time
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 import typer
-from rich.console import Console, Group, RenderableType
-from rich.live import Live
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+from rich.console import Console
 from rich.text import Text
 
 from caesura.cli.failing import errors_as_sentences, fail
 from caesura.cli.keys import split_keys
-from caesura.cli.stream import Ending, Message, Notice, StreamError, Summary, Target, Transcript, stream
-from caesura.protocol.messages import ClientMessage, CloseStream
+from caesura.cli.show import OutputFormat, Show
+from caesura.client.events import Stats, Transcript
+from caesura.client.framing import SAMPLE_BYTES
+from caesura.client.line import FINISH_S, RECORDING_FINISH_S, Line
+from caesura.client.microphone import microphone
+from caesura.client.plan import Credentials, Declared, Tuning, plan_line
+from caesura.client.recording import recording
+from caesura.client.sources import AudioSource
+from caesura.errors import BadCredentials, CaesuraError, Unreachable
 
-CHUNK_BYTES = 32 * 1024
+MICROPHONE = "mic"
+SHOWN_EVERY_S = 0.2
+PROVIDER_KEYS = {"deepgram": "DEEPGRAM_API_KEY"}
+"""Services whose key has a variable of its own."""
 
 
 def listen(
-    file: Annotated[
-        Path,
+    context: typer.Context,
+    source: Annotated[
+        str,
         typer.Argument(
-            exists=True, dir_okay=False, readable=True, help="Audio file: WAV, FLAC, MP3, Ogg, WebM, MP4, or raw."
+            metavar="SOURCE",
+            help="What to hear: a file, an http(s) URL, - for stdin, or mic. WAV needs nothing else; MP3, FLAC, Ogg, "
+            "WebM and MP4 are decoded when 'caesura[audio]' is installed, and sent as they are when it is not.",
         ),
     ],
     url: Annotated[
-        str, typer.Option(envvar="CAESURA_URL", metavar="URL", help="Server to stream to.")
+        str, typer.Option(envvar="CAESURA_URL", metavar="URL", help="Server to stream to, or: deepgram.")
     ] = "ws://127.0.0.1:8080",
+    realtime: Annotated[
+        bool,
+        typer.Option(
+            "--realtime",
+            envvar="CAESURA_REALTIME",
+            help="Send a file as fast as it was spoken, as if it were live, and not as fast as the server takes it.",
+        ),
+    ] = False,
+    output: Annotated[
+        OutputFormat, typer.Option("--format", envvar="CAESURA_FORMAT", help="What stdout is written in.")
+    ] = OutputFormat.TEXT,
+    as_json: Annotated[
+        bool, typer.Option("--json", envvar="CAESURA_JSON", help="Short for --format json: each event is a line.")
+    ] = False,
     interim: Annotated[
         bool,
         typer.Option(
             "--interim",
             envvar="CAESURA_INTERIM",
-            help="Show words before they are final; in a pipe as lines that begin with ~.",
+            help="Words before they are final, too; in a pipe as lines that begin with ~.",
         ),
-    ] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", envvar="CAESURA_JSON", help="Print each message of the server as a line.")
     ] = False,
     key: Annotated[
         str | None,
@@ -52,7 +74,8 @@ def listen(
             envvar="CAESURA_KEY",
             metavar="KEY",
             show_default=False,
-            help="API key; rather put it into the variable, because other users can see flags.",
+            help="API key; rather put it into the variable, because other users can see flags. "
+            "For --url deepgram DEEPGRAM_API_KEY is read first.",
         ),
     ] = None,
     query: Annotated[
@@ -67,160 +90,264 @@ def listen(
         ),
     ] = None,
 ) -> None:
-    """Stream a file to a server as fast as it takes it, and print what it hears.
+    """Hear a microphone, file, pipe or URL: stream it to a server, and print what the server hears.
 
-    Ctrl-C stops sending and waits for the last words.
+    The connection may break: audio is kept, sent again, and each word printed once with its true time. On a terminal
+    Enter pauses and resumes what is live. Ctrl-C stops sending and waits for the last words; twice, it does not wait.
     """
-    target = Target(url, next(iter(split_keys([key or ""])), None), _parameters(query or [], interim=interim))
-    show = _Show(as_json=as_json, interim=interim, size=file.stat().st_size)
-    begun = time.monotonic()
-    with errors_as_sentences(), show:
-        ending = asyncio.run(_stream_file(file, target, show))
-    _report(show, ending, time.monotonic() - begun)
+    parameters = _parameters(query or [])
+    wanted = OutputFormat.JSON if as_json else output
+    with errors_as_sentences():
+        audio = _audio(source, parameters, realtime=realtime)
+        live = realtime or source == MICROPHONE
+        show_interims = interim or (live and (sys.stdout.isatty() or sys.stderr.isatty()))
+        defaults = {"model": "nova-3", "smart_format": "true", **({"interim_results": "true"} if show_interims else {})}
+        is_flag = getattr(context.get_parameter_source("key"), "name", "") == "COMMANDLINE"
+        hearing = Hearing(audio, url, _key(key, url, is_flag=is_flag), {**defaults, **parameters}, live=live)
+        try:
+            _report(asyncio.run(hearing.run(wanted, interim=interim)))
+        except BadCredentials as error:
+            fail(f"{error} Name a key with --key or {PROVIDER_KEYS.get(url, 'CAESURA_KEY')}.")
+        except Unreachable as error:
+            fail(str(error).replace("name another address", "name another one with --url"))
 
 
-def _parameters(query: list[str], *, interim: bool) -> tuple[tuple[str, str], ...]:
-    pairs = []
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What came of a run: everything heard, how many words were shown, and what broke it."""
+
+    transcript: Transcript
+    words: int
+    error: CaesuraError | None
+
+
+class Hearing:
+    """One run of the command."""
+
+    def __init__(
+        self, audio: AudioSource, url: str, key: str | None, parameters: dict[str, str | list[str]], *, live: bool
+    ) -> None:
+        self._audio = audio
+        self._url = url
+        self._key = key
+        self._parameters = parameters
+        self._live = live
+
+    async def run(self, output: OutputFormat, *, interim: bool) -> Heard:
+        """Stream everything. Raises CaesuraError when that cannot begin."""
+        async with self._audio as audio:
+            if audio.note:
+                _note(audio.note, "yellow")
+            async with self._line(audio) as line:
+                with Show(output, interim=interim, seconds=audio.seconds) as show:
+                    error = await self._show_all(line, audio, show)
+                return Heard(await line.finish(), show.words, error)
+
+    async def _show_all(self, line: Line, audio: AudioSource, show: Show) -> CaesuraError | None:
+        """Show every event; returns what broke the line or the audio."""
+        interrupts = _Interrupts(line, FINISH_S if self._live else RECORDING_FINISH_S)
+        with interrupts, _enter_pauses(line, live=self._live) as pausable, _watched(line, show, interrupts, pausable):
+            try:
+                async for event in line.transcribe(audio):
+                    show.told(event)
+            except CaesuraError as error:
+                return error
+        return None
+
+    def _line(self, audio: AudioSource) -> Line:
+        declared = audio.parameters
+        given = {name: value for name, value in self._parameters.items() if name not in declared}
+        plan = plan_line(
+            self._url,
+            Credentials(self._key),
+            Declared(
+                str(declared["encoding"]) if declared else None,
+                int(declared.get("sample_rate", 16_000)),
+                int(declared.get("channels", 1)),
+            ),
+            live=self._live,
+            tuning=replace(Tuning(), open_within_s=0.0),
+            faults=None,
+            parameters=given,
+        )
+        return Line(plan)
+
+
+class _Interrupts:
+    """The first Ctrl-C ends the sending, and the last words are waited for; the second ends everything."""
+
+    def __init__(self, line: Line, patience_s: float) -> None:
+        self._line = line
+        self._patience_s = patience_s
+        self._finishing: asyncio.Task[Transcript] | None = None
+
+    @property
+    def is_ending(self) -> bool:
+        """Has there been one?"""
+        return self._finishing is not None
+
+    def __enter__(self) -> None:
+        if sys.platform != "win32":
+            asyncio.get_running_loop().add_signal_handler(signal.SIGINT, self._interrupted)
+
+    def __exit__(self, *_: object) -> None:
+        if sys.platform != "win32":
+            asyncio.get_running_loop().remove_signal_handler(signal.SIGINT)
+
+    def _interrupted(self) -> None:
+        if self._finishing is None:
+            # What waits of a live line goes out hardly faster than it was spoken.
+            self._finishing = asyncio.create_task(self._line.finish(self._patience_s + self._line.waiting_s))
+        else:
+            self._line.abandon()
+
+
+@contextlib.contextmanager
+def _watched(line: Line, show: Show, interrupts: _Interrupts, pausable: bool) -> Iterator[None]:
+    """Shows, again and again, how far the line is."""
+    loop = asyncio.get_running_loop()
+    handle: asyncio.TimerHandle | None = None
+
+    def look() -> None:
+        nonlocal handle
+        stats = line.stats
+        # What came in a pause is behind us too.
+        done = None if line.timeline is None else stats.audio_sent_s - stats.replayed_s + stats.skipped_s
+        show.sent(done, _state(line, is_ending=interrupts.is_ending, pausable=pausable))
+        handle = loop.call_later(SHOWN_EVERY_S, look)
+
+    look()
+    try:
+        yield
+    finally:
+        if handle is not None:
+            handle.cancel()
+
+
+def _state(line: Line, *, is_ending: bool, pausable: bool) -> str:
+    """What is going on, and what keys do about it."""
+    if is_ending:
+        return "last words; Ctrl-C leaves at once"
+    if line.is_paused:
+        return "paused; Enter resumes"
+    if not line.is_connected:
+        return "no connection"
+    return "Enter pauses, Ctrl-C ends" if pausable else ""
+
+
+@contextlib.contextmanager
+def _enter_pauses(line: Line, *, live: bool) -> Iterator[bool]:
+    """On a terminal Enter pauses and resumes what is live; is that so here? A recording's times would be shifted."""
+    if sys.platform == "win32" or not live or not _has_keyboard():
+        yield False
+        return
+
+    def entered() -> None:
+        if not os.read(keyboard, 1024):
+            loop.remove_reader(keyboard)
+        elif line.is_paused:
+            line.resume()
+        else:
+            line.pause()
+
+    loop = asyncio.get_running_loop()
+    keyboard = sys.stdin.fileno()
+    with _without_echo(keyboard):
+        loop.add_reader(keyboard, entered)
+        try:
+            yield True
+        finally:
+            loop.remove_reader(keyboard)
+
+
+def _has_keyboard() -> bool:
+    """Is stdin a terminal that is ours to read? One that reads it in the background is stopped."""
+    try:
+        return os.tcgetpgrp(sys.stdin.fileno()) == os.getpgrp()
+    except (OSError, ValueError, AttributeError):
+        return False
+
+
+@contextlib.contextmanager
+def _without_echo(keyboard: int) -> Iterator[None]:
+    """What is typed does not get in between what is shown."""
+    import termios  # Windows has none
+
+    before = termios.tcgetattr(keyboard)
+    quiet = [*before]
+    quiet[3] &= ~termios.ECHO
+    termios.tcsetattr(keyboard, termios.TCSADRAIN, quiet)
+    try:
+        yield
+    finally:
+        termios.tcsetattr(keyboard, termios.TCSADRAIN, before)
+
+
+def _audio(source: str, parameters: dict[str, str | list[str]], *, realtime: bool) -> AudioSource:
+    rate, channels = _whole(parameters, "sample_rate"), _whole(parameters, "channels") or 1
+    if source == MICROPHONE:
+        return microphone(sample_rate=rate or 16_000, channels=channels)
+    if parameters.get("encoding") not in SAMPLE_BYTES:
+        return recording(source, realtime=realtime)
+    encoding = str(parameters["encoding"])
+    return recording(source, encoding=encoding, sample_rate=rate, channels=channels, realtime=realtime)
+
+
+def _whole(parameters: dict[str, str | list[str]], name: str) -> int | None:
+    given = parameters.get(name)
+    if given is None:
+        return None
+    if not isinstance(given, str) or not given.isdecimal():
+        raise typer.BadParameter(f"{name}={given} is not a whole number.", param_hint="--query")
+    return int(given)
+
+
+def _parameters(query: list[str]) -> dict[str, str | list[str]]:
+    pairs: dict[str, str | list[str]] = {}
     for item in query:
         name, separator, value = item.partition("=")
         if not (name and separator):
             raise typer.BadParameter(f"{item!r} is not NAME=VALUE.", param_hint="--query")
-        pairs.append((name, value))
-    given = {name for name, _ in pairs}
-    wanted = {"model": "nova-3", "smart_format": "true", **({"interim_results": "true"} if interim else {})}
-    return (*((name, value) for name, value in wanted.items() if name not in given), *pairs)
+        before = pairs.get(name)
+        pairs[name] = value if before is None else [*([before] if isinstance(before, str) else before), value]
+    return pairs
 
 
-async def _stream_file(file: Path, target: Target, show: _Show) -> Ending:
-    """Stream; the first Ctrl-C ends the sending, the second everything."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-
-    def interrupted() -> None:
-        stop.set()
-        loop.remove_signal_handler(signal.SIGINT)
-
-    with_handler = sys.platform != "win32"
-    if with_handler:
-        loop.add_signal_handler(signal.SIGINT, interrupted)
-    try:
-        return await stream(target, _chunks(file, stop, show.sent), show.told)
-    finally:
-        if with_handler:
-            loop.remove_signal_handler(signal.SIGINT)
+def _key(key: str | None, url: str, *, is_flag: bool) -> str | None:
+    """The first key given; the service's own variable counts more than CAESURA_KEY, and a flag more than either."""
+    own = os.environ.get(PROVIDER_KEYS.get(url, ""), "")
+    return next(iter(split_keys([key or "", own] if is_flag else [own, key or ""])), None)
 
 
-async def _chunks(file: Path, stop: asyncio.Event, sent: Callable[[int], None]) -> AsyncIterator[bytes | ClientMessage]:
-    """The file's bytes as they are, until its end or `stop`, then CloseStream."""
-    try:
-        with file.open("rb") as audio:
-            while not stop.is_set() and (chunk := audio.read(CHUNK_BYTES)):
-                yield chunk
-                sent(len(chunk))
-    except OSError as error:
-        raise StreamError(f"{file} cannot be read: {error.strerror}.") from error
-    yield CloseStream()
+def _report(heard: Heard) -> None:
+    """One line on stderr; a stream that did not end as it should fails the command. Raises what broke it."""
+    _note(closing_line(heard.transcript.stats, heard.words), "dim")
+    if heard.error is not None:
+        raise heard.error
+    if not heard.transcript.complete:
+        fail("Words may be missing: the server did not hear everything, or did not say so.")
 
 
-@dataclass(slots=True)
-class _Show:
-    """What is printed: finals on stdout; on a terminal also a bar and the interims, below the finals."""
-
-    as_json: bool
-    interim: bool
-    size: int
-    words: int = 0
-    seconds: float | None = None
-    _bar: Progress = field(init=False)
-    _screen: Console = field(init=False)
-    _live: Live | None = field(init=False, default=None)
-    _heard: Text = field(init=False, default_factory=Text)
-
-    def __post_init__(self) -> None:
-        self._screen = Console() if sys.stdout.isatty() else Console(stderr=True)
-        columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn())
-        self._bar = Progress(*columns, console=self._screen)
-        self._bar.add_task("sent", total=self.size)
-
-    def __enter__(self) -> _Show:
-        if self._screen.is_terminal:
-            self._live = Live(
-                self._picture(),
-                console=self._screen,
-                transient=True,
-                redirect_stdout=False,
-                redirect_stderr=False,
-            )
-            self._live.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._live:
-            self._live.stop()
-
-    def sent(self, count: int) -> None:
-        """`count` more bytes are on their way."""
-        self._bar.advance(self._bar.task_ids[0], count)
-        self._refresh()
-
-    def told(self, message: Message) -> None:
-        """The server said something."""
-        match message:
-            case Transcript(final=True):
-                self._final(message)
-            case Transcript():
-                self._interim(message)
-            case Summary():
-                self.seconds = message.duration
-            case Notice(type="Error"):
-                Console(stderr=True).print(Text(f"The server says: {message.text}", style="yellow"))
-            case Notice():
-                pass
-        if self.as_json:
-            self._line(message.raw)
-
-    def _final(self, said: Transcript) -> None:
-        self.words += len(said.words)
-        self._heard = Text()
-        if said.text and not self.as_json:
-            self._line(_channel(said) + said.text)
-        self._refresh()
-
-    def _interim(self, said: Transcript) -> None:
-        self._heard = Text(_channel(said) + said.text, style="dim", overflow="ellipsis", no_wrap=True)
-        if said.text and self.interim and not self.as_json and not self._screen_is_stdout():
-            self._line(f"~ {_channel(said)}{said.text}")
-        self._refresh()
-
-    def _line(self, text: str) -> None:
-        """One line on stdout, above what is live."""
-        if self._live and self._screen_is_stdout():
-            self._live.console.print(text, markup=False, highlight=False, soft_wrap=True)
-        else:
-            typer.echo(text)
-
-    def _screen_is_stdout(self) -> bool:
-        return self._screen.is_terminal and not self._screen.stderr
-
-    def _picture(self) -> RenderableType:
-        return Group(self._heard, self._bar) if self._heard else self._bar
-
-    def _refresh(self) -> None:
-        if self._live:
-            self._live.update(self._picture())
+def _note(sentence: str, style: str) -> None:
+    """For whoever watches; one line where stderr is no terminal."""
+    Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty()).print(Text(sentence, style=style))
 
 
-def _channel(said: Transcript) -> str:
-    return f"[{said.channel}] " if said.channels > 1 else ""
+def closing_line(stats: Stats, words: int) -> str:
+    """What was sent, paused and saved."""
+    # Of a container that went as it is only the server knows the seconds.
+    sent_s = stats.audio_sent_s or stats.provider_s or 0.0
+    parts = [f"{sent_s:.1f} s of audio sent, {_count(words, 'word')}", f"{stats.connected_s:.1f} s connected"]
+    if stats.paused_s:
+        share = 100 * stats.paused_s / (sent_s + stats.paused_s)
+        held = _count(stats.keepalives, "KeepAlive")
+        parts.append(f"{stats.paused_s:.1f} s paused with {held}, {share:.0f} % saved")
+    if stats.reconnects:
+        parts.append(f"{_count(stats.reconnects, 'reconnect')}, {stats.replayed_s:.1f} s sent again")
+    if stats.lost_s:
+        parts.append(f"{stats.lost_s:.1f} s lost")
+    return "; ".join(parts)
 
 
-def _report(show: _Show, ending: Ending, wall: float) -> None:
-    """One line on stderr; a stream that did not end as it should fails the command."""
-    if show.seconds is not None:
-        summary = f"{show.seconds:.1f} s of audio, {show.words} words, in {wall:.1f} s"
-        Console(stderr=True).print(Text(summary, style="dim"))
-    if ending.code != 1000 or ending.early:
-        reason = f": {ending.reason}" if ending.reason else ""
-        fail(f"The server closed the stream before its end ({ending.code}{reason}).")
-    if show.seconds is None:
-        fail("The server closed the stream without Metadata, so words may be missing.")
+def _count(number: int, of_what: str) -> str:
+    return f"{number} {of_what}" if number == 1 else f"{number} {of_what}s"

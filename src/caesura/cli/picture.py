@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from textwrap import wrap
 
+from caesura.client.events import TimedWord
 from caesura.timeline import Timeline
-from caesura.words import Word
 
 LABEL_WIDTH = 13
 STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600)
@@ -46,17 +46,17 @@ ASCII = Marks(sent="#", quiet=".", held="K", word="'", more="~")
 
 
 def draw(
-    timeline: Timeline, held: Sequence[float], words: Sequence[Word], *, width: int, marks: Marks = UNICODE
+    timeline: Timeline, held: Sequence[float], words: Sequence[TimedWord], *, width: int, marks: Marks = UNICODE
 ) -> list[Row]:
     """The picture, no row wider than `width`.
 
     The axis is source time from 0 to the end of the last span. `held`: source seconds of the KeepAlives.
-    `words`: with times on the stream clock; the timeline places them. Raises ValueError when nothing was sent.
+    Raises ValueError when nothing was sent.
     """
     if not timeline.spans:
         raise ValueError("nothing was sent, so there is nothing to draw")
     axis = _Axis(timeline.spans[-1].source_end / timeline.sample_rate, max(width - LABEL_WIDTH, RULER_ROOM))
-    placed = [(timeline.place(word.start, word.end)[0], word.text) for word in words]
+    placed = [(word.source_start, word.text) for word in words if word.source_start is not None]
     return [
         Row("wall clock", axis.ruler(lambda second: second), "bold"),
         Row("audio sent", _sent(timeline, axis, marks), "green"),

@@ -1,0 +1,108 @@
+"""Finals in; cues of SRT or WebVTT, as text that can be written as it comes, out. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from textwrap import wrap
+
+from caesura.client.events import Final, TimedWord
+
+LINE = 42
+"""Characters of a line, as broadcasters have it; only a single word may be longer."""
+LINES = 2
+"""Lines of a cue."""
+LONGEST_S = 6.0
+"""Longest time that a cue stays."""
+BREAK_S = 1.0
+"""A silence this long between two words begins a new cue."""
+SHORTEST_S = 1.0
+"""A cue that had to wait for the one before it stays at least so long, or as long as it was said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cue:
+    """What is read from `start` to `end`, in seconds of the source."""
+
+    start: float
+    end: float
+    text: str
+
+
+class Captions:
+    """Writes cues in one of the two formats; times are of the source, so a pause is a time without cues."""
+
+    def __init__(self, *, vtt: bool) -> None:
+        self._vtt = vtt
+        self._count = 0
+        self._until_ms = 0
+        """End of the last cue."""
+
+    def opening(self) -> str:
+        """What comes before the first cue."""
+        return "WEBVTT\n" if self._vtt else ""
+
+    def write(self, final: Final) -> Iterator[str]:
+        """Its cues, each with an empty line behind or before it as the format wants. No two overlap."""
+        for cue in cues(final.words):
+            self._count += 1
+            start, end = map(self._stamp, self._placed(cue))
+            text = "\n".join(_lines(cue.text))
+            yield (
+                f"\n{start} --> {end}\n{_escaped(text)}\n"
+                if self._vtt
+                else f"{self._count}\n{start} --> {end}\n{text}\n\n"
+            )
+
+    def _placed(self, cue: Cue) -> tuple[int, int]:
+        """When it is shown, in ms: not before the last one ended, be it that two channels speak at once."""
+        said_from, said_to = round(cue.start * 1000), round(cue.end * 1000)
+        start = max(said_from, self._until_ms)
+        self._until_ms = max(said_to, start + min(max(said_to - said_from, 1), round(SHORTEST_S * 1000)))
+        return start, self._until_ms
+
+    def _stamp(self, ms: int) -> str:
+        point = "." if self._vtt else ","
+        return f"{ms // 3_600_000:02}:{ms // 60_000 % 60:02}:{ms // 1000 % 60:02}{point}{ms % 1000:03}"
+
+
+def cues(words: Sequence[TimedWord]) -> Iterator[Cue]:
+    """Words in order, cut where a cue would be too long to read or somebody was silent."""
+    held: list[TimedWord] = []
+    for word in words:
+        if held and _begins_anew(held, word):
+            yield _cue(held)
+            held = []
+        held.append(word)
+    if held:
+        yield _cue(held)
+
+
+def _begins_anew(held: Sequence[TimedWord], word: TimedWord) -> bool:
+    late = _end(word) - _start(held[0]) > LONGEST_S or _start(word) - _end(held[-1]) >= BREAK_S
+    return late or len(_lines(_text([*held, word]))) > LINES
+
+
+def _cue(held: Sequence[TimedWord]) -> Cue:
+    return Cue(_start(held[0]), _end(held[-1]), _text(held))
+
+
+def _text(words: Sequence[TimedWord]) -> str:
+    return " ".join(word.text for word in words)
+
+
+def _lines(text: str) -> list[str]:
+    return wrap(text, LINE, break_long_words=False, break_on_hyphens=False)
+
+
+def _start(word: TimedWord) -> float:
+    return word.stream_start if word.source_start is None else word.source_start
+
+
+def _end(word: TimedWord) -> float:
+    return word.stream_end if word.source_end is None else word.source_end
+
+
+def _escaped(text: str) -> str:
+    """WebVTT (W3C, section 4.1) reads "<" and "&" as markup, and "-->" may not be in a cue at all."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
