@@ -1,0 +1,86 @@
+// Stream a WAV file with Deepgram's own SDK (@deepgram/sdk, 5.x), pause in the middle, go on.
+//
+//   node official_sdk.mjs FILE [PAUSE_AT [PAUSE_FOR [KEEPALIVE_EVERY]]]
+//
+// FILE is 16 kHz mono linear16; the times are seconds: 3, 12 and 4 when left out. CAESURA_URL names the server
+// (ws://127.0.0.1:8080 when not set), DEEPGRAM_API_KEY the key, if it wants one.
+
+import { readFileSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
+import { DeepgramClient } from "@deepgram/sdk";
+
+const [file, ...times] = process.argv.slice(2);
+const [pauseAt, pauseFor, every] = [3, 12, 4].map((usual, i) => Number(times[i] ?? usual));
+const { CAESURA_URL: url = "ws://127.0.0.1:8080", DEEPGRAM_API_KEY: key = "none" } = process.env;
+
+const RATE = 16000;
+const FRAME_MS = 100;
+const FRAME_BYTES = (FRAME_MS * RATE * 2) / 1000;
+
+function fail(why) {
+  console.error(why);
+  process.exit(1);
+}
+
+// Audio goes as fast as it would be spoken; a microphone would set the pace by itself.
+async function speak(audio) {
+  for (let at = 0; at < audio.length; at += FRAME_BYTES) {
+    live.sendMedia(audio.subarray(at, at + FRAME_BYTES));
+    await sleep(FRAME_MS);
+  }
+}
+
+// Holds the line without sending audio. The SDK does nothing for that by itself.
+async function pause() {
+  live.sendFinalize({ type: "Finalize" }); // do not let the last words wait until we are back
+  const until = performance.now() + pauseFor * 1000;
+  while (until - performance.now() > every * 1000) {
+    await sleep(every * 1000);
+    live.sendKeepAlive({ type: "KeepAlive" });
+  }
+  await sleep(until - performance.now());
+}
+
+if (!file) fail("usage: node official_sdk.mjs FILE [PAUSE_AT [PAUSE_FOR [KEEPALIVE_EVERY]]]");
+const wav = readFileSync(file);
+if (wav.readUInt16LE(22) !== 1 || wav.readUInt32LE(24) !== RATE) fail(`${file} is not 16 kHz mono linear16`);
+const samples = wav.subarray(wav.indexOf("data") + 8); // the chunk's name and length are 4 bytes each
+const cut = Math.trunc(pauseAt * RATE) * 2;
+
+const http = url.replace(/^ws/, "http");
+const here = { base: http, production: url, agent: url, agentRest: http };
+const asked = { model: "nova-3", encoding: "linear16", sample_rate: RATE, punctuate: true };
+const live = await new DeepgramClient({ apiKey: key, environment: here }).listen.v1.connect(asked);
+
+let metadata;
+let heardAfter = false;
+live.on("message", (message) => {
+  if (message.type === "Metadata") metadata = message;
+  if (message.type !== "Results" || !message.is_final) return;
+  const { start, duration, channel } = message;
+  const words = channel.alternatives[0].transcript;
+  if (!words) return;
+  console.log(`${start.toFixed(2).padStart(7)} ${(start + duration).toFixed(2).padStart(7)}  ${words}`);
+  // Stream time stood still: what comes after the pause starts where the audio before it ended.
+  if (start > pauseAt - 0.01) heardAfter = true;
+});
+
+const openedAt = performance.now();
+let opened = false;
+live.on("open", () => (opened = true));
+live.on("error", (error) => fail(error.message));
+live.on("close", ({ code, reason }) => {
+  if (!opened) return; // when it cannot connect the SDK tells a close 1000 of its own making, and then the error
+  // After every code but 1000 the SDK connects again, with an empty stream: nothing that this program could go on with.
+  if (code !== 1000 || !metadata) fail(`the server hung up: ${code} ${reason}`);
+  const open = (performance.now() - openedAt) / 1000;
+  console.log(`${metadata.duration.toFixed(2)} s of audio, ${open.toFixed(1)} s on the line`);
+  if (!heardAfter) fail("no words came after the pause");
+});
+
+live.connect();
+await live.waitForOpen();
+await speak(samples.subarray(0, cut));
+await pause();
+await speak(samples.subarray(cut));
+live.sendCloseStream({ type: "CloseStream" }); // asks for the last words, then Metadata, then close
