@@ -11,6 +11,7 @@ BIN := $(VENV)/bin
 PY := $(BIN)/python
 UV_VERSION := 0.13.9
 STAMP := $(VENV)/.synced
+ADAPTERS := .tools/adapters-venv
 NODE_STAMP := tests/conformance/node_modules/.installed
 PURE := src/caesura/protocol/*,src/caesura/words.py,src/caesura/events.py,src/caesura/errors.py,src/caesura/timeline.py
 ARGS ?=
@@ -59,6 +60,10 @@ fast: $(STAMP) ## the tests without models and servers
 .PHONY: conformance
 conformance: $(STAMP) sdk-js ## only the vendor's Python and JavaScript SDKs against a real server
 	$(PY) -m pytest -ra -m conformance $(ARGS)
+
+.PHONY: adapters
+adapters: $(ADAPTERS)/.synced ## the adapters for pipecat and LiveKit, in an environment of their own (600 MB)
+	PYTHONPATH=src $(ADAPTERS)/bin/python -m pytest -ra tests/adapters $(ARGS)
 
 .PHONY: fmt
 fmt: $(STAMP) ## put the code into its one format, mend what lint can mend
@@ -151,6 +156,13 @@ $(STAMP): uv.lock pyproject.toml
 	  *) command -v cc >/dev/null || echo "Note: pocketsphinx has no ready-made wheel for this Python, so building it needs a C compiler. Python 3.11 or 3.13 needs none." >&2 ;; \
 	esac; \
 	UV_PROJECT_ENVIRONMENT=$(VENV) "$$uv" sync --quiet --frozen --all-extras --python "$$python"
+	@touch $@
+
+# pipecat and LiveKit want other versions of what the server has, so they are not in its environment.
+$(ADAPTERS)/.synced: tests/adapters/requirements.txt $(STAMP)
+	@echo "Installing pipecat and LiveKit into $(ADAPTERS)"
+	@$(PY) -m venv --clear $(ADAPTERS)
+	@$(ADAPTERS)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
 
 # The JavaScript SDK needs node and npm; without them its tests are skipped and say so.

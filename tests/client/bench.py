@@ -135,10 +135,11 @@ class Bench:
     def until(self, at: float) -> None:
         """Nothing happens until `at`; deadlines up to then are kept, the one at `at` itself too."""
         while (deadline := self.machine.next_deadline()) is not None and deadline <= at:
+            before = (deadline, self.machine.phase)
             self.now = max(self.now, deadline)
             self.machine.handle_deadline(now=self.now)
             self.settle()
-            assert self.machine.next_deadline() != deadline, "a deadline that is kept is over"
+            assert (self.machine.next_deadline(), self.machine.phase) != before, "a deadline that is kept is over"
         self.now = max(self.now, at)
 
     def wait(self, seconds: float) -> None:

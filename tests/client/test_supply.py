@@ -267,6 +267,15 @@ def test_pauses_without_audio_between_them_send_one_finalize() -> None:
     assert store.out() == [*range(10), Finalize()]
 
 
+def test_a_finalize_that_was_not_sent_is_not_forgotten_when_a_final_comes_as_far() -> None:
+    store = Store()
+    store.say(100)
+    store.supply.next_piece()
+    store.supply.mark(Finalize())
+    store.supply.confirm(100)
+    assert store.out() == [Finalize()]
+
+
 @pytest.mark.parametrize(("confirmed", "again"), [(100, False), (99, False), (98, True), (0, True)])
 def test_finalize_is_sent_again_exactly_when_its_audio_was_not_covered(confirmed: int, again: bool) -> None:
     """A sample here is a millisecond, and the wire may round one away."""

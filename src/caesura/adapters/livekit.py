@@ -1,0 +1,352 @@
+"""LiveKit's audio frames in; speech events, with true times and without holes, out.
+
+AgentSession(stt=caesura.adapters.livekit.STT(url="ws://127.0.0.1:8080"), ...)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from caesura.adapters.capture import PAUSE_AFTER_S
+from caesura.adapters.captured_line import ABORT_S, VoiceLine, voice_line
+from caesura.client.address import Value
+from caesura.client.events import Event, Final, Gap, Interim, SpeechStarted, TimedWord, UtteranceEnd
+from caesura.client.line import LineBase, connect
+from caesura.client.plan import Credentials, Tuning
+from caesura.errors import CaesuraError, LineError, Refused, UsageError
+
+try:
+    from livekit.agents import (
+        DEFAULT_API_CONNECT_OPTIONS,
+        NOT_GIVEN,
+        APIConnectionError,
+        APIConnectOptions,
+        APIError,
+        APIStatusError,
+        LanguageCode,
+        NotGivenOr,
+        stt,
+        utils,
+    )
+    from livekit.agents.log import logger
+    from livekit.agents.types import TimedString
+    from livekit.agents.utils import AudioBuffer, is_given
+except ImportError as missing:
+    needs = "caesura.adapters.livekit needs livekit-agents 1.8 or newer: pip install 'livekit-agents>=1.8'"
+    raise ImportError(needs) from missing
+
+SAME_MOMENT_S = 0.05
+"""An interim and a final may place the same end of a word so far apart."""
+FINISH_S = 10.0
+"""How long the last words may take after the end of the input."""
+RECORDING_FINISH_S = 60.0
+"""How long the last words of a recording may take."""
+
+
+class STT(stt.STT):
+    """Speech to text over a line that pauses and reconnects, for an AgentSession or on its own.
+
+    Words have the time at which they were captured, with `start_time_offset` added as LiveKit wants it, and more in
+    `metadata`. A flush asks for finals; the end of the input waits for the last words and no longer.
+    """
+
+    def __init__(
+        self,
+        *,
+        url: str = "ws://127.0.0.1:8080",
+        key: str | None = None,
+        token: str | None = None,
+        model: str = "nova-3",
+        language: str = "en",
+        sample_rate: int = 16_000,
+        interim_results: bool = True,
+        tuning: Tuning | None = None,
+        pause_after_s: float = PAUSE_AFTER_S,
+        **parameters: Value | Iterable[Value],
+    ) -> None:
+        """Starts nothing.
+
+        Args:
+            url: `ws://host:port`, a full listen address, or `deepgram`.
+            key: API key.
+            token: temporary token, instead of a key.
+            model: of the wire.
+            language: of the wire, unless a stream asks for another.
+            sample_rate: in Hz; what is pushed is resampled to it.
+            interim_results: whether there are interim transcripts.
+            tuning: bounds and patience of a line; LiveKit's `conn_options.timeout` bounds the first connection too.
+            pause_after_s: audio that comes so much later than the audio before it was captured after a pause.
+            **parameters: of the wire: `endpointing=300`, `keyterm=["a", "b"]`, ...; punctuation and VAD events are
+                asked for unless they say otherwise.
+        """
+        super().__init__(
+            capabilities=stt.STTCapabilities(
+                streaming=True,
+                interim_results=interim_results,
+                aligned_transcript="word",
+                offline_recognize=True,
+                manual_flush=True,
+            )
+        )
+        self._url = url
+        self._credentials = Credentials(key, token)
+        self._model = model
+        self._language = language
+        self._sample_rate = sample_rate
+        self._tuning = tuning or Tuning()
+        self._pause_after_s = pause_after_s
+        self._parameters: dict[str, Any] = {
+            "model": model,
+            "interim_results": interim_results,
+            "punctuate": True,
+            "vad_events": True,
+            **parameters,
+        }
+
+    @property
+    def model(self) -> str:
+        """The model asked for."""
+        return self._model
+
+    @property
+    def provider(self) -> str:
+        """This package."""
+        return "Caesura"
+
+    def stream(
+        self,
+        *,
+        language: NotGivenOr[str] = NOT_GIVEN,
+        conn_options: APIConnectOptions = DEFAULT_API_CONNECT_OPTIONS,
+    ) -> RecognizeStream:
+        """A stream of its own line, which is connected at once. Needs a running loop."""
+        return RecognizeStream(self, self._spoken(language), self._sample_rate, conn_options)
+
+    def line(self, language: str, conn_options: APIConnectOptions) -> VoiceLine:
+        """A line for one stream."""
+        return voice_line(
+            self._url,
+            self._credentials,
+            self._sample_rate,
+            tuning=self._patient(conn_options),
+            pause_after_s=self._pause_after_s,
+            parameters={**self._parameters, "language": language},
+        )
+
+    async def _recognize_impl(
+        self, buffer: AudioBuffer, *, language: NotGivenOr[str] = NOT_GIVEN, conn_options: APIConnectOptions
+    ) -> stt.SpeechEvent:
+        """A whole recording, over a short line that sends it as fast as the server takes it."""
+        frame, spoken = utils.combine_frames(buffer), self._spoken(language)
+        line = connect(
+            self._url,
+            key=self._credentials.key,
+            token=self._credentials.token,
+            sample_rate=frame.sample_rate,
+            channels=frame.num_channels,
+            live=False,
+            tuning=self._patient(conn_options),
+            **{**self._parameters, "language": spoken, "interim_results": False, "vad_events": False},
+        )
+        try:
+            async with line:
+                async for _ in line.transcribe([frame.data.tobytes()]):
+                    pass
+                heard = await line.finish(RECORDING_FINISH_S)
+        except CaesuraError as error:
+            raise api_error(error) from error
+        data = _speech(heard.text, heard.words, spoken, 0.0)
+        return stt.SpeechEvent(
+            type=stt.SpeechEventType.FINAL_TRANSCRIPT,
+            request_id=_request_id(line),
+            alternatives=[data],
+        )
+
+    def _spoken(self, language: NotGivenOr[str]) -> str:
+        return str(language) if is_given(language) else self._language
+
+    def _patient(self, conn_options: APIConnectOptions) -> Tuning:
+        """A first connection is tried no longer than LiveKit wants to wait: it has fallbacks of its own."""
+        return replace(self._tuning, open_within_s=min(self._tuning.open_within_s, conn_options.timeout))
+
+
+class RecognizeStream(stt.RecognizeStream):
+    """One stream; made by `STT.stream`."""
+
+    def __init__(self, source: STT, language: str, sample_rate: int, conn_options: APIConnectOptions) -> None:
+        """Begins at once, as LiveKit's streams do."""
+        super().__init__(stt=source, conn_options=conn_options, sample_rate=sample_rate)
+        self._source = source
+        self._language = language
+        self._speaking = False
+        self._quiet_from = 0.0
+        """Source seconds at which the last utterance ended that the server told to be over."""
+        self._unreported_s = 0.0
+
+    async def _run(self) -> None:
+        line = self._source.line(self._language, self._conn_options)
+        self._quiet_from = 0.0
+        opened = asyncio.wrap_future(line.begin())
+        tasks = [asyncio.create_task(self._hear(line, opened)), asyncio.create_task(self._forward(line))]
+        try:
+            await asyncio.gather(*tasks)
+        except CaesuraError as error:
+            raise api_error(error, may_retry=not self._input_ch.closed) from error
+        finally:
+            line.end(ABORT_S)  # when nobody waits for the last words
+            await utils.aio.cancel_and_wait(*tasks)
+            self._report_usage(line)
+
+    # ---- in ----
+
+    async def _forward(self, line: VoiceLine) -> None:
+        """Everything that is pushed, to the end of the input. Audio is taken from the start, connected or not."""
+        began = True
+        async for item in self._input_ch:
+            if isinstance(item, self._FlushSentinel):
+                line.finalize()
+                continue
+            if item.num_channels != 1:
+                raise UsageError(f"A stream is of one voice: push mono frames, not {item.num_channels} channels.")
+            if began:
+                self.start_time = time.time() - item.duration
+                began = False
+            self._unreported_s += item.duration
+            for piece in line.pieces(item.data.tobytes()):
+                line.hear(piece)
+                room = line.room()
+                if room is not None:
+                    await asyncio.wrap_future(room)
+                    line.released()
+        line.end(FINISH_S)
+
+    # ---- out ----
+
+    async def _hear(self, line: VoiceLine, opened: asyncio.Future[None]) -> None:
+        """Everything that the line tells, to its end."""
+        began_at = time.perf_counter()
+        await opened
+        self._report_connection_acquired(time.perf_counter() - began_at, False)
+        async for event in line:
+            self._tell(event, line)
+
+    def _tell(self, event: Event, line: VoiceLine) -> None:
+        match event:
+            case SpeechStarted(wall=wall):
+                self._start_speaking(wall)
+            case Interim() | Final():
+                self._tell_words(event, line)
+            case UtteranceEnd(wall=wall, source=source):
+                self._quiet_from = source or self._quiet_from
+                self._stop_speaking(wall)
+            case Gap(seconds=seconds, why=why):
+                logger.warning("%.2f s of audio will never be words: %s", seconds, why)
+            case _:
+                pass
+
+    def _tell_words(self, event: Interim | Final, line: VoiceLine) -> None:
+        is_final = isinstance(event, Final)
+        if event.text:
+            if not self._is_over(event.words):
+                self._start_speaking(event.words[0].wall_start if event.words else None)
+            data = _speech(event.text, event.words, self._language, self.start_time_offset)
+            data.metadata = {"epoch": event.epoch, "words": [_times(word) for word in event.words]}
+            self._emit(
+                stt.SpeechEventType.FINAL_TRANSCRIPT if is_final else stt.SpeechEventType.INTERIM_TRANSCRIPT,
+                request_id=_request_id(line),
+                alternatives=[data],
+                speech_end_time=_seconds(event.words[-1].wall_end) if event.words and is_final else None,
+            )
+        if not isinstance(event, Final):
+            return
+        self._report_usage(line)
+        if event.speech_final or event.from_finalize:
+            self._stop_speaking(event.words[-1].wall_end if event.words else None)
+
+    def _is_over(self, words: tuple[TimedWord, ...]) -> bool:
+        """Are these the words of an utterance that was told to be over before they were final?"""
+        return bool(words) and (words[-1].source_end or 0.0) <= self._quiet_from + SAME_MOMENT_S
+
+    def _start_speaking(self, wall: datetime | None) -> None:
+        if not self._speaking:
+            self._speaking = True
+            self._emit(stt.SpeechEventType.START_OF_SPEECH, speech_start_time=_seconds(wall))
+
+    def _stop_speaking(self, wall: datetime | None) -> None:
+        if self._speaking:
+            self._speaking = False
+            self._emit(stt.SpeechEventType.END_OF_SPEECH, speech_end_time=_seconds(wall))
+
+    def _report_usage(self, line: VoiceLine) -> None:
+        seconds, self._unreported_s = self._unreported_s, 0.0
+        if seconds > 0:
+            usage = stt.RecognitionUsage(audio_duration=seconds)
+            self._emit(stt.SpeechEventType.RECOGNITION_USAGE, request_id=_request_id(line), recognition_usage=usage)
+
+    def _emit(self, kind: stt.SpeechEventType, **what: Any) -> None:
+        self._event_ch.send_nowait(stt.SpeechEvent(type=kind, **what))
+
+
+def api_error(error: CaesuraError, *, may_retry: bool = True) -> APIError:
+    """LiveKit's exception for the end of a line; says whether trying again makes sense, unless it may not."""
+    match error:
+        case Refused(status=status, dg_error=words, request_id=request_id):
+            return APIStatusError(
+                str(error), status_code=status, request_id=request_id or None, body=words or None, retryable=may_retry
+            )
+        case _:
+            return APIConnectionError(str(error), retryable=may_retry and isinstance(error, LineError))
+
+
+def _speech(text: str, words: tuple[TimedWord, ...], language: str, offset: float) -> stt.SpeechData:
+    timed = [
+        TimedString(
+            word.text,
+            start_time=(word.source_start or 0.0) + offset,
+            end_time=(word.source_end or 0.0) + offset,
+            confidence=word.confidence,
+            start_time_offset=offset,
+        )
+        for word in words
+    ]
+    return stt.SpeechData(
+        language=LanguageCode(language),
+        text=text,
+        start_time=timed[0].start_time if timed else offset,
+        end_time=timed[-1].end_time if timed else offset,
+        confidence=sum(word.confidence for word in words) / len(words) if words else 0.0,
+        speaker_id=_speaker(words),
+        words=timed or None,
+    )
+
+
+def _speaker(words: tuple[TimedWord, ...]) -> str | None:
+    """Who said most of them; ids count anew on each connection, so that of the connection is in it."""
+    spoken = [(word.epoch, word.speaker) for word in words if word.speaker is not None]
+    if not spoken:
+        return None
+    epoch, speaker = max(set(spoken), key=spoken.count)
+    return f"S{speaker}" if epoch == 0 else f"E{epoch}S{speaker}"
+
+
+def _times(word: TimedWord) -> dict[str, Any]:
+    return {
+        "stream_start": word.stream_start,
+        "stream_end": word.stream_end,
+        "wall_start": _seconds(word.wall_start),
+        "wall_end": _seconds(word.wall_end),
+    }
+
+
+def _seconds(wall: datetime | None) -> float | None:
+    return None if wall is None else wall.timestamp()
+
+
+def _request_id(line: LineBase) -> str:
+    ids = line.stats.request_ids
+    return ids[-1] if ids else ""

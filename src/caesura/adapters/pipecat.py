@@ -1,0 +1,267 @@
+"""A pipeline's audio frames in; transcription frames, with true times and without holes, out.
+
+stt = CaesuraSTTService(url="ws://127.0.0.1:8080")
+Pipeline([transport.input(), stt, ...])
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, field
+from typing import Any
+
+from caesura.adapters.capture import PAUSE_AFTER_S
+from caesura.adapters.captured_line import ABORT_S, VoiceLine, voice_line
+from caesura.client.events import Event, Final, Gap, Interim, Reconnected, Reconnecting
+from caesura.client.plan import Credentials, Tuning
+from caesura.errors import CaesuraError, LineError
+
+try:
+    from pipecat.frames.frames import (
+        CancelFrame,
+        EndFrame,
+        Frame,
+        InterimTranscriptionFrame,
+        STTMuteFrame,
+        TranscriptionFrame,
+        VADUserStoppedSpeakingFrame,
+    )
+    from pipecat.processors.frame_processor import FrameDirection, FrameProcessorSetup
+    from pipecat.services.settings import STTSettings
+    from pipecat.services.stt_service import STTService
+    from pipecat.transcriptions.language import Language
+    from pipecat.utils.errors import ErrorCategory
+    from pipecat.utils.time import time_now_iso8601
+    from pipecat.utils.types import NOT_GIVEN, NotGiven
+except ImportError as missing:
+    needs = "caesura.adapters.pipecat needs pipecat-ai 1.14 or newer: pip install 'pipecat-ai>=1.14'"
+    raise ImportError(needs) from missing
+
+SETUP_S = 10.0
+"""How long a pipeline's start waits for the first connection; the line goes on trying, and keeps the audio."""
+
+
+@dataclass
+class CaesuraSTTSettings(STTSettings):
+    """What can be changed while the pipeline runs; each change is a new connection, with the old one's words kept.
+
+    `model`, `language` and `extra` are inherited. `extra` is for any other parameter of the wire, as
+    `extra={"endpointing": 300, "keyterm": ["caesura"]}`.
+    """
+
+    interim_results: bool | NotGiven = field(default_factory=lambda: NOT_GIVEN)
+    punctuate: bool | NotGiven = field(default_factory=lambda: NOT_GIVEN)
+
+
+class CaesuraSTTService(STTService):
+    """Speech to text over a line that pauses and reconnects.
+
+    It connects when the pipeline is set up, asks for finals when VAD hears the user stop and when it is muted, and at
+    the end pushes the last words before EndFrame. Audio is never held up. `result` of a frame is the Interim or Final
+    of this package, whose words have source and wall times; `timestamp` is the wall time of its first word.
+
+    A line that ends with an error pushes an ErrorFrame and makes the service unusable, so that a ServiceSwitcher moves
+    on: it ends only when that is for good (a refused key) or was tried for as long as `tuning` says. Audio that is lost
+    is an ErrorFrame too. `on_connected` and `on_disconnected` tell every reconnect.
+    """
+
+    Settings = CaesuraSTTSettings
+    _settings: CaesuraSTTSettings
+
+    def __init__(
+        self,
+        *,
+        url: str = "ws://127.0.0.1:8080",
+        key: str | None = None,
+        token: str | None = None,
+        sample_rate: int | None = None,
+        settings: CaesuraSTTSettings | None = None,
+        tuning: Tuning | None = None,
+        pause_after_s: float = PAUSE_AFTER_S,
+        finish_s: float = 5.0,
+        ttfs_p99_latency: float | None = 0.5,
+        **kwargs: Any,
+    ) -> None:
+        """Starts nothing.
+
+        Args:
+            url: `ws://host:port`, a full listen address, or `deepgram`.
+            key: API key.
+            token: temporary token, instead of a key.
+            sample_rate: in Hz; None: the pipeline's.
+            settings: model "nova-3", English, interims and punctuation unless they say otherwise.
+            tuning: bounds and patience of the line.
+            pause_after_s: audio that comes so much later than the audio before it was captured after a pause.
+            finish_s: how long the end of the pipeline waits for the last words.
+            ttfs_p99_latency: as STTService has it; measure yours.
+            **kwargs: of STTService.
+        """
+        store = self.Settings(model="nova-3", language=Language.EN, interim_results=True, punctuate=True)
+        if settings is not None:
+            store.apply_update(settings)
+        super().__init__(sample_rate=sample_rate, settings=store, ttfs_p99_latency=ttfs_p99_latency, **kwargs)
+        self._url = url
+        self._credentials = Credentials(key, token)
+        self._tuning = tuning or Tuning()
+        self._pause_after_s = pause_after_s
+        self._finish_s = finish_s
+        self._line: VoiceLine | None = None
+        self._ears: dict[VoiceLine, asyncio.Task[None]] = {}
+        """Who listens to each line: the newest, and those whose last words are still to come."""
+
+    # ---- a service's life ----
+
+    def can_generate_metrics(self) -> bool:
+        """It reports usage, and the time from the end of speech to its words."""
+        return True
+
+    async def setup(self, setup: FrameProcessorSetup) -> None:
+        """Connect; the sample rate is known now."""
+        await super().setup(setup)
+        opened = self._dial()
+        await asyncio.wait({opened}, timeout=SETUP_S)
+
+    async def stop(self, frame: EndFrame) -> None:
+        """Push the last words; EndFrame goes on behind them."""
+        self._end(self._finish_s)
+        if self._ears:
+            await asyncio.wait(self._ears.values(), timeout=self._finish_s + ABORT_S)
+        await super().stop(frame)
+
+    async def cancel(self, frame: CancelFrame) -> None:
+        """End without the last words."""
+        await super().cancel(frame)
+        await self._abort()
+
+    async def cleanup(self) -> None:
+        """Leave nothing behind."""
+        await super().cleanup()
+        await self._abort()
+
+    # ---- what the pipeline brings ----
+
+    async def run_stt(self, audio: bytes) -> AsyncGenerator[Frame | None, None]:
+        """Send audio; never waits."""
+        if self._line is not None:
+            self._line.hear(audio)
+        yield None
+
+    async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
+        """Ask for finals where the user has stopped, or is not to be heard any more."""
+        await super().process_frame(frame, direction)
+        if self._line is None:
+            return
+        if isinstance(frame, VADUserStoppedSpeakingFrame):
+            self.request_finalize()
+            self._line.finalize()
+        elif isinstance(frame, STTMuteFrame) and frame.mute:
+            self._line.finalize()
+
+    async def _update_settings(self, delta: STTSettings) -> dict[str, Any]:
+        changed: dict[str, Any] = await super()._update_settings(delta)
+        if changed:
+            await self._request_reconnect()
+        return changed
+
+    async def _do_reconnect(self) -> None:
+        """The next audio goes to a new line; the old one tells its last words first."""
+        self._end(self._finish_s)
+        self._dial()
+
+    # ---- lines ----
+
+    def _dial(self) -> asyncio.Future[None]:
+        """A new line, which takes audio at once. Resolved when it is open."""
+        settings = self._settings
+        parameters: dict[str, Any] = {
+            "model": settings.model,
+            "language": settings.language and str(settings.language),
+            "interim_results": settings.interim_results,
+            "punctuate": settings.punctuate,
+            **settings.extra,
+        }
+        line = self._line = voice_line(
+            self._url,
+            self._credentials,
+            self.sample_rate,
+            tuning=self._tuning,
+            pause_after_s=self._pause_after_s,
+            parameters=parameters,
+        )
+        opened = asyncio.wrap_future(line.begin())
+        self._ears[line] = self.create_task(self._hear(line, opened), "hear")
+        return opened
+
+    def _end(self, timeout_s: float) -> None:
+        self._line = None
+        for line in self._ears:
+            line.end(timeout_s)
+
+    async def _abort(self) -> None:
+        self._end(ABORT_S)
+        for ear in tuple(self._ears.values()):
+            await self.cancel_task(ear)
+
+    async def _hear(self, line: VoiceLine, opened: asyncio.Future[None]) -> None:
+        """Everything that a line tells, to its end."""
+        try:
+            await opened
+            await self._call_event_handler("on_connected")
+            async for event in line:
+                await self._tell(event)
+            await self._call_event_handler("on_disconnected")
+        except CaesuraError as error:
+            await self._failed(error)
+        finally:
+            del self._ears[line]
+
+    async def _failed(self, error: CaesuraError) -> None:
+        """The line has done what there was to do; another one would fare no better."""
+        self._line = None
+        await self._call_event_handler("on_connection_error", str(error))
+        category = ErrorCategory.CONNECTIVITY if isinstance(error, LineError) else None
+        await self.push_error(str(error), exception=error, category=category, force_treat_as_permanent=True)
+
+    # ---- what a line tells ----
+
+    async def _tell(self, event: Event) -> None:
+        match event:
+            case Interim(text=text) if text:
+                await self.push_frame(InterimTranscriptionFrame(*self._content(event), result=event))
+            case Final():
+                await self._tell_final(event)
+            case Reconnecting(attempt=1):
+                await self._call_event_handler("on_disconnected")
+            case Reconnected():
+                await self._call_event_handler("on_connected")
+            case Gap(seconds=seconds, why=why):
+                lost = f"{seconds:.2f} s of audio" if seconds else "Some audio"
+                await self.push_error(f"{lost} will never be words: {why}.", category=ErrorCategory.CONNECTIVITY)
+            case _:
+                pass
+
+    async def _tell_final(self, event: Final) -> None:
+        if event.from_finalize:
+            self.confirm_finalize()
+        if event.text:
+            await self.emit_stt_usage_metrics()
+            await self.push_frame(TranscriptionFrame(*self._content(event), result=event))
+        elif event.from_finalize:
+            # Everything was final already, so this is when the answer to the user's stop is complete.
+            await self.stop_ttfb_metrics()
+            await self._cancel_ttfb_timeout()
+
+    def _content(self, event: Interim | Final) -> tuple[str, str, str, Language | None]:
+        """Text, user, time and language of a frame."""
+        said_at = event.words[0].wall_start if event.words else None
+        timestamp = time_now_iso8601() if said_at is None else said_at.isoformat(timespec="milliseconds")
+        return event.text, self._user_id, timestamp, _language(self._settings.language)
+
+
+def _language(language: Any) -> Language | None:
+    """As pipecat knows it, if it does."""
+    try:
+        return Language(language)
+    except ValueError:
+        return None

@@ -1,0 +1,117 @@
+"""Lines that see pauses in when audio comes, and know what can wait, against the fake server."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+
+import caesura
+from caesura.adapters.captured_line import AHEAD_S, VoiceLine, voice_line
+from caesura.client.plan import Credentials
+from caesura.testing import FakeServer, Voice
+
+pytestmark = pytest.mark.slow
+
+VOICE = Voice(["one", "two"])
+
+
+@pytest.fixture
+def server() -> Iterator[FakeServer]:
+    with FakeServer(VOICE, idle_s=2.0) as fake:
+        yield fake
+
+
+def line_to(server: FakeServer) -> VoiceLine:
+    tuning = caesura.Tuning(open_within_s=0, keepalive_s=0.1)
+    return voice_line(
+        server.url,
+        Credentials(key="k"),
+        16_000,
+        tuning=tuning,
+        pause_after_s=0.2,
+        parameters={"model": "nova-3", "keywords": None},
+    )
+
+
+async def spoken(server: FakeServer, *, held_up: bool = False) -> list[caesura.TimedWord]:
+    line = line_to(server)
+    opened = line.begin()
+    line.hear(VOICE.say("one"))
+    await asyncio.wrap_future(opened)
+    await asyncio.to_thread(server.wait, lambda: server.connections[0].types.count("KeepAlive") >= 8)
+    if held_up:
+        line.released()
+    line.hear(VOICE.say("two"))
+    line.end(5.0)
+    finals = [event async for event in line if isinstance(event, caesura.Final)]
+    return [word for final in finals for word in final.words]
+
+
+def test_a_pause_is_seen_in_when_audio_comes(server: FakeServer) -> None:
+    """And audio is taken before there is a connection."""
+    one, two = asyncio.run(spoken(server))
+    assert (one.source_start, one.stream_start, two.stream_start) == (0.0, 0.0, 0.4)
+    assert two.source_start > 0.4 + 0.2
+    assert server.connections[0].request.authorization == "Token k"
+    assert server.connections[0].request.query["model"] == ("nova-3",)
+
+
+def test_to_be_held_up_by_us_is_no_pause(server: FakeServer) -> None:
+    assert [word.source_start for word in asyncio.run(spoken(server, held_up=True))] == [0.0, 0.4]
+
+
+def test_a_voice_never_waits(server: FakeServer) -> None:
+    """Not even for a server that is gone."""
+    line = line_to(server)
+    line.begin().result(5)
+    server.stop()
+    for _ in range(10):
+        line.hear(VOICE.silence(0.1))
+        assert line.room() is None
+    line.abandon()
+
+
+def test_a_recording_waits_when_it_is_too_far_ahead_of_its_words(server: FakeServer) -> None:
+    line = line_to(server)
+    line.begin().result(5)
+    server.mute()
+    for piece in line.pieces(VOICE.silence(AHEAD_S + 1.0)):
+        line.hear(piece)
+    room = line.room()
+    assert room is not None
+    assert not room.done()
+    server.unmute()
+    room.result(5)
+    line.released()
+    assert line.room() is None
+    line.abandon()
+
+
+def test_a_piece_that_a_voice_can_have_said_stays_whole(server: FakeServer) -> None:
+    """The machine takes it for having been captured up to now, however long it is."""
+    line = line_to(server)
+    assert [len(piece) for piece in line.pieces(bytes(32_000 * 20))] == [32_000 * 20]
+    assert [len(piece) for piece in line.pieces(bytes(32_000 * 20 + 2))] == [32_000] * 20 + [2]
+    assert list(line.pieces(b"")) == []
+
+
+def test_at_the_end_nothing_waits(server: FakeServer) -> None:
+    line = line_to(server)
+    line.begin().result(5)
+    server.mute()
+    for piece in line.pieces(VOICE.silence(AHEAD_S + 1.0)):
+        line.hear(piece)
+    room = line.room()
+    line.end(0.1)
+    assert room is not None
+    room.result(5)
+
+
+def test_a_first_connection_that_fails_is_told() -> None:
+    with FakeServer(VOICE) as server:
+        line = line_to(server)
+        server.refuse(401)
+        with pytest.raises(caesura.BadCredentials):
+            line.begin().result(5)

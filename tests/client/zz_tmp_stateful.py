@@ -1,0 +1,327 @@
+"""A caller, a network, a server and time do as they please: the laws of a line hold after every step.
+
+The server knows each sample that it hears (see the bench), so what it says is what the line must tell. Times are drawn
+from the boundaries: whole timers, and a millisecond less or more. At the end a good network carries the rest over.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from caesura.client.events import Closed, Dropped, Final, Paused, Resumed
+from caesura.client.recovery import Action, Phase
+from caesura.errors import CaesuraError, Unreachable
+from tests.client.bench import KEEPALIVE, MONO, PATIENT, RATE, STEREO, Bench, Server
+
+WORD = 10
+"""Samples; the caller sends whole words, so that no Finalize cuts one in two."""
+
+WORDS = st.integers(1, 40)
+STEPS = st.sampled_from([0.0, 0.001, 0.2, 0.25, 1.0, 3.999, 4.0, 4.001, 5.0, 10.0, 60.0])
+EDGES = st.sampled_from([-0.001, 0.0, 0.001])
+FAILURES: st.SearchStrategy[CaesuraError | int] = st.sampled_from([Unreachable("nobody"), 503, 429])
+
+
+class LineMachine(RuleBasedStateMachine):
+    """One line, and all that can happen to it."""
+
+    @initialize(
+        stereo=st.booleans(),
+        live=st.booleans(),
+        watched=st.booleans(),
+        keep_s=st.sampled_from([0.3, 60.0]),
+        patience=st.sampled_from([5, 15, 30]),
+    )
+    def begin(self, stereo: bool, live: bool, watched: bool, keep_s: float, patience: int) -> None:
+        watch = {} if watched else {"watch": PATIENT}
+        self.bench = Bench(STEREO if stereo else MONO, keep_s=keep_s, live=live, open_line=False, **watch)
+        self.machine = self.bench.machine
+        self.channels = 2 if stereo else 1
+        self.server = Server(self.bench, word=WORD, channels=self.channels)
+        self.patience = patience
+        self.steps = 0
+        self.skipped = 0
+        self.finals = 0
+        self.told: list[list[int]] = [[] for _ in range(self.channels)]
+        """Numbers of the words told on each channel."""
+        self.bench.start()
+
+    def is_open(self) -> bool:
+        return self.machine.phase is Phase.OPEN
+
+    def is_connecting(self) -> bool:
+        return self.machine.phase is Phase.CONNECTING
+
+    def may_end(self) -> bool:
+        return self.steps >= self.patience
+
+    # ---- the caller ----
+
+    @rule(words=WORDS, after=st.booleans())
+    def caller_speaks(self, words: int, after: bool) -> None:
+        if after:
+            self.bench.wait(words * WORD / RATE)
+        paused, ended = self.machine.paused, self.bench.ending or self.bench.ended
+        answer = self.bench.say(words * WORD)
+        if paused or ended:
+            assert answer == Dropped(float(words * WORD), "the line is closed" if ended else "paused")
+        if paused and not ended:
+            self.skipped += words * WORD
+
+    @rule()
+    def caller_pauses(self) -> None:
+        self.bench.pause()
+
+    @rule()
+    def caller_resumes(self) -> None:
+        self.bench.resume()
+
+    @rule()
+    def caller_finalizes(self) -> None:
+        self.bench.finalize()
+
+    @precondition(may_end)
+    @rule(timeout_s=st.sampled_from([0.0, 10.0, 1000.0]))
+    def caller_finishes(self, timeout_s: float) -> None:
+        if not self.bench.ended:
+            self.bench.finish(timeout_s)
+
+    @precondition(may_end)
+    @rule()
+    def caller_abandons(self) -> None:
+        self.machine.abandon(now=self.bench.now)
+        self.bench.settle()
+
+    # ---- the network ----
+
+    @precondition(is_connecting)
+    @rule()
+    def attempt_succeeds(self) -> None:
+        self.bench.open()
+        self.server.connect()
+
+    @precondition(is_connecting)
+    @rule(error=FAILURES, chance=st.sampled_from([0.0, 0.5, 0.999]))
+    def attempt_fails(self, error: CaesuraError | int, chance: float) -> None:
+        self.bench.chance = chance
+        self.bench.fail(error)
+
+    @precondition(is_open)
+    @rule(code=st.sampled_from([1001, 1006, 1011, 4429]))
+    def connection_is_cut(self, code: int) -> None:
+        self.bench.cut(code)
+
+    @precondition(lambda self: self.is_open() and self.may_end())
+    @rule(code=st.sampled_from([1000, 1008]))
+    def connection_is_closed_for_good(self, code: int) -> None:
+        self.bench.cut(code)
+        assert self.bench.ended
+
+    @precondition(is_open)
+    @rule()
+    def socket_is_full(self) -> None:
+        self.bench.takes = False
+
+    @precondition(is_open)
+    @rule()
+    def socket_is_free(self) -> None:
+        self.bench.take()
+
+    @rule(answers=st.booleans())
+    def pings_are_answered_or_not(self, answers: bool) -> None:
+        self.bench.answers = answers
+
+    # ---- the server ----
+
+    @precondition(is_open)
+    @rule(channel=st.integers(0, 1), messages=st.sampled_from([0, 1, 100]))
+    def server_says_a_final(self, channel: int, messages: int) -> None:
+        self.server.listen()
+        self.server.cut(channel % self.channels)
+        self.server.deliver(messages)
+
+    @precondition(is_open)
+    @rule(channel=st.integers(0, 1))
+    def server_says_an_interim(self, channel: int) -> None:
+        self.server.listen()
+        self.server.murmur(channel % self.channels)
+        self.server.deliver()
+
+    @precondition(is_open)
+    @rule(text=st.sampled_from(["{", '{"type":"Error"}', '{"type":"New"}', '{"type":"SpeechStarted","timestamp":0}']))
+    def server_says_something_else(self, text: str) -> None:
+        self.bench.hear(text)
+
+    # ---- time ----
+
+    @rule(seconds=STEPS)
+    def time_passes(self, seconds: float) -> None:
+        self.bench.wait(seconds)
+
+    @rule(edge=EDGES)
+    def time_passes_to_an_edge(self, edge: float) -> None:
+        deadline = self.machine.next_deadline()
+        if deadline is not None:
+            self.bench.until(max(deadline + edge, self.bench.now))
+
+    # ---- laws ----
+
+    @invariant()
+    def a_step_is_counted(self) -> None:
+        self.steps += 1
+
+    @invariant()
+    def every_captured_sample_is_heard_kept_or_in_a_gap(self) -> None:
+        """Or it was sent, found no room any more, and may still be heard, as long as its connection stands."""
+        supply, timeline = self.machine._supply, self.machine.timeline
+        assert timeline is not None
+        lost = {place for each in timeline.losses for place in range(each.source, each.end)}
+        kept = {place for each in supply._tape.ranges for place in range(each.start, each.end)}
+        trial = {place for each in supply._forgotten for place in range(each.start, each.end)}
+        heard = set(range(self.machine._placer.confirmed))
+        captured = set(self.bench.places)
+        if self.bench.ended and self.machine.transcript(now=self.bench.now).complete:
+            heard = captured
+        assert captured <= heard | kept | trial | lost
+        assert kept | lost | trial <= captured
+        assert not kept & lost
+        assert not kept & trial
+        assert not trial & lost
+        assert not trial or self.is_open()
+        self.gone = lost
+
+    @invariant()
+    def gaps_say_what_is_lost(self) -> None:
+        ends = [(round(start * RATE), round(end * RATE)) for start, end in self.bench.gaps]
+        places = [place for start, end in ends for place in range(start, end)]
+        assert sorted(places) == sorted(self.gone)
+        assert self.bench.stats.lost_s == len(places) / RATE
+
+    @invariant()
+    def words_come_once_in_order_and_where_they_were_said(self) -> None:
+        finals = self.bench.got(Final)
+        for final in finals[self.finals :]:
+            for word in final.words:
+                channel, _, number = word.word.partition(":")
+                assert int(channel) == final.channel
+                told = self.told[final.channel]
+                assert not told or told[-1] < int(number)
+                told.append(int(number))
+                assert word.source_start == self.bench.places[int(number) * WORD] / RATE
+                assert word.epoch == final.epoch == len(self.bench.connections) - 1
+        self.finals = len(finals)
+
+    @invariant()
+    def stats_add_up(self) -> None:
+        stats = self.bench.stats
+        audio = list(map(self.heard_by, range(len(self.bench.connections))))
+        newest, again = -1, 0
+        for numbers in audio:
+            again += sum(number <= newest for number in numbers)
+            newest = max([newest, *numbers])
+        assert stats.captured_s == len(self.bench.places) / RATE
+        assert stats.audio_sent_s == sum(map(len, audio)) / RATE
+        assert stats.replayed_s == again / RATE
+        assert stats.skipped_s == self.skipped / RATE
+        texts = [frame for connection in self.bench.connections for _, frame in connection]
+        assert stats.keepalives == texts.count(KEEPALIVE)
+        assert stats.connections == len(self.bench.connections)
+        assert stats.reconnects == max(stats.connections - 1, 0)
+
+    def heard_by(self, connection: int) -> list[int]:
+        """Numbers of the samples that a connection was sent, in order."""
+        frames = [frame for _, frame in self.bench.connections[connection] if isinstance(frame, bytes)]
+        heard = memoryview(b"".join(frames)).cast("H")[:: self.channels].tolist()
+        assert all(earlier < later for earlier, later in pairwise(heard))
+        return heard
+
+    @invariant()
+    def no_connection_starves(self) -> None:
+        """Audio or KeepAlive every four seconds, from its opening to CloseStream, if only the socket takes them."""
+        if self.is_open() and not self.bench.stuck and not self.machine._supply.has_ended:
+            session = self.machine._session
+            assert session is not None
+            frames = self.bench.frames
+            upstream = [at for at, frame in frames if isinstance(frame, bytes) or frame == KEEPALIVE]
+            assert self.bench.now - max([session.opened_at, *upstream]) <= 4.0 + 1e-9
+
+    @invariant()
+    def there_is_a_deadline_until_the_end_and_none_after_it(self) -> None:
+        deadline = self.machine.next_deadline()
+        match self.machine.phase:
+            case Phase.CLOSED:
+                assert deadline is None
+                assert isinstance(self.bench.events[-1][1], Closed)
+                assert len(self.bench.got(Closed)) == 1
+            case Phase.WAITING:
+                assert deadline is not None
+                assert deadline >= self.bench.now
+            case Phase.OPEN:
+                assert deadline is not None or self.bench.stuck or self.machine._supply.has_ended
+                assert deadline is None or deadline >= self.bench.now
+            case _:
+                assert not self.bench.ended
+
+    @invariant()
+    def pauses_and_resumes_alternate(self) -> None:
+        turns = [type(event) for _, event in self.bench.events if isinstance(event, Paused | Resumed)]
+        assert all(earlier is not later for earlier, later in pairwise([Resumed, *turns]))
+
+    # ---- the end ----
+
+    def teardown(self) -> None:
+        """A good network carries over what is left; then every word was told, or its beginning is in a Gap."""
+        if not hasattr(self, "bench"):
+            return
+        self.bench.answers = True
+        if not self.bench.ended:
+            self.bench.finish(100_000.0)
+        for _ in range(1000):
+            if self.bench.ended:
+                break
+            if self.is_connecting():
+                self.attempt_succeeds()
+            elif self.is_open():
+                self.bench.take()
+                self.server.listen()
+                self.server.deliver()
+            self.bench.wait(0.25)
+        assert self.bench.ended
+        self.every_captured_sample_is_heard_kept_or_in_a_gap()
+        self.gaps_say_what_is_lost()
+        self.words_come_once_in_order_and_where_they_were_said()
+        self.stats_add_up()
+        self.the_words_are_complete()
+
+    def the_words_are_complete(self) -> None:
+        """On a channel that was ahead of another one, a word may have been told although its audio is lost for both."""
+        onsets = range(0, len(self.bench.places), WORD)
+        expected = {onset // WORD for onset in onsets if self.bench.places[onset] not in self.gone}
+        for told in self.told:
+            assert expected <= set(told)
+            if self.channels == 1:
+                assert expected == set(told)
+
+
+TestLine = LineMachine.TestCase
+TestLine.settings = settings(max_examples=4000, stateful_step_count=50, deadline=None)
+
+
+def test_the_machine_drives_a_real_line() -> None:
+    """A machine whose first step fails to open would prove nothing."""
+    machine = LineMachine()
+    machine.begin(stereo=False, live=True, watched=True, keep_s=60.0, patience=0)
+    machine.attempt_succeeds()
+    machine.caller_speaks(words=3, after=True)
+    machine.connection_is_cut(code=1006)
+    machine.time_passes_to_an_edge(edge=0.0)
+    machine.attempt_succeeds()
+    machine.server_says_a_final(channel=0, messages=1)
+    assert machine.bench.words == ["0:0", "0:1", "0:2"]
+    assert machine.bench.times(Action.CONNECT) == [0.0, 0.28]
+    machine.teardown()
+    assert machine.machine.transcript(now=machine.bench.now).complete
