@@ -16,7 +16,7 @@ from caesura.client.framing import Pcm
 from caesura.client.reconnect import Backoff, refusal
 from caesura.client.recovery import LineSettings, Phase, Recovery
 from caesura.client.transport import Opener, Transport
-from caesura.errors import BadCredentials, HungUp, InternalError, LineError, Unreachable
+from caesura.errors import BadCredentials, HungUp, InternalError, LineError, Unreachable, UsageError
 from caesura.protocol.client_session import Want, Watch
 from tests.client.lines import PATIENCE_S
 from tests.client.wires import Wire, Wires
@@ -364,6 +364,69 @@ def test_a_mistake_of_our_own_in_a_deadline_does_not_leave_a_line_that_hangs(
 
     drive(test, wires, watching(keepalive_s=0.01))
     assert "our own" in caplog.text
+
+
+def test_who_writes_without_a_pause_lets_others_read() -> None:
+    """A socket that has room takes a frame without waiting, and nothing else would ever run on the loop."""
+    answer = (
+        '{"type":"Results","start":0,"duration":1,"is_final":true,"channel":{"alternatives":[{"transcript":"yes"}]}}'
+    )
+    made: list[Talkative] = []
+
+    class Talkative(Wire):
+        async def send(self, frame: bytes | str) -> None:
+            await super().send(frame)
+            if len(self.sent) == 5:
+                self.say(answer)
+
+    async def opener() -> Transport:
+        made.append(Talkative(lambda: None))
+        return made[0]
+
+    async def test(driven: Driven) -> None:
+        sent_before: list[int] = []
+        driven.driver._deliver = lambda event: sent_before.append(len(made[0].sent))
+        await driven.opened()
+        driven.send(SECOND * 50)
+        await until(lambda: len(made[0].audio) == len(SECOND) * 50)
+        assert sent_before[0] < len(made[0].sent) / 2
+        driven.finish(0.0)
+        await driven.done()
+
+    drive(test, opener)
+
+
+def test_ctrl_c_in_the_middle_of_a_step_does_not_leave_a_line_that_never_moves_again() -> None:
+    wires = Wires()
+
+    async def test(driven: Driven) -> None:
+        await driven.opened()
+        loop, driver = asyncio.get_running_loop(), driven.driver
+
+        class Interrupted:
+            def call_soon_threadsafe(self, *_: object) -> None:
+                raise KeyboardInterrupt
+
+        driver._loop = Interrupted()  # type: ignore[assignment]
+        with pytest.raises(KeyboardInterrupt):
+            driven.send(SECOND)
+        driver._loop = loop
+        driven.finish(0.0)
+        await driven.done()
+
+    drive(test, wires)
+
+
+def test_what_the_caller_got_wrong_is_not_tried_again() -> None:
+    wires = Wires(UsageError("no address"))
+
+    async def test(driven: Driven) -> None:
+        with pytest.raises(UsageError, match="no address"):
+            await driven.opened()
+        assert wires.attempts == 1
+        await driven.done()
+
+    drive(test, wires)
 
 
 def test_steps_may_be_taken_from_many_threads_at_once() -> None:

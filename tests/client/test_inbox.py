@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from caesura.client.events import Closed, Event, Final, Interim, Notice
+from caesura.client.events import Closed, Event, Final, Gap, Interim, Notice
 from caesura.client.inbox import Inbox
 from tests.client.lines import PATIENCE_S
 
@@ -64,6 +64,23 @@ def test_each_channel_has_an_interim_of_its_own() -> None:
 def test_an_interim_replaces_none_from_before_another_event() -> None:
     inbox = Inbox()
     events: list[Event] = [interim("good"), notice(1), interim("good morning")]
+    for event in events:
+        inbox.put(event)
+    assert taken(inbox) == events
+
+
+def test_gaps_that_touch_become_one_as_long_as_nobody_took_the_first() -> None:
+    inbox = Inbox()
+    for tenth in range(1000):
+        inbox.put(Gap(tenth * 1.0, tenth + 1.0, "no room"))
+    assert taken(inbox) == [Gap(0.0, 1000.0, "no room")]
+    events: list[Event] = [
+        Gap(1000.0, 1001.0, "no room"),
+        Gap(1001.0, 1002.0, "the line ended"),
+        Gap(1003.0, 1004.0, "the line ended"),
+        Gap(None, None, "a container"),
+        Gap(None, None, "a container"),
+    ]
     for event in events:
         inbox.put(event)
     assert taken(inbox) == events

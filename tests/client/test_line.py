@@ -705,6 +705,25 @@ def test_a_live_line_drops_what_finds_no_room_and_says_so() -> None:
     asyncio.run(go())
 
 
+def test_a_long_outage_is_one_gap_and_not_one_for_each_frame() -> None:
+    async def test(server: FakeServer) -> None:
+        async with connect(server.url, tuning=Tuning(keep_s=1.0, replay_speed=100.0)) as line:
+            server.stop()
+            async for event in line:
+                if isinstance(event, caesura.Reconnecting):
+                    break
+            for _ in range(1000):
+                line.send(VOICE.silence(0.02))
+            server.start()
+            result = await line.finish(PATIENCE_S)
+            told = [event for event in await events(line) if isinstance(event, Gap)]
+        assert len(result.gaps) == 1
+        assert sum(gap.seconds for gap in told) == pytest.approx(result.stats.lost_s)
+        assert 18.0 < result.stats.lost_s < 20.0
+
+    run(test)
+
+
 def test_a_server_that_reads_slowly_holds_up_nobody() -> None:
     audio = VOICE.say(*WORDS)
 
