@@ -16,7 +16,7 @@ from fcntl import ioctl
 from typing import Self
 
 WIDTH, HEIGHT = 80, 24
-WITHIN_S = 20.0
+WITHIN_S = 30.0
 _PARTS = re.compile(r"\x1b\[[?0-9;]*[A-Za-z]|.", re.DOTALL)
 
 
@@ -128,11 +128,14 @@ class Terminal:
             return self._child.stdout.readline()
 
     def end(self) -> int:
-        """Wait for the end of the command; returns its exit code."""
+        """Wait for the end of the command, but not for ever; returns its exit code."""
+        too_late = threading.Timer(WITHIN_S, self._child.kill)
+        too_late.start()
         if self._child.stdout is not None and not self._child.stdout.closed:
             with self._child.stdout:
                 self.stdout = self._child.stdout.read()
-        code = self._child.wait(WITHIN_S)
+        code = self._child.wait()
+        too_late.cancel()
         self._reader.join(WITHIN_S)
         return code
 

@@ -63,9 +63,9 @@ def test_a_cue_has_two_lines_even_when_its_words_are_packed_badly() -> None:
 
 
 def test_lines_are_cut_between_words_only() -> None:
-    said = final(word("well-known", 0.0, 0.3), word("x" * 50, 0.4, 0.6), word("y", 0.7, 0.9))
+    said = final(word("x" * 50, 0.0, 0.2), word("y" * 36, 0.3, 0.5), word("well-known", 0.6, 0.9))
     blocks = [block.splitlines() for block in written(said, vtt=False).split("\n\n")[:-1]]
-    assert [line for _, _, *lines in blocks for line in lines] == ["well-known", "x" * 50, "y"]
+    assert [line for _, _, *lines in blocks for line in lines] == ["x" * 50, "y" * 36, "well-known"]
 
 
 def test_times_are_those_of_the_source_so_nothing_is_shown_in_a_pause() -> None:

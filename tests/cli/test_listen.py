@@ -105,6 +105,12 @@ def test_raw_audio_is_what_the_query_says(server: FakeServer) -> None:
     assert server.connections[0].options.sample_rate == 8_000
 
 
+def test_a_header_knows_better_than_the_query(server: FakeServer, sound: Path) -> None:
+    listen(server, sound, "-q", "sample_rate=8000", "-q", "channels=2")
+    options = server.connections[0].options
+    assert (options.sample_rate, options.channels) == (RATE, 1)
+
+
 def test_an_address_is_fetched(server: FakeServer) -> None:
     with web_server({"/a.wav": redirected("/b.wav"), "/b.wav": whole(wav(SPOKEN))}) as web:
         result = listen(server, f"{web}/a.wav?secret=1")
@@ -180,8 +186,8 @@ def test_a_recording_longer_than_the_tape_goes_through_a_cut_without_a_gap(serve
 
     def cut() -> None:
         server.wait(lambda: bool(server.connections) and server.connections[0].seconds > 595, within_s=60)
-        server.unmute()
         server.cut()
+        server.unmute()
 
     with meanwhile(cut):
         result = listen(server, very_long, "--json")
@@ -612,6 +618,15 @@ def test_captions_go_on_behind_a_pause_at_their_true_time(patient: FakeServer, l
 def seconds(text: str) -> float:
     """How far it says that it is."""
     return float(re.findall(r"(\d+\.\d) s [━╸╺]", text)[-1])
+
+
+@pytest.mark.slow
+def test_a_recording_that_was_sent_says_that_words_are_on_their_way(server: FakeServer, sound: Path) -> None:
+    server.mute()
+    with on_terminal("listen", str(sound), "--url", server.url) as terminal:
+        terminal.until(lambda text: re.fullmatch(r" +2\.7 s [━╸]{30} 100% all sent; words are on their way", text))
+        server.unmute()
+        assert terminal.end() == 0
 
 
 @pytest.mark.slow

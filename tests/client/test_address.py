@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from caesura.client.address import listen_address, query_pairs
+from caesura.client.address import listen_address, own_parameters, query_pairs
 from caesura.errors import UsageError
 
 
@@ -76,3 +76,15 @@ def test_parameters_are_written_as_the_wire_wants_them() -> None:
 def test_any_text_comes_through_the_query_as_it_is(parameters: dict[str, str]) -> None:
     query = urlsplit(listen_address("ws://host", parameters)).query
     assert parse_qsl(query, keep_blank_values=True) == list(parameters.items())
+
+
+@pytest.mark.parametrize(
+    ("url", "own"),
+    [
+        ("ws://host/v1/listen?a=b+c&d=", {"a": "b c", "d": ""}),
+        ("deepgram", {}),
+        ("ws://[host?a=b", {}),
+    ],
+)
+def test_an_address_is_asked_for_its_own_parameters(url: str, own: dict[str, str]) -> None:
+    assert own_parameters(url) == own

@@ -281,9 +281,14 @@ def test_a_server_that_is_not_done_in_time_is_left_and_the_rest_is_said_to_be_lo
 
 def test_waiting_without_end_for_the_end_is_possible() -> None:
     async def test(server: FakeServer) -> None:
+        server.mute()
         async with connect(server.url) as line:
             line.send(VOICE.say("good"))
-            assert (await line.finish(float("inf"))).text == "good"
+            waiting = asyncio.create_task(line.finish(float("inf")))
+            await seen(server, lambda: "CloseStream" in server.connections[0].types)
+            assert isinstance(line.send(VOICE.say("morning")), Dropped)
+            server.unmute()
+            assert (await waiting).text == "good"
 
     run(test)
 
@@ -368,6 +373,7 @@ def test_an_iteration_that_is_cancelled_loses_no_event() -> None:
                 waiting.cancel()
                 with pytest.raises(asyncio.CancelledError):
                     await waiting
+            assert not line._inbox._wakes
             line.send(VOICE.say("good") + PAUSE)
             async for event in line:
                 assert isinstance(event, Final)
@@ -810,10 +816,11 @@ def test_packets_are_messages_of_their_own_however_fast_they_come() -> None:
     packets = [bytes([0xFC, number]) * (number + 5) for number in range(20)]
 
     async def go() -> None:
-        wires = Wires()
+        wires = Wires(takes=False)
         async with connect(encoding="opus", sample_rate=48_000, tuning=Tuning(opener=wires)) as line:
             for packet in packets:
                 line.send(packet)
+            wires.made[0].take()
             await asyncio.to_thread(wires.wait, lambda: len(wires.made[0].sent) == len(packets))
             assert wires.made[0].sent == packets
             await line.finish(0.0)

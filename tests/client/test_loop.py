@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import Future
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -35,21 +36,25 @@ def test_a_process_has_one_loop_and_it_runs_on_a_daemon_thread() -> None:
 
 
 @pytest.mark.usefixtures("_nothing_else_ends")
-def test_all_are_told_to_finish_before_one_is_waited_for() -> None:
-    first: Future[Any] = Future()
-    told: list[float] = []
+def test_all_are_told_to_finish_before_one_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[tuple[Future[Any], float]] = []
 
-    def begin_first(seconds: float) -> Future[Any]:
-        told.append(seconds)
-        if len(told) == 2:
-            first.set_result(None)
-        return first
+    def begin(seconds: float) -> Future[Any]:
+        begun.append((Future(), seconds))
+        return begun[-1][0]
 
-    before_exit(begin_first)
-    before_exit(lambda seconds: begin_first(seconds))
+    def wait(futures: list[Future[Any]], seconds: float) -> None:
+        assert futures == [future for future, _ in begun]
+        waited.append(seconds)
+
+    waited: list[float] = []
+    monkeypatch.setattr(loop, "concurrent", SimpleNamespace(futures=SimpleNamespace(wait=wait)))
+    before_exit(lambda seconds: begin(seconds))
+    before_exit(lambda seconds: begin(seconds))
+    before_exit(lambda seconds: begin(seconds))
     loop._finish_all()
-    assert told == [PATIENCE_S, PATIENCE_S]
-    assert first.done()
+    assert [seconds for _, seconds in begun] == [PATIENCE_S] * 3
+    assert waited == [PATIENCE_S + 0.5]
 
 
 @pytest.mark.usefixtures("_nothing_else_ends")
@@ -116,8 +121,8 @@ def finish(seconds):
     return done
 first = loop.client_loop()
 loop.before_exit(finish)
-with loop._lock:  # as if another thread had it at that moment
-    child = os.fork()
+loop._lock.acquire()  # as if another thread had it at that moment
+child = os.fork()
 if child == 0:
     import asyncio
     second = loop.client_loop()
@@ -125,6 +130,7 @@ if child == 0:
         return "runs"
     print(second is first, asyncio.run_coroutine_threadsafe(answer(), second).result(60), flush=True)
 else:
+    loop._lock.release()
     assert os.waitpid(child, 0)[1] == 0
 """
 

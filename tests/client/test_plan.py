@@ -65,7 +65,7 @@ def test_a_recording_is_kept_longer_and_waited_for_longer() -> None:
     settings = planned(live=False, interim_results=True).settings
     assert not settings.live
     assert settings.keep_s == 600.0
-    assert (settings.watch.stall_s, settings.watch.mute_s) == (30.0, 30.0)
+    assert (settings.watch.ping_s, settings.watch.stall_s, settings.watch.mute_s) == (12.0, 30.0, 30.0)
 
 
 @pytest.mark.parametrize(
@@ -74,6 +74,12 @@ def test_a_recording_is_kept_longer_and_waited_for_longer() -> None:
 def test_a_server_without_interims_may_be_silent_longer(interims: bool | str | None, mute_s: float) -> None:
     assert planned(interim_results=interims).settings.watch.mute_s == mute_s
     assert planned(interim_results=interims, tuning=Tuning(mute_s=7.0, opener=nobody)).settings.watch.mute_s == 7.0
+
+
+def test_interims_that_the_address_asks_for_count_as_well() -> None:
+    url = "ws://host/v1/listen?interim_results=true"
+    plan = plan_line(url, Credentials(), MONO, live=True, tuning=Tuning(opener=nobody), faults=None, parameters={})
+    assert plan.settings.watch.mute_s == 10.0
 
 
 @pytest.mark.parametrize(("stall_s", "ping_s"), [(None, 2.0), (60.0, 2.0), (1.0, 0.4)])

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from caesura.client.events import Final, Interim
 from caesura.client.framing import Pcm
 from caesura.client.recovery import Phase
-from tests.client.bench import MONO, PATIENT, STEREO, Bench, Server, check_words, results
+from tests.client.bench import MONO, PATIENT, STEREO, Bench, results
+from tests.client.hearing import Server, check_words
 
 SAMPLES = 60
 """Length of the short stream; a word has ten."""

@@ -29,6 +29,7 @@ from caesura.errors import BadCredentials, CaesuraError, Unreachable
 
 MICROPHONE = "mic"
 SHOWN_EVERY_S = 0.2
+ROUNDING_S = 0.01
 PROVIDER_KEYS = {"deepgram": "DEEPGRAM_API_KEY"}
 """Services whose key has a variable of its own."""
 
@@ -146,7 +147,11 @@ class Hearing:
     async def _show_all(self, line: Line, audio: AudioSource, show: Show) -> CaesuraError | None:
         """Show every event; returns what broke the line or the audio."""
         interrupts = _Interrupts(line, FINISH_S if self._live else RECORDING_FINISH_S)
-        with interrupts, _enter_pauses(line, live=self._live) as pausable, _watched(line, show, interrupts, pausable):
+        with (
+            interrupts,
+            _enter_pauses(line, live=self._live) as pausable,
+            _watched(line, show, interrupts, audio.seconds, pausable=pausable),
+        ):
             try:
                 async for event in line.transcribe(audio):
                     show.told(event)
@@ -203,8 +208,10 @@ class _Interrupts:
 
 
 @contextlib.contextmanager
-def _watched(line: Line, show: Show, interrupts: _Interrupts, pausable: bool) -> Iterator[None]:
-    """Shows, again and again, how far the line is."""
+def _watched(
+    line: Line, show: Show, interrupts: _Interrupts, length_s: float | None, *, pausable: bool
+) -> Iterator[None]:
+    """Shows, again and again, how far the line is; `length_s` is that of all audio, where it is known."""
     loop = asyncio.get_running_loop()
     handle: asyncio.TimerHandle | None = None
 
@@ -213,7 +220,8 @@ def _watched(line: Line, show: Show, interrupts: _Interrupts, pausable: bool) ->
         stats = line.stats
         # What came in a pause is behind us too.
         done = None if line.timeline is None else stats.audio_sent_s - stats.replayed_s + stats.skipped_s
-        show.sent(done, _state(line, is_ending=interrupts.is_ending, pausable=pausable))
+        is_sent = done is not None and length_s is not None and done >= length_s - ROUNDING_S
+        show.sent(done, _state(line, is_ending=interrupts.is_ending, is_sent=is_sent, pausable=pausable))
         handle = loop.call_later(SHOWN_EVERY_S, look)
 
     look()
@@ -224,7 +232,7 @@ def _watched(line: Line, show: Show, interrupts: _Interrupts, pausable: bool) ->
             handle.cancel()
 
 
-def _state(line: Line, *, is_ending: bool, pausable: bool) -> str:
+def _state(line: Line, *, is_ending: bool, is_sent: bool, pausable: bool) -> str:
     """What is going on, and what keys do about it."""
     if is_ending:
         return "last words; Ctrl-C leaves at once"
@@ -232,6 +240,8 @@ def _state(line: Line, *, is_ending: bool, pausable: bool) -> str:
         return "paused; Enter resumes"
     if not line.is_connected:
         return "no connection"
+    if is_sent:
+        return "all sent; words are on their way"
     return "Enter pauses, Ctrl-C ends" if pausable else ""
 
 

@@ -49,3 +49,11 @@ def query_pairs(parameters: Parameters) -> list[tuple[str, str]]:
         for value in ([given] if isinstance(given, str) or not isinstance(given, Iterable) else given)
         if value is not None
     ]
+
+
+def own_parameters(url: str) -> dict[str, str]:
+    """Those in the address itself; none when it is no address."""
+    try:
+        return dict(parse_qsl(urlsplit(url).query, keep_blank_values=True))
+    except ValueError:
+        return {}

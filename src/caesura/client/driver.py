@@ -169,7 +169,7 @@ class Driver:
                 if frame is None:
                     await self._writable.wait()
                     continue
-                # the socket may take it never
+                self._arm(deadline)  # the socket may take it never
                 await transport.send(frame)
                 self.tell(lambda machine, now: machine.frame_taken(now=now))
                 await asyncio.sleep(0)  # a socket that has room does not wait, and would let nobody read meanwhile

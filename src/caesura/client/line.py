@@ -220,14 +220,13 @@ class Line(LineBase):
         """
         _ = self._open_driver
         feeding = asyncio.create_task(self._feed(audio))
-        feeding.add_done_callback(_look_at)
         try:
             async for event in self:
                 yield event
             if feeding.done():
                 feeding.result()
         finally:
-            feeding.cancel()
+            feeding.cancel()  # who leaves early does not want to know what is wrong with the source, either
             await asyncio.wait([feeding])
 
     # ---- inside ----
@@ -268,12 +267,6 @@ class Line(LineBase):
 def _bytes(audio: bytes | bytearray | memoryview) -> bytes:
     """A copy of what may change; a number, of which `bytes` would make silence, is none."""
     return audio if type(audio) is bytes else bytes(memoryview(audio))
-
-
-def _look_at(feeding: asyncio.Task[None]) -> None:
-    """Who has left the loop over the events does not want to know any more what is wrong with the source."""
-    if not feeding.cancelled():
-        feeding.exception()
 
 
 async def _resolved(future: concurrent.futures.Future[T]) -> T:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from caesura.client.address import Parameters, Value, listen_address
+from caesura.client.address import Parameters, Value, listen_address, own_parameters
 from caesura.client.faults import Faults
 from caesura.client.framing import SAMPLE_BYTES, Pcm
 from caesura.client.reconnect import Backoff
@@ -24,7 +24,7 @@ MOST_KEEP_S = 24 * 3600.0
 LEAST_RECORDING_KEEP_S = 30.0
 """With less, a recording would stand still in a long sentence: no room for more of it before a final, none without."""
 RECORDING_STALL_S = 30.0
-"""A server that is sent a recording reads as fast as it can follow, and answers pings behind all that."""
+"""A server that is sent a recording reads as fast as it can follow, and answers a ping behind all that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +137,8 @@ def plan_line(
         _check("keep_s", tuning.keep_s, 0.01 if live else LEAST_RECORDING_KEEP_S, MOST_KEEP_S)
     for name in ("open_within_s", "retry_for_s"):
         _check(name, getattr(tuning, name), 0, float("inf"))
-    interims = str(parameters.get("interim_results", "")).lower() == "true"
+    asked = {**own_parameters(url), **parameters}
+    interims = str(asked.get("interim_results", "")).lower() == "true"
     settings = LineSettings(
         pcm=declared.pcm(),
         packets=declared.packets,
@@ -160,10 +161,8 @@ def plan_line(
 def _watch(tuning: Tuning, *, live: bool, interims: bool) -> Watch:
     mute_s = tuning.mute_s or (MUTE_S if live and interims else MUTE_WITHOUT_INTERIMS_S)
     watch = replace(Watch(), keepalive_s=tuning.keepalive_s, mute_s=mute_s)
-    if not live:
-        return replace(watch, ping_s=float("inf"), stall_s=tuning.stall_s or RECORDING_STALL_S)
-    stall_s = tuning.stall_s or watch.stall_s
-    return replace(watch, stall_s=stall_s, ping_s=min(watch.ping_s, stall_s * 0.4))
+    stall_s = tuning.stall_s or (watch.stall_s if live else RECORDING_STALL_S)
+    return replace(watch, stall_s=stall_s, ping_s=min(watch.ping_s, stall_s * 0.4) if live else stall_s * 0.4)
 
 
 def _check(name: str, value: float, least: float, most: float) -> None:

@@ -139,6 +139,9 @@ class Recovery:
         self._paused_at: float | None = None
         self._catching_up = False
         self._pace_at = 0.0
+        self._replay_speed = settings.replay_speed
+        self._got_on = False
+        """Has this connection heard anything for good? One that only says something and dies is not a good one."""
         self._attempt = 0
         self._attempt_at = inf
         self._outage_at = 0.0
@@ -217,6 +220,8 @@ class Recovery:
         self._supply.mark(CloseStream())
         self._finish_s = min(timeout_s, LONGEST_FINISH_S)
         self._finish_at = now + self._finish_s
+        # Nothing live comes behind it any more: what waits may go as fast as half the time that is left needs.
+        self._replay_speed = max(self._replay_speed, 2 * self._supply.waiting_s / max(self._finish_s, FRAME_S))
 
     def abandon(self, *, now: float, error: CaesuraError | None = None) -> None:
         """End at once; what was not heard is lost, and said to be."""
@@ -232,6 +237,7 @@ class Recovery:
             return
         self._phase = Phase.OPEN
         self._session = ClientSession(self._settings.watch, now=now)
+        self._got_on = False
         if request_id:
             self._request_ids.append(request_id)
         epoch, self._connections = self._connections, self._connections + 1
@@ -403,7 +409,7 @@ class Recovery:
             return None
         session.send_audio(piece.seconds, speech=piece.speech, now=now)
         if self._catching_up:
-            self._pace_at = max(self._pace_at, now - FRAME_S) + piece.seconds / self._settings.replay_speed
+            self._pace_at = max(self._pace_at, now - FRAME_S) + piece.seconds / self._replay_speed
         return piece.data
 
     # ---- inside: what the server says ----
@@ -429,9 +435,11 @@ class Recovery:
                 assert_never(answer)
 
     def _heard(self, results: Results, raw: str) -> None:
+        before = self._placer.confirmed
         event = self._placer.results(results, raw)
         if results.is_final:
             self._supply.confirm(self._placer.confirmed)
+            self._got_on = self._got_on or self._timeline is None or self._placer.confirmed > before
         if isinstance(event, Final) and self._settings.keep_transcript:
             self._finals.append(replace(event, raw=""))
         self._tell(event)
@@ -485,7 +493,7 @@ class Recovery:
         """The connection is gone; everything behind the last final boundary has to be sent again."""
         session = self._session
         assert session is not None
-        if session.answered or now - session.opened_at >= STEADY_S:
+        if self._got_on or now - session.opened_at >= STEADY_S:
             self._attempt = 0
             self._outage_at = now
         self._drop_session(now)

@@ -86,8 +86,6 @@ class ClientSession:
         self.stream_seconds = 0.0
         """Audio sent on this connection."""
         self.keepalives = 0
-        self.answered = False
-        """Has the server said anything?"""
         self.metadata: Metadata | None = None
 
     # ---- what we send ----
@@ -142,7 +140,6 @@ class ClientSession:
         """A text message came; returns what it says. Raises BadAnswer when it is no message of this wire."""
         answer = read_server_message(text)
         self._answered()
-        self.answered = True
         if isinstance(answer, Results):
             self._listening_since = now
             end = answer.start + answer.duration + _ROUNDING_S
