@@ -299,7 +299,7 @@ def test_a_name_that_nobody_has_says_what_to_do(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
 
     async def test() -> None:
-        with pytest.raises(Unreachable, match=r"Nothing listens at ws://nobody\.invalid .*name another address"):
+        with pytest.raises(Unreachable, match=r"host of the name in ws://nobody\.invalid .*name another address"):
             await opener("ws://nobody.invalid")()
 
     run(test())

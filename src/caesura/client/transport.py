@@ -170,6 +170,11 @@ def _unopened(address: str, error: Exception) -> CaesuraError:
             return Unreachable(f"{place} does not answer.")
         case ssl.SSLError():
             return Unreachable(f"{place} makes no secure connection: {_words(error)}. Is it a ws:// address?")
+        case socket.gaierror():
+            return Unreachable(
+                f"Nobody here knows a host of the name in {place} ({_words(error)}). Is this machine online? "
+                "If so, name another address."
+            )
         case OSError() | EOFError():
             return Unreachable(
                 f"Nothing listens at {place} ({error.__class__.__name__}: {_words(error)}). "
