@@ -324,9 +324,10 @@ def _parameters(query: list[str]) -> dict[str, str | list[str]]:
 
 
 def _key(key: str | None, url: str, *, is_flag: bool) -> str | None:
-    """The first key given; the service's own variable counts more than CAESURA_KEY, and a flag more than either."""
-    own = os.environ.get(PROVIDER_KEYS.get(url, ""), "")
-    return next(iter(split_keys([key or "", own] if is_flag else [own, key or ""])), None)
+    """The first key given; a service whose key has a variable of its own is sent that one, or a flag, and no other."""
+    variable = PROVIDER_KEYS.get(url)
+    given = key if variable is None or is_flag else os.environ.get(variable)
+    return next(iter(split_keys([given or ""])), None)
 
 
 def _report(heard: Heard) -> None:
