@@ -28,6 +28,8 @@ from caesura.testing import FakeServer, Voice
 from tests.cli.screen import on_terminal
 from tests.client.web import redirected, web_server, whole
 
+pytestmark = pytest.mark.slow  # real sockets and real clocks: together they take too long for `make check`
+
 NUMBERS = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
 VOICE = Voice(NUMBERS)
 RATE = 16_000

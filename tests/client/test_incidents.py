@@ -42,7 +42,8 @@ from tests.encodings import contain
 from tests.recordings import recording
 from tests.serving import start_server
 
-pytestmark = pytest.mark.usefixtures("at_once")
+# Real sockets and real clocks: together they take too long for `make check`.
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("at_once")]
 
 IDLE_S = 1.5
 """The servers' patience, scaled down from 10 s."""
@@ -725,9 +726,11 @@ def test_ctrl_c_loses_no_word(text: str) -> None:
         child = program(server, text)
         try:
             server.wait(lambda: bool(server.connections) and on(server).seconds > 0.79, within_s=PATIENCE_S)
-            child.send_signal(signal.SIGINT)
-        finally:
-            status, _, err = ends_well(child)
+        except TimeoutError:
+            child.kill()
+            pytest.fail(f"it sent nothing: {child.communicate()}")
+        child.send_signal(signal.SIGINT)
+        status, _, err = ends_well(child)
         assert status != 0
         assert err.rstrip().endswith("KeyboardInterrupt")
         assert end(server) == Close(1000, "")
