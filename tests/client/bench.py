@@ -110,6 +110,7 @@ class Bench:
             random=lambda: self.chance,
             wall_offset_s=wall_offset_s,
         )
+        self._live = settings.get("live", True)
         self.frame_bytes = pcm.frame_bytes if pcm else 1
         self.connections: list[list[tuple[float, bytes | str]]] = []
         """What each connection's socket was handed, and when."""
@@ -188,7 +189,7 @@ class Bench:
 
     def resume(self) -> None:
         if self.machine.paused:
-            elapsed = round((self.now - self._paused_at) * RATE)
+            elapsed = round((self.now - self._paused_at) * RATE) if self._live else 0
             went_on = self._skipped > 0 and elapsed - self._skipped <= STEADY_S * RATE
             self._place += self._skipped if went_on else elapsed
         self.machine.resume(now=self.now)

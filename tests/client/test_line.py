@@ -612,7 +612,7 @@ def test_a_recording_is_read_no_further_than_the_server_takes_it() -> None:
             assert len(read) <= 4  # a part is on its way into the socket, two seconds wait, one second is held
             wires.made[0].take()
             await asyncio.to_thread(wires.wait, lambda: '{"type":"CloseStream"}' in wires.made[0].texts)
-            wires.made[0].say('{"type":"Metadata"}')
+            wires.made[0].say('{"type":"Metadata","duration":60.0}')
             await told
             assert wires.made[0].audio == VOICE.silence(60.0)
             assert not (await line.finish()).gaps
@@ -948,3 +948,43 @@ def test_simulated_faults_need_no_server_that_fails() -> None:
         assert len(server.connections) == 2
 
     run(test)
+
+
+# ---- a recording on a line ----
+
+
+def test_a_recording_that_can_wait_is_refused_by_a_live_line_and_says_what_to_do(tmp_path: Path) -> None:
+    """The line would drop what finds no room, and an hour of a lecture does not find any."""
+    file = tmp_path / "talk.raw"
+    file.write_bytes(VOICE.say("good", "morning"))
+
+    async def go(**how: bool) -> caesura.Transcript:
+        talk = caesura.recording(file, encoding="linear16", sample_rate=16_000, realtime=how.pop("realtime", False))
+        async with caesura.connect(server.url, **how) as line:
+            async for _ in line.transcribe(talk):
+                pass
+            return await line.finish()
+
+    with FakeServer(VOICE) as server:
+        with pytest.raises(caesura.UsageError, match=r"connect\(live=False, \.\.\.\), or recording"):
+            asyncio.run(go())
+        assert asyncio.run(go(live=False)).text == "good morning"
+        assert asyncio.run(go(realtime=True)).text == "good morning"
+
+
+def test_the_end_of_a_recording_waits_as_long_as_its_unheard_audio_lasts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server may read no faster than it was spoken."""
+    wires = Wires()
+    asked: list[float] = []
+
+    async def go() -> None:
+        async with caesura.connect(live=False, tuning=Tuning(opener=wires)) as line:
+            monkeypatch.setattr(line, "_begin_to_finish", asked.append)
+            line.send(VOICE.silence(25.0))
+            assert line.unheard_s == 25.0
+            line._end()
+            monkeypatch.undo()
+            line.abandon()
+
+    asyncio.run(go())
+    assert asked == [line_module.RECORDING_FINISH_S + 25.0]

@@ -507,3 +507,35 @@ def test_a_frame_that_an_old_connection_took_late_changes_nothing() -> None:
     bench.reopen()
     bench.wait(1.0)
     assert bench.heard == list(range(100))
+
+
+# ---- a server that is stopped while the line is finished ----
+
+
+def test_a_metadata_that_counts_less_than_was_sent_is_not_the_end() -> None:
+    """The server was told to stop just before: what it had not read is heard by the next one."""
+    bench = Bench()
+    bench.say(1000)
+    bench.finish(10.0)
+    bench.hear(results(0.0, 0.6))
+    bench.hear(metadata(0.6))
+    bench.cut(1012)
+    bench.reopen()
+    bench.wait(1.0)
+    assert bench.heard == list(range(600, 1000))
+    bench.hear(results(0.0, 0.4))
+    bench.hear(metadata(0.4))
+    assert bench.closed.error is None
+    assert bench.gaps == []
+
+
+def test_a_close_1000_before_close_stream_went_out_is_an_error_when_audio_is_unheard() -> None:
+    """A backlog waits, so CloseStream has its turn behind it."""
+    bench = Bench()
+    bench.cut()
+    bench.say(5000)
+    bench.reopen()
+    bench.finish(20.0)
+    assert '{"type":"CloseStream"}' not in [text for _, text in bench.texts]
+    bench.cut(1000)
+    assert isinstance(bench.closed.error, HungUp)

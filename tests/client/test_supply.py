@@ -30,7 +30,7 @@ class Store:
         return self.capture(voice(self.captured - samples, samples), at=at)
 
     def capture(self, data: bytes, *, at: float | None = None) -> Sent:
-        return self.supply.capture(data, self.wall, at=at, open_line=self.connected, connected=self.connected)
+        return self.supply.capture(data, self.wall, at=at, connected=self.connected)
 
     def out(self) -> list[Any]:
         """Everything there is to be sent: numbers of samples, and control messages between them."""
@@ -133,6 +133,19 @@ def test_who_goes_on_capturing_in_a_pause_measures_it_by_the_sample(skipped: int
     store.supply.resume(seconds, wall=0.0)
     assert store.supply.captured_at == moved
     assert store.supply.counts.skipped == skipped
+
+
+def test_a_recording_waits_through_a_pause_and_its_clock_stands_still() -> None:
+    store = Store(live=False)
+    store.say(100)
+    store.supply.pause()
+    store.supply.resume(20.0, 1000.0)
+    assert store.supply.captured_at == 0.1
+    store.say(10)
+    store.supply.pause()
+    store.supply.skip(voice(110, 50))
+    store.supply.resume(20.0, 2000.0)
+    assert store.supply.captured_at == 0.16
 
 
 def test_who_has_a_clock_of_their_own_is_right_about_a_pause() -> None:

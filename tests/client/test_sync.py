@@ -344,7 +344,7 @@ def test_a_recording_is_read_no_further_than_the_server_takes_it() -> None:
         assert len(read) <= 4  # a part is on its way into the socket, two seconds wait, one second is held
         wires.made[0].take()
         wires.wait(lambda: '{"type":"CloseStream"}' in wires.made[0].texts)
-        wires.made[0].say('{"type":"Metadata"}')
+        wires.made[0].say('{"type":"Metadata","duration":60.0}')
         taking.join(PATIENCE_S)
     assert wires.made[0].audio == VOICE.silence(60.0)
     assert not any(isinstance(event, Gap) for event in told)

@@ -338,3 +338,20 @@ def test_the_socket_layer_may_debug_without_telling_a_secret(caplog: pytest.LogC
     assert "> X-Key: (hidden)" in caplog.messages
     assert "> Upgrade: websocket" in caplog.messages
     assert "sesame" not in caplog.text
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_a_proxy_is_not_asked_for_this_machine(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    """Behind a company's proxy a server of one's own would look as if it did not run."""
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+
+    async def open_one(url: str) -> None:
+        address = url.replace("127.0.0.1", host) + "/v1/listen?encoding=linear16&sample_rate=16000"
+        (await websocket_opener(address, {}, stall_s=5.0)()).abort()
+
+    with FakeServer(VOICE) as server:
+        asyncio.run(open_one(server.url))
+        assert len(server.connections) == 1

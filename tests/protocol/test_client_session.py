@@ -275,12 +275,6 @@ def test_speech_sent_in_tiny_pieces_is_watched_as_a_few() -> None:
 # ---- what is heard ----
 
 
-def test_metadata_is_kept() -> None:
-    session = opened()
-    hear(session, METADATA, now=1.0)
-    assert session.metadata == METADATA
-
-
 def test_a_broken_message_is_no_answer() -> None:
     session = opened()
     session.send_audio(0.1, speech=False, now=1.0)
@@ -334,3 +328,13 @@ def test_a_deadline_is_kept_when_it_is_due_and_not_before(acts: list[tuple[str, 
                 session.send_keepalive(now=now)
                 upstream = now
         assert session.keepalive_due or session._sending_since is not None or session.next_deadline() <= upstream + 4.0
+
+
+def test_speech_that_a_pause_left_uncovered_is_not_held_against_the_server_at_the_end() -> None:
+    """It has the whole time again to say what was in it: nobody watched it in the pause."""
+    session = opened()
+    session.send_audio(0.5, speech=True, now=1.0)
+    session.receive_pong()
+    session.send_close_stream(now=60.0)
+    session.receive_pong()
+    assert session.next_deadline() == 70.0

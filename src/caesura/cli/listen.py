@@ -201,8 +201,8 @@ class _Interrupts:
 
     def _interrupted(self) -> None:
         if self._finishing is None:
-            # What waits of a live line goes out hardly faster than it was spoken.
-            self._finishing = asyncio.create_task(self._line.finish(self._patience_s + self._line.waiting_s))
+            # A server may read no faster than it was spoken.
+            self._finishing = asyncio.create_task(self._line.finish(self._patience_s + self._line.unheard_s))
         else:
             self._line.abandon()
 

@@ -38,7 +38,7 @@ PULL_S = 2.0
 FINISH_S = 10.0
 """How long `finish` waits, unless told."""
 RECORDING_FINISH_S = 60.0
-"""How long the end of a recording may take, of which much is on its way still."""
+"""How long the end of a recording may take, besides the length of what is on its way still."""
 
 
 class LineBase:
@@ -104,6 +104,11 @@ class LineBase:
         return self._open_driver.ask(lambda machine, now: machine.waiting_s)
 
     @property
+    def unheard_s(self) -> float:
+        """Seconds of audio that no final covers yet."""
+        return self._open_driver.ask(lambda machine, now: machine.unheard_s)
+
+    @property
     def timeline(self) -> Timeline | None:
         """The ledger of what was sent when, to be read only; None where samples cannot be counted."""
         return self._open_driver.ask(lambda machine, now: machine.timeline)
@@ -129,6 +134,15 @@ class LineBase:
         driver.begin()
         return driver
 
+    def _check_source(self, source: AudioSource) -> None:
+        """Raises UsageError for one that yields something else, or more than a live line can take."""
+        self._plan.declared.check_source(source.parameters)
+        if self._is_live and not source.is_live:
+            raise UsageError(
+                "The recording can wait, but the line is live and would drop what finds no room: "
+                "connect(live=False, ...), or recording(..., realtime=True)."
+            )
+
     def _check_unopened(self) -> None:
         if self._driver is not None:
             raise UsageError("A line can be opened once only; connect again for another one.")
@@ -144,7 +158,8 @@ class LineBase:
 
     def _end(self) -> None:
         """Begin to finish, without waiting for it."""
-        self._begin_to_finish(FINISH_S if self._is_live else RECORDING_FINISH_S)
+        # A server that reads no faster than it was spoken, as Deepgram's does, needs as long as there is audio.
+        self._begin_to_finish((FINISH_S if self._is_live else RECORDING_FINISH_S) + self.unheard_s)
 
     def _begin_to_finish(self, timeout_s: float) -> concurrent.futures.Future[Transcript]:
         driver = self._open_driver
@@ -236,7 +251,7 @@ class Line(LineBase):
             async with contextlib.AsyncExitStack() as opened:
                 if isinstance(audio, AudioSource):
                     await opened.enter_async_context(audio)
-                    self._plan.declared.check_source(audio.parameters)
+                    self._check_source(audio)
                 async for chunk in _aiter(audio):
                     for piece in self._pieces(chunk):
                         while not self._offer(piece):

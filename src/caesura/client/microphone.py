@@ -45,6 +45,11 @@ class Microphone(AudioSource):
         self._microphone = feed
 
     @property
+    def is_live(self) -> bool:
+        """It is."""
+        return True
+
+    @property
     def overflowed_s(self) -> float:
         """Seconds that were heard but lost, because nobody took them in time; they are missing between two chunks."""
         return self._microphone.overflowed_s

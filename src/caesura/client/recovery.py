@@ -66,6 +66,8 @@ STEADY_S = 10.0
 """A connection that lasted so long was a good one: the next outage begins with short waits again."""
 LONGEST_FINISH_S = 24 * 3600.0
 """Who wants to wait for ever waits so long."""
+COUNTED_S = 0.1
+"""A server may count so much less audio than it was sent, for what a resampler keeps back."""
 REQUEST_IDS = 32
 """Of so many connections the ids are remembered."""
 
@@ -181,8 +183,8 @@ class Recovery:
             return Dropped(self._supply.refuse(data), "the line is closed")
         if self._paused_at is not None:
             return Dropped(self._supply.skip(data), "paused")
-        connected = self._session is not None
-        sent = self._supply.capture(data, now + self._wall_offset_s, at=at, open_line=connected, connected=connected)
+        wall = now + self._wall_offset_s
+        sent = self._supply.capture(data, wall, at=at, connected=self._session is not None)
         self._tell_gaps()
         return sent
 
@@ -261,7 +263,7 @@ class Recovery:
         if verdict in (Verdict.RETRY, Verdict.WAIT):
             self._lost(f"closed with {code} {reason}".rstrip(), error, now, verdict)
             return
-        asked_for = verdict is Verdict.STOP and self._finish_at < inf
+        asked_for = verdict is Verdict.STOP and self._supply.has_ended
         self._close(code, reason, None if asked_for else error, now)
 
     def receive_text(self, text: str, *, now: float) -> None:
@@ -360,6 +362,11 @@ class Recovery:
         return self._supply.waiting_s
 
     @property
+    def unheard_s(self) -> float:
+        """Seconds of audio that finals do not cover."""
+        return self._supply.unheard_s
+
+    @property
     def room_s(self) -> float:
         """Seconds of audio that can be taken without dropping any."""
         return self._supply.room_s
@@ -424,7 +431,7 @@ class Recovery:
                 self._tell(self._placer.utterance_end(answer))
             case Metadata(duration=seconds):
                 self._provider_s = (self._provider_s or 0.0) + seconds
-                if self._supply.has_ended:
+                if self._supply.has_ended and (self._all_heard(seconds) or not self._supply.unheard):
                     self._actions.append(Action.CLOSE)
                     self._finished(1000, "", now)
             case Error(description=text):
@@ -433,6 +440,11 @@ class Recovery:
                 self._tell(Notice(kind, "", raw))
             case _:
                 assert_never(answer)
+
+    def _all_heard(self, seconds: float) -> bool:
+        """Does the server count all audio of this connection? One that is being stopped may end before it has it."""
+        assert self._session is not None
+        return seconds >= self._session.stream_seconds - COUNTED_S
 
     def _heard(self, results: Results, raw: str) -> None:
         before = self._placer.confirmed

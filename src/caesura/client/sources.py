@@ -92,6 +92,11 @@ class AudioSource:
         return self._opened().parameters
 
     @property
+    def is_live(self) -> bool:
+        """Do its chunks come as they are spoken, and cannot wait?"""
+        return self._realtime
+
+    @property
     def seconds(self) -> float | None:
         """How long it is, where that is known; of MP3 and AAC an estimate."""
         return self._opened().seconds

@@ -108,11 +108,11 @@ class Supply:
         """Whole samples; what is left over waits for the next call. Raises UsageError when it is no raw audio."""
         return self._aligner.align(data) if self._aligner else data
 
-    def capture(self, data: bytes, wall: float, *, at: float | None, open_line: bool, connected: bool) -> Sent:
+    def capture(self, data: bytes, wall: float, *, at: float | None, connected: bool) -> Sent:
         """Keep whole samples, the last of them captured at `wall`, UTC seconds.
 
-        `at`: source seconds of the first one; None: it follows on what came before. `open_line`: the connection
-        takes audio now; `connected`: what was sent on it may still be heard. Raises UsageError when `at` goes back.
+        `at`: source seconds of the first one; None: it follows on what came before. `connected`: there is a connection
+        that takes audio. Raises UsageError when `at` goes back.
         """
         samples = len(data) // self._frame_bytes
         self._move_to(at)
@@ -123,11 +123,11 @@ class Supply:
         source = self._captured
         self._captured = self._taken_until = source + samples
         self.counts.captured += samples
-        lost = self._pushed_out(self._tape.append(source, data), connected=connected)
+        lost = self._pushed_out(self._tape.append(source, data))
         if lost:
             return Dropped(self._ms(lost), f"no room: {self._keep_s:g} s of audio wait already")
         waiting = self._tape.waiting(self._cursor)
-        if open_line and waiting - samples <= FRAME_S * self._rate:
+        if connected and waiting - samples <= FRAME_S * self._rate:
             return Accepted()
         return Buffered(self._ms(waiting))
 
@@ -150,9 +150,9 @@ class Supply:
         """Audio goes on after a pause of `seconds`, at `wall`.
 
         Where the caller went on capturing, the samples that were skipped are its length, to the sample: the clock would
-        be off by a part of a piece each time.
+        be off by a part of a piece each time. A recording waits through a pause, so its source clock stands still.
         """
-        exact = seconds * self._rate + self._fraction
+        exact = seconds * self._rate * self._live + self._fraction
         elapsed = round(exact)
         steady = elapsed - self._skipped <= STEADY_S * self._rate and self._skipped > 0
         self._captured += self._skipped if steady else elapsed
@@ -177,6 +177,8 @@ class Supply:
 
     def next_mark(self) -> Finalize | CloseStream | None:
         """The control message that is due now, all audio before it having been sent; several of a kind are one."""
+        if not self._marks:
+            return None
         waiting = self._tape.waiting(self._cursor)
         due = [mark for mark in self._marks if not mark.sent and waiting <= self._tape.waiting(mark.at)]
         for mark in due:
@@ -209,7 +211,12 @@ class Supply:
     @property
     def room_s(self) -> float:
         """Seconds of audio that can be taken without dropping any."""
-        return max(self._keep_s - self._tape.samples / self._rate, 0.0)
+        return max(self._keep_s - self.unheard_s, 0.0)
+
+    @property
+    def unheard_s(self) -> float:
+        """Seconds of audio that finals do not cover; of a container, what was not sent."""
+        return self._tape.samples / self._rate
 
     # ---- what was heard ----
 
@@ -293,15 +300,16 @@ class Supply:
         if known is None or (self._live and captured_at - known > LATE_S):
             timeline.anchor(self._captured, captured_at)
 
-    def _pushed_out(self, ranges: Iterable[Range], *, connected: bool) -> int:
-        """What is no longer kept is lost unless it was sent on a connection that still stands; returns how much is."""
+    def _pushed_out(self, ranges: Iterable[Range]) -> int:
+        """What is no longer kept is lost unless it was sent; returns how much is.
+
+        Sent means on a connection that still stands: without one the cursor is at the beginning of the tape.
+        """
         lost: list[Range] = []
         for each in ranges:
             sent, unsent = _split(each, self._cursor)
-            if sent is not None and connected:
+            if sent is not None:
                 self._forget(sent)
-            elif sent is not None:
-                lost.append(sent)
             if unsent is not None:
                 lost.append(unsent)
             self._cursor = max(self._cursor, each.end)

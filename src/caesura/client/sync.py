@@ -75,7 +75,7 @@ class Line(LineBase):
         with contextlib.ExitStack() as opened:
             if isinstance(audio, AudioSource):
                 opened.enter_context(audio)
-                self._plan.declared.check_source(audio.parameters)
+                self._check_source(audio)
             for chunk in audio:
                 if feeder.stopped:
                     return

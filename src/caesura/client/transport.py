@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ipaddress
 import json
 import logging
 import math
@@ -146,6 +147,7 @@ def websocket_opener(address: str, headers: dict[str, str], *, stall_s: float) -
                 max_size=MAX_MESSAGE_BYTES,
                 max_queue=MAX_QUEUE,
                 logger=_log,
+                proxy=None if _is_here(address) else True,
             )
         except Exception as error:
             raise _unopened(address, error) from error
@@ -210,6 +212,15 @@ def read_refusal(response: Response) -> Refused:
 def _header(response: Response, name: str) -> str:
     """The first one of that name: a proxy may have added another one."""
     return next(iter(response.headers.get_all(name)), "")
+
+
+def _is_here(address: str) -> bool:
+    """Is that this machine? A proxy would look for it on its own."""
+    host = urlsplit(address).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _cut_stalled(connection: ClientConnection, stall_s: float) -> None:

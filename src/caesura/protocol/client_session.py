@@ -28,7 +28,7 @@ from dataclasses import dataclass
 from math import inf
 
 from caesura.protocol.client_codec import Answer, read_server_message
-from caesura.protocol.messages import Metadata, Results
+from caesura.protocol.messages import Results
 
 _SAME_S = 0.25
 """Speech sent within so much stream time is watched as one piece."""
@@ -86,7 +86,6 @@ class ClientSession:
         self.stream_seconds = 0.0
         """Audio sent on this connection."""
         self.keepalives = 0
-        self.metadata: Metadata | None = None
 
     # ---- what we send ----
 
@@ -105,8 +104,7 @@ class ClientSession:
 
     def send_audio(self, seconds: float, *, speech: bool, now: float) -> None:
         """It is audio, `seconds` of it; `speech`: somebody may be speaking in it. Seconds are 0 when unknown."""
-        if now - self._audio_at >= _FLOWS_S:
-            self._listening_since = now
+        self._listen_again(now)
         self._upstream_at = self._audio_at = now
         self._keepalive_due = False
         self.stream_seconds += seconds
@@ -132,6 +130,7 @@ class ClientSession:
         """It is CloseStream: nothing is kept alive any more."""
         self._closing = True
         self._keepalive_due = False
+        self._listen_again(now)
         self._expect_answer(now)
 
     # ---- what we hear ----
@@ -145,13 +144,16 @@ class ClientSession:
             end = answer.start + answer.duration + _ROUNDING_S
             while self._speech and self._speech[0][0] <= end:
                 self._speech.popleft()
-        elif isinstance(answer, Metadata):
-            self.metadata = answer
         return answer
 
     def receive_pong(self) -> None:
         """The peer answered a ping."""
         self._answered()
+
+    def _listen_again(self, now: float) -> None:
+        """Nobody watched through a pause, so the server has the whole time again."""
+        if now - self._audio_at >= _FLOWS_S:
+            self._listening_since = now
 
     def _expect_answer(self, now: float) -> None:
         if self._unanswered_since is None:
