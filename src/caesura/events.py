@@ -27,6 +27,24 @@ class SpeechBegan:
 
 
 @dataclass(frozen=True, slots=True)
+class Hit:
+    """A place where something searched for may have been said; `snippet` is what was written there."""
+
+    confidence: float
+    start: float
+    end: float
+    snippet: str
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What was searched for, as it was asked for, and where it may have been said: likelier places first."""
+
+    query: str
+    hits: tuple[Hit, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Heard:
     """What was heard in one segment; a segment's interims share its `start`, finals tile the stream."""
 
@@ -40,6 +58,8 @@ class Heard:
     """The segment ends an utterance; never true unless `final`."""
     flushed: bool = False
     """The segment ends because the client asked for it; never true unless `final`."""
+    searches: tuple[Search, ...] = ()
+    """One for each thing searched for; empty where nothing was."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,14 +12,34 @@ class Word:
 
     `text` carries case and punctuation (`Back`, `again.`). `start` and `end` are seconds of audio,
     `start <= end`; from an engine they count from the first sample of its job, everywhere else from
-    the first sample of the stream. `confidence` is in 0..1.
+    the first sample of the stream. `confidence` is in 0..1. `speaker` counts from 0 and is None where
+    nobody asked who spoke.
     """
 
     text: str
     start: float
     end: float
     confidence: float
+    speaker: int | None = None
 
     def shifted(self, seconds: float) -> Word:
         """The same word on a clock that is `seconds` ahead."""
-        return Word(self.text, self.start + seconds, self.end + seconds, self.confidence)
+        return replace(self, start=self.start + seconds, end=self.end + seconds)
+
+
+def raw(text: str) -> str:
+    """A printed word without its case and the punctuation around it; signs that are spoken (`$5`, `20%`, `&`) stay.
+
+    The tag of a redacted value (`[SSN_1]`) stays as it is. Empty when nothing in it is spoken.
+    """
+    tag = _TAG.search(text)
+    if tag is not None:
+        return tag[0]
+    return text.lower().lstrip(_OPENING).rstrip(_CLOSING)
+
+
+_TAG = re.compile(r"\[[A-Z][A-Z_]*_[0-9]+\]")
+# What is spoken stays at the side on which it is written: `$5`, `-3`, `20%`, `c++`.
+_PUNCTUATION = ".,;:!?¡¿…\"'“”„‘’‚«»‹›()[]{}<>*_~`|\\/–—"  # noqa: RUF001  # typographic on purpose
+_OPENING = _PUNCTUATION + "%"
+_CLOSING = _PUNCTUATION + "-$"

@@ -6,8 +6,8 @@ import pytest
 
 from caesura.events import Heard
 from caesura.protocol.messages import Results, WireWord
-from caesura.protocol.transcript import Format, raw, results, upper_median, written
-from caesura.words import Word
+from caesura.protocol.transcript import Format, results, upper_median, written
+from caesura.words import Word, raw
 from tests.protocol.play import MODEL
 
 PUNCTUATED = Format(punctuate=True, filler_words=False)

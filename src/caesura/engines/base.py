@@ -31,6 +31,10 @@ class EngineInfo:
     """Shortest silence that may end a segment; below it accuracy suffers."""
     max_segment_s: float
     """Longest segment it should be given."""
+    biases: bool = False
+    """Whether it heeds `SegmentJob.terms`."""
+    detects_language: bool = False
+    """Whether it can find out the language of a job by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,16 @@ class Hypothesis:
 
     words: tuple[Word, ...] = ()
     tokens: tuple[int, ...] = ()
+    language: str | None = None
+    """The primary subtag that was heard, from engines that find it out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """Words to be preferred where they may have been said; a negative `weight` makes them avoided, 1 is usual."""
+
+    text: str
+    weight: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +68,7 @@ class SegmentJob:
     earlier hypothesis of audio that begins at the same sample and is a prefix of (or is) this audio;
     an engine may verify it instead of starting anew. A final answer must not depend on it; an interim
     may, in near ties. `breaks_off`: the audio ends in the middle of speech, maybe of a word, and stays so.
+    `language`: a primary subtag of the engine's, or None where it is to find out by itself. `terms`: what to prefer.
     """
 
     audio: Samples
@@ -61,6 +76,8 @@ class SegmentJob:
     final: bool
     draft: Hypothesis | None = None
     breaks_off: bool = False
+    language: str | None = None
+    terms: tuple[Term, ...] = ()
 
 
 class Engine(Protocol):

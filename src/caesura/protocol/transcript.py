@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from caesura.events import Heard
 from caesura.protocol.messages import ModelInfo, Results, WireWord
-from caesura.words import Word
+from caesura.words import Word, raw
 
 FILLERS = frozenset({"uh", "um", "uhm", "umm", "uhh"})
 """Hesitations that are left out unless `filler_words` asks for them; `uh-huh` and the like are answers and stay."""
@@ -59,20 +59,6 @@ def written(words: tuple[Word, ...], format: Format) -> tuple[WireWord, ...]:
         WireWord(raw(word.text), word.start, word.end, word.confidence, word.text if format.punctuate else None)
         for word in spoken
     )
-
-
-def raw(text: str) -> str:
-    """A printed word without its case and the punctuation around it; signs that are spoken (`$5`, `20%`, `&`) stay.
-
-    Empty when nothing in it is spoken.
-    """
-    return text.lower().lstrip(_OPENING).rstrip(_CLOSING)
-
-
-# What is spoken stays at the side on which it is written: `$5`, `-3`, `20%`, `c++`.
-_PUNCTUATION = ".,;:!?¡¿…\"'“”„‘’‚«»‹›()[]{}<>*_~`|\\/–—"  # noqa: RUF001  # typographic on purpose
-_OPENING = _PUNCTUATION + "%"
-_CLOSING = _PUNCTUATION + "-$"
 
 
 def upper_median(confidences: list[float]) -> float:

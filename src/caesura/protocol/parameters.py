@@ -1,0 +1,237 @@
+"""Every documented query parameter, as a row of a table: how it is read and what comes of it, or why it is refused.
+
+`HONOURED` holds what live streams and recordings both understand, `RECORDINGS` what only recordings do,
+`NOT_HONOURED` what is refused where it asks for something. The table in the documentation is made of these rows.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Final
+
+from caesura.protocol import values
+from caesura.protocol.sentences import listed
+from caesura.protocol.values import DEFAULT_ENDPOINTING_MS, LONGEST_ENDPOINTING_MS, LONGEST_EXTRA, LONGEST_TAG
+
+__all__ = [
+    "DEFAULT_ENDPOINTING_MS",
+    "ENCODINGS",
+    "HONOURED",
+    "NOT_HONOURED",
+    "RECORDINGS",
+    "RECORDING_MODELS",
+    "WIRE_MODELS",
+    "Honoured",
+    "NotHonoured",
+]
+
+ENCODINGS: Final = (
+    "linear16", "linear32", "mulaw", "alaw", "flac", "opus", "ogg-opus", "amr-nb", "amr-wb", "speex", "g729",
+)  # fmt: skip
+"""What `encoding` may be; none at all means a container that says for itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Honoured:
+    """A parameter that is read into the field `target` of the options. `most`: how often it may be given."""
+
+    target: str
+    read: Callable[[str], Any]
+    right: str
+    """What its value may be, as the end of a sentence."""
+    does: str
+    most: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class NotHonoured:
+    """A parameter that is refused, but where its value asks for nothing.
+
+    `harmless` is what asks for nothing, `known` what is a value at all: the rest of that is refused with `why`.
+    """
+
+    harmless: re.Pattern[str]
+    known: re.Pattern[str]
+    right: str
+    why: str
+    instead: str
+
+
+def _flag(target: str, does: str) -> Honoured:
+    return Honoured(target, values.boolean, "true or false", does)
+
+
+HONOURED: Final[Mapping[str, Honoured]] = MappingProxyType(
+    {
+        "model": Honoured("model", str, "the name of a model", "picks the engine; `model_info` says what really ran"),
+        "language": Honoured("language", str, "a BCP-47 tag", "the language that is spoken; the engine must have it"),
+        "version": Honoured("version", str, "latest or the version of a model", "asks for one version of a model"),
+        "encoding": Honoured(
+            "encoding", values.one_of(*ENCODINGS), listed(ENCODINGS), "declares audio without a container"
+        ),
+        "sample_rate": Honoured(
+            "sample_rate",
+            values.whole(4000, 192_000),
+            "whole Hz from 4000 to 192000",
+            "needed with linear16, linear32, mulaw, alaw and opus",
+        ),
+        "channels": Honoured(
+            "channels",
+            values.whole(1, 20),
+            "a whole number from 1 to 20",
+            "interleaved channels, mixed to one without `multichannel`; read with `encoding`",
+        ),
+        "multichannel": _flag("multichannel", "transcribes each channel apart"),
+        "interim_results": _flag("interim_results", "words before they are final, about once a second of audio"),
+        "endpointing": Honoured(
+            "endpointing_ms",
+            values.endpointing,
+            f"true, false or whole milliseconds from 0 to {LONGEST_ENDPOINTING_MS}",
+            "silence that ends an utterance; less than the engine needs is lifted to that",
+        ),
+        "utterance_end_ms": Honoured(
+            "utterance_end_ms",
+            values.whole(1000, 5000),
+            "whole milliseconds from 1000 to 5000",
+            "announces a gap between words",
+        ),
+        "vad_events": _flag("vad_events", "announces where speech begins"),
+        "punctuate": _flag("punctuate", "case and punctuation"),
+        "smart_format": _flag(
+            "smart_format", "punctuation, and numbers, dates, times, amounts, phone numbers, e-mail and URLs as written"
+        ),
+        "numerals": _flag("numerals", "digits for number words"),
+        "dictation": _flag("dictation", "spoken punctuation commands; turns punctuation on"),
+        "filler_words": _flag("filler_words", "keeps uh and um"),
+        "profanity_filter": _flag("profanity_filter", "masks profanity"),
+        "redact": Honoured(
+            "redact",
+            values.redaction,
+            listed(["true", "false", *values.REDACTIONS]),
+            "writes tags instead of card numbers, social security numbers or numbers; true means numbers",
+            most=50,
+        ),
+        "replace": Honoured(
+            "replace",
+            values.replacement,
+            f"FIND:REPLACEMENT with up to {values.LONGEST_TERM} characters each",
+            "writes other words instead; FIND alone deletes",
+            most=200,
+        ),
+        "search": Honoured(
+            "search",
+            values.term,
+            f"up to {values.LONGEST_TERM} characters",
+            "tells where it may have been said",
+            most=50,
+        ),
+        "keyterm": Honoured(
+            "keyterms",
+            values.term,
+            f"up to {values.LONGEST_TERM} characters",
+            "makes the engine prefer these words",
+            most=500,
+        ),
+        "keywords": Honoured(
+            "keywords",
+            values.keyword,
+            "WORD or WORD:INTENSIFIER with a decimal number",
+            "makes the engine prefer or avoid these words",
+            most=100,
+        ),
+        "diarize": _flag("diarize", "adds a `speaker` to each word"),
+        "diarize_model": Honoured("diarize", values.diarize_model, "latest or v1", "the same as diarize=true"),
+        "no_delay": _flag("no_delay", "finals do not wait for the end of a number or date"),
+        "tag": Honoured(
+            "tags",
+            values.tag,
+            f"up to {LONGEST_TAG} characters",
+            "a label in Metadata and in the usage record",
+            most=1000,
+        ),
+        "extra": Honoured(
+            "extra",
+            values.extra,
+            f"KEY:VALUE with up to {LONGEST_EXTRA} characters",
+            "comes back in the metadata of every message",
+            most=1000,
+        ),
+        "callback": Honoured("callback", values.callback, "a URL of http, https, ws or wss", "sends the results there"),
+        "callback_method": Honoured("callback_method", values.method, "POST or PUT", "the method of an HTTP callback"),
+        "inspect_response": _flag("inspect_response", "with `callback`: sends the results here as well"),
+        "mip_opt_out": _flag("mip_opt_out", "nothing to opt out of: audio is neither kept nor used for training"),
+    }
+)
+
+RECORDINGS: Final[Mapping[str, Honoured]] = MappingProxyType(
+    {
+        "utterances": _flag("utterances", "adds `results.utterances`: what was said between two pauses"),
+        "utt_split": Honoured(
+            "utt_split_s", values.seconds(0, 600), "a number of seconds", "the pause between two utterances"
+        ),
+        "paragraphs": _flag("paragraphs", "adds `paragraphs` with sentences; turns punctuation on"),
+        "detect_language": Honoured(
+            "detect_language", values.detection, "true, false or languages", "finds the language and tells it"
+        ),
+    }
+)
+
+_NOT_YET = "is not supported by this server"
+_ANYTHING = re.compile(r".*", re.DOTALL)
+
+
+def _switch(known: str = "true|false", right: str = "true or false") -> NotHonoured:
+    instead = "leave it out or send {name}=false"
+    return NotHonoured(re.compile("false"), re.compile(known), right, _NOT_YET, instead)
+
+
+def _text() -> NotHonoured:
+    return NotHonoured(re.compile(""), _ANYTHING, "", _NOT_YET, "leave it out")
+
+
+def _only(harmless: str, known: str, right: str) -> NotHonoured:
+    return NotHonoured(re.compile(harmless), re.compile(known), right, _NOT_YET, "leave it out")
+
+
+NOT_HONOURED: Final[Mapping[str, NotHonoured]] = MappingProxyType(
+    {
+        # It would take models that we do not have.
+        "detect_entities": _switch(),
+        "custom_intent": _text(),
+        "custom_intent_mode": _only("extended|strict", "extended|strict", "extended or strict"),
+        "custom_topic": _text(),
+        "custom_topic_mode": _only("extended|strict", "extended|strict", "extended or strict"),
+        "intents": _switch(),
+        "measurements": _switch(),
+        "sentiment": _switch(),
+        "summarize": _switch(known="true|false|v1|v2", right="true, false, v1 or v2"),
+        "topics": _switch(),
+        # Old ones. One alternative is what there is; the rest only said how something else was done.
+        "alternatives": _only("1", "[0-9]{1,9}", "a whole number"),
+        "debug": _only("true|false", "true|false", "true or false"),
+        "diarize_version": NotHonoured(_ANYTHING, _ANYTHING, "", "", ""),
+        "tier": _only("base|enhanced|nova|nova-2|nova-3", "", "base, enhanced or nova"),
+    }
+)
+
+_DOMAINS = {
+    "nova-3": "general medical",
+    "nova-2": "general meeting phonecall finance conversationalai voicemail video medical drivethru automotive atc",
+    "nova": "general phonecall medical",
+    "enhanced": "general meeting phonecall finance",
+    "base": "general meeting phonecall finance conversationalai voicemail video",
+}
+WIRE_MODELS: Final = frozenset(
+    {"default"}
+    | set(_DOMAINS)
+    | set(_DOMAINS["base"].split())
+    | {f"{family}-{domain}" for family, domains in _DOMAINS.items() for domain in domains.split()}
+)
+"""Names of the hosted service's models for live streams."""
+RECORDING_MODELS: Final = frozenset(
+    {"whisper"} | {f"whisper-{size}" for size in ("cloud", "tiny", "base", "small", "medium", "large")}
+)
+"""Names of its models that hear recordings only."""
