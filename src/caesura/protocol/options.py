@@ -115,7 +115,7 @@ def parse_options(
     """
     values: dict[str, Any] = {"model": default_model}
     seen: dict[str, str] = {}
-    rows = HONOURED | RECORDINGS if recording else HONOURED
+    rows = {**HONOURED, **RECORDINGS} if recording else HONOURED
     for name, value in query:
         if name in rows:
             _read(name, value, values, seen)
@@ -152,7 +152,7 @@ def _read(name: str, value: str, values: dict[str, Any], seen: dict[str, str]) -
 
 
 def _settled(values: dict[str, Any]) -> dict[str, Any]:
-    """The fields of the options: lists made tuples without what asks for nothing, and what one asks for beside itself."""
+    """The fields of the options: tuples without what asks for nothing, and what one parameter asks for beside itself."""
     for name in ("tags", "replace", "search", "keyterms", "keywords"):
         if name in values:
             values[name] = tuple(item for item in values[name] if item)
