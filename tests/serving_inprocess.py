@@ -37,7 +37,7 @@ class Serving:
 @contextlib.asynccontextmanager
 async def serving(settings: Settings | None = None) -> AsyncIterator[Serving]:
     """A running server; by default with the scripted engine and one worker."""
-    settings = settings or Settings(engine="scripted", workers=1)
+    settings = settings or Settings(engines=("scripted",), workers=1)
     service = Service(settings)
     ready = asyncio.Event()
     failures: list[Exception] = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import runpy
 from pathlib import Path
 from typing import get_args
 
@@ -57,3 +58,8 @@ def test_all_links_of_the_docs_lead_to_files() -> None:
     ]:
         for link in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
             assert (page.parent / link).exists(), f"{page.name}: {link}"
+
+
+def test_the_table_of_parameters_is_made_of_the_rows_that_read_them() -> None:
+    source = runpy.run_path(str(ROOT / "docs" / "parameters.py"))
+    assert (ROOT / "docs" / "parameters.md").read_text() == source["page"](), "run: python docs/parameters.py"

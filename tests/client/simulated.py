@@ -24,7 +24,7 @@ E = TypeVar("E")
 
 RATE = 8_000
 IDENTITY = Identity("simulated", "2026-01-01T00:00:00.000Z", ModelInfo("0", "simulated", "0", "simulated"))
-OPTIONS = parse_options([("encoding", "linear16"), ("sample_rate", str(RATE))], languages=("en",))
+OPTIONS = parse_options([("encoding", "linear16"), ("sample_rate", str(RATE))], catalogue=CATALOGUE)
 
 
 def say(*words: str, word_s: float = 0.3, gap_s: float = 0.1) -> bytes:

@@ -22,6 +22,9 @@ from caesura.protocol.codec import (
 from caesura.protocol.messages import (
     ClientMessage,
     CloseStream,
+    Configure,
+    ConfigureFailure,
+    ConfigureSuccess,
     Error,
     Finalize,
     KeepAlive,
@@ -138,10 +141,52 @@ def test_a_channel_must_be_a_whole_number(channel: str, found: str) -> None:
     assert str(caught.value) == f"{PREFIX}{found}, expected `channel` to be an integer, 0 or more"
 
 
-def test_configure_is_known_and_refused_under_its_own_name() -> None:
-    with pytest.raises(BadMessage, match="Configure is not supported by this server yet") as caught:
-        read_client_message('{"type":"Configure","keyterms":["caesura"]}')
-    assert caught.value.variant == "InvalidConfigureMessage"
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ("", Configure()),
+        (',"keyterms":["Norland"," New   York ",""]', Configure(keyterms=("Norland", "New York"))),
+        (',"keyterms":[]', Configure(keyterms=())),
+        (',"keyterms":null,"features":null', Configure()),
+        (',"features":{"numerals":true,"x":false}', Configure({"numerals": True, "x": False})),
+        (',"processors":[],"language_hints":null', Configure()),
+        (',"language_hints":["en"]', Configure(unsupported="language_hints")),
+        (',"processors":{"a":1}', Configure(unsupported="processors")),
+    ],
+)
+def test_configure_says_what_changes(fields: str, message: Configure) -> None:
+    assert read_client_message('{"type":"Configure"' + fields + "}") == message
+    assert read_client_message('{"features":{},"type":"Configure"}') == Configure()
+
+
+@pytest.mark.parametrize(
+    ("fields", "fault"),
+    [
+        (
+            '"keyterm":["x"]',
+            "unknown field `keyterm`, expected one of `features`, `processors`, `keyterms`, `language_hints`",
+        ),
+        ('"keyterms":"x"', 'invalid type: string "x", expected `keyterms` to be a sequence'),
+        ('"keyterms":[1]', "invalid type: integer `1`, expected a string in `keyterms`"),
+        ('"features":["numerals"]', "invalid type: sequence, expected `features` to be a map"),
+        ('"features":{"numerals":"true"}', 'invalid type: string "true", expected feature `numerals` to be a boolean'),
+        ('"keyterms":[],"keyterms":[]', "duplicate field `keyterms`"),
+    ],
+)
+def test_a_configure_that_is_none_is_told_in_the_words_of_the_wire(fields: str, fault: str) -> None:
+    with pytest.raises(BadMessage) as caught:
+        read_client_message('{"type":"Configure",' + fields + "}")
+    assert (str(caught.value), caught.value.variant) == (PREFIX + fault, "SchemaError")
+
+
+def test_each_configure_gets_its_answer() -> None:
+    assert write_server_message(ConfigureSuccess("id", ("Norland",))) == (
+        '{"type":"ConfigureSuccess","request_id":"id","keyterms":["Norland"]}'
+    )
+    assert write_server_message(ConfigureSuccess("id", None)) == '{"type":"ConfigureSuccess","request_id":"id"}'
+    assert write_server_message(ConfigureFailure("id", "CODE", "Why.")) == (
+        '{"type":"ConfigureFailure","request_id":"id","code":"CODE","description":"Why."}'
+    )
 
 
 def test_a_text_of_a_megabyte_is_refused_unread() -> None:

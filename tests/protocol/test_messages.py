@@ -15,6 +15,8 @@ from caesura.protocol.messages import (
     Metadata,
     ModelInfo,
     Results,
+    SearchHit,
+    SearchResult,
     ServerMessage,
     WireWord,
 )
@@ -26,7 +28,7 @@ def test_every_message_is_in_exactly_one_union_and_only_the_parts_of_messages_ar
     values = {value for value in vars(messages).values() if dataclasses.is_dataclass(value)}
     client, server = set(typing.get_args(ClientMessage)), set(typing.get_args(ServerMessage))
     assert not client & server
-    assert values - client - server == {ModelInfo, WireWord}
+    assert values - client - server == {ModelInfo, SearchHit, SearchResult, WireWord}
 
 
 def test_every_message_is_frozen_and_slotted() -> None:

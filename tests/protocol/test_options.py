@@ -10,6 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from caesura.errors import BadParameter, NoSuchModel, NotForLive
+from caesura.protocol.catalogue import Catalogue, Offer
+from caesura.protocol.messages import ModelInfo
 from caesura.protocol.options import ENCODINGS, ListenOptions, parse_options
 
 LIVEKIT = (
@@ -24,9 +26,13 @@ PIPECAT = (
 )
 
 
+OWN = ModelInfo("00000000-0000-4000-8000-0000000000aa", "own-en", "1.0", "own")
+CATALOGUE = Catalogue((Offer(OWN, ("en",), biases=True),), diarizes=True)
+
+
 def parse(query: str, **settings: Any) -> ListenOptions:
     pairs = parse_qsl(query, keep_blank_values=True)
-    return parse_options(pairs, **{"languages": ("en",), **settings})
+    return parse_options(pairs, **{"catalogue": CATALOGUE, **settings})
 
 
 def refusal(query: str, **settings: Any) -> BadParameter:
@@ -51,11 +57,28 @@ def test_an_empty_query_asks_for_the_defaults_of_the_wire() -> None:
         utterance_end_ms=None,
         vad_events=False,
         punctuate=False,
+        smart_format=False,
+        numerals=False,
+        dictation=False,
         filler_words=False,
+        profanity_filter=False,
+        redact=(),
+        replace=(),
+        search=(),
+        keyterms=(),
+        keywords=(),
+        diarize=False,
         no_delay=False,
         tags=(),
         extra={},
+        callback=None,
+        callback_method="POST",
+        inspect_response=False,
         mip_opt_out=False,
+        utterances=False,
+        utt_split_s=0.8,
+        paragraphs=False,
+        detect_language=False,
     )
 
 
@@ -68,6 +91,7 @@ def test_the_query_that_livekit_sends_is_understood() -> None:
         endpointing_ms=25,
         vad_events=True,
         punctuate=True,
+        smart_format=True,
         filler_words=True,
         no_delay=True,
     )
@@ -75,7 +99,12 @@ def test_the_query_that_livekit_sends_is_understood() -> None:
 
 def test_the_query_that_pipecat_sends_is_understood() -> None:
     assert parse(PIPECAT) == ListenOptions(
-        language="en-US", encoding="linear16", sample_rate=16000, interim_results=True, punctuate=True
+        language="en-US",
+        encoding="linear16",
+        sample_rate=16000,
+        interim_results=True,
+        punctuate=True,
+        smart_format=True,
     )
 
 
@@ -97,9 +126,25 @@ def test_the_query_that_pipecat_sends_is_understood() -> None:
         ("vad_events=true", "vad_events", True),
         ("punctuate=true", "punctuate", True),
         ("punctuate=false", "punctuate", False),
-        ("smart_format=true", "punctuate", True),
-        ("smart_format=true&punctuate=false", "punctuate", True),
         ("smart_format=false&punctuate=true", "punctuate", True),
+        ("numerals=true", "numerals", True),
+        ("profanity_filter=true", "profanity_filter", True),
+        ("redact=pci&redact=ssn&redact=pci", "redact", ("pci", "ssn")),
+        ("redact=true", "redact", ("numbers",)),
+        ("redact=false&redact=aggressive_numbers&redact=", "redact", ("aggressive_numbers",)),
+        ("replace=one+two:three&replace=uh&replace=", "replace", (("one two", "three"), ("uh", ""))),
+        ("replace=a:b:c", "replace", (("a", "b:c"),)),
+        ("search=hello++there&search=", "search", ("hello there",)),
+        ("keyterm=Norland&keyterm=Mrs.%20Dashwood", "keyterms", ("Norland", "Mrs. Dashwood")),
+        ("keywords=a:2&keywords=b:-1.5&keywords=c&keywords=", "keywords", (("a", 2.0), ("b", -1.5), ("c", 1.0))),
+        ("diarize=true", "diarize", True),
+        ("diarize_model=latest", "diarize", True),
+        ("diarize=true&diarize_model=", "diarize", True),
+        ("diarize=false&diarize_model=v1", "diarize", True),
+        ("callback=https%3A%2F%2Fa%3Ab%40example.com%2Fx", "callback", "https://a:b@example.com/x"),
+        ("callback=wss://example.com", "callback", "wss://example.com"),
+        ("callback_method=put", "callback_method", "PUT"),
+        ("inspect_response=true", "inspect_response", True),
         ("filler_words=true", "filler_words", True),
         ("no_delay=true", "no_delay", True),
         ("mip_opt_out=true", "mip_opt_out", True),
@@ -114,6 +159,53 @@ def test_each_parameter_is_read_into_its_field(query: str, field: str, value: ob
     assert getattr(options, field) == value
     expected = {name: getattr(ListenOptions(), name) for name in ListenOptions.__slots__}
     assert {name: getattr(options, name) for name in ListenOptions.__slots__} == {**expected, field: value}
+
+
+@pytest.mark.parametrize(
+    ("query", "fields"),
+    [
+        ("smart_format=true", {"smart_format": True, "punctuate": True}),
+        ("smart_format=true&punctuate=false", {"smart_format": True, "punctuate": True}),
+        ("dictation=true", {"dictation": True, "punctuate": True}),
+    ],
+)
+def test_what_cannot_be_without_punctuation_turns_it_on(query: str, fields: dict[str, Any]) -> None:
+    assert parse(query) == ListenOptions(**fields)
+
+
+def test_a_recording_may_be_asked_for_more() -> None:
+    query = "utterances=true&utt_split=1.5&paragraphs=true&model=whisper-large"
+    assert parse(query, recording=True) == ListenOptions(
+        model="whisper-large", utterances=True, utt_split_s=1.5, paragraphs=True, punctuate=True
+    )
+
+
+def test_where_a_callback_goes_is_not_shown() -> None:
+    assert "secret" not in repr(parse("callback=https://me:secret@example.com/"))
+
+
+@pytest.mark.parametrize(("name", "most"), [("search", 50), ("replace", 200), ("keywords", 100)])
+def test_lists_have_a_longest_length(name: str, most: int) -> None:
+    query = [(name, f"w{index}") for index in range(most)]
+    assert parse_options(query, catalogue=CATALOGUE)
+    with pytest.raises(BadParameter, match=f"'{name}' was given more than {most} times"):
+        parse_options([*query, (name, "x")], catalogue=CATALOGUE)
+
+
+def test_all_keyterms_together_have_500_tokens_at_most() -> None:
+    query = [("keyterm", "four")] * 500
+    assert len(parse_options(query, catalogue=CATALOGUE).keyterms) == 500
+    with pytest.raises(BadParameter) as caught:
+        parse_options([*query[:-1], ("keyterm", "fours")], catalogue=CATALOGUE)
+    assert caught.value.message == "Keyterm limit exceeded. The maximum number of tokens across all keyterms is 500."
+
+
+def test_what_the_engine_cannot_do_is_refused_and_says_so() -> None:
+    plain = Catalogue((Offer(OWN, ("en",)),))
+    assert "engine own-en" in refusal("keyterm=x", catalogue=plain).message
+    assert "engine own-en" in refusal("keywords=x:2", catalogue=plain).message
+    assert "--speakers" in refusal("diarize=true", catalogue=plain).message
+    assert "own-en, which hears en only" in refusal("detect_language=true", catalogue=plain, recording=True).message
 
 
 def test_options_with_a_bad_value_get_the_recorded_wording_and_a_hint() -> None:
@@ -155,6 +247,16 @@ def test_options_with_a_bad_value_get_the_recorded_wording_and_a_hint() -> None:
         ("numerals", "1"),
         ("summarize", "v9"),
         ("callback_method", "GET"),
+        ("callback", "ftp://example.com"),
+        ("callback", "example.com"),
+        ("callback", "http://"),
+        ("callback", "http://example.com:99999/"),
+        ("redact", "names"),
+        ("replace", ":x"),
+        ("keywords", ":2"),
+        ("keywords", "a:much"),
+        ("keyterm", "x" * 257),
+        ("diarize_model", "v2"),
         ("utt_split", "half"),
         ("alternatives", "many"),
         ("tier", "gold"),
@@ -164,8 +266,8 @@ def test_options_with_a_bad_value_get_the_recorded_wording_and_a_hint() -> None:
 )
 def test_a_known_name_with_a_bad_value_is_refused(name: str, value: str) -> None:
     with pytest.raises(BadParameter) as caught:
-        parse_options([(name, value)], languages=("en",))
-    assert caught.value.message == f"Invalid '{name}' value of '{value}'."
+        parse_options([(name, value)], catalogue=CATALOGUE)
+    assert caught.value.message == f"Invalid '{name}' value of '{value if len(value) <= 100 else value[:100] + '...'}'."
     assert caught.value.hint.startswith(f"'{name}' takes ")
     assert len(caught.value.hint) > len(f"'{name}' takes .")
 
@@ -183,30 +285,18 @@ def test_labels_are_limited_in_length(name: str, limit: int) -> None:
     assert str(limit) in error.hint
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["diarize", "detect_entities", "dictation", "numerals", "profanity_filter", "redact"],
-)
-def test_what_is_not_done_yet_is_refused_in_a_sentence_that_says_what_to_do(name: str) -> None:
-    assert refusal(f"{name}=true").message == (
-        f"'{name}=true' is not supported by this server yet; leave it out or send {name}=false."
-    )
-    assert parse(f"{name}=false") == ListenOptions()
-
-
-@pytest.mark.parametrize(
-    "query",
-    ["keyterm=caesura", "keywords=a:2", "replace=a:b", "search=x", "diarize_model=latest", "callback=http://x"],
-)
-def test_what_takes_a_text_and_is_not_done_yet_is_refused_unless_empty(query: str) -> None:
-    name = query.partition("=")[0]
-    assert refusal(query).message == f"'{query}' is not supported by this server yet; leave it out."
-    assert parse(f"{name}=") == ListenOptions()
+@pytest.mark.parametrize("name", ["detect_entities", "intents", "measurements", "sentiment", "summarize", "topics"])
+def test_what_is_not_done_is_refused_in_a_sentence_that_says_what_to_do(name: str) -> None:
+    for recording in (False, True):
+        assert refusal(f"{name}=true", recording=recording).message == (
+            f"'{name}=true' is not supported by this server; leave it out or send {name}=false."
+        )
+        assert parse(f"{name}=false", recording=recording) == ListenOptions()
 
 
 @pytest.mark.parametrize(
     "name",
-    ["detect_language", "intents", "measurements", "paragraphs", "sentiment", "summarize", "topics", "utterances"],
+    ["detect_language", "paragraphs", "utterances"],
 )
 def test_what_is_for_recordings_only_is_refused_as_that(name: str) -> None:
     assert refusal(f"{name}=true").message == (
@@ -218,18 +308,10 @@ def test_what_is_for_recordings_only_is_refused_as_that(name: str) -> None:
 @pytest.mark.parametrize(
     ("query", "message"),
     [
-        ("redact=pci", "'redact=pci' is not supported by this server yet; leave it out or send redact=false."),
-        (
-            "redact=false&redact=ssn",
-            "'redact=ssn' is not supported by this server yet; leave it out or send redact=false.",
-        ),
-        ("custom_topic=x", "'custom_topic=x' works on recordings only, not on a live stream; leave it out."),
-        ("custom_intent=x", "'custom_intent=x' works on recordings only, not on a live stream; leave it out."),
-        ("alternatives=2", "'alternatives=2' is not supported by this server yet; leave it out."),
-        (
-            "summarize=v2",
-            "'summarize=v2' works on recordings only, not on a live stream; leave it out or send summarize=false.",
-        ),
+        ("custom_topic=x", "'custom_topic=x' is not supported by this server; leave it out."),
+        ("custom_intent=x", "'custom_intent=x' is not supported by this server; leave it out."),
+        ("alternatives=2", "'alternatives=2' is not supported by this server; leave it out."),
+        ("summarize=v2", "'summarize=v2' is not supported by this server; leave it out or send summarize=false."),
     ],
 )  # fmt: skip
 def test_other_values_that_ask_for_something_are_refused_too(query: str, message: str) -> None:
@@ -240,14 +322,11 @@ def test_other_values_that_ask_for_something_are_refused_too(query: str, message
     "query",
     [
         "alternatives=1",
-        "callback_method=POST",
-        "callback_method=put",
         "custom_intent_mode=strict",
         "custom_topic_mode=extended",
         "debug=true",
         "detect_language=",
         "diarize_version=2021-07-14.0",
-        "inspect_response=true",
         "redact=",
         "tier=nova",
         "utt_split=0.8",
@@ -283,11 +362,14 @@ def test_bare_opus_packets_have_two_channels_at_most() -> None:
     )
 
 
-@pytest.mark.parametrize("encoding", ["amr-nb", "amr-wb", "speex", "g729"])
-def test_an_encoding_that_is_not_decoded_here_is_named_with_those_that_are(encoding: str) -> None:
-    error = refusal(f"encoding={encoding}&sample_rate=8000")
-    assert error.message.startswith(f"'encoding={encoding}' is not supported by this server yet; send ")
-    assert all(supported in error.message for supported in ENCODINGS)
+@pytest.mark.parametrize(
+    ("encoding", "rate"), [("amr-nb", 8000), ("amr-wb", 16_000), ("g729", 8000), ("speex", 16_000)]
+)
+def test_a_codec_has_the_rates_that_it_has(encoding: str, rate: int) -> None:
+    assert parse(f"encoding={encoding}&sample_rate={rate}").sample_rate == rate
+    error = refusal(f"encoding={encoding}&sample_rate=44100")
+    assert error.name == "sample_rate"
+    assert f"'encoding={encoding}' has a 'sample_rate' of " in error.message
 
 
 @pytest.mark.parametrize(
@@ -308,28 +390,25 @@ def test_an_unknown_model_is_refused_in_the_words_of_the_wire(model: str) -> Non
     assert type(error) is NoSuchModel
     assert error.message == (
         "Bad Request: No such model/language/tier combination found."
-        f" 'model={model}' is not to be had here; send model=nova-3."
+        f" 'model={model}' is not to be had here; send model=nova-3 or own-en."
     )
 
 
 def test_models_and_versions_of_our_own_can_be_asked_for() -> None:
-    settings = {"custom_models": ("moonshine-tiny-en",), "versions": ("0.0.59",)}
-    options = parse("model=moonshine-tiny-en&version=0.0.59", **settings)
-    assert (options.model, options.version) == ("moonshine-tiny-en", "0.0.59")
-    assert refusal("model=x", **settings).message.endswith("send model=moonshine-tiny-en or nova-3.")
-    assert refusal("version=2024-01-18.1", **settings).message.endswith("send version=latest or 0.0.59.")
+    options = parse("model=own-en&version=1.0")
+    assert (options.model, options.version) == ("own-en", "1.0")
+    assert refusal("version=2024-01-18.1").message.endswith("send version=latest or 1.0.")
 
 
 def test_the_default_model_is_a_setting() -> None:
-    settings = {"custom_models": ("whisper-small",), "default_model": "whisper-small"}
-    assert parse("", **settings).model == "whisper-small"
-    assert parse("model=nova-2", **settings).model == "nova-2"
+    assert parse("", default_model="own-en").model == "own-en"
+    assert parse("model=nova-2", default_model="own-en").model == "nova-2"
 
 
 def test_a_version_that_is_not_there_is_refused() -> None:
     error = refusal("version=2024-01-18.26916")
     assert (type(error), error.name) == (NoSuchModel, "version")
-    assert error.message.endswith("'version=2024-01-18.26916' is not to be had here; send version=latest.")
+    assert error.message.endswith("'version=2024-01-18.26916' is not to be had here; send version=latest or 1.0.")
 
 
 @pytest.mark.parametrize("model", ["whisper", "whisper-large", "whisper-tiny"])
@@ -356,11 +435,6 @@ def test_another_language_is_refused_in_the_words_of_the_wire(language: str) -> 
     )
 
 
-def test_the_languages_of_the_engine_are_listed() -> None:
-    assert parse("language=de-CH", languages=("en", "fr", "de")).language == "de-CH"
-    assert refusal("language=it", languages=("en", "fr", "de")).message.endswith("send language=en, fr or de.")
-
-
 def test_syntax_is_judged_before_the_model() -> None:
     assert refusal("model=nope&channels=0").name == "channels"
     assert refusal("language=fr&model=nope").name == "model"
@@ -375,7 +449,7 @@ def test_a_value_in_a_sentence_is_fit_for_a_header() -> None:
 
 
 def test_what_utf8_cannot_carry_does_not_get_into_the_options() -> None:
-    options = parse_options([("tag", "a\ud800"), ("extra", "k\udfff:v\ud800")], languages=("en",))
+    options = parse_options([("tag", "a\ud800"), ("extra", "k\udfff:v\ud800")], catalogue=CATALOGUE)
     assert (options.tags, options.extra) == (("a?",), {"k?": "v?"})
 
 
@@ -397,7 +471,7 @@ VALUES = st.sampled_from(
 @given(st.lists(st.tuples(NAMES | st.text(), VALUES | st.text())))
 def test_any_query_gives_options_or_a_sentence_for_a_header(query: list[tuple[str, str]]) -> None:
     try:
-        options = parse_options(query, languages=("en",))
+        options = parse_options(query, catalogue=CATALOGUE)
     except BadParameter as error:
         refused = error
     else:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from caesura.events import (
@@ -13,9 +15,10 @@ from caesura.events import (
     SpeechBegan,
     UtteranceEnded,
 )
-from caesura.protocol.actions import CloseSocket, EndAudio, FeedAudio, Send, Warn
-from caesura.protocol.messages import Error, Metadata, Results, UtteranceEnd
-from caesura.protocol.session import State, Tally, Timers
+from caesura.protocol.actions import Action, CloseSocket, EndAudio, FeedAudio, Reconfigure, Send, Warn
+from caesura.protocol.messages import ConfigureFailure, ConfigureSuccess, Error, Metadata, Results, UtteranceEnd
+from caesura.protocol.options import ListenOptions
+from caesura.protocol.session import Session, State, Tally, Timers
 from caesura.words import Word
 from tests.protocol.play import (
     BINARY_KEEPALIVE,
@@ -317,16 +320,66 @@ def test_results_carry_identity_extra_and_the_format_asked_for() -> None:
     assert results.words[0].punctuated_word == "Hello."
 
 
-def test_results_leave_punctuation_and_fillers_out_by_default() -> None:
+def test_results_leave_punctuation_out_by_default() -> None:
     made = session()
-    words = (Word("Um,", 0.0, 0.25, 0.5), Word("yes.", 0.25, 0.5, 0.75))
-    made.engine_event(Heard(0, 0.0, 1.0, words, final=True), now=1.0)
-    kept = session(filler_words=True)
-    kept.engine_event(Heard(0, 0.0, 1.0, words, final=True), now=1.0)
-    (without,), (with_filler,) = messages(made.actions()), messages(kept.actions())
-    assert isinstance(without, Results)
-    assert isinstance(with_filler, Results)
-    assert (without.transcript, with_filler.transcript) == ("yes", "um yes")
+    made.engine_event(Heard(0, 0.0, 1.0, (Word("Yes.", 0.25, 0.5, 0.75),), final=True), now=1.0)
+    (results,) = messages(made.actions())
+    assert isinstance(results, Results)
+    assert (results.transcript, results.words[0].punctuated_word) == ("yes", None)
+
+
+# ---- Configure ----
+
+
+def configure(made: Session, fields: str) -> list[Action]:
+    made.receive_text('{"type":"Configure",' + fields + "}", now=1.0)
+    return made.actions()
+
+
+def biasing() -> Session:
+    options = ListenOptions(encoding="linear16", sample_rate=16_000)
+    return Session(options, replace(IDENTITY, biases=True), Timers(), now=0.0)
+
+
+def test_a_configure_takes_its_place_between_the_audio_and_is_answered() -> None:
+    made = biasing()
+    made.receive_audio(b"\x01\x02", now=0.5)
+    assert configure(made, '"features":{"numerals":true},"keyterms":["Norland"]') == [
+        FeedAudio(b"\x01\x02"),
+        Reconfigure({"numerals": True}, ("Norland",)),
+        Send(ConfigureSuccess(IDENTITY.request_id, ("Norland",))),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("fields", "code"),
+    [
+        ('"features":{"diarize":true}', "CONFIGURE_FEATURE_NOT_SUPPORTED"),
+        ('"language_hints":["en"]', "CONFIGURE_NOT_SUPPORTED"),
+        ('"keyterms":["' + "x" * 2001 + '"]', "CONFIGURE_KEYTERM_LIMIT_EXCEEDED"),
+    ],
+)
+def test_a_configure_that_cannot_be_honoured_changes_nothing(fields: str, code: str) -> None:
+    (failure,) = messages(configure(biasing(), fields + ',"features":{"numerals":true}' * ("features" not in fields)))
+    assert isinstance(failure, ConfigureFailure)
+    assert (failure.request_id, failure.code) == (IDENTITY.request_id, code)
+    assert failure.description.endswith(".")
+
+
+def test_keyterms_are_refused_where_the_model_takes_none() -> None:
+    (failure,) = configure(session(), '"keyterms":["x"]')
+    assert failure == Send(
+        ConfigureFailure(
+            IDENTITY.request_id, "CONFIGURE_KEYTERMS_NOT_SUPPORTED", "The model general-test takes no keyterms."
+        )
+    )
+    assert configure(session(), '"keyterms":[]')[0] == Reconfigure({}, ())
+
+
+def test_a_configure_restarts_the_idle_window() -> None:
+    made = session()
+    configure(made, '"features":{}')
+    assert made.next_deadline() == 11.0
 
 
 # ---- the first-response timer ----

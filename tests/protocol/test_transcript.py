@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from caesura.events import Heard
-from caesura.protocol.messages import Results, WireWord
-from caesura.protocol.transcript import Format, results, upper_median, written
+from caesura.events import Heard, Hit, Search
+from caesura.protocol.messages import Results, SearchHit, SearchResult, WireWord
+from caesura.protocol.transcript import results, upper_median, written
 from caesura.words import Word, raw
 from tests.protocol.play import MODEL
-
-PUNCTUATED = Format(punctuate=True, filler_words=False)
-PLAIN = Format(punctuate=False, filler_words=False)
-VERBATIM = Format(punctuate=True, filler_words=True)
 
 
 def words(sentence: str) -> tuple[Word, ...]:
@@ -22,12 +18,12 @@ def words(sentence: str) -> tuple[Word, ...]:
     )
 
 
-def sentence(spoken: str, format: Format) -> str:
-    return _results(Heard(0, 0.0, 9.0, words(spoken), final=True), format).transcript
+def sentence(spoken: str, *, punctuate: bool) -> str:
+    return _results(Heard(0, 0.0, 9.0, words(spoken), final=True), punctuate=punctuate).transcript
 
 
-def _results(heard: Heard, format: Format) -> Results:
-    return results(heard, format, channels=2, request_id="id", model=MODEL, extra={"k": "v"})
+def _results(heard: Heard, *, punctuate: bool) -> Results:
+    return results(heard, punctuate=punctuate, channels=2, request_id="id", model=MODEL, extra={"k": "v"})
 
 
 # ---- the raw word ----
@@ -70,6 +66,9 @@ def _results(heard: Heard, format: Format) -> Results:
         ("ÉTÉ.", "été"),
         ("ΛΈΞΗ!", "λέξη"),
         ("日本", "日本"),
+        ("[SSN_1].", "[SSN_1]"),
+        ("([CREDIT_CARD_12])", "[CREDIT_CARD_12]"),
+        ("[sic]", "sic"),
     ],
 )
 def test_a_raw_word_has_no_case_and_no_punctuation_around_it(text: str, word: str) -> None:
@@ -81,62 +80,19 @@ def test_a_raw_word_has_no_case_and_no_punctuation_around_it(text: str, word: st
 
 def test_words_are_punctuated_only_when_asked_for() -> None:
     spoken = (Word("Back", 10.5, 10.75, 0.5), Word("again.", 10.75, 11.25, 0.75))
-    assert written(spoken, PUNCTUATED) == (
+    assert written(spoken, punctuate=True) == (
         WireWord("back", 10.5, 10.75, 0.5, "Back"),
         WireWord("again", 10.75, 11.25, 0.75, "again."),
     )
-    assert written(spoken, PLAIN) == (
+    assert written(spoken, punctuate=False) == (
         WireWord("back", 10.5, 10.75, 0.5, None),
         WireWord("again", 10.75, 11.25, 0.75, None),
     )
 
 
 def test_the_transcript_is_its_words() -> None:
-    assert sentence("It's $5, or 20% — in the U.S.", PUNCTUATED) == "It's $5, or 20% in the U.S."
-    assert sentence("It's $5, or 20% — in the U.S.", PLAIN) == "it's $5 or 20% in the u.s"
-
-
-# ---- fillers ----
-
-
-@pytest.mark.parametrize(
-    ("spoken", "kept"),
-    [
-        ("Um, I think so.", "I think so."),
-        ("Uh, well, yes.", "Well, yes."),
-        ("Um, uh, well, yes.", "Well, yes."),
-        ("I, um, think so.", "I, think so."),
-        ("I think, uhm.", "I think."),
-        ("You think, uh?", "You think?"),
-        ("You think, uh, um?!", "You think?!"),
-        ("I think so. Um.", "I think so."),
-        ("I think um... so it is.", "I think... so it is."),
-        ("I think um… so it is.", "I think… so it is."),
-        ("Yes. Um, no.", "Yes. No."),
-        ("Yes. Uh. no.", "Yes. No."),
-        ("Uh, Élan.", "Élan."),
-        ("um élan.", "élan."),
-        ("Umm, élan.", "Élan."),
-        ("Uh-huh, yes.", "Uh-huh, yes."),
-        ("Umbrella, uhh, yes.", "Umbrella, yes."),
-        ("Um.", ""),
-        ("Um, uh, uhm, umm, uhh...", ""),
-    ],
-)
-def test_fillers_are_left_out_and_hand_on_capital_and_full_stop(spoken: str, kept: str) -> None:
-    assert sentence(spoken, PUNCTUATED) == kept
-    assert sentence(spoken, VERBATIM) == spoken
-
-
-def test_the_other_words_keep_their_times_and_confidences_when_a_filler_goes() -> None:
-    spoken = (Word("Um,", 0.0, 0.25, 0.1), Word("yes,", 0.25, 0.5, 0.8), Word("uh.", 0.5, 0.75, 0.1))
-    assert written(spoken, PUNCTUATED) == (WireWord("yes", 0.25, 0.5, 0.8, "Yes."),)
-
-
-def test_an_utterance_of_fillers_alone_is_empty() -> None:
-    answer = _results(Heard(0, 1.0, 2.0, words("Um, uh."), final=True, endpoint=True), PUNCTUATED)
-    assert (answer.transcript, answer.words, answer.confidence) == ("", (), 0.0)
-    assert (answer.start, answer.duration, answer.speech_final) == (1.0, 1.0, True)
+    assert sentence("It's $5, or 20% — in the U.S.", punctuate=True) == "It's $5, or 20% in the U.S."
+    assert sentence("It's $5, or 20% — in the U.S.", punctuate=False) == "it's $5 or 20% in the u.s"
 
 
 # ---- confidence ----
@@ -161,10 +117,10 @@ def test_confidence_is_the_upper_median(confidences: list[float], median: float)
 
 
 def test_the_confidence_of_results_is_that_of_the_words_that_go_out() -> None:
-    spoken = (Word("Um,", 0.0, 0.1, 0.1), Word("—", 0.1, 0.2, 0.2), Word("a", 0.2, 0.3, 0.7), Word("b", 0.3, 0.4, 0.9))
+    spoken = (Word("—", 0.1, 0.2, 0.2), Word("a", 0.2, 0.3, 0.7), Word("b", 0.3, 0.4, 0.9))
     heard = Heard(0, 0.0, 1.0, (*spoken, Word("c", 0.4, 0.5, 0.8)), final=True)
-    assert _results(heard, PLAIN).confidence == 0.8
-    assert _results(Heard(0, 0.0, 1.0, spoken[:2], final=True), PLAIN).confidence == 0.0
+    assert _results(heard, punctuate=False).confidence == 0.8
+    assert _results(Heard(0, 0.0, 1.0, spoken[:1], final=True), punctuate=False).confidence == 0.0
 
 
 # ---- the message ----
@@ -173,7 +129,7 @@ def test_the_confidence_of_results_is_that_of_the_words_that_go_out() -> None:
 def test_results_tell_the_segment_as_it_was_heard() -> None:
     spoken = (Word("Yes.", 10.25, 10.75, 0.5),)
     heard = Heard(1, 10.0, 12.5, spoken, final=True, endpoint=True, flushed=True)
-    assert _results(heard, PUNCTUATED) == Results(
+    assert _results(heard, punctuate=True) == Results(
         channel=1,
         channels=2,
         start=10.0,
@@ -190,6 +146,14 @@ def test_results_tell_the_segment_as_it_was_heard() -> None:
     )
 
 
+def test_results_tell_who_spoke_and_what_was_searched_for() -> None:
+    spoken = (Word("Yes.", 10.25, 10.75, 0.5, speaker=1),)
+    searches = (Search("yes", (Hit(0.9, 10.25, 10.75, "yes"),)), Search("no", ()))
+    answer = _results(Heard(0, 10.0, 12.5, spoken, final=True, searches=searches), punctuate=False)
+    assert answer.words == (WireWord("yes", 10.25, 10.75, 0.5, None, 1),)
+    assert answer.searches == (SearchResult("yes", (SearchHit(0.9, 10.25, 10.75, "yes"),)), SearchResult("no", ()))
+
+
 def test_an_interim_claims_neither_endpoint_nor_flush() -> None:
-    answer = _results(Heard(0, 0.0, 1.0, (), final=False, endpoint=True, flushed=True), PUNCTUATED)
+    answer = _results(Heard(0, 0.0, 1.0, (), final=False, endpoint=True, flushed=True), punctuate=True)
     assert (answer.is_final, answer.speech_final, answer.from_finalize) == (False, False, False)

@@ -28,7 +28,7 @@ LIVEKIT = (
     "&vad_events=true&sample_rate=16000&channels=1&endpointing=25&filler_words=true&profanity_filter=false"
     "&numerals=false&mip_opt_out=false&language=en-US"
 )
-KEYED = Settings(engine="scripted", workers=1, keys=("right-key",))
+KEYED = Settings(engines=("scripted",), workers=1, keys=("right-key",))
 
 
 def served(test: Callable[[Serving], Coroutine[Any, Any, None]], settings: Settings | None = None) -> None:
@@ -172,7 +172,7 @@ def test_more_sessions_than_allowed_are_refused() -> None:
         async with connect(server.url):
             pass
 
-    served(main, Settings(engine="scripted", workers=1, max_sessions=1))
+    served(main, Settings(engines=("scripted",), workers=1, max_sessions=1))
 
 
 def test_the_other_routes() -> None:
@@ -223,7 +223,7 @@ def test_not_ready_is_said() -> None:
     """While no engine worker is up, live connections get 503 and readyz says so."""
 
     async def main(server: Serving) -> None:
-        await server.service.pool.stop()
+        await server.service.engines[0].pool.stop()
         async with httpx.AsyncClient(base_url=server.http) as client:
             assert (await client.get("/readyz")).status_code == 503
             assert (await client.get("/healthz")).status_code == 200

@@ -225,7 +225,7 @@ def test_a_long_file_at_full_speed_comes_out_right(size: int) -> None:
             async def watch() -> None:
                 nonlocal peak
                 while True:
-                    peak = max(peak, server.service.pool.waiting_s)
+                    peak = max(peak, server.service.engines[0].pool.waiting_s)
                     await asyncio.sleep(0.01)
 
             watching = asyncio.create_task(watch())
@@ -382,7 +382,7 @@ def test_a_worker_killed_in_mid_utterance_loses_no_word(engine: str) -> None:
 
             async def kill() -> None:
                 for _ in range(2):
-                    for pid in server.service.pool.pids:
+                    for pid in server.service.engines[0].pool.pids:
                         os.kill(pid, signal.SIGKILL)
                     await asyncio.sleep(0.1)
 
@@ -391,7 +391,7 @@ def test_a_worker_killed_in_mid_utterance_loses_no_word(engine: str) -> None:
             killing.cancel()
             assert words == expected
             assert line.closed_with == (1000, "")
-        assert server.service.pool.restarts >= 1
+        assert server.service.engines[0].pool.restarts >= 1
 
     served(main, engine=engine)
 
@@ -447,7 +447,7 @@ def test_a_server_that_is_stopped_tells_its_clients_what_it_heard() -> None:
     """The last words, Metadata, and the service restart code; nothing hangs."""
 
     async def main() -> None:
-        async with serving(Settings(engine="scripted", workers=1)) as server:
+        async with serving(Settings(engines=("scripted",), workers=1)) as server:
             line = await open_line(server.url, **LINEAR).__aenter__()
             await line.socket.send(speech()[:64_000])
             while not server.service.live:

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 def test_an_open_address_without_keys_is_refused_at_start() -> None:
     """The sentence says what to do."""
     with pytest.raises(UsageError, match=r"0\.0\.0\.0.*--key.*--no-auth"):
-        serve(Settings(host="0.0.0.0", engine="scripted"))
+        serve(Settings(host="0.0.0.0", engines=("scripted",)))
 
 
 def test_a_port_that_is_taken_is_named() -> None:
@@ -28,19 +28,19 @@ def test_a_port_that_is_taken_is_named() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(UsageError, match=rf"port {port}.*--port"):
-            serve(Settings(port=port, engine="scripted"))
+            serve(Settings(port=port, engines=("scripted",)))
 
 
 def test_an_unknown_engine_is_named() -> None:
     """Before anything is started."""
     with pytest.raises(UsageError, match="no engine is called 'nonesuch'"):
-        serve(Settings(port=0, engine="nonesuch"))
+        serve(Settings(port=0, engines=("nonesuch",)))
 
 
 def test_an_engine_that_does_not_load_ends_the_server_with_its_own_sentence() -> None:
     """Not a server that refuses everybody for ever."""
     with pytest.raises(EngineError, match="the model file is missing; install it"):
-        serve(Settings(port=0, engine="tests.server.failing_engine:SPEC", workers=1))
+        serve(Settings(port=0, engines=("tests.server.failing_engine:SPEC",), workers=1))
 
 
 def test_an_idle_timeout_below_the_keepalive_of_clients_is_warned_about(caplog: pytest.LogCaptureFixture) -> None:
@@ -48,7 +48,7 @@ def test_an_idle_timeout_below_the_keepalive_of_clients_is_warned_about(caplog: 
     for idle_timeout_s, warned in ((5.0, True), (10.0, False)):
         caplog.clear()
         with pytest.raises(UsageError):
-            serve(Settings(port=0, engine="nonesuch", idle_timeout_s=idle_timeout_s))
+            serve(Settings(port=0, engines=("nonesuch",), idle_timeout_s=idle_timeout_s))
         assert ("KeepAlive every 5 s" in caplog.text) is warned
 
 
@@ -69,7 +69,7 @@ def test_a_server_says_where_it_is_and_stops_on_a_signal() -> None:
     # uvicorn raises the signal again when it is done, for whoever started it.
     before = signal.signal(signal.SIGTERM, lambda *_: None)
     try:
-        serve(Settings(port=0, engine="scripted", workers=1), on_ready=ready)
+        serve(Settings(port=0, engines=("scripted",), workers=1), on_ready=ready)
     finally:
         signal.signal(signal.SIGTERM, before)
     assert said[0].startswith("ws://127.0.0.1:")

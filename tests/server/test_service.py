@@ -21,11 +21,11 @@ def test_a_service_is_ready_between_start_and_stop() -> None:
     """Constructing one starts nothing."""
 
     async def main() -> None:
-        service = Service(Settings(engine="scripted", workers=1))
+        service = Service(Settings(engines=("scripted",), workers=1))
         assert not service.ready
         await service.start()
         assert service.ready
-        assert len(service.pool.pids) == 1
+        assert len(service.engines[0].pool.pids) == 1
         await service.stop()
         assert not service.ready
 

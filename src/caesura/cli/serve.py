@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from caesura.cli.engines import engine_names, model_names
 from caesura.cli.failing import errors_as_sentences, server_extra
 from caesura.cli.keys import split_keys
 from caesura.cli.numbers import seconds, seconds_above_zero, whole
@@ -26,10 +27,14 @@ class LogLevel(StrEnum):
     ERROR = "error"
 
 
-Engine = Annotated[
-    str,
+Engines = Annotated[
+    list[str],
     typer.Option(
-        envvar="CAESURA_ENGINE", metavar="NAME", help="moonshine hears English; scripted plays a script, without cost."
+        "--engine",
+        envvar="CAESURA_ENGINE",
+        metavar="NAME",
+        help="moonshine hears English; whisper:SIZE many languages; scripted plays a script, without cost. May be "
+        "given again: the first is the default.",
     ),
 ]
 
@@ -44,7 +49,20 @@ def serve(
     port: Annotated[
         int, typer.Option(envvar="CAESURA_PORT", metavar="PORT", parser=whole(0, 65535), help="0 takes a free one.")
     ] = DEFAULTS.port,
-    engine: Engine = DEFAULTS.engine,
+    engine: Engines = list(DEFAULTS.engines),  # noqa: B006  # typer wants a list and copies it
+    model: Annotated[
+        str | None,
+        typer.Option(envvar="CAESURA_MODEL", metavar="SIZE", help="The model of --engine whisper, for example small."),
+    ] = None,
+    model_name: Annotated[
+        list[str] | None,
+        typer.Option(
+            envvar="CAESURA_MODEL_NAMES",
+            metavar="NAME=MODEL",
+            show_default=False,
+            help="What a name of the hosted service means, for example nova-2=whisper-small; may be given again.",
+        ),
+    ] = None,
     key: Annotated[
         list[str] | None,
         typer.Option(
@@ -126,10 +144,13 @@ def serve(
     ] = DEFAULTS.max_sessions,
 ) -> None:
     """Run the server: speech goes in over /v1/listen, words come out, KeepAlive holds the pause."""
+    with errors_as_sentences():
+        engines, names = engine_names(engine, model), model_names(model_name or ())
     settings = Settings(
         host=host,
         port=port,
-        engine=engine,
+        engines=engines,
+        model_names=names,
         keys=split_keys(key or ()),
         no_auth=no_auth,
         idle_timeout_s=idle_timeout,

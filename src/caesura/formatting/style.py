@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,3 +27,8 @@ class Style:
     search: tuple[str, ...] = ()
     no_delay: bool = False
     """Finals do not wait for the end of a number."""
+
+    def changed(self, features: Mapping[str, bool]) -> Style:
+        """The same, but for the fields that `features` turns on or off."""
+        fields: dict[str, Any] = dict(features)
+        return replace(self, **fields)

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
-from caesura.engines.base import SAMPLE_RATE, Hypothesis, Samples, SegmentJob
+from caesura.engines.base import SAMPLE_RATE, Hypothesis, Samples, SegmentJob, Term
 from caesura.events import Heard, SpeechBegan, UtteranceEnded
 from caesura.pipeline.cut import cut_between_words
 from caesura.pipeline.memory import Memory
@@ -64,6 +64,10 @@ class Hearing:
     utterance_gap_s: float | None
     """Audio without words that ends an utterance; None: not told."""
     max_segment_s: float
+    language: str | None = None
+    """A primary subtag of the engine's; None: it is to find out by itself."""
+    terms: tuple[Term, ...] = ()
+    """Words to prefer, until others are."""
 
 
 class _Kind(enum.Enum):
@@ -107,6 +111,8 @@ class Channel:
         self._interval = _samples(hearing.interim_interval_s) if hearing.interim_interval_s is not None else None
         self._gap = _samples(hearing.utterance_gap_s) if hearing.utterance_gap_s is not None else None
         self._longest = _samples(hearing.max_segment_s)
+        self._language = hearing.language
+        self._terms = hearing.terms
         self._memory = Memory()
         self._endpointer = Endpointer()
         self._closings: deque[_Closing] = deque()
@@ -145,6 +151,10 @@ class Channel:
         self._close(self._memory.end, endpoint=True, flushed=True)
         self._go_on()
 
+    def prefer(self, terms: tuple[Term, ...]) -> None:
+        """From now on prefer these words, and no longer the former ones; jobs that are out keep theirs."""
+        self._terms = terms
+
     def end(self) -> None:
         """The audio is over: make the rest final."""
         if self._memory.end > self._open:
@@ -155,6 +165,11 @@ class Channel:
     def drained(self) -> bool:
         """Whether everything that was closed has been told."""
         return not self._closings
+
+    @property
+    def vouched_s(self) -> float:
+        """Up to where, in seconds of the stream, no word came but those that were told."""
+        return self._vouched / SAMPLE_RATE
 
     @property
     def pending_s(self) -> float:
@@ -270,6 +285,8 @@ class Channel:
             final=wanted.kind is not _Kind.INTERIM,
             draft=draft,
             breaks_off=wanted.kind is not _Kind.INTERIM and wanted.last == wanted.upto,
+            language=self._language,
+            terms=self._terms,
         )
         self._transcriber.submit(job, lambda hypothesis: self._answered(wanted, hypothesis))
 

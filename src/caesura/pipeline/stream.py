@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Hashable
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol, assert_never
 
@@ -19,12 +19,14 @@ from numpy.typing import NDArray
 
 from caesura.audio.format import AudioFormat, Encoding
 from caesura.audio.stream import AudioStream
-from caesura.engines.base import Hypothesis, Samples, SegmentJob
+from caesura.engines.base import Hypothesis, Samples, SegmentJob, Term
 from caesura.errors import BadAudio
 from caesura.events import AudioFound, AudioRefused, Drained, EngineFailed, StreamEvent
+from caesura.formatting.style import Style
 from caesura.pipeline.channel import Channel, Hearing
 from caesura.pipeline.ears import Ears
 from caesura.pipeline.pool import Answer, Lost
+from caesura.pipeline.scribe import Scribe
 from caesura.speech.vad import SileroModel, SileroVad
 
 _log = logging.getLogger("caesura.pipeline")
@@ -64,11 +66,17 @@ class _Flush:
     channel: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Change:
+    features: dict[str, bool]
+    terms: tuple[Term, ...] | None
+
+
 class _End:
     pass
 
 
-_Item = bytes | _Flush | _End
+_Item = bytes | _Flush | _Change | _End
 _Heard = list[tuple[Samples, NDArray[np.float32]]]
 
 
@@ -84,6 +92,7 @@ class Stream:
         *,
         split: bool,
         hearing: Hearing,
+        style: Style,
         vad: SileroModel,
         ears: Ears,
         pool: Pool,
@@ -93,6 +102,7 @@ class Stream:
         self._declared = audio.channels if split and audio.encoding is not None else 1
         self._slice = _slice(audio.encoding)
         self._hearing = hearing
+        self._style = style
         self._most_pending_s = hearing.max_segment_s + ROOM_S
         self._vad = vad
         self._ears = ears
@@ -107,6 +117,7 @@ class Stream:
         self._refusal: str | None = None
         self._vads: list[SileroVad] = []
         self._channels: list[Channel] = []
+        self._scribes: list[Scribe] = []
         self._room: asyncio.Event | None = None
 
     # ---- what came ----
@@ -133,6 +144,11 @@ class Stream:
     def flush(self, channel: int | None) -> None:
         """Make everything before this final, on one channel or all."""
         self._items.append(_Flush(channel))
+        self._pump()
+
+    def change(self, features: Mapping[str, bool], terms: tuple[Term, ...] | None) -> None:
+        """Write the audio after this with these fields of the style; `terms` None leaves what is preferred."""
+        self._items.append(_Change(dict(features), terms))
         self._pump()
 
     def end(self) -> None:
@@ -200,6 +216,9 @@ class Stream:
                 case _Flush(channel):
                     self._items.popleft()
                     self._flush(channel)
+                case _Change(features, terms):
+                    self._items.popleft()
+                    self._change(features, terms)
                 case _End():
                     self._items.clear()
                     self._finish()
@@ -224,6 +243,15 @@ class Stream:
         for index, channel in enumerate(self._channels):
             if wanted is None or wanted == index:
                 channel.flush()
+
+    def _change(self, features: dict[str, bool], terms: tuple[Term, ...] | None) -> None:
+        # Channels that are still to come begin with it.
+        self._style = self._style.changed(features)
+        if terms is not None:
+            self._hearing = replace(self._hearing, terms=terms)
+        for channel, scribe in zip(self._channels, self._scribes, strict=True):
+            scribe.change(self._audio.seconds, features)
+            channel.prefer(self._hearing.terms)
 
     def _finish(self) -> None:
         self._busy = True
@@ -281,6 +309,7 @@ class Stream:
             self._open(len(heard))
         for channel, (samples, voice) in zip(self._channels, heard, strict=False):
             channel.hear(samples, voice)
+        self._advance()
         if refusal is not None or last:
             self._refusal = refusal
             self._ending = True
@@ -293,7 +322,13 @@ class Stream:
     def _open(self, count: int) -> None:
         self._say(AudioFound(count))
         for index in range(len(self._channels), count):
-            self._channels.append(Channel(index, self._hearing, _Desk(self, index), self._say))
+            scribe = Scribe(self._style, self._hearing.language or "", self._say)
+            self._scribes.append(scribe)
+            self._channels.append(Channel(index, self._hearing, _Desk(self, index), scribe.hear))
+
+    def _advance(self) -> None:
+        for channel, scribe in zip(self._channels, self._scribes, strict=True):
+            scribe.advance(channel.vouched_s)
 
     def _say(self, event: StreamEvent) -> None:
         # Whoever is told may close the stream at once, in the middle of what else there is to tell.
@@ -310,6 +345,7 @@ class Stream:
 
     def _go_on(self, answer: Callable[[Hypothesis], None], result: Hypothesis) -> None:
         answer(result)
+        self._advance()
         self._drain()
         self._pump()
         self._wake()
@@ -329,6 +365,8 @@ class Stream:
     def _drain(self) -> None:
         if not self._ending or self._over or not all(channel.drained for channel in self._channels):
             return
+        for scribe in self._scribes:
+            scribe.end()
         self.close()
         if self._refusal is not None:
             self._tell(AudioRefused(self._refusal, self.seconds))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from caesura.protocol.messages import ServerMessage
@@ -19,6 +20,15 @@ class FlushAudio:
     """Have everything fed so far made final; `channel` None means all channels."""
 
     channel: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reconfigure:
+    """From the end of everything fed so far on, write and listen in another way; what is not named stays."""
+
+    features: Mapping[str, bool]
+    """Of `FEATURES`."""
+    keyterms: tuple[str, ...] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,4 +58,4 @@ class Warn:
     text: str
 
 
-Action = FeedAudio | FlushAudio | EndAudio | Send | CloseSocket | Warn
+Action = FeedAudio | FlushAudio | Reconfigure | EndAudio | Send | CloseSocket | Warn

@@ -15,13 +15,13 @@ from caesura.errors import BadAnswer
 from caesura.protocol.messages import (
     ClientMessage,
     CloseStream,
+    Configure,
     Error,
     Finalize,
     KeepAlive,
     Metadata,
     ModelInfo,
     Results,
-    ServerMessage,
     SpeechStarted,
     UtteranceEnd,
     WireWord,
@@ -42,7 +42,7 @@ class Unrecognised:
     type: str
 
 
-Answer = ServerMessage | Unrecognised
+Answer = Results | Metadata | SpeechStarted | UtteranceEnd | Error | Unrecognised
 
 
 def write_client_message(message: ClientMessage) -> str:
@@ -56,6 +56,13 @@ def write_client_message(message: ClientMessage) -> str:
             return '{"type":"Finalize"}'
         case Finalize(channel=channel):
             return f'{{"type":"Finalize","channel":{channel}}}'
+        case Configure(features, keyterms):
+            fields: dict[str, Any] = {"type": "Configure"}
+            if features:
+                fields["features"] = dict(features)
+            if keyterms is not None:
+                fields["keyterms"] = keyterms
+            return json.dumps(fields, ensure_ascii=False, separators=(",", ":"))
         case _:
             assert_never(message)
 

@@ -12,18 +12,22 @@ from caesura.errors import BadMessage
 from caesura.protocol.messages import (
     ClientMessage,
     CloseStream,
+    Configure,
+    ConfigureFailure,
+    ConfigureSuccess,
     Error,
     Finalize,
     KeepAlive,
     Metadata,
     ModelInfo,
     Results,
+    SearchResult,
     ServerMessage,
     SpeechStarted,
     UtteranceEnd,
     WireWord,
 )
-from caesura.protocol.reader import PREFIX, TextReader, unexpected
+from caesura.protocol.reader import PREFIX, TextReader, quotable, unexpected
 
 LONGEST_TEXT = 16_384
 """Characters of the longest text that is read; real control messages have a few dozen."""
@@ -32,6 +36,7 @@ ECHO_BYTES = 4096
 """How much of a bad text its answer gives back."""
 
 _VARIANTS = ("CloseStream", "Configure", "Sync", "KeepAlive", "Finalize")
+_CONFIGURE = ("features", "processors", "keyterms", "language_hints")
 _CHANNEL = re.compile(r"[0-9]{1,9}")
 
 _encode = json.JSONEncoder(ensure_ascii=False, check_circular=False, allow_nan=False, separators=(",", ":")).encode
@@ -52,8 +57,8 @@ def read_client_message(text: str) -> ClientMessage:
             " audio must be sent in binary messages"
         )
     reader = TextReader(text)
-    variant, channels = _read_fields(reader)
-    message = _client_message(variant, channels)
+    variant, fields = _read_fields(reader)
+    message = _client_message(variant, fields)
     reader.finish()
     return message
 
@@ -64,38 +69,36 @@ def schema_error(text: str, error: BadMessage) -> Error:
     return Error(error.variant, str(error), echo)
 
 
-def _read_fields(reader: TextReader) -> tuple[str, list[str]]:
-    # The variant, and every `channel` as it was written.
+_Fields = list[tuple[str, str]]
+"""Names and values, as they were written."""
+
+
+def _read_fields(reader: TextReader) -> tuple[str, _Fields]:
+    # The variant, and every other field as it was written.
     variant: str | None = None
-    channels: list[str] = []
+    fields: _Fields = []
     for key in reader.tagged_object():
-        if key == "channel":
-            channels.append(reader.value())
-        elif key != "type":
-            reader.value()
+        if key != "type":
+            fields.append((key, reader.value()))
         elif variant is None:
             variant = reader.variant(_VARIANTS)
         else:
             raise reader.fault("duplicate field `type`", reader.key_end)
     if variant is None:
         raise reader.fault("missing field `type`", reader.at)
-    return variant, channels
+    return variant, fields
 
 
-def _client_message(variant: str, channels: list[str]) -> ClientMessage:
+def _client_message(variant: str, fields: _Fields) -> ClientMessage:
     match variant:
         case "KeepAlive":
             return KeepAlive()
         case "Finalize":
-            return Finalize(_channel(channels))
+            return Finalize(_channel([raw for name, raw in fields if name == "channel"]))
         case "CloseStream":
             return CloseStream()
         case "Configure":
-            raise BadMessage(
-                "Configure is not supported by this server yet; the settings stay as they are."
-                " Open a new connection to change them.",
-                variant="InvalidConfigureMessage",
-            )
+            return _configure(fields)
         case _:
             raise BadMessage(f"{PREFIX}`{variant}` is not supported by this server")
 
@@ -110,6 +113,46 @@ def _channel(written: list[str]) -> int | None:
         return int(raw)
     fault = "value" if raw.lstrip("-").isdecimal() else "type"
     raise BadMessage(f"{PREFIX}invalid {fault}: {unexpected(raw)}, expected `channel` to be an integer, 0 or more")
+
+
+def _configure(fields: _Fields) -> Configure:
+    given: dict[str, str] = {}
+    for name, raw in fields:
+        if name not in _CONFIGURE:
+            known = ", ".join(f"`{field}`" for field in _CONFIGURE)
+            raise BadMessage(f"{PREFIX}unknown field `{quotable(name)}`, expected one of {known}")
+        if name in given:
+            raise BadMessage(f"{PREFIX}duplicate field `{name}`")
+        given[name] = raw
+    asked = [name for name in ("processors", "language_hints") if given.get(name, "null") not in ("null", "[]", "{}")]
+    return Configure(
+        features=_features(given.get("features", "null")),
+        keyterms=_keyterms(given.get("keyterms", "null")),
+        unsupported=asked[0] if asked else None,
+    )
+
+
+def _features(raw: str) -> dict[str, bool]:
+    features = {} if raw == "null" else json.loads(raw)
+    if not isinstance(features, dict):
+        raise BadMessage(f"{PREFIX}invalid type: {unexpected(raw)}, expected `features` to be a map")
+    for name, value in features.items():
+        if not isinstance(value, bool):
+            written = unexpected(json.dumps(value))
+            raise BadMessage(f"{PREFIX}invalid type: {written}, expected feature `{quotable(name)}` to be a boolean")
+    return features
+
+
+def _keyterms(raw: str) -> tuple[str, ...] | None:
+    if raw == "null":
+        return None
+    terms = json.loads(raw)
+    if not isinstance(terms, list):
+        raise BadMessage(f"{PREFIX}invalid type: {unexpected(raw)}, expected `keyterms` to be a sequence")
+    for term in terms:
+        if not isinstance(term, str):
+            raise BadMessage(f"{PREFIX}invalid type: {unexpected(json.dumps(term))}, expected a string in `keyterms`")
+    return tuple(filter(None, (" ".join(term.split()) for term in terms)))
 
 
 # ---- from the server ----
@@ -138,6 +181,12 @@ def write_server_message(message: ServerMessage) -> str:
             return _encode({"type": "UtteranceEnd", "channel": (channel, channels), "last_word_end": end})
         case Error(variant, description, echo):
             return _encode({"type": "Error", "variant": variant, "description": description, "message": echo})
+        case ConfigureSuccess(request_id, keyterms):
+            success: dict[str, Any] = {"type": "ConfigureSuccess", "request_id": request_id}
+            return _encode(success if keyterms is None else success | {"keyterms": keyterms})
+        case ConfigureFailure(request_id, code, description):
+            failure = {"type": "ConfigureFailure", "request_id": request_id, "code": code, "description": description}
+            return _encode(failure)
         case _:
             assert_never(message)
 
@@ -152,6 +201,17 @@ def _results(results: Results) -> dict[str, Any]:
     }
     if results.extra:
         metadata["extra"] = dict(results.extra)
+    channel: dict[str, Any] = {
+        "alternatives": (
+            {
+                "transcript": results.transcript,
+                "confidence": _rounded(results.confidence),
+                "words": [_word(word) for word in results.words],
+            },
+        )
+    }
+    if results.searches:
+        channel["search"] = [_search(search) for search in results.searches]
     return {
         "type": "Results",
         "channel_index": (results.channel, results.channels),
@@ -159,15 +219,7 @@ def _results(results: Results) -> dict[str, Any]:
         "start": start,
         "is_final": results.is_final,
         "speech_final": results.speech_final,
-        "channel": {
-            "alternatives": (
-                {
-                    "transcript": results.transcript,
-                    "confidence": _rounded(results.confidence),
-                    "words": [_word(word) for word in results.words],
-                },
-            )
-        },
+        "channel": channel,
         "metadata": metadata,
         "from_finalize": results.from_finalize,
     }
@@ -185,6 +237,19 @@ def _word(word: WireWord) -> dict[str, str | float]:
     if word.speaker is not None:
         fields["speaker"] = word.speaker
     return fields
+
+
+def _search(search: SearchResult) -> dict[str, Any]:
+    hits = [
+        {
+            "confidence": _rounded(hit.confidence),
+            "start": _rounded(hit.start),
+            "end": _rounded(hit.end),
+            "snippet": hit.snippet,
+        }
+        for hit in search.hits
+    ]
+    return {"query": search.query, "hits": hits}
 
 
 def _metadata(metadata: Metadata) -> dict[str, Any]:

@@ -25,7 +25,18 @@ class CloseStream:
     """Finish, then close."""
 
 
-ClientMessage = KeepAlive | Finalize | CloseStream
+@dataclass(frozen=True, slots=True)
+class Configure:
+    """Settings change from here on in the audio; what is not named stays."""
+
+    features: Mapping[str, bool] = field(default_factory=dict)
+    keyterms: tuple[str, ...] | None = None
+    """In place of all former ones; None leaves them."""
+    unsupported: str | None = None
+    """A field of the wire that was given and cannot be honoured."""
+
+
+ClientMessage = KeepAlive | Finalize | CloseStream | Configure
 
 # ---- from the server ----
 
@@ -53,6 +64,24 @@ class WireWord:
 
 
 @dataclass(frozen=True, slots=True)
+class SearchHit:
+    """A place where something searched for may have been said."""
+
+    confidence: float
+    start: float
+    end: float
+    snippet: str
+
+
+@dataclass(frozen=True, slots=True)
+class SearchResult:
+    """One thing searched for, and where it may have been said."""
+
+    query: str
+    hits: tuple[SearchHit, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Results:
     """What was said in `start`..`start + duration` (seconds of stream audio) on one channel."""
 
@@ -69,6 +98,7 @@ class Results:
     request_id: str
     model: ModelInfo
     extra: Mapping[str, str] = field(default_factory=dict)
+    searches: tuple[SearchResult, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,17 +143,39 @@ class Error:
     message: str
 
 
-ServerMessage = Results | Metadata | SpeechStarted | UtteranceEnd | Error
+@dataclass(frozen=True, slots=True)
+class ConfigureSuccess:
+    """A Configure is in force; `keyterms` are those that it put in place, None when it named none."""
+
+    request_id: str
+    keyterms: tuple[str, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigureFailure:
+    """A Configure changed nothing, for this reason."""
+
+    request_id: str
+    code: str
+    description: str
+
+
+ServerMessage = Results | Metadata | SpeechStarted | UtteranceEnd | Error | ConfigureSuccess | ConfigureFailure
 
 __all__ = [
     "ClientMessage",
     "CloseStream",
+    "Configure",
+    "ConfigureFailure",
+    "ConfigureSuccess",
     "Error",
     "Finalize",
     "KeepAlive",
     "Metadata",
     "ModelInfo",
     "Results",
+    "SearchHit",
+    "SearchResult",
     "ServerMessage",
     "SpeechStarted",
     "UtteranceEnd",

@@ -7,25 +7,24 @@ what the client gets. Names without a row are ignored.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from caesura.errors import BadParameter, NoSuchModel, NotForLive
+from caesura.errors import BadParameter
+from caesura.protocol.catalogue import Catalogue
 from caesura.protocol.parameters import (
     DEFAULT_ENDPOINTING_MS,
     ENCODINGS,
     HONOURED,
+    IGNORED,
     NOT_HONOURED,
-    RECORDING_MODELS,
     RECORDINGS,
-    WIRE_MODELS,
 )
 from caesura.protocol.sentences import listed, shown
 from caesura.protocol.values import keyterm_tokens
 
-__all__ = ["DEFAULT_ENDPOINTING_MS", "DEFAULT_MODEL", "ENCODINGS", "ListenOptions", "parse_options"]
+__all__ = ["DEFAULT_ENDPOINTING_MS", "DEFAULT_MODEL", "ENCODINGS", "ListenOptions", "check_keyterms", "parse_options"]
 
 DEFAULT_MODEL = "nova-3"
 MOST_KEYTERM_TOKENS = 500
@@ -91,21 +90,17 @@ class ListenOptions:
 def parse_options(
     query: Sequence[tuple[str, str]],
     *,
-    languages: Sequence[str],
+    catalogue: Catalogue,
     default_model: str = DEFAULT_MODEL,
-    custom_models: Collection[str] = (),
-    versions: Collection[str] = (),
     recording: bool = False,
 ) -> ListenOptions:
-    """What the decoded pairs of a query string ask for.
+    """What the decoded pairs of a query string ask for; `catalogue.choose` then has an engine for it.
 
     Args:
         query: Names and values in their order. A parameter that takes one value may be repeated with the
             same value; two different ones are refused rather than one of them quietly dropped.
-        languages: Primary subtags that the engine understands; each stands for all its regions.
+        catalogue: What can be asked for.
         default_model: What a query without `model` asks for.
-        custom_models: Names of models beside the hosted service's own and `default`.
-        versions: Model versions that can be asked for beside `latest`.
         recording: A whole recording is to be heard, no live stream.
 
     Raises:
@@ -121,14 +116,31 @@ def parse_options(
             _read(name, value, values, seen)
         elif name in NOT_HONOURED:
             _refuse_unless_harmless(name, value)
+        elif name in IGNORED:
+            if not IGNORED[name].known.fullmatch(value):
+                raise _invalid(name, value, IGNORED[name].right)
         elif name in RECORDINGS:
             _refuse_unless_harmless_live(name, value)
     options = ListenOptions(**_settled(values))
-    _check_numbers(options)
+    check_keyterms(options.keyterms)
     _check_encoding(options)
-    _check_model(options, custom_models, versions, recording=recording)
-    _check_language(options.language, languages)
+    offer = catalogue.choose(options.model, options.version, options.language, recording=recording)
+    asked = {
+        "keyterm": options.keyterms,
+        "keywords": options.keywords,
+        "diarize": options.diarize,
+        "detect_language": options.detect_language,
+    }
+    for name in (name for name, wanted in asked.items() if wanted):
+        catalogue.check(name, offer)
     return options
+
+
+def check_keyterms(keyterms: Sequence[str]) -> None:
+    """Raises BadParameter when there are too many of them, in the words of the wire."""
+    if sum(keyterm_tokens(term) for term in keyterms) > MOST_KEYTERM_TOKENS:
+        message = f"Keyterm limit exceeded. The maximum number of tokens across all keyterms is {MOST_KEYTERM_TOKENS}."
+        raise BadParameter("keyterm", keyterms[-1], message)
 
 
 def _read(name: str, value: str, values: dict[str, Any], seen: dict[str, str]) -> None:
@@ -152,7 +164,7 @@ def _read(name: str, value: str, values: dict[str, Any], seen: dict[str, str]) -
 
 
 def _settled(values: dict[str, Any]) -> dict[str, Any]:
-    """The fields of the options: tuples without what asks for nothing, and what one parameter asks for beside itself."""
+    """The fields of the options: tuples without what asks for nothing, and what a parameter implies."""
     for name in ("tags", "replace", "search", "keyterms", "keywords"):
         if name in values:
             values[name] = tuple(item for item in values[name] if item)
@@ -189,13 +201,6 @@ def _refuse_unless_harmless_live(name: str, value: str) -> None:
         raise BadParameter(name, value, message)
 
 
-def _check_numbers(options: ListenOptions) -> None:
-    tokens = sum(keyterm_tokens(term) for term in options.keyterms)
-    if tokens > MOST_KEYTERM_TOKENS:
-        message = f"Keyterm limit exceeded. The maximum number of tokens across all keyterms is {MOST_KEYTERM_TOKENS}."
-        raise BadParameter("keyterm", options.keyterms[-1], message)
-
-
 def _check_encoding(options: ListenOptions) -> None:
     encoding = options.encoding or ""
     if encoding in _HEADERLESS and options.sample_rate is None:
@@ -213,38 +218,10 @@ def _check_encoding(options: ListenOptions) -> None:
         raise BadParameter("channels", str(options.channels), message)
 
 
-def _check_model(
-    options: ListenOptions, custom_models: Collection[str], versions: Collection[str], *, recording: bool
-) -> None:
-    model, version = options.model, options.version
-    if model not in WIRE_MODELS and model not in custom_models:
-        if model not in RECORDING_MODELS:
-            raise _no_such("model", model, f"send model={listed(sorted({'nova-3', *custom_models}))}")
-        if not recording:
-            message = f"'model={model}' hears recordings only, no live streams; send model=nova-3 or another."
-            raise NotForLive("model", model, message)
-    if version != "latest" and version not in versions:
-        raise _no_such("version", version, f"send version={listed(['latest', *versions])}")
-
-
-def _check_language(language: str, languages: Sequence[str]) -> None:
-    tag = _LANGUAGE_TAG.fullmatch(language)
-    if language in languages or (tag is not None and tag["primary"].lower() in languages):
-        return
-    raise _no_such("language", language, f"send language={listed(languages)}")
-
-
-def _no_such(name: str, value: str, instead: str) -> NoSuchModel:
-    found = f"'{name}={shown(value)}'"
-    message = f"Bad Request: No such model/language/tier combination found. {found} is not to be had here; {instead}."
-    return NoSuchModel(name, value, message)
-
-
 def _invalid(name: str, value: str, right: str) -> BadParameter:
     return BadParameter(name, value, f"Invalid '{name}' value of '{shown(value)}'.", f"'{name}' takes {right}.")
 
 
-_LANGUAGE_TAG = re.compile(r"(?P<primary>[a-z]{2,3})(-[a-z]{4})?(-([a-z]{2}|[0-9]{3}))?", re.IGNORECASE | re.ASCII)
 _HEADERLESS = frozenset({"linear16", "linear32", "mulaw", "alaw", "opus"})
 _RATES = {"amr-nb": (8000,), "amr-wb": (16_000,), "g729": (8000,), "speex": (8000, 16_000, 32_000)}
 _MOST_CHANNELS = {"opus": 2, "amr-nb": 1, "amr-wb": 1, "g729": 1, "speex": 2}

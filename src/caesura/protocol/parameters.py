@@ -1,7 +1,8 @@
 """Every documented query parameter, as a row of a table: how it is read and what comes of it, or why it is refused.
 
 `HONOURED` holds what live streams and recordings both understand, `RECORDINGS` what only recordings do,
-`NOT_HONOURED` what is refused where it asks for something. The table in the documentation is made of these rows.
+`NOT_HONOURED` what is refused where it asks for something, `IGNORED` what changes nothing. The table in the
+documentation is made of these rows.
 """
 
 from __future__ import annotations
@@ -20,11 +21,13 @@ __all__ = [
     "DEFAULT_ENDPOINTING_MS",
     "ENCODINGS",
     "HONOURED",
+    "IGNORED",
     "NOT_HONOURED",
     "RECORDINGS",
     "RECORDING_MODELS",
     "WIRE_MODELS",
     "Honoured",
+    "Ignored",
     "NotHonoured",
 ]
 
@@ -58,6 +61,15 @@ class NotHonoured:
     right: str
     why: str
     instead: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """A parameter of old whose values change nothing here; what is no value is refused all the same."""
+
+    known: re.Pattern[str]
+    right: str
+    because: str
 
 
 def _flag(target: str, does: str) -> Honoured:
@@ -209,11 +221,17 @@ NOT_HONOURED: Final[Mapping[str, NotHonoured]] = MappingProxyType(
         "sentiment": _switch(),
         "summarize": _switch(known="true|false|v1|v2", right="true, false, v1 or v2"),
         "topics": _switch(),
-        # Old ones. One alternative is what there is; the rest only said how something else was done.
         "alternatives": _only("1", "[0-9]{1,9}", "a whole number"),
-        "debug": _only("true|false", "true|false", "true or false"),
-        "diarize_version": NotHonoured(_ANYTHING, _ANYTHING, "", "", ""),
-        "tier": _only("base|enhanced|nova|nova-2|nova-3", "", "base, enhanced or nova"),
+    }
+)
+
+IGNORED: Final[Mapping[str, Ignored]] = MappingProxyType(
+    {
+        "debug": Ignored(re.compile("true|false"), "true or false", "there is nothing more to tell"),
+        "diarize_version": Ignored(_ANYTHING, "", "there is one version of it; `diarize` turns it on"),
+        "tier": Ignored(
+            re.compile("base|enhanced|nova|nova-2|nova-3"), "base, enhanced or nova", "`model` says what is meant"
+        ),
     }
 )
 

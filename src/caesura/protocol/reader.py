@@ -68,7 +68,7 @@ class TextReader:
         name = self._string()
         if name not in known:
             listed = ", ".join(f"`{variant}`" for variant in known)
-            raise self.fault(f"unknown variant `{_quotable(name)}`, expected one of {listed}", self.at)
+            raise self.fault(f"unknown variant `{quotable(name)}`, expected one of {listed}", self.at)
         return name
 
     def value(self, depth: int = 1) -> str:
@@ -187,7 +187,7 @@ def unexpected(raw: str) -> str:
     """How a value that was not expected is named, given as it was written (a bracket is enough)."""
     match raw[0]:
         case '"':
-            return f"string {_quotable(raw)}"
+            return f"string {quotable(raw)}"
         case "t" | "f":
             return f"boolean `{raw}`"
         case "n":
@@ -198,10 +198,10 @@ def unexpected(raw: str) -> str:
             return "map"
         case _:
             kind = "floating point" if set(raw) & set(".eE") else "integer"
-            return f"{kind} `{_quotable(raw)}`"
+            return f"{kind} `{quotable(raw)}`"
 
 
-def _quotable(text: str) -> str:
-    # Short, and free of what UTF-8 cannot carry.
+def quotable(text: str) -> str:
+    """A piece of a stranger's text for a sentence: short, and free of what UTF-8 cannot carry."""
     shown = text if len(text) <= _QUOTE_LENGTH else text[:_QUOTE_LENGTH] + "..."
     return _SURROGATE.sub("?", shown)

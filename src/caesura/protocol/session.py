@@ -3,10 +3,13 @@
 No clock, no I/O: every entry takes `now`, seconds of any monotonic clock, the time at which the thing happened.
 After each call take `actions()` and carry them out in order, then arm one timer for `next_deadline()`.
 
-    state     binary     empty binary  KeepAlive  Finalize    CloseStream  deadline
-    OPEN      FeedAudio  -> FLUSHING   -          FlushAudio  -> FLUSHING  -> FLUSHING (NET-0001) or CLOSED (NET-0000)
-    FLUSHING  ignored    ignored       ignored    ignored     ignored      -> CLOSED (NET-0000, the drain cap)
-    CLOSED    ignored    ignored       ignored    ignored     ignored      none
+    state     binary     empty binary  KeepAlive  Finalize    Configure    CloseStream  deadline
+    OPEN      FeedAudio  -> FLUSHING   -          FlushAudio  Reconfigure  -> FLUSHING  -> FLUSHING or CLOSED (NET-0000)
+    FLUSHING  ignored    ignored       ignored    ignored     ignored      ignored      -> CLOSED (NET-0000)
+    CLOSED    ignored    ignored       ignored    ignored     ignored      ignored      none
+
+The deadline of OPEN is the idle window (NET-0001), or the first-response window where that is set and ends earlier;
+that of FLUSHING is the drain cap. A Configure is answered at once.
 
 Laws:
 1. Every binary or text message restarts the idle window, good or bad; WebSocket pings and our own output do not.
@@ -23,7 +26,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import assert_never
 
-from caesura.errors import BadMessage
+from caesura.errors import BadMessage, BadParameter
 from caesura.events import (
     AudioFound,
     AudioRefused,
@@ -35,11 +38,14 @@ from caesura.events import (
     UtteranceEnded,
 )
 from caesura.protocol import closing
-from caesura.protocol.actions import Action, CloseSocket, EndAudio, FeedAudio, FlushAudio, Send, Warn
+from caesura.protocol.actions import Action, CloseSocket, EndAudio, FeedAudio, FlushAudio, Reconfigure, Send, Warn
 from caesura.protocol.closing import Close
 from caesura.protocol.codec import read_client_message, schema_error
 from caesura.protocol.messages import (
     CloseStream,
+    Configure,
+    ConfigureFailure,
+    ConfigureSuccess,
     Finalize,
     KeepAlive,
     Metadata,
@@ -48,14 +54,18 @@ from caesura.protocol.messages import (
     SpeechStarted,
     UtteranceEnd,
 )
-from caesura.protocol.options import ListenOptions
-from caesura.protocol.reader import PREFIX
-from caesura.protocol.transcript import Format, results
+from caesura.protocol.options import ListenOptions, check_keyterms
+from caesura.protocol.reader import PREFIX, quotable
+from caesura.protocol.transcript import results
 
 CONTROL_SUSPECT_BYTES = 64
 """A binary message shorter than this is looked at, for a warning only, in case it is a control message sent wrongly."""
 PAUSE_S = 1.0
 """Shorter times without audio are jitter, not pauses."""
+
+
+FEATURES = ("numerals", "smart_format", "dictation", "filler_words", "profanity_filter")
+"""What Configure turns on and off: how words are written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +86,8 @@ class Identity:
     created: str
     """RFC 3339, UTC, milliseconds, `Z`."""
     model: ModelInfo
+    biases: bool = False
+    """Whether the model prefers terms that it is given."""
 
 
 @dataclass(slots=True)
@@ -106,7 +118,6 @@ class Session:
         self._options = options
         self._identity = identity
         self._timers = timers
-        self._format = Format(punctuate=options.punctuate, filler_words=options.filler_words)
         self._extra = dict(options.extra)
         self._digest = hashlib.sha256()
         self._actions: list[Action] = []
@@ -159,6 +170,8 @@ class Session:
                 self._finalize(channel, text)
             case CloseStream():
                 self._flush(closing.FINISHED, now)
+            case Configure():
+                self._configure(message)
             case _:
                 assert_never(message)
 
@@ -221,7 +234,7 @@ class Session:
         self._send(
             results(
                 heard,
-                self._format,
+                punctuate=self._options.punctuate,
                 channels=self._channels,
                 request_id=self._identity.request_id,
                 model=self._identity.model,
@@ -278,6 +291,30 @@ class Session:
             self._send(schema_error(text, BadMessage(PREFIX + sentence)))
             return
         self._actions.append(FlushAudio(channel))
+
+    def _configure(self, asked: Configure) -> None:
+        """One answer to each, and all of it or nothing."""
+        fault = self._fault(asked)
+        if fault is not None:
+            self._send(ConfigureFailure(self._identity.request_id, *fault))
+            return
+        self._actions.append(Reconfigure(asked.features, asked.keyterms))
+        self._send(ConfigureSuccess(self._identity.request_id, asked.keyterms))
+
+    def _fault(self, asked: Configure) -> tuple[str, str] | None:
+        if asked.unsupported is not None:
+            return "CONFIGURE_NOT_SUPPORTED", f"`{asked.unsupported}` cannot be changed on this server; leave it out."
+        unknown = next((name for name in asked.features if name not in FEATURES), None)
+        if unknown is not None:
+            known = ", ".join(f"`{name}`" for name in FEATURES)
+            return "CONFIGURE_FEATURE_NOT_SUPPORTED", f"`{quotable(unknown)}` is none of the features {known}."
+        if asked.keyterms and not self._identity.biases:
+            return "CONFIGURE_KEYTERMS_NOT_SUPPORTED", f"The model {self._identity.model.name} takes no keyterms."
+        try:
+            check_keyterms(asked.keyterms or ())
+        except BadParameter as error:
+            return "CONFIGURE_KEYTERM_LIMIT_EXCEEDED", error.message
+        return None
 
     def _suspect(self, data: bytes) -> None:
         try:

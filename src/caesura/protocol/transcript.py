@@ -2,37 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from caesura.events import Heard
-from caesura.protocol.messages import ModelInfo, Results, WireWord
+from caesura.events import Heard, Search
+from caesura.protocol.messages import ModelInfo, Results, SearchHit, SearchResult, WireWord
 from caesura.words import Word, raw
-
-FILLERS = frozenset({"uh", "um", "uhm", "umm", "uhh"})
-"""Hesitations that are left out unless `filler_words` asks for them; `uh-huh` and the like are answers and stay."""
-
-_SENTENCE_ENDS = ".?!…"
-
-
-@dataclass(frozen=True, slots=True)
-class Format:
-    """How words are written."""
-
-    punctuate: bool
-    filler_words: bool
 
 
 def results(
     heard: Heard,
-    format: Format,
     *,
+    punctuate: bool,
     channels: int,
     request_id: str,
     model: ModelInfo,
     extra: dict[str, str],
 ) -> Results:
     """The Results message for what was heard; `speech_final` only ever together with `is_final`."""
-    words = written(heard.words, format)
+    words = written(heard.words, punctuate=punctuate)
     return Results(
         channel=heard.channel,
         channels=channels,
@@ -47,17 +32,16 @@ def results(
         request_id=request_id,
         model=model,
         extra=extra,
+        searches=tuple(_search(search) for search in heard.searches),
     )
 
 
-def written(words: tuple[Word, ...], format: Format) -> tuple[WireWord, ...]:
-    """The words that go out: tokens in which nothing is spoken are no words, fillers only when asked for."""
-    spoken = [word for word in words if raw(word.text)]
-    if not format.filler_words:
-        spoken = _without_fillers(spoken)
+def written(words: tuple[Word, ...], *, punctuate: bool) -> tuple[WireWord, ...]:
+    """The words that go out: tokens in which nothing is spoken are no words."""
     return tuple(
-        WireWord(raw(word.text), word.start, word.end, word.confidence, word.text if format.punctuate else None)
-        for word in spoken
+        WireWord(raw(word.text), word.start, word.end, word.confidence, word.text if punctuate else None, word.speaker)
+        for word in words
+        if raw(word.text)
     )
 
 
@@ -66,27 +50,7 @@ def upper_median(confidences: list[float]) -> float:
     return sorted(confidences)[len(confidences) // 2] if confidences else 0.0
 
 
-def _without_fillers(words: list[Word]) -> list[Word]:
-    """Drop hesitations; a full stop or capital that a dropped one carried goes to its neighbour."""
-    kept: list[Word] = []
-    capital = False
-    for word in words:
-        if raw(word.text) in FILLERS:
-            capital = capital or word.text[:1].isupper()
-            _inherit_end(kept, word)
-            continue
-        kept.append(_capitalised(word) if capital else word)
-        capital = False
-    return kept
-
-
-def _inherit_end(kept: list[Word], filler: Word) -> None:
-    # The whole run of signs: `um...` must not become a full stop.
-    end = filler.text[len(filler.text.rstrip(_SENTENCE_ENDS)) :]
-    if kept and end and not kept[-1].text.endswith(tuple(_SENTENCE_ENDS)):
-        last = kept[-1]
-        kept[-1] = Word(last.text.rstrip(",;:") + end, last.start, last.end, last.confidence)
-
-
-def _capitalised(word: Word) -> Word:
-    return Word(word.text[:1].upper() + word.text[1:], word.start, word.end, word.confidence)
+def _search(search: Search) -> SearchResult:
+    return SearchResult(
+        search.query, tuple(SearchHit(hit.confidence, hit.start, hit.end, hit.snippet) for hit in search.hits)
+    )

@@ -86,7 +86,8 @@ def create_app(
         return _json({"status": "ok"})
 
     async def readyz(_: Request) -> Response:
-        return _json({"ready": service.ready, "engine": service.engine.name}, 200 if service.ready else 503)
+        engines = [engine.model.name for engine in service.engines]
+        return _json({"ready": service.ready, "engines": engines}, 200 if service.ready else 503)
 
     async def plain_listen(request: Request) -> Response:
         return _refused(NOT_LIVE if request.method == "POST" else NO_UPGRADE)
@@ -136,10 +137,7 @@ def _admit(
     query: bytes = websocket.scope["query_string"]
     try:
         pairs = parse_qsl(query.decode("ascii", "replace"), keep_blank_values=True)
-        engine = service.engine
-        options = parse_options(
-            pairs, languages=engine.languages, custom_models=(engine.name,), versions=(engine.version,)
-        )
+        options = parse_options(pairs, catalogue=service.catalogue)
     except BadParameter as error:
         return refusal_for(error)
     if service.live >= service.settings.max_sessions:

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import assert_never
@@ -18,10 +18,13 @@ from typing import assert_never
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from caesura.audio.format import AudioFormat, Encoding
+from caesura.engines.base import EngineInfo, Term
 from caesura.events import Drained, StreamEvent
+from caesura.formatting.style import Style
 from caesura.pipeline.channel import Hearing
 from caesura.pipeline.stream import Stream
-from caesura.protocol.actions import Action, CloseSocket, EndAudio, FeedAudio, FlushAudio, Send, Warn
+from caesura.protocol.actions import Action, CloseSocket, EndAudio, FeedAudio, FlushAudio, Reconfigure, Send, Warn
+from caesura.protocol.catalogue import WHICHEVER
 from caesura.protocol.closing import NET_0000, RESTART
 from caesura.protocol.codec import write_server_message
 from caesura.protocol.messages import Results, ServerMessage
@@ -69,7 +72,9 @@ class LiveConnection:
         self._admitted = admitted
         self._loop = asyncio.get_running_loop()
         self._opened_at = self._loop.time()
-        self._identity = Identity(request_id, wall_clock(), service.model)
+        offer = service.catalogue.choose(options.model, options.version, options.language)
+        self._engine = service.engine(offer)
+        self._identity = Identity(request_id, wall_clock(), offer.model, biases=offer.biases)
         settings = service.settings
         self._session = Session(
             options,
@@ -135,6 +140,9 @@ class LiveConnection:
                 self._hearing().feed(data)
             case FlushAudio(channel):
                 self._hearing().flush(channel)
+            case Reconfigure(features, keyterms):
+                terms = None if keyterms is None else preferred(keyterms, self._options.keywords)
+                self._hearing().change(features, terms)
             case EndAudio():
                 self._end_audio()
             case Send(message):
@@ -270,10 +278,11 @@ class LiveConnection:
             self._stream = Stream(
                 audio_format(self._options),
                 split=self._options.multichannel,
-                hearing=hearing(self._options, service),
+                hearing=hearing(self._options, self._engine.info, service.settings.interim_interval_s),
+                style=style(self._options),
                 vad=service.vad,
                 ears=service.ears,
-                pool=service.pool,
+                pool=self._engine.pool,
                 tell=self._heard,
             )
         return self._stream
@@ -307,7 +316,7 @@ class LiveConnection:
             project=self._service.project,
             key_id=self._admitted.key_id,
             tags=self._options.tags,
-            model_uuid=self._service.model.uuid,
+            model_uuid=self._engine.model.uuid,
             created=self._identity.created,
             completed=wall_clock(),
             code=101,
@@ -332,16 +341,37 @@ def audio_format(options: ListenOptions) -> AudioFormat:
     return AudioFormat(Encoding(options.encoding), options.sample_rate, options.channels)
 
 
-def hearing(options: ListenOptions, service: Service) -> Hearing:
+def hearing(options: ListenOptions, info: EngineInfo, interim_interval_s: float) -> Hearing:
     """How to listen for these options; an endpointing too short for the engine is lifted to its floor."""
-    info = service.engine
     endpointing = options.endpointing_ms
     gap = options.utterance_end_ms
     return Hearing(
         endpointing_s=None if endpointing is None else max(endpointing / 1000, info.min_endpointing_s),
-        interim_interval_s=service.settings.interim_interval_s if options.interim_results or gap is not None else None,
+        interim_interval_s=interim_interval_s if options.interim_results or gap is not None else None,
         utterance_gap_s=None if gap is None else gap / 1000,
         max_segment_s=info.max_segment_s,
+        language=None if options.language == WHICHEVER else options.language.partition("-")[0].lower(),
+        terms=preferred(options.keyterms, options.keywords),
+    )
+
+
+def preferred(keyterms: Sequence[str], keywords: Sequence[tuple[str, float]]) -> tuple[Term, ...]:
+    """What the engine is to prefer, or to avoid."""
+    return (*(Term(text) for text in keyterms), *(Term(text, weight) for text, weight in keywords))
+
+
+def style(options: ListenOptions) -> Style:
+    """How words are to be written for these options."""
+    return Style(
+        filler_words=options.filler_words,
+        smart_format=options.smart_format,
+        numerals=options.numerals,
+        dictation=options.dictation,
+        profanity_filter=options.profanity_filter,
+        redact=options.redact,
+        replace=options.replace,
+        search=options.search,
+        no_delay=options.no_delay,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 
@@ -12,7 +13,10 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = 8080
     """0 takes a free port."""
-    engine: str = "moonshine"
+    engines: tuple[str, ...] = ("moonshine",)
+    """Which engines run, the default one first."""
+    model_names: Mapping[str, str] = field(default_factory=dict)
+    """Which engine's model is meant by a name of the hosted service; those that are not here mean the default."""
     keys: tuple[str, ...] = field(default=(), repr=False)
     """API keys that are let in; none and a loopback host: everybody is."""
     no_auth: bool = False

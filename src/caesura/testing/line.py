@@ -16,7 +16,7 @@ from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
 from caesura.events import StreamEvent
-from caesura.protocol.actions import Action, CloseSocket, EndAudio, FeedAudio, FlushAudio, Send, Warn
+from caesura.protocol.actions import Action, CloseSocket, EndAudio, FeedAudio, FlushAudio, Reconfigure, Send, Warn
 from caesura.protocol.closing import Close
 from caesura.protocol.codec import write_server_message
 from caesura.protocol.messages import ModelInfo
@@ -54,7 +54,7 @@ class Line:
         self._setting = setting
         self._faults = setting.faults
         self._loop = asyncio.get_running_loop()
-        identity = Identity(connection.request_id, CREATED, MODEL)
+        identity = Identity(connection.request_id, CREATED, MODEL, biases=True)
         timers = Timers(idle_s=setting.idle_s)
         self._session = Session(connection.options, identity, timers, now=connection.opened_at)
         self._received = 0
@@ -229,8 +229,8 @@ class Line:
                 self._outbox.put_nowait(write_server_message(message))
             case CloseSocket():
                 self._outbox.put_nowait(action)
-            case Warn():
-                pass
+            case Reconfigure() | Warn():
+                pass  # its words are in the samples, and written as they are there
             case _:
                 assert_never(action)
 

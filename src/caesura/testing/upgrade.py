@@ -12,6 +12,7 @@ from websockets.http11 import Response
 from websockets.typing import Subprotocol
 
 from caesura.errors import BadParameter
+from caesura.protocol.catalogue import Catalogue, Offer
 from caesura.protocol.closing import (
     INVALID_AUTH,
     SERVICE_UNAVAILABLE,
@@ -23,6 +24,7 @@ from caesura.protocol.closing import (
 from caesura.protocol.options import ListenOptions, parse_options
 from caesura.testing.connection import Request
 from caesura.testing.faults import Answer
+from caesura.testing.line import MODEL
 
 NOT_FOUND = Refusal(404, "NOT_FOUND", "No WebSocket is served here: live speech goes to /v1/listen.")
 NOT_HEARD = Refusal(400, "INVALID_QUERY_PARAMETER", "This fake server hears 'encoding=linear16' only.")
@@ -43,10 +45,14 @@ def judge(head: Head, languages: Sequence[str]) -> ListenOptions | Refusal:
     if url.path != "/v1/listen":
         return NOT_FOUND
     try:
-        options = parse_options(parse_qsl(url.query, keep_blank_values=True), languages=languages)
+        options = parse_options(parse_qsl(url.query, keep_blank_values=True), catalogue=_catalogue(languages))
     except BadParameter as error:
         return refusal_for(error)
     return options if options.encoding == "linear16" else NOT_HEARD
+
+
+def _catalogue(languages: Sequence[str]) -> Catalogue:
+    return Catalogue((Offer(MODEL, tuple(languages), biases=True),), diarizes=True)
 
 
 def refusal(status: int) -> Refusal:

@@ -1,0 +1,83 @@
+"""One channel's events in as they were heard; the same events out as they are to be written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from caesura.events import Heard, Search
+from caesura.formatting.style import Style
+from caesura.formatting.writer import Writer
+from caesura.pipeline.channel import ChannelEvent
+from caesura.pipeline.holding import Holding
+from caesura.words import Word
+
+
+class Scribe:
+    """Writes one channel. A change of style holds for words that begin at or after the audio at which it came."""
+
+    def __init__(self, style: Style, language: str, tell: Callable[[ChannelEvent], None]) -> None:
+        self._language = language
+        self._tell = tell
+        self._style = style
+        self._writers = [(0.0, Writer(style, language))]
+        """From which second of the stream on each of them writes."""
+        self._holding = Holding(self._open_from, self._write)
+
+    def hear(self, event: ChannelEvent) -> None:
+        """Take what the channel tells, in order."""
+        self._holding.hear(event)
+
+    def advance(self, upto: float) -> None:
+        """No word came in the audio up to `upto`, seconds of the stream, but those that were told."""
+        self._holding.advance(upto)
+
+    def end(self) -> None:
+        """Nothing comes any more: tell what is held back."""
+        self._holding.end()
+
+    def change(self, at: float, features: dict[str, bool]) -> None:
+        """From `at` on, seconds of the stream, write with these fields of the style."""
+        self._style = self._style.changed(features)
+        self._writers.append((at, Writer(self._style, self._language)))
+
+    def _open_from(self, words: Sequence[Word]) -> int:
+        if not self._holds:
+            return len(words)
+        return self._writers[-1][1].open_from(words)
+
+    @property
+    def _holds(self) -> bool:
+        # What is redacted must be known as a whole: that outweighs the wish for no delay.
+        style = self._style
+        return bool(style.redact) or (style.smart_format and not style.no_delay)
+
+    def _write(self, event: ChannelEvent) -> None:
+        if not isinstance(event, Heard):
+            self._tell(event)
+            return
+        words: list[Word] = []
+        searches: tuple[Search, ...] = ()
+        for index, (start, writer) in enumerate(self._writers):
+            end = self._writers[index + 1][0] if index + 1 < len(self._writers) else float("inf")
+            part = [word for word in event.words if start <= word.start < end]
+            writing = writer.write(part, final=event.final)
+            words += writing.words
+            searches = _joined(searches, writing.searches)
+        self._tell(replace(event, words=tuple(words), searches=searches))
+        if event.final:
+            self._forget(event.end)
+
+    def _forget(self, upto: float) -> None:
+        while len(self._writers) > 1 and self._writers[1][0] <= upto:
+            del self._writers[0]
+
+
+def _joined(first: tuple[Search, ...], second: tuple[Search, ...]) -> tuple[Search, ...]:
+    """The hits of two stretches of speech, likelier ones first; each lists the same queries."""
+    if not first or not second:
+        return first or second
+    return tuple(
+        Search(one.query, tuple(sorted(one.hits + other.hits, key=lambda hit: -hit.confidence)))
+        for one, other in zip(first, second, strict=True)
+    )
