@@ -15,7 +15,7 @@ from caesura.protocol.actions import CloseSocket, EndAudio, FeedAudio, FlushAudi
 from caesura.protocol.client_session import Watch
 from caesura.protocol.codec import write_server_message
 from caesura.protocol.messages import ModelInfo
-from caesura.protocol.options import parse_options
+from caesura.protocol.options import ListenOptions
 from caesura.protocol.session import Identity, Session, Timers
 from caesura.testing.ear import Ears, Pace
 from tests.client.lines import VOICE
@@ -24,7 +24,7 @@ E = TypeVar("E")
 
 RATE = 8_000
 IDENTITY = Identity("simulated", "2026-01-01T00:00:00.000Z", ModelInfo("0", "simulated", "0", "simulated"))
-OPTIONS = parse_options([("encoding", "linear16"), ("sample_rate", str(RATE))], catalogue=CATALOGUE)
+OPTIONS = ListenOptions(encoding="linear16", sample_rate=RATE)
 
 
 def say(*words: str, word_s: float = 0.3, gap_s: float = 0.1) -> bytes:

@@ -11,15 +11,15 @@ from urllib.parse import parse_qsl
 from caesura.engines.base import Engine, EngineInfo, SegmentJob
 from caesura.engines.registry import engine_info, load_engine
 from caesura.events import StreamEvent
-from caesura.pipeline.channel import Hearing
 from caesura.pipeline.ears import Ears
 from caesura.pipeline.pool import Answer
 from caesura.pipeline.stream import Stream
-from caesura.protocol.actions import CloseSocket, EndAudio, FeedAudio, FlushAudio, Send
+from caesura.protocol.actions import CloseSocket, EndAudio, FeedAudio, FlushAudio, Reconfigure, Send
+from caesura.protocol.catalogue import Catalogue, Offer
 from caesura.protocol.messages import Metadata, ModelInfo, Results, ServerMessage, WireWord
-from caesura.protocol.options import parse_options
+from caesura.protocol.options import ListenOptions, parse_options
 from caesura.protocol.session import Identity, Session, Timers
-from caesura.server.live import audio_format
+from caesura.server.live import audio_format, hearing, preferred, style
 from caesura.speech.vad import load_silero
 
 REQUEST_ID = "01a00000-0000-7000-8000-000000000001"
@@ -92,10 +92,16 @@ async def _listened(ears: Ears) -> None:
         await asyncio.sleep(0)
 
 
-async def _flow(items: list[bytes | str], query: str, info: EngineInfo, engine: Engine) -> Outcome:
-    options = parse_options(parse_qsl(query, keep_blank_values=True), languages=info.languages)
+def _opened(query: str, info: EngineInfo) -> tuple[ListenOptions, Session]:
     model = ModelInfo("00000000-0000-4000-8000-0000000000aa", info.name, info.version, info.arch)
-    session = Session(options, Identity(REQUEST_ID, "2026-01-01T00:00:00.000Z", model), Timers(), now=0.0)
+    offer = Offer(model, info.languages, info.biases, info.detects_language)
+    options = parse_options(parse_qsl(query, keep_blank_values=True), catalogue=Catalogue((offer,)))
+    identity = Identity(REQUEST_ID, "2026-01-01T00:00:00.000Z", model, biases=info.biases)
+    return options, Session(options, identity, Timers(), now=0.0)
+
+
+async def _flow(items: list[bytes | str], query: str, info: EngineInfo, engine: Engine) -> Outcome:
+    options, session = _opened(query, info)
     outcome = Outcome()
     closed = asyncio.Event()
     ears, pool = Ears(gather_s=0), InlinePool(engine)
@@ -109,6 +115,9 @@ async def _flow(items: list[bytes | str], query: str, info: EngineInfo, engine: 
                     stream.feed(data)
                 case FlushAudio(channel):
                     stream.flush(channel)
+                case Reconfigure(features, keyterms):
+                    terms = None if keyterms is None else preferred(keyterms, options.keywords)
+                    stream.change(features, terms)
                 case EndAudio():
                     stream.end()
                 case Send(message):
@@ -124,17 +133,12 @@ async def _flow(items: list[bytes | str], query: str, info: EngineInfo, engine: 
     def heard(event: StreamEvent) -> None:
         do(partial(session.engine_event, event, now=0.0))
 
-    gap = options.utterance_end_ms
     ears.start()
     stream = Stream(
         audio_format(options),
         split=options.multichannel,
-        hearing=Hearing(
-            None if options.endpointing_ms is None else max(options.endpointing_ms / 1000, info.min_endpointing_s),
-            1.0 if options.interim_results or gap is not None else None,
-            None if gap is None else gap / 1000,
-            info.max_segment_s,
-        ),
+        hearing=hearing(options, info, 1.0),
+        style=style(options),
         vad=load_silero(),
         ears=ears,
         pool=pool,

@@ -34,5 +34,5 @@ def test_seconds_are_decimal(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["", "-1", "601", "1e2", "nan", ".5", "1."])
 def test_other_seconds_are_none(text: str) -> None:
-    with pytest.raises(ValueError, match="^$"):
+    with pytest.raises(ValueError, match=r"^$"):
         values.seconds(0, 600)(text)
