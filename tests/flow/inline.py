@@ -14,7 +14,7 @@ from caesura.events import StreamEvent
 from caesura.pipeline.ears import Ears
 from caesura.pipeline.pool import Answer
 from caesura.pipeline.stream import Stream
-from caesura.protocol.actions import CloseSocket, EndAudio, FeedAudio, FlushAudio, Reconfigure, Send
+from caesura.protocol.actions import Action, CloseSocket, EndAudio, FeedAudio, FlushAudio, Reconfigure, Send
 from caesura.protocol.catalogue import Catalogue, Offer
 from caesura.protocol.messages import Metadata, ModelInfo, Results, ServerMessage, WireWord
 from caesura.protocol.options import ListenOptions, parse_options
@@ -100,6 +100,18 @@ def _opened(query: str, info: EngineInfo) -> tuple[ListenOptions, Session]:
     return options, Session(options, identity, Timers(), now=0.0)
 
 
+def _carry_out(action: Action, stream: Stream, options: ListenOptions) -> None:
+    match action:
+        case FeedAudio(data):
+            stream.feed(data)
+        case FlushAudio(channel):
+            stream.flush(channel)
+        case Reconfigure(features, keyterms):
+            stream.change(features, None if keyterms is None else preferred(keyterms, options.keywords))
+        case EndAudio():
+            stream.end()
+
+
 async def _flow(items: list[bytes | str], query: str, info: EngineInfo, engine: Engine) -> Outcome:
     options, session = _opened(query, info)
     outcome = Outcome()
@@ -111,20 +123,13 @@ async def _flow(items: list[bytes | str], query: str, info: EngineInfo, engine: 
     def act() -> None:
         for action in session.actions():
             match action:
-                case FeedAudio(data):
-                    stream.feed(data)
-                case FlushAudio(channel):
-                    stream.flush(channel)
-                case Reconfigure(features, keyterms):
-                    terms = None if keyterms is None else preferred(keyterms, options.keywords)
-                    stream.change(features, terms)
-                case EndAudio():
-                    stream.end()
                 case Send(message):
                     outcome.messages.append(message)
                 case CloseSocket():
                     outcome.close = action
                     closed.set()
+                case _:
+                    _carry_out(action, stream, options)
 
     def do(tell: Callable[[], None]) -> None:
         tell()

@@ -84,5 +84,5 @@ def test_what_an_engine_cannot_do_is_refused_by_its_name(name: str, able: Offer,
 
 def test_speakers_are_told_where_they_can_be() -> None:
     Catalogue((ENGLISH,), diarizes=True).check("diarize", ENGLISH)
-    with pytest.raises(BadParameter, match="--speakers"):
+    with pytest.raises(BadParameter, match="moonshine-voice"):
         BOTH.check("diarize", ENGLISH)

@@ -204,7 +204,7 @@ def test_what_the_engine_cannot_do_is_refused_and_says_so() -> None:
     plain = Catalogue((Offer(OWN, ("en",)),))
     assert "engine own-en" in refusal("keyterm=x", catalogue=plain).message
     assert "engine own-en" in refusal("keywords=x:2", catalogue=plain).message
-    assert "--speakers" in refusal("diarize=true", catalogue=plain).message
+    assert "moonshine-voice" in refusal("diarize=true", catalogue=plain).message
     assert "own-en, which hears en only" in refusal("detect_language=true", catalogue=plain, recording=True).message
 
 

@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from caesura.speech.voices import Voice
 from caesura.words import Word
 
 SAMPLE_RATE = 16_000
@@ -49,6 +50,8 @@ class Hypothesis:
     tokens: tuple[int, ...] = ()
     language: str | None = None
     """The primary subtag that was heard, from engines that find it out."""
+    voices: tuple[Voice, ...] = ()
+    """How the speech of a job with `voices` sounds; in order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,7 @@ class SegmentJob:
     an engine may verify it instead of starting anew. A final answer must not depend on it; an interim
     may, in near ties. `breaks_off`: the audio ends in the middle of speech, maybe of a word, and stays so.
     `language`: a primary subtag of the engine's, or None where it is to find out by itself. `terms`: what to prefer.
+    `voices`: whoever runs the engine also says how the speech sounds; engines need not care.
     """
 
     audio: Samples
@@ -78,6 +82,7 @@ class SegmentJob:
     breaks_off: bool = False
     language: str | None = None
     terms: tuple[Term, ...] = ()
+    voices: bool = False
 
 
 class Engine(Protocol):

