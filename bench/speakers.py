@@ -1,0 +1,146 @@
+"""Recordings of several readers in; how many words of made-up conversations are given to the right one out.
+
+    python bench/speakers.py --speech DIR --turns 24
+
+Turns of random readers, a random stretch of each, are streamed with `diarize`: once with a pause after each turn, once
+with turns of up to three readers joined without any. A reader is the manifest's `speaker`, or else the name of the file
+up to its first digit. Words go to the reader who speaks at their middle; numbers of speakers are matched with readers
+as well as can be.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import itertools
+import random
+import re
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from load import BUNDLED, FRAME_SAMPLES, RATE, Pcm, Recording, recordings, room_tone, serving
+from report import common_arguments, progress_bar, publish, repeat
+
+from caesura.client.line import connect
+
+LOUD = 600
+"""Of 32767: a recording begins and ends where it is first and last louder than this."""
+PAUSE_S = 0.7
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """Who speaks from where to where, in seconds of the conversation."""
+
+    reader: str
+    start: float
+    end: float
+
+
+def conversation(
+    spoken: Sequence[Recording], chance: random.Random, *, readers: int, turns: int, joined: int
+) -> tuple[Pcm, list[Turn]]:
+    """A conversation of so many readers, in runs of up to `joined` turns without a pause between them."""
+    people = chance.sample(sorted({reader(each) for each in spoken}), readers)
+    pieces: list[Pcm] = [room_tone(PAUSE_S)]
+    told: list[Turn] = []
+    at = PAUSE_S
+    left = 0
+    for _ in range(turns):
+        others = [each for each in people if not told or each != told[-1].reader] or people
+        who = chance.choice(others)
+        piece = stretch(chance.choice([each for each in spoken if reader(each) == who]).pcm, chance)
+        told.append(Turn(who, at, at + len(piece) / RATE))
+        pieces.append(piece)
+        left = left - 1 if left else chance.randrange(joined)
+        if not left:
+            pieces.append(room_tone(PAUSE_S))
+        at = sum(map(len, pieces)) / RATE
+    return np.concatenate(pieces), told
+
+
+def reader(recording: Recording) -> str:
+    """Who reads it."""
+    return re.split(r"\d", recording.name, maxsplit=1)[0]
+
+
+def stretch(pcm: Pcm, chance: random.Random) -> Pcm:
+    """1 to 5 seconds of the speech in it, or all there is."""
+    loud = np.flatnonzero(np.abs(pcm.astype(np.int32)) > LOUD)
+    speech = pcm[max(loud[0] - RATE // 20, 0) : loud[-1] + RATE // 20]
+    size = min(len(speech), int(chance.uniform(1, 5) * RATE))
+    first = chance.randrange(len(speech) - size + 1)
+    return speech[first : first + size]
+
+
+async def heard(url: str, pcm: Pcm) -> list[tuple[float, int]]:
+    """The middle of each word in seconds, and its speaker."""
+
+    async def feed() -> AsyncIterator[bytes]:
+        for at in range(0, len(pcm), 10 * FRAME_SAMPLES):
+            yield pcm[at : at + 10 * FRAME_SAMPLES].astype("<i2").tobytes()
+
+    async with connect(url, live=False, sample_rate=RATE, diarize=True) as line:
+        async for _ in line.transcribe(feed()):
+            pass
+        transcript = await line.finish()
+    if not transcript.complete:
+        raise SystemExit(f"the stream did not end as it should: {transcript.error}")
+    return [
+        ((word.stream_start + word.stream_end) / 2, word.speaker)
+        for final in transcript.finals
+        for word in final.words
+        if word.speaker is not None
+    ]
+
+
+def right(words: Sequence[tuple[float, int]], turns: Sequence[Turn]) -> float:
+    """The share of words, in percent, that were given to the reader who spoke them."""
+    pairs: Counter[tuple[str, int]] = Counter()
+    for at, speaker in words:
+        nearest = min(turns, key=lambda turn: max(turn.start - at, at - turn.end))
+        pairs[nearest.reader, speaker] += 1
+    people = sorted({turn.reader for turn in turns})
+    numbers = [*sorted({speaker for _, speaker in words})[:7], *([-1] * len(people))]
+    best = max(
+        sum(pairs[pair] for pair in zip(people, chosen, strict=True))
+        for chosen in set(itertools.permutations(numbers, len(people)))
+    )
+    return 100 * best / len(words)
+
+
+async def measure(arguments: argparse.Namespace, spoken: Sequence[Recording], turn: int) -> Mapping[str, float]:
+    """One run: the share of words given rightly, for each number of readers, with pauses and without."""
+    figures: dict[str, float] = {}
+    flags = ["--workers", str(arguments.workers)]
+    async with serving(arguments.url, arguments.pid, engine=arguments.engine, flags=flags) as server:
+        with progress_bar() as progress:
+            cases = [(readers, joined) for joined in (1, 3) for readers in (1, 2, 3, 4)]
+            for readers, joined in progress.track(cases, description=f"run {turn}"):
+                chance = random.Random(f"{arguments.seed} {turn} {readers} {joined}")
+                pcm, turns = conversation(spoken, chance, readers=readers, turns=arguments.turns, joined=joined)
+                words = await heard(server.url, pcm)
+                how = "a pause after each turn" if joined == 1 else "up to 3 turns without a pause"
+                figures[f"{readers} readers, {how}: words given rightly %"] = right(words, turns)
+                figures[f"{readers} readers, {how}: speakers found"] = len({speaker for _, speaker in words})
+    return figures
+
+
+def main() -> None:
+    """Read the arguments, measure, report."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    common_arguments(parser, engine="moonshine")
+    parser.add_argument("--speech", type=Path, default=BUNDLED, help="folder with manifest.jsonl and its recordings")
+    parser.add_argument("--turns", type=int, default=24, help="of each conversation (default: %(default)s)")
+    parser.add_argument("--seed", default="1", help="another one makes other conversations")
+    arguments = parser.parse_args()
+    spoken = recordings(arguments.speech)
+    runs = repeat(arguments.runs, lambda turn: asyncio.run(measure(arguments, spoken, turn)))
+    publish("speakers", "Words given to the right speaker", arguments, runs)
+
+
+if __name__ == "__main__":
+    main()
