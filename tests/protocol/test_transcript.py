@@ -70,6 +70,12 @@ def _results(heard: Heard, format: Format) -> Results:
         ("ÉTÉ.", "été"),
         ("ΛΈΞΗ!", "λέξη"),
         ("日本", "日本"),
+        ("[SSN_1].", "[SSN_1]"),
+        ("[REDACTED],", "[REDACTED]"),
+        ("****", "****"),
+        ("******'s.", "******'s"),
+        ("mother-****,", "mother-****"),
+        ("*emphasis*", "emphasis"),
     ],
 )
 def test_a_raw_word_has_no_case_and_no_punctuation_around_it(text: str, word: str) -> None:
