@@ -60,11 +60,20 @@ def runs(words: Sequence[Word], *, loosely: bool = False) -> tuple[Run, ...]:
             two figures, and what sounds like a digit there (`to`, `for`, `ate`) is one. Otherwise hesitations and
             spoken separators (`dash`, `point`) are all that may.
     """
+    return _gathered(words, _read(tuple(word.text for word in words)), loosely=loosely)
+
+
+def both_runs(words: Sequence[Word]) -> tuple[tuple[Run, ...], tuple[Run, ...]]:
+    """The runs of figures in `words`, loosely and not."""
+    said = _read(tuple(word.text for word in words))
+    return _gathered(words, said, loosely=True), _gathered(words, said, loosely=False)
+
+
+def _gathered(words: Sequence[Word], said: list[tuple[Piece, _Role]], *, loosely: bool) -> tuple[Run, ...]:
     found: list[list[Piece]] = []
     joiners: list[Piece] = []
-    near = False
-    """Whether a figure may still be added to the last run."""
-    for piece, role in _read(tuple(word.text for word in words)):
+    near = False  # whether a figure may still be added to the last run
+    for piece, role in said:
         if role is _Role.FIGURE:
             alike = [joiner for joiner in joiners if joiner.digits]
             if not near or len(joiners) > MOST_JOINERS or (alike and not _are_plain(words, found[-1][-1], piece)):
@@ -82,6 +91,8 @@ def runs(words: Sequence[Word], *, loosely: bool = False) -> tuple[Run, ...]:
 
 def digits_of(text: str) -> str:
     """The digits written in `text`, as `0`..`9`, whatever stands between them."""
+    if text.isascii():
+        return "".join(char for char in text if char.isdigit())
     values = (unicodedata.digit(char, None) for char in unicodedata.normalize("NFKC", text))
     return "".join(str(value) for value in values if value is not None)
 
@@ -99,9 +110,10 @@ def _read(texts: tuple[str, ...]) -> list[tuple[Piece, _Role]]:
     """The words one by one, or by two where two say one figure (`double seven`, `forty one`)."""
     said: list[tuple[Piece, _Role]] = []
     at = 0
+    spokens = [raw(text) for text in texts]
     while at < len(texts):
-        spoken = raw(texts[at])
-        after = raw(texts[at + 1]) if at + 1 < len(texts) and not _pauses(texts[at]) else ""
+        spoken = spokens[at]
+        after = spokens[at + 1] if at + 1 < len(texts) and not _pauses(texts[at]) else ""
         length, digits = _figure(texts[at], spoken, after, follows=_follows(said, texts, at))
         role = _Role.FIGURE
         if spoken in _SCALES and not _follows(said, texts, at):
@@ -117,13 +129,14 @@ def _read(texts: tuple[str, ...]) -> list[tuple[Piece, _Role]]:
 
 def _figure(text: str, spoken: str, after: str, *, follows: bool) -> tuple[int, str]:
     """How many words say a figure here, and its digits; none where there is no figure."""
-    if _TAG.search(text):
+    if text[:1] == "[" and _TAG.match(text):
         return 1, ""
-    next_digits = digits_of(after) or _named(after)
     if spoken in _TIMES:
+        next_digits = digits_of(after) or _named(after)
         single = next_digits if len(next_digits) == 1 else _NOUGHTS.get(after, "")
         return (2, single * _TIMES[spoken]) if single else (1, "")
     if spoken in _NOUGHTS:
+        next_digits = digits_of(after) or _named(after)
         return (1, _NOUGHTS[spoken]) if follows or len(next_digits) == 1 else (1, "")
     if spoken in _TENS and len(_UNITS.get(after, "")) == 1 and after != "zero":
         return 2, _TENS[spoken][0] + _UNITS[after]

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from caesura.formatting.cues import SSN, Cue, cues
-from caesura.formatting.figures import Run, runs
+from caesura.formatting.figures import MOST_JOINERS, Run, both_runs, runs
 from caesura.formatting.months import dates
 from caesura.words import Word, raw
 
@@ -33,10 +33,8 @@ class Reading:
 
     def __init__(self, words: Sequence[Word]) -> None:
         self.words = words
-        self.dictated = runs(words, loosely=True)
-        """The runs of figures, as somebody would dictate them."""
-        self.counted = runs(words)
-        """The runs of figures with nothing between them."""
+        self.dictated, self.counted = both_runs(words)
+        """The runs of figures, as somebody would dictate them, and with nothing between them."""
         self.cues = cues(words)
         self.pieces = {piece.first: piece for run in self.dictated for piece in run.pieces}
 
@@ -154,6 +152,8 @@ def _is_named_after(reading: Reading, run: Run, told: Sequence[Cue]) -> bool:
 def _trailing(reading: Reading) -> Run | None:
     """The figures at the end to which another would belong."""
     end = len(reading.words)
+    if not reading.dictated or end - reading.dictated[-1].last > MOST_JOINERS:
+        return None
     run = runs((*reading.words, Word("0", 0.0, 0.0, 0.0)), loosely=True)[-1]
     pieces = tuple(piece for piece in run.pieces if piece.first < end)
     return Run(pieces) if pieces else None
