@@ -30,7 +30,8 @@ class Word:
 def raw(text: str) -> str:
     """A printed word without its case and the punctuation around it; signs that are spoken (`$5`, `20%`, `&`) stay.
 
-    The tag of a redacted value (`[SSN_1]`) stays as it is. Empty when nothing in it is spoken.
+    The tag of a redacted value (`[SSN_1]`, `[REDACTED]`) and the asterisks of a masked word stay as they are.
+    Empty when nothing in it is spoken.
     """
     tag = _TAG.search(text)
     if tag is not None:
@@ -38,7 +39,7 @@ def raw(text: str) -> str:
     return text.lower().lstrip(_OPENING).rstrip(_CLOSING)
 
 
-_TAG = re.compile(r"\[[A-Z][A-Z_]*_[0-9]+\]")
+_TAG = re.compile(r"\[(?:REDACTED|[A-Z][A-Z_]*_[0-9]+)\]|[\w'’-]*\*{2,}[\w'’*-]*")  # noqa: RUF001
 # What is spoken stays at the side on which it is written: `$5`, `-3`, `20%`, `c++`.
 _PUNCTUATION = ".,;:!?¡¿…\"'“”„‘’‚«»‹›()[]{}<>*_~`|\\/–—"  # noqa: RUF001  # typographic on purpose
 _OPENING = _PUNCTUATION + "%"

@@ -69,6 +69,11 @@ def _results(heard: Heard, *, punctuate: bool) -> Results:
         ("[SSN_1].", "[SSN_1]"),
         ("([CREDIT_CARD_12])", "[CREDIT_CARD_12]"),
         ("[sic]", "sic"),
+        ("[REDACTED],", "[REDACTED]"),
+        ("****", "****"),
+        ("******'s.", "******'s"),
+        ("mother-****,", "mother-****"),
+        ("*emphasis*", "emphasis"),
     ],
 )
 def test_a_raw_word_has_no_case_and_no_punctuation_around_it(text: str, word: str) -> None:

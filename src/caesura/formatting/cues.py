@@ -1,0 +1,97 @@
+"""Written words in; where somebody says that a card number, a security code or a social security number comes, out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from caesura.formatting.figures import digits_of
+from caesura.words import Word, raw
+
+CARD = "card"
+EXPIRATION = "expiration"
+CODE = "code"
+SSN = "ssn"
+
+
+@dataclass(frozen=True, slots=True)
+class Cue:
+    """The words `first`..`last` (exclusive) announce a secret of this kind, or name one just said."""
+
+    kind: str
+    first: int
+    last: int
+
+
+def cues(words: Sequence[Word]) -> tuple[Cue, ...]:
+    """The cues in `words`, in their order."""
+    spoken = [raw(word.text).replace(".", "") for word in words]
+    return tuple(cue for at in range(len(words)) if (cue := _cue(spoken, words, at)) is not None)
+
+
+def _cue(spoken: Sequence[str], words: Sequence[Word], at: int) -> Cue | None:
+    for phrase, kind in _PHRASES.get(spoken[at], ()):
+        last = at + len(phrase)
+        if tuple(spoken[at:last]) == phrase:
+            return None if _is_of_social_security(kind, spoken, at) else Cue(kind, at, last)
+    word = spoken[at].removesuffix("'s")
+    if word in _WORDS:
+        return Cue(_WORDS[word], at, at + 1)
+    if word.startswith("expir"):
+        return Cue(EXPIRATION, at, at + 1)
+    if word == "social" and _is_a_number(spoken, words, at):
+        return Cue(SSN, at, at + 1)
+    return None
+
+
+def _is_of_social_security(kind: str, spoken: Sequence[str], at: int) -> bool:
+    return kind == CODE and at > 0 and spoken[at - 1] == "social"
+
+
+def _is_a_number(spoken: Sequence[str], words: Sequence[Word], at: int) -> bool:
+    """`my social is ...` says so, `social media` does not."""
+    if at + 1 == len(spoken) or re.search(r"[.?!,:;]$", words[at].text):
+        return True
+    after = spoken[at + 1]
+    if after in _AFTER_SOCIAL or digits_of(after):
+        return True
+    return at > 0 and spoken[at - 1] in _WHOSE and after not in _SOCIAL_THINGS
+
+
+_WORDS = MappingProxyType(
+    dict.fromkeys(("card", "cards", "visa", "mastercard", "amex", "maestro"), CARD)
+    | dict.fromkeys(("cvv", "cvc", "cvv2", "cvc2", "cvn", "ccv", "csc", "cid", "cv"), CODE)
+    | dict.fromkeys(("ssn", "ssns", "itin"), SSN)
+    | {"exp": EXPIRATION}
+)
+_AFTER_SOCIAL = frozenset(
+    {"security", "insurance", "number", "is", "was", "it's", "its", "please", "one", "two", "three", "four", "five"}
+    | {"six", "seven", "eight", "nine", "zero", "oh", "double"}
+)
+_WHOSE = frozenset({"my", "your", "his", "her", "their", "full", "whole", "entire"})
+_SOCIAL_THINGS = frozenset({"media", "network", "networks", "life", "circle", "worker", "workers", "club", "skills"})
+# First word -> what follows it and what that means; the longest first.
+_PHRASES = MappingProxyType(
+    {
+        "american": ((("american", "express"), CARD),),
+        "c": ((("c", "v", "v"), CODE), (("c", "v", "c"), CODE), (("c", "c", "v"), CODE), (("c", "v"), CODE)),
+        "security": ((("security", "code"), CODE), (("security", "number"), CODE)),
+        "verification": (
+            (("verification", "code"), CODE),
+            (("verification", "number"), CODE),
+            (("verification", "value"), CODE),
+        ),
+        "on": ((("on", "the", "back"), CODE), (("on", "the", "reverse"), CODE)),
+        "s": ((("s", "s", "n"), SSN),),
+        "tax": ((("tax", "id"), SSN), (("tax", "number"), SSN)),
+        "taxpayer": ((("taxpayer", "id"), SSN), (("taxpayer", "identification"), SSN), (("taxpayer", "number"), SSN)),
+        "valid": (
+            (("valid", "thru"), EXPIRATION),
+            (("valid", "through"), EXPIRATION),
+            (("valid", "until"), EXPIRATION),
+        ),
+        "good": ((("good", "thru"), EXPIRATION), (("good", "through"), EXPIRATION)),
+    }
+)

@@ -1,0 +1,253 @@
+"""What happens in a server in; its Prometheus metrics out.
+
+Labels are closed sets: no key, no address and nothing that was said is ever in one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.registry import Collector
+
+from caesura.protocol import closing
+from caesura.protocol.session import Tally
+
+Cause = Literal["engine", "drain", "fault"]
+"""Why audio was not heard: the engine gave it up, the last words took too long, or something of ours broke."""
+
+LATENCY_BUCKETS_S: Final = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """How busy a server is at one moment."""
+
+    live: int
+    """Connections that are open."""
+    capacity: int
+    """Connections that it lets in."""
+    workers: int
+    """Engine workers that there should be."""
+    workers_ready: int
+    worker_restarts: int
+    """Since it was started."""
+    waiting_s: float
+    """Seconds of audio in jobs that no worker has taken yet."""
+    oldest_wait_s: float
+    """How long the oldest of those jobs has waited; 0 where none waits."""
+
+
+class Metrics:
+    """The counts of one server, in a registry of its own. All on one thread."""
+
+    def __init__(self) -> None:
+        """Everything is 0."""
+        self._registry = CollectorRegistry()
+        register = self._registry
+        self.paused = Gauge(
+            "caesura_streams_paused", "Live streams held by KeepAlive, without audio since.", registry=register
+        )
+        self.interim_latency = Histogram(
+            "caesura_interim_latency_seconds",
+            "From the arrival of the last audio byte that an interim covers to when it was sent.",
+            buckets=LATENCY_BUCKETS_S,
+            registry=register,
+        )
+        self.final_latency = Histogram(
+            "caesura_final_latency_seconds",
+            "From the arrival of the last audio byte that a final covers, its ending silence included, to when it was "
+            "sent.",
+            buckets=LATENCY_BUCKETS_S,
+            registry=register,
+        )
+        self.audio = Counter("caesura_audio_seconds_total", "Seconds of live audio decoded.", registry=register)
+        self.billed = Counter(
+            "caesura_billed_seconds_total",
+            "Seconds of live audio that are billed: each channel transcribed apart counts.",
+            registry=register,
+        )
+        self.keepalives = Counter("caesura_keepalives_total", "KeepAlive messages received.", registry=register)
+        self.suspects = Counter(
+            "caesura_binary_control_suspect_total",
+            "Binary messages that read as control messages and were heard as audio.",
+            registry=register,
+        )
+        self.shed = Counter(
+            "caesura_interims_shed_total", "Interims left out because a client read too slowly.", registry=register
+        )
+        self.dropped = Counter(
+            "caesura_dropped_audio_seconds_total",
+            "Seconds of audio that were accepted and for which no final was sent, by cause.",
+            ("cause",),
+            registry=register,
+        )
+        self._closes = Counter(
+            "caesura_closes_total",
+            "Live streams that ended, by close code and reason.",
+            ("code", "reason"),
+            registry=register,
+        )
+        self._refusals = Counter(
+            "caesura_refusals_total",
+            "Requests to open a live stream that were refused.",
+            ("status",),
+            registry=register,
+        )
+        self._callback_failures = Counter(
+            "caesura_callback_failures_total", "Messages that a callback did not take.", registry=register
+        )
+
+    def watch(self, load: Callable[[], Load]) -> None:
+        """Ask `load` at every `render`. Call once."""
+        self._registry.register(_LoadCollector(load))
+
+    def opened(self) -> StreamMetrics:
+        """A live stream was accepted; tell what happens in it to what this returns."""
+        return StreamMetrics(self)
+
+    def closed(self, code: int | None, reason: str) -> None:
+        """A live stream ended, as its tally says."""
+        self._closes.labels(*close_labels(code, reason)).inc()
+
+    def refused(self, status: int) -> None:
+        """A live stream was refused before the upgrade, with this HTTP status."""
+        self._refusals.labels(str(status) if 400 <= status <= 599 else "other").inc()
+
+    def callback_failed(self) -> None:
+        """A callback did not take a message, after all tries."""
+        self._callback_failures.inc()
+
+    def render(self, accept: str = "") -> tuple[bytes, str]:
+        """The exposition and its content type, in the format that an `Accept` header asks for."""
+        encode, content_type = choose_encoder(accept)
+        return encode(self._registry), content_type
+
+
+class StreamMetrics:
+    """The part of one live stream in the counts. `ended` is called once, whatever happened; nothing after it counts."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        """Made by `Metrics.opened`."""
+        self._metrics = metrics
+        self._bytes = 0
+        self._keepalives = 0
+        self._suspects = 0
+        self._audio_s = 0.0
+        self._billed_s = 0.0
+        self._paused = False
+        self._ended = False
+
+    def told(self, tally: Tally, *, audio_s: float, billed_s: float) -> None:
+        """What the stream has come to, after each thing that happened in it; what is new is counted.
+
+        Args:
+            tally: The session's.
+            audio_s: Seconds of audio decoded so far.
+            billed_s: Seconds that are billed so far.
+        """
+        if self._ended:
+            return
+        metrics = self._metrics
+        if tally.bytes_in > self._bytes:
+            self._bytes = tally.bytes_in
+            self._pause(False)
+        if tally.keepalive_count > self._keepalives:
+            metrics.keepalives.inc(tally.keepalive_count - self._keepalives)
+            self._keepalives = tally.keepalive_count
+            self._pause(True)
+        if tally.binary_control_suspects > self._suspects:
+            metrics.suspects.inc(tally.binary_control_suspects - self._suspects)
+            self._suspects = tally.binary_control_suspects
+        if audio_s > self._audio_s:
+            metrics.audio.inc(audio_s - self._audio_s)
+            self._audio_s = audio_s
+        if billed_s > self._billed_s:
+            metrics.billed.inc(billed_s - self._billed_s)
+            self._billed_s = billed_s
+
+    def sent(self, *, final: bool, latency_s: float) -> None:
+        """The socket took a Results message.
+
+        Args:
+            final: Its `is_final`.
+            latency_s: From when the last byte of the audio that it covers was read from the socket, to now.
+        """
+        histogram = self._metrics.final_latency if final else self._metrics.interim_latency
+        histogram.observe(max(latency_s, 0.0))
+
+    def interim_shed(self) -> None:
+        """An interim was left out."""
+        self._metrics.shed.inc()
+
+    def dropped(self, cause: Cause, seconds: float) -> None:
+        """So much audio was accepted, and no final will tell what was in it."""
+        self._metrics.dropped.labels(cause).inc(max(seconds, 0.0))
+
+    def ended(self, tally: Tally, *, audio_s: float, billed_s: float) -> None:
+        """The stream is over; idempotent."""
+        if self._ended:
+            return
+        self.told(tally, audio_s=audio_s, billed_s=billed_s)
+        self._pause(False)
+        self._ended = True
+        self._metrics.closed(tally.close_code, tally.close_reason)
+
+    def _pause(self, paused: bool) -> None:
+        if paused is not self._paused:
+            self._paused = paused
+            self._metrics.paused.inc(1 if paused else -1)
+
+
+class _LoadCollector(Collector):
+    def __init__(self, load: Callable[[], Load]) -> None:
+        self._load = load
+
+    def collect(self) -> Iterator[GaugeMetricFamily | CounterMetricFamily]:
+        load = self._load()
+        for name, help_text, value in (
+            ("streams_live", "Live streams that are open.", load.live),
+            ("streams_capacity", "Live streams that are let in; more are refused with 429.", load.capacity),
+            ("workers", "Engine workers that there should be.", load.workers),
+            ("workers_ready", "Engine workers that take jobs.", load.workers_ready),
+            ("queue_audio_seconds", "Seconds of audio in jobs that no worker has taken yet.", load.waiting_s),
+            ("queue_age_seconds", "How long the oldest job has waited for a worker.", load.oldest_wait_s),
+        ):
+            yield GaugeMetricFamily(f"caesura_{name}", help_text, value)
+        help_text = "Engine workers that took the place of another."
+        yield CounterMetricFamily("caesura_worker_restarts", help_text, load.worker_restarts)
+
+
+def close_labels(code: int | None, reason: str) -> tuple[str, str]:
+    """The close code and a word for why, both out of closed sets: clients may send any code and any reason."""
+    if code is None:
+        return "none", "none"
+    if (code, reason) in _OURS:
+        return str(code), _OURS[code, reason]
+    if reason.startswith("a fault inside"):
+        return str(code), "fault"
+    if reason.startswith("cut: "):
+        return str(code), "slow-reader"
+    return (str(code), _THEIRS[code]) if code in _THEIRS else ("other", "client-closed")
+
+
+_OURS: Final = {
+    (closing.FINISHED.code, closing.FINISHED.reason): "finished",
+    (closing.NET_0000.code, closing.NET_0000.reason): "net-0000",
+    (closing.NET_0001.code, closing.NET_0001.reason): "net-0001",
+    (closing.DATA_0000.code, closing.DATA_0000.reason): "data-0000",
+    (closing.RESTART.code, closing.RESTART.reason): "restart",
+}
+_THEIRS: Final = {
+    1000: "client-closed",
+    1001: "client-closed",
+    1002: "bad-frames",
+    1005: "client-closed",
+    1006: "cut",
+    1007: "bad-text",
+    1009: "too-large",
+}

@@ -1,0 +1,220 @@
+"""Nothing of a secret is left in the words that go out, however it was said or written."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from caesura.errors import UsageError
+from caesura.formatting.cards import luhn
+from caesura.formatting.figures import runs
+from caesura.formatting.redaction import KINDS, MEMORY_S, Secret, redacted, secrets
+from caesura.words import Word, raw
+from tests.formatting.spoken import sentence, words
+
+DIGIT_WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+
+
+def written(said: str, *kinds: str) -> str:
+    heard = words(said)
+    return sentence(redacted(heard, secrets(heard, kinds)))
+
+
+# ---- the tags ----
+
+
+def test_a_secret_becomes_one_word_with_the_times_of_all() -> None:
+    heard = words("it is 123 45 6789, okay?", at=2.0)
+    heard = (*heard[:3], Word("45", 3.5, 4.0, 0.25), *heard[4:])
+    hidden = redacted(heard, secrets(heard, ["ssn"]))
+    assert hidden == (*heard[:2], Word("[SSN_1],", 3.0, 4.5, 0.25), heard[5])
+    assert raw(hidden[2].text) == "[SSN_1]"
+
+
+def test_the_same_value_has_the_same_number_and_another_has_the_next() -> None:
+    said = "555-22-1111 or 666 22 1333 or five five five 22 1111 or 4111 1111 1111 1111"
+    assert written(said, "ssn", "pci") == "[SSN_1] or [SSN_2] or [SSN_1] or [CREDIT_CARD_1]"
+
+
+def test_what_is_only_a_number_has_no_number_in_its_tag() -> None:
+    assert written("take 100, then 200.", "numbers") == "take [REDACTED], then [REDACTED]."
+    assert raw("[REDACTED].") == "[REDACTED]"
+
+
+def test_the_example_of_the_documentation() -> None:
+    said = (
+        "my credit card number is four four four four nine nine nine nine three three three three two two two two with "
+        "an expiration date of one twenty three and the cvv code is one one one i live here my phone number is five "
+        "five five two one two nine three three three"
+    )
+    assert written(said, "numbers") == (
+        "my credit card number is [CREDIT_CARD_1] with an expiration date of [CREDIT_CARD_EXPIRATION_1] and the cvv "
+        "code is [CVV_1] i live here my phone number is [PHONE_NUMBER_1]"
+    )
+
+
+# ---- the kinds ----
+
+
+@pytest.mark.parametrize(
+    ("kind", "hidden"),
+    [
+        ("pci", "On January 5, 2024 pay $25 or 125 for one, SSN 123-45-6789, with [CREDIT_CARD_1]."),
+        ("ssn", "On January 5, 2024 pay $25 or 125 for one, SSN [SSN_1], with 4111111111111111."),
+        ("numbers", "On [DATE_1] pay $25 or [REDACTED] for one, SSN [SSN_1], with [CREDIT_CARD_1]."),
+        (
+            "aggressive_numbers",
+            "On [DATE_1] pay [REDACTED] or [REDACTED] for [REDACTED], SSN [SSN_1], with [CREDIT_CARD_1].",
+        ),
+    ],
+)
+def test_each_kind_hides_its_own(kind: str, hidden: str) -> None:
+    said = "On January 5, 2024 pay $25 or 125 for one, SSN 123-45-6789, with 4111111111111111."
+    assert written(said, kind) == hidden
+
+
+def test_kinds_that_overlap_hide_what_any_of_them_would() -> None:
+    said = "my social 123-45-6789 in 2019 or 25 times and card 4111 1111 1111 1111"
+    assert written(said, *KINDS) == "my social [SSN_1] in [REDACTED] or [REDACTED] times and card [CREDIT_CARD_1]"
+    assert written(said, *reversed(KINDS)) == written(said, *KINDS)
+
+
+def test_nothing_in_is_nothing_out() -> None:
+    assert secrets((), KINDS) == ()
+    assert redacted((), ()) == ()
+    assert secrets(words("4111111111111111"), ()) == ()
+
+
+def test_a_kind_that_there_is_not_is_refused_by_name() -> None:
+    with pytest.raises(UsageError, match=r"'pii'.*aggressive_numbers"):
+        secrets(words("hello"), ["pii"])
+
+
+# ---- more than one message ----
+
+
+def test_a_number_told_with_pauses_is_known_when_words_before_announced_it() -> None:
+    before = words("my card number is 4111")
+    now = words("1111, 1111 thanks", at=3.0)
+    assert secrets(before, ["pci"]) == (Secret(4, 5, "CREDIT_CARD"),)
+    assert secrets(now, ["pci"], before=before) == (Secret(0, 2, "CREDIT_CARD"),)
+    assert secrets(now, ["pci"]) == ()
+
+
+def test_a_number_that_nothing_announced_is_known_from_its_seventh_digit() -> None:
+    before = words("it is 4111")
+    assert secrets(words("1111 thanks", at=2.0), ["pci"], before=before) == (Secret(0, 1, "REDACTED"),)
+    assert secrets(words("11 thanks", at=2.0), ["pci"], before=before) == ()
+    assert secrets(words("45 thanks", at=2.0), ["ssn"], before=words("it is 123")) == (Secret(0, 1, "REDACTED"),)
+
+
+def test_what_was_said_long_before_announces_nothing() -> None:
+    before = words("my card number is")
+    assert secrets(words("4111 thanks", at=1.0 + MEMORY_S), ["pci"], before=before) != ()
+    assert secrets(words("4111 thanks", at=1.5 + MEMORY_S), ["pci"], before=before) == ()
+
+
+def test_figures_at_the_end_are_a_secret_while_more_may_follow() -> None:
+    heard = words("I have 3 and it is 41")
+    assert secrets(heard, ["pci"]) == ()
+    assert secrets(heard, ["pci"], more=True) == (Secret(6, 7, "REDACTED"),)
+    assert secrets(heard, [], more=True) == ()
+
+
+# ---- laws ----
+
+
+def _said(draw: st.DrawFn, digits: str) -> list[str]:
+    """One of the ways to say these digits: in any groups, written or spoken, with anything dictated between them."""
+    said: list[str] = []
+    while digits:
+        size = draw(st.sampled_from((1, 2, 3, 4, 4, 9, 16)))
+        group, digits = digits[:size], digits[size:]
+        match draw(st.sampled_from(("plain", "plain", "spelled", "hyphens", "arabic", "split"))):
+            case "plain":
+                said.append(group)
+            case "spelled":
+                said += [DIGIT_WORDS[int(digit)] for digit in group]
+            case "hyphens":
+                said.append("-".join(DIGIT_WORDS[int(digit)] for digit in group))
+            case "arabic":
+                said.append("".join(chr(0x660 + int(digit)) for digit in group))
+            case _:
+                said.append("-".join(group))
+        said[-1] += draw(st.sampled_from(("", "", ",", ".", "-", "?", "...")))
+        if digits:
+            said += draw(st.sampled_from(([], [], ["okay,"], ["uh"], ["and", "then"], ["dash"], ["-"])))
+    return said
+
+
+@st.composite
+def messages(draw: st.DrawFn, digits: st.SearchStrategy[str]) -> tuple[str, tuple[Word, ...]]:
+    """A value, and a message in which it is said among words without a figure."""
+    value = draw(digits)
+    chatter = st.lists(
+        st.sampled_from(
+            ("hello", "please", "the", "yes,", "thanks.", "it's", "is", "and", "so", "house", "'Ünïcode'", "me")
+        ),
+        max_size=6,
+    )
+    return value, words(" ".join([*draw(chatter), *_said(draw, value), *draw(chatter)]))
+
+
+@st.composite
+def card_numbers(draw: st.DrawFn) -> str:
+    digits = draw(st.text("0123456789", min_size=12, max_size=18))
+    return next(digits + last for last in "0123456789" if luhn(digits + last))
+
+
+def assert_hidden(heard: tuple[Word, ...], kinds: list[str]) -> None:
+    hidden = redacted(heard, secrets(heard, kinds))
+    assert runs(hidden, loosely=True) == ()
+    assert not any(char.isdigit() for word in hidden for char in raw(word.text) if not raw(word.text).startswith("["))
+    assert (hidden[0].start, hidden[-1].end) == (heard[0].start, heard[-1].end)
+    assert list(hidden) == sorted(hidden, key=lambda word: word.start)
+
+
+@given(messages(card_numbers()), st.sampled_from(KINDS))
+def test_no_digit_of_a_card_number_is_left(message: tuple[str, tuple[Word, ...]], kind: str) -> None:
+    _, heard = message
+    assert_hidden(heard, ["pci" if kind == "ssn" else kind])
+
+
+@given(messages(st.text("0123456789", min_size=13, max_size=19)))
+def test_no_digit_of_a_card_number_that_was_misheard_is_left(message: tuple[str, tuple[Word, ...]]) -> None:
+    assert_hidden(message[1], ["pci"])
+
+
+@given(messages(st.text("0123456789", min_size=9, max_size=9)), st.sampled_from(KINDS))
+def test_no_digit_of_a_social_security_number_is_left(message: tuple[str, tuple[Word, ...]], kind: str) -> None:
+    assert_hidden(message[1], ["ssn" if kind == "pci" else kind])
+
+
+@given(messages(st.text("0123456789", min_size=1, max_size=30)))
+def test_aggressively_no_digit_at_all_is_left(message: tuple[str, tuple[Word, ...]]) -> None:
+    heard = message[1]
+    hidden = redacted(heard, secrets(heard, ["aggressive_numbers"]))
+    assert not any(char.isdigit() for word in hidden for char in word.text if not word.text.startswith("["))
+
+
+@given(messages(card_numbers()), st.data())
+def test_of_a_card_number_that_is_cut_anywhere_nothing_is_left_after_the_cut(
+    message: tuple[str, tuple[Word, ...]], data: st.DataObject
+) -> None:
+    _, heard = message
+    at = data.draw(st.integers(0, len(heard)))
+    interim, rest = heard[:at], heard[at:]
+    assert runs(redacted(interim, secrets(interim, ["pci"], more=True)), loosely=True) == ()
+    assert runs(redacted(rest, secrets(rest, ["pci"], before=interim)), loosely=True) == ()
+
+
+@given(st.lists(st.text(max_size=8), max_size=20), st.sets(st.sampled_from(KINDS)))
+def test_secrets_lie_apart_and_within(texts: list[str], kinds: set[str]) -> None:
+    heard = words(" ".join(texts))
+    found = secrets(heard, sorted(kinds))
+    assert all(secret.first < secret.last <= len(heard) for secret in found)
+    assert all(one.last <= other.first for one, other in itertools.pairwise(found))
+    assert len(redacted(heard, found)) == len(heard) - sum(secret.last - secret.first - 1 for secret in found)
