@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from caesura.cli.failing import errors_as_sentences, server_extra
-from caesura.cli.keys import split_keys
+from caesura.cli.key_list import split_keys
 from caesura.cli.numbers import seconds, seconds_above_zero, whole
 from caesura.server.settings import Settings
 

@@ -111,10 +111,15 @@ def load_access(connection: Connection, flag_keys: Iterable[str] = ()) -> Access
         revision=revision.current(connection),
         keys={key.digest: key for key in keys},
         digests={key.api_key_id: key.digest for key in keys},
-        projects={project.project_id: project for project in list_projects(connection)},
+        projects=projects_by_id(connection),
         flag_keys={digest(key): digest(key)[:FLAG_ID_LENGTH] for key in flag_keys},
         secret=token_secret(connection),
     )
+
+
+def projects_by_id(connection: Connection) -> dict[str, Project]:
+    """All projects that were not deleted."""
+    return {project.project_id: project for project in list_projects(connection)}
 
 
 def _access(key: Key) -> Access:

@@ -6,11 +6,11 @@ import uuid
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, func, insert, select, update
 
 from caesura.errors import UsageError
 from caesura.ledger.revision import count_up
-from caesura.ledger.schema import keys, projects
+from caesura.ledger.schema import credits_table, keys, projects
 
 DEFAULT_PROJECT_ID = "bc6c5b0d-5743-5103-8916-7a97f41c3f0a"
 """The project of every ledger: of keys given by flag, and of who needs none."""
@@ -26,6 +26,17 @@ class Project:
     created: datetime
     concurrency_limit: int | None = None
     """Streams at once through one server; None: as many as it takes."""
+    obeys_credits: bool = False
+    """Whether it is refused when its credits are used up."""
+    spent_usd: float = 0.0
+    """What its requests would have cost at list price."""
+    credits_usd: float = 0.0
+    """All that it was ever given."""
+
+    @property
+    def may_spend(self) -> bool:
+        """Whether it has credit left, or needs none."""
+        return not self.obeys_credits or self.spent_usd < self.credits_usd
 
 
 def ensure_default(connection: Connection, *, now: datetime) -> None:
@@ -56,11 +67,28 @@ def find_project(connection: Connection, name_or_id: str) -> Project | None:
 
 def list_projects(connection: Connection) -> list[Project]:
     """All projects that were not deleted, the oldest first."""
-    columns = (projects.c.project_id, projects.c.name, projects.c.created, projects.c.concurrency_limit)
-    rows = connection.execute(
-        select(*columns).where(projects.c.deleted.is_(None)).order_by(projects.c.created, projects.c.project_id)
+    given = (
+        select(func.coalesce(func.sum(credits_table.c.amount), 0))
+        .where(credits_table.c.project_id == projects.c.project_id)
+        .scalar_subquery()
     )
-    return [Project(*row) for row in rows]
+    rows = connection.execute(
+        select(projects, given.label("given"))
+        .where(projects.c.deleted.is_(None))
+        .order_by(projects.c.created, projects.c.project_id)
+    )
+    return [
+        Project(
+            row.project_id,
+            row.name,
+            row.created,
+            row.concurrency_limit,
+            bool(row.obeys_credits),
+            row.spent,
+            row.given,
+        )
+        for row in rows
+    ]
 
 
 def rename_project(connection: Connection, project_id: str, name: str) -> bool:
@@ -78,6 +106,11 @@ def limit_project(connection: Connection, project_id: str, concurrency_limit: in
     """Set how many streams it may have at once; False when there is none of that id. Raises UsageError below 1."""
     _check_limit(concurrency_limit)
     return _change(connection, project_id, concurrency_limit=concurrency_limit)
+
+
+def obey_credits(connection: Connection, project_id: str, obeys: bool) -> bool:
+    """Set whether it is refused when its credits are used up; False when there is none of that id."""
+    return _change(connection, project_id, obeys_credits=int(obeys))
 
 
 def delete_project(connection: Connection, project_id: str, *, now: datetime) -> bool:

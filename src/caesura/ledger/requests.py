@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime
@@ -9,11 +10,12 @@ from enum import StrEnum
 from typing import Any
 from urllib.parse import urlsplit
 
-from sqlalchemy import ColumnElement, Connection, Select, func, select
+from sqlalchemy import BigInteger, ColumnElement, Connection, Select, func, select, type_coerce, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from caesura.errors import UsageError
-from caesura.ledger.schema import requests
+from caesura.ledger.columns import NANO
+from caesura.ledger.schema import projects, requests
 
 DEPLOYMENT = "self-hosted"
 """What every request through this server is, of the deployments that can be asked for."""
@@ -139,16 +141,21 @@ class RequestFilter:
 def save_requests(connection: Connection, records: Iterable[Request]) -> None:
     """Write rows, new ones and ones known by their id: the whole row is replaced. Doing it twice does no harm.
 
-    A row that says that its request is open never replaces one that says how it ended.
+    What they cost is added to what their projects have spent. Of several records of one request the last counts. One
+    that says that its request is open never replaces one that says how it ended.
     """
-    rows = [_row(record) for record in records]
+    rows = {record.request_id: record for record in records}
     if not rows:
         return
+    _spend(connection, rows)
     insert = (postgresql if connection.dialect.name == "postgresql" else sqlite).insert
     statement = insert(requests)
     renewed = {name: statement.excluded[name] for name in _NAMES if name != "request_id"}
     newer = (statement.excluded.outcome != Outcome.OPEN) | (requests.c.outcome == Outcome.OPEN)
-    connection.execute(statement.on_conflict_do_update(index_elements=["request_id"], set_=renewed, where=newer), rows)
+    connection.execute(
+        statement.on_conflict_do_update(index_elements=["request_id"], set_=renewed, where=newer),
+        [_row(record) for record in rows.values()],
+    )
 
 
 def find_requests(connection: Connection, wanted: RequestFilter, *, limit: int = 10, page: int = 0) -> list[Request]:
@@ -185,6 +192,24 @@ def callback_origin(url: str) -> str:
 
 
 _NAMES = tuple(each.name for each in fields(Request))
+
+
+def _spend(connection: Connection, rows: Mapping[str, Request]) -> None:
+    costing = {request_id: row.usd for request_id, row in rows.items() if row.outcome != Outcome.OPEN}
+    if not costing:
+        return
+    counted = select(requests.c.request_id, requests.c.usd).where(requests.c.request_id.in_(costing))
+    before = {row.request_id: row.usd for row in connection.execute(counted)}
+    spent: Counter[str] = Counter()
+    for request_id, usd in costing.items():
+        spent[rows[request_id].project_id] += round((usd - before.get(request_id, 0.0)) * NANO)
+    # In one order, so that two servers that write at once do not wait for each other in a circle.
+    for project_id, nano in sorted(spent.items()):
+        connection.execute(
+            update(projects)
+            .where(projects.c.project_id == project_id)
+            .values(spent=type_coerce(projects.c.spent, BigInteger) + nano)
+        )
 
 
 def _select(wanted: RequestFilter) -> Select[Any]:

@@ -41,6 +41,19 @@ projects = Table(
     Column("created", Moment, nullable=False),
     Column("deleted", Moment),
     Column("concurrency_limit", Integer),
+    Column("spent", Dollars, nullable=False, server_default="0"),
+    Column("obeys_credits", Integer, nullable=False, server_default="0"),
+)
+"""`spent` is the sum of `usd` over the project's requests, kept in the transaction that writes them."""
+
+credits_table = Table(
+    "credits",
+    metadata,
+    Column("balance_id", ID, primary_key=True),
+    Column("project_id", ID, ForeignKey("projects.project_id"), nullable=False, index=True),
+    Column("amount", Dollars, nullable=False),
+    Column("note", Plain, nullable=False),
+    Column("created", Moment, nullable=False),
 )
 
 keys = Table(

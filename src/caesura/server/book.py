@@ -13,15 +13,16 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import TypeVar
 
 from caesura.errors import LedgerError
 from caesura.ledger import revision, servers
-from caesura.ledger.access import Access, AccessTable, load_access
+from caesura.ledger.access import Access, AccessTable, load_access, projects_by_id
 from caesura.ledger.database import Ledger
+from caesura.ledger.prices import PriceTable, list_prices
 from caesura.ledger.requests import Request, save_requests
 from caesura.ledger.tokens import Token
 
@@ -61,12 +62,14 @@ class Book:
         ledger: Ledger,
         *,
         flag_keys: Iterable[str] = (),
+        prices: PriceTable | None = None,
         on_revoked: Callable[[str], None] = lambda _: None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.ledger = ledger
         """For routes: `await book.run(function)` calls one with a connection."""
         self._flag_keys = tuple(flag_keys)
+        self._prices = list_prices() if prices is None else prices
         self._on_revoked = on_revoked
         self._clock = clock
         self._server = servers.this_server(clock())
@@ -115,6 +118,11 @@ class Book:
         limit = None if project is None else project.concurrency_limit
         return limit is None or self._per_project[project_id] < limit
 
+    def paid(self, project_id: str) -> bool:
+        """Whether the project has credit left or needs none, as of the last poll: it may overdraw by what runs."""
+        project = self.access.projects.get(project_id)
+        return project is None or project.may_spend
+
     def live(self, project_id: str) -> int:
         """How many requests of the project are open here."""
         return self._per_project[project_id]
@@ -133,12 +141,12 @@ class Book:
         self._wake.set()
 
     def close(self, record: Request) -> None:
-        """A request ends: the record with everything in it. One that was never opened is written too."""
+        """A request ends: the record with everything in it but its price. One never opened is written too."""
         project_id = self._live.pop(record.request_id, None)
         if project_id is not None:
             self._per_project[project_id] -= 1
         self._opened.pop(record.request_id, None)
-        self._closed[record.request_id] = record
+        self._closed[record.request_id] = self._prices.priced(record)
         if len(self._closed) > MOST_WAITING:
             self._lose(self._closed.pop(next(iter(self._closed))), "too many wait")
         self._wake.set()
@@ -186,7 +194,7 @@ class Book:
     async def _finish(self) -> None:
         with contextlib.suppress(TimeoutError, LedgerError):
             async with asyncio.timeout(STOP_S):
-                while not await self.flush():
+                while not await self.flush():  # noqa: ASYNC110  # no event says that a database answers again
                     await asyncio.sleep(RETRY_S)
                 await self._in_thread(self._sign_off)
         for record in self._closed.values():
@@ -208,7 +216,7 @@ class Book:
                 if loop.time() >= poll_at:
                     written = await self._poll() and written
                     poll_at = loop.time() + POLL_S
-            except Exception:  # our own mistake, said aloud, must not end all writing
+            except Exception:  # noqa: BLE001  # our own mistake, said aloud, must not end all writing
                 _log.exception("writing the ledger broke")
                 written = False
             if not written:
@@ -300,9 +308,12 @@ class Book:
 
     def _read_table(self, before: AccessTable) -> AccessTable:
         with self.ledger.reading() as connection:
-            if revision.current(connection) == before.revision:
-                return before
-            return load_access(connection, self._flag_keys)
+            if revision.current(connection) != before.revision:
+                return load_access(connection, self._flag_keys)
+            if any(project.obeys_credits for project in before.projects.values()):
+                # What they have spent changes with every request, and counts up no revision.
+                return replace(before, projects=projects_by_id(connection))
+            return before
 
     def _save(self, batch: list[Request]) -> None:
         with self.ledger.writing() as connection:

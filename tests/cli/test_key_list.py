@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from caesura.cli.keys import split_keys
+from caesura.cli.key_list import split_keys
 
 
 def test_blanks_and_commas_stand_between_keys_and_doubles_count_once() -> None:
