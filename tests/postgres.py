@@ -27,23 +27,42 @@ def programs() -> Path | None:
     return Path(anywhere).parent if anywhere else None
 
 
+class Postgres:
+    """A server that was set up in a directory, and may be started and stopped more than once."""
+
+    def __init__(self, base: Path, binaries: Path) -> None:
+        self._base = base
+        self._control = binaries / "pg_ctl"
+        self.url = f"postgresql://caesura@/postgres?host={base}"
+        """Of its first database."""
+
+    def start(self) -> None:
+        """Returns when it takes connections."""
+        options = f"-k {self._base} -c listen_addresses='' -c fsync=off -c full_page_writes=off"
+        _run(self._control, "-D", self._base / "data", "-o", options, "-l", self._base / "log", "-w", "start")
+
+    def stop(self) -> None:
+        """As if it had crashed."""
+        _run(self._control, "-D", self._base / "data", "-m", "immediate", "-w", "stop")
+
+
 @contextmanager
-def running() -> Iterator[str]:
-    """A server while inside; yields the URL of its first database."""
+def running() -> Iterator[Postgres]:
+    """A server that runs when inside begins; it may be stopped there, and is started by then when inside ends."""
     binaries = programs()
     assert binaries is not None, "PostgreSQL is not installed"
     # A path of a socket may have 107 bytes, fewer than many a temporary directory of a test has.
     with tempfile.TemporaryDirectory(prefix="caesura-pg-", ignore_cleanup_errors=True) as base:
-        data = Path(base) / "data"
         if os.geteuid() == 0:
             shutil.chown(base, "postgres", "postgres")
+        data = Path(base) / "data"
         _run(binaries / "initdb", "-D", data, "-U", "caesura", "-A", "trust", "-E", "UTF8", "--no-sync", "--locale=C")
-        options = f"-k {base} -c listen_addresses='' -c fsync=off -c full_page_writes=off"
-        _run(binaries / "pg_ctl", "-D", data, "-o", options, "-l", Path(base) / "log", "-w", "start")
+        server = Postgres(Path(base), binaries)
+        server.start()
         try:
-            yield f"postgresql://caesura@/postgres?host={base}"
+            yield server
         finally:
-            _run(binaries / "pg_ctl", "-D", data, "-m", "immediate", "-w", "stop")
+            server.stop()
 
 
 def new_database(url: str) -> str:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from caesura.errors import LedgerError, UsageError
 from caesura.ledger.database import Ledger
+from caesura.ledger.projects import list_projects
 from caesura.ledger.requests import (
     Method,
     Outcome,
@@ -104,6 +105,8 @@ def test_a_row_of_a_project_that_is_not_there_is_refused_for_good(ledger: Ledger
         ({"model": "33333333-0000-4000-8000-000000000001"}, [4, 3, 2, 1, 0]),
         ({"model": "nova-3"}, []),
         ({"project_id": "nobody"}, []),
+        ({"accessor": "\0"}, []),
+        ({"endpoint": "\ud800"}, []),
         ({"method": Method.STREAMING, "status": Status.SUCCEEDED}, [0]),
     ],
 )
@@ -123,6 +126,21 @@ def test_a_filter_lets_through_what_it_names_and_the_newest_comes_first(
         assert count_requests(connection, RequestFilter(**wanted)) == len(numbers)  # type: ignore[arg-type]
 
 
+def test_what_requests_cost_is_added_to_what_their_project_has_spent_once(ledger: Ledger) -> None:
+    save(ledger, opened(0), opened(1))
+    save(ledger, ended(0, usd=0.5), ended(1, usd=0.25))
+    save(ledger, ended(0, usd=0.5), opened(1))
+    save(ledger, ended(1, usd=0.125))
+    with ledger.reading() as connection:
+        (project,) = list_projects(connection)
+    assert project.spent_usd == 0.625
+
+
+def test_of_two_records_of_one_request_in_a_batch_the_last_counts(ledger: Ledger) -> None:
+    save(ledger, opened(), ended())
+    assert find(ledger) == [ended()]
+
+
 def test_one_request_is_found_by_its_id_in_its_own_project_only(ledger: Ledger) -> None:
     save(ledger, ended(1))
     with ledger.reading() as connection:
@@ -131,7 +149,13 @@ def test_one_request_is_found_by_its_id_in_its_own_project_only(ledger: Ledger) 
 
 
 @pytest.mark.parametrize(
-    ("limit", "page", "named"), [(0, 0, "limit is 0"), (1001, 0, "limit is 1001"), (1, -1, "page is -1")]
+    ("limit", "page", "named"),
+    [
+        (0, 0, "limit is 0"),
+        (1001, 0, "limit is 1001"),
+        (1, -1, "page is -1"),
+        (1, 10**18, "page is 1000000000000000000"),
+    ],
 )
 def test_a_page_that_cannot_be_is_refused(ledger: Ledger, limit: int, page: int, named: str) -> None:
     with pytest.raises(UsageError, match=named):

@@ -13,19 +13,22 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks
 
 def moment_after(text: str, now: datetime) -> datetime:
     """`30d` from now, or the moment itself: `2026-12-31`, `2026-12-31T12:00Z`. Raises UsageError."""
-    length = _length(text)
-    return _moment(text) if length is None else now + length
+    return _from(now, text, 1)
 
 
 def moment_before(text: str, now: datetime) -> datetime:
     """`30d` before now, or the moment itself. Raises UsageError."""
-    length = _length(text)
-    return _moment(text) if length is None else now - length
+    return _from(now, text, -1)
 
 
-def _length(text: str) -> timedelta | None:
-    found = _LENGTH.fullmatch(text.strip())
-    return None if found is None else timedelta(**{_UNITS[found[2]]: int(found[1])})
+def _from(now: datetime, text: str, sign: int) -> datetime:
+    length = _LENGTH.fullmatch(text.strip())
+    if length is None:
+        return _moment(text)
+    try:
+        return now + sign * timedelta(**{_UNITS[length[2]]: int(length[1])})
+    except OverflowError:
+        raise UsageError(f"{text!r} leads beyond all calendars: give a shorter time") from None
 
 
 def _moment(text: str) -> datetime:

@@ -17,7 +17,7 @@ from caesura.ledger.projects import find_project
 from caesura.ledger.revision import count_up
 from caesura.ledger.schema import credits_table
 
-MOST_USD = 1e9
+MOST_USD = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +36,10 @@ class Balance:
 def add_credit(connection: Connection, project_id: str, usd: float, *, now: datetime, note: str = "") -> str:
     """Give a project credit; returns the id of its balance.
 
-    Raises UsageError for a project that is not there, and for an amount that is not above 0 and at most a billion.
+    Raises UsageError for a project that is not there, and for an amount that is not above 0 and at most a million.
     """
     if not 0 < usd <= MOST_USD:
-        raise UsageError(f"a credit of {usd:g} USD cannot be: give more than 0, at most {MOST_USD:g}")
+        raise UsageError(f"a credit of {usd} USD cannot be: give more than 0, at most {MOST_USD}")
     if find_project(connection, project_id) is None:
         raise UsageError(f"there is no project {project_id}")
     balance_id = str(uuid.uuid4())

@@ -13,7 +13,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 
 NANO = 1_000_000_000
-_HALVES = re.compile("[\0\ud800-\udfff]")
+_UNTAKEN = re.compile("[\0\ud800-\udfff]")
 MOMENT_LENGTH = len("2026-01-01T00:00:00.000Z")
 
 
@@ -65,7 +65,14 @@ class Plain(TypeDecorator[str]):
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
         """Without what no database takes."""
-        return None if value is None else _HALVES.sub("\ufffd", value)
+        return None if value is None else _UNTAKEN.sub("\ufffd", value)
+
+
+class Short(Plain):
+    """The same, of a length that is known: ids and words of our own, which are compared with text from outside."""
+
+    impl = String  # type: ignore[assignment]  # a kind of text, which is all that `Plain` asks for
+    cache_ok = True
 
 
 class Strings(TypeDecorator[tuple[str, ...]]):

@@ -11,7 +11,15 @@ from typing import Any, Self
 
 import sqlalchemy
 from sqlalchemy import URL, Connection, Engine, event, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError, SQLAlchemyError, TimeoutError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DataError,
+    DBAPIError,
+    IntegrityError,
+    NotSupportedError,
+    ProgrammingError,
+    TimeoutError,
+)
 
 from caesura.errors import LedgerError, UsageError
 from caesura.ledger import projects, tokens
@@ -165,9 +173,9 @@ def _translated(where: str) -> Iterator[None]:
     """Inside, what the database raises becomes a LedgerError; its statements and values stay out of the message."""
     try:
         yield
-    except SQLAlchemyError as error:
+    except (DBAPIError, TimeoutError) as error:
         reason = str(error.orig).strip() if isinstance(error, DBAPIError) else str(error)
-        passing = isinstance(error, OperationalError | InterfaceError | TimeoutError) or (
-            isinstance(error, DBAPIError) and error.connection_invalidated
-        )
+        # What says that the statement is at fault will say so again; all else may pass: a disk that is full, a server
+        # that is away or only reads for now.
+        passing = not isinstance(error, DataError | IntegrityError | ProgrammingError | NotSupportedError)
         raise LedgerError(f"the ledger at {where} failed: {reason}", passing=passing) from error

@@ -15,6 +15,8 @@ from caesura.ledger.schema import credits_table, keys, projects
 DEFAULT_PROJECT_ID = "bc6c5b0d-5743-5103-8916-7a97f41c3f0a"
 """The project of every ledger: of keys given by flag, and of who needs none."""
 DEFAULT_NAME = "default"
+MOST_AT_ONCE = 1_000_000
+MOST_NAME = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,7 @@ def ensure_default(connection: Connection, *, now: datetime) -> None:
 def create_project(
     connection: Connection, name: str, *, now: datetime, concurrency_limit: int | None = None
 ) -> Project:
-    """A new project. Raises UsageError for an empty name, one in use, or a limit below 1."""
+    """A new project. Raises UsageError for an empty name, one in use, or a limit out of bounds."""
     _check_name(connection, name)
     _check_limit(concurrency_limit)
     project = Project(str(uuid.uuid4()), name, now, concurrency_limit)
@@ -103,7 +105,7 @@ def rename_project(connection: Connection, project_id: str, name: str) -> bool:
 
 
 def limit_project(connection: Connection, project_id: str, concurrency_limit: int | None) -> bool:
-    """Set how many streams it may have at once; False when there is none of that id. Raises UsageError below 1."""
+    """Set how many streams it may have at once, None: any; False when there is none of that id. Raises UsageError."""
     _check_limit(concurrency_limit)
     return _change(connection, project_id, concurrency_limit=concurrency_limit)
 
@@ -148,12 +150,12 @@ def _change(connection: Connection, project_id: str, **values: object) -> bool:
 
 
 def _check_name(connection: Connection, name: str) -> None:
-    if not name.strip():
-        raise UsageError("a project needs a name that is not empty")
+    if not name.strip() or len(name) > MOST_NAME:
+        raise UsageError(f"a project needs a name of 1 to {MOST_NAME} characters, not all blank")
     if find_project(connection, name) is not None:
         raise UsageError(f"there is a project {name!r} already: choose another name")
 
 
 def _check_limit(concurrency_limit: int | None) -> None:
-    if concurrency_limit is not None and concurrency_limit < 1:
-        raise UsageError(f"a concurrency limit of {concurrency_limit} lets nobody in: give 1 or more, or none")
+    if concurrency_limit is not None and not 1 <= concurrency_limit <= MOST_AT_ONCE:
+        raise UsageError(f"a concurrency limit of {concurrency_limit} cannot be: give 1 to {MOST_AT_ONCE}, or none")

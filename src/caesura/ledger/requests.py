@@ -20,6 +20,7 @@ from caesura.ledger.schema import projects, requests
 DEPLOYMENT = "self-hosted"
 """What every request through this server is, of the deployments that can be asked for."""
 MOST_PER_PAGE = 1000
+LAST_PAGE = 10**9
 
 
 class Method(StrEnum):
@@ -161,12 +162,12 @@ def save_requests(connection: Connection, records: Iterable[Request]) -> None:
 def find_requests(connection: Connection, wanted: RequestFilter, *, limit: int = 10, page: int = 0) -> list[Request]:
     """One page of what is wanted, the newest first; pages count from 0.
 
-    Raises UsageError for a limit that is not 1 to 1000, or a page below 0.
+    Raises UsageError for a limit that is not 1 to 1000, or a page out of bounds.
     """
     if not 1 <= limit <= MOST_PER_PAGE:
         raise UsageError(f"limit is {limit}: give a whole number from 1 to {MOST_PER_PAGE}")
-    if page < 0:
-        raise UsageError(f"page is {page}: pages count from 0")
+    if not 0 <= page <= LAST_PAGE:
+        raise UsageError(f"page is {page}: give a whole number from 0 to {LAST_PAGE}")
     query = _select(wanted).order_by(requests.c.created.desc(), requests.c.request_id.desc())
     return [_request(row) for row in connection.execute(query.limit(limit).offset(limit * page)).mappings()]
 

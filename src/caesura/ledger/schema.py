@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Column, Float, ForeignKey, Index, Integer, MetaData, String, Table, Text
 
-from caesura.ledger.columns import Dollars, Facts, Moment, Plain, Strings
+from caesura.ledger.columns import Dollars, Facts, Moment, Plain, Short, Strings
 
-ID = String(36)
+ID = Short(36)
 
 metadata = MetaData(
     naming_convention={
@@ -95,11 +95,11 @@ requests = Table(
     Column("created", Moment, nullable=False),
     Column("completed", Moment),
     Column("path", Plain, nullable=False),
-    Column("endpoint", String(16), nullable=False),
-    Column("method", String(16), nullable=False),
-    Column("deployment", String(16), nullable=False),
+    Column("endpoint", Short(16), nullable=False),
+    Column("method", Short(16), nullable=False),
+    Column("deployment", Short(16), nullable=False),
     Column("code", Integer, nullable=False),
-    Column("outcome", String(16), nullable=False),
+    Column("outcome", Short(16), nullable=False),
     Column("audio_seconds", Float(53), nullable=False),
     Column("channels", Integer, nullable=False),
     Column("billed_seconds", Float(53), nullable=False),

@@ -95,7 +95,7 @@ def sum_usage(
     """
     columns = _columns(by, by_day)
     query = (
-        select(*columns.values(), *_SUMS)
+        select(*(column.label(name) for name, column in columns.items()), *_SUMS)
         .where(*wanted.conditions(), requests.c.outcome != Outcome.OPEN)
         .group_by(*columns.values())
         .order_by(*columns.values())
@@ -140,7 +140,7 @@ _GROUPED: dict[Grouping, dict[str, ColumnElement[Any]]] = {
 
 
 def _columns(by: Collection[Grouping], by_day: bool) -> dict[str, ColumnElement[Any]]:
-    columns: dict[str, ColumnElement[Any]] = {"day": _DAY.label("day")} if by_day else {}
+    columns: dict[str, ColumnElement[Any]] = {"day": _DAY} if by_day else {}
     for grouping in Grouping:
         if grouping in by:
             columns |= _GROUPED[grouping]

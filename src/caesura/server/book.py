@@ -18,6 +18,8 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TypeVar
 
+from sqlalchemy import Connection
+
 from caesura.errors import LedgerError
 from caesura.ledger import revision, servers
 from caesura.ledger.access import Access, AccessTable, load_access, projects_by_id
@@ -66,8 +68,7 @@ class Book:
         on_revoked: Callable[[str], None] = lambda _: None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self.ledger = ledger
-        """For routes: `await book.run(function)` calls one with a connection."""
+        self._ledger = ledger
         self._flag_keys = tuple(flag_keys)
         self._prices = list_prices() if prices is None else prices
         self._on_revoked = on_revoked
@@ -167,11 +168,32 @@ class Book:
         """Read keys and projects anew if they changed; call it after changing them. Raises LedgerError."""
         before = self.access
         table = await self._in_thread(partial(self._read_table, before))
-        if table is before:
+        known = self.access
+        if table is before or table.revision < known.revision:
             return
         self._table = table
-        for api_key_id in table.revoked() - before.revoked():
+        for api_key_id in table.revoked() - known.revoked():
             self._on_revoked(api_key_id)
+
+    async def read(self, work: Callable[[Connection], Result]) -> Result:
+        """What `work` reads in one transaction, for routes; in a thread. Raises LedgerError and what it raises."""
+
+        def reading() -> Result:
+            with self._ledger.reading() as connection:
+                return work(connection)
+
+        return await asyncio.to_thread(reading)
+
+    async def write(self, work: Callable[[Connection], Result]) -> Result:
+        """What `work` makes in one transaction, which this server obeys at once. Raises as `read`."""
+
+        def writing() -> Result:
+            with self._ledger.writing() as connection:
+                return work(connection)
+
+        made = await asyncio.to_thread(writing)
+        await self.refresh()
+        return made
 
     # ---- the life of a book ----
 
@@ -292,22 +314,22 @@ class Book:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
     def _sign_on(self) -> tuple[int, AccessTable]:
-        with self.ledger.writing() as connection:
+        with self._ledger.writing() as connection:
             servers.register(connection, self._server)
             recovered = servers.recover(connection, here=self._server, now=self._clock())
             return recovered, load_access(connection, self._flag_keys)
 
     def _beat(self, now: datetime) -> int:
-        with self.ledger.writing() as connection:
+        with self._ledger.writing() as connection:
             servers.beat(connection, self._server, now=now)
             return servers.recover(connection, here=self._server, now=now)
 
     def _sign_off(self) -> None:
-        with self.ledger.writing() as connection:
+        with self._ledger.writing() as connection:
             servers.sign_off(connection, self._server)
 
     def _read_table(self, before: AccessTable) -> AccessTable:
-        with self.ledger.reading() as connection:
+        with self._ledger.reading() as connection:
             if revision.current(connection) != before.revision:
                 return load_access(connection, self._flag_keys)
             if any(project.obeys_credits for project in before.projects.values()):
@@ -316,7 +338,7 @@ class Book:
             return before
 
     def _save(self, batch: list[Request]) -> None:
-        with self.ledger.writing() as connection:
+        with self._ledger.writing() as connection:
             save_requests(connection, batch)
 
 
