@@ -18,7 +18,8 @@ CaesuraError
 │   ├── Unreachable            nothing answers at that address
 │   └── GaveUp                 the connection could not be made again in the time allowed
 └── InternalError              what broke inside
-    └── EngineError            an engine could not answer
+    ├── EngineError            an engine could not answer
+    └── LedgerError            the ledger could not be read or written
 """
 
 from __future__ import annotations
@@ -140,6 +141,14 @@ class InternalError(CaesuraError):
 
 class EngineError(InternalError):
     """An engine could not answer."""
+
+
+class LedgerError(InternalError):
+    """The ledger could not be read or written; `str()` says why, `passing` whether trying again may help."""
+
+    def __init__(self, message: str, *, passing: bool = True) -> None:
+        super().__init__(message)
+        self.passing = passing
 
 
 def _by_id(request_id: str) -> str:

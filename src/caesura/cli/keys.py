@@ -1,11 +1,171 @@
-"""Flags and variables that hold API keys in; single keys out."""
+"""What a key may do in; the key, shown once, out; and lists of keys, and keys that let nobody in any more."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from caesura.cli.database import DatabaseFlag, JsonFlag, ProjectFlag, ledger_at, named_project, wall_clock
+from caesura.cli.failing import fail
+from caesura.cli.moments import moment_after
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from caesura.ledger.keys import Key
+
+FIRST_KEY = "This is the first key: from now on every request needs one, on this machine too."
+
+keys_app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="Make, list and revoke API keys.\n\nA running server obeys within a second.",
+)
 
 
-def split_keys(given: Iterable[str]) -> tuple[str, ...]:
-    """API keys in their order, each once; blanks and commas stand between keys."""
-    return tuple(dict.fromkeys(key for text in given for key in re.split(r"[\s,]+", text) if key))
+@keys_app.command(short_help="Make a key and show it, this once.")
+def create(
+    project: ProjectFlag = None,
+    comment: Annotated[str, typer.Option(envvar="CAESURA_COMMENT", metavar="TEXT", help="What it is for.")] = "",
+    scope: Annotated[
+        list[str] | None,
+        typer.Option(
+            envvar="CAESURA_SCOPE",
+            metavar="SCOPE",
+            show_default=False,
+            help="What it may do; may be given again: a role (member, admin, owner), or single ones such as "
+            "usage:write, which is to listen. Left out: member.",
+        ),
+    ] = None,
+    tag: Annotated[
+        list[str] | None,
+        typer.Option(
+            envvar="CAESURA_TAG",
+            metavar="TAG",
+            show_default=False,
+            help="Counted with each of its requests; may be given again.",
+        ),
+    ] = None,
+    expires: Annotated[
+        str | None,
+        typer.Option(
+            envvar="CAESURA_EXPIRES", metavar="WHEN", show_default=False, help="30d, 12h, or a moment: 2026-12-31."
+        ),
+    ] = None,
+    as_json: JsonFlag = False,
+    database: DatabaseFlag = None,
+) -> None:
+    """Make a key, in the project that is named, which is made if there is none. Its secret is shown this once."""
+    now = wall_clock()
+    with ledger_at(database, create=True) as ledger:
+        from caesura.ledger import keys, projects
+        from caesura.ledger.scopes import DEFAULT
+
+        end = None if expires is None else moment_after(expires, now)
+        with ledger.writing() as connection:
+            name = project or projects.DEFAULT_PROJECT_ID
+            its_project = projects.find_project(connection, name)
+            if its_project is None:
+                its_project = projects.create_project(connection, name, now=now)
+                _note(f"There was no project {name!r}, so one was made.")
+            first = not keys.any_keys(connection)
+            made = keys.create_key(
+                connection,
+                project_id=its_project.project_id,
+                now=now,
+                comment=comment,
+                scopes=scope or DEFAULT,
+                tags=tag or (),
+                expires=end,
+            )
+    if as_json:
+        shown = {"key": made.secret, "api_key_id": made.key.api_key_id, "project_id": made.key.project_id}
+        typer.echo(json.dumps(shown))
+    else:
+        typer.echo(made.secret)
+        _note(f"Its id is {made.key.api_key_id}. Keep the key now: it cannot be shown again.")
+    if first:
+        _note(FIRST_KEY)
+
+
+@keys_app.command("list", short_help="Say which keys there are.")
+def list_(project: ProjectFlag = None, as_json: JsonFlag = False, database: DatabaseFlag = None) -> None:
+    """Say which keys there are, revoked and expired ones too; never their secrets."""
+    now = wall_clock()
+    with ledger_at(database) as ledger:
+        from caesura.ledger import keys, projects
+
+        with ledger.reading() as connection:
+            its_project = named_project(connection, project)
+            found = keys.list_keys(connection, None if its_project is None else its_project.project_id)
+            names = {each.project_id: each.name for each in projects.list_projects(connection)}
+    if as_json:
+        typer.echo(json.dumps([_plain(key, now) for key in found], indent=2))
+    else:
+        _print(found, names, now)
+
+
+@keys_app.command(short_help="Let a key in no more.")
+def revoke(
+    api_key_id: Annotated[str, typer.Argument(metavar="ID", help="The id of the key, not its secret.")],
+    database: DatabaseFlag = None,
+) -> None:
+    """Let a key in no more, nor its tokens; streams that it opened are closed."""
+    with ledger_at(database) as ledger:
+        from caesura.ledger import keys
+
+        with ledger.writing() as connection:
+            known = keys.find_key(connection, api_key_id)
+            news = keys.revoke_key(connection, api_key_id, now=wall_clock())
+    if known is None:
+        fail(f"There is no key of the id {api_key_id}: `caesura keys list` has them.")
+    _note(f"Revoked {api_key_id}." if news else f"{api_key_id} was revoked before.")
+
+
+def _note(sentence: str) -> None:
+    Console(stderr=True, soft_wrap=True, highlight=False).print(Text(sentence))
+
+
+def _state(key: Key, now: datetime) -> str:
+    if key.revoked is not None:
+        return "revoked"
+    return "active" if key.lets_in(now) else "expired"
+
+
+def _plain(key: Key, now: datetime) -> dict[str, Any]:
+    shown = {name: value for name, value in asdict(key).items() if name != "digest"}
+    return shown | {
+        "created": _moment(key.created),
+        "expires": _moment(key.expires),
+        "revoked": _moment(key.revoked),
+        "state": _state(key, now),
+    }
+
+
+def _moment(moment: datetime | None) -> str | None:
+    from caesura.ledger.columns import rfc3339
+
+    return None if moment is None else rfc3339(moment)
+
+
+def _print(found: list[Key], names: dict[str, str], now: datetime) -> None:
+    console = Console(highlight=False, soft_wrap=True)
+    if not found:
+        console.print(Text("There are no keys.", style="dim"))
+    for key in found:
+        state = _state(key, now)
+        head = Text(f"{key.api_key_id}  ").append(f"{state:<7}", "green" if state == "active" else "dim")
+        console.print(head.append(f"  {names.get(key.project_id, '(deleted)')}: {' '.join(key.scopes)}"))
+        end = "never expires" if key.expires is None else f"expires {key.expires:%Y-%m-%d %H:%M} UTC"
+        facts = [
+            f"made {key.created:%Y-%m-%d}",
+            end,
+            *([f"tags {' '.join(key.tags)}"] if key.tags else []),
+            key.comment,
+        ]
+        console.print(Text("    " + ", ".join(fact for fact in facts if fact), style="dim"))

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.text import Text
 
 from caesura.cli.failing import errors_as_sentences, fail
-from caesura.cli.keys import split_keys
+from caesura.cli.key_list import split_keys
 from caesura.cli.show import OutputFormat, Show
 from caesura.client.events import Stats, Transcript
 from caesura.client.framing import SAMPLE_BYTES

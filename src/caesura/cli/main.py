@@ -9,8 +9,11 @@ import typer
 from caesura import __version__
 from caesura.cli.demo import demo
 from caesura.cli.doctor import doctor
+from caesura.cli.keys import keys_app
 from caesura.cli.listen import listen
+from caesura.cli.projects import projects_app
 from caesura.cli.serve import serve
+from caesura.cli.usage import usage
 
 app = typer.Typer(
     name="caesura",
@@ -44,6 +47,9 @@ app.command(short_help="Run the server on /v1/listen.")(serve)
 app.command(short_help="Stream a file to a server and print what it hears.")(listen)
 app.command(short_help="See a pause held by KeepAlive, in half a minute.")(demo)
 app.command(short_help="Say what works on this machine and what it weighs.")(doctor)
+app.add_typer(keys_app, name="keys", short_help="Make, list and revoke API keys.")
+app.add_typer(projects_app, name="projects", short_help="Make and list projects, bound and credit them.")
+app.command(short_help="Say what was used, and what it would have cost.")(usage)
 
 
 def main() -> None:

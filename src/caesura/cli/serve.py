@@ -10,7 +10,7 @@ import typer
 
 from caesura.cli.engines import engine_names, model_names
 from caesura.cli.failing import errors_as_sentences, server_extra
-from caesura.cli.keys import split_keys
+from caesura.cli.key_list import split_keys
 from caesura.cli.numbers import seconds, seconds_above_zero, whole
 from caesura.server.settings import Settings
 

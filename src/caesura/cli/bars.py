@@ -1,0 +1,56 @@
+"""What was used on each day in; a bar for each, of audio and of pauses, out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+MOST_DAYS = 31
+EIGHTHS = " ▏▎▍▌▋▊▉█"
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """Seconds of audio that were heard on a day, and of pauses that were not sent."""
+
+    audio: float = 0.0
+    paused: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One row: the day, then cells of audio and cells of pauses, to the longest bar's scale."""
+
+    day: date
+    audio: str
+    paused: str
+    value: Day
+
+
+def draw_days(days: Mapping[date, Day], *, width: int, ascii_only: bool = False) -> list[Bar]:
+    """A bar for each day from the first to the last that is given, of the newest `MOST_DAYS` at most.
+
+    Days between that are not given were quiet and have empty bars. The longest bar is `width` cells.
+    """
+    if not days:
+        return []
+    last = max(days)
+    first = max(min(days), last - timedelta(days=MOST_DAYS - 1))
+    shown = [first + timedelta(days=number) for number in range((last - first).days + 1)]
+    longest = max((days.get(day, Day()).audio + days.get(day, Day()).paused for day in shown), default=0.0)
+    scale = width / longest if longest > 0 else 0.0
+    return [_bar(day, days.get(day, Day()), scale, ascii_only) for day in shown]
+
+
+def _bar(day: date, value: Day, scale: float, ascii_only: bool) -> Bar:
+    end = round((value.audio + value.paused) * scale)
+    if ascii_only:
+        audio = "#" * round(value.audio * scale)
+        return Bar(day, audio, "." * (end - len(audio)), value)
+    if value.paused > 0:
+        # A broken cell would stand between the two parts as a gap.
+        audio = "█" * round(value.audio * scale)
+        return Bar(day, audio, "░" * (end - len(audio)), value)
+    eighths = round(value.audio * scale * 8)
+    return Bar(day, "█" * (eighths // 8) + EIGHTHS[eighths % 8].strip(), "", value)

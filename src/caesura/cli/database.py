@@ -1,0 +1,82 @@
+"""A flag, a variable or nothing in; where the ledger lies, and an open one, out."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from caesura.cli.failing import errors_as_sentences, server_extra
+from caesura.errors import UsageError
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from caesura.ledger.database import Ledger
+    from caesura.ledger.projects import Project
+
+DatabaseFlag = Annotated[
+    str | None,
+    typer.Option(
+        "--database",
+        envvar="CAESURA_DATABASE",
+        metavar="URL",
+        show_default=False,
+        help="Ledger of keys and usage: a path, sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME; a password "
+        "rather in the variable. Left out, a file among your own data.",
+    ),
+]
+ProjectFlag = Annotated[
+    str | None,
+    typer.Option("--project", envvar="CAESURA_PROJECT", metavar="NAME", help="Name or id of the project."),
+]
+JsonFlag = Annotated[bool, typer.Option("--json", envvar="CAESURA_JSON", help="Print JSON instead of a table.")]
+
+
+def default_database() -> str:
+    """Where the ledger lies when nobody says: in the directory for data of this user and system."""
+    if sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Application Support"
+    else:
+        # The specification of XDG has relative paths ignored.
+        given = Path(os.environ.get("XDG_DATA_HOME", ""))
+        base = given if given.is_absolute() else Path.home() / ".local" / "share"
+    return str(base / "caesura" / "ledger.db")
+
+
+@contextmanager
+def ledger_at(database: str | None, *, create: bool = False) -> Iterator[Ledger]:
+    """The open ledger while inside; what goes wrong there ends the command with a sentence."""
+    with server_extra():
+        from caesura.ledger.database import open_ledger
+    with (
+        errors_as_sentences(),
+        open_ledger(database or default_database(), now=wall_clock(), create=create) as ledger,
+    ):
+        yield ledger
+
+
+def named_project(connection: Connection, name: str | None) -> Project | None:
+    """The project of that name or id; None for no name. Raises UsageError when there is none."""
+    from caesura.ledger.projects import find_project, list_projects
+
+    if name is None:
+        return None
+    project = find_project(connection, name)
+    if project is None:
+        known = ", ".join(sorted(each.name for each in list_projects(connection)))
+        raise UsageError(f"there is no project {name!r}: give one of {known}")
+    return project
+
+
+def wall_clock() -> datetime:
+    """Now."""
+    return datetime.now(UTC)

@@ -1,0 +1,131 @@
+"""A name, limits and credits in; projects and what they may still use out."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from caesura.cli.database import DatabaseFlag, JsonFlag, ledger_at, named_project, wall_clock
+from caesura.cli.numbers import whole
+from caesura.cli.usage import dollars
+
+if TYPE_CHECKING:
+    from caesura.ledger.projects import Project
+
+projects_app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="Make and list projects, bound how much each may use, give it credit.",
+)
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="Name or id of the project.")]
+
+
+@projects_app.command(short_help="Make a project.")
+def create(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="What it is called.")],
+    as_json: JsonFlag = False,
+    database: DatabaseFlag = None,
+) -> None:
+    """Make a project, whose keys, requests and credits are counted apart; prints its id."""
+    with ledger_at(database, create=True) as ledger:
+        from caesura.ledger import projects
+
+        with ledger.writing() as connection:
+            made = projects.create_project(connection, name, now=wall_clock())
+    typer.echo(json.dumps(_plain(made)) if as_json else made.project_id)
+
+
+@projects_app.command("list", short_help="Say which projects there are.")
+def list_(as_json: JsonFlag = False, database: DatabaseFlag = None) -> None:
+    """Say which projects there are, and how much each may use."""
+    with ledger_at(database) as ledger:
+        from caesura.ledger import projects
+
+        with ledger.reading() as connection:
+            found = projects.list_projects(connection)
+    if as_json:
+        typer.echo(json.dumps([_plain(project) for project in found], indent=2))
+    else:
+        _print(found)
+
+
+@projects_app.command("set", short_help="Bound how much a project may use.")
+def set_(
+    name: Name,
+    streams: Annotated[
+        int | None,
+        typer.Option(
+            envvar="CAESURA_STREAMS",
+            parser=whole(0),
+            metavar="COUNT",
+            show_default=False,
+            help="Requests at once through one server, more are refused with 429; 0: no limit.",
+        ),
+    ] = None,
+    obey_credits: Annotated[
+        bool | None,
+        typer.Option(
+            "--obey-credits/--ignore-credits",
+            envvar="CAESURA_OBEY_CREDITS",
+            show_default=False,
+            help="Whether it is refused with 402 when its credit is used up.",
+        ),
+    ] = None,
+    database: DatabaseFlag = None,
+) -> None:
+    """Bound how much a project may use. What is not named stays as it is."""
+    with ledger_at(database) as ledger:
+        from caesura.ledger import projects
+
+        with ledger.writing() as connection:
+            project = named_project(connection, name)
+            assert project is not None
+            if streams is not None:
+                projects.limit_project(connection, project.project_id, streams or None)
+            if obey_credits is not None:
+                projects.obey_credits(connection, project.project_id, obey_credits)
+
+
+@projects_app.command(short_help="Give a project credit.")
+def credit(
+    name: Name,
+    usd: Annotated[float, typer.Argument(metavar="USD", help="How much, in US dollars.")],
+    note: Annotated[str, typer.Option(envvar="CAESURA_NOTE", metavar="TEXT", help="What it is for.")] = "",
+    database: DatabaseFlag = None,
+) -> None:
+    """Give a project credit, from which the list price of what it uses is taken; prints the id of the balance."""
+    with ledger_at(database) as ledger:
+        from caesura.ledger.balances import add_credit
+
+        with ledger.writing() as connection:
+            project = named_project(connection, name)
+            assert project is not None
+            balance_id = add_credit(connection, project.project_id, usd, now=wall_clock(), note=note)
+    typer.echo(balance_id)
+
+
+def _plain(project: Project) -> dict[str, object]:
+    from caesura.ledger.columns import rfc3339
+
+    return asdict(project) | {"created": rfc3339(project.created)}
+
+
+def _print(found: list[Project]) -> None:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("id", no_wrap=True)
+    table.add_column("name", overflow="fold")
+    for column in ("at once", "spent", "credit left"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for project in found:
+        left = dollars(max(project.credits_usd - project.spent_usd, 0.0))
+        credit_left = left if project.obeys_credits else f"{left} (ignored)"
+        limit = "any" if project.concurrency_limit is None else str(project.concurrency_limit)
+        table.add_row(project.project_id, Text(project.name), limit, dollars(project.spent_usd), credit_left)
+    Console(highlight=False).print(table)

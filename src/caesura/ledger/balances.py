@@ -1,0 +1,68 @@
+"""Credits of a project in; what is left of them, and whether it may go on, out.
+
+Credits are US dollars, and what requests would have cost at list price is taken from them, the oldest first. They
+bind only a project that is told to obey them.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, insert, select
+
+from caesura.errors import UsageError
+from caesura.ledger.projects import find_project
+from caesura.ledger.revision import count_up
+from caesura.ledger.schema import credits_table
+
+MOST_USD = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """One credit, and what is left of it."""
+
+    balance_id: str
+    project_id: str
+    given_usd: float
+    left_usd: float
+    note: str
+    """Whatever the giver wrote: a purchase order, a reason."""
+    created: datetime
+
+
+def add_credit(connection: Connection, project_id: str, usd: float, *, now: datetime, note: str = "") -> str:
+    """Give a project credit; returns the id of its balance.
+
+    Raises UsageError for a project that is not there, and for an amount that is not above 0 and at most a million.
+    """
+    if not 0 < usd <= MOST_USD:
+        raise UsageError(f"a credit of {usd} USD cannot be: give more than 0, at most {MOST_USD}")
+    if find_project(connection, project_id) is None:
+        raise UsageError(f"there is no project {project_id}")
+    balance_id = str(uuid.uuid4())
+    connection.execute(
+        insert(credits_table).values(balance_id=balance_id, project_id=project_id, amount=usd, note=note, created=now)
+    )
+    count_up(connection)
+    return balance_id
+
+
+def list_balances(connection: Connection, project_id: str) -> list[Balance]:
+    """All credits of a project, the oldest first, which is the first to be used up."""
+    project = find_project(connection, project_id)
+    spent = 0.0 if project is None else project.spent_usd
+    balances = []
+    for row in connection.execute(
+        select(credits_table)
+        .where(credits_table.c.project_id == project_id)
+        .order_by(credits_table.c.created, credits_table.c.balance_id)
+    ):
+        used = min(spent, row.amount)
+        spent -= used
+        balances.append(
+            Balance(row.balance_id, project_id, row.amount, round(row.amount - used, 9), row.note, row.created)
+        )
+    return balances

@@ -1,0 +1,16 @@
+"""A connection in a transaction in; the steps asked for taken within it. Alembic runs this file."""
+
+from __future__ import annotations
+
+from alembic import context
+
+from caesura.ledger.schema import metadata
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=metadata,
+    # On SQLite too: our connections begin their transactions themselves, so a step is taken whole or not at all.
+    transactional_ddl=True,
+)
+with context.begin_transaction():
+    context.run_migrations()

@@ -1,0 +1,156 @@
+"""Which requests are meant and what to group by in; what they used, summed, out."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, case, func, select
+
+from caesura.ledger.requests import Outcome, RequestFilter
+from caesura.ledger.schema import requests
+
+DAY_LENGTH = len("2026-01-01")
+
+
+class Grouping(StrEnum):
+    """What requests can be told apart by."""
+
+    ACCESSOR = "accessor"
+    ENDPOINT = "endpoint"
+    FEATURE_SET = "feature_set"
+    MODELS = "models"
+    METHOD = "method"
+    TAGS = "tags"
+    DEPLOYMENT = "deployment"
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Sums over requests; seconds and US dollars."""
+
+    requests: int = 0
+    failed: int = 0
+    """Of the requests, those that failed or were interrupted."""
+    audio_seconds: float = 0.0
+    billed_seconds: float = 0.0
+    connection_seconds: float = 0.0
+    paused_seconds: float = 0.0
+    usd: float = 0.0
+    saved_usd: float = 0.0
+
+    def __add__(self, other: Totals) -> Totals:
+        return Totals(
+            self.requests + other.requests,
+            self.failed + other.failed,
+            self.audio_seconds + other.audio_seconds,
+            self.billed_seconds + other.billed_seconds,
+            self.connection_seconds + other.connection_seconds,
+            self.paused_seconds + other.paused_seconds,
+            self.usd + other.usd,
+            self.saved_usd + other.saved_usd,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class UsageRow:
+    """The totals of one group; of what was not grouped by, each field is None."""
+
+    totals: Totals
+    day: date | None = None
+    """In UTC."""
+    accessor: str | None = None
+    """The id of a key, None also for requests without one."""
+    endpoint: str | None = None
+    feature_set: tuple[str, ...] | None = None
+    model_name: str | None = None
+    model_uuid: str | None = None
+    method: str | None = None
+    tags: tuple[str, ...] | None = None
+    """All tags of a request: each set of them is a group."""
+    deployment: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UsageFields:
+    """What occurs in requests, for whoever wants to filter."""
+
+    tags: tuple[str, ...]
+    models: tuple[tuple[str, str], ...]
+    """Names with UUIDs."""
+    methods: tuple[str, ...]
+    features: tuple[str, ...]
+
+
+def sum_usage(
+    connection: Connection, wanted: RequestFilter, *, by: Collection[Grouping] = (), by_day: bool = False
+) -> list[UsageRow]:
+    """Sums over what is wanted, a row for each group that occurs: by day first where asked for, then in order.
+
+    Without groups it is one row, also when there is nothing to sum. Open requests are left out: what they use is
+    known at their end.
+    """
+    columns = _columns(by, by_day)
+    query = (
+        select(*(column.label(name) for name, column in columns.items()), *_SUMS)
+        .where(*wanted.conditions(), requests.c.outcome != Outcome.OPEN)
+        .group_by(*columns.values())
+        .order_by(*columns.values())
+    )
+    return [_usage_row(row, list(columns)) for row in connection.execute(query).mappings()]
+
+
+def usage_fields(connection: Connection, wanted: RequestFilter) -> UsageFields:
+    """Every tag, model, method and feature of what is wanted, each once, sorted."""
+
+    def each(*columns: ColumnElement[Any]) -> list[Any]:
+        return list(connection.execute(select(*columns).where(*wanted.conditions()).distinct()))
+
+    return UsageFields(
+        tags=tuple(sorted({tag for (tags,) in each(requests.c.tags) for tag in tags})),
+        models=tuple(sorted((name, uuid) for name, uuid in each(requests.c.model_name, requests.c.model_uuid))),
+        methods=tuple(sorted(method for (method,) in each(requests.c.method))),
+        features=tuple(sorted({feature for (features,) in each(requests.c.features) for feature in features})),
+    )
+
+
+_DAY = func.substr(requests.c.created, 1, DAY_LENGTH, type_=requests.c.request_id.type)
+_SUMS = (
+    func.count().label("requests"),
+    func.coalesce(func.sum(case((requests.c.outcome == Outcome.SUCCEEDED, 0), else_=1)), 0).label("failed"),
+    func.sum(requests.c.audio_seconds).label("audio_seconds"),
+    func.sum(requests.c.billed_seconds).label("billed_seconds"),
+    func.sum(requests.c.connection_seconds).label("connection_seconds"),
+    func.sum(requests.c.paused_seconds).label("paused_seconds"),
+    func.sum(requests.c.usd).label("usd"),
+    func.sum(requests.c.saved_usd).label("saved_usd"),
+)
+_GROUPED: dict[Grouping, dict[str, ColumnElement[Any]]] = {
+    Grouping.ACCESSOR: {"accessor": requests.c.api_key_id},
+    Grouping.ENDPOINT: {"endpoint": requests.c.endpoint},
+    Grouping.FEATURE_SET: {"feature_set": requests.c.features},
+    Grouping.MODELS: {"model_name": requests.c.model_name, "model_uuid": requests.c.model_uuid},
+    Grouping.METHOD: {"method": requests.c.method},
+    Grouping.TAGS: {"tags": requests.c.tags},
+    Grouping.DEPLOYMENT: {"deployment": requests.c.deployment},
+}
+
+
+def _columns(by: Collection[Grouping], by_day: bool) -> dict[str, ColumnElement[Any]]:
+    columns: dict[str, ColumnElement[Any]] = {"day": _DAY} if by_day else {}
+    for grouping in Grouping:
+        if grouping in by:
+            columns |= _GROUPED[grouping]
+    return columns
+
+
+def _usage_row(row: Mapping[Any, Any], names: list[str]) -> UsageRow:
+    group: dict[str, Any] = {name: row[name] for name in names}
+    if "day" in group:
+        group["day"] = date.fromisoformat(group["day"])
+    # A sum over nothing is NULL.
+    sums: dict[str, Any] = {each.key: row[each.key] or 0 for each in _SUMS}
+    return UsageRow(Totals(**sums), **group)
