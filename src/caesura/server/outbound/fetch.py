@@ -11,8 +11,7 @@ from dataclasses import dataclass
 import httpcore
 
 from caesura.errors import BadUrl, NotFetched, RemoteFailed
-from caesura.server.outbound.http import TRANSPORT_ERRORS, Client, Outbound, Timeouts, header, raise_failed
-from caesura.server.outbound.target import WEB, read_target
+from caesura.server.outbound.http import TRANSPORT_ERRORS, Client, Outbound, Timeouts, body, header, raise_failed
 
 MOST_BYTES = 2 * 1024**3
 """As much as may be uploaded."""
@@ -45,10 +44,13 @@ async def fetching(url: str, *, outbound: Outbound, most_bytes: int = MOST_BYTES
     deadline = asyncio.get_running_loop().time() + timeouts.whole_s
     client = outbound.client()
     try:
-        response = await _asked(client, url, timeouts, deadline)
+        response = await _asked(client, url, outbound, deadline)
         try:
             unpacker = _accepted(response, most_bytes)
-            async with aclosing(_parts(response, unpacker, timeouts, deadline, most_bytes)) as parts:
+            async with (
+                aclosing(body(response)) as packed,
+                aclosing(_parts(packed, unpacker, timeouts, deadline, most_bytes)) as parts,
+            ):
                 yield Remote(header(response, b"content-type").partition(";")[0].strip().lower(), parts)
         finally:
             await response.aclose()
@@ -56,17 +58,17 @@ async def fetching(url: str, *, outbound: Outbound, most_bytes: int = MOST_BYTES
         await client.aclose()
 
 
-async def _asked(client: Client, url: str, timeouts: Timeouts, deadline: float) -> httpcore.Response:
+async def _asked(client: Client, url: str, outbound: Outbound, deadline: float) -> httpcore.Response:
     try:
         async with asyncio.timeout_at(deadline):
             # Packed sound is hardly smaller, so we ask for none; servers that pack it all the same are understood.
-            return await client.get(read_target(url, WEB), {"Accept-Encoding": "identity"})
+            return await client.get(outbound.read(url), {"Accept-Encoding": "identity"})
     except BadUrl as error:
         raise NotFetched(str(error)) from error
     except RemoteFailed as error:
         raise _not_fetched(str(error)) from error
     except TimeoutError as error:
-        raise _too_slow(timeouts) from error
+        raise _too_slow(outbound.timeouts) from error
 
 
 def _accepted(response: httpcore.Response, most_bytes: int) -> _Unpacker:
@@ -88,10 +90,9 @@ def _accepted(response: httpcore.Response, most_bytes: int) -> _Unpacker:
 
 
 async def _parts(
-    response: httpcore.Response, unpacker: _Unpacker, timeouts: Timeouts, deadline: float, most_bytes: int
+    packed_parts: AsyncIterator[bytes], unpacker: _Unpacker, timeouts: Timeouts, deadline: float, most_bytes: int
 ) -> AsyncGenerator[bytes, None]:
     received = unpacked = 0
-    packed_parts = aiter(response.aiter_stream())
     while True:
         try:
             async with asyncio.timeout_at(deadline):

@@ -32,10 +32,10 @@ T = TypeVar("T")
 class Standing(Enum):
     """What an address is to us."""
 
-    OPEN = "public"
-    INSIDE = "inside"
-    """Ours or our network's: reached only if a setting allows it."""
-    NEVER = "never"
+    OPEN = "a public address"
+    INSIDE = "an address of this machine or its network"
+    """Reached only if a setting allows it."""
+    NEVER = "an address that is never connected to"
     """No host that anybody could mean; or one that hands out secrets to whoever asks."""
 
 
@@ -214,7 +214,7 @@ def _literal(host: str) -> Address | None:
 
 def _forbidden(host: str, address: Address) -> BadUrl:
     message = "The host may not be reached from this server: it is not on the public Internet."
-    return BadUrl(message, f"{host} is {address}, which is {standing(address).value}")
+    return BadUrl(message, f"{host} is {address}, {standing(address).value}")
 
 
 def _v4(*networks: str) -> tuple[IPv4Network, ...]:

@@ -10,15 +10,15 @@ import asyncio
 import contextlib
 import logging
 import ssl
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncGenerator, Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import NoReturn, cast
 
 import httpcore
 
 from caesura.errors import RemoteFailed
 from caesura.server.outbound.guard import Guard, Lookup, Reach, SystemLookup
-from caesura.server.outbound.target import Target
+from caesura.server.outbound.target import WEB, Target, read_target
 
 MOST_REDIRECTS = 5
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -63,6 +63,12 @@ class Outbound:
         """Trusts the certificate authorities of the system."""
         self._system = SystemLookup()
         self.guard = Guard(reach or Reach(), lookup or self._system)
+
+    def read(self, url: str, schemes: Collection[str] = WEB) -> Target:
+        """Where `url` leads; refuses what needs no lookup to be refused. Raises BadUrl."""
+        target = read_target(url, schemes)
+        self.guard.check(target.host, target.port)
+        return target
 
     def client(self) -> Client:
         """A client with connections of its own, so that nobody waits for another's slow receiver."""
@@ -190,6 +196,11 @@ def header(response: httpcore.Response, name: bytes) -> str:
     return ""
 
 
+def body(response: httpcore.Response) -> AsyncGenerator[bytes, None]:
+    """The bytes of an answer, as they come; close it. Raises TRANSPORT_ERRORS."""
+    return cast("AsyncGenerator[bytes, None]", response.aiter_stream())
+
+
 def _headers(target: Target, headers: Mapping[str, str], content: bytes | None) -> list[tuple[bytes, bytes]]:
     written = {"Host": target.url.netloc.decode("ascii"), "User-Agent": USER_AGENT, "Accept": "*/*", **headers}
     if target.authorization is not None:
@@ -204,9 +215,9 @@ async def _discard(response: httpcore.Response) -> None:
     """Read a short rest, so that the connection can be used again; a long one costs the connection."""
     try:
         with contextlib.suppress(TimeoutError, *TRANSPORT_ERRORS):
-            async with asyncio.timeout(DISCARD_S):
+            async with asyncio.timeout(DISCARD_S), contextlib.aclosing(body(response)) as parts:
                 read = 0
-                async for part in response.aiter_stream():
+                async for part in parts:
                     read += len(part)
                     if read > DISCARD_BYTES:
                         break
