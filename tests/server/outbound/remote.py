@@ -6,9 +6,12 @@ import asyncio
 import contextlib
 import ssl
 import subprocess
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+
+import websockets.asyncio.server as websockets
 
 from caesura.server.outbound.guard import Reach
 from caesura.server.outbound.http import Outbound, Timeouts
@@ -36,6 +39,7 @@ class Answer:
         return "\r\n".join(lines).encode() + self.body
 
 
+Handler = Callable[[websockets.ServerConnection], Awaitable[None]]
 Raw = Callable[[asyncio.StreamWriter], Awaitable[None]]
 """Writes whatever it likes; the connection is closed after it."""
 
@@ -101,6 +105,13 @@ async def web_server(*answers: Answer | Raw, tls: ssl.SSLContext | None = None) 
         await asyncio.gather(*tasks)
 
 
+@contextlib.asynccontextmanager
+async def socket_server(handler: Handler, **how: Any) -> AsyncIterator[int]:
+    """The port of a WebSocket server."""
+    async with websockets.serve(handler, "127.0.0.1", 0, **how) as server:
+        yield next(iter(server.sockets)).getsockname()[1]
+
+
 @contextlib.contextmanager
 def outbound(
     *,
@@ -108,8 +119,10 @@ def outbound(
     timeouts: Timeouts | None = None,
     names: Mapping[str, Sequence[Sequence[str]]] | None = None,
     tls: ssl.SSLContext | None = None,
-) -> contextlib.AbstractContextManager[Outbound]:
-    made = Outbound(reach, timeouts or QUICK, lookup=None if names is None else Names(names), tls=tls)
+) -> Iterator[Outbound]:
+    lookup = None if names is None else Names(names)
+    # Unless a test brings its own, nobody is trusted: to load the system's certificates takes a while.
+    made = Outbound(reach, timeouts or QUICK, lookup=lookup, tls=tls or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
     try:
         yield made
     finally:
@@ -134,13 +147,9 @@ class Names:
 def certificate(folder: Path, name: str) -> tuple[ssl.SSLContext, ssl.SSLContext]:
     """Contexts of a server that has a certificate for `name`, and of a client that trusts it."""
     key, cert = folder / "key.pem", folder / "cert.pem"
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-        + ["-keyout", str(key), "-out", str(cert), "-days", "2", "-subj", f"/CN={name}"]
-        + ["-addext", f"subjectAltName=DNS:{name}"],
-        check=True,
-        capture_output=True,
-    )
+    asked = f"req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN={name}".split()
+    named = ["-addext", f"subjectAltName=DNS:{name}", "-keyout", str(key), "-out", str(cert)]
+    subprocess.run(["openssl", *asked, *named], check=True, capture_output=True)
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     server.load_cert_chain(cert, key)
     return server, ssl.create_default_context(cafile=str(cert))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import ssl
 from collections.abc import Awaitable, Callable
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -223,9 +224,10 @@ def test_a_redirect_inside_is_refused(host: str) -> None:
     async def main() -> None:
         async with web_server() as inside, web_server() as server:
             server.answers = [Answer(307, {"Location": inside.url(host=host)})]
-            with outbound() as out, pytest.raises(BadUrl, match="may not be reached"):
+            with outbound() as out:
                 out.guard = _OneNameInside(Reach(ports=None), names)
-                await deliver(out, server.url(host="out.example"))
+                with pytest.raises(BadUrl, match="may not be reached"):
+                    await deliver(out, server.url(host="out.example"))
             assert (inside.connections, len(server.requests)) == (0, 1)
 
     run(main)
@@ -322,6 +324,12 @@ def test_no_log_shows_what_a_url_keeps_secret(caplog: pytest.LogCaptureFixture) 
 # ---- TLS ----
 
 
+def test_certificates_are_checked_unless_told_otherwise() -> None:
+    out = Outbound()
+    assert (out.tls.verify_mode, out.tls.check_hostname) == (ssl.CERT_REQUIRED, True)
+    out.close()
+
+
 def test_a_certificate_is_checked_against_the_name_and_not_the_address(tmp_path: Path) -> None:
     ours, theirs = certificate(tmp_path, "a.example")
 
@@ -333,7 +341,8 @@ def test_a_certificate_is_checked_against_the_name_and_not_the_address(tmp_path:
                 with pytest.raises(RemoteFailed, match="certificate is not to be trusted") as failed:
                     await deliver(out, server.url(scheme="https", host="b.example"))
                 assert not failed.value.again
-            with outbound(names=names) as out, pytest.raises(RemoteFailed, match="certificate"):
+            system = ssl.create_default_context()
+            with outbound(names=names, tls=system) as out, pytest.raises(RemoteFailed, match="certificate"):
                 await deliver(out, server.url(scheme="https", host="a.example"))
 
     run(main)
@@ -344,9 +353,10 @@ def test_a_callback_is_not_led_from_tls_to_plain_text(tmp_path: Path) -> None:
 
     async def main() -> None:
         async with web_server() as plain, web_server(Answer(308, {"Location": plain.url()}), tls=ours) as server:
-            with outbound(names={"a.example": [["127.0.0.1"]]}, tls=theirs) as out:
-                with pytest.raises(RemoteFailed, match="from https to http") as failed:
-                    await deliver(out, server.url(scheme="https", host="a.example"))
+            url = server.url(scheme="https", host="a.example")
+            resolved: Names = {"a.example": [["127.0.0.1"]]}
+            with outbound(names=resolved, tls=theirs) as out, pytest.raises(RemoteFailed, match="to http") as failed:
+                await deliver(out, url)
             assert (failed.value.again, plain.connections) == (False, 0)
 
     run(main)

@@ -92,9 +92,7 @@ def test_a_url_without_userinfo_asks_for_no_header() -> None:
         ("https://me:too@example.org/", "https://example.org/", False),
     ],
 )
-def test_a_redirect_takes_the_credentials_along_only_to_the_same_origin(
-    location: str, shown: str, keeps: bool
-) -> None:
+def test_a_redirect_takes_the_credentials_along_only_to_the_same_origin(location: str, shown: str, keeps: bool) -> None:
     target = read_target("https://user:word@example.com/a", WEB)
     there = target.redirected(location)
     assert str(there) == shown

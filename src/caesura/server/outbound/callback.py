@@ -157,9 +157,9 @@ class Callback:
         try:
             await self._patiently(lambda: self._receiver.take(data), self._patience.pauses_s if essential else ())
         except RemoteFailed as failure:
+            self.deliveries.left_out += not essential
             if essential or not failure.again:
                 raise
-            self.deliveries.left_out += 1
         else:
             self.deliveries.delivered += 1
             self.deliveries.owed -= essential
@@ -193,6 +193,7 @@ class Callback:
             return
         self.failed = f"The callback to {self._target} failed: {why}."
         _log.warning("%s: the callback to %s failed: %s", self._request_id, self._target, detail or why)
+        self.deliveries.left_out += sum(not essential for _, essential in self._waiting)
         self._waiting.clear()
         self._waiting_bytes = 0
         self._end_by(asyncio.get_running_loop().time())
