@@ -17,6 +17,8 @@ from caesura.server.outbound.guard import Reach
 from caesura.server.outbound.http import Outbound, Timeouts
 
 ANYWHERE = Reach(private=True, ports=None)
+CALM = Timeouts(connect_s=5.0, response_s=5.0, whole_s=20.0)
+"""For tests in which nobody is late, however busy the machine is."""
 QUICK = Timeouts(connect_s=0.5, response_s=0.15, whole_s=0.4)
 
 
@@ -116,13 +118,13 @@ async def socket_server(handler: Handler, **how: Any) -> AsyncIterator[int]:
 def outbound(
     *,
     reach: Reach = ANYWHERE,
-    timeouts: Timeouts | None = None,
+    timeouts: Timeouts = CALM,
     names: Mapping[str, Sequence[Sequence[str]]] | None = None,
     tls: ssl.SSLContext | None = None,
 ) -> Iterator[Outbound]:
     lookup = None if names is None else Names(names)
     # Unless a test brings its own, nobody is trusted: to load the system's certificates takes a while.
-    made = Outbound(reach, timeouts or QUICK, lookup=lookup, tls=tls or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
+    made = Outbound(reach, timeouts, lookup=lookup, tls=tls or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
     try:
         yield made
     finally:

@@ -15,7 +15,7 @@ from caesura.server.outbound.callback import SHED_INTERIMS, Callback, Deliveries
 from caesura.server.outbound.guard import Reach
 from caesura.server.outbound.http import Timeouts
 from caesura.server.outbound.target import SOCKETS, WEB, read_target
-from tests.server.outbound.remote import ANYWHERE, QUICK, Answer, outbound, socket_server, web_server
+from tests.server.outbound.remote import ANYWHERE, CALM, Answer, outbound, socket_server, web_server
 
 MOMENT = Patience(pauses_s=(0.0, 0.0, 0.0))
 
@@ -52,7 +52,7 @@ async def calling(
     *,
     patience: Patience = MOMENT,
     reach: Reach = ANYWHERE,
-    timeouts: Timeouts = QUICK,
+    timeouts: Timeouts = CALM,
     began: bool = True,
     sleep: Sleep | None = None,
 ) -> AsyncIterator[Running]:
@@ -270,12 +270,11 @@ async def silence(writer: asyncio.StreamWriter) -> None:
 
 
 def test_what_is_in_hand_is_dropped_when_the_queue_overflows() -> None:
-    """The receiver has ten seconds to answer, but the callback that has failed waits for nothing."""
+    """The receiver has seconds left to answer, but the callback that has failed waits for nothing."""
 
     async def main() -> None:
-        slow = Timeouts(connect_s=1.0, response_s=10.0)
         patience = Patience(most_messages=2, pauses_s=())
-        async with web_server(silence) as server, calling(server.url(), patience=patience, timeouts=slow) as running:
+        async with web_server(silence) as server, calling(server.url(), patience=patience) as running:
             running.callback.send("0", essential=True)
             async with asyncio.timeout(1):
                 while not server.requests:
@@ -292,8 +291,7 @@ def test_what_is_in_hand_is_dropped_when_the_queue_overflows() -> None:
 
 def test_the_end_is_not_waited_for_without_end() -> None:
     async def main() -> None:
-        slow = Timeouts(connect_s=1.0, response_s=10.0)
-        async with web_server(silence) as server, calling(server.url(), timeouts=slow) as running:
+        async with web_server(silence) as server, calling(server.url()) as running:
             running.callback.send("1", essential=True)
             running.callback.send("2", essential=True)
             async with asyncio.timeout(1):

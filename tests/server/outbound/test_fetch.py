@@ -14,21 +14,24 @@ import pytest
 from caesura.errors import NotFetched
 from caesura.server.outbound.fetch import fetching
 from caesura.server.outbound.guard import Reach
-from tests.server.outbound.remote import ANYWHERE, QUICK, Answer, Raw, WebServer, outbound, web_server
+from caesura.server.outbound.http import Timeouts
+from tests.server.outbound.remote import ANYWHERE, CALM, QUICK, Answer, Raw, WebServer, outbound, web_server
 
 SOUND = bytes(range(256)) * 700
 
 
-async def fetched(url: str, *, reach: Reach = ANYWHERE, most_bytes: int = 10_000_000) -> tuple[str, bytes]:
-    with outbound(reach=reach) as out:
+async def fetched(
+    url: str, *, reach: Reach = ANYWHERE, most_bytes: int = 10_000_000, timeouts: Timeouts = CALM
+) -> tuple[str, bytes]:
+    with outbound(reach=reach, timeouts=timeouts) as out:
         async with fetching(url, outbound=out, most_bytes=most_bytes) as remote:
             return remote.media_type, b"".join([part async for part in remote.parts])
 
 
-def asked(answer: Answer | Raw, *, most_bytes: int = 10_000_000) -> tuple[str, bytes]:
+def asked(answer: Answer | Raw, *, most_bytes: int = 10_000_000, timeouts: Timeouts = CALM) -> tuple[str, bytes]:
     async def main() -> tuple[str, bytes]:
         async with web_server(answer) as server:
-            return await fetched(server.url("/a.wav"), most_bytes=most_bytes)
+            return await fetched(server.url("/a.wav"), most_bytes=most_bytes, timeouts=timeouts)
 
     return asyncio.run(main())
 
@@ -211,7 +214,7 @@ async def drip(writer: asyncio.StreamWriter) -> None:
 )
 def test_what_stops_or_drips_is_given_up(answer: Callable[[asyncio.StreamWriter], Awaitable[None]], why: str) -> None:
     with pytest.raises(NotFetched, match=why):
-        asked(answer)
+        asked(answer, timeouts=QUICK)
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
@@ -296,7 +299,7 @@ def test_a_reader_may_take_its_time() -> None:
 
     async def main() -> None:
         async with web_server(Answer(200, {}, SOUND)) as server:
-            with outbound() as out:
+            with outbound(timeouts=QUICK) as out:
                 async with fetching(server.url(), outbound=out) as remote:
                     first = await anext(remote.parts)
                     await asyncio.sleep(QUICK.response_s * 1.2)

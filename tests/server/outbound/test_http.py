@@ -15,7 +15,7 @@ from caesura.errors import BadUrl, RemoteFailed
 from caesura.server.outbound.guard import Address, Guard, Reach
 from caesura.server.outbound.http import Outbound
 from caesura.server.outbound.target import WEB, read_target
-from tests.server.outbound.remote import ANYWHERE, Answer, certificate, outbound, web_server
+from tests.server.outbound.remote import QUICK, Answer, certificate, outbound, web_server
 from tests.server.outbound.remote import Names as Table
 
 Names = dict[str, list[list[str]]]
@@ -141,7 +141,7 @@ async def hang_up(writer: asyncio.StreamWriter) -> None:
 def test_who_does_not_answer_is_given_up(answer: Callable[[asyncio.StreamWriter], Awaitable[None]], why: str) -> None:
     async def main() -> None:
         async with web_server(answer) as server:
-            with outbound() as out, pytest.raises(RemoteFailed, match=why) as failed:
+            with outbound(timeouts=QUICK) as out, pytest.raises(RemoteFailed, match=why) as failed:
                 await deliver(out, server.url())
             assert failed.value.again
 
@@ -365,7 +365,7 @@ def test_a_callback_is_not_led_from_tls_to_plain_text(tmp_path: Path) -> None:
 def test_a_server_that_speaks_no_tls_fails(tmp_path: Path) -> None:
     async def main() -> None:
         async with web_server() as server:
-            with outbound(reach=ANYWHERE) as out, pytest.raises(RemoteFailed, match="no connection could be made"):
+            with outbound(timeouts=QUICK) as out, pytest.raises(RemoteFailed, match="no connection could be made"):
                 await deliver(out, server.url(scheme="https"))
 
     run(main)

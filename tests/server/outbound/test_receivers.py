@@ -18,7 +18,7 @@ from caesura.server.outbound.guard import Reach
 from caesura.server.outbound.http import Outbound
 from caesura.server.outbound.receivers import HttpReceiver, Receiver, SocketReceiver, receiver
 from caesura.server.outbound.target import SOCKETS, WEB, read_target
-from tests.server.outbound.remote import certificate, outbound, socket_server, web_server
+from tests.server.outbound.remote import QUICK, certificate, outbound, socket_server, web_server
 
 
 @asynccontextmanager
@@ -164,7 +164,7 @@ def test_a_receiver_that_takes_nothing_is_given_up() -> None:
 
     async def main() -> None:
         async with socket_server(stare, close_timeout=0.1) as port:
-            with outbound() as out:
+            with outbound(timeouts=QUICK) as out:
                 async with opened(f"ws://127.0.0.1:{port}/", out) as there:
                     with pytest.raises(RemoteFailed, match=r"took nothing for 0\.15 s"):
                         await there.take(bytes(20_000_000))
@@ -243,7 +243,7 @@ def test_what_is_no_socket_server_fails(
 ) -> None:
     async def main() -> None:
         async with web_server(answer) as server:
-            with outbound() as out, pytest.raises(RemoteFailed, match=why) as failed:
+            with outbound(timeouts=QUICK) as out, pytest.raises(RemoteFailed, match=why) as failed:
                 async with opened(server.url(scheme="ws"), out):
                     pass
             assert failed.value.again is again
