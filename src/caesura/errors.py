@@ -11,11 +11,14 @@ CaesuraError
 │   │   ├── BadCredentials     401, 403: the key is wrong, or may not do this
 │   │   ├── PaymentRequired    402: the account has no credits
 │   │   └── TooManyStreams     429: as many streams are open as may be
+│   ├── BadUrl                 a URL that is none, or that leads where this server does not go
+│   ├── NotFetched             the URL of a recording gave no recording
 │   ├── HungUp                 a server closed the connection without having been asked to
 │   └── BadAnswer              a server said what is no message of the wire
 ├── UsageError                 what our caller did
 ├── LineError                  what broke in between
 │   ├── Unreachable            nothing answers at that address
+│   ├── RemoteFailed           what a URL names did not answer, or not as it should
 │   └── GaveUp                 the connection could not be made again in the time allowed
 └── InternalError              what broke inside
     ├── EngineError            an engine could not answer
@@ -101,6 +104,21 @@ class TooManyStreams(Refused):
     """As many streams are open as may be (429)."""
 
 
+class BadUrl(PeerError):
+    """A URL that is none, or that leads where this server does not go.
+
+    `str()` is a sentence for the wire: it names no address that a name resolved to. `detail` does, for the log.
+    """
+
+    def __init__(self, message: str, detail: str = "") -> None:
+        super().__init__(message)
+        self.detail = detail or message
+
+
+class NotFetched(PeerError):
+    """The URL of a recording gave no recording; `str()` says why, for the wire. `__cause__` may know more."""
+
+
 class HungUp(PeerError):
     """A server closed the connection without having been asked to.
 
@@ -129,6 +147,18 @@ class LineError(CaesuraError):
 
 class Unreachable(LineError):
     """Nothing answers at that address, or it does not speak this wire; `str()` says what to do."""
+
+
+class RemoteFailed(LineError):
+    """What a URL names could not be reached, or did not answer as it should; `str()` says how, for the wire.
+
+    `again` is whether the same may work later; `retry_after_s` is what `Retry-After` asked for.
+    """
+
+    def __init__(self, message: str, *, again: bool, retry_after_s: float = 0.0) -> None:
+        super().__init__(message)
+        self.again = again
+        self.retry_after_s = retry_after_s
 
 
 class GaveUp(LineError):

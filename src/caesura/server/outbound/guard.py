@@ -1,0 +1,268 @@
+"""A host and a port in, a connection to an address that may be reached out; everything else is refused.
+
+Clients name the URLs that this server calls, so without a guard they could make it talk to whatever only it can
+reach: itself, its network, the metadata service of its cloud. The guard judges addresses, not names: a name is
+resolved once, every address it has is judged, and the connection goes to one of those very addresses. A name that
+resolves to something else a moment later gains nothing by that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import socket
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from enum import Enum
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from typing import TypeVar
+
+from caesura.errors import BadUrl, RemoteFailed
+
+OPEN_PORTS = frozenset({80, 443, 8080, 8443})
+MOST_ADDRESSES = 4
+"""Of one name, how many are tried."""
+LOOKUP_THREADS = 16
+
+Address = IPv4Address | IPv6Address
+T = TypeVar("T")
+
+
+class Standing(Enum):
+    """What an address is to us."""
+
+    OPEN = "a public address"
+    INSIDE = "an address of this machine or its network"
+    """Reached only if a setting allows it."""
+    NEVER = "an address that is never connected to"
+    """No host that anybody could mean; or one that hands out secrets to whoever asks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """Where this server may connect to when a client names a URL."""
+
+    private: bool = False
+    """Also loopback, private, shared and link-local addresses."""
+    ports: frozenset[int] | None = OPEN_PORTS
+    """None: any."""
+
+    def allows(self, address: Address) -> bool:
+        """Whether an address may be connected to."""
+        found = standing(address)
+        return found is Standing.OPEN or (found is Standing.INSIDE and self.private)
+
+
+def standing(address: Address) -> Standing:
+    """What an address is to us, by the IANA special-purpose registries (RFC 6890 and what came after).
+
+    An IPv6 address that carries an IPv4 address (mapped, 6to4, NAT64) is what that one is.
+    """
+    if isinstance(address, IPv4Address):
+        return _standing_v4(address)
+    address = IPv6Address(int(address))  # without a scope, which makes it equal to no other
+    carried = _carried(address)
+    if carried is not None:
+        return _standing_v4(carried)
+    if address in _METADATA_V6:
+        return Standing.NEVER
+    if address == _LOOPBACK_V6 or any(address in network for network in _INSIDE_V6):
+        return Standing.INSIDE
+    if address not in _GLOBAL_V6 or any(address in network for network in _NEVER_V6):
+        return Standing.NEVER
+    return Standing.OPEN
+
+
+def _standing_v4(address: IPv4Address) -> Standing:
+    if address in _METADATA_V4 or any(address in network for network in _NEVER_V4):
+        return Standing.NEVER
+    if any(address in network for network in _INSIDE_V4):
+        return Standing.INSIDE
+    return Standing.OPEN
+
+
+def _carried(address: IPv6Address) -> IPv4Address | None:
+    if address in _NAT64:
+        return IPv4Address(int(address) & 0xFFFFFFFF)
+    return address.ipv4_mapped or address.sixtofour
+
+
+Lookup = Callable[[str, int], Awaitable[Sequence[str]]]
+"""Resolves a name for a port into addresses, as text. Raises OSError when there are none."""
+
+
+class SystemLookup:
+    """The system's resolver, in threads of its own: names that take their time hold up nothing else."""
+
+    def __init__(self) -> None:
+        self._threads = ThreadPoolExecutor(LOOKUP_THREADS, "caesura-names")
+
+    async def __call__(self, host: str, port: int) -> list[str]:
+        """The addresses of `host`. Raises OSError."""
+        loop = asyncio.get_running_loop()
+        try:
+            return await loop.run_in_executor(self._threads, _look_up, host, port)
+        except UnicodeError as error:  # the standard library's word for labels that are empty or too long
+            raise OSError(str(error)) from error
+
+    def close(self) -> None:
+        """Let the threads go."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+def _look_up(host: str, port: int) -> list[str]:
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(place[0]) for *_, place in found))
+
+
+class Guard:
+    """Connects to hosts, as far as `reach` goes."""
+
+    def __init__(self, reach: Reach, lookup: Lookup) -> None:
+        self._reach = reach
+        self._lookup = lookup
+
+    def check(self, host: str, port: int) -> None:
+        """Refuse what can be refused without looking a name up: a wrong port, a literal address. Raises BadUrl."""
+        ports = self._reach.ports
+        if ports is not None and port not in ports:
+            right = ", ".join(str(each) for each in sorted(ports))
+            raise BadUrl(f"Port {port} may not be connected to from this server; use one of {right}.")
+        address = _literal(host)
+        if address is not None and not self._reach.allows(address):
+            raise _forbidden(host, address)
+
+    async def resolve(self, host: str, port: int) -> list[Address]:
+        """The addresses of `host`, all of which may be reached.
+
+        One that may not refuses the whole name: nobody's public service has one, and what is refused does not
+        depend on which address would have been tried first.
+
+        Raises:
+            BadUrl: The host, or the port, may not be reached from here.
+            RemoteFailed: The name could not be resolved.
+        """
+        self.check(host, port)
+        literal = _literal(host)
+        if literal is not None:
+            return [literal]
+        try:
+            found = [ipaddress.ip_address(text) for text in await self._lookup(host, port)]
+        except OSError as error:
+            raise RemoteFailed("the name of its host could not be resolved", again=True) from error
+        if not found:
+            raise RemoteFailed("the name of its host has no address", again=True)
+        for address in found:
+            if not self._reach.allows(address):
+                raise _forbidden(host, address)
+        return found[:MOST_ADDRESSES]
+
+    async def dial(self, host: str, port: int, *, within_s: float, connect: Callable[[str], Awaitable[T]]) -> T:
+        """What `connect` makes of the first address of `host` that answers; it is handed addresses, never names.
+
+        Looking the name up and connecting take `within_s` seconds at most. `connect` raises OSError when it fails.
+
+        Raises:
+            BadUrl: The host, or the port, may not be reached from here.
+            RemoteFailed: The name could not be resolved, or nobody answers.
+        """
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + within_s
+        try:
+            async with asyncio.timeout_at(deadline):
+                addresses = await self.resolve(host, port)
+        except TimeoutError as error:
+            message = f"the name of its host could not be resolved within {within_s:g} s"
+            raise RemoteFailed(message, again=True) from error
+        failure: OSError | None = None
+        for tried, address in enumerate(addresses):
+            share = (deadline - loop.time()) / (len(addresses) - tried)
+            try:
+                async with asyncio.timeout(share):
+                    return await connect(str(address))
+            except OSError as error:
+                failure = error
+        late = isinstance(failure, TimeoutError)
+        how = f"no connection could be made within {within_s:g} s" if late else "no connection could be made"
+        raise RemoteFailed(how, again=True) from failure
+
+    async def connect(self, host: str, port: int, *, within_s: float) -> socket.socket:
+        """A connected, non-blocking TCP socket. Raises as `dial` does."""
+
+        async def open_socket(address: str) -> socket.socket:
+            family = socket.AF_INET6 if ":" in address else socket.AF_INET
+            opened = socket.socket(family, socket.SOCK_STREAM)
+            try:
+                opened.setblocking(False)
+                await asyncio.get_running_loop().sock_connect(opened, (address, port))
+            except BaseException:
+                opened.close()
+                raise
+            return opened
+
+        return await self.dial(host, port, within_s=within_s, connect=open_socket)
+
+
+def _literal(host: str) -> Address | None:
+    """An address written as one. Older ways to write IPv4 (`0x7f.1`, `2130706433`) are looked up, like names."""
+    try:
+        return ipaddress.ip_address(host)
+    except ValueError:
+        return None
+
+
+def _forbidden(host: str, address: Address) -> BadUrl:
+    message = "The host may not be reached from this server: it is not on the public Internet."
+    return BadUrl(message, f"{host} is {address}, {standing(address).value}")
+
+
+def _v4(*networks: str) -> tuple[IPv4Network, ...]:
+    return tuple(IPv4Network(network) for network in networks)
+
+
+def _v6(*networks: str) -> tuple[IPv6Network, ...]:
+    return tuple(IPv6Network(network) for network in networks)
+
+
+_INSIDE_V4 = _v4(
+    "10.0.0.0/8",
+    "100.64.0.0/10",  # shared by carriers (RFC 6598)
+    "127.0.0.0/8",
+    "169.254.0.0/16",
+    "172.16.0.0/12",
+    "192.168.0.0/16",
+)
+_NEVER_V4 = _v4(
+    "0.0.0.0/8",  # "this host": on Linux a way to say loopback
+    "192.0.0.0/24",
+    "192.0.2.0/24",  # documentation
+    "192.88.99.0/24",  # relays of 6to4, given up
+    "198.18.0.0/15",  # benchmarks
+    "198.51.100.0/24",  # documentation
+    "203.0.113.0/24",  # documentation
+    "224.0.0.0/4",  # multicast
+    "240.0.0.0/4",  # reserved, and broadcast
+)
+_METADATA_V4 = frozenset(
+    IPv4Address(address)
+    for address in (
+        "169.254.169.254",  # most clouds
+        "169.254.170.2",  # credentials of containers on AWS
+        "169.254.170.23",  # credentials of pods on AWS
+        "100.100.100.200",  # Alibaba
+        "168.63.129.16",  # Azure's wire server, on a public address
+    )
+)
+_METADATA_V6 = frozenset({IPv6Address("fd00:ec2::254"), IPv6Address("fd00:ec2::23"), IPv6Address("fd20:ce::254")})
+_LOOPBACK_V6 = IPv6Address("::1")
+_INSIDE_V6 = _v6("fc00::/7", "fe80::/10", "fec0::/10")
+_GLOBAL_V6 = IPv6Network("2000::/3")
+"""All that has been given out; the rest is reserved, multicast (ff00::/8) or special (::/96, 100::/64, 5f00::/16)."""
+_NEVER_V6 = _v6(
+    "2001::/23",  # IETF protocol assignments: Teredo, ORCHID, benchmarks
+    "2001:db8::/32",  # documentation
+    "3fff::/20",  # documentation
+)
+_NAT64 = IPv6Network("64:ff9b::/96")
+"""The well-known prefix (RFC 6052): behind it all of IPv4 is reached. 64:ff9b:1::/48 is each network's own."""

@@ -1,0 +1,204 @@
+"""Text in, one request or one socket message out: the two ways in which a callback is reached."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import ssl
+from typing import Any, Protocol
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
+
+from caesura.errors import RemoteFailed
+from caesura.server.outbound.http import USER_AGENT, Outbound
+from caesura.server.outbound.target import SOCKETS, Target
+
+CLOSE_S = 2.0
+"""How long a receiver may take to answer our close frame."""
+PING_S = 20.0
+"""How often an open socket is asked whether it lives, and how long it may take to say so."""
+MOST_HEARD_BYTES = 64 * 1024
+"""Longest message that a receiver may send us; what it says is not read."""
+
+
+class Receiver(Protocol):
+    """Where the messages of a stream go. Every method but `close` raises BadUrl and RemoteFailed."""
+
+    async def open(self) -> None:
+        """Return when messages can be taken; may be tried again when that failed."""
+        ...
+
+    async def take(self, text: bytes) -> None:
+        """Return when the receiver has one message, UTF-8."""
+        ...
+
+    async def watch(self) -> None:
+        """Raise when the receiver is lost."""
+        ...
+
+    async def finish(self) -> None:
+        """Return when the receiver knows that there is no more."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of it."""
+        ...
+
+
+def receiver(target: Target, *, outbound: Outbound, method: str, key_id: str) -> Receiver:
+    """What reaches `target`.
+
+    Args:
+        target: A URL of http, https, ws or wss.
+        outbound: How to get there.
+        method: POST or PUT, for http and https.
+        key_id: The identifier of the API key that the stream was opened with, for the header `dg-token`; "" sends none.
+    """
+    headers = {"dg-token": key_id} if key_id else {}
+    if target.url.scheme in SOCKETS:
+        return SocketReceiver(target, outbound, headers)
+    return HttpReceiver(target, outbound, headers, method)
+
+
+class HttpReceiver:
+    """One request for each message, one after the other, on a connection that is kept."""
+
+    def __init__(self, target: Target, outbound: Outbound, headers: dict[str, str], method: str) -> None:
+        self._target = target
+        self._headers = headers
+        self._method = method
+        self._client = outbound.client()
+
+    async def open(self) -> None:
+        """Nothing is sent before there is a message."""
+
+    async def take(self, text: bytes) -> None:
+        """Return when it was answered with 2xx."""
+        await self._client.deliver(self._target, self._method, self._headers, text)
+
+    async def watch(self) -> None:
+        """A request stands alone: there is nothing to lose."""
+        await asyncio.Event().wait()
+
+    async def finish(self) -> None:
+        """Every answer has come."""
+
+    async def close(self) -> None:
+        """Close the connection."""
+        await self._client.aclose()
+
+
+class SocketReceiver:
+    """One socket for all messages."""
+
+    def __init__(self, target: Target, outbound: Outbound, headers: dict[str, str]) -> None:
+        self._target = target
+        self._outbound = outbound
+        self._headers = dict(headers)
+        if target.authorization is not None:
+            self._headers["Authorization"] = target.authorization
+        self._socket: ClientConnection | None = None
+        self._ending = False
+
+    async def open(self) -> None:
+        """Return when the socket is open."""
+        target, timeouts = self._target, self._outbound.timeouts
+        reached = await self._outbound.guard.connect(target.host, target.port, within_s=timeouts.connect_s)
+        try:
+            self._socket = await self._upgraded(reached)
+        except InvalidStatus as error:
+            status = error.response.status_code
+            raise RemoteFailed(f"it answered {status}", again=status >= 500 or status == 429) from None
+        except TimeoutError:
+            raise RemoteFailed(f"it did not answer within {timeouts.response_s:g} s", again=True) from None
+        except (WebSocketException, OSError, EOFError, ValueError) as error:
+            # A redirect too, which would need another socket. None of these sentences may be shown: they hold URLs.
+            raise _not_a_socket(error) from None
+        finally:
+            if self._socket is None:
+                reached.close()
+
+    async def _upgraded(self, reached: socket.socket) -> ClientConnection:
+        target, timeouts = self._target, self._outbound.timeouts
+        tls: dict[str, Any] = {"ssl": self._outbound.tls, "server_hostname": target.host} if target.secure else {}
+        return await connect(
+            str(target.url),
+            sock=reached,
+            proxy=None,
+            additional_headers=self._headers,
+            user_agent_header=USER_AGENT,
+            compression=None,
+            open_timeout=timeouts.connect_s + timeouts.response_s,
+            close_timeout=CLOSE_S,
+            ping_interval=PING_S,
+            ping_timeout=PING_S,
+            max_size=MOST_HEARD_BYTES,
+            logger=_wire,
+            **tls,
+        )
+
+    async def take(self, text: bytes) -> None:
+        """Return when the socket has it."""
+        response_s = self._outbound.timeouts.response_s
+        try:
+            async with asyncio.timeout(response_s):
+                await self._open_socket.send(text, text=True)
+        except ConnectionClosed as closed:
+            raise _lost(closed) from None
+        except TimeoutError:
+            raise RemoteFailed(f"it took nothing for {response_s:g} s", again=False) from None
+
+    async def watch(self) -> None:
+        """Read what the receiver says, which is nothing to us, until it goes; raise unless that was expected."""
+        try:
+            while True:
+                await self._open_socket.recv()
+        except ConnectionClosed as closed:
+            if not self._ending:
+                raise _lost(closed) from None
+
+    async def finish(self) -> None:
+        """Close in order: the answer to our close frame says that everything before it has come."""
+        self._ending = True
+        await self._open_socket.close()
+        if self._open_socket.protocol.close_rcvd is None:
+            raise RemoteFailed("it did not say at the end that it had everything", again=False)
+
+    async def close(self) -> None:
+        """Cut what is still open."""
+        if self._socket is not None:
+            self._socket.transport.abort()
+            await self._socket.wait_closed()
+
+    @property
+    def _open_socket(self) -> ClientConnection:
+        assert self._socket is not None, "open it first"
+        return self._socket
+
+
+def _lost(closed: ConnectionClosed) -> RemoteFailed:
+    code = closed.rcvd.code if closed.rcvd is not None else 1006
+    return RemoteFailed(f"its socket closed ({code}) before the stream had ended", again=False)
+
+
+def _not_a_socket(error: Exception) -> RemoteFailed:
+    if isinstance(error.__cause__, InvalidStatus):
+        return RemoteFailed("it redirects, which a callback over ws or wss does not follow", again=False)
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return RemoteFailed("its certificate is not to be trusted", again=False)
+    if isinstance(error, OSError):
+        return RemoteFailed("no connection could be made", again=True)
+    cut = isinstance(error.__cause__, EOFError | OSError)
+    return RemoteFailed("it does not answer as a WebSocket server", again=cut)
+
+
+class _NoSecrets(logging.LoggerAdapter[logging.Logger]):
+    """The socket layer logs the headers of the upgrade when it debugs; so it never does."""
+
+    def isEnabledFor(self, level: int) -> bool:  # noqa: N802  # logging's name
+        return level > logging.DEBUG and super().isEnabledFor(level)
+
+
+_wire = _NoSecrets(logging.getLogger("caesura.callback.websocket"), {})
