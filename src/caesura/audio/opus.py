@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import av
-from av.audio.codeccontext import AudioCodecContext
 from av.stream import Stream
 
 from caesura.audio.avframe import put_frame
 from caesura.audio.collector import Collector
 from caesura.audio.format import check_channels
+from caesura.audio.libav import open_decoder
 from caesura.errors import BadAudio
 
 _RATE = 48_000
-_LAYOUTS = ("mono", "stereo")
+_MOST_CHANNELS = 2
 _PATIENCE = 64
 
 
@@ -25,10 +25,7 @@ class OpusDecoder:
 
     def __init__(self, into: Collector, channels: int) -> None:
         self._into = into
-        self._codec = AudioCodecContext.create("opus", "r")
-        self._codec.layout = _LAYOUTS[check_channels(channels, len(_LAYOUTS)) - 1]
-        self._codec.sample_rate = _RATE
-        self._codec.thread_count = 1
+        self._codec = open_decoder(("opus",), _RATE, check_channels(channels, _MOST_CHANNELS))
         self._broken = 0
 
     def feed(self, packet: bytes) -> None:
