@@ -65,7 +65,11 @@ def test_each_channel_has_finals_that_tile_the_stream(twenty: Outcome) -> None:
 
 def test_each_message_says_which_channel_of_twenty_it_is_of(twenty: Outcome) -> None:
     indices = {
-        kind: [json.loads(write_server_message(message))[name] for message in twenty.messages if type(message).__name__ == kind]
+        kind: [
+            json.loads(write_server_message(message))[name]
+            for message in twenty.messages
+            if type(message).__name__ == kind
+        ]
         for kind, name in (("Results", "channel_index"), ("SpeechStarted", "channel"), ("UtteranceEnd", "channel"))
     }
     for found in indices.values():
