@@ -96,4 +96,4 @@ def test_what_telephones_code_gives_the_same_words(
     assert outcome.close.code == 1000
     assert outcome.metadata.duration == pytest.approx(seconds, abs=0.02)
     heard = outcome.text().split()
-    assert (heard[:4], heard[-2:]) == ("he was not an".split(), "young man".split())
+    assert (heard[:4], heard[-2:]) == (["he", "was", "not", "an"], ["young", "man"])
