@@ -21,7 +21,7 @@ from caesura.audio.format import AudioFormat, Encoding
 Samples = NDArray[np.float32]
 Encoded = tuple[bytes | list[bytes], AudioFormat]
 
-_LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "quad", 6: "5.1"}
+_LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "quad", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
 
 
 def as_int16(samples: Samples) -> NDArray[np.int16]:
@@ -65,18 +65,21 @@ def contain(
     codec: str,
     *,
     options: dict[str, str] | None = None,
+    codec_options: dict[str, str] | None = None,
     bit_rate: int | None = None,
 ) -> bytes:
-    """(channels, n) floats through libav's `codec` into `container`."""
+    """(channels, n) floats through libav's `codec` into `container`; more than eight channels are of no layout."""
+    layout = _LAYOUTS.get(len(samples), f"{len(samples)} channels")
     # Through a file: the index is put in front of the audio by reading what was written.
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "audio"
         with av.open(str(path), "w", format=container, options=options or {}) as target:
-            stream = cast(AudioStream, target.add_stream(codec, rate=rate, layout=_LAYOUTS[len(samples)]))
-            stream.codec_context.options = {"strict": "experimental"}
+            stream = cast(AudioStream, target.add_stream(codec, rate=rate, layout=layout))
+            stream.codec_context.options = {"strict": "experimental", **(codec_options or {})}
             if bit_rate is not None:
                 stream.bit_rate = bit_rate
-            frame = av.AudioFrame.from_ndarray(samples, format="fltp", layout=_LAYOUTS[len(samples)])
+            interleaved = np.ascontiguousarray(samples.T.reshape(1, -1), np.float32)
+            frame = av.AudioFrame.from_ndarray(interleaved, format="flt", layout=layout)
             frame.sample_rate, frame.pts, frame.time_base = rate, 0, Fraction(1, rate)
             for packet in [*stream.encode(frame), *stream.encode(None)]:
                 if packet.size:

@@ -6,10 +6,10 @@ import av
 import numpy as np
 import pytest
 
-from caesura.audio.avframe import put_frame, samples_of
+from caesura.audio.avframe import Packer, put_frame, samples_of
 from caesura.audio.collector import Collector
-from caesura.errors import BadAudio
-from tests.signals import sound
+from caesura.errors import BadAudio, UsageError
+from tests.signals import Samples, sound
 
 SAID = sound(16_000, 0.02, 2)
 
@@ -43,20 +43,44 @@ def test_every_sample_type_becomes_the_same_sound(sample_type: str, planar: bool
 def test_eight_planes_are_eight_channels() -> None:
     """libav's frame has no end mark behind eight planes; nothing may be read there."""
     said = sound(16_000, 0.02, 8)
-    packed = av.AudioFrame.from_ndarray(said.T.reshape(1, -1).copy(), format="flt", layout="7.1")
-    packed.sample_rate = 16_000
-    [made] = av.AudioResampler(format="fltp").resample(packed)
-    assert made.format.is_planar
+    made = planar(said, "7.1")
     collector = Collector(split=True)
     put_frame(collector, made)
     np.testing.assert_array_equal(collector.take(), said)
 
 
-def test_more_planes_are_refused() -> None:
-    made = av.AudioFrame(format="fltp", layout="hexadecagonal", samples=160)
-    made.sample_rate = 16_000
-    with pytest.raises(BadAudio, match="16 channels of coded audio: must be 8 at most"):
-        samples_of(made)
+def planar(said: Samples, layout: str, rate: int = 16_000) -> av.AudioFrame:
+    """Samples as a frame with a plane for each channel."""
+    packed = av.AudioFrame.from_ndarray(said.T.reshape(1, -1).copy(), format="flt", layout=layout)
+    packed.sample_rate = rate
+    [made] = av.AudioResampler(format="fltp").resample(packed)
+    assert made.format.is_planar
+    return made
+
+
+def test_more_planes_are_packed_first() -> None:
+    """Frame after frame, also when their rate changes."""
+    packer = Packer()
+    for rate in (16_000, 16_000, 48_000):
+        said = sound(rate, 0.02, 20)
+        packed = packer.pack(planar(said, "20 channels", rate))
+        assert packed.sample_rate == rate
+        np.testing.assert_array_equal(samples_of(packed), said)
+
+
+def test_eight_planes_are_packed_by_nobody() -> None:
+    made = planar(sound(16_000, 0.02, 8), "7.1")
+    assert Packer().pack(made) is made
+
+
+def test_more_planes_unpacked_are_our_own_mistake() -> None:
+    with pytest.raises(UsageError, match="16 planes: a Packer must make them one"):
+        samples_of(av.AudioFrame(format="fltp", layout="hexadecagonal", samples=160))
+
+
+def test_more_channels_than_can_be_are_refused() -> None:
+    with pytest.raises(BadAudio, match="24 audio channels: must be 1 to 20"):
+        Packer().pack(av.AudioFrame(format="fltp", layout="22.2", samples=160))
 
 
 def test_a_rate_that_cannot_be_is_refused() -> None:

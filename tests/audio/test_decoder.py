@@ -6,14 +6,18 @@ from collections.abc import Callable
 
 import pytest
 
+from caesura.audio.amr import NARROW, WIDE, AmrDecoder
 from caesura.audio.collector import Collector
 from caesura.audio.container import ContainerDecoder, open_ogg
 from caesura.audio.decoder import Decoder
 from caesura.audio.flac import FlacDecoder
+from caesura.audio.g729 import G729Decoder
 from caesura.audio.mp4 import Mp4Decoder
 from caesura.audio.opus import OpusDecoder
 from caesura.audio.pcm import Pcm, PcmDecoder
+from caesura.audio.speex import SpeexDecoder
 from caesura.audio.wav import WavDecoder
+from tests.coded import coded, speex_packets
 from tests.encodings import encode
 from tests.signals import sound
 
@@ -26,6 +30,13 @@ DECODERS: dict[str, Callable[[Collector], Decoder]] = {
     "mp4": Mp4Decoder,
     "mp3": ContainerDecoder,
 }
+CODED: dict[str, tuple[Callable[[Collector], Decoder], list[bytes]]] = {
+    "amr-nb": (lambda into: AmrDecoder(into, NARROW), [coded("lv-0880.amr")[:856]]),
+    "amr-wb": (lambda into: AmrDecoder(into, WIDE), [coded("lv-0880.awb")[:850]]),
+    "g729": (G729Decoder, [coded("lv-0880.g729")[:600]]),
+    "speex": (lambda into: SpeexDecoder(into, 16_000, 1), speex_packets("lv-0880-wb.spx")[:30]),
+    "ogg-speex": (lambda into: SpeexDecoder(into, None, 1), [coded("lv-0880-wb.spx")]),
+}
 
 
 @pytest.mark.parametrize("kind", DECODERS)
@@ -36,6 +47,26 @@ def test_all_samples_are_in_the_collector_after_finish(kind: str) -> None:
         decoder.feed(message)
     decoder.finish()
     assert 0.5 <= collector.seconds < 0.7
+
+
+@pytest.mark.parametrize("kind", CODED)
+def test_all_samples_of_a_recording_are_in_the_collector_after_finish(kind: str) -> None:
+    make, messages = CODED[kind]
+    collector = Collector(split=False)
+    decoder = make(collector)
+    for message in messages:
+        decoder.feed(message)
+    decoder.finish()
+    assert 0.5 <= collector.seconds <= 3.0
+
+
+@pytest.mark.parametrize("kind", CODED)
+def test_a_recording_is_dropped_after_close(kind: str) -> None:
+    make, messages = CODED[kind]
+    decoder = make(Collector(split=False))
+    decoder.feed(messages[0])
+    decoder.close()
+    decoder.close()
 
 
 @pytest.mark.parametrize("kind", DECODERS)

@@ -6,10 +6,11 @@ import pytest
 
 from caesura.audio.format import Encoding, check_channels, check_rate
 from caesura.errors import BadAudio
+from caesura.protocol.parameters import ENCODINGS
 
 
 def test_encodings_are_spelled_as_on_the_wire() -> None:
-    assert {e.value for e in Encoding} == {"linear16", "linear32", "mulaw", "alaw", "flac", "opus", "ogg-opus"}
+    assert {encoding.value for encoding in Encoding} == set(ENCODINGS)
     assert Encoding("ogg-opus") is Encoding.OGG_OPUS
 
 

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from caesura.audio.format import AudioFormat, Encoding
 from caesura.audio.stream import AudioStream
 from caesura.errors import BadAudio, UsageError
-from tests.encodings import KINDS, encode
+from tests.coded import coded
+from tests.encodings import KINDS, contain, encode
 from tests.recordings import names, recording
-from tests.signals import cut, decoded, likeness, sound
+from tests.signals import Samples, cut, decoded, likeness, sound
 
 LINEAR16 = AudioFormat(Encoding.LINEAR16, 16_000)
 WHOLE = {kind: encode(sound(16_000, 0.6), 16_000, kind) for kind in KINDS}
@@ -64,6 +65,91 @@ def test_channels_are_mixed_down_or_kept_apart() -> None:
     heard = apart.feed(data)
     np.testing.assert_array_equal(heard, sound(16_000, 0.1, 3))
     np.testing.assert_allclose(mixed.feed(data)[0], heard.mean(axis=0), atol=1e-6)
+
+
+def own_channel(heard: Samples, said: Samples, after: int) -> list[int]:
+    """For each channel heard, the number of the one said that it is most like."""
+    return [int(np.argmax([likeness(one[after:], other) for other in said])) for one in heard]
+
+
+# How it is made, the number of channels, and the 16 kHz samples that come before the sound.
+MANY = [
+    ("linear16", 20, 0),
+    ("linear32", 20, 0),
+    ("mulaw", 20, 0),
+    ("alaw", 20, 0),
+    ("wav", 8, 0),
+    ("wav", 20, 0),
+    ("wav-mulaw", 20, 0),
+    ("flac", 8, 0),
+    ("flac-file", 8, 0),
+    ("ogg-flac", 8, 0),
+]
+LAID_OUT = [
+    ("ogg", "libopus", {"mapping_family": "1"}, 0),
+    ("ogg", "libopus", {"mapping_family": "255"}, 0),
+    ("webm", "libopus", {"mapping_family": "1"}, 0),
+    ("adts", "aac", {}, 341),
+    ("matroska", "pcm_s16le", {}, 0),
+    ("matroska", "flac", {}, 0),
+]
+LOUDSPEAKERS = {3: "3.0", 4: "quad", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
+BASS = 3
+"""The channel of 5.1, 6.1 and 7.1 for which some codecs keep nothing but bass."""
+
+
+@pytest.mark.parametrize(("kind", "count", "after"), MANY)
+def test_many_channels_come_out_in_their_order(kind: str, count: int, after: int) -> None:
+    rate, said = 48_000, sound(16_000, 0.5, count)
+    data, declared = encode(sound(rate, 0.5, count), rate, kind)
+    heard = decoded(cut(data, 777), declared)
+    assert own_channel(heard, said, after) == list(range(count))
+    np.testing.assert_allclose(decoded([bytes(data)], declared, split=False)[0], heard.mean(axis=0), atol=1e-4)
+
+
+@pytest.mark.parametrize(("container", "codec", "options", "after"), LAID_OUT)
+@pytest.mark.parametrize("count", LOUDSPEAKERS)
+def test_channels_of_a_layout_come_out_as_a_wav_file_numbers_them(
+    container: str, codec: str, options: dict[str, str], after: int, count: int
+) -> None:
+    """Whatever order the codec has them in: what went in as channel 1 comes out as channel 1."""
+    said = sound(16_000, 0.5, count)
+    data = contain(sound(48_000, 0.5, count), 48_000, container, codec, codec_options=options, bit_rate=64_000 * count)
+    heard = decoded(cut(data, 777), AudioFormat(None, None))
+    numbers = own_channel(heard, said, after)
+    bass_only = count > 5 and (codec == "aac" or options == {"mapping_family": "1"})
+    audible = [number for number in range(count) if not (bass_only and number == BASS)]
+    assert [numbers[number] for number in audible] == audible
+    mixed = decoded([data], AudioFormat(None, None), split=False)
+    np.testing.assert_allclose(mixed[0], heard.mean(axis=0), atol=1e-4)
+
+
+@pytest.mark.parametrize("count", [9, 16, 20])
+@pytest.mark.parametrize(
+    ("container", "codec", "options"),
+    [("ogg", "libopus", {"mapping_family": "255"}), ("matroska", "pcm_s16le", {}), ("matroska", "wavpack", {})],
+)
+def test_coded_channels_of_no_layout_come_out_in_their_order(
+    container: str, codec: str, options: dict[str, str], count: int
+) -> None:
+    """More than the eight planes that PyAV shows."""
+    said = sound(16_000, 0.5, count)
+    data = contain(sound(48_000, 0.5, count), 48_000, container, codec, codec_options=options, bit_rate=64_000 * count)
+    heard = decoded(cut(data, 777), AudioFormat(None, None))
+    assert own_channel(heard, said, 0) == list(range(count))
+    np.testing.assert_allclose(decoded([data], AudioFormat(None, None), split=False)[0], heard.mean(axis=0), atol=1e-4)
+
+
+def test_channels_of_vorbis_come_out_as_a_wav_file_numbers_them() -> None:
+    """Vorbis itself has the third and the second the other way round, and the bass last."""
+    heard = decoded(cut(coded("six-tones.ogg"), 777), AudioFormat(None, None))
+    assert own_channel(heard, sound(16_000, 0.5, 6), 0) == list(range(6))
+
+
+def test_more_than_twenty_channels_are_refused() -> None:
+    data = contain(sound(48_000, 0.1, 21), 48_000, "matroska", "pcm_s16le")
+    with pytest.raises(BadAudio, match="21 audio channels: must be 1 to 20"):
+        decoded([data], AudioFormat(None, None))
 
 
 def test_channels_of_a_container_are_unknown_until_its_header_has_come() -> None:

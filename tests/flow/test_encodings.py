@@ -7,6 +7,7 @@ import pytest
 
 from caesura.engines.base import Engine
 from caesura.engines.registry import load_engine
+from tests.coded import coded, speex_packets
 from tests.encodings import KINDS, encode
 from tests.flow.inline import Outcome, flow
 from tests.recordings import recording
@@ -64,3 +65,35 @@ def test_each_kind_gives_the_same_words(kind: str, moonshine: Engine, plain: Out
 def test_where_the_bytes_are_cut_does_not_matter(kind: str, piece: int, moonshine: Engine, plain: Outcome) -> None:
     """From single bytes to the whole file in one message."""
     assert said(kind, moonshine, piece).text() == plain.text()
+
+
+TELEPHONES = [
+    ("encoding=amr-nb&sample_rate=8000", [coded("lv-0880.amr")], 3.0),
+    ("encoding=amr-nb", [coded("lv-0880.amr")[6:]], 3.0),
+    ("encoding=amr-wb&sample_rate=16000", [coded("lv-0880.awb")], 4.0),
+    ("", [coded("lv-0880.awb")], 4.0),
+    ("encoding=g729&sample_rate=8000", [coded("lv-0880.g729")], 3.0),
+    ("encoding=speex&sample_rate=8000", speex_packets("lv-0880-nb.spx"), 3.0),
+    ("encoding=speex&sample_rate=16000", speex_packets("lv-0880-wb.spx"), 3.0),
+    ("encoding=speex&sample_rate=16000", [coded("lv-0880-wb.spx")], 3.0),
+    ("encoding=speex&sample_rate=8000&channels=2", speex_packets("lv-0880-stereo.spx"), 3.0),
+    ("", [coded("lv-0880-nb.spx")], 3.0),
+]
+
+
+@pytest.mark.parametrize(
+    ("query", "messages", "seconds"), TELEPHONES, ids=lambda value: value if isinstance(value, str) else ""
+)
+@pytest.mark.parametrize("piece", [20, 50_000])
+def test_what_telephones_code_gives_the_same_words(
+    query: str, messages: list[bytes], seconds: float, piece: int, moonshine: Engine
+) -> None:
+    """But for `ill disposed`, which the engine takes for other words at each bandwidth."""
+    if len(messages) == 1:
+        messages = [messages[0][at : at + piece] for at in range(0, len(messages[0]), piece)]
+    outcome = flow(messages, query, engine="moonshine", loaded=moonshine)
+    assert outcome.close is not None
+    assert outcome.close.code == 1000
+    assert outcome.metadata.duration == pytest.approx(seconds, abs=0.02)
+    heard = outcome.text().split()
+    assert (heard[:4], heard[-2:]) == (["he", "was", "not", "an"], ["young", "man"])

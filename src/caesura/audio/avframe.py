@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caesura.audio.collector import Collector
-from caesura.audio.format import Samples
+from caesura.audio.format import Samples, check_channels
 from caesura.audio.pcm import bounded
-from caesura.errors import BadAudio
+from caesura.errors import BadAudio, UsageError
 
 # By libav's sample type: numpy's type, the value of silence, the value of full scale above it.
 _TYPES = {
@@ -32,12 +32,39 @@ def _raw(frame: av.AudioFrame, dtype: str) -> NDArray[Any]:
         flat: NDArray[Any] = np.frombuffer(memoryview(frame.planes[0]), dtype, frame.samples * channels)
         return flat.reshape(-1, channels).T
     if channels > _MAX_PLANES:
-        raise BadAudio(f"{channels} channels of coded audio: must be {_MAX_PLANES} at most (more only uncoded)")
+        raise UsageError(f"{channels} planes: a Packer must make them one")
     return np.stack([np.frombuffer(memoryview(plane), dtype, frame.samples) for plane in frame.planes[:channels]])
 
 
+class Packer:
+    """Makes frames of more planes than PyAV can show readable; all others it hands on as they are."""
+
+    def __init__(self) -> None:
+        self._shape: tuple[str, str, int] | None = None
+        self._converter = av.AudioResampler()
+
+    def pack(self, frame: av.AudioFrame) -> av.AudioFrame:
+        """The same samples in a frame that `samples_of` can read. Raises BadAudio."""
+        channels = frame.layout.nb_channels
+        if not frame.format.is_planar or channels <= _MAX_PLANES:
+            return frame
+        check_channels(channels)
+        shape = (frame.format.name, frame.layout.name, frame.sample_rate)
+        if shape != self._shape:
+            # Made anew for each frame it would cost more than the decoding.
+            self._converter = av.AudioResampler(format=frame.format.packed.name)
+            self._shape = shape
+        [packed] = self._converter.resample(frame)
+        return packed
+
+
 def samples_of(frame: av.AudioFrame) -> Samples:
-    """All samples of a decoded frame, shape (channels, n), in -1..1. Raises BadAudio."""
+    """All samples of a decoded frame, shape (channels, n), in -1..1.
+
+    Raises:
+        BadAudio: samples of a type that nobody hears in.
+        UsageError: more than eight planes; `Packer.pack` makes them one.
+    """
     name = frame.format.packed.name
     if name not in _TYPES:
         raise BadAudio(f"decoded samples of type {name}: must be one of {', '.join(_TYPES)}")

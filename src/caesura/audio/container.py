@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from caesura.audio.amr import NARROW, AmrDecoder
 from caesura.audio.collector import Collector
 from caesura.audio.decoder import Decoder
 from caesura.audio.demux import ADTS, MATROSKA, MP3, OGG, DemuxDecoder
@@ -32,12 +33,18 @@ def _open_adts(into: Collector) -> Decoder:
     return DemuxDecoder(into, ADTS)
 
 
+def _open_amr(into: Collector) -> Decoder:
+    # The first line tells whether it is wide.
+    return AmrDecoder(into, NARROW)
+
+
 _MAGIC: tuple[tuple[int, bytes, _Opener], ...] = (
     (0, b"RIFF", WavDecoder),
     (0, b"RF64", WavDecoder),
     (0, b"fLaC", FlacDecoder),
     (0, b"OggS", open_ogg),
     (0, b"\x1a\x45\xdf\xa3", _open_matroska),
+    (0, b"#!AMR", _open_amr),
     (4, b"ftyp", Mp4Decoder),
     (4, b"styp", Mp4Decoder),
     (4, b"moov", Mp4Decoder),
@@ -49,7 +56,7 @@ _MAGIC: tuple[tuple[int, bytes, _Opener], ...] = (
 _MAGIC_BYTES = 8
 _PROBE_BYTES = 4096
 _ID3_BYTES = 10
-_KNOWN = "must be WAV, FLAC, Ogg, WebM, MP4, MP3 or AAC (raw audio needs encoding and sample_rate)"
+_KNOWN = "must be WAV, FLAC, Ogg, WebM, MP4, MP3, AAC or AMR (raw audio needs encoding and sample_rate)"
 
 # MPEG audio, kbit/s by (MPEG-1 or not, layer) and the header's index 1..14.
 _BITRATES = {

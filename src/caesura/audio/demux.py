@@ -14,7 +14,7 @@ import av
 from av.audio.stream import AudioStream as LibavStream
 from av.container import InputContainer
 
-from caesura.audio.avframe import put_frame
+from caesura.audio.avframe import Packer, put_frame
 from caesura.audio.collector import Collector
 from caesura.audio.format import check_channels
 from caesura.errors import BadAudio
@@ -114,6 +114,7 @@ class _Reading:
         self._into = into
         self._container = container
         self._reader = reader
+        self._packer = Packer()
         self._read = 0
         self._stopped = False
         self._broken = 0
@@ -184,7 +185,7 @@ class _Reading:
     def _decode(self, stream: LibavStream, packet: av.Packet[LibavStream]) -> None:
         try:
             for frame in stream.decode(packet):
-                put_frame(self._into, frame)
+                put_frame(self._into, self._packer.pack(frame))
         except av.FFmpegError as error:
             self._broken += 1
             if self._broken >= _BROKEN_PACKETS and not self._into.frames:

@@ -37,6 +37,14 @@ class Encoding(enum.StrEnum):
     """Bare Opus packets, exactly one in each message; mono or stereo."""
     OGG_OPUS = "ogg-opus"
     """Opus in an Ogg stream, in pieces of any size."""
+    AMR_NB = "amr-nb"
+    """AMR at 8 kHz, mono: frames of the storage format, in pieces of any size, with or without a file's first line."""
+    AMR_WB = "amr-wb"
+    """AMR-WB at 16 kHz, mono, likewise."""
+    SPEEX = "speex"
+    """Bare Speex packets, exactly one in each message, or an Ogg stream in pieces of any size; mono or stereo."""
+    G729 = "g729"
+    """G.729 at 8 kHz, mono: frames of 10 bytes in pieces of any size; a SID frame only at the end of a message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +54,7 @@ class AudioFormat:
     `encoding` None means a container that says itself what it holds; `sample_rate` (Hz) and
     `channels` are then not looked at, nor are they for FLAC and Ogg, whose headers know better.
     Opus always decodes at 48 kHz, whatever `sample_rate` says: an Opus packet has no other clock.
+    AMR and G.729 have one rate each and one channel; bare Speex packets tell neither.
     """
 
     encoding: Encoding | None

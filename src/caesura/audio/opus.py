@@ -3,32 +3,32 @@
 from __future__ import annotations
 
 import av
-from av.audio.codeccontext import AudioCodecContext
+import numpy as np
 from av.stream import Stream
 
 from caesura.audio.avframe import put_frame
 from caesura.audio.collector import Collector
 from caesura.audio.format import check_channels
+from caesura.audio.libav import open_decoder
 from caesura.errors import BadAudio
 
 _RATE = 48_000
-_LAYOUTS = ("mono", "stereo")
+_MOST_CHANNELS = 2
 _PATIENCE = 64
 
 
 class OpusDecoder:
     """Opus without a container: a message is a packet, so a packet must never be split or joined.
 
-    A packet that cannot be decoded is skipped. There is no header to tell the encoder's pre-skip,
-    so the 6.5 ms of its warm-up stay in the sound.
+    A packet that cannot be decoded is silence as long as the packet before it. There is no header to tell
+    the encoder's pre-skip, so the 6.5 ms of its warm-up stay in the sound.
     """
 
     def __init__(self, into: Collector, channels: int) -> None:
         self._into = into
-        self._codec = AudioCodecContext.create("opus", "r")
-        self._codec.layout = _LAYOUTS[check_channels(channels, len(_LAYOUTS)) - 1]
-        self._codec.sample_rate = _RATE
-        self._codec.thread_count = 1
+        self._codec = open_decoder(("opus",), _RATE, check_channels(channels, _MOST_CHANNELS))
+        self._channels = channels
+        self._usual = 0
         self._broken = 0
 
     def feed(self, packet: bytes) -> None:
@@ -39,6 +39,7 @@ class OpusDecoder:
             self._put(av.Packet(packet))
         except av.FFmpegError as error:
             self._broken += 1
+            self._into.put(np.zeros((self._channels, self._usual), np.float32), _RATE)
             if self._broken >= _PATIENCE and not self._into.frames:
                 raise BadAudio(f"{self._broken} messages and not one Opus packet among them") from error
 
@@ -53,4 +54,6 @@ class OpusDecoder:
 
     def _put(self, packet: av.Packet[Stream] | None) -> None:
         for frame in self._codec.decode(packet):
+            if packet is not None:
+                self._usual = frame.samples
             put_frame(self._into, frame)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from typing import assert_never
+
+from caesura.audio.amr import NARROW, WIDE, AmrDecoder
 from caesura.audio.collector import Collector
 from caesura.audio.container import ContainerDecoder, open_ogg
 from caesura.audio.decoder import Decoder
 from caesura.audio.flac import FlacDecoder
 from caesura.audio.format import AudioFormat, Encoding, Samples, check_channels, check_rate
+from caesura.audio.g729 import G729Decoder
 from caesura.audio.opus import OpusDecoder
 from caesura.audio.pcm import RAW, PcmDecoder
+from caesura.audio.speex import SpeexDecoder, check_speex_rate
 from caesura.errors import BadAudio, UsageError
 
 
@@ -18,7 +23,7 @@ class AudioStream:
     `split` True keeps every channel apart, False mixes them down to one (their mean). Use it from one
     thread; only `close` may come from another. Nothing is allocated before the first byte. The
     samples that `feed` and `finish` return, laid end to end, do not depend on how the bytes were cut,
-    except for bare Opus, where a message is a packet.
+    except for bare Opus and Speex, where a message is a packet, and for the pauses of G.729, which end one.
     """
 
     def __init__(self, format: AudioFormat, *, split: bool) -> None:
@@ -28,8 +33,24 @@ class AudioStream:
         self._refusal: BadAudio | None = None
         self._finished = False
         self._closed = False
-        if format.encoding in RAW:
-            self._collector.declare(check_rate(format.sample_rate), check_channels(format.channels))
+        self._check(format)
+
+    def _check(self, format: AudioFormat) -> None:
+        match format.encoding:
+            case Encoding.LINEAR16 | Encoding.LINEAR32 | Encoding.MULAW | Encoding.ALAW:
+                self._collector.declare(check_rate(format.sample_rate), check_channels(format.channels))
+            case Encoding.AMR_NB | Encoding.AMR_WB | Encoding.G729:
+                check_channels(format.channels, 1)
+            case Encoding.SPEEX:
+                if format.sample_rate is not None:
+                    check_speex_rate(format.sample_rate)
+                check_channels(format.channels, 2)
+            case Encoding.OPUS:
+                check_channels(format.channels, 2)
+            case None | Encoding.FLAC | Encoding.OGG_OPUS:
+                pass
+            case _:
+                assert_never(format.encoding)
 
     @property
     def channels(self) -> int | None:
@@ -111,6 +132,14 @@ def _open(into: Collector, declared: AudioFormat) -> Decoder:
             return open_ogg(into)
         case Encoding.OPUS:
             return OpusDecoder(into, declared.channels)
+        case Encoding.AMR_NB:
+            return AmrDecoder(into, NARROW)
+        case Encoding.AMR_WB:
+            return AmrDecoder(into, WIDE)
+        case Encoding.SPEEX:
+            return SpeexDecoder(into, declared.sample_rate, declared.channels)
+        case Encoding.G729:
+            return G729Decoder(into)
         case Encoding.LINEAR16 | Encoding.LINEAR32 | Encoding.MULAW | Encoding.ALAW:
             rate = check_rate(declared.sample_rate)
             return PcmDecoder(into, RAW[declared.encoding], rate, declared.channels)

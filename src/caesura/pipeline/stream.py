@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caesura.audio.format import AudioFormat, Encoding
+from caesura.audio.speex import MESSAGE_BYTES
 from caesura.audio.stream import AudioStream
 from caesura.engines.base import Hypothesis, Samples, SegmentJob, Term
 from caesura.errors import BadAudio
@@ -379,6 +380,9 @@ def _slice(encoding: Encoding | None) -> int | None:
     match encoding:
         case Encoding.OPUS:
             return None
+        case Encoding.SPEEX:
+            # A bare packet is shorter than this and stays whole.
+            return MESSAGE_BYTES
         case Encoding.LINEAR16 | Encoding.LINEAR32 | Encoding.MULAW | Encoding.ALAW:
             return BATCH_BYTES
         case _:

@@ -1,0 +1,219 @@
+"""AMR frames, narrow and wide, whole and damaged."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from caesura.audio.amr import NARROW, WIDE, AmrDecoder, Band
+from caesura.audio.collector import Collector
+from caesura.audio.format import AudioFormat, Encoding
+from caesura.audio.stream import AudioStream
+from caesura.errors import BadAudio
+from tests.coded import coded, same_speech
+from tests.signals import Samples, cut, decoded
+
+NB, WB = AudioFormat(Encoding.AMR_NB, 8_000), AudioFormat(Encoding.AMR_WB, 16_000)
+FILES = {"narrow": (coded("lv-0880.amr"), NARROW, NB, 0.0), "wide": (coded("lv-0880.awb"), WIDE, WB, 0.5)}
+NO_DATA = b"\x7c"
+
+
+def frames(kind: str) -> list[bytes]:
+    """The frames of a file, without its first line."""
+    data, band, _, _ = FILES[kind]
+    found, at = [], len(band.magic)
+    while at < len(data):
+        size = 1 + (band.sizes[data[at] >> 3] or 0)
+        found.append(data[at : at + size])
+        at += size
+    return found
+
+
+def heard(messages: list[bytes], band: Band) -> tuple[Samples, float]:
+    """What an AmrDecoder makes of these messages, and how long it is."""
+    collector = Collector(split=False)
+    decoder = AmrDecoder(collector, band)
+    for message in messages:
+        decoder.feed(message)
+    decoder.finish()
+    collector.finish()
+    return collector.take(), collector.seconds
+
+
+@pytest.mark.parametrize("kind", FILES)
+def test_a_file_sounds_like_its_original(kind: str) -> None:
+    data, _, declared, after_s = FILES[kind]
+    assert same_speech(decoded(cut(data, 100), declared)[0], after_s=after_s) > 0.95
+
+
+@pytest.mark.parametrize("kind", FILES)
+def test_each_frame_is_20_ms(kind: str) -> None:
+    data, band, _, _ = FILES[kind]
+    assert heard([data], band)[1] == len(frames(kind)) * 0.02
+
+
+@pytest.mark.parametrize("kind", FILES)
+def test_bare_frames_are_the_same_as_a_file(kind: str) -> None:
+    data, band, declared, _ = FILES[kind]
+    np.testing.assert_array_equal(decoded([data[len(band.magic) :]], declared), decoded([data], declared))
+
+
+@pytest.mark.parametrize("kind", FILES)
+@pytest.mark.parametrize("declared", [AudioFormat(None, None), NB, WB])
+def test_a_file_says_itself_which_band_it_is(kind: str, declared: AudioFormat) -> None:
+    data, _, own, _ = FILES[kind]
+    np.testing.assert_array_equal(decoded([data], declared), decoded([data], own))
+
+
+@settings(max_examples=15, deadline=None)
+@given(data=st.data(), spoilt=st.booleans())
+@pytest.mark.parametrize("kind", FILES)
+def test_any_cutting_gives_the_same_samples(kind: str, data: st.DataObject, spoilt: bool) -> None:
+    """Also where frames are damaged and have to be found again."""
+    file, _, declared, _ = FILES[kind]
+    if spoilt:
+        file = file[:700] + random.Random(1).randbytes(300) + file[700:900] + file
+    places = sorted(data.draw(st.lists(st.integers(0, len(file)), max_size=12)))
+    messages = [file[a:b] for a, b in zip([0, *places], [*places, len(file)], strict=True)]
+    np.testing.assert_array_equal(decoded(messages, declared), decoded([file], declared))
+
+
+@pytest.mark.parametrize("kind", FILES)
+def test_single_bytes_give_the_same_samples(kind: str) -> None:
+    data, _, declared, _ = FILES[kind]
+    np.testing.assert_array_equal(decoded(cut(data, 1), declared), decoded([data], declared))
+
+
+@pytest.mark.parametrize("kind", FILES)
+def test_frames_come_out_as_they_come_in(kind: str) -> None:
+    """The first four wait for each other where no first line says that they are frames; then none does."""
+    _, band, _, _ = FILES[kind]
+    collector = Collector(split=False)
+    decoder = AmrDecoder(collector, band)
+    told = []
+    for frame in frames(kind)[:8]:
+        decoder.feed(frame)
+        told.append(round(collector.seconds / 0.02))
+    assert told == [0, 0, 0, 4, 5, 6, 7, 8]
+
+
+@pytest.mark.parametrize("kind", FILES)
+@pytest.mark.parametrize("lost", [NO_DATA, b"\x78"], ids=["no data", "no data of bad quality"])
+def test_lost_frames_take_their_time(kind: str, lost: bytes) -> None:
+    sent = frames(kind)
+    sent[60:63] = [lost] * 3
+    data, band, _, after_s = FILES[kind]
+    samples, seconds = heard([b"".join(sent)], band)
+    assert seconds == heard([data], band)[1]
+    assert same_speech(samples[0], after_s=after_s) > 0.88
+
+
+@pytest.mark.parametrize("kind", FILES)
+def test_without_opencore_pauses_and_losses_are_silence(kind: str) -> None:
+    """libav's own decoders refuse some of these frames; they take their time all the same."""
+    _, band, _, after_s = FILES[kind]
+    poor = replace(band, decoders=band.decoders[1:])
+    sent = [*frames(kind)[:80], NO_DATA, NO_DATA, *frames(kind)[82:]]
+    collector = Collector(split=False)
+    decoder = AmrDecoder(collector, poor)
+    decoder.feed(b"".join(sent))
+    decoder.finish()
+    assert collector.seconds == len(sent) * 0.02
+    collector.finish()
+    assert same_speech(collector.take()[0], after_s=after_s) > 0.9
+
+
+@pytest.mark.parametrize("kind", FILES)
+@pytest.mark.parametrize("first", [0xFF, 0x3F, 0x54, 0x64], ids=hex)
+def test_a_frame_of_no_type_counts_as_one_lost(kind: str, first: int) -> None:
+    sent = frames(kind)
+    sent[70] = bytes([first]) + bytes([0xFF]) * (len(sent[70]) - 1)
+    data, band, declared, _ = FILES[kind]
+    assert heard([b"".join(sent)], band)[1] == heard([data], band)[1]
+    good, spoilt = decoded([data], declared), decoded([b"".join(sent)], declared)
+    quiet = slice(70 * 320 + 40, 71 * 320 - 40)
+    assert np.abs(spoilt[0, quiet]).max() < 0.2 * np.abs(good[0, quiet]).max()
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("kind", FILES)
+def test_damage_in_the_middle_is_survived_and_keeps_the_time(kind: str, seed: int) -> None:
+    dice, (data, band, _, _) = random.Random(seed), FILES[kind]
+    at = dice.randrange(len(data) // 3, len(data) // 2)
+    spoilt = data[:at] + dice.randbytes(90) + data[at + 90 :]
+    assert heard([spoilt], band)[1] == pytest.approx(heard([data], band)[1], abs=0.1)
+
+
+def test_a_byte_that_was_lost_costs_a_frame_or_two() -> None:
+    data, band, _, _ = FILES["narrow"]
+    samples, seconds = heard([data[:1000] + data[1001:]], band)
+    assert seconds == pytest.approx(3.0, abs=0.041)
+    assert same_speech(samples[0]) > 0.9
+
+
+def test_a_long_gap_is_filled_while_it_lasts() -> None:
+    """Its silence comes in small pieces, not all at once when frames go on."""
+    data, band, _, _ = FILES["narrow"]
+    collector = Collector(split=False)
+    decoder = AmrDecoder(collector, band)
+    decoder.feed(data)
+    before = collector.seconds
+    for number in range(1, 21):
+        decoder.feed(b"\xff" * 210)
+        assert collector.seconds == pytest.approx(before + number * 0.2, abs=0.021)
+
+
+def test_a_second_file_follows_on_in_its_own_band() -> None:
+    narrow, wide = FILES["narrow"][0], FILES["wide"][0]
+    assert heard([narrow, wide, narrow], NARROW)[1] == pytest.approx(3.0 + 4.0 + 3.0)
+
+
+def test_a_stream_may_be_joined_inside_a_frame() -> None:
+    data = b"".join(frames("narrow"))[7:]
+    samples, seconds = heard([data], NARROW)
+    assert seconds == pytest.approx(2.98)
+    assert same_speech(np.concatenate([np.zeros(320, np.float32), samples[0]])) > 0.95
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_a_stream_of_few_frames_is_heard_at_its_end(count: int) -> None:
+    assert heard([b"".join(frames("narrow")[:count])], NARROW)[1] == pytest.approx(count * 0.02)
+    assert heard([b"".join(frames("narrow")[:count]), b"\x2c\x01"], NARROW)[1] == pytest.approx(count * 0.02)
+
+
+def test_a_file_without_frames_is_empty() -> None:
+    assert heard([NARROW.magic], NARROW)[1] == 0.0
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b'{"type":"KeepAlive"}' * 300, b"RIFF\xff\xff\xff\xff" * 600, b"\xff" * 5000, b"\xf0\xff" * 3000],
+    ids=["json", "riff", "ones", "noise"],
+)
+def test_what_never_was_a_frame_is_refused(data: bytes) -> None:
+    for declared in (NB, WB):
+        with pytest.raises(BadAudio, match=r"4097 bytes and no AMR frame: must be frames of the storage format"):
+            decoded(cut(data, 500), declared)
+
+
+def test_a_few_bytes_of_garbage_are_refused_at_the_end() -> None:
+    stream = AudioStream(NB, split=False)
+    assert stream.feed(b"hello").size == 0
+    with pytest.raises(BadAudio, match="5 bytes and no AMR frame"):
+        stream.finish()
+
+
+def test_a_file_of_several_channels_is_refused() -> None:
+    with pytest.raises(BadAudio, match=r"several channels \(#!AMR_MC1\.0\): must have one channel"):
+        decoded([b"#!AMR_MC1.0\n\0\0\0\2"], NB)
+
+
+@pytest.mark.parametrize("encoding", [Encoding.AMR_NB, Encoding.AMR_WB])
+def test_two_channels_are_refused(encoding: Encoding) -> None:
+    with pytest.raises(BadAudio, match="2 audio channels: must be 1"):
+        AudioStream(AudioFormat(encoding, None, 2), split=True)
