@@ -38,6 +38,13 @@ RESTART = Close(1012, "")
 """We are being stopped; what was heard is told before."""
 
 
+REVOKED = Close(1008, "The API key was revoked.")
+"""The key that opened the stream is no longer good."""
+
+CALLBACK_FAILED = Close(1011, "The callback failed; the server's log says why.")
+"""Nobody would hear what the stream says."""
+
+
 @dataclass(frozen=True, slots=True)
 class Refusal:
     """An HTTP answer instead of the upgrade.
@@ -53,6 +60,12 @@ class Refusal:
 
 
 INVALID_AUTH = Refusal(401, "INVALID_AUTH", "Invalid credentials.")
+INSUFFICIENT_PERMISSIONS = Refusal(401, "INSUFFICIENT_PERMISSIONS", "User does not have sufficient permissions.")
+PAYMENT_REQUIRED = Refusal(
+    402,
+    "ASR_PAYMENT_REQUIRED",
+    "Project does not have enough credits for an ASR request and does not have an overage agreement.",
+)
 TOO_MANY_REQUESTS = Refusal(429, "TOO_MANY_REQUESTS", "Too many requests. Please try again later")
 SERVICE_UNAVAILABLE = Refusal(503, "Service Unavailable", "Please try again later")
 

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
 from urllib.parse import parse_qsl
 
 from starlette.applications import Starlette
@@ -15,12 +16,16 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
-from caesura.errors import BadParameter
+from caesura.errors import BadParameter, BadUrl
+from caesura.ledger.access import Access
+from caesura.ledger.scopes import LISTEN
 from caesura.protocol import closing
+from caesura.protocol.catalogue import Offer
 from caesura.protocol.closing import Refusal, refusal_body, refusal_for
 from caesura.protocol.options import ListenOptions, parse_options
-from caesura.server.auth import Admitted, present
+from caesura.server.auth import Credential, present
 from caesura.server.live import LiveConnection
+from caesura.server.outbound.target import SOCKETS, WEB, Target
 from caesura.server.request_id import new_request_id
 from caesura.server.service import Service
 
@@ -89,6 +94,10 @@ def create_app(
         engines = [engine.model.name for engine in service.engines]
         return _json({"ready": service.ready, "engines": engines}, 200 if service.ready else 503)
 
+    async def metrics(request: Request) -> Response:
+        body, content_type = service.metrics.render(request.headers.get("accept", ""))
+        return Response(body, headers={"content-type": content_type})
+
     async def plain_listen(request: Request) -> Response:
         return _refused(NOT_LIVE if request.method == "POST" else NO_UPGRADE)
 
@@ -100,6 +109,7 @@ def create_app(
             Route("/v1/status", status),
             Route("/healthz", healthz),
             Route("/readyz", readyz),
+            Route("/metrics", metrics),
         ],
         lifespan=lifespan,
         exception_handlers={HTTPException: _http_error, Exception: _broken},
@@ -110,41 +120,76 @@ async def _listen(websocket: WebSocket, service: Service) -> None:
     """Refuse with an HTTP answer, or accept and run the connection."""
     request_id = new_request_id()
     credential = present(websocket.headers.get("authorization"), websocket.scope.get("subprotocols", []))
-    verdict = _admit(websocket, service, service.keyring.admit(credential))
+    verdict = _admit(websocket, service, credential)
     if isinstance(verdict, Refusal):
+        service.metrics.refused(verdict.status)
         _log.info("%s: refused with %d: %s", request_id, verdict.status, verdict.err_msg)
         await websocket.send_denial_response(_refused(verdict, request_id))
         return
-    admitted, options = verdict
-    _log.debug("%s: opened by key %s with %s", request_id, admitted.key_id, options)
-    headers = {"dg-request-id": request_id, "dg-project-id": service.project}
+    _log.debug("%s: opened by key %s with %s", request_id, verdict.access.api_key_id, verdict.options)
+    headers = {"dg-request-id": request_id, "dg-project-id": verdict.access.project_id}
     headers |= _cross_origin(websocket.headers.get("origin"))
-    service.live += 1
+    connection = LiveConnection(
+        websocket,
+        service,
+        verdict.options,
+        request_id=request_id,
+        access=verdict.access,
+        offer=verdict.offer,
+        callback=verdict.callback,
+    )
+    open_with_key = service.connections[verdict.access.api_key_id]
+    open_with_key.add(connection)
     try:
         await websocket.accept(credential.echo, [(k.encode(), v.encode("latin-1")) for k, v in headers.items()])
-        connection = LiveConnection(websocket, service, options, request_id=request_id, admitted=admitted)
         await connection.run()
     finally:
-        service.live -= 1
+        open_with_key.discard(connection)
+        if not open_with_key:
+            service.connections.pop(verdict.access.api_key_id, None)
 
 
-def _admit(
-    websocket: WebSocket, service: Service, admitted: Admitted | None
-) -> tuple[Admitted, ListenOptions] | Refusal:
-    """Who asks, what for, whether there is room: in that order."""
-    if admitted is None:
+@dataclass(frozen=True, slots=True)
+class _Admitted:
+    """Who may do what: a live stream that is about to be accepted."""
+
+    access: Access
+    options: ListenOptions
+    offer: Offer
+    callback: Target | None
+
+
+def _admit(websocket: WebSocket, service: Service, credential: Credential) -> _Admitted | Refusal:
+    """Who asks, what for, whether they may, have paid and there is room: in that order."""
+    if not service.open_for_business:
+        return closing.SERVICE_UNAVAILABLE
+    access = service.admit(credential.secret)
+    if access is None:
         return closing.INVALID_AUTH
     query: bytes = websocket.scope["query_string"]
     try:
         pairs = parse_qsl(query.decode("ascii", "replace"), keep_blank_values=True)
         options = parse_options(pairs, catalogue=service.catalogue)
+        offer = service.catalogue.choose(options.model, options.version, options.language)
+        callback = None if options.callback is None else _target(service, options.callback)
     except BadParameter as error:
         return refusal_for(error)
-    if service.live >= service.settings.max_sessions:
+    if not access.may(LISTEN):
+        return closing.INSUFFICIENT_PERMISSIONS
+    if not service.book.paid(access.project_id):
+        return closing.PAYMENT_REQUIRED
+    if service.live >= service.settings.max_sessions or not service.book.room(access.project_id):
         return closing.TOO_MANY_REQUESTS
     if not service.ready:
         return closing.SERVICE_UNAVAILABLE
-    return admitted, options
+    return _Admitted(access, options, offer, callback)
+
+
+def _target(service: Service, url: str) -> Target:
+    try:
+        return service.outbound.read(url, WEB + SOCKETS)
+    except BadUrl as error:
+        raise BadParameter("callback", "", f"Invalid 'callback' value: {error}") from error
 
 
 def _cross_origin(origin: str | None) -> dict[str, str]:

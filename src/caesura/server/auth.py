@@ -1,11 +1,9 @@
-"""Credentials as clients present them in; who is let in, and what may be echoed, out."""
+"""Credentials as clients present them in; what they hold and what may be echoed out."""
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import ipaddress
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from caesura.errors import UsageError
@@ -26,35 +24,6 @@ class Credential:
         return f"Credential(secret={'***' if self.secret else None}, echo={self.echo!r})"
 
 
-@dataclass(frozen=True, slots=True)
-class Admitted:
-    """Who is let in; `key_id` None when nobody is asked for a key."""
-
-    key_id: str | None
-
-
-class Keyring:
-    """The keys that are let in, kept as SHA-256 digests. Without keys everybody is let in."""
-
-    def __init__(self, keys: Iterable[str]) -> None:
-        self._digests = tuple(_digest(key) for key in keys)
-
-    @property
-    def required(self) -> bool:
-        """Whether a key is asked for."""
-        return bool(self._digests)
-
-    def admit(self, credential: Credential) -> Admitted | None:
-        """Who this is; None when the credential is missing or wrong."""
-        if not self.required:
-            return Admitted(None)
-        presented = _digest(credential.secret or "")
-        known = False
-        for digest in self._digests:
-            known |= hmac.compare_digest(digest, presented)
-        return Admitted(presented[:12]) if known and credential.secret else None
-
-
 def present(authorization: str | None, subprotocols: Sequence[str]) -> Credential:
     """Read the `Authorization` header or the `Sec-WebSocket-Protocol` list; the header wins.
 
@@ -68,13 +37,14 @@ def present(authorization: str | None, subprotocols: Sequence[str]) -> Credentia
     return Credential(offered[1] if offered else None, echo)
 
 
-def check_exposure(settings: Settings) -> None:
+def check_exposure(settings: Settings, *, keys_exist: bool) -> None:
     """Refuse to serve strangers by accident. Raises UsageError when others can reach an address without keys."""
-    if settings.keys or settings.no_auth or is_loopback(settings.host):
+    if keys_exist or settings.no_auth or is_loopback(settings.host):
         return
     raise UsageError(
         f"--host {settings.host} can be reached by others and no key is set, so anybody could use this server: "
-        "give at least one --key (or CAESURA_KEY), or --no-auth if something in front of it checks who comes"
+        "make one with `caesura keys create`, or give --key (or CAESURA_KEY), or --no-auth if something in front of "
+        "it checks who comes"
     )
 
 
@@ -94,7 +64,3 @@ def _offered(subprotocols: Sequence[str]) -> tuple[str, str | None] | None:
         if item.lower() in SCHEMES:
             return item, items[index + 1] if index + 1 < len(items) else None
     return None
-
-
-def _digest(key: str) -> str:
-    return hashlib.sha256(key.encode()).hexdigest()

@@ -95,6 +95,11 @@ class Book:
         return self._server.server_id
 
     @property
+    def started(self) -> bool:
+        """Whether the keys have been read."""
+        return self._table is not None
+
+    @property
     def access(self) -> AccessTable:
         """Keys and projects as last read."""
         assert self._table is not None, "start the book first"

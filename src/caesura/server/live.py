@@ -1,48 +1,44 @@
 """One WebSocket in, driven by one Session: tell it what came, carry out its actions, re-arm one timer.
 
-The only loop that drives a session. Two tasks in one group: the reader waits for messages, the writer sends; whichever
-ends first ends the other. The pipeline calls back on the same loop, so nothing here needs a lock.
+The only loop that drives a session. The tasks of one group: the reader waits for messages, the writer sends, and a
+callback delivers where there is one; when reader or writer ends, the rest does. The pipeline calls back on the same
+loop, so nothing here needs a lock.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 from typing import assert_never
 
-from starlette.websockets import WebSocket, WebSocketDisconnect
+from starlette.websockets import WebSocket
 
-from caesura.audio.format import AudioFormat, Encoding
-from caesura.engines.base import EngineInfo, Term
-from caesura.events import Drained, StreamEvent
-from caesura.formatting.style import Style
-from caesura.pipeline.channel import Hearing
+from caesura.events import Drained, EngineFailed, StreamEvent
+from caesura.ledger.access import Access
 from caesura.pipeline.stream import Stream
 from caesura.protocol.actions import Action, CloseSocket, EndAudio, FeedAudio, FlushAudio, Reconfigure, Send, Warn
-from caesura.protocol.catalogue import WHICHEVER
-from caesura.protocol.closing import NET_0000, RESTART
+from caesura.protocol.catalogue import Offer
+from caesura.protocol.closing import CALLBACK_FAILED, NET_0000, RESTART, REVOKED
 from caesura.protocol.codec import write_server_message
-from caesura.protocol.messages import Results, ServerMessage
+from caesura.protocol.messages import Metadata, Results, ServerMessage, SpeechStarted, UtteranceEnd
 from caesura.protocol.options import ListenOptions
 from caesura.protocol.session import Identity, Session, State, Timers
-from caesura.server.auth import Admitted
-from caesura.server.records import SessionRecord
+from caesura.server.arrivals import Arrivals
+from caesura.server.asked import audio_format, bytes_per_second, hearing, preferred, style
+from caesura.server.entries import ended_stream, opened_entry
+from caesura.server.metrics import Cause
+from caesura.server.outbound.callback import Callback
+from caesura.server.outbound.target import Target
+from caesura.server.outbox import Outbox, Parcel
 from caesura.server.service import Service
 
 _log = logging.getLogger("caesura.live")
 
 GRACE_S = 0.05
 """A deadline is judged this much later, so that what already lies in the socket is read first."""
-SHED_INTERIMS = 64
-"""Messages waiting to be sent beyond which interims are left out: the next one says more."""
-OUTBOX_PAUSE_BYTES = 256 * 1024
-"""So much waiting to be sent stops our reading: who does not read is not answered without end."""
-OUTBOX_BYTES = 16 * 1024 * 1024
 DISCONNECTS = {
     1002: "the client broke the WebSocket protocol",
     1006: "the connection was cut",
@@ -50,8 +46,6 @@ DISCONNECTS = {
     1009: "the client sent a message that is too large",
 }
 """What the codes mean with which the WebSocket library ends a connection."""
-SEND_TIMEOUT_S = 30.0
-"""A client that takes nothing for so long, or lets so much pile up, has stopped reading."""
 
 
 class LiveConnection:
@@ -64,17 +58,26 @@ class LiveConnection:
         options: ListenOptions,
         *,
         request_id: str,
-        admitted: Admitted,
+        access: Access,
+        offer: Offer,
+        callback: Target | None = None,
     ) -> None:
         self._websocket = websocket
         self._service = service
         self._options = options
-        self._admitted = admitted
+        self._engine = service.engine(offer)
         self._loop = asyncio.get_running_loop()
         self._opened_at = self._loop.time()
-        offer = service.catalogue.choose(options.model, options.version, options.language)
-        self._engine = service.engine(offer)
-        self._identity = Identity(request_id, wall_clock(), offer.model, biases=offer.biases)
+        created = datetime.now(UTC)
+        self._identity = Identity(request_id, rfc3339(created), offer.model, biases=offer.biases)
+        self._entry = opened_entry(
+            options,
+            access=access,
+            request_id=request_id,
+            server_id=service.book.server_id,
+            model=offer.model,
+            created=created,
+        )
         settings = service.settings
         self._session = Session(
             options,
@@ -82,28 +85,48 @@ class LiveConnection:
             Timers(settings.idle_timeout_s, settings.first_response_timeout_s, settings.drain_timeout_s),
             now=self._opened_at,
         )
+        self._audio = audio_format(options)
         self._stream: Stream | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._looked_again = False
         self._acting = False
-        self._outbox: deque[str | CloseSocket] = deque()
-        self._outbox_bytes = 0
-        self._shed = 0
-        self._written = asyncio.Event()
-        self._sent_enough = asyncio.Event()
+        self._outbox = Outbox(websocket, give_up=self._given_up)
         self._writer: asyncio.Task[None] | None = None
+        self._callback = None if callback is None else self._callback_to(callback, access.api_key_id)
+        self._close: CloseSocket | None = None
+        """What is to be said once the callback has everything."""
+        self._arrivals = Arrivals(bytes_per_second(self._audio))
+        self._metrics = service.metrics.opened()
+        self._told_until: dict[int, float] = {}
+        """Up to where finals went out, by channel."""
+        self._shed = 0
+        self._lost_by: Cause | None = None
 
     async def run(self) -> None:
         """Drive the session until it is closed or the client is gone."""
+        self._service.book.open(self._entry)
         self._arm()
         try:
             async with asyncio.TaskGroup() as tasks:
                 reader = tasks.create_task(self._read())
-                self._writer = writer = tasks.create_task(self._write())
+                self._writer = writer = tasks.create_task(self._outbox.run())
+                if self._callback is not None:
+                    tasks.create_task(self._deliver(self._callback))
                 reader.add_done_callback(lambda _: writer.cancel())
-                writer.add_done_callback(lambda _: reader.cancel())
+                writer.add_done_callback(lambda _: self._written_out(reader))
         finally:
             self._end()
+
+    def revoke(self) -> None:
+        """The key that opened this connection is no longer good: it ends at once."""
+        self._session.receive_disconnect(REVOKED.code, now=self._loop.time(), why=REVOKED.reason)
+        self._outbox.close(CloseSocket(REVOKED.code, REVOKED.reason))
+
+    def _written_out(self, reader: asyncio.Task[None]) -> None:
+        reader.cancel()
+        if self._callback is not None:
+            self._session.receive_disconnect(1006, now=self._loop.time())
+            self._callback.finish(within_s=self._service.settings.drain_timeout_s)
 
     # ---- the three steps ----
 
@@ -111,6 +134,7 @@ class LiveConnection:
         try:
             tell()
             self._act()
+            self._metrics.told(self._session.tally, audio_s=self._audio_s, billed_s=self._billed_s)
         except Exception:  # noqa: BLE001  # our own mistake ends this session, aloud, and no other
             self._broke()
         self._arm()
@@ -119,8 +143,8 @@ class LiveConnection:
         """The client is told by the code that makes it connect again, the log what it was."""
         _log.exception("%s: the session broke", self._identity.request_id)
         self._session.receive_disconnect(1011, now=self._loop.time(), why="a fault inside")
-        self._outbox.append(CloseSocket(NET_0000.code, NET_0000.reason))
-        self._written.set()
+        self._lost_by = "fault"
+        self._outbox.close(CloseSocket(NET_0000.code, NET_0000.reason))
 
     def _act(self) -> None:
         # The pipeline may call back from inside an action; the outer loop takes what that added.
@@ -148,8 +172,7 @@ class LiveConnection:
             case Send(message):
                 self._post(message)
             case CloseSocket():
-                self._outbox.append(action)
-                self._written.set()
+                self._say_close(action)
             case Warn(text):
                 _log.warning("%s: %s", self._identity.request_id, text)
             case _:
@@ -204,8 +227,9 @@ class LiveConnection:
             if text is not None:
                 self._do(partial(session.receive_text, text, now=now))
             else:
+                self._arrivals.audio(len(message["bytes"]), self._audio_s, now=now)
                 self._do(partial(session.receive_audio, message["bytes"], now=now))
-            if self._outbox_bytes > OUTBOX_PAUSE_BYTES or (self._stream is not None and self._stream.full):
+            if self._outbox.full or (self._stream is not None and self._stream.full):
                 await self._wait_for_room()
         # Closed by us, or about to be: the writer says so, and ends this task when it has.
         await asyncio.Event().wait()
@@ -214,61 +238,79 @@ class LiveConnection:
         """Back-pressure: not reading lets TCP slow the client down; the idle window does not run meanwhile."""
         self._session.hold_idle()
         self._arm()
-        while self._outbox_bytes > OUTBOX_PAUSE_BYTES:
-            self._sent_enough.clear()
-            await self._sent_enough.wait()
+        await self._outbox.room()
         if self._stream is not None:
             await self._stream.room()
         self._do(partial(self._session.resume_idle, now=self._loop.time()))
 
     def _heard(self, event: StreamEvent) -> None:
+        if isinstance(event, EngineFailed):
+            self._lost_by = "engine"
         self._do(partial(self._session.engine_event, event, now=self._loop.time()))
 
     # ---- out ----
 
     def _post(self, message: ServerMessage) -> None:
-        if isinstance(message, Results) and not message.is_final and len(self._outbox) >= SHED_INTERIMS:
-            self._shed += 1
-            return
         text = write_server_message(message)
-        self._outbox.append(text)
-        self._outbox_bytes += len(text)
-        self._written.set()
-        if self._outbox_bytes > OUTBOX_BYTES:
-            self._give_up(f"{self._outbox_bytes} bytes wait to be sent")
+        interim = isinstance(message, Results) and not message.is_final
+        if self._callback is not None and isinstance(message, Results | Metadata | SpeechStarted | UtteranceEnd):
+            self._callback.send(text, essential=not interim)
+            self._note(message)
+            if not self._options.inspect_response:
+                return
+        sent = partial(self._sent, message) if isinstance(message, Results) else None
+        if not self._outbox.post(Parcel(text, sent), interim=interim):
+            self._shed += 1
+            self._metrics.interim_shed()
 
-    async def _write(self) -> None:
-        with contextlib.suppress(WebSocketDisconnect):
-            while True:
-                while self._outbox:
-                    if not await self._send(self._outbox.popleft()):
-                        return
-                self._written.clear()
-                await self._written.wait()
+    def _sent(self, results: Results) -> None:
+        self._note(results)
+        arrived = self._arrivals.of(results.start + results.duration)
+        if arrived is not None:
+            self._metrics.sent(final=results.is_final, latency_s=self._loop.time() - arrived)
 
-    async def _send(self, item: str | CloseSocket) -> bool:
-        """Send one item; False when it was the last one, or the client takes nothing any more."""
-        try:
-            async with asyncio.timeout(SEND_TIMEOUT_S):
-                if isinstance(item, CloseSocket):
-                    await self._websocket.close(item.code, item.reason)
-                    return False
-                await self._websocket.send_text(item)
-                self._outbox_bytes -= len(item)
-                if self._outbox_bytes <= OUTBOX_PAUSE_BYTES:
-                    self._sent_enough.set()
-        except TimeoutError:
-            self._give_up(f"nothing was taken for {SEND_TIMEOUT_S:g} s")
-            return False
-        return True
+    def _note(self, message: ServerMessage) -> None:
+        if isinstance(message, Results) and message.is_final:
+            self._told_until[message.channel] = message.start + message.duration
 
-    def _give_up(self, why: str) -> None:
+    def _given_up(self, why: str) -> None:
         _log.warning("%s: the client stopped reading (%s), so the connection is cut", self._identity.request_id, why)
         self._session.receive_disconnect(1006, now=self._loop.time(), why=f"cut: {why}")
-        self._outbox.clear()
-        self._outbox_bytes = 0
         if self._writer is not None:
             self._writer.cancel()
+
+    def _say_close(self, close: CloseSocket) -> None:
+        if close == CloseSocket(NET_0000.code, NET_0000.reason) and self._lost_by is None:
+            self._lost_by = "drain"
+        if self._callback is None:
+            self._outbox.close(close)
+        else:
+            self._close = close
+            self._callback.finish(within_s=self._service.settings.drain_timeout_s)
+
+    # ---- the callback ----
+
+    def _callback_to(self, target: Target, key_id: str | None) -> Callback:
+        return Callback(
+            target,
+            outbound=self._service.outbound,
+            method=self._options.callback_method,
+            key_id=key_id or "",
+            request_id=self._identity.request_id,
+            on_failure=self._callback_failed,
+        )
+
+    async def _deliver(self, callback: Callback) -> None:
+        """A client that is told 1000 knows that everything was delivered."""
+        await callback.run()
+        if callback.failed is None and self._close is not None:
+            self._outbox.close(self._close)
+
+    def _callback_failed(self, why: str) -> None:
+        # What is told of it may hold the path of the URL, which is not everybody's business: it is in the log.
+        self._service.metrics.callback_failed()
+        self._session.receive_disconnect(CALLBACK_FAILED.code, now=self._loop.time(), why=CALLBACK_FAILED.reason)
+        self._outbox.close(CloseSocket(CALLBACK_FAILED.code, CALLBACK_FAILED.reason))
 
     # ---- the audio ----
 
@@ -276,7 +318,7 @@ class LiveConnection:
         if self._stream is None:
             service = self._service
             self._stream = Stream(
-                audio_format(self._options),
+                self._audio,
                 split=self._options.multichannel,
                 hearing=hearing(self._options, self._engine.info, service.settings.interim_interval_s),
                 style=style(self._options),
@@ -286,6 +328,14 @@ class LiveConnection:
                 tell=self._heard,
             )
         return self._stream
+
+    @property
+    def _audio_s(self) -> float:
+        return self._stream.seconds if self._stream is not None else 0.0
+
+    @property
+    def _billed_s(self) -> float:
+        return self._audio_s * (max(self._session.tally.channels, 1) if self._options.multichannel else 1)
 
     def _end_audio(self) -> None:
         if self._stream is None:
@@ -301,81 +351,33 @@ class LiveConnection:
             self._timer.cancel()
             self._timer = None
         self._session.receive_disconnect(1006, now=now)
-        audio_seconds = self._stream.seconds if self._stream is not None else 0.0
-        channels = self._session.tally.channels
+        tally = self._session.tally
+        audio_s = self._audio_s
         if self._stream is not None:
             self._stream.close()
         if self._shed:
             _log.warning("%s: %d interims left out: the client read slowly", self._identity.request_id, self._shed)
-        self._service.records.add(self._record(now, audio_seconds, channels))
-
-    def _record(self, now: float, audio_seconds: float, channels: int) -> SessionRecord:
-        tally = self._session.tally
-        return SessionRecord(
-            request_id=self._identity.request_id,
-            project=self._service.project,
-            key_id=self._admitted.key_id,
-            tags=self._options.tags,
-            model_uuid=self._engine.model.uuid,
-            created=self._identity.created,
-            completed=wall_clock(),
-            code=101,
-            method="streaming",
-            audio_seconds=round(audio_seconds, 6),
-            channels=channels,
-            billed_seconds=round(audio_seconds * (max(channels, 1) if self._options.multichannel else 1), 6),
-            connection_seconds=round(now - self._opened_at, 3),
-            paused_seconds=round(tally.paused_seconds, 3),
+        if self._lost_by is not None:
+            told = min((self._told_until.get(channel, 0.0) for channel in range(max(tally.channels, 1))), default=0.0)
+            self._metrics.dropped(self._lost_by, audio_s - told)
+        self._metrics.ended(tally, audio_s=audio_s, billed_s=self._billed_s)
+        ended = ended_stream(
+            self._entry,
+            self._options,
+            completed=datetime.now(UTC),
+            audio_seconds=audio_s,
+            channels=tally.channels,
+            connection_seconds=now - self._opened_at,
+            paused_seconds=tally.paused_seconds,
             keepalive_count=tally.keepalive_count,
             bytes_in=tally.bytes_in,
-            binary_control_suspects=tally.binary_control_suspects,
             close_code=tally.close_code,
             close_reason=tally.close_reason,
         )
+        self._service.records.add(ended)
+        self._service.book.close(ended)
 
 
-def audio_format(options: ListenOptions) -> AudioFormat:
-    """The audio that these options declare."""
-    if options.encoding is None:
-        return AudioFormat(None, None, 1)
-    return AudioFormat(Encoding(options.encoding), options.sample_rate, options.channels)
-
-
-def hearing(options: ListenOptions, info: EngineInfo, interim_interval_s: float) -> Hearing:
-    """How to listen for these options; an endpointing too short for the engine is lifted to its floor."""
-    endpointing = options.endpointing_ms
-    gap = options.utterance_end_ms
-    return Hearing(
-        endpointing_s=None if endpointing is None else max(endpointing / 1000, info.min_endpointing_s),
-        interim_interval_s=interim_interval_s if options.interim_results or gap is not None else None,
-        utterance_gap_s=None if gap is None else gap / 1000,
-        max_segment_s=info.max_segment_s,
-        language=None if options.language == WHICHEVER else options.language.partition("-")[0].lower(),
-        terms=preferred(options.keyterms, options.keywords),
-        diarize=options.diarize,
-    )
-
-
-def preferred(keyterms: Sequence[str], keywords: Sequence[tuple[str, float]]) -> tuple[Term, ...]:
-    """What the engine is to prefer, or to avoid."""
-    return (*(Term(text) for text in keyterms), *(Term(text, weight) for text, weight in keywords))
-
-
-def style(options: ListenOptions) -> Style:
-    """How words are to be written for these options."""
-    return Style(
-        filler_words=options.filler_words,
-        smart_format=options.smart_format,
-        numerals=options.numerals,
-        dictation=options.dictation,
-        profanity_filter=options.profanity_filter,
-        redact=options.redact,
-        replace=options.replace,
-        search=options.search,
-        no_delay=options.no_delay,
-    )
-
-
-def wall_clock() -> str:
-    """Now, as RFC 3339 in UTC with milliseconds."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def rfc3339(moment: datetime) -> str:
+    """A moment of UTC, with milliseconds."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,4 +1,4 @@
-"""Ended sessions in; one structured log line and one in-memory record each out."""
+"""Ended requests in; one structured log line each out, and the newest of them kept."""
 
 from __future__ import annotations
 
@@ -6,50 +6,27 @@ import json
 import logging
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
+
+from caesura.ledger.requests import Request
 
 _log = logging.getLogger("caesura.session")
 
 KEPT = 1000
 
 
-@dataclass(frozen=True, slots=True)
-class SessionRecord:
-    """What one live connection used. Billing counts decoded audio only; paused time costs nothing."""
-
-    request_id: str
-    project: str
-    key_id: str | None
-    tags: tuple[str, ...]
-    model_uuid: str
-    created: str
-    completed: str
-    code: int
-    method: str
-    audio_seconds: float
-    channels: int
-    billed_seconds: float
-    connection_seconds: float
-    paused_seconds: float
-    keepalive_count: int
-    bytes_in: int
-    binary_control_suspects: int
-    close_code: int | None
-    close_reason: str
-
-
 class Records:
-    """The newest records; older ones are in the log."""
+    """The newest records; the others are in the ledger and in the log."""
 
     def __init__(self) -> None:
-        self._kept: deque[SessionRecord] = deque(maxlen=KEPT)
+        self._kept: deque[Request] = deque(maxlen=KEPT)
 
-    def add(self, record: SessionRecord) -> None:
-        """Keep a record and log it as one JSON line."""
+    def add(self, record: Request) -> None:
+        """Keep a record and log it as one JSON line; it holds nothing that was said."""
         self._kept.append(record)
-        _log.info("%s", json.dumps({"event": "session_ended", **asdict(record)}))
+        _log.info("%s", json.dumps({"event": "session_ended", **asdict(record)}, default=str))
 
-    def __iter__(self) -> Iterator[SessionRecord]:
+    def __iter__(self) -> Iterator[Request]:
         return iter(tuple(self._kept))
 
     def __len__(self) -> int:

@@ -12,7 +12,6 @@ import uvicorn
 
 from caesura.errors import CaesuraError, UsageError
 from caesura.server.app import create_app
-from caesura.server.auth import check_exposure
 from caesura.server.handshake import HandshakeProtocol, HeadProtocol, RefusalsAreAnswers
 from caesura.server.service import Service
 from caesura.server.settings import Settings
@@ -34,7 +33,6 @@ def serve(settings: Settings, *, on_ready: Callable[[str], None] | None = None) 
     Raises UsageError (an address that cannot be used or must not be open) and EngineError (an engine that does not
     load); both say what to do.
     """
-    check_exposure(settings)
     _allow_open_files(settings.max_sessions)
     if settings.idle_timeout_s <= CLIENTS_KEEPALIVE_S:
         _log.warning(

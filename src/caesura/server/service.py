@@ -1,21 +1,35 @@
-"""What all connections of one server share: engine pool, ears, VAD, keys, records; started and stopped as one."""
+"""What all connections of one server share: engines, ears, VAD, ledger, metrics; started and stopped as one."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import uuid
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Protocol
 
 from caesura.engines.base import EngineInfo
 from caesura.engines.registry import engine_info
 from caesura.errors import UsageError
+from caesura.ledger.access import Access
+from caesura.ledger.database import open_ledger
+from caesura.ledger.projects import DEFAULT_PROJECT_ID
+from caesura.ledger.scopes import ROLES
 from caesura.pipeline.ears import Ears
 from caesura.pipeline.pool import EnginePool
 from caesura.protocol.catalogue import Catalogue, Offer
 from caesura.protocol.messages import ModelInfo
-from caesura.server.auth import Keyring
+from caesura.server.auth import check_exposure
+from caesura.server.book import Book
+from caesura.server.metrics import Load, Metrics
+from caesura.server.outbound.guard import OPEN_PORTS, Reach
+from caesura.server.outbound.http import Outbound, Timeouts
 from caesura.server.records import Records
 from caesura.server.settings import Settings
 from caesura.speech.vad import SileroModel, load_silero
@@ -33,6 +47,13 @@ class Running:
     pool: EnginePool
 
 
+class Revocable(Protocol):
+    """What was opened with a key."""
+
+    def revoke(self) -> None:
+        """The key is no longer good."""
+
+
 class Service:
     """The shared parts of a server. Construct, `start` inside a running loop, `stop`."""
 
@@ -43,13 +64,19 @@ class Service:
             tuple(_offer(engine) for engine in self.engines), settings.model_names, diarizes=voices_there() is None
         )
         _check_names(settings.model_names, self.catalogue)
-        self.project = str(uuid.uuid5(_NAMESPACE, "project:default"))
-        self.keyring = Keyring(settings.keys)
         self.records = Records()
+        self.metrics = Metrics()
+        self.metrics.watch(self._load)
         self.ears = Ears()
-        self.live = 0
-        """Connections that are open."""
+        self.outbound = Outbound(
+            Reach(private=settings.allow_private_urls, ports=None if settings.allow_private_urls else OPEN_PORTS),
+            Timeouts(settings.url_connect_timeout_s, settings.url_response_timeout_s),
+        )
+        self.connections: dict[str | None, set[Revocable]] = defaultdict(set)
+        """Live connections that are open, by the id of their key."""
         self._vad: SileroModel | None = None
+        self._book: Book | None = None
+        self._parts = contextlib.ExitStack()
 
     @property
     def vad(self) -> SileroModel:
@@ -57,9 +84,32 @@ class Service:
         assert self._vad is not None, "start the service first"
         return self._vad
 
+    @property
+    def book(self) -> Book:
+        """The ledger, once started."""
+        assert self._book is not None, "start the service first"
+        return self._book
+
+    @property
+    def live(self) -> int:
+        """How many live connections are open."""
+        return sum(map(len, self.connections.values()))
+
     def engine(self, offer: Offer) -> Running:
         """The engine behind an offer of the catalogue."""
         return next(engine for engine in self.engines if engine.model == offer.model)
+
+    def admit(self, presented: str | None) -> Access | None:
+        """Whom this key or token lets in; None: nobody."""
+        access = self.book.verify(presented)
+        if access is None and self.settings.no_auth:
+            return Access(DEFAULT_PROJECT_ID, None, ROLES["member"])
+        return access
+
+    @property
+    def open_for_business(self) -> bool:
+        """Whether it is known who may come in."""
+        return self._book is not None and self._book.started
 
     @property
     def ready(self) -> bool:
@@ -67,7 +117,11 @@ class Service:
         return self._vad is not None and all(engine.pool.ready for engine in self.engines)
 
     async def start(self) -> None:
-        """Load and start everything; returns when live connections can be served. Raises EngineError, UsageError."""
+        """Load and start everything; returns when live connections can be served.
+
+        Raises EngineError, LedgerError, UsageError.
+        """
+        await self._open_book()
         self.ears.start()
         self._vad = await asyncio.to_thread(load_silero)
         await asyncio.gather(*(engine.pool.start() for engine in self.engines))
@@ -76,6 +130,36 @@ class Service:
         """Stop everything that runs."""
         await asyncio.gather(*(engine.pool.stop() for engine in self.engines))
         self.ears.stop()
+        self.outbound.close()
+        if self._book is not None:
+            await self._book.stop()
+        await asyncio.to_thread(self._parts.close)
+
+    async def _open_book(self) -> None:
+        where = self.settings.database
+        if where is None:
+            where = str(Path(self._parts.enter_context(TemporaryDirectory(prefix="caesura-"))) / "ledger.db")
+        ledger = await asyncio.to_thread(open_ledger, where, now=datetime.now(UTC))
+        self._parts.enter_context(ledger)
+        self._book = Book(ledger, flag_keys=self.settings.keys, on_revoked=self._revoked)
+        await self._book.start()
+        check_exposure(self.settings, keys_exist=self._book.required)
+
+    def _revoked(self, api_key_id: str) -> None:
+        for connection in tuple(self.connections.get(api_key_id, ())):
+            connection.revoke()
+
+    def _load(self) -> Load:
+        pools = [engine.pool for engine in self.engines]
+        return Load(
+            live=self.live,
+            capacity=self.settings.max_sessions,
+            workers=sum(pool.workers for pool in pools),
+            workers_ready=sum(len(pool.pids) for pool in pools),
+            worker_restarts=sum(pool.restarts for pool in pools),
+            waiting_s=sum(pool.waiting_s for pool in pools),
+            oldest_wait_s=max(pool.oldest_wait_s for pool in pools),
+        )
 
 
 def _check_names(names: Mapping[str, str], catalogue: Catalogue) -> None:

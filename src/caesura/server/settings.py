@@ -17,8 +17,10 @@ class Settings:
     """Which engines run, the default one first."""
     model_names: Mapping[str, str] = field(default_factory=dict)
     """Which engine's model is meant by a name of the hosted service; those that are not here mean the default."""
+    database: str | None = field(default=None, repr=False)
+    """Path or URL of the ledger; None: one that is gone with the server."""
     keys: tuple[str, ...] = field(default=(), repr=False)
-    """API keys that are let in; none and a loopback host: everybody is."""
+    """API keys that are let in beside the ledger's; none at all and a loopback host: everybody is."""
     no_auth: bool = False
     """Serve without keys on an address that others can reach."""
     idle_timeout_s: float = 10.0
@@ -34,3 +36,7 @@ class Settings:
     max_message_bytes: int = 16 * 1024 * 1024
     max_sessions: int = 10_000
     """More are refused with 429 before the upgrade."""
+    allow_private_urls: bool = False
+    """Callbacks and recordings may lie on this machine, in its networks and on any port."""
+    url_connect_timeout_s: float = 1.0
+    url_response_timeout_s: float = 10.0
