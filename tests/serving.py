@@ -74,6 +74,7 @@ def _serve(settings: dict[str, Any]) -> None:
 
     logging.basicConfig(level=logging.INFO, format="%(name)s %(levelname)s %(message)s")
     settings["keys"] = tuple(settings.get("keys", ()))
+    settings["engines"] = (settings.pop("engine"),)
     with suppress(KeyboardInterrupt):
         serve(Settings(**settings), on_ready=lambda url: print(url, flush=True))  # noqa: T201  # its one answer
 

@@ -6,6 +6,7 @@ import asyncio
 import os
 import socket
 import sys
+import tempfile
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -42,9 +43,14 @@ async def running_server(
     CAESURA_... variables do not reach it. Raises ServerFailed when it ends or is not ready after `ready_s`.
     """
     port = _free_port()
-    command = [sys.executable, "-m", "caesura", "serve", "--port", str(port), "--engine", engine, *flags]
+    folder = tempfile.TemporaryDirectory(prefix="caesura-")
+    ledger = os.path.join(folder.name, "ledger.db")
+    command = [sys.executable, "-m", "caesura", "serve", "--port", str(port), "--engine", engine]
     process = await asyncio.create_subprocess_exec(
         *command,
+        "--database",
+        ledger,
+        *flags,
         env={name: value for name, value in os.environ.items() if not name.startswith("CAESURA_")},
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.DEVNULL,
@@ -58,6 +64,7 @@ async def running_server(
     finally:
         await _stop(process)
         await reading
+        folder.cleanup()
 
 
 def _free_port() -> int:

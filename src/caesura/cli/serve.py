@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from caesura.cli.database import DatabaseFlag, default_database
 from caesura.cli.engines import engine_names, model_names
 from caesura.cli.failing import errors_as_sentences, server_extra
 from caesura.cli.key_list import split_keys
@@ -63,6 +64,7 @@ def serve(
             help="What a name of the hosted service means, for example nova-2=whisper-small; may be given again.",
         ),
     ] = None,
+    database: DatabaseFlag = None,
     key: Annotated[
         list[str] | None,
         typer.Option(
@@ -130,6 +132,32 @@ def serve(
             help="Longest message taken from a client.",
         ),
     ] = DEFAULTS.max_message_bytes,
+    allow_private_urls: Annotated[
+        bool,
+        typer.Option(
+            "--allow-private-urls",
+            envvar="CAESURA_ALLOW_PRIVATE_URLS",
+            help="Let callbacks and recordings lie on this machine, in its networks and on any port.",
+        ),
+    ] = DEFAULTS.allow_private_urls,
+    url_connect_timeout: Annotated[
+        float,
+        typer.Option(
+            envvar="CAESURA_URL_CONNECT_TIMEOUT",
+            parser=seconds_above_zero,
+            metavar="SECONDS",
+            help="How long a callback's or recording's host may take to be found and to accept.",
+        ),
+    ] = DEFAULTS.url_connect_timeout_s,
+    url_response_timeout: Annotated[
+        float,
+        typer.Option(
+            envvar="CAESURA_URL_RESPONSE_TIMEOUT",
+            parser=seconds_above_zero,
+            metavar="SECONDS",
+            help="How long it may take to answer, and between two parts of an answer.",
+        ),
+    ] = DEFAULTS.url_response_timeout_s,
     log_level: Annotated[
         LogLevel, typer.Option(envvar="CAESURA_LOG_LEVEL", help="Least serious line that is logged on stderr.")
     ] = LogLevel.INFO,
@@ -151,6 +179,7 @@ def serve(
         port=port,
         engines=engines,
         model_names=names,
+        database=database or default_database(),
         keys=split_keys(key or ()),
         no_auth=no_auth,
         idle_timeout_s=idle_timeout,
@@ -160,6 +189,9 @@ def serve(
         interim_interval_s=interim_interval,
         max_message_bytes=max_message_bytes,
         max_sessions=max_sessions,
+        allow_private_urls=allow_private_urls,
+        url_connect_timeout_s=url_connect_timeout,
+        url_response_timeout_s=url_response_timeout,
     )
     logging.basicConfig(level=log_level.upper(), format=LOG_FORMAT)
     with server_extra():
