@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -33,6 +34,12 @@ def test_other_systems_have_other_places(
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("LOCALAPPDATA", raising=False)
     assert default_database() == str(tmp_path / expected)
+
+
+def test_commands_load_no_database_until_they_need_one() -> None:
+    code = "import sys, caesura.cli.main; print(sorted({'sqlalchemy', 'alembic', 'jwt'} & set(sys.modules)))"
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert shown.stdout == "[]\n"
 
 
 def test_a_ledger_that_is_not_there_ends_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -99,6 +99,14 @@ def test_it_can_be_that_of_one_project_and_of_a_time(database: str) -> None:
     assert usage(database, "--project", "nobody").exit_code == 2
 
 
+def test_a_tag_does_nothing_to_the_terminal(database: str) -> None:
+    with open_ledger(database, now=NOON) as ledger, ledger.writing() as connection:
+        save_requests(connection, [ended(7, created=NOON, tags=("\x1b]0;owned\x07[red]",))])
+    shown = usage(database, "--by", "tag").stdout
+    assert "\x1b" not in shown
+    assert "]0;owned\ufffd[red]" in shown
+
+
 def test_nothing_is_said_of_nothing(database: str) -> None:
     assert usage(database, "--since", "1s").stdout.startswith("Nothing was used since ")
 

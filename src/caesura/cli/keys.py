@@ -13,6 +13,7 @@ from rich.text import Text
 from caesura.cli.database import DatabaseFlag, JsonFlag, ProjectFlag, ledger_at, named_project, wall_clock
 from caesura.cli.failing import fail
 from caesura.cli.moments import moment_after
+from caesura.cli.printable import printable
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -160,7 +161,8 @@ def _print(found: list[Key], names: dict[str, str], now: datetime) -> None:
     for key in found:
         state = _state(key, now)
         head = Text(f"{key.api_key_id}  ").append(f"{state:<7}", "green" if state == "active" else "dim")
-        console.print(head.append(f"  {names.get(key.project_id, '(deleted)')}: {' '.join(key.scopes)}"))
+        project = printable(names.get(key.project_id, "(deleted)"))
+        console.print(head.append(f"  {project}: {' '.join(key.scopes)}"))
         end = "never expires" if key.expires is None else f"expires {key.expires:%Y-%m-%d %H:%M} UTC"
         facts = [
             f"made {key.created:%Y-%m-%d}",
@@ -168,4 +170,4 @@ def _print(found: list[Key], names: dict[str, str], now: datetime) -> None:
             *([f"tags {' '.join(key.tags)}"] if key.tags else []),
             key.comment,
         ]
-        console.print(Text("    " + ", ".join(fact for fact in facts if fact), style="dim"))
+        console.print(Text("    " + printable(", ".join(fact for fact in facts if fact)), style="dim"))

@@ -17,6 +17,7 @@ from rich.text import Text
 from caesura.cli.bars import Day, draw_days
 from caesura.cli.database import DatabaseFlag, JsonFlag, ProjectFlag, ledger_at, named_project, wall_clock
 from caesura.cli.moments import moment_before
+from caesura.cli.printable import printable
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -131,7 +132,7 @@ def _print(console: Console, by: By, whole: Totals, groups: list[tuple[str, Tota
     ):
         table.add_column(name, foot, justify="right", no_wrap=True)
     for name, totals in groups:
-        table.add_row(Text(name), *_cells(totals))
+        table.add_row(Text(printable(name)), *_cells(totals))
     console.print(table)
     if by is By.TAG:
         console.print(Text("A request with several tags is in the row of each.", style="dim"))
