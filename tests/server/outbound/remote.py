@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import ssl
+import struct
 import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -44,6 +46,26 @@ class Answer:
 Handler = Callable[[websockets.ServerConnection], Awaitable[None]]
 Raw = Callable[[asyncio.StreamWriter], Awaitable[None]]
 """Writes whatever it likes; the connection is closed after it."""
+
+
+async def silence(writer: asyncio.StreamWriter) -> None:
+    """Never answer."""
+    await asyncio.Event().wait()
+
+
+async def hang_up(writer: asyncio.StreamWriter) -> None:
+    """Close without a word."""
+
+
+async def reset(writer: asyncio.StreamWriter) -> None:
+    """Cut the connection, so that the other side has an error and not an end."""
+    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()
+
+
+async def gibberish(writer: asyncio.StreamWriter) -> None:
+    """Speak, but no HTTP."""
+    writer.write(b"SSH-2.0-OpenSSH_9.6\r\n\r\n")
 
 
 class WebServer:

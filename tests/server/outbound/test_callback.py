@@ -15,7 +15,7 @@ from caesura.server.outbound.callback import SHED_INTERIMS, Callback, Deliveries
 from caesura.server.outbound.guard import Reach
 from caesura.server.outbound.http import Timeouts
 from caesura.server.outbound.target import SOCKETS, WEB, read_target
-from tests.server.outbound.remote import ANYWHERE, CALM, Answer, outbound, socket_server, web_server
+from tests.server.outbound.remote import ANYWHERE, CALM, Answer, outbound, silence, socket_server, web_server
 
 MOMENT = Patience(pauses_s=(0.0, 0.0, 0.0))
 
@@ -265,10 +265,6 @@ def test_a_queue_full_of_finals_fails_the_callback(patience: Patience) -> None:
     run(main)
 
 
-async def silence(writer: asyncio.StreamWriter) -> None:
-    await asyncio.Event().wait()
-
-
 def test_what_is_in_hand_is_dropped_when_the_queue_overflows() -> None:
     """The receiver has seconds left to answer, but the callback that has failed waits for nothing."""
 
@@ -299,6 +295,19 @@ def test_the_end_is_not_waited_for_without_end() -> None:
             assert running.callback.failed is not None
             assert "did not take everything in time" in running.callback.failed
             assert deliveries.owed == 2
+
+    run(main)
+
+
+def test_what_comes_after_the_end_is_counted_and_not_delivered() -> None:
+    async def main() -> None:
+        async with web_server() as server, calling(server.url()) as running:
+            running.callback.send("1", essential=True)
+            running.callback.finish(within_s=1)
+            running.callback.send("2", essential=True)
+            running.callback.send("3", essential=False)
+            assert await running.end() == Deliveries(delivered=1, left_out=1, owed=1)
+            assert server.bodies == ["1"]
 
     run(main)
 

@@ -15,7 +15,7 @@ from caesura.errors import NotFetched
 from caesura.server.outbound.fetch import fetching
 from caesura.server.outbound.guard import Reach
 from caesura.server.outbound.http import Timeouts
-from tests.server.outbound.remote import ANYWHERE, CALM, QUICK, Answer, Raw, WebServer, outbound, web_server
+from tests.server.outbound.remote import ANYWHERE, CALM, QUICK, Answer, Raw, WebServer, outbound, silence, web_server
 
 SOUND = bytes(range(256)) * 700
 
@@ -178,10 +178,6 @@ def test_another_status_than_200_is_no_recording(status: int) -> None:
         asked(Answer(status))
 
 
-async def silence(writer: asyncio.StreamWriter) -> None:
-    await asyncio.Event().wait()
-
-
 async def silence_within(writer: asyncio.StreamWriter) -> None:
     writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc")
     await asyncio.Event().wait()
@@ -215,6 +211,11 @@ async def drip(writer: asyncio.StreamWriter) -> None:
 def test_what_stops_or_drips_is_given_up(answer: Callable[[asyncio.StreamWriter], Awaitable[None]], why: str) -> None:
     with pytest.raises(NotFetched, match=why):
         asked(answer, timeouts=QUICK)
+
+
+def test_a_server_that_begins_too_late_is_given_up() -> None:
+    with pytest.raises(NotFetched, match=r"longer than 0\.05 s"):
+        asked(silence, timeouts=Timeouts(response_s=5.0, whole_s=0.05))
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])

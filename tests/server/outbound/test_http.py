@@ -15,7 +15,17 @@ from caesura.errors import BadUrl, RemoteFailed
 from caesura.server.outbound.guard import Address, Guard, Reach
 from caesura.server.outbound.http import Outbound
 from caesura.server.outbound.target import WEB, read_target
-from tests.server.outbound.remote import QUICK, Answer, certificate, outbound, web_server
+from tests.server.outbound.remote import (
+    QUICK,
+    Answer,
+    certificate,
+    gibberish,
+    hang_up,
+    outbound,
+    reset,
+    silence,
+    web_server,
+)
 from tests.server.outbound.remote import Names as Table
 
 Names = dict[str, list[list[str]]]
@@ -104,10 +114,6 @@ def test_others_do_not(status: int) -> None:
     run(main)
 
 
-async def silence(writer: asyncio.StreamWriter) -> None:
-    await asyncio.Event().wait()
-
-
 async def drip(writer: asyncio.StreamWriter) -> None:
     for byte in b"HTTP/1.1 200 OK\r\nX: " + b"y" * 10_000:
         writer.write(bytes([byte]))
@@ -120,20 +126,13 @@ async def only_informing(writer: asyncio.StreamWriter) -> None:
         await asyncio.sleep(0.02)
 
 
-async def gibberish(writer: asyncio.StreamWriter) -> None:
-    writer.write(b"SSH-2.0-OpenSSH_9.6\r\n")
-
-
-async def hang_up(writer: asyncio.StreamWriter) -> None:
-    pass
-
-
 @pytest.mark.parametrize(
     ("answer", "why"),
     [
         (silence, "it did not answer within"),
         (gibberish, "it did not answer in HTTP/1.1"),
         (hang_up, "it did not answer in HTTP/1.1"),
+        (reset, "the connection broke"),
         pytest.param(drip, "it did not answer within", marks=pytest.mark.slow),
         pytest.param(only_informing, "it did not answer within", marks=pytest.mark.slow),
     ],

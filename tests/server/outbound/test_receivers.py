@@ -18,7 +18,17 @@ from caesura.server.outbound.guard import Reach
 from caesura.server.outbound.http import Outbound
 from caesura.server.outbound.receivers import HttpReceiver, Receiver, SocketReceiver, receiver
 from caesura.server.outbound.target import SOCKETS, WEB, read_target
-from tests.server.outbound.remote import QUICK, certificate, outbound, socket_server, web_server
+from tests.server.outbound.remote import (
+    QUICK,
+    certificate,
+    gibberish,
+    hang_up,
+    outbound,
+    reset,
+    silence,
+    socket_server,
+    web_server,
+)
 
 
 @asynccontextmanager
@@ -218,24 +228,13 @@ def test_a_server_that_does_not_upgrade_fails(status: int, headers: dict[str, st
     asyncio.run(main())
 
 
-async def silence(writer: asyncio.StreamWriter) -> None:
-    await asyncio.Event().wait()
-
-
-async def hang_up(writer: asyncio.StreamWriter) -> None:
-    pass
-
-
-async def gibberish(writer: asyncio.StreamWriter) -> None:
-    writer.write(b"SSH-2.0-OpenSSH_9.6\r\n\r\n")
-
-
 @pytest.mark.parametrize(
     ("answer", "why", "again"),
     [
         pytest.param(silence, "did not answer within", True, marks=pytest.mark.slow),
         (hang_up, "not answer as a WebSocket", True),
         (gibberish, "not answer as a WebSocket", False),
+        (reset, "not answer as a WebSocket", True),
     ],
 )
 def test_what_is_no_socket_server_fails(
@@ -247,6 +246,23 @@ def test_what_is_no_socket_server_fails(
                 async with opened(server.url(scheme="ws"), out):
                     pass
             assert failed.value.again is again
+
+    asyncio.run(main())
+
+
+def test_a_server_that_speaks_no_tls_fails() -> None:
+    async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await gibberish(writer)
+        writer.close()
+
+    async def main() -> None:
+        server = await asyncio.start_server(speak, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        with outbound() as out, pytest.raises(RemoteFailed, match="no connection could be made") as failed:
+            async with opened(f"wss://127.0.0.1:{port}/", out):
+                pass
+        assert failed.value.again
+        server.close()
 
     asyncio.run(main())
 

@@ -95,12 +95,12 @@ class Callback:
         """Put one message behind the others; never waits.
 
         When the receiver is slow, messages that are not essential (interims) are left out. Essential ones never
-        are: when too many wait, the callback fails. After a failure nothing is delivered.
+        are: when too many wait, the callback fails. After a failure, or after `finish`, nothing more is delivered.
         """
-        assert not self._finished, "nothing can be sent after finish"
         data = text.encode()
         self.deliveries.owed += essential
-        if self.failed is not None or (not essential and len(self._waiting) >= SHED_INTERIMS):
+        over = self._finished or self.failed is not None
+        if over or (not essential and len(self._waiting) >= SHED_INTERIMS):
             self.deliveries.left_out += not essential
             return
         self._waiting.append((data, essential))
