@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from caesura.audio.format import AudioFormat
 from caesura.audio.stream import AudioStream
 from caesura.errors import BadAudio
+from tests.coded import coded, same_speech
 from tests.encodings import as_int16, contain, encode, wav
 from tests.signals import cut, decoded, late_likeness, sound
 
@@ -117,15 +118,27 @@ def test_a_broken_header_is_refused_at_once(file: bytes, reason: str) -> None:
         AudioStream(SELF, split=True).feed(file)
 
 
-@pytest.mark.parametrize("codec", ["adpcm_ms", "adpcm_ima_wav", "libmp3lame"])
+@pytest.mark.parametrize("codec", ["adpcm_ms", "adpcm_ima_wav", "libmp3lame", "mp2", "g726"])
 @pytest.mark.parametrize("size", [1, 100, 1 << 20])
 def test_coded_samples_are_left_to_libav(codec: str, size: int) -> None:
-    said = sound(16_000, 1)
-    data = contain(said, 16_000, "wav", codec)
+    said, rate = sound(16_000, 1), 8_000 if codec == "g726" else 16_000
+    data = contain(sound(rate, 1), rate, "wav", codec, bit_rate=rate * 4)
     heard = decoded(cut(data, size), SELF)
     np.testing.assert_array_equal(heard, decoded([data], SELF))
     assert heard.shape[1] / 16_000 == pytest.approx(1.0, abs=0.1)
     assert late_likeness(heard[0], said[0]) > 0.98
+
+
+def test_gsm_and_g729_in_a_wav_file_sound_like_their_original() -> None:
+    """What telephone systems record; libav writes neither."""
+    frames = coded("lv-0880.g729")
+    fmt = struct.pack("<HHIIHHH", 0x83, 1, 8_000, 1_000, 10, 1, 0)
+    g729 = struct.pack("<4sI4s4sI", b"RIFF", 38 + len(frames), b"WAVE", b"fmt ", len(fmt)) + fmt
+    g729 += struct.pack("<4sI", b"data", len(frames)) + frames
+    for data, samples in ((coded("lv-0880-gsm.wav"), 48_000), (g729, 47_840)):
+        heard = decoded(cut(data, 300), SELF)
+        assert heard.shape == (1, samples)
+        assert same_speech(heard[0]) > 0.9
 
 
 def test_coded_samples_that_are_cut_off_count_as_far_as_they_go() -> None:
