@@ -46,3 +46,10 @@ def likeness(heard: Samples, said: Samples) -> float:
     """Correlation of two mono signals over their common length, without shifting either."""
     n = min(len(heard), len(said))
     return float(np.corrcoef(heard[:n], said[:n])[0, 1])
+
+
+def late_likeness(heard: Samples, said: Samples, most: int = 1300) -> float:
+    """The same where the first comes up to `most` samples late."""
+    n = min(len(said), len(heard) - most)
+    at = int(np.argmax(np.correlate(heard[: n + most], said[:n], "valid")))
+    return likeness(heard[at:], said)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import random
 
@@ -11,8 +12,8 @@ import pytest
 from caesura.audio.format import AudioFormat
 from caesura.audio.stream import AudioStream
 from caesura.errors import BadAudio
-from tests.encodings import KINDS, as_int16, encode
-from tests.signals import cut, decoded, likeness, sound
+from tests.encodings import KINDS, as_int16, contain, encode
+from tests.signals import cut, decoded, feed_all, late_likeness, likeness, sound
 
 SELF = AudioFormat(None, None)
 SAYS_ITSELF = [name for name, kind in KINDS.items() if kind.encoding is None]
@@ -64,6 +65,64 @@ def test_an_id3_tag_of_any_size_is_passed_over() -> None:
     size = 3 << 20
     tag = b"ID3\4\0\0" + bytes(size >> shift & 0x7F for shift in (21, 14, 7, 0)) + b"\xff\xfb" * (size // 2)
     np.testing.assert_array_equal(decoded(cut(tag + plain, 4_000), SELF), decoded([plain], SELF))
+
+
+LESS_USUAL = {
+    "AIFF": ("aiff", "pcm_s16be"),
+    "AIFF-C": ("aiff", "pcm_f32be"),
+    "AU": ("au", "pcm_s16be"),
+    "AU, mu-law": ("au", "pcm_mulaw"),
+    "CAF": ("caf", "pcm_s16be"),
+    "Wave64": ("w64", "pcm_s16le"),
+    "WMA": ("asf", "wmav2"),
+    "ASF": ("asf", "libmp3lame"),
+    "AVI": ("avi", "libmp3lame"),
+    "AVI, PCM": ("avi", "pcm_s16le"),
+    "FLV": ("flv", "aac"),
+    "MPEG-TS": ("mpegts", "aac"),
+    "MPEG-TS, layer 2": ("mpegts", "mp2"),
+    "MP2": ("mp2", "mp2"),
+    "3GP": ("3gp", "aac"),
+    "QuickTime": ("mov", "pcm_s16le"),
+    "M4A, lossless": ("ipod", "alac"),
+    "Matroska": ("matroska", "aac"),
+}
+
+
+@pytest.mark.parametrize("name", LESS_USUAL)
+def test_less_usual_containers_are_recognised_and_sound_right(name: str) -> None:
+    """Some codecs come late by up to 70 ms and have no place in their container to say so."""
+    data = contain(SAID, 16_000, *LESS_USUAL[name], bit_rate=64_000)
+    heard = decoded(cut(data, 1000), SELF)
+    assert 0.99 < heard.shape[1] / 16_000 < 1.15
+    assert late_likeness(heard[0], SAID[0]) > (0.9 if name == "WMA" else 0.98)
+    for size in (1, 1 << 20):
+        np.testing.assert_array_equal(decoded(cut(data, size), SELF), heard)
+
+
+@pytest.mark.parametrize("name", [name for name, (form, _) in LESS_USUAL.items() if form not in ("mov", "ipod", "3gp")])
+def test_less_usual_containers_that_are_cut_off_count_as_far_as_they_go(name: str) -> None:
+    data = contain(SAID, 16_000, *LESS_USUAL[name], bit_rate=64_000)
+    assert 0.1 < decoded(cut(data[: len(data) // 2], 100), SELF).shape[1] / 16_000 < 0.8
+
+
+@pytest.mark.parametrize(
+    "magic",
+    [
+        b"FORM\0\0\0\0AIFF",
+        b".snd\0\0\0\x20",
+        b"caff\0\1\0\0",
+        b"riff\x2e\x91\xcf\x11",
+        b"\x30\x26\xb2\x75\x8e\x66\xcf\x11\xa6\xd9\0\xaa\0\x62\xce\x6c",
+        b"RIFF\0\0\0\0AVI LIST",
+        b"FLV\x01\5\0\0\0\x09",
+    ],
+    ids=["AIFF", "AU", "CAF", "Wave64", "ASF", "AVI", "FLV"],
+)
+def test_a_magic_before_noise_is_refused(magic: bytes) -> None:
+    dice, stream = random.Random(8), AudioStream(SELF, split=True)
+    with pytest.raises(BadAudio):
+        feed_all(stream, itertools.chain([magic], (dice.randbytes(50_000) for _ in range(400))))
 
 
 @pytest.mark.parametrize("kind", ["mp3", "aac"])

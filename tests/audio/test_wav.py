@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import threading
 
 import numpy as np
 import pytest
@@ -12,8 +13,9 @@ from hypothesis import strategies as st
 from caesura.audio.format import AudioFormat
 from caesura.audio.stream import AudioStream
 from caesura.errors import BadAudio
-from tests.encodings import as_int16, encode, wav
-from tests.signals import cut, decoded, sound
+from tests.coded import coded, same_speech
+from tests.encodings import as_int16, contain, encode, wav
+from tests.signals import cut, decoded, late_likeness, sound
 
 SELF = AudioFormat(None, None)
 SAID = sound(16_000, 0.05, 2)
@@ -102,18 +104,58 @@ def test_any_cutting_gives_the_same_samples(kind: str, cuts: list[int]) -> None:
 @pytest.mark.parametrize(
     ("file", "reason"),
     [
-        (wav(DATA, 16_000, 2, tag=2, bits=4), "format tag 0x0002"),
+        (wav(DATA, 16_000, 2, tag=0x2001, bits=4), "format tag 0x2001"),
         (wav(DATA, 16_000, 0), "0 audio channels"),
         (wav(DATA, 16_000, 21), "21 audio channels"),
         (wav(DATA, 100, 2), "sample rate 100 Hz"),
         (PLAIN[:16] + b"\x04\0\0\0" + PLAIN[20:], "fmt chunk of 4 bytes"),
         (PLAIN[:12] + PLAIN[36:], "data before its fmt"),
-        (b"RIFF\0\0\0\0AVI LIST\0\0\0\0", "RIFF holds"),
+        (b"RIFF\0\0\0\0WEBPVP8 \0\0\0\0", "RIFF holds b'WEBP': must be b'WAVE' or b'AVI '"),
     ],
 )
 def test_a_broken_header_is_refused_at_once(file: bytes, reason: str) -> None:
     with pytest.raises(BadAudio, match=reason):
         AudioStream(SELF, split=True).feed(file)
+
+
+@pytest.mark.parametrize("codec", ["adpcm_ms", "adpcm_ima_wav", "libmp3lame", "mp2", "g726"])
+@pytest.mark.parametrize("size", [1, 100, 1 << 20])
+def test_coded_samples_are_left_to_libav(codec: str, size: int) -> None:
+    said, rate = sound(16_000, 1), 8_000 if codec == "g726" else 16_000
+    data = contain(sound(rate, 1), rate, "wav", codec, bit_rate=rate * 4)
+    heard = decoded(cut(data, size), SELF)
+    np.testing.assert_array_equal(heard, decoded([data], SELF))
+    assert heard.shape[1] / 16_000 == pytest.approx(1.0, abs=0.1)
+    assert late_likeness(heard[0], said[0]) > 0.98
+
+
+def test_gsm_and_g729_in_a_wav_file_sound_like_their_original() -> None:
+    """What telephone systems record; libav writes neither."""
+    frames = coded("lv-0880.g729")
+    fmt = struct.pack("<HHIIHHH", 0x83, 1, 8_000, 1_000, 10, 1, 0)
+    g729 = struct.pack("<4sI4s4sI", b"RIFF", 38 + len(frames), b"WAVE", b"fmt ", len(fmt)) + fmt
+    g729 += struct.pack("<4sI", b"data", len(frames)) + frames
+    for data, samples in ((coded("lv-0880-gsm.wav"), 48_000), (g729, 47_840)):
+        heard = decoded(cut(data, 300), SELF)
+        assert heard.shape == (1, samples)
+        assert same_speech(heard[0]) > 0.9
+
+
+def test_coded_samples_that_are_cut_off_count_as_far_as_they_go() -> None:
+    data = contain(sound(16_000, 1), 16_000, "wav", "adpcm_ima_wav")
+    assert decoded(cut(data[: len(data) // 2], 100), SELF).shape[1] / 16_000 == pytest.approx(0.5, abs=0.05)
+
+
+def test_a_stream_given_up_ends_libavs_thread() -> None:
+    before = {thread for thread in threading.enumerate() if thread.name.startswith("demux-")}
+    stream = AudioStream(SELF, split=True)
+    stream.feed(contain(sound(16_000, 1), 16_000, "wav", "adpcm_ms")[:4000])
+    threads = {thread for thread in threading.enumerate() if thread.name.startswith("demux-")} - before
+    assert len(threads) == 1
+    stream.close()
+    for thread in threads:
+        thread.join(5)
+        assert not thread.is_alive()
 
 
 @pytest.mark.parametrize("length", [4, 12, 30, 40])

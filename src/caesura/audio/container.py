@@ -7,7 +7,7 @@ from collections.abc import Callable
 from caesura.audio.amr import NARROW, AmrDecoder
 from caesura.audio.collector import Collector
 from caesura.audio.decoder import Decoder
-from caesura.audio.demux import ADTS, MATROSKA, MP3, OGG, DemuxDecoder
+from caesura.audio.demux import ADTS, AIFF, ASF, AU, CAF, FLV, MATROSKA, MP3, MPEG_TS, OGG, W64, Container, DemuxDecoder
 from caesura.audio.flac import FlacDecoder
 from caesura.audio.mp4 import Mp4Decoder
 from caesura.audio.wav import WavDecoder
@@ -21,16 +21,11 @@ def open_ogg(into: Collector) -> Decoder:
     return DemuxDecoder(into, OGG)
 
 
-def _open_matroska(into: Collector) -> Decoder:
-    return DemuxDecoder(into, MATROSKA)
+def _opener(container: Container) -> _Opener:
+    return lambda into: DemuxDecoder(into, container)
 
 
-def _open_mp3(into: Collector) -> Decoder:
-    return DemuxDecoder(into, MP3)
-
-
-def _open_adts(into: Collector) -> Decoder:
-    return DemuxDecoder(into, ADTS)
+_OPEN_MP3, _OPEN_ADTS, _OPEN_MPEG_TS = _opener(MP3), _opener(ADTS), _opener(MPEG_TS)
 
 
 def _open_amr(into: Collector) -> Decoder:
@@ -43,8 +38,14 @@ _MAGIC: tuple[tuple[int, bytes, _Opener], ...] = (
     (0, b"RF64", WavDecoder),
     (0, b"fLaC", FlacDecoder),
     (0, b"OggS", open_ogg),
-    (0, b"\x1a\x45\xdf\xa3", _open_matroska),
+    (0, b"\x1a\x45\xdf\xa3", _opener(MATROSKA)),
     (0, b"#!AMR", _open_amr),
+    (0, b"FORM", _opener(AIFF)),
+    (0, b".snd", _opener(AU)),
+    (0, b"caff", _opener(CAF)),
+    (0, b"riff\x2e\x91\xcf\x11", _opener(W64)),
+    (0, b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", _opener(ASF)),
+    (0, b"FLV\x01", _opener(FLV)),
     (4, b"ftyp", Mp4Decoder),
     (4, b"styp", Mp4Decoder),
     (4, b"moov", Mp4Decoder),
@@ -56,7 +57,13 @@ _MAGIC: tuple[tuple[int, bytes, _Opener], ...] = (
 _MAGIC_BYTES = 8
 _PROBE_BYTES = 4096
 _ID3_BYTES = 10
-_KNOWN = "must be WAV, FLAC, Ogg, WebM, MP4, MP3, AAC or AMR (raw audio needs encoding and sample_rate)"
+# A transport stream's packets begin with one byte, always the same.
+_TS_SYNC, _TS_PACKET_BYTES = 0x47, 188
+_TS_HEAD_BYTES = 3 * _TS_PACKET_BYTES + 1
+_KNOWN = (
+    "must be WAV, FLAC, Ogg, WebM, MP4, MP3, AAC, AMR, AIFF, AU, CAF, Wave64, WMA, AVI, FLV or MPEG-TS "
+    "(raw audio needs encoding and sample_rate)"
+)
 
 # MPEG audio, kbit/s by (MPEG-1 or not, layer) and the header's index 1..14.
 _BITRATES = {
@@ -76,9 +83,9 @@ def _mpeg_frame(head: bytes, at: int) -> tuple[int, _Opener] | None:
         return None
     if head[at + 1] & 0xF6 == 0xF0:
         length = int.from_bytes(head[at + 3 : at + 6]) >> 5 & 0x1FFF
-        return (length, _open_adts) if length > 7 and head[at + 2] >> 2 & 15 < 13 else None
+        return (length, _OPEN_ADTS) if length > 7 and head[at + 2] >> 2 & 15 < 13 else None
     length = _mpeg_length(head[at + 1], head[at + 2])
-    return (length, _open_mp3) if length else None
+    return (length, _OPEN_MP3) if length else None
 
 
 def _mpeg_length(second: int, third: int) -> int:
@@ -106,6 +113,10 @@ def _find_mpeg(head: bytes, *, final: bool) -> tuple[int, _Opener] | None:
                 return at, frame[1]
         at = head.find(0xFF, at + 1)
     return None
+
+
+def _is_transport(head: bytes) -> bool:
+    return len(head) >= _TS_HEAD_BYTES and all(byte == _TS_SYNC for byte in head[:_TS_HEAD_BYTES:_TS_PACKET_BYTES])
 
 
 class ContainerDecoder:
@@ -152,6 +163,11 @@ class ContainerDecoder:
         if self._skip_id3():
             return
         opener = self._by_magic()
+        if opener is None and self._head[0] == _TS_SYNC:
+            if not final and len(self._head) < _TS_HEAD_BYTES:
+                # Its packets hold headers of MPEG audio; they must not be taken for what the stream is.
+                return
+            opener = _OPEN_MPEG_TS if _is_transport(self._head) else None
         if opener is None and (final or len(self._head) >= _MAGIC_BYTES):
             found = _find_mpeg(self._head[: 2 * _PROBE_BYTES], final=final)
             if found is not None:

@@ -39,6 +39,15 @@ MATROSKA = Container("WebM or Matroska", "matroska", 16 * _MEBIBYTE)
 MP4 = Container("MP4", "mov", 16 * _MEBIBYTE)
 MP3 = Container("MP3", "mp3", 256 * 1024)
 ADTS = Container("AAC", "aac", 64 * 1024)
+AIFF = Container("AIFF", "aiff", _MEBIBYTE)
+AU = Container("AU", "au", 64 * 1024)
+CAF = Container("CAF", "caf", _MEBIBYTE)
+W64 = Container("Wave64", "w64", 64 * 1024)
+ASF = Container("WMA (ASF)", "asf", 16 * _MEBIBYTE)
+AVI = Container("AVI", "avi", 16 * _MEBIBYTE)
+FLV = Container("FLV", "flv", 16 * _MEBIBYTE)
+MPEG_TS = Container("MPEG transport", "mpegts", 16 * _MEBIBYTE)
+CODED_WAV = Container("WAV", "wav", 64 * 1024)
 
 # Titles and names are nothing to us, and often not in the encoding they should be in; from 19 on PyAV sees to that.
 _TITLES: dict[str, Any] = {"metadata_errors": "replace"} if int(av.__version__.partition(".")[0]) < 19 else {}

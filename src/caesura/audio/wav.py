@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 
 from caesura.audio.collector import Collector
+from caesura.audio.demux import AVI, CODED_WAV, Container, DemuxDecoder
 from caesura.audio.format import check_channels, check_rate
 from caesura.audio.pcm import Pcm, PcmDecoder
 from caesura.errors import BadAudio
@@ -21,6 +22,16 @@ _KINDS = {
     (_ALAW, 1): Pcm.ALAW,
     (_MULAW, 1): Pcm.MULAW,
 }
+# What else telephones and recorders put into a WAV file; libav knows how it is coded.
+_CODED = {
+    0x0002: "MS ADPCM",
+    0x0011: "IMA ADPCM",
+    0x0031: "GSM 6.10",
+    0x0045: "G.726",
+    0x0050: "MPEG layer 2",
+    0x0055: "MP3",
+    0x0083: "G.729",
+}
 _CHUNK = struct.Struct("<4sI")
 _FMT = struct.Struct("<HHIIHH")
 _MAX_FMT = 4096
@@ -30,6 +41,7 @@ _UNKNOWN = 0xFFFFFFFF
 class WavDecoder:
     """RIFF or RF64 WAVE, streamed.
 
+    PCM, A-law and mu-law are decoded here; coded WAV and AVI, RIFF as well, are left to libav.
     A data size of 0 or 0xFFFFFFFF means "until the end"; any other is kept, so chunks behind the
     samples never become noise. A further WAV of the same kind may follow the first.
     """
@@ -43,10 +55,15 @@ class WavDecoder:
         self._format: bytes | None = None
         self._pcm: PcmDecoder | None = None
         self._begun = False
+        self._inner: DemuxDecoder | None = None
+        self._closed = False
 
     def feed(self, data: bytes) -> None:
         """Decodes all samples in `data`. Raises BadAudio."""
         while data:
+            if self._inner is not None:
+                self._inner.feed(data)
+                return
             if self._left != 0:
                 data = self._samples(data)
             elif self._skip:
@@ -58,12 +75,18 @@ class WavDecoder:
 
     def finish(self) -> None:
         """Checks that there was a header. Raises BadAudio when the bytes ended inside it."""
+        if self._inner is not None:
+            self._inner.finish()
+            return
         if self._pcm is None or not self._begun:
             raise BadAudio("the WAV stream ended before its header was complete")
         self._pcm.finish()
 
     def close(self) -> None:
-        """Nothing to free."""
+        """Ends libav's thread, if there is one."""
+        self._closed = True
+        if self._inner is not None:
+            self._inner.close()
 
     def _samples(self, data: bytes) -> bytes:
         assert self._pcm is not None
@@ -105,9 +128,11 @@ class WavDecoder:
 
     def _enter(self, name: bytes, size: int, body: bytes) -> None:
         match name:
+            case b"RIFF" | b"RF64" if body == b"AVI ":
+                self._leave(AVI, _CHUNK.pack(name, size) + body)
             case b"RIFF" | b"RF64":
                 if body != b"WAVE":
-                    raise BadAudio(f"RIFF holds {body!r}: must be b'WAVE'")
+                    raise BadAudio(f"RIFF holds {body!r}: must be b'WAVE' or b'AVI '")
             case b"fmt ":
                 self._read_format(body[:size])
             case b"data":
@@ -135,13 +160,24 @@ class WavDecoder:
             tag = int.from_bytes(body[24:26], "little")
         check_channels(channels)
         width = align // channels if align else (bits + 7) // 8
+        if tag in _CODED and self._format is None:
+            header = _CHUNK.pack(b"RIFF", _UNKNOWN) + b"WAVE" + _CHUNK.pack(b"fmt ", len(body)) + body
+            self._leave(CODED_WAV, header + bytes(len(body) % 2))
+            return
         kind = _KINDS.get((tag, width))
         if kind is None or width * channels != (align or width * channels):
             raise BadAudio(
                 f"WAV format tag {tag:#06x} with {bits} bits in {align} bytes for {channels} channels: "
-                "must be PCM of 8 to 32 bits, float, A-law or mu-law"
+                f"must be PCM of 8 to 32 bits, float, A-law, mu-law, {', '.join(_CODED.values())}"
             )
         if self._format is None:
             self._format = body
             self._pcm = PcmDecoder(self._into, kind, check_rate(rate), channels)
             self._into.declare(rate, channels)
+
+    def _leave(self, container: Container, header: bytes) -> None:
+        # All that follows is libav's, behind the header that it would have seen.
+        self._inner = DemuxDecoder(self._into, container)
+        if self._closed:
+            self._inner.close()
+        self._inner.feed(header)
