@@ -9,6 +9,7 @@ from types import ModuleType
 import pytest
 from typer.testing import CliRunner
 
+from caesura.cli.database import default_database
 from caesura.cli.main import app
 from caesura.errors import UsageError
 from caesura.server.settings import Settings
@@ -38,14 +39,18 @@ class Recorder:
 def test_without_flags_the_settings_are_the_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
     recorder = Recorder(monkeypatch)
     result = runner.invoke(app, ["serve"])
-    assert recorder.settings == Settings()
+    assert recorder.settings == Settings(database=default_database())
     assert "ws://127.0.0.1:8080/v1/listen" in result.stdout
 
 
 FLAGS = {
     "--host": "0.0.0.0",
     "--port": "9000",
-    "--engine": "scripted",
+    "--engine": "whisper",
+    "--model": "small",
+    "--model-name": "nova-2=whisper-small",
+    "--database": "/var/lib/ledger.db",
+    "--prices": "prices.toml",
     "--key": "one",
     "--idle-timeout": "12",
     "--workers": "3",
@@ -54,11 +59,18 @@ FLAGS = {
     "--drain-timeout": "5",
     "--max-message-bytes": "2048",
     "--max-sessions": "7",
+    "--url-connect-timeout": "2",
+    "--url-response-timeout": "20",
 }
+VARIABLES = {"--model-name": "MODEL_NAMES"}
+"""Those that are not called as their flag is."""
 SET = Settings(
     host="0.0.0.0",
     port=9000,
-    engine="scripted",
+    engines=("whisper:small",),
+    model_names={"nova-2": "whisper-small"},
+    database="/var/lib/ledger.db",
+    prices="prices.toml",
     keys=("one",),
     no_auth=True,
     idle_timeout_s=12.0,
@@ -68,20 +80,30 @@ SET = Settings(
     drain_timeout_s=5.0,
     max_message_bytes=2048,
     max_sessions=7,
+    allow_private_urls=True,
+    url_connect_timeout_s=2.0,
+    url_response_timeout_s=20.0,
 )
 
 
 def test_every_flag_reaches_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     recorder = Recorder(monkeypatch)
     arguments = [part for pair in FLAGS.items() for part in pair]
-    assert runner.invoke(app, ["serve", "--no-auth", *arguments]).exit_code == 0
+    assert runner.invoke(app, ["serve", "--no-auth", "--allow-private-urls", *arguments]).exit_code == 0
     assert recorder.settings == SET
 
 
 def test_every_variable_reaches_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     recorder = Recorder(monkeypatch)
-    variables = {"CAESURA_" + flag[2:].replace("-", "_").upper(): value for flag, value in FLAGS.items()}
-    assert runner.invoke(app, ["serve"], env={**variables, "CAESURA_NO_AUTH": "true"}).exit_code == 0
+    variables = {
+        "CAESURA_" + VARIABLES.get(flag, flag[2:].replace("-", "_").upper()): value for flag, value in FLAGS.items()
+    }
+    assert (
+        runner.invoke(
+            app, ["serve"], env={**variables, "CAESURA_NO_AUTH": "true", "CAESURA_ALLOW_PRIVATE_URLS": "1"}
+        ).exit_code
+        == 0
+    )
     assert recorder.settings == SET
 
 

@@ -247,10 +247,6 @@ def test_options_with_a_bad_value_get_the_recorded_wording_and_a_hint() -> None:
         ("numerals", "1"),
         ("summarize", "v9"),
         ("callback_method", "GET"),
-        ("callback", "ftp://example.com"),
-        ("callback", "example.com"),
-        ("callback", "http://"),
-        ("callback", "http://example.com:99999/"),
         ("redact", "names"),
         ("replace", ":x"),
         ("keywords", ":2"),
@@ -270,6 +266,16 @@ def test_a_known_name_with_a_bad_value_is_refused(name: str, value: str) -> None
     assert caught.value.message == f"Invalid '{name}' value of '{value if len(value) <= 100 else value[:100] + '...'}'."
     assert caught.value.hint.startswith(f"'{name}' takes ")
     assert len(caught.value.hint) > len(f"'{name}' takes .")
+
+
+@pytest.mark.parametrize(
+    "url", ["ftp://me:secret@example.com", "example.com/secret", "http://", "http://me:secret@example.com:99999/"]
+)
+def test_a_callback_that_is_none_is_refused_without_being_shown(url: str) -> None:
+    error = refusal(f"callback={url}")
+    assert error.message == "Invalid 'callback' value."
+    assert error.hint == "'callback' takes a URL of http, https, ws or wss."
+    assert "secret" not in f"{error.value}{error!r}"
 
 
 def test_a_digit_of_another_script_is_no_digit() -> None:

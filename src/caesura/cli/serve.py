@@ -65,6 +65,15 @@ def serve(
         ),
     ] = None,
     database: DatabaseFlag = None,
+    prices: Annotated[
+        str | None,
+        typer.Option(
+            envvar="CAESURA_PRICES",
+            metavar="FILE",
+            show_default=False,
+            help="A table of list prices (TOML) in place of the one that comes along.",
+        ),
+    ] = None,
     key: Annotated[
         list[str] | None,
         typer.Option(
@@ -180,6 +189,7 @@ def serve(
         engines=engines,
         model_names=names,
         database=database or default_database(),
+        prices=prices,
         keys=split_keys(key or ()),
         no_auth=no_auth,
         idle_timeout_s=idle_timeout,

@@ -219,6 +219,9 @@ def _check_encoding(options: ListenOptions) -> None:
 
 
 def _invalid(name: str, value: str, right: str) -> BadParameter:
+    if name == "callback":
+        # It may hold a password.
+        return BadParameter(name, "", "Invalid 'callback' value.", f"'{name}' takes {right}.")
     return BadParameter(name, value, f"Invalid '{name}' value of '{shown(value)}'.", f"'{name}' takes {right}.")
 
 

@@ -19,6 +19,7 @@ from caesura.engines.registry import engine_info
 from caesura.errors import UsageError
 from caesura.ledger.access import Access
 from caesura.ledger.database import open_ledger
+from caesura.ledger.prices import read_prices
 from caesura.ledger.projects import DEFAULT_PROJECT_ID
 from caesura.ledger.scopes import ROLES
 from caesura.pipeline.ears import Ears
@@ -141,7 +142,8 @@ class Service:
             where = str(Path(self._parts.enter_context(TemporaryDirectory(prefix="caesura-"))) / "ledger.db")
         ledger = await asyncio.to_thread(open_ledger, where, now=datetime.now(UTC))
         self._parts.enter_context(ledger)
-        self._book = Book(ledger, flag_keys=self.settings.keys, on_revoked=self._revoked)
+        prices = None if self.settings.prices is None else read_prices(Path(self.settings.prices))
+        self._book = Book(ledger, flag_keys=self.settings.keys, prices=prices, on_revoked=self._revoked)
         await self._book.start()
         check_exposure(self.settings, keys_exist=self._book.required)
 

@@ -19,6 +19,8 @@ class Settings:
     """Which engine's model is meant by a name of the hosted service; those that are not here mean the default."""
     database: str | None = field(default=None, repr=False)
     """Path or URL of the ledger; None: one that is gone with the server."""
+    prices: str | None = None
+    """A file of list prices in place of the table that comes with this package."""
     keys: tuple[str, ...] = field(default=(), repr=False)
     """API keys that are let in beside the ledger's; none at all and a loopback host: everybody is."""
     no_auth: bool = False
