@@ -8,33 +8,31 @@ from __future__ import annotations
 
 import re
 
-from caesura.formatting.reading import Reading
+from caesura.formatting.reading import Reading, table
 from caesura.formatting.spans import Kind, Span, span
 
-TOPS = frozenset(
-    "com org net edu gov io ai dev app co uk us ca de fr eu es it nl ch at au info biz me tv tech xyz online store site "
-    "cloud".split()
+TOPS = table(
+    "com org net edu gov io ai dev app co uk us ca de fr eu es it nl ch at au info biz me tv tech xyz online store "
+    "site cloud"
 )
 _JOINERS = {"dot": ".", "underscore": "_", "dash": "-", "hyphen": "-", "plus": "+"}
-_PROVIDERS = frozenset(
-    "gmail yahoo hotmail outlook icloud aol proton protonmail gmx live msn comcast fastmail googlemail".split()
+_PROVIDERS = table("gmail yahoo hotmail outlook icloud aol proton protonmail gmx live msn comcast fastmail googlemail")
+_MAIL = table("email e-mail emails mail address send sent write reach reply contact ping forward cc invoice username")
+_ANNOUNCE = frozenset({"is", "it's", "its", "that's"})
+_LEADS = table("is it's its that's to at me")
+_NO_NAME = table(
+    "a an the is it it's its that's this that to at me us them him her you i my your our and or on in for of up out "
+    "here there available online live work works working email mail address page site website find found visit look "
+    "looked looks looking go went see saw check get sign signed signup log logged login arrived"
 )
-_MAIL = frozenset(
-    "email e-mail emails mail address send sent write reach reply contact ping forward cc invoice username".split()
-)
-_LEADS = frozenset("is it's its that's to at me".split())
-_NO_NAME = frozenset(
-    "a an the is it it's its that's this that to at me us them him her you i my your our and or on in for of look looking "
-    "find visit go see check sign signup log login get here there up out available online live work works working email "
-    "mail address page site website me".split()
-)
+_CHAINS = frozenset({"dot", "slash", "underscore"})
 _LABEL = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _HOST = re.compile(r"[a-z0-9-]+(?:\.[a-z0-9-]+)+")
 
 
 def addresses(reading: Reading) -> list[Span]:
     """Every address, in order."""
-    if not any(token.text in {"dot", "slash", "at", "www"} for token in reading.tokens):
+    if not any(token.text == "dot" or _HOST.fullmatch(token.text) for token in reading.tokens):
         return []
     found: list[Span] = []
     at = 0
@@ -52,25 +50,26 @@ def unfinished(reading: Reading) -> int:
     """Where an address begins that is still being said at the end; the number of tokens when none is."""
     size = reading.size
     last, before = reading.text(size - 1), reading.text(size - 2)
-    if last in {"dot", "slash", "underscore"} or (before == "dot" and (last not in TOPS or last == "co")):
-        return _chain(reading, size - (1 if last in {"dot", "slash", "underscore"} else 2))
+    if last in _CHAINS or (before == "dot" and (last not in TOPS or last == "co")):
+        return _chain(reading, size - (1 if last in _CHAINS else 2))
     for at in (size - 1, size - 2):
-        if reading.text(at) == "at" and _speaks_of_mail(reading, at) and _local(reading, at) is not None:
-            return _chain(reading, at)
+        local = _local(reading, at) if reading.text(at) == "at" and _speaks_of_mail(reading, at) else None
+        if local is not None:
+            return local[1]
     return size
 
 
 def _chain(reading: Reading, at: int) -> int:
-    """The first token of what has been joined up to the sign there."""
-    while at > 0:
-        before = reading.text(at - 1)
-        if before in _NO_NAME or not before:
-            return at
+    """The first token of the address in which the sign there stands."""
+    while at > 0 and reading.text(at - 1) not in _NO_NAME:
+        sign = reading.text(at - 2)
         at -= 1
-        if reading.text(at - 1) not in _JOINERS and reading.text(at - 1) not in {"slash", "at"} and before != "w":
-            return at
-        if reading.text(at - 1) in _JOINERS or reading.text(at - 1) in {"slash", "at"}:
+        if sign == "at" and (local := _local(reading, at - 1)) is not None:
+            return local[1]
+        if sign in _JOINERS or sign in _CHAINS:
             at -= 1
+        elif not (len(reading.text(at)) == 1 and len(sign) == 1):
+            return at
     return at
 
 
@@ -109,7 +108,23 @@ def _local(reading: Reading, at: int) -> tuple[str, int] | None:
         if not _label_back(reading, first - 1, joined=True)[0]:
             break
         name, first = sign + name, first - 1
+    if name and not any(sign in name for sign in "._+-"):
+        name, first = _full(reading, name, first)
     return (name, first) if name and name[0] not in ".+-_" and first < end else None
+
+
+def _full(reading: Reading, name: str, first: int) -> tuple[str, int]:
+    """`my address is john smith at`: all words from the `is` on, three at the most, are the name."""
+    for count in (1, 2):
+        words = reading.before(first, count)
+        lead = reading.text(first - count - 1)
+        if any(not word.isalpha() or word in _NO_NAME for word in words) or any(
+            reading.apart(k) for k in range(first - count + 1, first + 1)
+        ):
+            break
+        if lead in _ANNOUNCE:
+            return "".join(reversed(words)) + name, first - count
+    return name, first
 
 
 def _label_back(reading: Reading, end: int, *, joined: bool) -> tuple[str, int]:
@@ -122,7 +137,7 @@ def _label_back(reading: Reading, end: int, *, joined: bool) -> tuple[str, int]:
         text = reading.text(at - 1)
         if amount is not None and not amount.ordinal and amount.digits.isdigit():
             label, at = amount.digits + label, amount.first
-        elif len(text) == 1 and text.isalpha() and not (text == "a" and reading.text(at - 2) in _NO_NAME):
+        elif len(text) == 1 and text.isalpha() and (joined or text != "a" or reading.text(at - 2) not in _NO_NAME):
             label, at = text + label, at - 1
         elif _LABEL.fullmatch(text) and text not in _NO_NAME and (not label or label.isdigit()):
             return text + label, at - 1
@@ -184,11 +199,15 @@ def _label(reading: Reading, at: int) -> tuple[str, int]:
 def _page(reading: Reading, at: int) -> Span | None:
     """A web address that begins there."""
     first, scheme = at, ""
-    if reading.text(at) in {"http", "https"} and [reading.text(at + k) for k in (1, 2, 3)] == ["colon", "slash", "slash"]:
+    if reading.text(at) in {"http", "https"} and [reading.text(at + k) for k in (1, 2, 3)] == [
+        "colon",
+        "slash",
+        "slash",
+    ]:
         scheme, at = f"{reading.text(at)}://", at + 4
     text = reading.text(at)
     # `the dot com bubble` has no name before its dot.
-    if not text or (not scheme and text in _NO_NAME) or (reading.text(at + 1) != "dot" and not _begins_page(text)):
+    if not text or (not scheme and text in _NO_NAME) or not _begins_page(reading, at):
         return None
     host = _domain(reading, at)
     if host is None:
@@ -199,8 +218,10 @@ def _page(reading: Reading, at: int) -> Span | None:
     return span(Kind.ADDRESS, first, end, f"{scheme}{host[0]}{path}")
 
 
-def _begins_page(text: str) -> bool:
-    return len(text) == 1 or text.isdigit() or "." in text or text in {"www"} or _LABEL.fullmatch(text) is not None
+def _begins_page(reading: Reading, at: int) -> bool:
+    text = reading.text(at)
+    spelled = len(text) == 1 or at in reading.amounts
+    return spelled or "." in text or reading.text(at + 1) in {"dot", "dash", "hyphen"}
 
 
 def _path(reading: Reading, at: int) -> tuple[str, int]:

@@ -16,7 +16,7 @@ from decimal import Decimal
 from text_to_num import find_numbers
 
 from caesura.formatting.fillers import FILLERS
-from caesura.formatting.reading import Amount, Reading, Shape, Token, tokens
+from caesura.formatting.reading import Amount, Reading, Shape, Token, table, tokens
 from caesura.words import Word
 
 DIGITS = {
@@ -31,17 +31,18 @@ DIGITS = {
     "eight": "8",
     "nine": "9",
 }
-_TEENS = "ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen".split()
-_TENS = "twenty thirty forty fourty fifty sixty seventy eighty ninety".split()
 MAGNITUDES = {"hundred": 10**2, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
-_ORDINALS = (
+_ORDINALS = table(
     "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth fourteenth "
     "fifteenth sixteenth seventeenth eighteenth nineteenth twentieth thirtieth fortieth fiftieth sixtieth "
     "seventieth eightieth ninetieth hundredth thousandth millionth"
-).split()
-CARDINALS = frozenset([*DIGITS, *_TEENS, *_TENS])
+)
+CARDINALS = frozenset(DIGITS) | table(
+    "ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen "
+    "twenty thirty forty fourty fifty sixty seventy eighty ninety"
+)
 OHS = frozenset({"oh", "o"})
-NUMBER_WORDS = frozenset([*CARDINALS, *MAGNITUDES, *_ORDINALS])
+NUMBER_WORDS = frozenset(MAGNITUDES) | CARDINALS | _ORDINALS
 _REPEATS = {"double": 2, "triple": 3}
 _SPLITS = NUMBER_WORDS | {"oh", "and", "point"}
 _WHOLE = re.compile(r"\d+|\d{1,3}(?:,\d{3})+")

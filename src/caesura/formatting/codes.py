@@ -10,7 +10,7 @@ _SHORTEST = 4
 
 
 def code(reading: Reading, at: int) -> Span | None:
-    """The code that begins there: at least one letter and two digits, where the words before it lead one to expect it."""
+    """The code that begins there: a letter and two digits at least, where the words before lead one to expect it."""
     if not _part(reading, at) or (at > 0 and _part(reading, at - 1) and not reading.stopped(at)):
         return None
     if identifier(reading, at) is not IDS:
@@ -22,7 +22,12 @@ def code(reading: Reading, at: int) -> Span | None:
         parts.append((at, *part))
         at = part[0]
     # `a` and `I` at the edges are words.
-    while parts and parts[0][2] in {"a", "i"} and not reading.tokens[parts[0][0]].capital:
+    if (
+        len(parts) > 1
+        and parts[0][2] in {"a", "i"}
+        and parts[1][2].isdigit()
+        and not reading.tokens[parts[0][0]].capital
+    ):
         del parts[0]
     while parts and parts[-1][2] in {"a", "i"}:
         del parts[-1]

@@ -2,34 +2,44 @@
 
 from __future__ import annotations
 
-from caesura.formatting.reading import Reading
+from caesura.formatting.reading import Reading, table
 
-IDS = frozenset(
+IDS = table(
     "account accounts reference ref order tracking confirmation invoice policy member membership id code routing card "
     "visa mastercard amex case ticket serial license licence vin pin passcode password prescription claim booking "
     "reservation zip zipcode postcode cvv cvc code's part model employee student patient record isbn sku "
-    "identification".split()
+    "identification"
 )
 """What follows is an identifier: digits without a value."""
 SOCIAL = frozenset({"social", "ssn"})
-PHONES = frozenset(
-    "phone telephone call cell cellphone mobile fax dial text landline callback whatsapp reach contact line hotline "
-    "tel".split()
+PHONES = table(
+    "phone telephone call cell cellphone mobile fax dial text landline callback whatsapp reach contact line hotline tel"
 )
 _PLAIN = frozenset({"number", "numbers", "digits"})
-PLACES = frozenset(
+PLACES = table(
     "suite apartment apt room unit building gate flight exit route highway interstate extension ext box channel bus "
-    "train floor platform".split()
+    "train floor platform"
 )
 """A number directly after one of these is a name."""
-STREETS = frozenset(
+STREETS = table(
     "street st avenue ave road rd lane ln drive dr boulevard blvd court ct place way square terrace parkway highway "
-    "broadway circle".split()
+    "broadway circle"
 )
 MONTHS = {
     name.lower(): name
     for name in (
-        "January February March April May June July August September October November December".split()
+        "January",
+        "February",
+        "March",
+        "April",
+        "May",
+        "June",
+        "July",
+        "August",
+        "September",
+        "October",
+        "November",
+        "December",
     )
 }
 VERBAL = frozenset({"may", "march"})
@@ -42,9 +52,9 @@ def identifier(reading: Reading, at: int) -> frozenset[str] | None:
     """Which of IDS, SOCIAL and PHONES the words before the token there name, the nearest first; None: nothing."""
     plain = False
     for word in reading.before(at, REACH):
-        for table in (IDS, SOCIAL, PHONES):
-            if word in table:
-                return table
+        for named in (IDS, SOCIAL, PHONES):
+            if word in named:
+                return named
         plain = plain or word in _PLAIN
     return _PLAIN if plain else None
 

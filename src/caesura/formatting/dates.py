@@ -7,16 +7,27 @@ verbs. `the fifth of January` keeps its order.
 from __future__ import annotations
 
 from caesura.formatting.context import MONTHS, VERBAL
-from caesura.formatting.reading import Amount, Reading, Shape
+from caesura.formatting.reading import Amount, Reading, Shape, table
 from caesura.formatting.spans import Kind, Piece, Span
 
 _SAID_YEARS = range(1100, 2100)
 _CENTURIES = range(17, 21)
-_LEADS = frozenset(
+_LEADS = table(
     "on by until till from since of to through before after and between in for is was due this last next early late "
-    "every about around dated".split()
+    "every about around dated"
 )
-_FOLLOWS = frozenset("at in on and to through from by for or is was with until if works please the we i".split())
+_FOLLOWS = table("at in on and to through from by for or is was with until if works please the we i")
+_PRONOUNS = table("i you we they he she it who that this which one")
+_DECADES = {
+    "twenties": "20",
+    "thirties": "30",
+    "forties": "40",
+    "fifties": "50",
+    "sixties": "60",
+    "seventies": "70",
+    "eighties": "80",
+    "nineties": "90",
+}
 _ADVERBS = frozenset({"first", "second"})
 
 
@@ -68,6 +79,15 @@ def is_year(reading: Reading, amount: Amount) -> bool:
     return hundreds and reading.text(amount.first - 1) in {"in", "since", "early", "late", "year", "of", "until"}
 
 
+def decade(reading: Reading, at: int) -> tuple[str, int] | None:
+    """The decade that begins there and where it ends: `nineteen nineties`."""
+    century = reading.amounts.get(at)
+    if century is None or century.shape is not Shape.PAIR or century.whole not in _CENTURIES or century.ordinal:
+        return None
+    tens = _DECADES.get(reading.text(century.last))
+    return None if tens is None or reading.apart(century.last) else (f"{century.digits}{tens}s", century.last + 1)
+
+
 def month_of(reading: Reading, at: int) -> bool:
     """Whether `of January` follows from there."""
     return reading.text(at) == "of" and reading.text(at + 1) in MONTHS and not reading.apart(at)
@@ -78,6 +98,9 @@ def _day(reading: Reading, at: int) -> Amount | None:
     if amount is None and reading.text(at) == "the":
         amount = reading.amounts.get(at + 1)
         amount = amount if amount is not None and amount.ordinal else None
+    following = None if amount is None else reading.next(amount.last)
+    if following is not None and following.bare:
+        return None
     return amount if amount is not None and 1 <= amount.whole <= 31 and amount.shape is not Shape.LARGE else None
 
 
@@ -85,7 +108,9 @@ def _is_day_of(reading: Reading, at: int, day: Amount) -> bool:
     """`you may first want to` is no date, `on may first` is one."""
     if reading.text(at) not in VERBAL:
         return True
-    if day.ordinal and reading.text(day.last - 1) not in _ADVERBS:
+    if reading.text(at - 1) in _PRONOUNS and not reading.tokens[at].capital:
+        return False
+    if day.ordinal and (day.last - day.first > 1 or reading.text(day.first) not in _ADVERBS):
         return True
     return is_month(reading, at)
 

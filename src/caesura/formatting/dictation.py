@@ -11,7 +11,7 @@ import enum
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from caesura.formatting.reading import signs
+from caesura.formatting.reading import signs, table
 from caesura.words import Word
 
 
@@ -72,39 +72,39 @@ COMMANDS: Mapping[tuple[str, ...], _Command] = {
 }
 """What is said, and what is written for it."""
 
+_BEGINNINGS = frozenset(said[0] for said in COMMANDS)
 _STOPS = ".?!…"
 _SIGNS = ",;:" + _STOPS
-_SMALL = frozenset("and but or nor so yet for the a an with without to of in on at as that which who if when".split())
+_SMALL = table("and but or nor so yet for the a an with without to of in on at as that which who if when")
 """What is never capital but at the start of a sentence."""
 
 
 def dictated(words: Sequence[Word]) -> tuple[Word, ...]:
     """The words with commands carried out; a sign with no word to go to is a word of its own."""
+    said = [signs(word.text)[1].lower() for word in words]
+    if _BEGINNINGS.isdisjoint(said):
+        return tuple(words)
     page = _Page()
     at = 0
     while at < len(words):
-        size = _command_at(words, at)
+        size = _command_at(words, said, at)
         if size:
-            command = COMMANDS[tuple(_said(word) for word in words[at : at + size])]
-            page.put(command, words[at : at + size])
+            page.put(COMMANDS[tuple(said[at : at + size])], words[at : at + size])
         else:
             page.write(words[at])
         at += size or 1
     return page.done()
 
 
-def _command_at(words: Sequence[Word], at: int) -> int:
+def _command_at(words: Sequence[Word], said: Sequence[str], at: int) -> int:
     """How many words from there are a command; one speaker says all of it."""
+    if said[at] not in _BEGINNINGS:
+        return 0
     for size in (2, 1):
-        said = words[at : at + size]
-        same = all(word.speaker == said[0].speaker for word in said)
-        if len(said) == size and same and tuple(_said(word) for word in said) in COMMANDS:
+        same = all(word.speaker == words[at].speaker for word in words[at : at + size])
+        if same and tuple(said[at : at + size]) in COMMANDS:
             return size
     return 0
-
-
-def _said(word: Word) -> str:
-    return signs(word.text)[1].lower()
 
 
 class _Page:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from caesura.formatting.addresses import addresses, unfinished
 from caesura.formatting.codes import code
@@ -17,12 +18,12 @@ from caesura.formatting.times import time
 
 _COMPLETE = frozenset({Kind.PERCENT, Kind.TIME, Kind.MONEY, Kind.DATE, Kind.ADDRESS, Kind.PHONE})
 """What is told at once when it ends a segment: it may go on, but seldom does."""
+_STARTS = frozenset({"oh", "o", "double", "triple"})
 _LINKS = frozenset({"point", "and", "dash", "hyphen", "oh", "o", "double", "triple", "of", "the"})
-_ALWAYS = frozenset({"double", "triple"})
 
 
 def spans(reading: Reading, manner: Manner) -> tuple[Span, ...]:
-    """Everything that is written otherwise, in order and apart; numbers the manner does not ask for are not `wanted`."""
+    """Everything that is written otherwise, in order and apart; what the manner does not ask for is not `wanted`."""
     found: list[Span] = []
     known = {one.first: one for one in addresses(reading)} if manner.smart else {}
     at = 0
@@ -34,7 +35,8 @@ def spans(reading: Reading, manner: Manner) -> tuple[Span, ...]:
         if here is None:
             at += 1
             continue
-        found.append(here)
+        asked = here.wanted and (manner.smart or manner.numerals)
+        found.append(here if asked else replace(here, wanted=False))
         at = here.last
     return tuple(found)
 
@@ -75,12 +77,12 @@ def _crosses(reading: Reading, found: Span) -> bool:
     return any(word.speaker != speaker for word in reading.words[first : last + 1])
 
 
-def open_at(reading: Reading, found: tuple[Span, ...], *, complete: bool) -> int:
+def open_at(reading: Reading, found: tuple[Span, ...], *, complete: bool, guesses: int = 0) -> int:
     """The first word of what may still go on at the end; how many words there are when nothing does.
 
     `complete` says that what can be whole is taken for whole (a price, a phone number); redaction does not, because
     the first ten digits of a card look like a phone number. An engine ends each segment with a full stop, so that a
-    stop at the end says nothing.
+    stop at the end says nothing. So many tokens at the end may be `guesses`: what may go on before them counts too.
     """
     size = reading.size
     at = unfinished(reading)
@@ -88,30 +90,35 @@ def open_at(reading: Reading, found: tuple[Span, ...], *, complete: bool) -> int
     if complete and last is not None and last.last == size and last.kind in _COMPLETE:
         return len(reading.words)
     if at == size:
-        at = _number_open_at(reading)
-    if last is not None and last.first < at <= last.last:
-        at = last.first
+        at = min(
+            _number_open_at(reading, max(0, size - guess), _STARTS if guesses else frozenset())
+            for guess in range(guesses + 1)
+        )
+    for one in found:
+        if one.first < at < one.last or (one.first < at and one.last == size):
+            at = one.first
     return reading.tokens[at].word if at < size else len(reading.words)
 
 
-def _number_open_at(reading: Reading) -> int:
+def _number_open_at(reading: Reading, end: int, starts: frozenset[str]) -> int:
+    """Where the number begins that may go on after the token before `end`; the number of tokens when none may.
+
+    `starts` are links that count as a beginning with nothing before them.
+    """
     covered = _covered(reading)
-    at = reading.size
-    while at > 0 and (at == reading.size or not reading.stopped(at)) and _goes_on(reading, at - 1, covered):
+    at = end
+    while at > 0 and (at == end or not reading.stopped(at)) and _goes_on(reading, at - 1, covered):
         at -= 1
     # What only links is nothing by itself: `and`, `of the`.
-    while at < reading.size and at not in covered and reading.text(at) not in _ALWAYS and not _month(reading, at):
+    while at < end and at not in covered and reading.text(at) in _LINKS - starts:
         at += 1
-    return at
+    return at if at < end else reading.size
 
 
 def _covered(reading: Reading) -> set[int]:
     """The tokens that are part of a number."""
     return {
-        k
-        for amount in reading.amounts.values()
-        if plausible(reading, amount)
-        for k in range(amount.first, amount.last)
+        k for amount in reading.amounts.values() if plausible(reading, amount) for k in range(amount.first, amount.last)
     }
 
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from caesura.formatting.context import IDS, PLACES, SOCIAL, identifier, street
 from caesura.formatting.currency import grouped, leading
-from caesura.formatting.dates import is_month, is_year, month_of, year
-from caesura.formatting.reading import Amount, Reading, Shape
+from caesura.formatting.dates import decade, is_month, is_year, month_of, year
+from caesura.formatting.reading import Amount, Reading, Shape, table
 from caesura.formatting.spans import Kind, Span, span
 
 
@@ -23,17 +23,18 @@ class Manner:
     numerals: bool
 
 
-_ONE_AFTER = frozenset(
+_ONE_AFTER = table(
     "no the this that which each any every some another good only last next first right wrong big new other same old "
-    "loved not just".split()
+    "loved not just"
 )
-_ONE_BEFORE = frozenset("of another would could should must can may might day thing".split())
-_DETERMINERS = frozenset("the my your his her our their this that its".split())
-_NO_RANK = frozenset("name names class aid hand lady person place of".split())
+_ONE_BEFORE = table("of another would could should must can may might day thing")
+_DETERMINERS = table("the my your his her our their this that its")
+_NO_RANK = table("name names class aid hand lady person place of")
+_NO_YEAR_BEFORE = table("dollars percent cents hundred thousand million vision hindsight")
 _RANGES = frozenset({"to", "through", "or"})
-_FRACTIONS = frozenset(
+_FRACTIONS = table(
     "half halves quarter quarters third thirds fourths fifth fifths sixth sixths seventh sevenths eighth eighths ninth "
-    "ninths tenth tenths hundredths".split()
+    "ninths tenth tenths hundredths"
 )
 
 
@@ -58,13 +59,13 @@ def number(reading: Reading, at: int, manner: Manner) -> Span | None:
 
 
 def _year(reading: Reading, at: int) -> Span | None:
-    found = year(reading, at)
+    found = decade(reading, at) or year(reading, at)
     if found is None or reading.text(at - 1) == "point" or reading.text(at).isdigit():
         return None
     text, end = found
     before = reading.previous(at)
     crowded = reading.next(end) is not None or (before is not None and not before.ordinal and not reading.apart(at))
-    if crowded or reading.text(end) in {"dollars", "percent", "cents", "hundred", "thousand", "million"}:
+    if crowded or reading.text(end) in _NO_YEAR_BEFORE:
         return None
     return span(Kind.NUMBER, at, end, text)
 
@@ -107,6 +108,7 @@ def _digits(reading: Reading, amount: Amount, manner: Manner) -> str:
     if not manner.smart or amount.shape is not Shape.LARGE or is_year(reading, amount):
         return amount.digits
     names = identifier(reading, amount.first) in (IDS, SOCIAL) or reading.text(amount.first - 1) in PLACES
+    names = names or reading.text(amount.last) == "hours"
     return amount.digits if names or street(reading, amount.last) else grouped(amount.digits)
 
 

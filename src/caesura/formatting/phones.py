@@ -1,7 +1,8 @@
 """Tokens in, strings of digits out: phone numbers `(555) 867-5309`, social security and account numbers.
 
 phonenumbers (Google's libphonenumber, its tables updated with it) says whether digits can be a number and how it is
-written; it reads digits only, so what is spoken is gathered here. What a string of digits is, is told by the words before it.
+written; it reads digits only, so what is spoken is gathered here. What a string of digits is, is told by the words
+before it.
 """
 
 from __future__ import annotations
@@ -11,13 +12,12 @@ from dataclasses import dataclass
 
 import phonenumbers
 
-from caesura.formatting.context import IDS, PHONES, PLACES, SOCIAL, identifier, street
+from caesura.formatting.context import IDS, PLACES, SOCIAL, identifier, street
 from caesura.formatting.reading import Amount, Reading, Shape
 from caesura.formatting.spans import Kind, Piece, Span, span
 
 _NANP = re.compile(r"1?[2-9]\d{2}[2-9]\d{6}")
 _CHUNKS = frozenset({(3, 3, 4), (1, 3, 3, 4), (3, 7), (10,), (1, 10)})
-_CHUNKED = re.compile(r"\d{3}-\d{4}|\d{3}-\d{2}-\d{4}|\d+(?:-\d+)+")
 _DASHES = frozenset({"dash", "hyphen"})
 
 
@@ -89,10 +89,23 @@ def _named(reading: Reading, whole: _String, cue: frozenset[str] | None, *, smar
         return _as(whole, f"{whole.digits[:3]}-{whole.digits[3:5]}-{whole.digits[5:]}" if smart else whole.digits)
     if cue is not IDS and _can_be_phone(whole, cue):
         return (_phone(reading, whole) if smart else None) or _as(whole, whole.digits)
+    if cue is IDS and smart and reading.text(whole.last) in _DASHES:
+        return _dashed(reading, whole)
     many = len(whole.parts) >= 2
     if many and (13 <= length <= 19 or (cue in (IDS, SOCIAL) and length >= 4)) and not _listed(whole, cue):
         return _as(whole, whole.digits)
     return None
+
+
+def _dashed(reading: Reading, whole: _String) -> Span | None:
+    """`one two three dash four five six`."""
+    text, last = whole.digits, whole.last
+    while reading.text(last) in _DASHES and not reading.apart(last) and not reading.apart(last + 1):
+        following = _gather(reading, last + 1)
+        if following is None:
+            break
+        text, last = f"{text}-{following.digits}", following.last
+    return span(Kind.DIGITS, whole.first, last, text) if last > whole.last else None
 
 
 def _listed(whole: _String, cue: frozenset[str] | None) -> bool:
@@ -122,6 +135,9 @@ def _phone(reading: Reading, whole: _String) -> Span | None:
         return None
     form = phonenumbers.PhoneNumberFormat
     text = str(phonenumbers.format_number(number, form.NATIONAL))
+    if len(whole.digits) == 7:
+        # It may be the beginning of ten.
+        return _as(whole, text)
     if len(whole.digits) == 11:
         return _as(whole, "1-" + re.sub(r"\D+", "-", text).strip("-"), Kind.PHONE)
     return _parted(reading, whole, whole.first, text) or _as(whole, re.sub(r"\D+", "-", text).strip("-"), Kind.PHONE)
@@ -168,8 +184,10 @@ def _counted(reading: Reading, whole: _String, cue: frozenset[str] | None, *, sm
         if part.shape is not Shape.DIGITS or (spelled and reading.apart(part.first)):
             break
         spelled += 1
-    if spelled < len(whole.parts) and whole.parts[spelled].shape is not Shape.DIGITS and not reading.apart(
-        whole.parts[spelled].first
+    if (
+        spelled < len(whole.parts)
+        and whole.parts[spelled].shape is not Shape.DIGITS
+        and not reading.apart(whole.parts[spelled].first)
     ):
         return None
     short = whole.until(spelled) if spelled else whole

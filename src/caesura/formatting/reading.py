@@ -93,7 +93,13 @@ class Reading:
 
     @property
     def size(self) -> int:
+        """How many tokens there are."""
         return len(self.tokens)
+
+
+def table(words: str) -> frozenset[str]:
+    """The words of a table, which is written as a line of text."""
+    return frozenset(words.split())
 
 
 OPENING = "([{\"'“‘«¿¡\n"  # noqa: RUF001  # typographic on purpose

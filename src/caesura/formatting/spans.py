@@ -53,10 +53,12 @@ class Span:
 
     @property
     def first(self) -> int:
+        """Its first token."""
         return self.pieces[0].first
 
     @property
     def last(self) -> int:
+        """The token after its last."""
         return self.pieces[-1].last
 
 

@@ -99,7 +99,10 @@ class Writer:
 
     def _certain(self, words: Sequence[Word]) -> int:
         """How many words of an interim can be told."""
-        return min(self.open_from(words[: len(words) - guessed]) for guessed in range(min(_GUESSED, len(words)) + 1))
+        if not self._reads:
+            return _digits_open_at(words)
+        reading, found = self._read(words)
+        return open_at(reading, found, complete=False, guesses=_GUESSED)
 
     def _read(self, words: Sequence[Word]) -> tuple[Reading, tuple[Span, ...]]:
         reading = read(words)
