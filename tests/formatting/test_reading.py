@@ -52,7 +52,7 @@ def test_the_full_stop_of_an_abbreviation_ends_no_sentence() -> None:
 def test_a_reading_answers_outside_its_tokens_too() -> None:
     found = tokens(say("twenty five."), SPLITS, SKIPS)
     amount = Amount(1, 2, "5", Shape.DIGITS)
-    reading = Reading((), found, {1: amount})
+    reading = Reading((), found, {1: amount}, {2: amount})
     assert (reading.text(-1), reading.text(0), reading.text(2)) == ("", "twenty", "")
     assert (reading.next(1), reading.previous(2), reading.previous(1)) == (amount, amount, None)
     assert (reading.apart(0), reading.apart(1), reading.apart(2), reading.stopped(2)) == (False, False, True, True)

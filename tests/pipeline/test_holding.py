@@ -221,7 +221,7 @@ def talks(draw: st.DrawFn) -> list[ChannelEvent | float]:
     """What a channel may tell, in order: events, and as numbers how far its audio has been judged."""
     told: list[ChannelEvent | float] = []
     start = 0.0
-    for _ in range(draw(st.integers(0, 12))):
+    for _ in range(draw(st.integers(0, 7))):
         said = draw(st.lists(st.sampled_from(["one", "two.", "dollars", "and", "so."]), max_size=4))
         words = say(" ".join(said), start=start)
         end = max(start + draw(st.sampled_from([0.1, 0.5, 2.0, 5.0])), words[-1].end if words else 0.0)

@@ -71,14 +71,14 @@ class _Spoken:
 def read(words: Sequence[Word]) -> Reading:
     """The reading of `words`: their tokens and the amounts in them."""
     found = tokens(words, _SPLITS, FILLERS)
-    reading = Reading(tuple(words), found, {})
+    reading = Reading(tuple(words), found, {}, {})
     amounts = _spoken(found) | _printed(found)
     if amounts:
         _put_zeros(reading, amounts)
         _put_repeats(reading, amounts)
         _put_decimals(reading, amounts)
         _put_multiples(reading, amounts)
-    return Reading(reading.words, found, amounts)
+    return Reading(reading.words, found, amounts, {amount.last: amount for amount in amounts.values()})
 
 
 def _spoken(found: Sequence[Token]) -> dict[int, Amount]:

@@ -18,6 +18,8 @@ from caesura.formatting.spans import Kind, Piece, Span, span
 
 _NANP = re.compile(r"1?[2-9]\d{2}[2-9]\d{6}")
 _CHUNKS = frozenset({(3, 3, 4), (1, 3, 3, 4), (3, 7), (10,), (1, 10)})
+_MOST = 64
+"""More numbers than this in a row are not looked at together."""
 _DASHES = frozenset({"dash", "hyphen"})
 
 
@@ -56,7 +58,7 @@ def string(reading: Reading, at: int, *, smart: bool) -> Span | None:
 def _gather(reading: Reading, at: int) -> _String | None:
     parts: list[Amount] = []
     broken = False
-    while (amount := reading.amounts.get(at)) is not None and _stringy(reading, amount):
+    while len(parts) < _MOST and (amount := reading.amounts.get(at)) is not None and _stringy(reading, amount):
         if parts and reading.apart(at):
             if reading.stopped(at) and not reading.tokens[at - 1].comma and not _goes_on(reading, at):
                 break

@@ -66,6 +66,8 @@ class Reading:
     words: tuple[Word, ...]
     tokens: tuple[Token, ...]
     amounts: Mapping[int, Amount]
+    ends: Mapping[int, Amount]
+    """The same amounts by the token after each."""
 
     def text(self, at: int) -> str:
         """The token there, "" outside."""
@@ -85,7 +87,7 @@ class Reading:
 
     def previous(self, at: int) -> Amount | None:
         """The amount that ends before the token there."""
-        return next((amount for amount in self.amounts.values() if amount.last == at), None)
+        return self.ends.get(at)
 
     def before(self, at: int, count: int) -> list[str]:
         """Up to `count` tokens before the one there, nearest first."""
