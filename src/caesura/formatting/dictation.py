@@ -1,0 +1,166 @@
+"""Words with spoken punctuation in, words with written punctuation out.
+
+The hosted service documents period, comma, colon, question mark, exclamation mark, new line and new paragraph; the
+others here are what people say beside them. Commands are taken literally, as the service takes them: who dictates
+`a period of time` gets a full stop.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from caesura.formatting.reading import signs, table
+from caesura.words import Word
+
+
+class _Side(enum.Enum):
+    """Where a sign goes."""
+
+    END = enum.auto()
+    """To the word before, in place of what the engine put there."""
+    CLOSE = enum.auto()
+    """To the word before, behind its stop."""
+    OPEN = enum.auto()
+    """To the word after."""
+    JOIN = enum.auto()
+    """Between the two, which become one."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Command:
+    sign: str
+    side: _Side
+    capital: bool = False
+    """The next word begins a sentence or a line."""
+
+
+_STOP, _QUESTION, _CALL = (_Command(sign, _Side.END, capital=True) for sign in ".?!")
+_COMMA, _COLON, _SEMICOLON, _DASH = (_Command(sign, _Side.END) for sign in ",:;—")
+_HYPHEN = _Command("-", _Side.JOIN)
+_LINE, _PARAGRAPH = (_Command(sign, _Side.CLOSE, capital=True) for sign in ("\n", "\n\n"))
+_OPEN_QUOTE, _CLOSE_QUOTE = _Command('"', _Side.OPEN), _Command('"', _Side.CLOSE)
+_OPEN_PAREN, _CLOSE_PAREN = _Command("(", _Side.OPEN), _Command(")", _Side.CLOSE)
+
+COMMANDS: Mapping[tuple[str, ...], _Command] = {
+    ("period",): _STOP,
+    ("full", "stop"): _STOP,
+    ("comma",): _COMMA,
+    ("question", "mark"): _QUESTION,
+    ("exclamation", "mark"): _CALL,
+    ("exclamation", "point"): _CALL,
+    ("colon",): _COLON,
+    ("semicolon",): _SEMICOLON,
+    ("semi-colon",): _SEMICOLON,
+    ("semi", "colon"): _SEMICOLON,
+    ("dash",): _DASH,
+    ("hyphen",): _HYPHEN,
+    ("new", "line"): _LINE,
+    ("newline",): _LINE,
+    ("new", "paragraph"): _PARAGRAPH,
+    ("open", "quote"): _OPEN_QUOTE,
+    ("open", "quotes"): _OPEN_QUOTE,
+    ("close", "quote"): _CLOSE_QUOTE,
+    ("close", "quotes"): _CLOSE_QUOTE,
+    ("open", "parenthesis"): _OPEN_PAREN,
+    ("open", "parentheses"): _OPEN_PAREN,
+    ("open", "paren"): _OPEN_PAREN,
+    ("close", "parenthesis"): _CLOSE_PAREN,
+    ("close", "parentheses"): _CLOSE_PAREN,
+    ("close", "paren"): _CLOSE_PAREN,
+}
+"""What is said, and what is written for it."""
+
+_BEGINNINGS = frozenset(said[0] for said in COMMANDS)
+_STOPS = ".?!…"
+_SIGNS = ",;:" + _STOPS
+_SMALL = table("and but or nor so yet for the a an with without to of in on at as that which who if when")
+"""What is never capital but at the start of a sentence."""
+
+
+def dictated(words: Sequence[Word]) -> tuple[Word, ...]:
+    """The words with commands carried out; a sign with no word to go to is a word of its own."""
+    said = [signs(word.text)[1].lower() for word in words]
+    if _BEGINNINGS.isdisjoint(said):
+        return tuple(words)
+    page = _Page()
+    at = 0
+    while at < len(words):
+        size = _command_at(words, said, at)
+        if size:
+            page.put(COMMANDS[tuple(said[at : at + size])], words[at : at + size])
+        else:
+            page.write(words[at])
+        at += size or 1
+    return page.done()
+
+
+def _command_at(words: Sequence[Word], said: Sequence[str], at: int) -> int:
+    """How many words from there are a command; one speaker says all of it."""
+    if said[at] not in _BEGINNINGS:
+        return 0
+    for size in (2, 1):
+        same = all(word.speaker == words[at].speaker for word in words[at : at + size])
+        if same and tuple(said[at : at + size]) in COMMANDS:
+            return size
+    return 0
+
+
+class _Page:
+    """What is written so far, and what waits for the next word."""
+
+    def __init__(self) -> None:
+        self._words: list[Word] = []
+        self._opening: list[tuple[str, Sequence[Word]]] = []
+        self._join = False
+        self._signed = False
+        """The last sign was dictated: no later one replaces it."""
+        self._capital: bool | None = None
+        """Whether the next word is made capital, or small; None: as it is printed."""
+
+    def write(self, word: Word) -> None:
+        text = self._cased(word.text)
+        text = "".join(sign for sign, _ in self._opening) + text
+        if self._join and self._words and self._words[-1].speaker == word.speaker:
+            last = self._words[-1]
+            confidence = min(last.confidence, word.confidence)
+            self._words[-1] = replace(last, text=last.text + text, end=word.end, confidence=confidence)
+        else:
+            self._words.append(replace(word, text=text))
+        self._opening = []
+        self._join = self._signed = False
+        self._capital = None
+
+    def put(self, command: _Command, said: Sequence[Word]) -> None:
+        if command.side is _Side.OPEN or (not self._words and command.side is _Side.CLOSE):
+            self._opening.append((command.sign, said))
+        elif not self._words:
+            self._words.append(replace(said[0], text=command.sign, end=said[-1].end))
+        else:
+            last = self._words[-1]
+            self._words[-1] = replace(last, text=self._stripped(last.text, command.side) + command.sign)
+        self._join = command.side is _Side.JOIN
+        self._signed = True
+        ended = any(sign in signs(said[-1].text)[2] for sign in _STOPS)
+        if command.capital:
+            self._capital = True
+        elif command.side is _Side.END and ended:
+            self._capital = False
+
+    def done(self) -> tuple[Word, ...]:
+        words = self._words + [replace(said[0], text=sign, end=said[-1].end) for sign, said in self._opening]
+        return tuple(words)
+
+    def _stripped(self, text: str, side: _Side) -> str:
+        if self._signed:
+            return text
+        return text.rstrip(",;:" if side is _Side.CLOSE else _SIGNS)
+
+    def _cased(self, text: str) -> str:
+        before, core, after = signs(text)
+        if self._capital:
+            return before + core[:1].upper() + core[1:] + after
+        if self._capital is False and core.lower() in _SMALL:
+            return before + core.lower() + after
+        return text

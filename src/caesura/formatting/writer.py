@@ -1,0 +1,141 @@
+"""Words as an engine prints them in, words as the style asks for them and what was searched for out.
+
+The order: hesitations, spoken punctuation, numbers and entities, redaction, profanity, replacement, search. Redaction
+has to see digits: with `redact` all numbers are read, the secrets among them redacted, and what was no secret and the
+style wants in words goes back to how it was spoken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from caesura.events import Search
+from caesura.formatting.amounts import read
+from caesura.formatting.dictation import dictated
+from caesura.formatting.entities import open_at, spans
+from caesura.formatting.fillers import without_fillers
+from caesura.formatting.numbers import Manner
+from caesura.formatting.profanity import masked
+from caesura.formatting.reading import Reading
+from caesura.formatting.redaction import Secret, redacted, secrets
+from caesura.formatting.replacing import replaced
+from caesura.formatting.searching import searched
+from caesura.formatting.spans import Span, Written, written
+from caesura.formatting.style import Style
+from caesura.words import Word
+
+_GUESSED = 2
+"""The last words of an interim are guesses: `four` may have been heard as `for`, and hide that a number goes on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """The words as they are written, and one search for each thing searched for."""
+
+    words: tuple[Word, ...]
+    searches: tuple[Search, ...]
+
+
+class Writer:
+    """Writes segments in one style and language (a BCP 47 tag, of which the primary subtag counts).
+
+    Numbers, entities, hesitations and spoken punctuation are English; in other languages those words pass as they
+    are, and redaction sees the digits that are printed. `multi` is read as English for numbers only: where languages
+    mix, `um` may be a word.
+    """
+
+    def __init__(self, style: Style, language: str = "en") -> None:
+        primary = language.replace("_", "-").split("-")[0].lower()
+        self._style = style
+        self._english = primary == "en"
+        self._reads = primary in {"en", "multi"}
+        self._manner = Manner(smart=style.smart_format, numerals=style.numerals)
+
+    def write(self, words: Sequence[Word], *, final: bool) -> Writing:
+        """The words of a whole segment; `final` False: of an interim.
+
+        With redaction an interim keeps back the words from `open_from` on: the beginning of a number that is still
+        being spoken would tell what its end makes a secret.
+        """
+        style = self._style
+        told = tuple(words)
+        if style.redact and not final:
+            told = told[: self._certain(told)]
+        if self._english and not style.filler_words:
+            told = without_fillers(told)
+        if self._english and style.dictation:
+            told = dictated(told)
+        told = self._formatted(told)
+        if style.profanity_filter:
+            told = masked(told)
+        if style.replace:
+            told = replaced(told, style.replace)
+        return Writing(told, searched(told, style.search) if style.search else ())
+
+    def open_from(self, words: Sequence[Word]) -> int:
+        """The first word of a number, date, address that may still go on at the end; `len(words)` when none may.
+
+        Only where the style waits for it: with smart formatting unless `no_delay`, and with redaction always, because
+        a secret cut in two is not recognised.
+        """
+        style = self._style
+        if not style.redact and (not style.smart_format or style.no_delay):
+            return len(words)
+        if not self._reads:
+            return _digits_open_at(words) if style.redact else len(words)
+        reading, found = self._read(words)
+        return open_at(reading, found, complete=not style.redact)
+
+    def joins(self, words: Sequence[Word], at: int) -> bool:
+        """Whether the words before and from `at` on are parts of one number, date, address."""
+        if not 0 < at < len(words):
+            return False
+        if not self._reads:
+            return all(any(sign.isdigit() for sign in word.text) for word in words[at - 1 : at + 1])
+        reading, found = self._read(words)
+        places = [(reading.tokens[one.first].word, reading.tokens[one.last - 1].word) for one in found]
+        return any(first < at <= last for first, last in places)
+
+    def _certain(self, words: Sequence[Word]) -> int:
+        """How many words of an interim can be told."""
+        if not self._reads:
+            return _digits_open_at(words)
+        reading, found = self._read(words)
+        return open_at(reading, found, complete=False, guesses=_GUESSED)
+
+    def _read(self, words: Sequence[Word]) -> tuple[Reading, tuple[Span, ...]]:
+        reading = read(words)
+        return reading, spans(reading, self._manner)
+
+    def _formatted(self, words: tuple[Word, ...]) -> tuple[Word, ...]:
+        style = self._style
+        if not self._reads:
+            return redacted(words, secrets(words, style.redact)) if style.redact else words
+        if not (style.redact or style.smart_format or style.numerals):
+            return words
+        reading, found = self._read(words)
+        if not style.redact:
+            return tuple(one.word for one in written(reading, [one for one in found if one.wanted]))
+        done = written(reading, found)
+        return _spoken_again(done, secrets([one.word for one in done], style.redact))
+
+
+def _spoken_again(done: Sequence[Written], found: Sequence[Secret]) -> tuple[Word, ...]:
+    """The words with the secrets redacted, and the rest in words where the style wants words."""
+    secret = {at for one in found for at in range(one.first, one.last)}
+    words: list[Word] = []
+    places: list[int] = []
+    for at, one in enumerate(done):
+        places.append(len(words))
+        words.extend([one.word] if one.wanted or at in secret else one.spoken)
+    places.append(len(words))
+    moved = [replace(one, first=places[one.first], last=places[one.last]) for one in found]
+    return redacted(words, moved)
+
+
+def _digits_open_at(words: Sequence[Word]) -> int:
+    at = len(words)
+    while at > 0 and any(sign.isdigit() for sign in words[at - 1].text):
+        at -= 1
+    return at

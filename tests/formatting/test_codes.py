@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+import pytest
+
+from caesura.formatting.amounts import read
+from caesura.formatting.codes import code
+from tests.saying import say
+
+
+@pytest.mark.parametrize(
+    ("sentence", "at", "expected"),
+    [
+        ("tracking number one z five seven a two b", 2, "1Z57A2B"),
+        ("code b four seven k two", 1, "B47K2"),
+        ("order a b c one two three", 1, "ABC123"),
+        ("code b, four, seven, two i think", 1, "B472"),
+    ],
+)
+def test_a_code_is_written_in_one(sentence: str, at: int, expected: str) -> None:
+    found = code(read(say(sentence)), at)
+    assert found is not None
+    assert found.pieces[0].text == expected
+
+
+@pytest.mark.parametrize(
+    ("sentence", "at"),
+    [
+        ("plan b four seven k two", 1),
+        ("code is a four seven two", 2),
+        ("code b. four seven two", 1),
+        ("code b four", 1),
+        ("code four seven two one", 1),
+        ("code b four seven k two", 2),
+    ],
+)
+def test_what_is_no_code_is_left(sentence: str, at: int) -> None:
+    assert code(read(say(sentence)), at) is None

@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+import pytest
+
+from caesura.formatting.amounts import read
+from caesura.formatting.context import IDS, PHONES, SOCIAL, identifier, street
+from tests.saying import say
+
+
+@pytest.mark.parametrize(
+    ("before", "cue"),
+    [
+        ("my account number is", IDS),
+        ("call my account", IDS),
+        ("my account, call me at", PHONES),
+        ("my social security number is", SOCIAL),
+        ("I have", None),
+        ("my account is something I told you all about yesterday at noon so", None),
+    ],
+)
+def test_the_nearest_word_says_what_a_number_is(before: str, cue: frozenset[str] | None) -> None:
+    reading = read(say(f"{before} 5"))
+    assert identifier(reading, reading.size - 1) is cue
+
+
+@pytest.mark.parametrize(
+    ("after", "expected"),
+    [("Main Street", True), ("Southeast Main Street", True), ("Broadway", True), ("people. Main Street", False)],
+)
+def test_a_street_is_known_by_its_last_word(after: str, expected: bool) -> None:
+    assert street(read(say(f"5 {after}")), 1) is expected

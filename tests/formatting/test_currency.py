@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import pytest
+
+from caesura.formatting.amounts import read
+from caesura.formatting.currency import grouped, money, percent
+from tests.saying import say
+
+
+@pytest.mark.parametrize(
+    ("spoken", "written"),
+    [
+        ("five dollars", "$5"),
+        ("one dollar and one cent", "$1.01"),
+        ("twelve hundred dollars", "$1,200"),
+        ("two point five dollars", "$2.50"),
+        ("a hundred dollars", "$100"),
+        ("twenty euros", "€20"),
+        ("twenty pounds sterling", "£20"),
+        ("twenty pounds and five pence", "£20.05"),
+        ("$20 and 5 cents", "$20.05"),
+        ("$1,200 and fifty cents", "$1,200.50"),
+    ],
+)
+def test_an_amount_of_money_is_written_with_its_sign(spoken: str, written: str) -> None:
+    found = money(read(say(spoken)), 0)
+    assert found is not None
+    assert (found.pieces[0].text, found.last) == (written, len(spoken.split()))
+
+
+@pytest.mark.parametrize(
+    "spoken",
+    ["twenty pounds", "dollars", "a dollar", "five, dollars", "five people", "fifth dollar", "$20", "$20 and 5"],
+)
+def test_what_is_no_amount_of_money_is_left(spoken: str) -> None:
+    assert money(read(say(spoken)), 0) is None
+
+
+def test_two_numbers_before_a_currency_are_ambiguous() -> None:
+    assert money(read(say("two fifty dollars")), 1) is None
+
+
+@pytest.mark.parametrize(
+    ("spoken", "written"), [("five percent", "5%"), ("five per cent", "5%"), ("1,200.5 percent", "1,200.5%")]
+)
+def test_a_percentage_is_written_with_its_sign(spoken: str, written: str) -> None:
+    found = percent(read(say(spoken)), 0)
+    assert found is not None
+    assert found.pieces[0].text == written
+
+
+def test_what_is_no_percentage_is_left() -> None:
+    assert percent(read(say("five, percent")), 0) is None
+    assert percent(read(say("five per person")), 0) is None
+
+
+def test_thousands_are_grouped() -> None:
+    assert [grouped(digits) for digits in ("1", "1000", "1234567.891", "0.5")] == ["1", "1,000", "1,234,567.891", "0.5"]
