@@ -20,6 +20,7 @@ from caesura.engines.base import Samples, SegmentJob
 from caesura.engines.scripted import ScriptedEngine
 from caesura.errors import BadAudio
 from caesura.events import AudioFound, AudioRefused, Drained, EngineFailed, Heard, SpeechBegan, StreamEvent
+from caesura.formatting.style import Style
 from caesura.pipeline import stream as stream_module
 from caesura.pipeline.channel import Channel, Hearing
 from caesura.pipeline.ears import Ears
@@ -138,6 +139,7 @@ class Bench:
             audio,
             split=split,
             hearing=Hearing(endpointing_s, interim_s, None, longest_s),
+            style=Style(),
             vad=vad or cast(SileroModel, self.vad),
             ears=self.ears,
             pool=self.pool,

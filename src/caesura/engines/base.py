@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from caesura.speech.voices import Voice
+from caesura.speech.voice import Voice
 from caesura.words import Word
 
 SAMPLE_RATE = 16_000

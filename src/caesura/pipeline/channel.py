@@ -26,7 +26,7 @@ from caesura.pipeline.memory import Memory
 from caesura.pipeline.speakers import Speakers
 from caesura.speech.endpointer import Endpointer
 from caesura.speech.vad import FRAME
-from caesura.speech.voices import Voice
+from caesura.speech.voice import Voice
 from caesura.words import Word
 
 ChannelEvent = SpeechBegan | Heard | UtteranceEnded

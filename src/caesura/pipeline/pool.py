@@ -104,6 +104,11 @@ class EnginePool:
         """Workers that took the place of another."""
 
     @property
+    def workers(self) -> int:
+        """How many processes there should be."""
+        return self._workers
+
+    @property
     def ready(self) -> bool:
         """At least one worker can take jobs."""
         return bool(self.pids)

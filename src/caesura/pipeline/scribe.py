@@ -22,7 +22,7 @@ class Scribe:
         self._style = style
         self._writers = [(0.0, Writer(style, language))]
         """From which second of the stream on each of them writes."""
-        self._holding = Holding(self._open_from, self._write)
+        self._holding = Holding(self._open_from, self._joins, self._write)
 
     def hear(self, event: ChannelEvent) -> None:
         """Take what the channel tells, in order."""
@@ -42,15 +42,10 @@ class Scribe:
         self._writers.append((at, Writer(self._style, self._language)))
 
     def _open_from(self, words: Sequence[Word]) -> int:
-        if not self._holds:
-            return len(words)
         return self._writers[-1][1].open_from(words)
 
-    @property
-    def _holds(self) -> bool:
-        # What is redacted must be known as a whole: that outweighs the wish for no delay.
-        style = self._style
-        return bool(style.redact) or (style.smart_format and not style.no_delay)
+    def _joins(self, words: Sequence[Word], at: int) -> bool:
+        return self._writers[-1][1].joins(words, at)
 
     def _write(self, event: ChannelEvent) -> None:
         if not isinstance(event, Heard):

@@ -11,35 +11,20 @@ import ctypes
 import hashlib
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 import onnxruntime
-from numpy.typing import NDArray
 
 from caesura.errors import EngineError
+from caesura.speech.voice import Floats, Voice, windows
 
 SAMPLE_RATE: Final = 16_000
 DIMENSIONS: Final = 512
-WINDOW_S: Final = 1.5
-"""Speech heard at a time: shorter pieces of one voice scatter, longer ones run over changes of speaker."""
-HOP_S: Final = 0.5
 SHORTEST_S: Final = 0.5
 """Less than this is heard with what stands around it; the network itself needs more than 0.3 s."""
-
-Floats = NDArray[np.float32]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Voice:
-    """How a stretch of speech sounds. `vector`: float32, shape (512,), of length 1; two of them are compared by dot."""
-
-    start: float
-    end: float
-    vector: Floats
 
 
 class VoiceModel:
@@ -77,16 +62,6 @@ class VoiceModel:
         vector: Floats = found[0]
         length = float(np.linalg.norm(vector))
         return vector / length if length > 0 else vector
-
-
-def windows(start: float, end: float) -> list[tuple[float, float]]:
-    """The windows in which the speech from `start` to `end` is heard; the last one ends with it."""
-    found = []
-    at = start
-    while at + WINDOW_S < end - HOP_S / 2:
-        found.append((at, at + WINDOW_S))
-        at += HOP_S
-    return [*found, (max(start, end - WINDOW_S), end)]
 
 
 def voices_there() -> str | None:
