@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from caesura.pipeline.speakers import Speakers
-from caesura.speech.voices import DIMENSIONS, Voice
+from caesura.speech.voice import Voice
+from caesura.speech.voices import DIMENSIONS
 from caesura.words import Word
 
 RANDOM = np.random.default_rng(4)

@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from caesura.speech.voices import Voice
+from caesura.speech.voice import Voice
 from caesura.words import Word
 
 SAME: Final = 0.2
