@@ -91,6 +91,13 @@ def test_what_was_never_g729_is_refused_after_64_frames(data: bytes) -> None:
         stream.feed(data[630:])
 
 
+@pytest.mark.parametrize("size", [12, 32, 242])
+def test_a_client_whose_cuts_all_look_like_pauses_is_not_left_with_noise(size: int) -> None:
+    """It is told so: the frames are out of step after the first."""
+    with pytest.raises(BadAudio, match="the parity is right"):
+        decoded(cut(DATA * 3, size), DECLARED)
+
+
 def test_silence_in_front_does_not_count_as_wrong_parity() -> None:
     assert seconds([bytes(1000), DATA]) == pytest.approx(1.0 + len(DATA) / 1000)
 
