@@ -353,7 +353,7 @@ def test_a_value_may_be_repeated_but_not_contradicted() -> None:
     assert refusal("endpointing=10&endpointing=true").name == "endpointing"
 
 
-@pytest.mark.parametrize("encoding", ["linear16", "linear32", "mulaw", "alaw", "opus"])
+@pytest.mark.parametrize("encoding", ["linear16", "linear32", "mulaw", "alaw", "opus", "speex"])
 def test_an_encoding_without_a_header_needs_its_sample_rate(encoding: str) -> None:
     error = refusal(f"encoding={encoding}")
     assert error.name == "sample_rate"

@@ -18,7 +18,8 @@ import numpy as np
 import pytest
 from websockets.exceptions import ConnectionClosed
 
-from caesura.server.live import OUTBOX_PAUSE_BYTES, LiveConnection
+from caesura.server.live import LiveConnection
+from caesura.server.outbox import OUTBOX_PAUSE_BYTES
 from caesura.server.settings import Settings
 from tests.encodings import encode
 from tests.recordings import recording
@@ -38,7 +39,7 @@ def served(test: Callable[[Serving], Coroutine[Any, Any, None]], **settings: Any
     """Run `test` against a server of its own."""
 
     async def main() -> None:
-        async with serving(Settings(**{"engine": "scripted", "workers": 1, **settings})) as server:
+        async with serving(Settings(**{"engines": ("scripted",), "workers": 1, **settings})) as server:
             await test(server)
 
     asyncio.run(main())
@@ -129,7 +130,7 @@ def test_a_client_that_stops_reading_is_cut_and_harms_nobody(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """It floods us with what must be answered and reads nothing: the queue is bounded, in time and in bytes."""
-    monkeypatch.setattr("caesura.server.live.SEND_TIMEOUT_S", 0.5)
+    monkeypatch.setattr("caesura.server.outbox.SEND_TIMEOUT_S", 0.5)
 
     async def main(server: Serving) -> None:
         async def deaf() -> None:
@@ -169,7 +170,7 @@ def test_a_client_that_reads_slowly_misses_interims_and_no_final(
         async with open_line(server.url, **LINEAR, interim_results=True) as line:
             expected = await whole(line, data, 32_000, 0.05)
             assert len(line.of("Results")) > len(line.finals)
-        monkeypatch.setattr("caesura.server.live.SHED_INTERIMS", 0)
+        monkeypatch.setattr("caesura.server.outbox.SHED_INTERIMS", 0)
         async with open_line(server.url, **LINEAR, interim_results=True) as line:
             assert await whole(line, data, 32_000, 0.05) == expected
             assert line.of("Results") == line.finals
@@ -182,7 +183,7 @@ def test_a_client_that_reads_slowly_misses_interims_and_no_final(
 
 def test_what_waits_for_a_client_is_bounded_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Beyond the bound the connection is cut, and the record says why."""
-    monkeypatch.setattr("caesura.server.live.OUTBOX_BYTES", 10)
+    monkeypatch.setattr("caesura.server.outbox.OUTBOX_BYTES", 10)
 
     async def main(server: Serving) -> None:
         async with open_line(server.url, **LINEAR) as line:
@@ -268,10 +269,10 @@ def test_a_client_that_floods_and_does_not_read_costs_a_bounded_amount(monkeypat
 
     def watched(self: LiveConnection, message: Any) -> None:
         post(self, message)
-        waiting.append(self._outbox_bytes)
+        waiting.append(self._outbox.bytes_waiting)
 
     monkeypatch.setattr(LiveConnection, "_post", watched)
-    monkeypatch.setattr("caesura.server.live.SEND_TIMEOUT_S", 1.0)
+    monkeypatch.setattr("caesura.server.outbox.SEND_TIMEOUT_S", 1.0)
 
     async def main(server: Serving) -> None:
         reader, writer = await asyncio.open_connection(*server.address, limit=1024)
@@ -393,7 +394,7 @@ def test_a_worker_killed_in_mid_utterance_loses_no_word(engine: str) -> None:
             assert line.closed_with == (1000, "")
         assert server.service.engines[0].pool.restarts >= 1
 
-    served(main, engine=engine)
+    served(main, engines=(engine,))
 
 
 def test_our_own_mistake_closes_one_session_with_1011(

@@ -38,13 +38,33 @@ CODECS = {
     "mp3": "mp3float",
     "aac (in MP4)": "aac",
     "vorbis (in Ogg, WebM)": "vorbis",
+    "amr-nb": "libopencore_amrnb",
+    "amr-wb": "libopencore_amrwb",
+    "speex": "speex",
+    "g729": "g729",
 }
 """What may be inside a stream, and the decoder that hears it."""
 
 ENCODERS = {"mp3float": "libmp3lame"}
 """Where the encoder has another name; encoding is needed by tests and benches only."""
 
-CONTAINERS = {"WAV": "wav", "FLAC": "flac", "MP3": "mp3", "Ogg": "ogg", "WebM": "webm", "MP4": "mp4"}
+CONTAINERS = {
+    "WAV": "wav",
+    "FLAC": "flac",
+    "MP3": "mp3",
+    "Ogg": "ogg",
+    "WebM": "webm",
+    "MP4": "mp4",
+    "AMR": "amr",
+    "AIFF": "aiff",
+    "AU": "au",
+    "CAF": "caf",
+    "Wave64": "w64",
+    "WMA": "asf",
+    "AVI": "avi",
+    "FLV": "flv",
+    "MPEG-TS": "mpegts",
+}
 """What may be around a stream, and its name to FFmpeg."""
 
 

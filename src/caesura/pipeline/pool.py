@@ -123,6 +123,12 @@ class EnginePool:
         """Seconds of audio in jobs that no worker has taken yet."""
         return self._schedule.seconds
 
+    @property
+    def oldest_wait_s(self) -> float:
+        """How long the job has waited that no worker has taken yet and came first; 0 when none waits."""
+        since = self._schedule.oldest
+        return 0.0 if since is None else asyncio.get_running_loop().time() - since
+
     async def start(self) -> None:
         """Starts the workers and waits until all are ready.
 

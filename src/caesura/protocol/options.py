@@ -225,6 +225,6 @@ def _invalid(name: str, value: str, right: str) -> BadParameter:
     return BadParameter(name, value, f"Invalid '{name}' value of '{shown(value)}'.", f"'{name}' takes {right}.")
 
 
-_HEADERLESS = frozenset({"linear16", "linear32", "mulaw", "alaw", "opus"})
+_HEADERLESS = frozenset({"linear16", "linear32", "mulaw", "alaw", "opus", "speex"})
 _RATES = {"amr-nb": (8000,), "amr-wb": (16_000,), "g729": (8000,), "speex": (8000, 16_000, 32_000)}
 _MOST_CHANNELS = {"opus": 2, "amr-nb": 1, "amr-wb": 1, "g729": 1, "speex": 2}

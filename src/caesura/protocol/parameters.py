@@ -88,7 +88,7 @@ HONOURED: Final[Mapping[str, Honoured]] = MappingProxyType(
             "sample_rate",
             values.whole(4000, 192_000),
             "whole Hz from 4000 to 192000",
-            "needed with linear16, linear32, mulaw, alaw and opus",
+            "needed with linear16, linear32, mulaw, alaw, opus and speex",
         ),
         "channels": Honoured(
             "channels",

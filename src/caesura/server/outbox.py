@@ -64,6 +64,11 @@ class Outbox:
         self._changed.set()
 
     @property
+    def bytes_waiting(self) -> int:
+        """How much text waits to be sent."""
+        return self._bytes
+
+    @property
     def full(self) -> bool:
         """Whether so much waits that nothing more should be read."""
         return self._bytes > OUTBOX_PAUSE_BYTES
