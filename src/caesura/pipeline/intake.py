@@ -12,7 +12,7 @@ ROOM_BYTES: Final = 256 * 1024
 """Bytes that may wait; whoever has more waits until some have been taken."""
 
 
-class Abandoned(Exception):  # noqa: N818  # a way out, no error
+class Abandoned(Exception):  # a way out, no error
     """Nobody wants the rest any more."""
 
 

@@ -178,7 +178,8 @@ class Recording:
         except BadAudio as error:
             told = partial(self._conclude, error)
         except Exception as error:  # noqa: BLE001  # it is told to whoever waits, who must not wait for ever
-            _log.exception("a recording broke")
+            if not self._closed:
+                _log.exception("a recording broke")
             told = partial(self._conclude, InternalError(f"{type(error).__name__} in a recording"))
         finally:
             self._decoder.close()
