@@ -8,21 +8,18 @@ from dataclasses import replace
 from typing import Final
 
 from caesura.audio.collector import Collector
-from caesura.audio.format import AudioFormat, Encoding, Samples
+from caesura.audio.format import AudioFormat, Samples
 from caesura.audio.mp4 import Mp4Order, decode_file
 from caesura.audio.stream import AudioStream
 from caesura.errors import BadAudio
 
 HEAD_BYTES: Final = 12
 """So many bytes tell what has to be known before anything is decoded."""
-SLICE_BYTES: Final = 512
-"""Coded audio is decoded in slices, for a few bytes may decode to minutes of it."""
-PLAIN_SLICE_BYTES: Final = 64 * 1024
-"""Plain samples are what they are: larger slices cost less."""
+SLICE_BYTES: Final = 64 * 1024
+"""Bytes that go to the decoder at once."""
 BLOCK_S: Final = 1.0
-"""Samples of a file on disk are handed on when there are so many seconds of them."""
+"""Samples are handed on when there are so many seconds of them, for a few bytes may decode to minutes."""
 
-_PLAIN = frozenset({Encoding.LINEAR16, Encoding.LINEAR32, Encoding.MULAW, Encoding.ALAW})
 # Their packets have no borders in a file. What is sent under these names in one piece has a container.
 _PACKETS = frozenset({"opus", "speex"})
 _BOXES = frozenset({b"ftyp", b"styp", b"moov", b"mdat", b"free", b"skip", b"wide"})
@@ -47,19 +44,16 @@ class RecordingDecoder:
         self._split = split
         self._hear = hear
         self._spool = spool
+        self._tap = _Tap(hear, split=split)
         self._head: bytearray | None = bytearray()
-        self._slice = SLICE_BYTES
         self._stream: AudioStream | None = None
         self._order: Mp4Order | None = None
         self._file: io.BufferedIOBase | None = None
-        self._tap: _Tap | None = None
 
     @property
     def seconds(self) -> float:
         """Length of what was decoded: source samples over source rate."""
-        if self._tap is not None:
-            return self._tap.seconds
-        return self._stream.seconds if self._stream is not None else 0.0
+        return self._tap.seconds
 
     def feed(self, data: bytes) -> None:
         """The next bytes. Raises BadAudio as soon as it is certain that they are no audio."""
@@ -75,7 +69,6 @@ class RecordingDecoder:
         if self._head is not None:
             self._take(self._begin(bytes(self._head)))
         if self._order is not None and self._file is not None and self._order.audio_first:
-            self._tap = _Tap(self._hear, split=self._split)
             decode_file(self._tap, self._file)
             self._tap.end()
             return
@@ -101,9 +94,7 @@ class RecordingDecoder:
             self._order = Mp4Order()
             self._file = self._spool()
         elif head:
-            self._stream = AudioStream(declared, split=self._split)
-        if wave or declared.encoding in _PLAIN:
-            self._slice = PLAIN_SLICE_BYTES
+            self._stream = AudioStream(declared, split=self._split, into=self._tap)
         return head
 
     def _take(self, data: bytes) -> None:
@@ -118,16 +109,16 @@ class RecordingDecoder:
     def _stream_on(self) -> None:
         """The index comes first: what has come of the file is decoded now, and the rest as it comes."""
         assert self._file is not None
-        self._stream = AudioStream(self._declared, split=self._split)
+        self._stream = AudioStream(self._declared, split=self._split, into=self._tap)
         self._file.seek(0)
-        while piece := self._file.read(PLAIN_SLICE_BYTES):
+        while piece := self._file.read(SLICE_BYTES):
             self._decode(piece)
         self._file.truncate(0)
 
     def _decode(self, data: bytes) -> None:
         assert self._stream is not None
-        for at in range(0, len(data), self._slice):
-            self._hand_on(self._stream.feed(data[at : at + self._slice]))
+        for at in range(0, len(data), SLICE_BYTES):
+            self._hand_on(self._stream.feed(data[at : at + SLICE_BYTES]))
 
     def _hand_on(self, samples: Samples) -> None:
         if samples.shape[1]:
