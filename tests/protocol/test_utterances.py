@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -52,5 +54,5 @@ def test_no_word_is_lost_and_no_span_holds_a_pause(given_steps: list[tuple[float
     assert [each for span in found for each in span] == words
     for span in found:
         assert len({each.speaker for each in span}) == 1
-        for before, after in zip(span, span[1:], strict=False):
+        for before, after in pairwise(span):
             assert after.start - before.end <= gap + 1e-6
