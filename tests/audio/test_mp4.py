@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 
 import numpy as np
 import pytest
 
+from caesura.audio.collector import Collector
 from caesura.audio.format import AudioFormat
+from caesura.audio.mp4 import Mp4Order, decode_file
 from caesura.audio.stream import AudioStream
 from caesura.errors import BadAudio
 from tests.encodings import encode
@@ -83,3 +86,49 @@ def test_a_box_that_claims_to_be_huge_is_refused_at_once() -> None:
 def test_a_box_smaller_than_its_header_is_refused() -> None:
     with pytest.raises(BadAudio, match="MP4 box of 3 bytes"):
         AudioStream(SELF, split=False).feed(b"\0\0\0\x10ftypM4A \0\0\0\0\0\0\0\x03free" + bytes(8))
+
+
+@pytest.mark.parametrize(("kind", "audio_first"), [("mp4", False), ("mp4-faststart", False), ("mp4-index-last", True)])
+@pytest.mark.parametrize("size", [1, 7, 1_000_000])
+def test_the_order_of_a_file_is_told_while_it_passes(kind: str, audio_first: bool, size: int) -> None:
+    order = Mp4Order()
+    for piece in cut(made(kind), size):
+        order.pass_by(piece)
+    assert order.audio_first is audio_first
+
+
+@pytest.mark.parametrize("lead", [b"\0\0\0\x08wide", b"\0\0\0\x01free" + bytes(7) + b"\x14" + bytes(4)])
+def test_boxes_with_short_and_long_headers_are_passed(lead: bytes) -> None:
+    order = Mp4Order()
+    order.pass_by(lead)
+    assert order.audio_first is None
+    order.pass_by(b"\0\0\0\0mdat")
+    assert order.audio_first is True
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_whole_file_is_decoded_as_the_stream_would_be(kind: str) -> None:
+    data, into = made(kind), Collector(split=False)
+    decode_file(into, io.BytesIO(data))
+    into.finish()
+    np.testing.assert_allclose(into.take(), decoded([data], SELF), atol=1e-6)
+
+
+def test_what_follows_a_whole_file_is_no_matter() -> None:
+    data, into = made("mp4-index-last"), Collector(split=False)
+    decode_file(into, io.BytesIO(data + b"\0\0\0\x03junk and more of it"))
+    assert into.frames > 0
+
+
+@pytest.mark.parametrize(
+    ("data", "sentence"),
+    [
+        (b"\0\0\0\x10mdat" + bytes(8), "before its index"),
+        (b"\0\0\0\x04mdat" + bytes(8), "at least"),
+        (b"\x7f\0\0\0moov" + bytes(8), "at most"),
+        (b"\0\0\0\x20moov\0\0\0\x18stsz" + bytes(8) + b"\x7f\0\0\0" + bytes(4), "samples: must be"),
+    ],
+)
+def test_a_file_that_lies_is_refused(data: bytes, sentence: str) -> None:
+    with pytest.raises(BadAudio, match=sentence):
+        decode_file(Collector(split=False), io.BytesIO(data))

@@ -52,11 +52,11 @@ class Stage:
         """Who was answered, in that order."""
         return [name for name, _ in self.told]
 
-    def ask(self, pool: EnginePool, owner: str, at: float, *, final: bool = False) -> None:
+    def ask(self, pool: EnginePool, owner: str, at: float, *, final: bool = False, recorded: bool = False) -> None:
         """Submits a job; its answer is kept under `owner-at`."""
-        job = SegmentJob(np.zeros(1600, np.float32), at, final)
+        job = SegmentJob(np.zeros(1600, np.float32), at, final or recorded)
         before = len(self.told)
-        pool.submit(owner, job, lambda told: self.told.append((f"{owner}-{at:g}", told)))
+        pool.submit(owner, job, lambda told: self.told.append((f"{owner}-{at:g}", told)), recorded=recorded)
         assert len(self.told) == before, "never inside submit"
 
     async def until(self, happened: Callable[[], bool]) -> None:
@@ -380,6 +380,26 @@ def test_finals_go_first_and_a_newer_interim_takes_the_place_of_the_older(stage:
         await stage.until_told(5)
         assert stage.taken() == [1, 6, 7, 4, 3]
         assert stage.names() == ["x-1", "c-6", "d-7", "a-4", "b-3"]
+
+    play(stage, EnginePool(ENGINE, workers=1), script)
+
+
+def test_recordings_wait_for_live_jobs_and_are_cancelled_as_one(stage: Stage) -> None:
+    """One owner has several jobs at once; the running one is not answered either."""
+
+    async def script(stage: Stage, pool: EnginePool) -> None:
+        assert pool.workers == 1
+        stage.ask(pool, "r", 1, recorded=True)
+        await stage.until_taken(1)
+        stage.ask(pool, "r", 2, recorded=True)
+        stage.ask(pool, "s", 3, recorded=True)
+        stage.ask(pool, "s", 4, recorded=True)
+        stage.ask(pool, "a", 5)
+        assert pool.waiting_s == pytest.approx(0.1)
+        pool.cancel("r")
+        stage.command("go")
+        await stage.until_told(3)
+        assert stage.names() == ["a-5", "s-3", "s-4"]
 
     play(stage, EnginePool(ENGINE, workers=1), script)
 

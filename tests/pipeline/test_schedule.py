@@ -29,6 +29,11 @@ def final(owner: str, seconds: float = 1.0) -> Ticket:
     return Ticket(owner, SegmentJob(np.zeros(int(seconds * 16_000), np.float32), 0.0, True), unheard)
 
 
+def recorded(owner: str) -> Ticket:
+    """A ticket of a recording."""
+    return Ticket(owner, SegmentJob(np.zeros(16_000, np.float32), 0.0, True), unheard, recorded=True)
+
+
 def drained(schedule: Schedule) -> Iterator[Ticket]:
     """All that waits, in turn."""
     while (ticket := schedule.next()) is not None:
@@ -123,6 +128,32 @@ def test_an_owner_is_removed_with_all_that_waits() -> None:
     schedule.remove("nobody")
     assert (len(schedule), schedule.seconds) == (2, 2.0)
     assert list(drained(schedule)) == [stays, other]
+
+
+def test_recordings_wait_for_everybody_who_speaks() -> None:
+    """Among themselves they keep their order, and several jobs of one owner wait together."""
+    first, second, third = recorded("r"), recorded("r"), recorded("s")
+    late, last = interim("a"), final("b")
+    schedule = filled(first, second, third, late, last)
+    assert (len(schedule), schedule.seconds) == (5, 2.0)
+    assert list(drained(schedule)) == [last, late, first, second, third]
+    assert (len(schedule), schedule.seconds) == (0, 0.0)
+
+
+def test_a_recorded_job_put_back_goes_first_among_recorded_ones() -> None:
+    """Live jobs still go before it."""
+    undone, waiting, live = recorded("r"), recorded("s"), interim("a")
+    schedule = filled(waiting, live)
+    assert schedule.put_back(undone)
+    assert list(drained(schedule)) == [live, undone, waiting]
+
+
+def test_a_recording_is_removed_with_all_its_jobs() -> None:
+    """Other recordings stay, and so do live streams."""
+    stays, live = recorded("s"), final("a")
+    schedule = filled(recorded("r"), stays, recorded("r"), live)
+    schedule.remove("r")
+    assert list(drained(schedule)) == [live, stays]
 
 
 class Model:

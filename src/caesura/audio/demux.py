@@ -155,7 +155,7 @@ class _Reading:
         return data
 
     def _open(self) -> object:
-        seekable = isinstance(self._reader, io.BytesIO)
+        seekable = isinstance(self._reader, io.BufferedIOBase)
         source = self._reader if seekable else self
         return av.open(
             source,
@@ -201,8 +201,8 @@ class _Reading:
                 raise BadAudio(f"nothing in the {self._container.name} stream can be decoded") from error
 
 
-def decode_whole(into: Collector, container: Container, data: io.BytesIO) -> None:
-    """Decodes a complete file that libav may seek in, on this thread. Raises BadAudio."""
+def decode_whole(into: Collector, container: Container, data: io.BufferedIOBase) -> None:
+    """Decodes a complete file that libav may seek in, in memory or on disk, on this thread. Raises BadAudio."""
     _Reading(into, container, data).run()
 
 

@@ -1,4 +1,7 @@
-"""An MP4 file or stream, cut anywhere, comes in; samples go out, all at once where its index comes last."""
+"""An MP4 file or stream, cut anywhere, comes in; samples go out, all at once where its index comes last.
+
+A recording whose index comes last goes through a file on disk instead, from which it is decoded piece by piece.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from caesura.errors import BadAudio
 
 _MEBIBYTE = 1024 * 1024
 _SPOOL = 64 * _MEBIBYTE
-_HEADER = 16
+_SHORT_HEADER, _HEADER = 8, 16
 # libav makes a table of all samples that an index claims, 24 bytes for each, before it reads one. So the boxes
 # that claim are kept until complete and their claims are checked: by box, where in it the claim stands and its limit.
 _CLAIMS = {b"moov": (b"stsz", 12, 4 * _MEBIBYTE), b"moof": (b"trun", 8, 64 * 1024)}
@@ -84,7 +87,7 @@ class Mp4Decoder:
                 raise BadAudio(f"MP4 box {name!r} of {size} bytes: must be {_SPOOL} at most")
             if len(self._held) < size:
                 return False
-            self._check_claims(name, size)
+            _check_claims(name, self._held, size)
         if name == b"moov" and not self._indexed:
             self._indexed = True
             if self._audio_first:
@@ -96,20 +99,103 @@ class Mp4Decoder:
         return True
 
     def _box_size(self) -> int:
-        size = int.from_bytes(self._held[:4])
-        if size == 0:
-            return 1 << 62  # to the end of the stream
-        if size == 1:
-            size = int.from_bytes(self._held[8:16])
+        size = _box_size(self._held)
+        if size is None:
+            return 1 << 62
         if size < 8:
             raise BadAudio(f"MP4 box of {size} bytes: must be 8 at least")
         return size
 
-    def _check_claims(self, box: bytes, size: int) -> None:
-        name, offset, limit = _CLAIMS[box]
-        at = self._held.find(name, 0, size)
-        while at >= 0:
-            count = int.from_bytes(self._held[at + offset : at + offset + 4])
-            if count > limit:
-                raise BadAudio(f"MP4 {name.decode()} of {count} samples: must be {limit} at most")
-            at = self._held.find(name, at + len(name), size)
+
+class Mp4Order:
+    """Watches a file pass, in pieces of any size, and tells whether its audio comes before its index.
+
+    `audio_first` is None until that is known; then True for a file that cannot be decoded before it is complete.
+    """
+
+    def __init__(self) -> None:
+        self._head = bytearray()
+        self._passing = 0
+        self.audio_first: bool | None = None
+
+    def pass_by(self, data: bytes) -> None:
+        """The next bytes of the file."""
+        at = 0
+        while self.audio_first is None and at < len(data):
+            size = min(self._passing or self._wanted - len(self._head), len(data) - at)
+            if self._passing:
+                self._passing -= size
+            else:
+                self._head += data[at : at + size]
+                self._enter_box()
+            at += size
+
+    @property
+    def _wanted(self) -> int:
+        """Bytes of the header: a long size stands behind the name."""
+        return _HEADER if self._head.startswith(b"\x00\x00\x00\x01") else _SHORT_HEADER
+
+    def _enter_box(self) -> None:
+        if len(self._head) < _SHORT_HEADER or len(self._head) < self._wanted:
+            return
+        name, size, header = bytes(self._head[4:8]), _box_size(self._head), len(self._head)
+        self._head.clear()
+        if name == b"mdat":
+            self.audio_first = True
+        elif name in _CLAIMS or size is None or size < header:
+            # In the last case there is nothing to wait for, and the decoder says what is wrong.
+            self.audio_first = False
+        else:
+            self._passing = size - header
+
+
+def decode_file(into: Collector, file: io.BufferedIOBase) -> None:
+    """Decodes a complete MP4 file, wherever in it the index is; `into` takes the samples as they come.
+
+    Raises BadAudio when it is none, or claims what cannot be.
+    """
+    indexed = False
+    at = 0
+    while len(head := _read_at(file, at, _HEADER)) == _HEADER:
+        name, size = head[4:8], _box_size(head)
+        if size is None or (indexed and size < _SHORT_HEADER):
+            break
+        if size < _SHORT_HEADER:
+            raise BadAudio(f"MP4 box of {size} bytes: must be {_SHORT_HEADER} at least")
+        if name in _CLAIMS:
+            _check_box(name, file, at, size)
+            indexed = True
+        at += size
+    if not indexed:
+        raise BadAudio("the MP4 file ended before its index (moov)")
+    file.seek(0)
+    decode_whole(into, MP4, file)
+
+
+def _check_box(name: bytes, file: io.BufferedIOBase, at: int, size: int) -> None:
+    if size > _SPOOL:
+        raise BadAudio(f"MP4 box {name!r} of {size} bytes: must be {_SPOOL} at most")
+    _check_claims(name, _read_at(file, at, size), size)
+
+
+def _read_at(file: io.BufferedIOBase, at: int, size: int) -> bytes:
+    file.seek(at)
+    return file.read(size)
+
+
+def _box_size(head: bytes | bytearray) -> int | None:
+    """How long the box is, header and all; None: to the end of the stream."""
+    size = int.from_bytes(head[:4])
+    if size == 1:
+        size = int.from_bytes(head[8:16])
+    return size or None
+
+
+def _check_claims(box: bytes, held: bytes | bytearray, size: int) -> None:
+    name, offset, limit = _CLAIMS[box]
+    at = held.find(name, 0, size)
+    while at >= 0:
+        count = int.from_bytes(held[at + offset : at + offset + 4])
+        if count > limit:
+            raise BadAudio(f"MP4 {name.decode()} of {count} samples: must be {limit} at most")
+        at = held.find(name, at + len(name), size)

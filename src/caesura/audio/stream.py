@@ -26,9 +26,10 @@ class AudioStream:
     except for bare Opus and Speex, where a message is a packet, and for the pauses of G.729, which end one.
     """
 
-    def __init__(self, format: AudioFormat, *, split: bool) -> None:
+    def __init__(self, format: AudioFormat, *, split: bool, into: Collector | None = None) -> None:
+        """`into`: where samples go, made with the same `split`; one that hands them on as they come bounds memory."""
         self._format = format
-        self._collector = Collector(split=split)
+        self._collector = into if into is not None else Collector(split=split)
         self._decoder: Decoder | None = None
         self._refusal: BadAudio | None = None
         self._finished = False

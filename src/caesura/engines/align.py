@@ -32,6 +32,9 @@ MOST_WORDS_KNOWN = 20_000
 # A search drops what is this much less likely than the best at the time. Where that leaves no way to the end
 # (one interim in six, mostly cut in the middle of a word) one more search drops nothing and costs two thirds more.
 _BEAM, _NO_BEAM = 1e-48, 0.0
+# How many Gaussians of a mixture are looked at. With all four it takes a fifth longer, and four starts in five are
+# the same; the 95th percentile of the differences is 10 ms.
+_GAUSSIANS = 2
 
 _FRAME_S = 0.01
 _SHORTEST_S = 0.1
@@ -150,7 +153,14 @@ class _Search:
     def _new_decoder(self) -> pocketsphinx.Decoder:
         self._known.clear()
         return pocketsphinx.Decoder(
-            hmm=str(self._model), lm=None, dict=None, bestpath=False, loglevel="FATAL", logfn=os.devnull, **self._beams
+            hmm=str(self._model),
+            lm=None,
+            dict=None,
+            bestpath=False,
+            topn=_GAUSSIANS,
+            loglevel="FATAL",
+            logfn=os.devnull,
+            **self._beams,
         )
 
 

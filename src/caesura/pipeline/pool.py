@@ -120,7 +120,7 @@ class EnginePool:
 
     @property
     def waiting_s(self) -> float:
-        """Seconds of audio in jobs that no worker has taken yet."""
+        """Seconds of live audio in jobs that no worker has taken yet; recordings wait for those and do not count."""
         return self._schedule.seconds
 
     @property
@@ -163,11 +163,19 @@ class EnginePool:
         while (ticket := self._schedule.next()) is not None:
             self._tell_stopped(ticket)
 
-    def submit(self, owner: Hashable, job: SegmentJob, answer: Answer) -> None:
+    @property
+    def workers(self) -> int:
+        """How many jobs can be done at once."""
+        return self._workers
+
+    def submit(self, owner: Hashable, job: SegmentJob, answer: Answer, *, recorded: bool = False) -> None:
         """Has `job` done for `owner`; `answer` is called once with what came of it, later, on this thread.
 
         It is not called for an interim that a newer job of `owner` replaced before a worker took it, nor
         after `cancel(owner)`. Several workers may finish two jobs of one owner in another order.
+
+        `recorded`: the job is a final of a recording, and is done when no live stream has one waiting. One owner
+        may have several of them; they are cancelled together.
 
         Raises:
             UsageError: audio of another shape or type, or more of it than a worker can be sent.
@@ -178,7 +186,7 @@ class EnginePool:
                 f"job.audio: {audio.dtype} of shape {audio.shape}; "
                 f"give float32 of shape (n,) with n up to {_MAX_AUDIO_BYTES // 4}"
             )
-        ticket = Ticket(owner, job, answer)
+        ticket = Ticket(owner, job, answer, recorded=recorded)
         if self._stopped:
             asyncio.get_running_loop().call_soon(self._tell_stopped, ticket)
             return

@@ -6,6 +6,7 @@ The rules:
 - each owner has at most one interim waiting; a newer one takes its place, so that nobody gains by asking often;
 - among interims the owner who has waited longest goes first;
 - a final makes the waiting interim of its owner pointless, and removes it;
+- jobs of recordings, for which nobody waits while speaking, go after all those of live streams, in their own order;
 - what is put back, because it was not done, goes to the head of its class.
 """
 
@@ -36,32 +37,38 @@ class Ticket:
     job: SegmentJob
     answer: Answer
     failures: int = 0
+    recorded: bool = False
+    """It belongs to a recording; its job is a final."""
 
 
 class Schedule:
     """The tickets that wait. Pure: knows no workers and no clock.
 
     It is not bounded by itself: an owner adds one interim at most, and as many finals as its own
-    backlog of audio allows.
+    backlog of audio, or a recording's bound of jobs, allows.
     """
 
     def __init__(self) -> None:
         """Nothing waits."""
         self._finals: deque[Ticket] = deque()
         self._interims: OrderedDict[Hashable, Ticket] = OrderedDict()
+        self._recorded: deque[Ticket] = deque()
         self._samples = 0
 
     def __len__(self) -> int:
         """How many tickets wait."""
-        return len(self._finals) + len(self._interims)
+        return len(self._finals) + len(self._interims) + len(self._recorded)
 
     @property
     def seconds(self) -> float:
-        """Seconds of audio that wait."""
+        """Seconds of live audio that wait; recordings delay nobody who speaks."""
         return self._samples / SAMPLE_RATE
 
     def add(self, ticket: Ticket) -> None:
         """Lets `ticket` wait for its turn; replaces what it makes pointless."""
+        if ticket.recorded:
+            self._recorded.append(ticket)
+            return
         if ticket.job.final:
             self._drop_interim(ticket.owner)
             self._finals.append(ticket)
@@ -77,7 +84,7 @@ class Schedule:
         elif self._interims:
             ticket = self._interims.popitem(last=False)[1]
         else:
-            return None
+            return self._recorded.popleft() if self._recorded else None
         self._uncount(ticket)
         return ticket
 
@@ -86,6 +93,9 @@ class Schedule:
 
         Returns False, and drops it, when it is an interim and its owner has added a newer job since.
         """
+        if ticket.recorded:
+            self._recorded.appendleft(ticket)
+            return True
         if ticket.job.final:
             self._finals.appendleft(ticket)
         elif ticket.owner in self._interims or any(ticket.owner == other.owner for other in self._finals):
@@ -103,6 +113,8 @@ class Schedule:
             kept = deque(ticket for ticket in self._finals if ticket.owner != owner)
             self._samples -= sum(len(ticket.job.audio) for ticket in self._finals if ticket.owner == owner)
             self._finals = kept
+        if any(ticket.owner == owner for ticket in self._recorded):
+            self._recorded = deque(ticket for ticket in self._recorded if ticket.owner != owner)
 
     def _drop_interim(self, owner: Hashable) -> None:
         self._uncount(self._interims.pop(owner, None))

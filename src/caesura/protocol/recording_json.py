@@ -1,0 +1,193 @@
+"""What was heard in a recording in; the JSON that answers its request, or is delivered to its callback, out."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from math import floor
+from typing import Any
+
+from caesura.events import Search
+from caesura.protocol.messages import ModelInfo
+from caesura.protocol.paragraphs import Paragraph, paragraphs, transcript
+from caesura.protocol.transcript import upper_median
+from caesura.protocol.utterances import Utterance, utterances
+from caesura.words import Word, raw
+
+_encode = json.JSONEncoder(ensure_ascii=False, check_circular=False, allow_nan=False, separators=(",", ":")).encode
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingChannel:
+    """What was heard on one channel, as it is to be written."""
+
+    words: tuple[Word, ...]
+    searches: tuple[Search, ...] = ()
+    """One for each thing searched for."""
+    detected_language: str | None = None
+    """Where it was to be found out."""
+    languages: tuple[str, ...] = ()
+    """What was spoken, the most first; where several were expected."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingAnswer:
+    """A recording's whole answer."""
+
+    request_id: str
+    sha256: str
+    created: str
+    """RFC 3339, UTC, milliseconds, `Z`."""
+    duration: float
+    channels: tuple[RecordingChannel, ...]
+    model: ModelInfo
+    punctuate: bool = False
+    paragraphs: bool = False
+    utterance_gap_s: float | None = None
+    """The pause between two utterances; None: they were not asked for."""
+    diarizer: ModelInfo | None = None
+    """What told the speakers apart; None: nobody asked who spoke."""
+    tags: tuple[str, ...] = ()
+    extra: Mapping[str, str] = field(default_factory=dict)
+
+
+def write_recording(answer: RecordingAnswer) -> str:
+    """The answer as compact JSON; seconds and confidences to 3 decimals.
+
+    The ids of utterances follow from the request's, so that the same answer is always written the same way.
+    """
+    results: dict[str, Any] = {"channels": [_channel(channel, answer) for channel in answer.channels]}
+    if answer.utterance_gap_s is not None:
+        spoken = [_spoken(channel.words) for channel in answer.channels]
+        told = utterances(spoken, answer.utterance_gap_s)
+        results["utterances"] = [_utterance(number, utterance, answer) for number, utterance in enumerate(told)]
+    return _encode({"metadata": _metadata(answer), "results": results})
+
+
+def write_accepted(request_id: str) -> str:
+    """The answer to a request whose result goes to a callback."""
+    return _encode({"request_id": request_id})
+
+
+def _metadata(answer: RecordingAnswer) -> dict[str, Any]:
+    model = answer.model
+    fields: dict[str, Any] = {
+        "transaction_key": "deprecated",
+        "request_id": answer.request_id,
+        "sha256": answer.sha256,
+        "created": answer.created,
+        "duration": _rounded(answer.duration),
+        "channels": len(answer.channels),
+        "models": [model.uuid],
+        "model_info": {model.uuid: {"name": model.name, "version": model.version, "arch": model.arch}},
+    }
+    if answer.diarizer is not None:
+        fields["diarize_info"] = {"model_uuid": answer.diarizer.uuid, "arch": answer.diarizer.arch}
+    if answer.tags:
+        fields["tags"] = answer.tags
+    if answer.extra:
+        fields["extra"] = dict(answer.extra)
+    return fields
+
+
+def _channel(channel: RecordingChannel, answer: RecordingAnswer) -> dict[str, Any]:
+    words = _spoken(channel.words)
+    alternative: dict[str, Any] = {
+        "transcript": _text(words, answer),
+        "confidence": _confidence(words),
+        "words": [_word(word, answer) for word in words],
+    }
+    if channel.languages:
+        alternative["languages"] = channel.languages
+    if answer.paragraphs:
+        told = paragraphs(words)
+        alternative["paragraphs"] = {
+            "transcript": transcript(told),
+            "paragraphs": [_paragraph(paragraph) for paragraph in told],
+        }
+    fields: dict[str, Any] = {}
+    if channel.searches:
+        fields["search"] = [_search(search) for search in channel.searches]
+    fields["alternatives"] = [alternative]
+    if channel.detected_language is not None:
+        fields["detected_language"] = channel.detected_language
+    return fields
+
+
+def _utterance(number: int, utterance: Utterance, answer: RecordingAnswer) -> dict[str, Any]:
+    fields: dict[str, Any] = {
+        "start": _rounded(utterance.start),
+        "end": _rounded(utterance.end),
+        "confidence": _confidence(utterance.words),
+        "channel": utterance.channel,
+        "transcript": _text(utterance.words, answer),
+        "words": [_word(word, answer) for word in utterance.words],
+    }
+    if utterance.speaker is not None:
+        fields["speaker"] = utterance.speaker
+    fields["id"] = str(uuid.uuid5(uuid.UUID(answer.request_id), f"utterance:{number}"))
+    return fields
+
+
+def _paragraph(paragraph: Paragraph) -> dict[str, Any]:
+    told = paragraph.sentences
+    fields: dict[str, Any] = {
+        "sentences": [
+            {"text": sentence.text, "start": _rounded(sentence.start), "end": _rounded(sentence.end)}
+            for sentence in told
+        ]
+    }
+    if paragraph.speaker is not None:
+        fields["speaker"] = paragraph.speaker
+    return fields | {
+        "num_words": paragraph.num_words,
+        "start": _rounded(told[0].start),
+        "end": _rounded(told[-1].end),
+    }
+
+
+def _search(search: Search) -> dict[str, Any]:
+    hits = [
+        {
+            "confidence": _rounded(hit.confidence),
+            "start": _rounded(hit.start),
+            "end": _rounded(hit.end),
+            "snippet": hit.snippet,
+        }
+        for hit in search.hits
+    ]
+    return {"query": search.query, "hits": hits}
+
+
+def _word(word: Word, answer: RecordingAnswer) -> dict[str, Any]:
+    fields: dict[str, Any] = {
+        "word": raw(word.text),
+        "start": _rounded(word.start),
+        "end": _rounded(word.end),
+        "confidence": _rounded(word.confidence),
+    }
+    if answer.punctuate:
+        fields["punctuated_word"] = word.text
+    if word.speaker is not None:
+        fields["speaker"] = word.speaker
+    return fields
+
+
+def _text(words: Sequence[Word], answer: RecordingAnswer) -> str:
+    return " ".join(word.text if answer.punctuate else raw(word.text) for word in words)
+
+
+def _confidence(words: Sequence[Word]) -> float:
+    return _rounded(upper_median([word.confidence for word in words]))
+
+
+def _spoken(words: Sequence[Word]) -> tuple[Word, ...]:
+    """Tokens in which nothing is spoken are no words."""
+    return tuple(word for word in words if raw(word.text))
+
+
+def _rounded(value: float) -> float:
+    # As the live wire rounds: halves go up, and so does what misses a half by float error alone.
+    return floor(value * 1000.0 + 0.500001) / 1000.0

@@ -1,0 +1,355 @@
+"""One POST of a recording in, or of the URL of one; its words as JSON out, to whoever asked or to a callback later."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import logging
+import tempfile
+from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any, cast
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from caesura.engines.base import EngineInfo
+from caesura.errors import BadAudio, InternalError, PeerError
+from caesura.pipeline.intake import Intake
+from caesura.pipeline.recording import Listening, Recording, Transcript
+from caesura.protocol.closing import SERVICE_UNAVAILABLE, TOO_MANY_REQUESTS, Refusal, refusal_body
+from caesura.protocol.recording_json import write_accepted
+from caesura.server.live import audio_format, wall_clock
+from caesura.server.recording_answer import answer_text
+from caesura.server.recording_ask import (
+    BAD_JSON,
+    BROKEN,
+    CORRUPT,
+    LEFT,
+    UNREAD,
+    Ask,
+    Declined,
+    Heard,
+    Limits,
+    RecordingUse,
+)
+from caesura.server.upload import BodyStalled, BodyTooLarge, ClientGone, EarlyResponse, Upload
+
+_log = logging.getLogger("caesura.recordings")
+
+JSON_BYTES = 64 * 1024
+"""Longest body that names a URL."""
+SPOOL_PIECE = 256 * 1024
+"""Bytes read at once from a file."""
+
+
+class Recordings:
+    """Hears the recordings of one server. Make one for a service; `stop` it before the service."""
+
+    def __init__(self, service: Heard, limits: Limits) -> None:
+        self._service = service
+        self._limits = limits
+        self._later: set[asyncio.Task[None]] = set()
+        self.active = 0
+        """Recordings being heard now."""
+
+    async def stop(self) -> None:
+        """Give up what callbacks wait for; says in the log what that was."""
+        for task in self._later:
+            task.cancel()
+        await asyncio.gather(*self._later, return_exceptions=True)
+
+    async def transcribe(self, request: Request, ask: Ask) -> Response:
+        """The answer to an admitted request, once there is one; at once when it goes to a callback.
+
+        The client's hanging up ends the work.
+        """
+        if not self._service.ready:
+            return _refused(SERVICE_UNAVAILABLE, ask.request_id, early=True)
+        if self.active >= self._limits.most_at_once:
+            return _refused(TOO_MANY_REQUESTS, ask.request_id, early=True)
+        run = _Run(self._service, self._limits, request, ask)
+        self.active += 1
+        later = False
+        try:
+            if ask.options.callback is None:
+                return await run.now()
+            refused = await run.take_in()
+            later = refused is None
+        finally:
+            self.active -= not later
+        if refused is not None:
+            return refused
+        task = asyncio.create_task(self._finish(run, ask))
+        self._later.add(task)
+        task.add_done_callback(self._later.discard)
+        return _answered(write_accepted(ask.request_id), ask.request_id)
+
+    async def _finish(self, run: _Run, ask: Ask) -> None:
+        try:
+            text = await run.later()
+        except asyncio.CancelledError:
+            _log.warning("%s: given up, and its callback with it: the server stops", ask.request_id)
+            raise
+        finally:
+            # Who does not take what we deliver keeps nobody else waiting.
+            self.active -= 1
+        try:
+            await ask.deliver(text)
+        except Exception:  # noqa: BLE001  # nobody waits for this task; its fault must be seen
+            _log.exception("%s: its result could not be delivered", ask.request_id)
+
+
+class _Run:
+    """One request on its way: `now`, or `take_in` and then `later`."""
+
+    def __init__(self, service: Heard, limits: Limits, request: Request, ask: Ask) -> None:
+        self._service = service
+        self._limits = limits
+        self._ask = ask
+        self._request = request
+        self._upload = Upload(request, most_bytes=limits.most_bytes, stall_timeout_s=limits.stall_timeout_s)
+        self._created = wall_clock()
+        self._url: str | None = None
+        self._file: io.BufferedIOBase | None = None
+        self._fetched = 0
+        self._seconds = 0.0
+        self._channels = 0
+
+    async def now(self) -> Response:
+        """The answer, which the client waits for."""
+        try:
+            await self._look()
+            text = await self._unless_gone(self._heard())
+        except Declined as declined:
+            self._account(declined.refusal.status)
+            return _refused(declined.refusal, self._ask.request_id, early=not self._upload.complete)
+        except asyncio.CancelledError:
+            self._account(LEFT.status)
+            raise
+        self._account(200)
+        return _answered(text, self._ask.request_id)
+
+    async def take_in(self) -> Response | None:
+        """Read all that the client sends, for once it is answered it may go; returns a refusal, or None."""
+        try:
+            await self._look()
+            if self._url is None:
+                await self._spool()
+        except BaseException as error:
+            self._drop_file()
+            code = error.refusal.status if isinstance(error, Declined) else LEFT.status
+            self._account(code)
+            if not isinstance(error, Declined):
+                raise
+            return _refused(error.refusal, self._ask.request_id, early=not self._upload.complete)
+        return None
+
+    async def later(self) -> str:
+        """What goes to the callback: the answer, or the refusal that it would have been."""
+        code = LEFT.status
+        try:
+            text = await self._heard()
+            code = 200
+        except Declined as declined:
+            code = declined.refusal.status
+            text = refusal_body(declined.refusal, self._ask.request_id)
+        finally:
+            self._drop_file()
+            self._account(code)
+        return text
+
+    # ---- what comes in ----
+
+    async def _look(self) -> None:
+        """Settle whether the body is the recording or names one."""
+        with _declining():
+            self._upload.check_length()
+            if _is_json(self._request):
+                self._url = _named(await self._upload.whole(JSON_BYTES))
+
+    def _pieces(self) -> AsyncIterator[bytes]:
+        return self._upload.pieces() if self._url is None else self._bounded(self._url)
+
+    async def _bounded(self, url: str) -> AsyncIterator[bytes]:
+        try:
+            async for piece in self._ask.fetch(url):
+                self._fetched += len(piece)
+                if self._fetched > self._limits.most_bytes:
+                    raise BodyTooLarge
+                yield piece
+        except PeerError as error:
+            raise Declined(Refusal(400, "REMOTE_CONTENT_ERROR", _printable(str(error)))) from error
+
+    async def _spool(self) -> None:
+        """The whole body to a file, written on a thread."""
+        file = self._file = self._opened()
+        intake = Intake()
+        writing = asyncio.create_task(asyncio.to_thread(_write_all, file, intake))
+        try:
+            await self._feed(intake)
+            await writing
+        finally:
+            intake.abandon()
+
+    async def _feed(self, intake: Intake) -> None:
+        with _declining():
+            async for piece in self._pieces():
+                if not await intake.put(piece):
+                    return
+        intake.end()
+
+    def _opened(self) -> io.BufferedIOBase:
+        return cast(io.BufferedIOBase, tempfile.TemporaryFile(dir=self._limits.folder))
+
+    def _drop_file(self) -> None:
+        if self._file is not None:
+            self._file.close()
+
+    # ---- what is heard ----
+
+    async def _heard(self) -> str:
+        """The answer's text. Raises Declined."""
+        if self._file is not None:
+            self._file.seek(0)
+            transcript = await self._transcript(_read_all(self._file), None)
+        else:
+            intake = Intake()
+            try:
+                transcript = await self._transcript(intake, self._feed(intake))
+            finally:
+                intake.abandon()
+        return await asyncio.to_thread(answer_text, self._ask, self._service.model, transcript, self._created)
+
+    async def _transcript(self, pieces: Iterable[bytes], feed: Coroutine[Any, Any, None] | None) -> Transcript:
+        recording = Recording(
+            pieces,
+            audio_format(self._ask.options),
+            listening(self._ask, self._service.engine),
+            vad=self._service.vad,
+            pool=self._service.pool,
+            spool=self._opened,
+        )
+        recording.start()
+        heard = asyncio.create_task(recording.outcome())
+        feeding = asyncio.create_task(feed) if feed is not None else None
+        try:
+            if feeding is not None:
+                await asyncio.wait({heard, feeding}, return_when=asyncio.FIRST_COMPLETED)
+                if feeding.done():
+                    feeding.result()
+            return await heard
+        except BadAudio as error:
+            raise Declined(Refusal(400, "Bad Request", CORRUPT, str(error))) from error
+        except InternalError as error:
+            _log.error("%s: %s", self._ask.request_id, error)
+            raise Declined(BROKEN) from error
+        finally:
+            self._seconds, self._channels = recording.seconds, recording.channels
+            recording.close()
+            tasks = [task for task in (heard, feeding) if task is not None]
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _unless_gone(self, work: Coroutine[Any, Any, str]) -> str:
+        """What comes of `work`; raises Declined when the client hangs up before."""
+        working = asyncio.create_task(work)
+        gone = asyncio.create_task(self._upload.hung_up())
+        try:
+            await asyncio.wait({working, gone}, return_when=asyncio.FIRST_COMPLETED)
+            if not working.done():
+                raise Declined(LEFT)
+            return working.result()
+        finally:
+            gone.cancel()
+            working.cancel()
+            await asyncio.gather(working, gone, return_exceptions=True)
+
+    # ---- what is told ----
+
+    def _account(self, code: int) -> None:
+        options = self._ask.options
+        _log.info("%s: a recording of %.1f s ended with %d", self._ask.request_id, self._seconds, code)
+        billed = self._seconds * max(self._channels, 1) if code == 200 else 0.0
+        self._ask.account(
+            RecordingUse(
+                request_id=self._ask.request_id,
+                method="sync" if options.callback is None else "async",
+                code=code,
+                created=self._created,
+                completed=wall_clock(),
+                model_uuid=self._service.model.uuid,
+                tags=options.tags,
+                audio_seconds=round(self._seconds, 6),
+                channels=self._channels,
+                billed_seconds=round(billed, 6),
+                bytes_in=self._fetched if self._url is not None else self._upload.size,
+            )
+        )
+
+
+def listening(ask: Ask, engine: EngineInfo) -> Listening:
+    """How to hear a recording for these options."""
+    options = ask.options
+    open_ended = options.detect_language or options.language == "multi"
+    return Listening(
+        max_segment_s=engine.max_segment_s,
+        language=None if open_ended else options.language.partition("-")[0].lower(),
+        terms=ask.terms,
+        split=options.multichannel,
+    )
+
+
+@contextmanager
+def _declining() -> Iterator[None]:
+    """What goes wrong with a body, as what it is answered with."""
+    try:
+        yield
+    except (ClientGone, BodyStalled) as error:
+        raise Declined(UNREAD) from error
+    except BodyTooLarge as error:
+        raise Declined(Refusal(413, "PAYLOAD_TOO_LARGE", "The recording is larger than this server takes.")) from error
+
+
+def _is_json(request: Request) -> bool:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower() == "application/json"
+
+
+def _named(body: bytes) -> str:
+    """The URL in the JSON of a body. Raises Declined."""
+    try:
+        read = json.loads(body)
+    except (ValueError, RecursionError):
+        raise Declined(BAD_JSON) from None
+    url = read.get("url") if isinstance(read, dict) else None
+    if not isinstance(url, str) or not url:
+        raise Declined(BAD_JSON)
+    return url
+
+
+def _write_all(file: io.BufferedIOBase, pieces: Iterable[bytes]) -> None:
+    for piece in pieces:
+        file.write(piece)
+
+
+def _read_all(file: io.BufferedIOBase) -> Iterable[bytes]:
+    return iter(partial(file.read, SPOOL_PIECE), b"")
+
+
+def _answered(text: str, request_id: str) -> Response:
+    return Response(text, headers={"dg-request-id": request_id}, media_type="application/json")
+
+
+def _refused(refusal: Refusal, request_id: str, *, early: bool) -> Response:
+    headers = {"dg-request-id": request_id, "dg-error": refusal.err_msg}
+    kind = EarlyResponse if early else Response
+    return kind(refusal_body(refusal, request_id), refusal.status, headers, media_type="application/json")
+
+
+def _printable(sentence: str) -> str:
+    """As it can stand in a header."""
+    text = "".join(char if char.isprintable() else " " for char in sentence[:500])
+    return text.encode("ascii", "backslashreplace").decode("ascii")

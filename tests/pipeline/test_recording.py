@@ -1,0 +1,230 @@
+"""Whole recordings, heard by the scripted engine in this process: words, bounds, and what ends the work."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import io
+import itertools
+import tempfile
+import threading
+import wave
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import pytest
+
+from caesura.audio.format import AudioFormat, Encoding
+from caesura.engines.base import Hypothesis, SegmentJob, Term
+from caesura.engines.scripted import SCRIPT, load
+from caesura.errors import BadAudio, EngineError, InternalError
+from caesura.pipeline.intake import Abandoned
+from caesura.pipeline.pool import Answer, Lost
+from caesura.pipeline.recording import SPARE_JOBS, Listening, Passage, Recording, Transcript, main_language
+from caesura.speech.vad import load_silero
+from caesura.words import Word
+
+SPEECH = Path(__file__).parent.parent / "data" / "lv-0890.wav"
+LIMIT_S = 30.0
+
+
+def spool() -> io.BufferedIOBase:
+    """A file that is gone when it is closed."""
+    return cast(io.BufferedIOBase, tempfile.TemporaryFile())
+
+
+def pcm() -> bytes:
+    with wave.open(str(SPEECH)) as opened:
+        return opened.readframes(opened.getnframes())
+
+
+class Desk:
+    """A pool that answers when told to."""
+
+    workers = 2
+
+    def __init__(self, hear: Callable[[SegmentJob], Hypothesis | Lost] | None = None, *, held: bool = False) -> None:
+        self._hear = hear or (lambda job: load().transcribe([job])[0])
+        self._held = held
+        self.jobs: list[SegmentJob] = []
+        self.waiting: list[tuple[SegmentJob, Answer]] = []
+        self.most = 0
+        self.cancelled = 0
+
+    def submit(self, owner: Hashable, job: SegmentJob, answer: Answer, *, recorded: bool = False) -> None:
+        assert recorded
+        assert job.final
+        self.jobs.append(job)
+        self.waiting.append((job, answer))
+        self.most = max(self.most, len(self.waiting))
+        if not self._held:
+            asyncio.get_running_loop().call_soon(self.answer)
+
+    def answer(self, which: int = 0) -> None:
+        if self.waiting:
+            job, answer = self.waiting.pop(which)
+            answer(self._hear(job))
+
+    def cancel(self, owner: Hashable) -> None:
+        self.cancelled += 1
+        self.waiting.clear()
+
+
+def recording(
+    desk: Desk, pieces: Iterable[bytes], listening: Listening | None = None, *, channels: int = 1
+) -> Recording:
+    return Recording(
+        pieces,
+        AudioFormat(Encoding.LINEAR16, 16_000, channels),
+        listening or Listening(10.0, language="en"),
+        vad=load_silero(),
+        pool=desk,
+        spool=spool,
+    )
+
+
+async def outcome(found: Recording) -> Transcript:
+    found.start()
+    try:
+        return await asyncio.wait_for(found.outcome(), LIMIT_S)
+    finally:
+        found.close()
+
+
+def heard(desk: Desk, pieces: Iterable[bytes], listening: Listening | None = None, *, channels: int = 1) -> Transcript:
+    async def main() -> Transcript:
+        return await outcome(recording(desk, pieces, listening, channels=channels))
+
+    return asyncio.run(main())
+
+
+def test_words_have_their_places_on_the_recording() -> None:
+    data = pcm() + bytes(32_000) + pcm()
+    told = heard(Desk(), [data[at : at + 10_001] for at in range(0, len(data), 10_001)])
+    assert told.seconds == len(data) / 32_000
+    assert (told.sha256, told.size) == (hashlib.sha256(data).hexdigest(), len(data))
+    (passages,) = told.channels
+    assert len(passages) >= 2
+    script = {round(word.start, 3): word.text for word in SCRIPT}
+    words = [word for passage in passages for word in passage.words]
+    assert len(words) > 15
+    for word in words:
+        assert word.text == script[round(word.start, 3)]
+    for passage in passages:
+        assert all(passage.start - 1e-6 <= word.start <= word.end <= passage.end + 1e-6 for word in passage.words)
+
+
+def test_what_was_asked_goes_with_every_job() -> None:
+    desk = Desk()
+    terms = (Term("caesura", 2.0),)
+    heard(desk, [pcm()], Listening(10.0, language="de", terms=terms))
+    assert {(job.language, job.terms) for job in desk.jobs} == {("de", terms)}
+
+
+def test_channels_are_heard_apart() -> None:
+    both = np.repeat(np.frombuffer(pcm(), "<i2"), 2).tobytes()
+    apart = heard(Desk(), [both], Listening(10.0, split=True), channels=2)
+    assert len(apart.channels) == 2
+    assert apart.channels[0] == apart.channels[1]
+    assert heard(Desk(), [both], Listening(10.0), channels=2).channels == (apart.channels[0],)
+
+
+def test_silence_is_an_answer() -> None:
+    told = heard(Desk(), [bytes(64_000)])
+    assert (told.seconds, told.channels) == (2.0, ((),))
+
+
+def test_few_jobs_are_out_and_few_bytes_are_taken_while_they_are() -> None:
+    async def main() -> None:
+        desk = Desk(held=True)
+        taken = 0
+        data = pcm() + bytes(32_000)
+
+        def pieces() -> Iterator[bytes]:
+            nonlocal taken
+            for _ in range(12):
+                taken += 1
+                yield data
+
+        found = recording(desk, pieces())
+        found.start()
+        most = desk.workers + SPARE_JOBS
+        while len(desk.waiting) < most:
+            await asyncio.sleep(0.005)
+        await asyncio.sleep(0.1)
+        # Each piece has a segment at least, so one is complete and waits, and one more may have been taken.
+        assert taken <= most + 2
+        waiting = asyncio.create_task(found.outcome())
+        while not waiting.done():
+            # The newest first: words are in order all the same.
+            desk.answer(-1)
+            await asyncio.sleep(0)
+        told = waiting.result()
+        found.close()
+        assert desk.most == most
+        assert taken == 12
+        starts = [passage.start for passage in told.channels[0]]
+        assert starts == sorted(starts)
+        assert len(starts) == len(desk.jobs)
+
+    asyncio.run(asyncio.wait_for(main(), LIMIT_S))
+
+
+def test_a_job_that_is_lost_fails_all() -> None:
+    with pytest.raises(EngineError, match="three times"):
+        heard(Desk(lambda _: Lost("it failed three times")), [pcm()])
+
+
+def test_bytes_that_are_no_audio_fail() -> None:
+    async def main() -> None:
+        found = Recording(
+            [b"no audio at all" * 1000],
+            AudioFormat(None, None),
+            Listening(10.0),
+            vad=load_silero(),
+            pool=Desk(),
+            spool=spool,
+        )
+        with pytest.raises(BadAudio, match="no known kind"):
+            await outcome(found)
+
+    asyncio.run(main())
+
+
+def test_a_fault_inside_is_told_without_its_words(caplog: pytest.LogCaptureFixture) -> None:
+    def pieces() -> Iterator[bytes]:
+        yield pcm()
+        raise ValueError("the password is swordfish")
+
+    with pytest.raises(InternalError, match=r"^ValueError in a recording$"):
+        heard(Desk(), pieces())
+    assert "a recording broke" in caplog.text
+
+
+def test_closing_ends_the_thread_and_the_jobs() -> None:
+    async def main() -> None:
+        desk = Desk(held=True)
+        found = recording(desk, itertools.repeat(pcm() + bytes(32_000)))
+        found.start()
+        while not desk.waiting:
+            await asyncio.sleep(0.005)
+        found.close()
+        with pytest.raises(Abandoned):
+            await found.outcome()
+        assert desk.cancelled
+        jobs = len(desk.jobs)
+        while any(thread.name == "caesura-recording" for thread in threading.enumerate()):
+            await asyncio.sleep(0.005)
+        assert len(desk.jobs) == jobs
+
+    asyncio.run(asyncio.wait_for(main(), LIMIT_S))
+
+
+def test_the_main_language_is_the_one_of_most_speech() -> None:
+    word = (Word("ja", 0.0, 1.0, 1.0),)
+    passages = [Passage(0.0, 5.0, word, "en"), Passage(5.0, 8.0, word, "de"), Passage(8.0, 12.0, word, "de")]
+    assert main_language(passages) == "de"
+    assert main_language([Passage(0.0, 99.0, (), "fr"), *passages]) == "de"
+    assert main_language([Passage(0.0, 1.0, word, None)]) is None

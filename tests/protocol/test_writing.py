@@ -1,0 +1,66 @@
+"""Runs of words, and what is written and found over all of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from caesura.events import Hit, Search
+from caesura.protocol.writing import LONG, MOST, PAUSE_S, runs, written
+from caesura.words import Word
+
+
+@dataclass(frozen=True)
+class Loud:
+    """Words in capitals; each that has an A was searched for."""
+
+    words: tuple[Word, ...]
+    searches: tuple[Search, ...]
+
+
+def loud(words: tuple[Word, ...]) -> Loud:
+    hits = tuple(Hit(word.confidence, word.start, word.end, word.text) for word in words if "a" in word.text)
+    told = tuple(Word(word.text.upper(), word.start, word.end, word.confidence) for word in words)
+    return Loud(told, (Search("a", hits), Search("zebra", ())))
+
+
+def word(text: str, at: float, confidence: float = 0.9) -> Word:
+    return Word(text, at, at + 0.3, confidence)
+
+
+def test_nothing_is_read_across_a_pause() -> None:
+    words = [word("one", 0.0), word("two", 0.3 + PAUSE_S), word("three", 0.61 + 2 * PAUSE_S)]
+    assert [len(run) for run in runs(words)] == [2, 1]
+
+
+def test_a_long_run_ends_with_a_sentence() -> None:
+    words = [word("so." if number % 30 == 0 else "so", number * 0.4) for number in range(1, LONG + 60)]
+    first, second = runs(words)
+    assert len(first) == 120
+    assert first[-1].text == "so."
+    assert len(first + second) == len(words)
+
+
+def test_what_was_found_is_told_for_each_search_likelier_places_first() -> None:
+    words = [word("la", 0.0, 0.5), word("do", 5.0), word("da", 10.0, 0.8)]
+    told, searches = written(words, loud)
+    assert [each.text for each in told] == ["LA", "DO", "DA"]
+    assert [search.query for search in searches] == ["a", "zebra"]
+    assert [hit.start for hit in searches[0].hits] == [10.0, 0.0]
+
+
+def test_what_was_searched_for_is_told_where_nothing_was_said() -> None:
+    assert written([], loud) == ((), (Search("a", ()), Search("zebra", ())))
+
+
+@given(st.lists(st.tuples(st.sampled_from(["a", "b."]), st.floats(0, 2)), max_size=3 * LONG))
+def test_no_word_is_lost(steps: list[tuple[str, float]]) -> None:
+    at, words = 0.0, []
+    for text, pause in steps:
+        words.append(word(text, at + pause))
+        at += pause + 0.3
+    found = list(runs(words))
+    assert [each for run in found for each in run] == words
+    assert all(0 < len(run) <= MOST for run in found)

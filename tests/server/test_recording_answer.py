@@ -1,0 +1,69 @@
+"""From what was heard to the JSON that was asked for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from caesura.pipeline.recording import Passage, Transcript
+from caesura.protocol.messages import ModelInfo
+from caesura.protocol.options import ListenOptions
+from caesura.server.recording_answer import answer_text
+from caesura.server.recording_ask import Ask
+from caesura.words import Word
+from tests.posting import writer
+
+MODEL = ModelInfo("u", "n", "v", "a")
+
+
+def passage(text: str, at: float, language: str | None = None) -> Passage:
+    words = tuple(Word(each, at + 0.4 * i, at + 0.4 * i + 0.3, 0.9) for i, each in enumerate(text.split()))
+    return Passage(at, at + 0.4 * len(words), words, language)
+
+
+def answered(options: ListenOptions, *channels: tuple[Passage, ...]) -> Any:
+    def fetch(url: str) -> AsyncIterator[bytes]:
+        raise AssertionError(url)
+
+    async def deliver(text: str) -> None:
+        raise AssertionError(text)
+
+    request_id = "01a00000-0000-7000-8000-000000000001"
+    ask = Ask(request_id, options, writer(options), lambda _: None, fetch, deliver)
+    transcript = Transcript(12.5, "ab", 99, channels)
+    return json.loads(answer_text(ask, MODEL, transcript, "2026-01-01T00:00:00.000Z"))
+
+
+def test_passages_become_one_channel_in_their_order() -> None:
+    told = answered(ListenOptions(tags=("t",), extra={"k": "v"}), (passage("Yes, I", 1.0), passage("do.", 5.0)))
+    assert told["results"]["channels"][0]["alternatives"][0]["transcript"] == "yes i do"
+    assert (told["metadata"]["duration"], told["metadata"]["sha256"]) == (12.5, "ab")
+    assert (told["metadata"]["tags"], told["metadata"]["extra"]) == (["t"], {"k": "v"})
+    assert "utterances" not in told["results"]
+
+
+def test_the_gap_between_utterances_is_what_was_asked() -> None:
+    passages = (passage("one", 0.0), passage("two", 2.0))
+    for gap, count in ((0.8, 2), (3.0, 1)):
+        told = answered(ListenOptions(utterances=True, utt_split_s=gap), passages)
+        assert len(told["results"]["utterances"]) == count
+
+
+def test_languages_are_told_where_they_were_to_be_found() -> None:
+    passages = (passage("ja doch", 0.0, "de"), passage("yes", 3.0, "en"))
+    (plain,) = answered(ListenOptions(), passages)["results"]["channels"]
+    assert "detected_language" not in plain
+    (detected,) = answered(ListenOptions(detect_language=True), passages)["results"]["channels"]
+    assert detected["detected_language"] == "de"
+    (several,) = answered(ListenOptions(language="multi"), passages)["results"]["channels"]
+    assert several["alternatives"][0]["languages"] == ["de", "en"]
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_each_channel_is_searched(count: int) -> None:
+    told = answered(ListenOptions(search=("yes",)), *[(passage("Yes.", 1.0),)] * count)
+    channels = told["results"]["channels"]
+    assert [channel["search"][0]["hits"][0]["start"] for channel in channels] == [1.0] * count

@@ -1,0 +1,232 @@
+"""Recordings posted to a real server on loopback, by the wire and by hand."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import socket
+import time
+import wave
+from collections.abc import Callable, Iterator
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from caesura.errors import PeerError
+from caesura.server.recording_ask import Limits
+from tests.posting import Posting, posting
+
+pytestmark = pytest.mark.slow
+
+DATA = Path(__file__).parent.parent / "data"
+SPEECH = DATA / "lv-0890.wav"
+WAIT_S = 20.0
+CORRUPT = "Bad Request: failed to process audio: corrupt or unsupported data"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Posting]:
+    """Plays the script on two workers."""
+    with posting(workers=2, limits=Limits(most_bytes=4_000_000, most_at_once=2, stall_timeout_s=0.5)) as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def _fresh(server: Posting) -> None:
+    server.uses.clear()
+    server.delivered.clear()
+    server.deliveries.clear()
+
+
+def until(true: Callable[[], bool], limit_s: float = WAIT_S) -> None:
+    limit = time.monotonic() + limit_s
+    while not true():
+        assert time.monotonic() < limit, "it did not come"
+        time.sleep(0.005)
+
+
+def post(server: Posting, body: Any, query: str = "", **headers: str) -> httpx.Response:
+    with httpx.Client(timeout=WAIT_S) as client:
+        request = client.build_request("POST", f"{server.url}/v1/listen?{query}", content=body)
+        request.headers.update({name.replace("_", "-"): value for name, value in headers.items()})
+        return client.send(request)
+
+
+def wav(channels: int, seconds: float = 4.0) -> bytes:
+    """The bundled recording on every channel, from its beginning."""
+    with wave.open(str(SPEECH)) as opened:
+        frames = opened.readframes(int(seconds * 16_000))
+    mono = [frames[at : at + 2] for at in range(0, len(frames), 2)]
+    file = BytesIO()
+    with wave.open(file, "wb") as written:
+        written.setnchannels(channels)
+        written.setsampwidth(2)
+        written.setframerate(16_000)
+        written.writeframes(b"".join(sample * channels for sample in mono))
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["deepgram/audio+video", "application/octet-stream", "audio/wav", None])
+def test_a_file_is_known_by_its_bytes(server: Posting, kind: str | None) -> None:
+    body = SPEECH.read_bytes()
+    answer = post(server, body, "punctuate=true&tag=a&extra=k:v", **({"content_type": kind} if kind else {}))
+    assert answer.status_code == 200
+    told = answer.json()
+    metadata = told["metadata"]
+    assert metadata["request_id"] == answer.headers["dg-request-id"]
+    assert metadata["sha256"] == hashlib.sha256(body).hexdigest()
+    assert metadata["duration"] == pytest.approx(5.3, abs=0.05)
+    assert (metadata["channels"], metadata["tags"], metadata["extra"]) == (1, ["a"], {"k": "v"})
+    assert metadata["models"] == list(metadata["model_info"])
+    (channel,) = told["results"]["channels"]
+    (alternative,) = channel["alternatives"]
+    assert alternative["transcript"] == " ".join(word["punctuated_word"] for word in alternative["words"])
+    assert alternative["words"]
+    assert all(word["end"] <= metadata["duration"] for word in alternative["words"])
+    (use,) = server.uses
+    assert (use.code, use.method, use.channels, use.bytes_in) == (200, "sync", 1, len(body))
+    assert use.billed_seconds == use.audio_seconds == pytest.approx(metadata["duration"], abs=1e-3)
+
+
+def test_raw_audio_is_heard_as_declared(server: Posting) -> None:
+    body = SPEECH.read_bytes()[44:]
+    answer = post(server, body, "encoding=linear16&sample_rate=16000")
+    assert answer.json()["metadata"]["duration"] == pytest.approx(len(body) / 32_000, abs=1e-3)
+
+
+def test_a_header_goes_before_what_was_declared(server: Posting) -> None:
+    plain = post(server, SPEECH.read_bytes()).json()
+    declared = post(server, SPEECH.read_bytes(), "encoding=linear16&sample_rate=8000").json()
+    assert declared["results"] == plain["results"]
+
+
+def test_channels_are_heard_apart_only_when_asked(server: Posting) -> None:
+    mixed = post(server, wav(2)).json()
+    assert (mixed["metadata"]["channels"], len(mixed["results"]["channels"])) == (1, 1)
+    apart = post(server, wav(2), "multichannel=true&utterances=true").json()
+    assert (apart["metadata"]["channels"], len(apart["results"]["channels"])) == (2, 2)
+    left, right = apart["results"]["channels"]
+    assert left == right
+    assert {utterance["channel"] for utterance in apart["results"]["utterances"]} == {0, 1}
+    assert server.uses[-1].billed_seconds == pytest.approx(2 * apart["metadata"]["duration"], abs=1e-3)
+
+
+def test_paragraphs_utterances_and_searches_come_when_asked(server: Posting) -> None:
+    told = post(server, SPEECH.read_bytes(), "paragraphs=true&utterances=true&search=line&search=none").json()
+    (channel,) = told["results"]["channels"]
+    assert [search["query"] for search in channel["search"]] == ["line", "none"]
+    assert [len(search["hits"]) for search in channel["search"]] == [1, 0]
+    alternative = channel["alternatives"][0]
+    sentences = [
+        sentence["text"] for paragraph in alternative["paragraphs"]["paragraphs"] for sentence in paragraph["sentences"]
+    ]
+    assert " ".join(sentences) == alternative["transcript"]
+    assert " ".join(utterance["transcript"] for utterance in told["results"]["utterances"]) == " ".join(sentences)
+
+
+def test_a_url_is_fetched(server: Posting) -> None:
+    body = SPEECH.read_bytes()
+    server.remote["https://example.org/a.wav"] = [body[:100], body[100:]]
+    answer = post(server, json.dumps({"url": "https://example.org/a.wav"}), content_type="application/json; charset=x")
+    assert answer.json()["metadata"]["sha256"] == hashlib.sha256(body).hexdigest()
+    assert server.uses[0].bytes_in == len(body)
+
+
+def test_a_url_that_gives_nothing_is_told(server: Posting) -> None:
+    server.remote["https://example.org/b"] = PeerError("That host is private: ä\n.")
+    answer = post(server, json.dumps({"url": "https://example.org/b"}), content_type="application/json")
+    assert (answer.status_code, answer.json()["err_code"]) == (400, "REMOTE_CONTENT_ERROR")
+    assert answer.json()["err_msg"] == "That host is private: \\xe4 ."
+    assert answer.headers["dg-error"] == answer.json()["err_msg"]
+
+
+@pytest.mark.parametrize("body", ["", "{", "[]", '{"url": 3}', '{"url": ""}', "[" * 50_000])
+def test_json_that_names_no_url_is_refused(server: Posting, body: str) -> None:
+    answer = post(server, body, content_type="application/json")
+    assert answer.status_code == 400
+    assert answer.json() == {
+        "err_code": "Bad Request",
+        "err_msg": "Content-type was application/json, but we could not process the JSON payload.",
+        "request_id": answer.headers["dg-request-id"],
+    }
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"x", b"hello, I am a text and no audio" * 1000, b'{"url": "https://a.b"}', b"RIFF\0\0\0\0WAVE"]
+)
+def test_what_is_no_audio_is_refused(server: Posting, body: bytes) -> None:
+    answer = post(server, body)
+    assert answer.status_code == 400
+    assert (answer.json()["err_code"], answer.json()["err_msg"]) == ("Bad Request", CORRUPT)
+    assert (server.uses[0].code, server.uses[0].billed_seconds) == (400, 0.0)
+
+
+def test_too_much_is_refused_by_its_length_and_by_its_bytes(server: Posting) -> None:
+    for body in (bytes(5_000_000), iter([wav(1), *[bytes(100_000)] * 45])):
+        answer = post(server, body)
+        assert (answer.status_code, answer.json()["err_code"]) == (413, "PAYLOAD_TOO_LARGE")
+    assert server.recordings.active == 0
+
+
+def test_a_body_that_stalls_is_given_up(server: Posting) -> None:
+    with socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2]))) as client:
+        client.sendall(b"POST /v1/listen HTTP/1.1\r\nhost: x\r\ncontent-length: 1000\r\n\r\nRIFF")
+        client.settimeout(WAIT_S)
+        answer = client.recv(65536)
+    assert answer.startswith(b"HTTP/1.1 422 ")
+    assert b"Unable to read the entire client request." in answer
+    assert b"connection: close" in answer
+    until(lambda: bool(server.uses))
+    assert server.uses[0].code == 422
+
+
+def test_a_client_that_hangs_up_ends_the_work(server: Posting) -> None:
+    with socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2]))) as client:
+        body = wav(1)
+        head = b"POST /v1/listen HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n" % (len(body) * 2)
+        client.sendall(head + body)
+        until(lambda: server.recordings.active == 1)
+    until(lambda: server.recordings.active == 0, 1.0)
+    until(lambda: bool(server.uses))
+    assert server.uses[0].code == 422
+
+
+def test_no_more_recordings_are_heard_than_allowed(server: Posting) -> None:
+    port = int(server.url.rpartition(":")[2])
+    with socket.create_connection(("127.0.0.1", port)) as one, socket.create_connection(("127.0.0.1", port)) as two:
+        for client in (one, two):
+            client.sendall(b"POST /v1/listen HTTP/1.1\r\nhost: x\r\ncontent-length: 1000\r\n\r\nRIFF")
+        until(lambda: server.recordings.active == 2)
+        answer = post(server, SPEECH.read_bytes())
+    assert (answer.status_code, answer.json()["err_code"]) == (429, "TOO_MANY_REQUESTS")
+    until(lambda: server.recordings.active == 0)
+
+
+def test_a_callback_is_promised_at_once_and_told_later(server: Posting) -> None:
+    body = SPEECH.read_bytes()
+    answer = post(server, body, "callback=https://example.org/hook")
+    assert answer.json() == {"request_id": answer.headers["dg-request-id"]}
+    assert server.deliveries.wait(WAIT_S)
+    told = json.loads(server.delivered[0])
+    assert told["metadata"]["request_id"] == answer.headers["dg-request-id"]
+    assert told["results"] == post(server, body).json()["results"]
+    assert (server.uses[0].method, server.uses[0].code) == ("async", 200)
+    assert server.recordings.active == 0
+
+
+def test_a_callback_is_told_of_failure(server: Posting) -> None:
+    answer = post(server, b"no audio at all", "callback=https://example.org/hook")
+    assert answer.status_code == 200
+    assert server.deliveries.wait(WAIT_S)
+    assert json.loads(server.delivered[0])["err_msg"] == CORRUPT
+
+
+def test_a_callback_takes_a_url_too(server: Posting) -> None:
+    server.remote["https://example.org/c"] = [SPEECH.read_bytes()]
+    body = json.dumps({"url": "https://example.org/c"})
+    assert post(server, body, "callback=https://example.org/hook", content_type="application/json").status_code == 200
+    assert server.deliveries.wait(WAIT_S)
+    assert json.loads(server.delivered[0])["metadata"]["duration"] > 5
