@@ -374,7 +374,7 @@ class LiveConnection:
             close_code=tally.close_code,
             close_reason=tally.close_reason,
         )
-        self._service.records.add(ended)
+        self._service.records.add(ended, binary_control_suspects=tally.binary_control_suspects)
         self._service.book.close(ended)
 
 

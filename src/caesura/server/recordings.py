@@ -21,7 +21,8 @@ from caesura.pipeline.intake import Intake
 from caesura.pipeline.recording import Listening, Recording, Transcript
 from caesura.protocol.closing import SERVICE_UNAVAILABLE, TOO_MANY_REQUESTS, Refusal, refusal_body
 from caesura.protocol.recording_json import write_accepted
-from caesura.server.live import audio_format, wall_clock
+from caesura.server.asked import audio_format
+from caesura.server.live import wall_clock
 from caesura.server.recording_answer import answer_text
 from caesura.server.recording_ask import (
     BAD_JSON,
