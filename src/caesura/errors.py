@@ -16,6 +16,7 @@ CaesuraError
 ├── UsageError                 what our caller did
 ├── LineError                  what broke in between
 │   ├── Unreachable            nothing answers at that address
+│   ├── BrokeOff               a download ended early, or the other side is busy: to try again helps
 │   └── GaveUp                 the connection could not be made again in the time allowed
 └── InternalError              what broke inside
     └── EngineError            an engine could not answer
@@ -128,6 +129,10 @@ class LineError(CaesuraError):
 
 class Unreachable(LineError):
     """Nothing answers at that address, or it does not speak this wire; `str()` says what to do."""
+
+
+class BrokeOff(LineError):
+    """A download ended early, or who was to give it is busy; to try again helps."""
 
 
 class GaveUp(LineError):
