@@ -10,6 +10,7 @@ from caesura import __version__
 from caesura.cli.demo import demo
 from caesura.cli.doctor import doctor
 from caesura.cli.listen import listen
+from caesura.cli.models import models
 from caesura.cli.serve import serve
 
 app = typer.Typer(
@@ -44,6 +45,7 @@ app.command(short_help="Run the server on /v1/listen.")(serve)
 app.command(short_help="Stream a file to a server and print what it hears.")(listen)
 app.command(short_help="See a pause held by KeepAlive, in half a minute.")(demo)
 app.command(short_help="Say what works on this machine and what it weighs.")(doctor)
+app.add_typer(models, name="models", short_help="Say which models there are, and bring one here.")
 
 
 def main() -> None:

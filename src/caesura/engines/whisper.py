@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import zlib
 from collections.abc import Container, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import Any, Final
@@ -14,10 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caesura.engines.base import SAMPLE_RATE, EngineInfo, Hypothesis, Samples, SegmentJob, Term
-from caesura.engines.doubt import LEAST_CONFIDENCE_CUT, LEAST_CONFIDENCE_HABIT, geometric_mean, without_loop
+from caesura.engines.doubt import without_loop
 from caesura.engines.models.catalogue import DEFAULT_MODEL, OFFERS, subtag, whisper_code
 from caesura.engines.models.choice import Choice, check_whole, choose
 from caesura.engines.models.shelf import languages_of, read_manifest
+from caesura.engines.quiet import CLOSING, MOST_REPETITIVE, OPENING, Reading, is_speech
 from caesura.errors import EngineError
 from caesura.words import Word, raw
 
@@ -41,11 +42,6 @@ MAX_TOKENS: Final = 448
 MAX_TERM_TOKENS: Final = 223
 """How much of that terms may take: Whisper was trained with prompts up to this length."""
 
-NO_SPEECH: Final = 0.6
-LEAST_LOGPROB: Final = -1.0
-MOST_REPETITIVE: Final = 2.4
-"""Whisper's own thresholds (section 4.5 of its paper): nobody speaks; the text is doubtful; the text is a loop."""
-
 UNREPEATED: Final = 3
 """No run of so many tokens may come twice when a final that was a loop is heard again."""
 
@@ -54,31 +50,6 @@ MOST_WORDS: Final = 20
 
 AVOIDANCES: Final = 3
 """How many times a job is heard again because a word was written that is to be avoided."""
-
-_OPENING = "\"'“¿([{-"
-_CLOSING = "\"'.。,，!！?？:：”)]}、"  # noqa: RUF001  # what Whisper writes
-
-# What Whisper has learnt from subtitles to write where nobody speaks.
-_HABITS = frozenset(
-    {
-        "you",
-        "bye",
-        "thank you",
-        "thank you very much",
-        "thanks for watching",
-        "thank you for watching",
-        "please subscribe",
-        "vielen dank",
-        "vielen dank fürs zuschauen",
-        "merci",
-        "gracias",
-        "ご視聴ありがとうございました",
-        "продолжение следует",
-        "谢谢观看",
-        "시청해주셔서 감사합니다",
-    }
-)
-_CREDITS = ("amara.org", "zdf, 2020", "dimatorzok")
 
 
 def info(text: str) -> EngineInfo:
@@ -215,20 +186,9 @@ class WhisperEngine:
         if not tokens:
             return []
         segment: dict[str, Any] = {"seek": 0, "start": 0.0, "end": frames / 100, "tokens": list(tokens)}
-        self._model.add_word_timestamps([[segment]], tongue.tokenizer, states, frames, _OPENING, _CLOSING, 0.0)
+        self._model.add_word_timestamps([[segment]], tongue.tokenizer, states, frames, OPENING, CLOSING, 0.0)
         words: list[dict[str, Any]] = segment["words"]
         return words
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What the decoder wrote: text tokens, whether it ended by itself, and what it thinks of it."""
-
-    tokens: tuple[int, ...]
-    finished: bool
-    logprob: float
-    """The mean over the tokens and their end."""
-    no_speech: float
 
 
 class _Decoding:
@@ -327,30 +287,6 @@ def _runs(words: Sequence[str], wanted: Container[str]) -> Iterator[tuple[int, i
             if raw(text.strip()) in wanted:
                 yield first, last + 1
                 break
-
-
-def is_speech(words: Sequence[Word], reading: Reading, terms: Sequence[Term] = ()) -> bool:
-    """Whether what was read out of a segment may be shown.
-
-    Not shown is: nothing but signs; what the network itself takes for silence and doubts; a text that never ended and
-    is doubtful; what Whisper is in the habit of writing into silence, unless it is sure; an echo of all its terms.
-    """
-    text = " ".join(word.text for word in words)
-    if not any(letter.isalnum() for letter in text):
-        return False
-    silent = reading.no_speech > NO_SPEECH
-    if silent and reading.logprob < LEAST_LOGPROB:
-        return False
-    confidence = geometric_mean([word.confidence for word in words])
-    if not reading.finished and confidence < LEAST_CONFIDENCE_CUT:
-        return False
-    plain = text.casefold().strip(_OPENING + _CLOSING + " ")
-    if any(credit in plain for credit in _CREDITS):
-        return False
-    if plain in _HABITS:
-        return confidence >= LEAST_CONFIDENCE_HABIT and not silent
-    preferred = {term.text.casefold() for term in terms if term.weight > 0}
-    return len(preferred) < 2 or {part.strip() for part in plain.split(",")} != preferred
 
 
 def _tidied(found: Iterable[dict[str, Any]], seconds: float) -> Iterator[Word]:
