@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.metadata
 from collections.abc import Callable
 from itertools import pairwise
@@ -13,12 +14,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from caesura import connect
 from caesura.engines import whisper
 from caesura.engines.base import Hypothesis, Samples, SegmentJob, Term
+from caesura.engines.models.catalogue import offered
+from caesura.engines.models.hub import Hub
+from caesura.engines.models.pull import pull
 from caesura.engines.whisper import INFO, MAX_TERM_TOKENS, WhisperEngine, info, load, placed
 from caesura.errors import EngineError, UsageError
 from caesura.words import Word
+from tests.engines.models import hub_server
+from tests.engines.models.hub_server import serving
 from tests.engines.tiny_whisper import CERTAIN, Script, make
+from tests.recordings import recording
+from tests.serving import start_server
 
 SAYS = Callable[..., WhisperEngine]
 GREETING = (" Hello", " there", ",", " world", ".")
@@ -340,3 +349,46 @@ def test_without_faster_whisper_it_says_what_to_install(monkeypatch: pytest.Monk
     monkeypatch.setattr(importlib.metadata, "version", gone)
     with pytest.raises(EngineError, match=r"needs the package faster-whisper: `pip install \"caesura\[server\]\"`"):
         info("large-v1")
+
+
+# ---- in a worker, behind a server ----
+
+
+def wire_words(url: str, **options: Any) -> list[str]:
+    """What a client is told of a recording."""
+
+    async def ask() -> list[str]:
+        async with connect(url, live=False, sample_rate=16_000, punctuate=True, **options) as line:
+            pcm = (recording("lv-0880").samples * 32_767).astype("<i2").tobytes()
+            async for _ in line.transcribe(pcm[at : at + 8_000] for at in range(0, len(pcm), 8_000)):
+                pass
+            return [word.text for word in (await line.finish()).words]
+
+    return asyncio.run(ask())
+
+
+@pytest.mark.slow
+def test_a_server_hears_with_it_by_the_models_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pulled from a hub, found under the home folder, loaded in a worker, told over the wire."""
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    made = make(tmp_path / "made", Script(GREETING, language="en"))
+    files = {path.name: path.read_bytes() for path in made.iterdir()}
+    with serving(hub_server.Hub(files)) as played, Hub(played.url) as hub:
+        models = tmp_path / "home" / ".cache" / "caesura" / "models"
+        pull(offered("tiny"), models, hub, wait=lambda seconds: None, told=lambda done, total: None)
+    with start_server(engine="whisper:tiny") as server:
+        told = wire_words(server.url)
+    assert told
+    assert set(told) == {"Hello", "there,", "world."}
+
+
+@pytest.mark.slow
+def test_a_server_without_the_model_does_not_start_and_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with (
+        pytest.raises(RuntimeError, match=r"tiny is not on this machine .*`caesura models pull tiny` downloads it"),
+        start_server(engine="whisper:tiny"),
+    ):
+        pass

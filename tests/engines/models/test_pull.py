@@ -20,7 +20,6 @@ from caesura.errors import LineError, Unreachable, UsageError
 from tests.engines.models import hub_server
 from tests.engines.models.hub_server import REVISION, model_files, serving
 
-
 pytestmark = pytest.mark.slow
 
 
