@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -219,3 +221,12 @@ def test_without_the_servers_packages_it_says_what_to_install(tmp_path: Path, mo
     result = run("pull", "tiny", models=tmp_path)
     assert result.exit_code == 2
     assert "pip install 'caesura[server]'" in result.stderr
+
+
+def test_the_command_costs_the_base_install_nothing(tmp_path: Path) -> None:
+    """Neither numpy nor an HTTP library is loaded before a command needs it."""
+    code = (
+        "import sys; from caesura.cli import main;"
+        "sys.exit(any(name in sys.modules for name in ('numpy', 'httpx', 'ctranslate2', 'faster_whisper')))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False, cwd=tmp_path).returncode == 0

@@ -134,4 +134,4 @@ def _listing(hub: Hub) -> str:
         if len(body) >= LARGE:
             told["lfs"] = {"sha256": hashlib.sha256(body).hexdigest(), "size": len(body), "pointerSize": 134}
         siblings.append(told)
-    return json.dumps({"sha": hub.revision, "tags": ["license:mit", "en"], "siblings": siblings})
+    return json.dumps({"id": hub.repo, "sha": hub.revision, "tags": ["license:mit", "en"], "siblings": siblings})

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
+from huggingface_hub import HfApi
 
 from caesura.engines.models.hub import Expected, Hub
 from caesura.errors import BrokeOff, LineError, Unreachable, UsageError
@@ -133,3 +134,13 @@ def test_another_refusal_is_told_as_it_is() -> None:
 def test_an_endpoint_that_is_no_url_is_named(endpoint: str) -> None:
     with pytest.raises(UsageError, match=r"endpoint: .* is no URL of a hub; https://huggingface\.co is the usual one"):
         Hub(endpoint)
+
+
+def test_the_hubs_own_library_reads_the_played_hub_the_same_way(played: hub_server.Hub, hub: Hub) -> None:
+    """So the hub that these tests play speaks the real one's wire."""
+    told = HfApi(endpoint=played.url, token=False).model_info(REPO, revision="main", files_metadata=True)
+    listing = hub.listing(REPO, "main")
+    assert told.sha == listing.revision
+    theirs = {file.rfilename: (file.size, file.lfs.sha256 if file.lfs else None) for file in told.siblings or ()}
+    ours = {file.name: (file.size, file.sha256) for file in listing.files}
+    assert ours == {name: theirs[name] for name in ours}
