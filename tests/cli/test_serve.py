@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -46,8 +47,7 @@ def test_without_flags_the_settings_are_the_defaults(monkeypatch: pytest.MonkeyP
 FLAGS = {
     "--host": "0.0.0.0",
     "--port": "9000",
-    "--engine": "whisper",
-    "--model": "small",
+    "--engine": "scripted moonshine",
     "--model-name": "nova-2=whisper-small",
     "--database": "/var/lib/ledger.db",
     "--prices": "prices.toml",
@@ -67,7 +67,7 @@ VARIABLES = {"--model-name": "MODEL_NAMES"}
 SET = Settings(
     host="0.0.0.0",
     port=9000,
-    engines=("whisper:small",),
+    engines=("scripted", "moonshine"),
     model_names={"nova-2": "whisper-small"},
     database="/var/lib/ledger.db",
     prices="prices.toml",
@@ -105,6 +105,21 @@ def test_every_variable_reaches_the_settings(monkeypatch: pytest.MonkeyPatch) ->
         == 0
     )
     assert recorder.settings == SET
+
+
+def test_a_model_is_looked_for_where_the_flag_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    recorder = Recorder(monkeypatch)
+    folder = tmp_path / "whisper" / "small"
+    folder.mkdir(parents=True)
+    for file in ("model.bin", "config.json", "tokenizer.json", "vocabulary.txt"):
+        (folder / file).touch()
+    asked = ["serve", "--engine", "whisper", "--model", "small"]
+    assert runner.invoke(app, [*asked, "--models", str(tmp_path)]).exit_code == 0
+    assert recorder.settings is not None
+    assert recorder.settings.engines == (f"whisper:{folder}@cpu",)
+    refused = runner.invoke(app, [*asked, "--models", str(tmp_path / "other")])
+    assert refused.exit_code == 2
+    assert "caesura models pull small" in refused.stderr
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
+from caesura.cli.choosing import chosen_engines, model_names, models_folder
 from caesura.cli.database import DatabaseFlag, default_database
-from caesura.cli.engines import engine_names, model_names
 from caesura.cli.failing import errors_as_sentences, server_extra
 from caesura.cli.key_list import split_keys
 from caesura.cli.numbers import seconds, seconds_above_zero, whole
@@ -54,6 +54,15 @@ def serve(
     model: Annotated[
         str | None,
         typer.Option(envvar="CAESURA_MODEL", metavar="SIZE", help="The model of --engine whisper, for example small."),
+    ] = None,
+    models: Annotated[
+        str | None,
+        typer.Option(
+            envvar="CAESURA_MODELS",
+            metavar="FOLDER",
+            show_default=False,
+            help="Where `caesura models pull` put them; left out, the cache of this user.",
+        ),
     ] = None,
     model_name: Annotated[
         list[str] | None,
@@ -182,7 +191,8 @@ def serve(
 ) -> None:
     """Run the server: speech goes in over /v1/listen, words come out, KeepAlive holds the pause."""
     with errors_as_sentences():
-        engines, names = engine_names(engine, model), model_names(model_name or ())
+        engines = chosen_engines(engine, model, models_folder(models))
+        names = model_names(model_name or ())
     settings = Settings(
         host=host,
         port=port,
