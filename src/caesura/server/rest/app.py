@@ -1,0 +1,70 @@
+"""A service and its ledger in; one ASGI application with all management routes and their OpenAPI document out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI
+from starlette.datastructures import MutableHeaders
+from starlette.types import Message, Receive, Scope, Send
+
+from caesura import __version__
+from caesura.server.book import Book
+from caesura.server.request_id import new_request_id
+from caesura.server.rest import billing, keys, members, models, projects, requests, tokens, usage
+from caesura.server.rest.bodies import Limits
+from caesura.server.rest.described import described
+from caesura.server.rest.errors import handle_errors
+from caesura.server.service import Service
+
+REQUEST_ID = "dg-request-id"
+
+
+class Api(FastAPI):
+    """The routes. Every answer carries an id of its request, whichever of them gives it."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request, or one message about the application's life."""
+        if scope["type"] != "http":
+            await super().__call__(scope, receive, send)
+            return
+        request_id = new_request_id()
+        scope["state"] = {**scope.get("state", {}), "request_id": request_id}
+
+        async def send_identified(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message)[REQUEST_ID] = request_id
+            await send(message)
+
+        await super().__call__(scope, receive, send_identified)
+
+    def openapi(self) -> dict[str, Any]:
+        """The document of all routes, also of those that are served beside this application. Made once."""
+        if self.openapi_schema is None:
+            self.openapi_schema = described(self)
+        return self.openapi_schema
+
+
+def create_api(service: Service, book: Book | None = None, *, limits: Limits | None = None) -> FastAPI:
+    """The management routes around `service`, which whoever mounts it starts and stops.
+
+    Args:
+        service: Need not be started: until its ledger is open, requests are answered with 503.
+        book: The ledger to ask where it is not that of `service`; started by the first request.
+        limits: What bodies may be.
+    """
+    api = Api(
+        title="Caesura",
+        version=__version__,
+        # Their pages would be loaded from elsewhere.
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    api.state.service = service
+    api.state.book = book
+    api.state.limits = limits or Limits()
+    handle_errors(api)
+    for part in (tokens, models, projects, keys, members, requests, usage, billing):
+        api.include_router(part.router)
+    return api

@@ -1,0 +1,179 @@
+"""The head of a request in; who asks, and the project that is meant, out: or why nobody is let in.
+
+Each route takes one of the dependencies here, which refuse in this order: no valid key (401), an id that is none
+(404), a project that is not the caller's (404, as if it were not there), a scope that is missing (401; 403 for
+temporary tokens).
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from fastapi import Depends, Path, Request
+from pydantic import AfterValidator
+
+from caesura.ledger.access import Access, AccessTable
+from caesura.ledger.keys import Key, digest
+from caesura.ledger.projects import DEFAULT_PROJECT_ID, Project
+from caesura.ledger.scopes import DELETE_PROJECT as DELETE
+from caesura.ledger.scopes import READ_BILLING, READ_KEYS, READ_PROJECT, READ_USAGE, ROLES, WRITE_KEYS, WRITE_PROJECT
+from caesura.protocol.closing import SERVICE_UNAVAILABLE
+from caesura.server.auth import is_loopback, present
+from caesura.server.book import Book
+from caesura.server.rest.errors import (
+    INVALID_AUTH,
+    PROJECT_NOT_FOUND,
+    bad_id,
+    bad_query,
+    failed,
+    forbidden,
+    insufficient,
+    refused,
+    shown,
+)
+from caesura.server.service import Service
+
+UUID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
+REPEATED = frozenset({"grouping"})
+"""Query parameters that may be given more than once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks."""
+
+    access: Access
+    key: Key | None = None
+    """The key that was presented; None for one given by flag, for a temporary token, and where none is asked for."""
+    temporary: bool = False
+    """Whether it was a temporary token, which may transcribe and nothing else."""
+
+
+def _book(request: Request) -> Book:
+    service = _service(request)
+    given: Book | None = request.app.state.book
+    if given is None and not service.open_for_business:
+        raise failed(refused(SERVICE_UNAVAILABLE))
+    return service.book if given is None else given
+
+
+def _service(request: Request) -> Service:
+    service: Service = request.app.state.service
+    return service
+
+
+TheBook = Annotated[Book, Depends(_book)]
+TheService = Annotated[Service, Depends(_service)]
+Id = Annotated[str, Path(json_schema_extra={"format": "uuid"}), AfterValidator(str.lower)]
+"""An id in a path; that it is one has been checked by then."""
+
+
+async def authenticate(request: Request, book: TheBook, service: TheService) -> Caller:
+    """Who asks. Raises HTTPException, 401, without a key that lets in."""
+    secret = present(request.headers.get("authorization"), ()).secret
+    access = book.verify(secret)
+    if access is None:
+        if not service.settings.no_auth:
+            raise failed(INVALID_AUTH)
+        return Caller(Access(DEFAULT_PROJECT_ID, None, ROLES["member"]))
+    if not book.required:
+        return Caller(_unkeyed(access, request, service))
+    known = digest(secret or "")
+    return Caller(access, book.access.keys.get(known), temporary=_is_temporary(book.access, known))
+
+
+TheCaller = Annotated[Caller, Depends(authenticate)]
+
+
+async def with_ids(request: Request, caller: TheCaller) -> Caller:
+    """Who asks, once all ids in the path are ids. Raises HTTPException, 404."""
+    for name, value in request.path_params.items():
+        if name.endswith("_id") and not UUID.fullmatch(value):
+            raise failed(bad_id(value))
+    return caller
+
+
+async def manager(request: Request, caller: Annotated[Caller, Depends(with_ids)]) -> Caller:
+    """Who asks for what belongs to no project; not a temporary token. Raises HTTPException."""
+    _check_lasting(caller)
+    _check_single(request)
+    return caller
+
+
+Manager = Annotated[Caller, Depends(manager)]
+
+
+def manager_for(scope: str) -> Callable[..., Awaitable[Caller]]:
+    """A dependency: who asks, and has this scope."""
+
+    async def admitted(caller: Manager) -> Caller:
+        check_scope(caller, scope)
+        return caller
+
+    return admitted
+
+
+def project_for(scope: str) -> Callable[..., Awaitable[Project]]:
+    """A dependency: the project in the path, which is the caller's, who has this scope there."""
+
+    async def admitted(
+        request: Request, project_id: Id, caller: Annotated[Caller, Depends(with_ids)], book: TheBook
+    ) -> Project:
+        project = book.access.projects.get(project_id.lower())
+        if project is None or project.project_id != caller.access.project_id:
+            raise failed(PROJECT_NOT_FOUND)
+        _check_lasting(caller)
+        check_scope(caller, scope)
+        _check_single(request)
+        return project
+
+    return admitted
+
+
+def check_scope(caller: Caller, scope: str) -> None:
+    """Raises HTTPException, 401, where the caller's key lacks `scope`."""
+    if not caller.access.may(scope):
+        raise failed(insufficient(f"The key needs the scope {scope}."))
+
+
+ProjectToRead = Annotated[Project, Depends(project_for(READ_PROJECT))]
+ProjectToWrite = Annotated[Project, Depends(project_for(WRITE_PROJECT))]
+ProjectToDelete = Annotated[Project, Depends(project_for(DELETE))]
+KeysToRead = Annotated[Project, Depends(project_for(READ_KEYS))]
+KeysToWrite = Annotated[Project, Depends(project_for(WRITE_KEYS))]
+UsageToRead = Annotated[Project, Depends(project_for(READ_USAGE))]
+BillingToRead = Annotated[Project, Depends(project_for(READ_BILLING))]
+
+
+def _unkeyed(access: Access, request: Request, service: Service) -> Access:
+    # Whoever sits at this machine may make the first key. A stranger who comes through a proxy, or a page whose name
+    # was pointed at this address, shows another name for the server.
+    here = is_loopback(service.settings.host) and is_loopback(_host(request.headers.get("host", "")))
+    return replace(access, scopes=ROLES["owner"]) if here else access
+
+
+def _host(header: str) -> str:
+    try:
+        return urlsplit(f"//{header}").hostname or ""
+    except ValueError:
+        return ""
+
+
+def _is_temporary(table: AccessTable, known: str) -> bool:
+    return known not in table.keys and known not in table.flag_keys
+
+
+def _check_lasting(caller: Caller) -> None:
+    if caller.temporary:
+        raise failed(forbidden("A temporary token may transcribe and nothing else: send the API key itself."))
+
+
+def _check_single(request: Request) -> None:
+    for name, times in Counter(name for name, _ in request.query_params.multi_items()).items():
+        if times > 1 and name not in REPEATED:
+            raise failed(bad_query(f"{shown(name)} is given {times} times: give it once"))

@@ -1,0 +1,127 @@
+"""A range and filters in; credits, and what requests would have cost at list price, out."""
+
+from __future__ import annotations
+
+from typing import Annotated, cast
+
+from fastapi import APIRouter, Query
+from sqlalchemy import Connection
+
+from caesura.ledger.balances import Balance, list_balances
+from caesura.ledger.columns import rfc3339
+from caesura.ledger.projects import Project
+from caesura.ledger.requests import Method, RequestFilter
+from caesura.ledger.usage import Grouping
+from caesura.ledger.usage import UsageRow as Row
+from caesura.server.rest.auth import BillingToRead, Id, TheBook
+from caesura.server.rest.errors import errors, failed, not_found
+from caesura.server.rest.shapes import (
+    BalanceFacts,
+    Balances,
+    BillingBreakdown,
+    BillingFields,
+    BillingGroup,
+    BillingRow,
+    Deployment,
+    Order,
+    Purchases,
+)
+from caesura.server.rest.sums import days, sums
+from caesura.server.rest.usage import BY_DAY, day, today
+from caesura.server.rest.wishes import BillingQuery, NoQuery, PurchasesQuery, RangeQuery
+
+router = APIRouter(tags=["billing"])
+_GROUPED = {
+    "accessor": {Grouping.ACCESSOR},
+    "deployment": {Grouping.DEPLOYMENT},
+    "line_item": {Grouping.METHOD, Grouping.MODELS},
+    "tags": {Grouping.TAGS},
+}
+
+
+@router.get("/v1/projects/{project_id}/balances", responses=errors())
+async def list_all(project: BillingToRead, book: TheBook, _: Annotated[NoQuery, Query()]) -> Balances:
+    """What is left of each credit of a project, the oldest first: it is used up first."""
+    balances = await book.read(lambda connection: list_balances(connection, project.project_id))
+    return Balances(balances=[_facts(balance) for balance in balances])
+
+
+@router.get("/v1/projects/{project_id}/balances/{balance_id}", responses=errors())
+async def get(project: BillingToRead, balance_id: Id, book: TheBook, _: Annotated[NoQuery, Query()]) -> BalanceFacts:
+    """What is left of one credit."""
+    balances = await book.read(lambda connection: list_balances(connection, project.project_id))
+    for balance in balances:
+        if balance.balance_id == balance_id:
+            return _facts(balance)
+    raise failed(not_found("The project has no balance of that id."))
+
+
+@router.get("/v1/projects/{project_id}/purchases", responses=errors())
+async def purchases(project: BillingToRead, book: TheBook, asked: Annotated[PurchasesQuery, Query()]) -> Purchases:
+    """The credits of a project as they were given, the newest first."""
+    balances = await book.read(lambda connection: list_balances(connection, project.project_id))
+    return Purchases(orders=[_order(balance) for balance in balances[::-1][: asked.limit]])
+
+
+@router.get("/v1/projects/{project_id}/billing/fields", responses=errors())
+async def fields(project: BillingToRead, book: TheBook, asked: Annotated[RangeQuery, Query()]) -> BillingFields:
+    """What occurs in the requests of a project."""
+    wanted = RequestFilter(project_id=project.project_id, start=asked.start, end=asked.end)
+    rows = await book.read(lambda connection: sums(connection, wanted, by=set().union(*_GROUPED.values())))
+    items = {_line_item(row): f"{row.model_name}, {row.method}" for row in rows}
+    return BillingFields(
+        accessors=sorted({row.accessor for row in rows if row.accessor is not None}),
+        deployments=sorted({cast(Deployment, row.deployment) for row in rows}),
+        tags=sorted({tag for row in rows for tag in row.tags or ()}),
+        line_items={item: items[item] for item in sorted(items)},
+    )
+
+
+@router.get("/v1/projects/{project_id}/billing/breakdown", responses=errors())
+async def breakdown(project: BillingToRead, book: TheBook, asked: Annotated[BillingQuery, Query()]) -> BillingBreakdown:
+    """What the requests of a project would have cost each day, told apart by whatever is asked for."""
+    by = {grouping for name in asked.grouping for grouping in _GROUPED[name]}
+
+    def summing(connection: Connection) -> list[Row]:
+        return sums(connection, _wanted(project, asked), by=by, tag=asked.tag)
+
+    rows = await book.read(summing)
+    first, last = days(rows, asked.start, asked.end, today=today())
+    results = [BillingRow(dollars=row.totals.usd, grouping=_group(row, "line_item" in asked.grouping)) for row in rows]
+    return BillingBreakdown(start=first.isoformat(), end=last.isoformat(), resolution=BY_DAY, results=results)
+
+
+def _wanted(project: Project, asked: BillingQuery) -> RequestFilter:
+    method, _, model = (asked.line_item or "").partition("::")
+    return RequestFilter(
+        project_id=project.project_id,
+        start=asked.start,
+        end=asked.end,
+        accessor=asked.accessor,
+        deployment=asked.deployment,
+        method=Method(method) if method else None,
+        model=model or None,
+    )
+
+
+def _group(row: Row, by_item: bool) -> BillingGroup:
+    return BillingGroup(
+        start=day(row),
+        end=day(row),
+        accessor=row.accessor,
+        deployment=row.deployment,
+        line_item=_line_item(row) if by_item else None,
+        tags=None if row.tags is None else list(row.tags),
+    )
+
+
+def _line_item(row: Row) -> str:
+    return f"{row.method}::{row.model_name}"
+
+
+def _facts(balance: Balance) -> BalanceFacts:
+    return BalanceFacts(balance_id=balance.balance_id, amount=balance.left_usd, purchase_order_id=balance.note)
+
+
+def _order(balance: Balance) -> Order:
+    return Order(order_id=balance.balance_id, created=rfc3339(balance.created), amount=balance.given_usd)

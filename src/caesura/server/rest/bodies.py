@@ -1,0 +1,74 @@
+"""Bytes of a body as they come in; the request that they are out, or why they are none, never more than is bounded."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from fastapi import Request
+from pydantic import BaseModel, ValidationError
+
+from caesura.server.rest.errors import Managed, bad_body, failed, first_error
+
+Body = TypeVar("Body", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a body may be."""
+
+    body_bytes: int = 64 * 1024
+    body_s: float = 30.0
+    """Seconds that it may take to come."""
+
+
+def takes(shape: type[BaseModel], *, optional: bool = False) -> dict[str, Any]:
+    """What a route's document says of the body that it reads by `body_of`."""
+    schema = {"$ref": f"#/components/schemas/{shape.__name__}"}
+    return {"requestBody": {"required": not optional, "content": {"application/json": {"schema": schema}}}}
+
+
+async def body_of(request: Request, shape: type[Body], *, optional: bool = False) -> Body:
+    """The body of a request as `shape`; none at all is `{}` where it is `optional`.
+
+    Raises HTTPException: 413 for a body that is too large, 408 for one that is too slow, 400 for one that is no JSON
+    or not of that shape.
+    """
+    read = await _read(request, request.app.state.limits)
+    if not read and optional:
+        return shape()
+    if not _is_json(request.headers.get("content-type", "")):
+        raise failed(bad_body("Content type error: send the header content-type: application/json"))
+    try:
+        return shape.model_validate_json(read)
+    except ValidationError as error:
+        why = first_error(error.errors(include_url=False, include_context=False))
+        raise failed(bad_body(f"Json deserialize error: {why}")) from None
+
+
+async def _read(request: Request, limits: Limits) -> bytes:
+    declared = request.headers.get("content-length", "0")
+    if declared.isdecimal() and int(declared[:20]) > limits.body_bytes:
+        raise failed(_too_large(limits))
+    read = bytearray()
+    try:
+        async with asyncio.timeout(limits.body_s):
+            async for piece in request.stream():
+                read += piece
+                if len(read) > limits.body_bytes:
+                    raise failed(_too_large(limits))
+    except TimeoutError:
+        message = f"The body was not whole after {limits.body_s:g} s."
+        raise failed(Managed(408, "REQUEST_TIMEOUT", message)) from None
+    return bytes(read)
+
+
+def _too_large(limits: Limits) -> Managed:
+    return Managed(413, "PAYLOAD_TOO_LARGE", f"The body is longer than the {limits.body_bytes} bytes that it may have.")
+
+
+def _is_json(content_type: str) -> bool:
+    # A browser asks first before it sends this type to another site, and is not answered: no page can change keys here.
+    kind = content_type.partition(";")[0].strip().lower()
+    return kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json"))

@@ -1,0 +1,219 @@
+"""What went wrong in; answers in the three shapes of the wire, and what the API's document says of them, out.
+
+The data plane and who is let in speak one JSON shape (`err_code`), the management plane another (`category`), and an
+id in a path that is none is answered in plain text. A route raises `failed(fault)`; the handlers here write it down.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, HTTPException, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException as RoutingError
+from starlette.requests import ClientDisconnect
+
+from caesura.errors import LedgerError
+from caesura.protocol import closing
+from caesura.protocol.closing import Refusal
+
+_log = logging.getLogger("caesura.rest")
+
+LONGEST_SHOWN = 60
+"""Characters of a value that an answer repeats."""
+
+
+@dataclass(frozen=True, slots=True)
+class Legacy:
+    """The shape of the data plane. `err_msg` is printable ASCII: the header `dg-error` repeats it."""
+
+    status: int
+    err_code: str
+    err_msg: str
+    details: str = ""
+    identified: bool = True
+    """Whether the body names the request too; the header always does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Managed:
+    """The shape of the management plane."""
+
+    status: int
+    category: str
+    message: str
+    details: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Plain text."""
+
+    status: int
+    text: str
+
+
+Fault = Legacy | Managed | Text
+
+
+def failed(fault: Fault) -> HTTPException:
+    """What a route raises to answer with `fault`."""
+    return HTTPException(fault.status, fault)
+
+
+def refused(refusal: Refusal, details: str = "") -> Legacy:
+    """A refusal of the live endpoint as a fault."""
+    return Legacy(refusal.status, refusal.err_code, refusal.err_msg, details or refusal.details)
+
+
+INVALID_AUTH = refused(closing.INVALID_AUTH)
+PROJECT_NOT_FOUND = Legacy(404, "PROJECT_NOT_FOUND", "Project not found.", identified=False)
+
+
+def forbidden(details: str) -> Legacy:
+    """A temporary token, or a key below member, asks for what it never gets."""
+    return Legacy(403, "FORBIDDEN", "Insufficient permissions.", details, identified=False)
+
+
+def insufficient(details: str) -> Legacy:
+    """A key lacks the scope for this."""
+    return Legacy(401, "INSUFFICIENT_PERMISSIONS", "User does not have sufficient permissions.", details)
+
+
+def not_found(what: str) -> Managed:
+    """There is no such thing in the project; `what` is a sentence."""
+    return Managed(404, "NOT_FOUND", what)
+
+
+def conflict(why: str) -> Managed:
+    """What is asked for cannot be as things stand."""
+    return Managed(409, "CONFLICT", why)
+
+
+def bad_id(value: str) -> Text:
+    """An id in a path that is no UUID."""
+    example = "give 36 characters as in 123e4567-e89b-12d3-a456-426614174000"
+    return Text(404, f"UUID parsing failed: {shown(value)} is no UUID, {example}")
+
+
+def bad_query(why: str) -> Legacy:
+    """A query parameter that cannot be honoured."""
+    return Legacy(400, "INVALID_QUERY_PARAMETER", f"Failed to deserialize query parameters: {why}")
+
+
+def bad_body(why: str) -> Managed:
+    """A body that is no JSON, or not of the shape that was asked for."""
+    return Managed(400, "INVALID_JSON", "Invalid JSON submitted.", why)
+
+
+def shown(value: object) -> str:
+    """A value from outside, in printable ASCII and not too long."""
+    written = ascii(value)
+    return written if len(written) <= LONGEST_SHOWN else f"{written[:LONGEST_SHOWN]}..."
+
+
+def first_error(errors: Any, *, skip: int = 0) -> str:
+    """What pydantic found first, as the name of the field, its value and what is wrong; `skip`: of its path."""
+    error = errors[0]
+    where = ".".join(str(part) for part in error["loc"][skip:])
+    given = error.get("input")
+    value = (
+        f" is {shown(given)}" if isinstance(given, str | int | float | bool) and error["type"] != "json_invalid" else ""
+    )
+    what = error["msg"].removeprefix("Value error, ")
+    return f"{where}{value}: {what}" if where else what
+
+
+def answer(fault: Fault, request_id: str) -> Response:
+    """The answer that `fault` is. Whoever sends it adds the id of the request as a header."""
+    match fault:
+        case Legacy():
+            body = {"err_code": fault.err_code, "err_msg": fault.err_msg}
+            body |= {"request_id": request_id} if fault.identified else {}
+            headers = {"dg-error": fault.err_msg}
+        case Managed():
+            body = {"category": fault.category, "message": fault.message}
+            body |= {"request_id": request_id}
+            headers = {}
+        case Text():
+            return Response(fault.text, fault.status, media_type="text/plain")
+    body |= {"details": fault.details} if fault.details else {}
+    return Response(json.dumps(body, separators=(",", ":")), fault.status, headers, media_type="application/json")
+
+
+def handle_errors(api: FastAPI) -> None:
+    """Let every failure of `api` be answered in one of the shapes."""
+    for error, handler in (
+        (RoutingError, _stated),
+        (RequestValidationError, _misread),
+        (LedgerError, _ledger_failed),
+        (ClientDisconnect, _left),
+        (Exception, _broken),
+    ):
+        api.add_exception_handler(error, handler)
+
+
+def _request_id(request: Request) -> str:
+    return str(request.state.request_id)
+
+
+def _stated(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RoutingError)
+    fault: object = error.detail
+    if not isinstance(fault, Legacy | Managed | Text):
+        fault = _by_router(error.status_code, request)
+    response = answer(fault, _request_id(request))
+    response.headers.update(error.headers or {})
+    return response
+
+
+def _by_router(status: int, request: Request) -> Managed:
+    if status == HTTPStatus.NOT_FOUND:
+        return not_found("There is nothing at this path: /openapi.json lists what is served.")
+    phrase = HTTPStatus(status).phrase
+    return Managed(status, phrase.upper().replace(" ", "_"), f"{phrase}: {request.method} is not served here.")
+
+
+def _misread(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    return answer(bad_query(_printable(first_error(error.errors(), skip=1))), _request_id(request))
+
+
+def _ledger_failed(request: Request, error: Exception) -> Response:
+    assert isinstance(error, LedgerError)
+    request_id = _request_id(request)
+    _log.error("%s: %s", request_id, error)
+    if not error.passing:
+        return _broken(request, error)
+    return answer(refused(closing.SERVICE_UNAVAILABLE), request_id)
+
+
+def _left(request: Request, _: Exception) -> Response:
+    return answer(bad_body("the client left before its body was whole"), _request_id(request))
+
+
+def _broken(request: Request, _: Exception) -> Response:
+    fault = Legacy(500, "INTERNAL_SERVER_ERROR", "Something broke inside; the log says what.")
+    return answer(fault, _request_id(request))
+
+
+def errors(*statuses: int, ids: bool = True) -> dict[int | str, dict[str, Any]]:
+    """What a route's document says of its errors; `ids`: whether there are any in its path, which may be none."""
+    found: dict[int | str, dict[str, Any]] = {}
+    for status in sorted({*statuses, 400, 401, 403, 500, 503} | ({404} if ids else set())):
+        content: dict[str, Any] = {"application/json": {"schema": ANY_ERROR}}
+        if ids and status == HTTPStatus.NOT_FOUND:
+            content["text/plain"] = {"schema": {"type": "string"}}
+        found[status] = {"description": HTTPStatus(status).phrase, "content": content}
+    return found
+
+
+ANY_ERROR = {"anyOf": [{"$ref": "#/components/schemas/LegacyError"}, {"$ref": "#/components/schemas/ManagedError"}]}
+
+
+def _printable(text: str) -> str:
+    return ascii(text)[1:-1].replace("\\'", "'").replace("\\\\", "\\")

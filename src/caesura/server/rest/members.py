@@ -1,0 +1,81 @@
+"""Requests for people in; that there is one, whoever runs the server, or what to do instead, out.
+
+The ledger knows keys and no accounts. Each project has one member, who owns it and every key in it.
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from caesura.ledger.projects import Project
+from caesura.server.rest.auth import Id, ProjectToRead, ProjectToWrite
+from caesura.server.rest.errors import Managed, errors, failed, not_found
+from caesura.server.rest.shapes import Invites, MemberFacts, Members, Scopes
+from caesura.server.rest.wishes import NoQuery
+
+router = APIRouter(tags=["members"])
+NO_ADDRESS = ""
+OWNER = "owner"
+NO_MEMBER = not_found("The project has no member of that id.")
+NO_ACCOUNTS = Managed(
+    501,
+    "NOT_IMPLEMENTED",
+    "This server has no accounts: give each person or program a key, POST /v1/projects/{project_id}/keys.",
+)
+NO_DISTRIBUTION = Managed(
+    501, "NOT_IMPLEMENTED", "There is nothing to distribute: this server is a Python package and needs no credentials."
+)
+NoWishes = Annotated[NoQuery, Query()]
+
+
+def member_of(project: Project) -> str:
+    """The id of the one member of a project, the same each time."""
+    return str(uuid.uuid5(uuid.UUID(project.project_id), "member"))
+
+
+@router.get("/v1/projects/{project_id}/members", responses=errors())
+async def list_members(project: ProjectToRead, _: NoWishes) -> Members:
+    """The one member of a project."""
+    return Members(members=[MemberFacts(member_id=member_of(project), email=NO_ADDRESS, scopes=[OWNER])])
+
+
+@router.get("/v1/projects/{project_id}/members/{member_id}/scopes", responses=errors())
+async def list_scopes(project: ProjectToRead, member_id: Id, _: NoWishes) -> Scopes:
+    """What the member may do: everything."""
+    if member_id != member_of(project):
+        raise failed(NO_MEMBER)
+    return Scopes(scopes=[OWNER])
+
+
+@router.get("/v1/projects/{project_id}/invites", responses=errors())
+async def list_invites(_: ProjectToRead, __: NoWishes) -> Invites:
+    """Who was asked to join: nobody."""
+    return Invites(invites=[])
+
+
+async def without_accounts(_: ProjectToWrite) -> None:
+    """People come and go elsewhere: this server has no accounts."""
+    raise failed(NO_ACCOUNTS)
+
+
+async def without_distribution(_: ProjectToRead) -> None:
+    """This server needs no credentials to be installed."""
+    raise failed(NO_DISTRIBUTION)
+
+
+_CREDENTIALS = "/v1/projects/{project_id}/self-hosted/distribution/credentials"
+for _method, _path, _answer in (
+    ("DELETE", "/v1/projects/{project_id}/leave", without_accounts),
+    ("DELETE", "/v1/projects/{project_id}/members/{member_id}", without_accounts),
+    ("PUT", "/v1/projects/{project_id}/members/{member_id}/scopes", without_accounts),
+    ("POST", "/v1/projects/{project_id}/invites", without_accounts),
+    ("DELETE", "/v1/projects/{project_id}/invites/{email}", without_accounts),
+    ("GET", _CREDENTIALS, without_distribution),
+    ("POST", _CREDENTIALS, without_distribution),
+    ("GET", f"{_CREDENTIALS}/{{credentials_id}}", without_distribution),
+    ("DELETE", f"{_CREDENTIALS}/{{credentials_id}}", without_distribution),
+):
+    router.add_api_route(_path, _answer, methods=[_method], responses=errors(501), status_code=501)

@@ -1,0 +1,76 @@
+"""Requests for projects in; what they are called, and that it was changed, out."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Request
+from sqlalchemy import Connection
+
+from caesura.errors import UsageError
+from caesura.ledger.projects import delete_project, rename_project
+from caesura.ledger.scopes import READ_PROJECT
+from caesura.server.rest.auth import (
+    Caller,
+    ProjectToDelete,
+    ProjectToRead,
+    ProjectToWrite,
+    TheBook,
+    manager_for,
+)
+from caesura.server.rest.bodies import body_of, takes
+from caesura.server.rest.errors import PROJECT_NOT_FOUND, conflict, errors, failed
+from caesura.server.rest.shapes import ListedProject, Message, ProjectFacts, Projects
+from caesura.server.rest.wishes import NoQuery, PageQuery, ProjectWish
+
+router = APIRouter(tags=["projects"])
+
+
+@router.get("/v1/projects", responses=errors(ids=False))
+async def list_projects(
+    caller: Annotated[Caller, Depends(manager_for(READ_PROJECT))], book: TheBook, _: Annotated[NoQuery, Query()]
+) -> Projects:
+    """The project that the key belongs to."""
+    project = book.access.projects.get(caller.access.project_id)
+    found = [] if project is None else [ListedProject(project_id=project.project_id, name=project.name)]
+    return Projects(projects=found)
+
+
+@router.get("/v1/projects/{project_id}", responses=errors())
+async def get_project(project: ProjectToRead, _: Annotated[PageQuery, Query()]) -> ProjectFacts:
+    """One project. The page of it that is asked for is always all of it."""
+    return ProjectFacts(project_id=project.project_id, name=project.name, mip_opt_out=True)
+
+
+@router.patch("/v1/projects/{project_id}", responses=errors(408, 409, 413), openapi_extra=takes(ProjectWish))
+async def rename(request: Request, project: ProjectToWrite, book: TheBook, _: Annotated[NoQuery, Query()]) -> Message:
+    """Call a project something else. Names are unique on a server."""
+    wish = await body_of(request, ProjectWish)
+
+    def renaming(connection: Connection) -> bool:
+        return rename_project(connection, project.project_id, wish.name)
+
+    try:
+        renamed = await book.write(renaming)
+    except UsageError as error:
+        raise failed(conflict(str(error))) from None
+    if not renamed:
+        raise failed(PROJECT_NOT_FOUND)
+    return Message(message="The project is renamed.")
+
+
+@router.delete("/v1/projects/{project_id}", responses=errors(409))
+async def delete(project: ProjectToDelete, book: TheBook, _: Annotated[NoQuery, Query()]) -> Message:
+    """Delete a project and revoke its keys; what it used stays on record."""
+
+    def deleting(connection: Connection) -> bool:
+        return delete_project(connection, project.project_id, now=datetime.now(UTC))
+
+    try:
+        deleted = await book.write(deleting)
+    except UsageError as error:
+        raise failed(conflict(str(error))) from None
+    if not deleted:
+        raise failed(PROJECT_NOT_FOUND)
+    return Message(message="The project is deleted and its keys are revoked.")

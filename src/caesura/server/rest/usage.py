@@ -1,0 +1,138 @@
+"""A range and filters in; what was used, by day and group, out."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from caesura.ledger.projects import Project
+from caesura.ledger.requests import RequestFilter
+from caesura.ledger.usage import Grouping, usage_fields
+from caesura.ledger.usage import UsageRow as Row
+from caesura.server.rest.auth import TheBook, TheService, UsageToRead
+from caesura.server.rest.errors import errors
+from caesura.server.rest.shapes import (
+    Resolution,
+    Usage,
+    UsageBreakdown,
+    UsageFieldsFound,
+    UsageGroup,
+    UsageOfDay,
+    UsageRow,
+    UsedModel,
+)
+from caesura.server.rest.sums import days, sums
+from caesura.server.rest.wishes import RangeQuery, UsageBreakdownQuery, UsageQuery
+from caesura.server.service import Service
+
+router = APIRouter(tags=["usage"])
+BY_DAY = Resolution(units="day", amount=1)
+HOUR_S = 3600.0
+SEVERAL = "multi"
+
+
+@router.get("/v1/projects/{project_id}/usage", responses=errors())
+async def get(project: UsageToRead, book: TheBook, asked: Annotated[UsageQuery, Query()]) -> Usage:
+    """What a project used each day."""
+    rows = await book.read(
+        lambda connection: sums(connection, wanted_by(project, asked), tag=asked.tag, features=asked.features)
+    )
+    first, last = days(rows, asked.start, asked.end, today=today())
+    results = [
+        UsageOfDay(
+            start=day(row),
+            end=day(row),
+            hours=row.totals.audio_seconds / HOUR_S,
+            total_hours=row.totals.billed_seconds / HOUR_S,
+            requests=row.totals.requests,
+        )
+        for row in rows
+    ]
+    return Usage(start=first.isoformat(), end=last.isoformat(), resolution=BY_DAY, results=results)
+
+
+@router.get("/v1/projects/{project_id}/usage/fields", responses=errors())
+async def fields(
+    project: UsageToRead, book: TheBook, service: TheService, asked: Annotated[RangeQuery, Query()]
+) -> UsageFieldsFound:
+    """What occurs in the requests of a project."""
+    wanted = RequestFilter(project_id=project.project_id, start=asked.start, end=asked.end)
+    found = await book.read(lambda connection: usage_fields(connection, wanted))
+    return UsageFieldsFound(
+        tags=list(found.tags),
+        models=[_used_model(service, name, uuid) for name, uuid in found.models],
+        processing_methods=list(found.methods),
+        features=list(found.features),
+    )
+
+
+@router.get("/v1/projects/{project_id}/usage/breakdown", responses=errors())
+async def breakdown(
+    project: UsageToRead, book: TheBook, asked: Annotated[UsageBreakdownQuery, Query()]
+) -> UsageBreakdown:
+    """What a project used each day, told apart by whatever is asked for."""
+    by = {Grouping(name) for name in asked.grouping}
+    rows = await book.read(
+        lambda connection: sums(connection, wanted_by(project, asked), by=by, tag=asked.tag, features=asked.features)
+    )
+    first, last = days(rows, asked.start, asked.end, today=today())
+    results = [
+        UsageRow(
+            hours=row.totals.audio_seconds / HOUR_S,
+            total_hours=row.totals.billed_seconds / HOUR_S,
+            requests=row.totals.requests,
+            grouping=_group(row),
+        )
+        for row in rows
+    ]
+    return UsageBreakdown(start=first.isoformat(), end=last.isoformat(), resolution=BY_DAY, results=results)
+
+
+def wanted_by(project: Project, asked: UsageQuery) -> RequestFilter:
+    """What the ledger filters by."""
+    return RequestFilter(
+        project_id=project.project_id,
+        start=asked.start,
+        end=asked.end,
+        accessor=asked.accessor,
+        endpoint=asked.endpoint,
+        method=asked.method,
+        deployment=asked.deployment,
+        model=asked.model,
+    )
+
+
+def today() -> date:
+    """In UTC."""
+    return datetime.now(UTC).date()
+
+
+def day(row: Row) -> str:
+    """The day of a row that is by day."""
+    assert row.day is not None
+    return row.day.isoformat()
+
+
+def _group(row: Row) -> UsageGroup:
+    return UsageGroup(
+        start=day(row),
+        end=day(row),
+        accessor=row.accessor,
+        endpoint=row.endpoint,
+        feature_set=None if row.feature_set is None else ",".join(row.feature_set),
+        models=None if row.model_uuid is None else [row.model_uuid],
+        method=row.method,
+        tags=None if row.tags is None else list(row.tags),
+        deployment=row.deployment,
+    )
+
+
+def _used_model(service: Service, name: str, uuid: str) -> UsedModel:
+    for engine in service.engines:
+        if engine.model.uuid == uuid:
+            languages = engine.info.languages
+            language = languages[0] if len(languages) == 1 else SEVERAL
+            return UsedModel(name=name, language=language, version=engine.model.version, model_id=uuid)
+    return UsedModel(name=name, language=None, version=None, model_id=uuid)

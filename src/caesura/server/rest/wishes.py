@@ -1,0 +1,235 @@
+"""Bodies and query strings in; what a client asks for out, typed and bounded, as models that describe them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    WithJsonSchema,
+    model_validator,
+)
+
+from caesura.ledger.keys import MOST_COMMENT, MOST_TAG, MOST_TAGS
+from caesura.ledger.projects import MOST_NAME
+from caesura.ledger.requests import LAST_PAGE, MOST_PER_PAGE, Method, Status
+from caesura.ledger.tokens import DEFAULT_TTL_S, LONGEST_TTL_S, SHORTEST_TTL_S
+from caesura.server.rest.moments import WRITTEN, end_moment, moment
+from caesura.server.rest.shapes import Deployment, Endpoint
+
+LONGEST_KEY_S = 100 * 365 * 24 * 3600
+ACCESSOR = "^[0-9a-fA-F-]{12,36}$"
+"""Ids of keys: UUIDs, and the twelve digits of one that was given by flag."""
+LINE_ITEM = "^(streaming|sync|async)::.{1,200}$"
+
+
+def _whole(given: object) -> object:
+    # Clients that know no whole numbers write 30.0.
+    return int(given) if isinstance(given, float) and given.is_integer() else given
+
+
+def _not_blank(name: str) -> str:
+    if not name.strip():
+        raise ValueError("a name needs characters that are not blank")
+    return name
+
+
+Whole = Annotated[int, BeforeValidator(_whole)]
+_SCHEMA = {"type": "string", "pattern": WRITTEN}
+Moment = Annotated[datetime, PlainValidator(moment), WithJsonSchema(_SCHEMA)]
+EndMoment = Annotated[datetime, PlainValidator(end_moment), WithJsonSchema(_SCHEMA)]
+Tag = Annotated[str, Field(min_length=1, max_length=MOST_TAG)]
+Accessor = Annotated[str, Field(pattern=ACCESSOR), AfterValidator(str.lower)]
+UuidText = Annotated[
+    str,
+    Field(pattern="^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$", json_schema_extra={"format": "uuid"}),
+    AfterValidator(str.lower),
+]
+
+
+class Body(BaseModel):
+    """A body: nothing is converted, and nothing that is unknown is let through."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+
+class GrantWish(Body):
+    """How long a temporary token shall last."""
+
+    ttl_seconds: Annotated[Whole, Field(ge=SHORTEST_TTL_S, le=LONGEST_TTL_S)] | None = None
+
+    @property
+    def ttl_s(self) -> int:
+        """Seconds."""
+        return DEFAULT_TTL_S if self.ttl_seconds is None else self.ttl_seconds
+
+
+class ProjectWish(Body):
+    """What a project shall be called."""
+
+    name: Annotated[str, Field(min_length=1, max_length=MOST_NAME), AfterValidator(_not_blank)]
+
+
+class KeyWish(Body):
+    """What a new key shall be; it ends at `expiration_date`, after `time_to_live_in_seconds`, or never."""
+
+    comment: Annotated[str, Field(max_length=MOST_COMMENT)]
+    scopes: Annotated[list[Annotated[str, Field(max_length=64)]], Field(min_length=1, max_length=64)]
+    tags: Annotated[list[Tag], Field(max_length=MOST_TAGS)] | None = None
+    expiration_date: Moment | None = None
+    time_to_live_in_seconds: Annotated[Whole, Field(ge=1, le=LONGEST_KEY_S)] | None = None
+
+    @model_validator(mode="after")
+    def _one_end(self) -> KeyWish:
+        if self.expiration_date is not None and self.time_to_live_in_seconds is not None:
+            raise ValueError("give expiration_date or time_to_live_in_seconds, not both")
+        return self
+
+
+class Query(BaseModel):
+    """A query string: a filter that is misspelt is refused, it would let everything through."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class NoQuery(Query):
+    """No parameters."""
+
+
+class ModelsQuery(Query):
+    """Which models to list."""
+
+    include_outdated: bool = Field(False, description="Older versions too; there are none, so this changes nothing.")
+
+
+class PageQuery(Query):
+    """Which part of a list."""
+
+    limit: Annotated[int, Field(ge=1, le=MOST_PER_PAGE)] = 10
+    page: Annotated[int, Field(ge=0, le=LAST_PAGE)] = 0
+
+
+class KeysQuery(Query):
+    """Which keys to list."""
+
+    status: Literal["active", "expired"] | None = None
+
+
+class PurchasesQuery(Query):
+    """How many purchases to list."""
+
+    limit: Annotated[int, Field(ge=1, le=MOST_PER_PAGE)] = 10
+
+
+class RangeQuery(Query):
+    """A range of time, in UTC unless it says otherwise."""
+
+    start: Moment | None = Field(None, description="From then on; without it, from the first request.")
+    end: EndMoment | None = Field(None, description="Before then; a date alone means all of that day.")
+
+
+class RequestsQuery(RangeQuery, PageQuery):
+    """Which requests to list."""
+
+    accessor: Accessor | None = Field(None, description="The id of a key.")
+    request_id: UuidText | None = None
+    deployment: Deployment | None = None
+    endpoint: Endpoint | None = None
+    method: Method | None = None
+    status: Status | None = None
+
+
+class UsageQuery(RangeQuery):
+    """Which requests to sum up.
+
+    A feature that is true asks for requests with it, or with any other that is true; one that is false leaves out
+    requests with it.
+    """
+
+    accessor: Accessor | None = Field(None, description="The id of a key.")
+    deployment: Deployment | None = None
+    endpoint: Endpoint | None = None
+    method: Method | None = None
+    model: Annotated[str, Field(max_length=200)] | None = Field(None, description="UUID or name of a model.")
+    tag: Tag | None = None
+    alternatives: bool | None = None
+    callback: bool | None = None
+    callback_method: bool | None = None
+    channels: bool | None = None
+    custom_intent: bool | None = None
+    custom_intent_mode: bool | None = None
+    custom_topic: bool | None = None
+    custom_topic_mode: bool | None = None
+    detect_entities: bool | None = None
+    detect_language: bool | None = None
+    diarize: bool | None = None
+    dictation: bool | None = None
+    encoding: bool | None = None
+    extra: bool | None = None
+    filler_words: bool | None = None
+    intents: bool | None = None
+    keyterm: bool | None = None
+    keywords: bool | None = None
+    language: bool | None = None
+    measurements: bool | None = None
+    multichannel: bool | None = None
+    numerals: bool | None = None
+    paragraphs: bool | None = None
+    profanity_filter: bool | None = None
+    punctuate: bool | None = None
+    redact: bool | None = None
+    replace: bool | None = None
+    sample_rate: bool | None = None
+    search: bool | None = None
+    sentiment: bool | None = None
+    smart_format: bool | None = None
+    summarize: bool | None = None
+    topics: bool | None = None
+    utt_split: bool | None = None
+    utterances: bool | None = None
+    version: bool | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _told_apart(cls, given: Any) -> Any:
+        for name in UNTOLD:
+            if isinstance(given, dict) and given.get(name) is not None:
+                raise ValueError(f"requests are not told apart by {name} here: leave it out")
+        return given
+
+    @property
+    def features(self) -> dict[str, bool]:
+        """The features that are filtered by."""
+        values = {name: getattr(self, name) for name in FEATURES}
+        return {name: value for name, value in values.items() if value is not None}
+
+
+UNTOLD = ("callback_method", "channels", "encoding", "extra", "language", "sample_rate", "utt_split", "version")
+"""Filters of the hosted service for what is in no request's features here."""
+FEATURES = tuple(
+    name for name, field in UsageQuery.model_fields.items() if field.annotation == bool | None and name not in UNTOLD
+)
+
+
+class UsageBreakdownQuery(UsageQuery):
+    """Which requests to sum up, and what to tell apart."""
+
+    grouping: list[Literal["accessor", "endpoint", "feature_set", "models", "method", "tags", "deployment"]] = Field([])
+
+
+class BillingQuery(RangeQuery):
+    """Which requests to bill, and what to tell apart."""
+
+    accessor: Accessor | None = Field(None, description="The id of a key.")
+    deployment: Deployment | None = None
+    tag: Tag | None = None
+    line_item: Annotated[str, Field(pattern=LINE_ITEM)] | None = Field(
+        None, description="Method and model, for example streaming::moonshine-tiny-en."
+    )
+    grouping: list[Literal["accessor", "deployment", "line_item", "tags"]] = Field([])

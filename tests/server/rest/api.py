@@ -1,0 +1,103 @@
+"""Keys in; the management routes on a ledger of the test's own, asked in process, out."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+from starlette.applications import Starlette
+from starlette.routing import Mount
+
+from caesura.ledger.balances import add_credit
+from caesura.ledger.database import Ledger, open_ledger
+from caesura.ledger.keys import NewKey, create_key
+from caesura.ledger.projects import DEFAULT_PROJECT_ID, Project, create_project
+from caesura.ledger.requests import Request, save_requests
+from caesura.server.book import Book
+from caesura.server.rest.app import create_api
+from caesura.server.rest.bodies import Limits
+from caesura.server.service import Service
+from caesura.server.settings import Settings
+
+SCRIPTED = Settings(engines=("scripted",), workers=1)
+HERE = f"/v1/projects/{DEFAULT_PROJECT_ID}"
+NOWHERE = "00000000-0000-4000-8000-000000000000"
+AT_HOME = "http://127.0.0.1:8080"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The routes, and the ledger under them."""
+
+    app: Starlette
+    ledger: Ledger
+    book: Book
+
+    async def ask(self, method: str, path: str, *, key: str | None = None, **options: Any) -> httpx.Response:
+        """What is answered; every answer names its request."""
+        headers = options.pop("headers", {}) | ({} if key is None else {"authorization": f"Token {key}"})
+        base = options.pop("base", AT_HOME)
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(self.app), base_url=base) as client:
+            response = await client.request(method, path, headers=headers, **options)
+        assert len(response.headers["dg-request-id"]) == 36
+        return response
+
+    async def get(self, path: str, **options: Any) -> httpx.Response:
+        return await self.ask("GET", path, **options)
+
+    async def key(self, *scopes: str, project: str = DEFAULT_PROJECT_ID, **made: Any) -> NewKey:
+        """A new key, which the routes know."""
+        return await self.book.write(
+            lambda connection: create_key(
+                connection, project_id=project, now=datetime.now(UTC), scopes=scopes or ("owner",), **made
+            )
+        )
+
+    async def secret(self, *scopes: str, **made: Any) -> str:
+        """Of a new key."""
+        return (await self.key(*scopes, **made)).secret
+
+    async def project(self, name: str) -> Project:
+        return await self.book.write(lambda connection: create_project(connection, name, now=datetime.now(UTC)))
+
+    async def save(self, *rows: Request) -> None:
+        await self.book.write(lambda connection: save_requests(connection, rows))
+
+    async def credit(self, usd: float, note: str = "", project: str = DEFAULT_PROJECT_ID) -> str:
+        return await self.book.write(
+            lambda connection: add_credit(connection, project, usd, now=datetime.now(UTC), note=note)
+        )
+
+
+@asynccontextmanager
+async def asked(
+    *, settings: Settings = SCRIPTED, limits: Limits | None = None, location: str | None = None
+) -> AsyncIterator[Asked]:
+    """The routes, mounted in an application as the server mounts them, on a fresh ledger."""
+    with tempfile.TemporaryDirectory() as folder:
+        where = location or str(Path(folder) / "ledger.db")
+        with await asyncio.to_thread(open_ledger, where, now=datetime.now(UTC)) as ledger:
+            book = Book(ledger, flag_keys=settings.keys)
+            await book.start()
+            app = Starlette(routes=[Mount("/", app=create_api(Service(settings), book, limits=limits))])
+            try:
+                yield Asked(app, ledger, book)
+            finally:
+                await book.stop()
+
+
+def told(story: Callable[[Asked], Awaitable[None]], **options: Any) -> None:
+    """Tell a story about the routes."""
+
+    async def whole() -> None:
+        async with asked(**options) as api:
+            await asyncio.wait_for(story(api), 30)
+
+    asyncio.run(whole())
