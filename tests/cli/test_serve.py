@@ -59,6 +59,9 @@ FLAGS = {
     "--drain-timeout": "5",
     "--max-message-bytes": "2048",
     "--max-sessions": "7",
+    "--max-recordings": "3",
+    "--max-recording-bytes": "4096",
+    "--stall-timeout": "9",
     "--url-connect-timeout": "2",
     "--url-response-timeout": "20",
 }
@@ -80,6 +83,9 @@ SET = Settings(
     drain_timeout_s=5.0,
     max_message_bytes=2048,
     max_sessions=7,
+    max_recordings=3,
+    max_recording_bytes=4096,
+    stall_timeout_s=9.0,
     allow_private_urls=True,
     url_connect_timeout_s=2.0,
     url_response_timeout_s=20.0,
@@ -118,7 +124,7 @@ def test_a_model_is_looked_for_where_the_flag_says(monkeypatch: pytest.MonkeyPat
     assert recorder.settings is not None
     assert recorder.settings.engines == (f"whisper:{folder}@cpu",)
     refused = runner.invoke(app, [*asked, "--models", str(tmp_path / "other")])
-    assert refused.exit_code == 2
+    assert refused.exit_code == 1
     assert "caesura models pull small" in refused.stderr
 
 

@@ -150,6 +150,33 @@ def serve(
             help="Longest message taken from a client.",
         ),
     ] = DEFAULTS.max_message_bytes,
+    max_recordings: Annotated[
+        int,
+        typer.Option(
+            envvar="CAESURA_MAX_RECORDINGS",
+            metavar="COUNT",
+            parser=whole(1),
+            help="Recordings heard at once; more are refused with 429.",
+        ),
+    ] = DEFAULTS.max_recordings,
+    max_recording_bytes: Annotated[
+        int,
+        typer.Option(
+            envvar="CAESURA_MAX_RECORDING_BYTES",
+            metavar="BYTES",
+            parser=whole(1024),
+            help="Largest recording taken, uploaded or by URL.",
+        ),
+    ] = DEFAULTS.max_recording_bytes,
+    stall_timeout: Annotated[
+        float,
+        typer.Option(
+            envvar="CAESURA_STALL_TIMEOUT",
+            parser=seconds_above_zero,
+            metavar="SECONDS",
+            help="How long the body of a recording may bring nothing.",
+        ),
+    ] = DEFAULTS.stall_timeout_s,
     allow_private_urls: Annotated[
         bool,
         typer.Option(
@@ -209,6 +236,9 @@ def serve(
         interim_interval_s=interim_interval,
         max_message_bytes=max_message_bytes,
         max_sessions=max_sessions,
+        max_recordings=max_recordings,
+        max_recording_bytes=max_recording_bytes,
+        stall_timeout_s=stall_timeout,
         allow_private_urls=allow_private_urls,
         url_connect_timeout_s=url_connect_timeout,
         url_response_timeout_s=url_response_timeout,
