@@ -197,7 +197,7 @@ def test_the_other_routes() -> None:
             assert (await client.get("/healthz")).json() == {"status": "ok"}
             for method, path, code in [
                 ("GET", "/v1/listen", 426),
-                ("POST", "/v1/listen", 501),
+                ("POST", "/v1/listen", 400),
                 ("GET", "/v1/nothing", 404),
                 ("DELETE", "/v1/status", 405),
             ]:

@@ -10,6 +10,7 @@ from functools import partial
 from starlette.requests import Request
 from starlette.responses import Response
 
+from caesura.formatting.redaction import MEMORY_WORDS
 from caesura.formatting.writer import Writer, Writing
 from caesura.protocol.closing import Refusal, refusal_body
 from caesura.server.admission import Admitted, admit
@@ -72,10 +73,20 @@ async def submit(request: Request, service: Service, recordings: Recordings) -> 
 
 
 def _write(verdict: Admitted) -> Callable[[tuple[Word, ...]], Writing]:
+    """Writes one run of words after the other, each knowing what the ones before said."""
     spoken = language(verdict.options)
     if spoken is None or verdict.options.detect_language:
         spoken = verdict.offer.languages[0] if len(verdict.offer.languages) == 1 else "multi"
-    return partial(Writer(style(verdict.options), spoken).write, final=True)
+    writer = Writer(style(verdict.options), spoken)
+    before: tuple[Word, ...] = ()
+
+    def write(words: tuple[Word, ...]) -> Writing:
+        nonlocal before
+        writing = writer.write(words, final=True, before=before)
+        before = (*before, *writing.plain)[-MEMORY_WORDS:]
+        return writing
+
+    return write
 
 
 async def _fetched(service: Service, url: str) -> AsyncIterator[bytes]:
