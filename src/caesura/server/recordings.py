@@ -64,7 +64,8 @@ class Recordings:
     async def transcribe(self, request: Request, ask: Ask) -> Response:
         """The answer to an admitted request, once there is one; at once when it goes to a callback.
 
-        The client's hanging up ends the work.
+        The client's hanging up ends the work: at once when it had sent its whole request, and before that when what
+        it had sent is read, for no more is read than can be heard.
         """
         if not self._service.ready:
             return _refused(SERVICE_UNAVAILABLE, ask.request_id, early=True)
