@@ -28,6 +28,8 @@ from caesura.server.service import Service
 from caesura.server.settings import Settings
 from caesura.words import Word, raw
 
+NEVER = "https://example.org/never"
+
 
 @dataclass(frozen=True)
 class Plain:
@@ -66,7 +68,9 @@ class Posting:
     deliveries: threading.Event = field(default_factory=threading.Event)
 
     async def fetch(self, url: str) -> AsyncIterator[bytes]:
-        """The bytes kept for a URL."""
+        """The bytes kept for a URL; behind `NEVER` none come."""
+        if url == NEVER:
+            await asyncio.Event().wait()
         found = self.remote.get(url, PeerError("The URL of the recording answered with 404."))
         if isinstance(found, PeerError):
             raise found

@@ -65,7 +65,8 @@ class Recordings:
     async def transcribe(self, request: Request, ask: Ask, hearer: Hearer) -> Response:
         """The answer to an admitted request, once there is one; at once when it goes to a callback.
 
-        The client's hanging up ends the work.
+        The client's hanging up ends the work: at once when it had sent its whole request, and before that when what
+        it had sent is read, for no more is read than can be heard.
         """
         run = _Run(hearer, self._limits, request, ask)
         if self.active >= self._limits.most_at_once:
