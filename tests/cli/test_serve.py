@@ -65,8 +65,6 @@ FLAGS = {
     "--url-connect-timeout": "2",
     "--url-response-timeout": "20",
 }
-VARIABLES = {"--model-name": "MODEL_NAMES"}
-"""Those that are not called as their flag is."""
 SET = Settings(
     host="0.0.0.0",
     port=9000,
@@ -102,7 +100,7 @@ def test_every_flag_reaches_the_settings(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_every_variable_reaches_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     recorder = Recorder(monkeypatch)
     variables = {
-        "CAESURA_" + VARIABLES.get(flag, flag[2:].replace("-", "_").upper()): value for flag, value in FLAGS.items()
+        "CAESURA_" + flag[2:].replace("-", "_").upper(): value for flag, value in FLAGS.items()
     }
     assert (
         runner.invoke(

@@ -67,7 +67,7 @@ def serve(
     model_name: Annotated[
         list[str] | None,
         typer.Option(
-            envvar="CAESURA_MODEL_NAMES",
+            envvar="CAESURA_MODEL_NAME",
             metavar="NAME=MODEL",
             show_default=False,
             help="What a name of the hosted service means, for example nova-2=whisper-small; may be given again.",
