@@ -43,7 +43,7 @@ doctor: $(STAMP) ## what works on this machine, what it weighs, what to do about
 ##@ Check it
 
 .PHONY: toolchains
-toolchains: ## Go, mono, Java, Node and a browser for the examples' tests, from Debian's packages; as root
+toolchains: ## Go, mono, Java, Node, a browser and PostgreSQL for the tests, from Debian's packages; as root
 	@examples/toolchains.sh
 
 .PHONY: test

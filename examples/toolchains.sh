@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# Installs what tests/examples needs beyond Python: Go, mono, Java, Node and a browser, from Debian 12's own packages.
+# Installs what the tests need beyond Python, from Debian 12's own packages: Go, mono, Java, Node and a browser for the
+# examples, PostgreSQL for the ledger.
 # Run as root. A tool that is there already, from wherever, is left alone. `toolchains.sh go node` takes only these.
 set -euo pipefail
 
-tools="go csharp java node browser"
+tools="go csharp java node browser postgres"
 asked=${*:-$tools}
 for tool in $asked; do
   if [[ " $tools " != *" $tool "* ]]; then
@@ -37,6 +38,7 @@ library() {
   packages+=("$2")
 }
 library go golang-github-gorilla-websocket-dev /usr/share/gocode/src/github.com/gorilla/websocket
+library postgres postgresql /usr/lib/postgresql
 library csharp libmono-system-runtime-serialization4.0-cil /usr/lib/mono/4.5/System.Runtime.Serialization.dll
 
 if [[ ${#packages[@]} -eq 0 ]]; then
