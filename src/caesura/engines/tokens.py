@@ -1,4 +1,4 @@
-"""A token vocabulary: `tokenizer.bin` bytes in, printed words with the tokens that made them out."""
+"""A token vocabulary: `tokenizer.bin` bytes in; printed words with their tokens, and tokens of words, out."""
 
 from __future__ import annotations
 
@@ -25,6 +25,8 @@ class Vocabulary:
 
     def __init__(self, pieces: Sequence[bytes]) -> None:
         self._pieces = tuple(_printed(piece) for piece in pieces)
+        # Single letters stand behind the bytes that they are made of, and are what a text is written in.
+        self._numbers = {piece: number for number, piece in enumerate(self._pieces) if piece}
 
     @classmethod
     def parse(cls, data: bytes) -> Vocabulary:
@@ -41,6 +43,28 @@ class Vocabulary:
     def text(self, tokens: Sequence[int]) -> str:
         """The words of `tokens`, with single blanks between them."""
         return " ".join(word.text for word in self.words(tokens))
+
+    def encode(self, text: str) -> tuple[int, ...]:
+        """The tokens in which a model writes `text` behind other words; none for a text of blanks.
+
+        Byte-pair encoding (Sennrich et al., "Neural Machine Translation of Rare Words with Subword Units", 2016):
+        the pair of neighbours that makes the earliest piece is joined first, as pieces are numbered in the order
+        in which they were learnt. A model of speech also writes words that it makes up in other pieces.
+        """
+        plain = " ".join(text.split())
+        parts = [part for letter in f" {plain}" for part in self._letter(letter)] if plain else []
+        while True:
+            pairs = ((self._numbers.get(parts[i] + parts[i + 1]), i) for i in range(len(parts) - 1))
+            first = min(((number, i) for number, i in pairs if number is not None), default=None)
+            if first is None:
+                return tuple(self._numbers[part] for part in parts if part in self._numbers)
+            at = first[1]
+            parts[at : at + 2] = [parts[at] + parts[at + 1]]
+
+    def breaks(self, token: int) -> bool:
+        """Whether `token` right behind a word leaves the word as it is: a blank, a mark, or nothing printed."""
+        piece = self._pieces[token].decode("utf-8", errors="replace")
+        return not piece or not (piece[0].isalnum() or piece[0] == "\ufffd")
 
     def words(self, tokens: Sequence[int]) -> list[PrintedWord]:
         """Splits the text of `tokens` at blanks.
@@ -64,6 +88,10 @@ class Vocabulary:
             if text := "".join(text.split()):
                 words.append(PrintedWord(text, tuple(sorted({position for _, position in letters}))))
         return words
+
+    def _letter(self, letter: str) -> list[bytes]:
+        coded = letter.encode("utf-8", errors="ignore")
+        return [coded] if coded in self._numbers else [bytes([byte]) for byte in coded]
 
 
 def _pieces(data: bytes) -> Iterator[bytes]:
