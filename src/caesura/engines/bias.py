@@ -34,7 +34,7 @@ PENALTY = 5.0
 MOST_WEIGHT = 2.0
 """Heavier terms count as much as this: what is not said at all must not be heard, however much it is wished for."""
 
-MARGIN = 9.0
+MARGIN = 7.0
 """A term begins only where its first token is as near to the decoder's own: it costs time, and is never chosen."""
 
 MOST_ROWS = 8
@@ -109,7 +109,7 @@ class Bias:
         self.firsts = np.array(list(self._root.children), dtype=np.int64)
         self.nodes = tuple(self._root.children.values())
         self.hopes = np.array([node.hope for node in self.nodes], dtype=np.float32)
-        self.breaks = np.array([vocabulary.breaks(token) for token in range(len(vocabulary))], dtype=bool)
+        self.breaks = np.array(vocabulary.breaks)
 
     def __bool__(self) -> bool:
         return bool(self._values)

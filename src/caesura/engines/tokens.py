@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import groupby
 
 _BLANK = "\u2581".encode()
@@ -61,10 +62,11 @@ class Vocabulary:
             at = first[1]
             parts[at : at + 2] = [parts[at] + parts[at + 1]]
 
-    def breaks(self, token: int) -> bool:
-        """Whether `token` right behind a word leaves the word as it is: a blank, a mark, or nothing printed."""
-        piece = self._pieces[token].decode("utf-8", errors="replace")
-        return not piece or not (piece[0].isalnum() or piece[0] == "\ufffd")
+    @cached_property
+    def breaks(self) -> tuple[bool, ...]:
+        """For each token, whether it leaves a word in front of it as it is: a blank, a mark, or nothing printed."""
+        firsts = (piece.decode("utf-8", errors="replace")[:1] for piece in self._pieces)
+        return tuple(not (first.isalnum() or first == "\ufffd") for first in firsts)
 
     def words(self, tokens: Sequence[int]) -> list[PrintedWord]:
         """Splits the text of `tokens` at blanks.
