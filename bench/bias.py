@@ -5,7 +5,7 @@
 DIR holds recordings and manifest.jsonl, one JSON object a line: `file`, `text`, and `terms` for the names in it. Where
 a line has none, its terms are the words of five letters and more that the engine mishears today. Each recording is cut
 at its pauses, as a live path must, and heard three times: without terms, with its own among 100, and with 100 others.
-The others are the terms of other recordings first, and then names that are said in none. A term is inserted falsely
+The others are the names of other recordings first, and then names that are said in none. A term is inserted falsely
 when it is heard though it is neither in the text nor heard without terms.
 """
 
@@ -120,10 +120,12 @@ def interims(engine: Engine, segments: Sequence[Samples], terms: tuple[Term, ...
     return time.process_time() - begun
 
 
-def measure(engine: Engine, judge: Judge, made: Sequence[Case], weight: float) -> dict[str, Sum]:
+def measure(
+    engine: Engine, judge: Judge, made: Sequence[Case], named: dict[str, list[str]], weight: float
+) -> dict[str, Sum]:
     """The three ways to hear all recordings."""
     sums = {"no terms": Sum(), "own terms among 100": Sum(), "100 others": Sum()}
-    every = dict.fromkeys(term for case in made for term in case.terms)
+    every = dict.fromkeys(name for names in named.values() for name in names)
     with progress_bar() as progress:
         task = progress.add_task("recordings", total=len(made))
         for case in made:
@@ -222,7 +224,7 @@ def main() -> None:
     for ratio_db in (None, *arguments.noise):
         title = "as recorded" if ratio_db is None else f"noise {ratio_db:g} dB below speech"
         made = [case for case in cases(engine, vad, spoken, named, ratio_db) if case.segments]
-        sums = measure(engine, judge, made, arguments.weight)
+        sums = measure(engine, judge, made, named, arguments.weight)
         show(f"Terms, {title}: {len(made)} recordings", sums)
         results[title] = {"terms": {case.name: case.terms for case in made}, **as_json(sums)}
     write("bias", arguments, results)

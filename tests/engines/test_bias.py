@@ -12,7 +12,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from caesura.engines.base import Term
-from caesura.engines.bias import MOST_ROWS, MOST_WEIGHT, PENALTY, REWARD, REWARD_A_TOKEN, Bias, Logits, Path, Search
+from caesura.engines.bias import (
+    MOST_ROWS,
+    MOST_WEIGHT,
+    PENALTY,
+    REWARD,
+    REWARD_A_TOKEN,
+    Bias,
+    Logits,
+    Path,
+    Search,
+    trust,
+)
 from caesura.engines.tokens import Vocabulary
 
 END = 2
@@ -155,6 +166,18 @@ def test_no_weight_makes_heard_what_is_far_from_it() -> None:
     assert text(best(Table(far), Term("Dashwood", 1000.0))) == "the Ash would go."
 
 
+def test_where_the_decoder_guesses_terms_weigh_less() -> None:
+    sure = chain((ids("_go", "."), [0.6, 0.9]), (ids("_Nor", "land", "."), [0.02, 0.9, 0.9]))
+    after = ids("_the", "_go", "_would", "_the", "_house", "")
+    for way in (ids("_go", "."), ids("_Nor", "land", ".")):
+        sure |= {(*way, *after[:n]): {after[n]: 0.9} for n in range(len(after))}
+    guessed = sure | {(*ids("_go", "."), *after[:n]): {after[n]: 0.2} for n in range(len(after))}
+    guessed |= {(*ids("_Nor", "land", "."), *after[:n]): {after[n]: 0.2} for n in range(len(after))}
+    assert text(best(Table(sure), Term("Norland", 0.65))).startswith("Norland")
+    assert text(best(Table(guessed), Term("Norland", 0.65))).startswith("go")
+    assert trust(Table(guessed).reading()) < 0.6 < trust(Table(sure).reading()) == 1.0
+
+
 def test_a_term_ends_where_its_word_ends() -> None:
     """`man` is not heard in `manage`, though its token is in it."""
     managed = chain((ids("_the", "_go", ""), [0.9, 0.6, 0.9]), (ids("_the", "_man", "age", ""), [0.9, 0.3, 0.999, 0.9]))
@@ -271,7 +294,8 @@ def test_what_is_chosen_is_worth_at_least_what_was_read(
     table, bias = Table(likely), Bias(terms, VOCABULARY)
     path = table.reading()
     chosen = Search(bias, end=END, limit=20).best(path)
-    assert sum(chosen.logs) + bias.value(chosen.tokens) >= sum(path.logs) + bias.value(path.tokens) - 1e-3
+    more = trust(path) * (bias.value(chosen.tokens) - bias.value(path.tokens))
+    assert sum(chosen.logs) + more >= sum(path.logs) - 1e-3
     assert chosen.tokens.index(END) == len(chosen.tokens) - 1 < 20
     assert len(chosen.logs) == len(chosen.logits) == len(chosen.tokens)
     assert chosen.memory == Beginnings(table, (chosen.tokens[:-1],))

@@ -11,6 +11,7 @@ that loses leaves no trace. Probabilities stay those of the decoder: a reward ch
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -21,9 +22,16 @@ from numpy.typing import NDArray
 from caesura.engines.base import Term
 from caesura.engines.tokens import Vocabulary
 
-REWARD = 5.0
-REWARD_A_TOKEN = 1.0
-"""What a term of weight 1 may cost in natural logarithms of probability, and in addition for each of its tokens."""
+REWARD = 3.0
+REWARD_A_TOKEN = 1.5
+MOST_REWARD = 12.0
+"""What a term of weight 1 may cost in natural logarithms of probability, in addition for each of its tokens, and at
+most. Measured on 144 spoken sentences with 63 names in three synthetic voices, with 99 terms given: see TRUST."""
+
+TRUST = 0.65
+"""A reading that is less sure than this, by the geometric mean of its probabilities, lets terms weigh as much less.
+Where the decoder guesses, everything is nearly as likely: on speech in white noise of 10 dB below it, of 25 terms that
+took a place 17 were said without this and 17 of 19 with it; without noise 125 of 129 with and without."""
 
 OTHER_CASE = 2.0
 """So much less is a term worth in other capitals than it was given in."""
@@ -116,11 +124,20 @@ class Bias:
 
     def value(self, tokens: Sequence[int]) -> float:
         """The rewards less the penalties of all terms in the text of `tokens`."""
-        return sum(value for _, _, value in self._found(tokens))
+        return sum(value for _, _, value in self.found(tokens))
 
-    def avoided(self, tokens: Sequence[int]) -> list[tuple[int, int]]:
-        """Where terms to avoid are in `tokens`: first position, and the one behind the last."""
-        return [(first, last + 1) for first, last, value in self._found(tokens) if value < 0]
+    def found(self, tokens: Sequence[int]) -> Iterator[tuple[int, int, float]]:
+        """The terms in the text of `tokens`, the longest at each word: first and last position, and value."""
+        printed = self._vocabulary.words(tokens)
+        bare = _bare([word.text for word in printed])
+        words = _folded(bare)
+        at = 0
+        while at < len(words):
+            long = next((n for n in range(self._longest, 0, -1) if words[at : at + n] in self._values), 0)
+            if long:
+                span = printed[at : at + long]
+                yield span[0].tokens[0], span[-1].tokens[-1], self._worth(bare[at : at + long])
+            at += long or 1
 
     def _add(self, term: Term) -> None:
         spelled = _bare(term.text.split())
@@ -133,7 +150,7 @@ class Bias:
             return
         for text in _spellings(term.text):
             tokens = self._vocabulary.encode(text)
-            value = weight * (REWARD + REWARD_A_TOKEN * len(tokens))
+            value = weight * min(MOST_REWARD, REWARD + REWARD_A_TOKEN * len(tokens))
             self._values[words] = max(value, self._values.get(words, value))
             self._grow(tokens, value)
         if term.text != term.text.lower():
@@ -145,19 +162,6 @@ class Bias:
             node = node.children.setdefault(token, _Node())
             node.hope = max(node.hope, value)
         node.reward = max(node.reward, value)
-
-    def _found(self, tokens: Sequence[int]) -> Iterator[tuple[int, int, float]]:
-        # Terms in the text, the longest at each word: first and last position, and value.
-        printed = self._vocabulary.words(tokens)
-        bare = _bare([word.text for word in printed])
-        words = _folded(bare)
-        at = 0
-        while at < len(words):
-            long = next((n for n in range(self._longest, 0, -1) if words[at : at + n] in self._values), 0)
-            if long:
-                span = printed[at : at + long]
-                yield span[0].tokens[0], span[-1].tokens[-1], self._worth(bare[at : at + long])
-            at += long or 1
 
     def _worth(self, bare: tuple[str, ...]) -> float:
         words = _folded(bare)
@@ -213,9 +217,11 @@ class Search:
         self._bias = bias
         self._end = end
         self._limit = limit
+        self._trust = 1.0
 
     def best(self, path: Path) -> Path:
         """`path` itself, or what is likelier by the terms; of no more than `limit` tokens."""
+        self._trust = trust(path)
         return self._avoiding(self._preferring(path))
 
     def _preferring(self, path: Path) -> Path:
@@ -235,23 +241,26 @@ class Search:
         if not bias.nodes:
             return None
         logs, left = path.log(at, bias.firsts), sum(path.logs[at:])
-        likely = np.flatnonzero((logs > path.logs[at] - MARGIN) & (logs + bias.hopes > left))
-        nodes = [(int(bias.firsts[i]), bias.nodes[i], float(logs[i])) for i in likely]
-        return self._explore(path, at, [_Row(node, (token,), log, node.hope) for token, node, log in nodes])
+        hopes = bias.hopes * self._trust
+        likely = np.flatnonzero((logs > path.logs[at] - MARGIN) & (logs + hopes > left))
+        rows = [_Row(bias.nodes[i], (int(bias.firsts[i]),), float(logs[i]), float(hopes[i])) for i in likely]
+        return self._explore(path, at, rows)
 
     def _avoiding(self, path: Path) -> Path:
-        # Each round leaves a better reading, so there is an end; the bound is against a text full of them.
-        for _ in range(len(self._bias.avoided(path.tokens))):
-            spans = self._bias.avoided(path.tokens)
-            ways = [self._other_at(path, at) for first, last in spans for at in range(first, last)]
-            better = [way for way in ways if way is not None]
+        # Each round leaves a better reading; the bound is against a text that is full of what is to be avoided.
+        for _ in self._avoided(path):
+            places = [at for first, last in self._avoided(path) for at in range(first, last + 1)]
+            better = [way for way in (self._other_at(path, at) for at in places) if way is not None]
             if not better:
                 break
             path = _departed(path, max(better, key=lambda way: way.gain))
         return path
 
+    def _avoided(self, path: Path) -> list[tuple[int, int]]:
+        return [(first, last) for first, last, value in self._bias.found(path.tokens) if value < 0]
+
     def _other_at(self, path: Path, at: int) -> _Departure | None:
-        hope = -min(0.0, self._bias.value(path.tokens))
+        hope = self._trust * -sum(value for _, _, value in self._bias.found(path.tokens) if value < 0)
         rivals = np.argpartition(path.logits[at], -RIVALS - 1)[-RIVALS - 1 :].astype(np.int64)
         rows = [
             _Row(None, (int(token),), float(log), hope)
@@ -288,20 +297,20 @@ class Search:
             token = int(logs.argmax())
             return [_Row(None, (*row.tokens, token), row.log + float(logs[token]), row.hope, row.term)]
         grown = [
-            _Row(child, (*row.tokens, token), row.log + float(logs[token]), child.hope)
+            _Row(child, (*row.tokens, token), row.log + float(logs[token]), child.hope * self._trust)
             for token, child in row.node.children.items()
         ]
         # The path has the term here already where the tokens are its own.
         if row.node.reward and row.tokens != path.tokens[at : at + len(row.tokens)]:
             token = int(np.where(self._bias.breaks, logs, -np.inf).argmax())
             log = row.log + float(logs[token])
-            grown.append(_Row(None, (*row.tokens, token), log, row.node.reward, len(row.tokens)))
+            grown.append(_Row(None, (*row.tokens, token), log, row.node.reward * self._trust, len(row.tokens)))
         return grown
 
     def _weighed(self, path: Path, at: int, row: _Row, left: float) -> _Departure:
         value = self._bias.value
         more = value((*path.tokens[:at], *row.tokens)) - value(path.tokens)
-        return _Departure(at, row.tokens, row.term, row.log - left + more)
+        return _Departure(at, row.tokens, row.term, row.log - left + self._trust * more)
 
 
 def _departed(path: Path, way: _Departure) -> Path:
@@ -312,6 +321,11 @@ def _departed(path: Path, way: _Departure) -> Path:
         logits += list(read[0])
     logs = [float(_log_softmax(row)[token]) for row, token in zip(logits, tokens, strict=True)]
     return Path((*path.tokens[:at], *tokens), (*path.logs[:at], *logs), (*path.logits[:at], *logits), memory)
+
+
+def trust(path: Path) -> float:
+    """In 0..1: how much of their weight terms have against `path`."""
+    return min(1.0, math.exp(sum(path.logs) / len(path.logs)) / TRUST)
 
 
 def _log_softmax(logits: Logits) -> Logits:
