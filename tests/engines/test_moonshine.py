@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from caesura.engines import moonshine
-from caesura.engines.base import Hypothesis, Samples, SegmentJob
+from caesura.engines.base import Hypothesis, Samples, SegmentJob, Term
 from caesura.engines.moonshine import INFO, MoonshineEngine, load
 from caesura.errors import EngineError
 from tests.recordings import names, recording
@@ -23,9 +23,23 @@ def engine() -> MoonshineEngine:
     return load()
 
 
-def hear(engine: MoonshineEngine, audio: Samples, draft: Hypothesis | None = None, *, final: bool = True) -> Hypothesis:
-    (heard,) = engine.transcribe([SegmentJob(audio, 0.0, final, draft)])
+def hear(
+    engine: MoonshineEngine,
+    audio: Samples,
+    draft: Hypothesis | None = None,
+    *,
+    final: bool = True,
+    terms: tuple[Term, ...] = (),
+) -> Hypothesis:
+    (heard,) = engine.transcribe([SegmentJob(audio, 0.0, final, draft, terms=terms)])
     return heard
+
+
+STRANGERS = tuple(
+    map(Term, ("Abernathy", "Gloucestershire", "Kubernetes", "Mukherjee", "Nakamura", "Poughkeepsie", "Roche",
+               "Willoughby", "Wittgenstein", "Zanzibar", "lisinopril", "metoprolol", "sarcoidosis"))
+)  # fmt: skip
+"""Names that nobody says in the recordings."""
 
 
 def plain(heard: Hypothesis) -> list[str]:
@@ -163,3 +177,59 @@ def test_audio_that_breaks_off_in_a_word_keeps_the_words_before_it(engine: Moons
     [heard] = engine.transcribe([SegmentJob(audio, 0.0, True, breaks_off=True)])
     assert plain(heard)[:2] == ["in", "being"]
     assert heard.words[-1].end <= 1.3
+
+
+@pytest.mark.slow
+def test_a_misheard_word_is_heard_when_it_is_a_term(engine: MoonshineEngine) -> None:
+    """Sure of it the engine is not: a term makes a word no surer than the decoder finds it."""
+    audio = recording("lv-0880").samples
+    assert "ill-sposed" in [word.text for word in hear(engine, audio).words]
+    heard = hear(engine, audio, terms=(*STRANGERS, Term("ill-disposed")))
+    assert plain(heard) == ["he", "was", "not", "an", "ill", "disposed", "young", "man"]
+    [word] = [word for word in heard.words if word.text == "ill-disposed"]
+    assert word.confidence < 0.6
+    assert 1.0 < word.start < word.end < 2.3
+
+
+@pytest.mark.slow
+def test_terms_that_nobody_says_change_nothing(engine: MoonshineEngine) -> None:
+    for name in names():
+        audio = recording(name).samples
+        assert hear(engine, audio, terms=STRANGERS) == hear(engine, audio)
+
+
+@pytest.mark.slow
+def test_terms_are_not_heard_in_silence_and_noise(engine: MoonshineEngine) -> None:
+    noise = np.random.default_rng(7).standard_normal(32_000)
+    for level in (0.0, 0.001, 0.03, 0.3):
+        heavy = tuple(Term(term.text, 100.0) for term in (*STRANGERS, Term("you"), Term("thank you")))
+        assert hear(engine, (level * noise).astype(np.float32), terms=heavy) == Hypothesis()
+
+
+@pytest.mark.slow
+def test_a_term_to_avoid_gives_way_to_another_word(engine: MoonshineEngine) -> None:
+    audio = recording("LJ001-0002").samples
+    assert plain(hear(engine, audio)) == ["in", "being", "comparatively", "modern"]
+    avoiding = plain(hear(engine, audio, terms=(Term("modern", -1.0),)))
+    assert avoiding[:3] == ["in", "being", "comparatively"]
+    assert "modern" not in avoiding
+
+
+@pytest.mark.slow
+def test_a_final_with_terms_does_not_depend_on_its_draft(engine: MoonshineEngine) -> None:
+    terms = (Term("ill-disposed"), Term("man", -2.0))
+    audio, draft, bare = recording("lv-0880").samples, None, None
+    for end in range(11_200, audio.size, 11_200):
+        draft = hear(engine, audio[:end], draft, final=False, terms=terms)
+        bare = hear(engine, audio[:end], bare, final=False)
+        assert draft.tokens == bare.tokens
+    assert hear(engine, audio, draft, terms=terms) == hear(engine, audio, terms=terms)
+
+
+@pytest.mark.slow
+def test_the_vocabulary_writes_words_as_the_decoder_does(engine: MoonshineEngine) -> None:
+    """Seen in the tokens of what is heard, at words that the recordings really hold."""
+    vocabulary = engine._vocabulary
+    for name in names():
+        tokens = hear(engine, recording(name).samples).tokens
+        assert vocabulary.encode(vocabulary.text(tokens)) == tokens

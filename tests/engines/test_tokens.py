@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from caesura.engines.tokens import PrintedWord, Vocabulary
 
@@ -67,3 +69,41 @@ def test_written_out_bytes_line_ends_and_double_blanks(vocabulary: Vocabulary) -
 
 def test_a_token_across_two_words_counts_for_both(vocabulary: Vocabulary) -> None:
     assert vocabulary.words([13]) == [PrintedWord("a", (0,)), PrintedWord("b", (0,))]
+
+
+LEARNT = Vocabulary(
+    [b"<unk>", b"<s>", b"</s>", *(bytes([byte]) for byte in range(256))]
+    + [piece.encode() for piece in ("bc", "\u2581a", "ab", "\u2581abc", "\u2581", "a", "b", "c", ".")]
+)
+
+
+def pieces(text: str) -> list[int]:
+    return [number - 259 for number in LEARNT.encode(text)]
+
+
+def test_the_piece_learnt_first_is_joined_first() -> None:
+    """`bc` before `_a`, and then both to `_abc`; `ab` comes too late."""
+    assert pieces("abc") == [3]
+    assert pieces("aab") == [1, 2]
+    assert pieces("abcb") == [3, 6]
+
+
+def test_letters_are_letters_and_only_what_is_none_is_bytes() -> None:
+    assert pieces("a.") == [1, 8]
+    assert [LEARNT.text([token]) for token in LEARNT.encode("\u00e9")] == ["", "", ""]
+    assert LEARNT.text(LEARNT.encode("c\u00e9")) == "c\u00e9"
+
+
+def test_blanks_around_and_between_words_do_not_count() -> None:
+    assert LEARNT.encode("  abc \n a ") == LEARNT.encode("abc a")
+    assert LEARNT.encode(" ") == LEARNT.encode("") == ()
+
+
+@given(st.text("abcx. \u00e9\u4e2d", max_size=20))
+def test_what_is_encoded_reads_the_same(text: str) -> None:
+    assert LEARNT.text(LEARNT.encode(text)) == " ".join(text.split())
+
+
+def test_tokens_that_leave_a_word_as_it_is_are_blanks_marks_and_those_without_text(vocabulary: Vocabulary) -> None:
+    leaves = {number for number, breaks in enumerate(vocabulary.breaks) if breaks}
+    assert leaves == {0, 1, 2, 3, 4, 5, 9, 10, 12}

@@ -1,9 +1,10 @@
-"""A token vocabulary: `tokenizer.bin` bytes in, printed words with the tokens that made them out."""
+"""A token vocabulary: `tokenizer.bin` bytes in; printed words with their tokens, and tokens of words, out."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import groupby
 
 _BLANK = "\u2581".encode()
@@ -25,6 +26,8 @@ class Vocabulary:
 
     def __init__(self, pieces: Sequence[bytes]) -> None:
         self._pieces = tuple(_printed(piece) for piece in pieces)
+        # Single letters stand behind the bytes that they are made of, and are what a text is written in.
+        self._numbers = {piece: number for number, piece in enumerate(self._pieces) if piece}
 
     @classmethod
     def parse(cls, data: bytes) -> Vocabulary:
@@ -41,6 +44,29 @@ class Vocabulary:
     def text(self, tokens: Sequence[int]) -> str:
         """The words of `tokens`, with single blanks between them."""
         return " ".join(word.text for word in self.words(tokens))
+
+    def encode(self, text: str) -> tuple[int, ...]:
+        """The tokens in which a model writes `text` behind other words; none for a text of blanks.
+
+        Byte-pair encoding (Sennrich et al., "Neural Machine Translation of Rare Words with Subword Units", 2016):
+        the pair of neighbours that makes the earliest piece is joined first, as pieces are numbered in the order
+        in which they were learnt. A model of speech also writes words that it makes up in other pieces.
+        """
+        plain = " ".join(text.split())
+        parts = [part for letter in f" {plain}" for part in self._letter(letter)] if plain else []
+        while True:
+            pairs = ((self._numbers.get(parts[i] + parts[i + 1]), i) for i in range(len(parts) - 1))
+            first = min(((number, i) for number, i in pairs if number is not None), default=None)
+            if first is None:
+                return tuple(self._numbers[part] for part in parts if part in self._numbers)
+            at = first[1]
+            parts[at : at + 2] = [parts[at] + parts[at + 1]]
+
+    @cached_property
+    def breaks(self) -> tuple[bool, ...]:
+        """For each token, whether it leaves a word in front of it as it is: a blank, a mark, or nothing printed."""
+        firsts = (piece.decode("utf-8", errors="replace")[:1] for piece in self._pieces)
+        return tuple(not (first.isalnum() or first == "\ufffd") for first in firsts)
 
     def words(self, tokens: Sequence[int]) -> list[PrintedWord]:
         """Splits the text of `tokens` at blanks.
@@ -64,6 +90,10 @@ class Vocabulary:
             if text := "".join(text.split()):
                 words.append(PrintedWord(text, tuple(sorted({position for _, position in letters}))))
         return words
+
+    def _letter(self, letter: str) -> list[bytes]:
+        coded = letter.encode("utf-8", errors="ignore")
+        return [coded] if coded in self._numbers else [bytes([byte]) for byte in coded]
 
 
 def _pieces(data: bytes) -> Iterator[bytes]:
