@@ -244,6 +244,8 @@ def serve(
         url_response_timeout_s=url_response_timeout,
     )
     logging.basicConfig(level=log_level.upper(), format=LOG_FORMAT)
+    # It tells every plugin that it sets up.
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     with server_extra():
         from caesura.server import run
     with errors_as_sentences():
