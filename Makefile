@@ -55,7 +55,7 @@ check: fmt-check lint types arch fast ## what every change must pass; under a mi
 
 .PHONY: fast
 fast: $(STAMP) ## the tests without models and servers
-	$(PY) -m pytest -q -m "not slow and not conformance" --hypothesis-profile=fast $(ARGS)
+	$(PY) -m pytest -q -m "not slow and not conformance" --hypothesis-profile=fast -n auto --dist worksteal $(ARGS)
 
 .PHONY: conformance
 conformance: $(STAMP) sdk-js ## only the vendor's Python and JavaScript SDKs against a real server
