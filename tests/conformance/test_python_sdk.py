@@ -275,10 +275,10 @@ def test_a_parameter_that_is_not_done_is_refused_with_a_sentence(scripted: Serve
     from deepgram import DeepgramClient
 
     client = DeepgramClient(api_key="any", environment=environment(scripted))
-    with pytest.raises(InvalidStatus) as refused, client.listen.v1.connect(**ASKED, redact="pci"):
+    with pytest.raises(InvalidStatus) as refused, client.listen.v1.connect(**ASKED, detect_entities="true"):
         pass
     assert refused.value.response.status_code == 400
-    assert "redact" in refused.value.response.headers["dg-error"]
+    assert "detect_entities" in refused.value.response.headers["dg-error"]
 
 
 def assert_said(messages: list[Message], expected: str) -> None:
