@@ -30,8 +30,9 @@ most. Measured on 144 spoken sentences with 63 names in three synthetic voices, 
 
 TRUST = 0.65
 """A reading that is less sure than this, by the geometric mean of its probabilities, lets terms weigh as much less.
-Where the decoder guesses, everything is nearly as likely: on speech in white noise of 10 dB below it, of 25 terms that
-took a place 17 were said without this and 17 of 19 with it; without noise 125 of 129 with and without."""
+Where the decoder guesses, everything is nearly as likely: in white noise of 10 dB below the sentences 24 terms took a
+place without this, 19 of them said, and 19 with it, 17 of them said; without noise or with little, 125 of 130 and 125
+of 129."""
 
 OTHER_CASE = 2.0
 """So much less is a term worth in other capitals than it was given in."""
@@ -39,11 +40,13 @@ OTHER_CASE = 2.0
 PENALTY = 5.0
 """What it may cost to avoid a term of weight -1."""
 
-MOST_WEIGHT = 2.0
-"""Heavier terms count as much as this: what is not said at all must not be heard, however much it is wished for."""
+MOST_WEIGHT = 1.5
+"""Heavier terms count as much as this: what is not said at all must not be heard, however much it is wished for. With
+99 terms of weight 0.5, 1, 1.5 and 2 the engine heard 118, 151, 160 and 168 of 189 names and 1, 5, 8 and 27 that were
+not said."""
 
 MARGIN = 7.0
-"""A term begins only where its first token is as near to the decoder's own: it costs time, and is never chosen."""
+"""A term begins only where its first token is as near to the decoder's own; with 9 no more of them were heard."""
 
 MOST_ROWS = 8
 """So many beginnings are followed at once, the likeliest."""

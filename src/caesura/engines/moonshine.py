@@ -126,7 +126,9 @@ class MoonshineEngine:
         if not is_speech([word.text for word in printed], probabilities, finished=reading.finished):
             return Hypothesis()
         if reading.path is not None:
-            printed, probabilities = self._preferred(reading.path, job, _limit(audio))
+            chosen = self._chosen(reading.path, job, _limit(audio))
+            if chosen is not reading.path:
+                printed, probabilities = self._printed(chosen.tokens), tuple(map(exp, chosen.logs))
         spans = self._aligner.align([word.text for word in printed], audio, draft.words)
         words = tuple(
             Word(word.text, start, end, _confidence(word, probabilities))
@@ -137,12 +139,11 @@ class MoonshineEngine:
     def _printed(self, tokens: Sequence[int]) -> list[PrintedWord]:
         return [word for word in self._vocabulary.words(tokens) if not is_music(word.text)]
 
-    def _preferred(self, path: Path, job: SegmentJob, limit: int) -> tuple[list[PrintedWord], tuple[float, ...]]:
+    def _chosen(self, path: Path, job: SegmentJob, limit: int) -> Path:
         try:
-            chosen = Search(self._bias(job.terms), end=_END, limit=limit).best(path)
+            return Search(self._bias(job.terms), end=_END, limit=limit).best(path)
         except Exception as error:
             raise EngineError(f"engine {INFO.name} failed on {len(job.terms)} terms: {error}") from error
-        return self._printed(chosen.tokens), tuple(exp(each) for each in chosen.logs)
 
 
 def _limit(audio: Samples) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import groupby
+from itertools import groupby, pairwise
 
 _BLANK = "\u2581".encode()
 _SPECIAL = (b"<unk>", b"<s>", b"</s>")
@@ -54,13 +54,9 @@ class Vocabulary:
         """
         plain = " ".join(text.split())
         parts = [part for letter in f" {plain}" for part in self._letter(letter)] if plain else []
-        while True:
-            pairs = ((self._numbers.get(parts[i] + parts[i + 1]), i) for i in range(len(parts) - 1))
-            first = min(((number, i) for number, i in pairs if number is not None), default=None)
-            if first is None:
-                return tuple(self._numbers[part] for part in parts if part in self._numbers)
-            at = first[1]
-            parts[at : at + 2] = [parts[at] + parts[at + 1]]
+        while (first := self._learnt_first(parts)) is not None:
+            parts = _joined(parts, first)
+        return tuple(self._numbers[part] for part in parts if part in self._numbers)
 
     @cached_property
     def breaks(self) -> tuple[bool, ...]:
@@ -91,9 +87,23 @@ class Vocabulary:
                 words.append(PrintedWord(text, tuple(sorted({position for _, position in letters}))))
         return words
 
+    def _learnt_first(self, parts: Sequence[bytes]) -> bytes | None:
+        pairs = {one + other for one, other in pairwise(parts)}
+        return min((pair for pair in pairs if pair in self._numbers), key=self._numbers.__getitem__, default=None)
+
     def _letter(self, letter: str) -> list[bytes]:
         coded = letter.encode("utf-8", errors="ignore")
         return [coded] if coded in self._numbers else [bytes([byte]) for byte in coded]
+
+
+def _joined(parts: Sequence[bytes], piece: bytes) -> list[bytes]:
+    joined: list[bytes] = []
+    at = 0
+    while at < len(parts):
+        pair = b"".join(parts[at : at + 2])
+        joined.append(piece if pair == piece else parts[at])
+        at += 2 if pair == piece and parts[at] != piece else 1
+    return joined
 
 
 def _pieces(data: bytes) -> Iterator[bytes]:
