@@ -55,7 +55,7 @@ class Desk:
     scopes: frozenset[str] = frozenset({LISTEN})
     book: Books = field(default_factory=Books)
     settings: Settings = field(default_factory=lambda: Settings(max_sessions=3))
-    catalogue: Catalogue = Catalogue((ENGLISH, GERMAN), {"nova-2": "german"})
+    catalogue: Catalogue = field(default_factory=lambda: Catalogue((ENGLISH, GERMAN), {"nova-2": "german"}))
     outbound: Outbound = field(default_factory=Outbound)
 
     def admit(self, presented: str | None) -> Access | None:

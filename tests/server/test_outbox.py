@@ -74,8 +74,11 @@ def test_messages_go_out_in_order_and_the_close_behind_them() -> None:
 
 def test_nothing_follows_the_close() -> None:
     async def main(desk: Desk) -> None:
+        assert not desk.outbox.closing
         desk.outbox.close(FINISHED)
+        assert desk.outbox.closing
         desk.post("too late")
+        desk.outbox.close(CloseSocket(1011, "too late"))
         await desk.outbox.run()
         assert desk.client.got == [(1000, "")]
 

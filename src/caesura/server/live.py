@@ -119,6 +119,8 @@ class LiveConnection:
         self._cut(REVOKED)
 
     def _cut(self, close: Close) -> None:
+        if self._outbox.closing:
+            return
         self._session.cut(close, now=self._loop.time())
         self._outbox.close(CloseSocket(close.code, close.reason))
 

@@ -49,6 +49,7 @@ class Outbox:
         self._waiting: deque[Parcel | CloseSocket] = deque()
         self._bytes = 0
         self._given_up = False
+        self._closing = False
         self._changed = asyncio.Event()
         self._sent_enough = asyncio.Event()
 
@@ -65,8 +66,14 @@ class Outbox:
 
     def close(self, close: CloseSocket) -> None:
         """Close the socket once everything before has been sent."""
+        self._closing = True
         self._waiting.append(close)
         self._changed.set()
+
+    @property
+    def closing(self) -> bool:
+        """Whether the close that the client is told has been decided: no later one reaches it."""
+        return self._closing
 
     @property
     def bytes_waiting(self) -> int:
