@@ -69,11 +69,12 @@ class Line:
 
 
 class open_line:  # noqa: N801  # used like a function
-    """`async with open_line(url, model="nova-3", ...) as line`."""
+    """`async with open_line(url, model="nova-3", ...) as line`; `key` goes into a header, all else into the query."""
 
-    def __init__(self, url: str, **query: str | int | bool) -> None:
+    def __init__(self, url: str, *, key: str | None = None, **query: str | int | bool) -> None:
+        headers = {} if key is None else {"Authorization": f"Token {key}"}
         pairs = {name: str(value).lower() if isinstance(value, bool) else value for name, value in query.items()}
-        self._connecting = connect(f"{url}?{urlencode(pairs)}", max_size=None)
+        self._connecting = connect(f"{url}?{urlencode(pairs)}", max_size=None, additional_headers=headers)
 
     async def __aenter__(self) -> Line:
         return Line(await self._connecting.__aenter__())

@@ -12,6 +12,7 @@ from caesura.events import (
     Drained,
     EngineFailed,
 )
+from caesura.protocol.closing import REVOKED
 from caesura.protocol.messages import Metadata
 from caesura.protocol.session import Session, State, Tally, Timers
 from tests.protocol.play import (
@@ -135,6 +136,10 @@ def _disconnect(made: Session) -> None:
     made.receive_disconnect(1006, now=30.0)
 
 
+def _cut(made: Session) -> None:
+    made.cut(REVOKED, now=30.0)
+
+
 def _close_stream(made: Session) -> None:
     made.receive_text(CLOSE_STREAM, now=30.0)
 
@@ -147,7 +152,7 @@ def _engine_failed(made: Session) -> None:
     made.engine_event(EngineFailed("gone", 1.0), now=30.0)
 
 
-@pytest.mark.parametrize("end", [_disconnect, _close_stream, _time_out, _engine_failed])
+@pytest.mark.parametrize("end", [_disconnect, _cut, _close_stream, _time_out, _engine_failed])
 @pytest.mark.parametrize("timers", [Timers(), WITH_FIRST_RESPONSE])
 def test_a_pause_is_counted_up_to_however_the_session_ends(end: Callable[[Session], None], timers: Timers) -> None:
     made = session(timers)
@@ -160,3 +165,14 @@ def test_a_pause_is_counted_up_to_however_the_session_ends(end: Callable[[Sessio
     assert made.tally.paused_seconds == 17.5
     made.receive_disconnect(1006, now=90.0)
     assert made.tally.paused_seconds == 17.5
+
+
+def test_what_cuts_a_session_is_its_end_whatever_was_decided_before() -> None:
+    made = session()
+    made.receive_audio(b"", now=1.0)
+    made.engine_event(Drained(0.0), now=2.0)
+    assert (made.tally.close_code, made.tally.close_reason) == (1000, "")
+    made.actions()
+    made.cut(REVOKED, now=3.0)
+    assert (made.tally.close_code, made.tally.close_reason) == (REVOKED.code, REVOKED.reason)
+    assert made.actions() == []

@@ -22,6 +22,7 @@ from caesura.events import (
 )
 from caesura.protocol import session as session_module
 from caesura.protocol.actions import CloseSocket, EndAudio, FeedAudio, FlushAudio, Reconfigure, Send, Warn
+from caesura.protocol.closing import REVOKED
 from caesura.protocol.messages import (
     ClientMessage,
     ConfigureFailure,
@@ -97,6 +98,7 @@ TABLE = {
     "disconnect": Row(lambda made: made.receive_disconnect(1006, now=NOW), GONE, GONE, GONE),
     # from our own side
     "stop": Row(lambda made: made.stop(now=NOW), (FLUSHING, [EndAudio])),
+    "cut": Row(lambda made: made.cut(REVOKED, now=NOW), GONE, GONE, GONE),
     "hold_idle": Row(lambda made: made.hold_idle(), IGNORED),
     "resume_idle": Row(lambda made: made.resume_idle(now=NOW), IGNORED),
     # from the pipeline

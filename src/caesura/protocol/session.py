@@ -182,6 +182,11 @@ class Session:
         self._end_pause(now)
         self._closed(code, why if self._state is State.OPEN else f"{why} before its last words")
 
+    def cut(self, close: Close, *, now: float) -> None:
+        """We end it at once and say `close` ourselves, even where another close was decided and not said yet."""
+        self._end_pause(now)
+        self._closed(close.code, close.reason)
+
     def stop(self, *, now: float) -> None:
         """We are being stopped: tell what was heard, then close."""
         if self._state is State.OPEN:

@@ -19,7 +19,7 @@ from starlette.websockets import WebSocket
 from caesura.events import Drained, EngineFailed, StreamEvent
 from caesura.pipeline.stream import Stream
 from caesura.protocol.actions import Action, CloseSocket, EndAudio, FeedAudio, FlushAudio, Reconfigure, Send, Warn
-from caesura.protocol.closing import CALLBACK_FAILED, NET_0000, RESTART, REVOKED
+from caesura.protocol.closing import CALLBACK_FAILED, NET_0000, RESTART, REVOKED, Close
 from caesura.protocol.codec import write_server_message
 from caesura.protocol.messages import Metadata, Results, ServerMessage, SpeechStarted, UtteranceEnd
 from caesura.protocol.session import Identity, Session, State, Timers
@@ -116,8 +116,13 @@ class LiveConnection:
 
     def revoke(self) -> None:
         """The key that opened this connection is no longer good: it ends at once."""
-        self._session.receive_disconnect(REVOKED.code, now=self._loop.time(), why=REVOKED.reason)
-        self._outbox.close(CloseSocket(REVOKED.code, REVOKED.reason))
+        self._cut(REVOKED)
+
+    def _cut(self, close: Close) -> None:
+        if self._outbox.closing:
+            return
+        self._session.cut(close, now=self._loop.time())
+        self._outbox.close(CloseSocket(close.code, close.reason))
 
     def _written_out(self, reader: asyncio.Task[None]) -> None:
         reader.cancel()
@@ -306,8 +311,7 @@ class LiveConnection:
     def _callback_failed(self, why: str) -> None:
         # What is told of it may hold the path of the URL, which is not everybody's business: it is in the log.
         self._service.metrics.callback_failed()
-        self._session.receive_disconnect(CALLBACK_FAILED.code, now=self._loop.time(), why=CALLBACK_FAILED.reason)
-        self._outbox.close(CloseSocket(CALLBACK_FAILED.code, CALLBACK_FAILED.reason))
+        self._cut(CALLBACK_FAILED)
 
     # ---- the audio ----
 

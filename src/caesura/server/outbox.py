@@ -28,6 +28,11 @@ class Parcel:
     text: str
     sent: Callable[[], None] | None = None
 
+    @property
+    def size(self) -> int:
+        """Bytes of the text as it goes over the wire."""
+        return len(self.text.encode())
+
 
 class Outbox:
     """What one client is still to be sent. `run` it in a task: it returns after the close frame, or with the client."""
@@ -44,6 +49,7 @@ class Outbox:
         self._waiting: deque[Parcel | CloseSocket] = deque()
         self._bytes = 0
         self._given_up = False
+        self._closing = False
         self._changed = asyncio.Event()
         self._sent_enough = asyncio.Event()
 
@@ -52,7 +58,7 @@ class Outbox:
         if interim and len(self._waiting) >= SHED_INTERIMS:
             return False
         self._waiting.append(parcel)
-        self._bytes += len(parcel.text)
+        self._bytes += parcel.size
         self._changed.set()
         if self._bytes > OUTBOX_BYTES:
             self._stop(f"{self._bytes} bytes wait to be sent")
@@ -60,8 +66,14 @@ class Outbox:
 
     def close(self, close: CloseSocket) -> None:
         """Close the socket once everything before has been sent."""
+        self._closing = True
         self._waiting.append(close)
         self._changed.set()
+
+    @property
+    def closing(self) -> bool:
+        """Whether the close that the client is told has been decided: no later one reaches it."""
+        return self._closing
 
     @property
     def bytes_waiting(self) -> int:
@@ -99,7 +111,7 @@ class Outbox:
         except TimeoutError:
             self._stop(f"nothing was taken for {SEND_TIMEOUT_S:g} s")
             return False
-        self._bytes -= len(item.text)
+        self._bytes -= item.size
         if not self.full:
             self._sent_enough.set()
         if item.sent is not None:

@@ -1,0 +1,66 @@
+"""A story about a server in; the same, told to a running one in this process, out."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
+
+from caesura.ledger.requests import Request
+from caesura.server.settings import Settings
+from tests.encodings import encode
+from tests.recordings import recording
+from tests.serving_inprocess import Serving, serving
+
+LINEAR: dict[str, str | int | bool] = {"encoding": "linear16", "sample_rate": 16_000}
+WITHIN_S = 30.0
+
+
+def served(story: Callable[[Serving], Awaitable[None]], **settings: Any) -> Serving:
+    """Tell `story` to a server of its own, scripted and with one worker; what is left of it is returned."""
+
+    async def main() -> Serving:
+        async with serving(Settings(**{"engines": ("scripted",), "workers": 1, **settings})) as server:
+            await asyncio.wait_for(story(server), WITHIN_S)
+            return server
+
+    return asyncio.run(main())
+
+
+def speech(name: str = "lv-0890") -> bytes:
+    """A recording as linear16; by default 5.3 s long."""
+    data, _ = encode(recording(name).samples[np.newaxis, :], 16_000, "linear16")
+    assert isinstance(data, bytes)
+    return data
+
+
+async def until(true: Callable[[], object], within_s: float = 10.0) -> None:
+    """Wait until it is true."""
+    async with asyncio.timeout(within_s):
+        while not true():
+            await asyncio.sleep(0.005)
+
+
+async def record(server: Serving, count: int = 1) -> Request:
+    """The last of so many records, once there are that many."""
+    await until(lambda: len(server.service.records) >= count)
+    return list(server.service.records)[count - 1]
+
+
+async def refusal(url: str, *, key: str | None = None) -> tuple[int, dict[str, str]]:
+    """Status and body of an upgrade that must fail; what the body says, `dg-error` and `dg-request-id` say too."""
+    headers = {} if key is None else {"Authorization": f"Token {key}"}
+    with pytest.raises(InvalidStatus) as caught:
+        async with connect(url, additional_headers=headers):
+            pass
+    response = caught.value.response
+    body: dict[str, str] = json.loads(response.body)
+    assert response.headers["dg-error"] == body["err_msg"]
+    assert response.headers["dg-request-id"] == body["request_id"]
+    return response.status_code, body

@@ -1,0 +1,206 @@
+"""Who may do what: a credential and a query against a server that is in any state, without one running."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import cast
+from urllib.parse import urlencode
+
+import pytest
+
+from caesura.ledger.access import Access
+from caesura.ledger.projects import DEFAULT_PROJECT_ID
+from caesura.ledger.scopes import LISTEN, READ_USAGE
+from caesura.protocol import closing
+from caesura.protocol.catalogue import Catalogue, Offer
+from caesura.protocol.closing import Refusal
+from caesura.protocol.messages import ModelInfo
+from caesura.server.admission import Admitted, admit
+from caesura.server.auth import Credential
+from caesura.server.outbound.guard import Reach
+from caesura.server.outbound.http import Outbound
+from caesura.server.service import Service
+from caesura.server.settings import Settings
+
+ENGLISH = Offer(ModelInfo("uuid-en", "english", "1", "arch"), ("en",))
+GERMAN = Offer(ModelInfo("uuid-de", "german", "1", "arch"), ("de",), biases=True)
+RIGHT = Credential("right", None)
+
+
+@dataclass
+class Books:
+    """Stands in for the ledger."""
+
+    has_paid: bool = True
+    has_room: bool = True
+    asked: list[str] = field(default_factory=list)
+
+    def paid(self, project_id: str) -> bool:
+        self.asked.append(project_id)
+        return self.has_paid
+
+    def room(self, project_id: str) -> bool:
+        self.asked.append(project_id)
+        return self.has_room
+
+
+@dataclass
+class Desk:
+    """Stands in for the service: all that is asked of it before anything is let in."""
+
+    open_for_business: bool = True
+    ready: bool = True
+    live: int = 0
+    scopes: frozenset[str] = frozenset({LISTEN})
+    book: Books = field(default_factory=Books)
+    settings: Settings = field(default_factory=lambda: Settings(max_sessions=3))
+    catalogue: Catalogue = field(default_factory=lambda: Catalogue((ENGLISH, GERMAN), {"nova-2": "german"}))
+    outbound: Outbound = field(default_factory=Outbound)
+
+    def admit(self, presented: str | None) -> Access | None:
+        return Access("project", "key", self.scopes) if presented == "right" else None
+
+    def verdict(self, query: str = "", *, secret: str = "right", recording: bool = False) -> Admitted | Refusal:
+        credential = dataclasses.replace(RIGHT, secret=secret)
+        return admit(cast(Service, self), credential, query.encode(), recording=recording)
+
+
+def admitted(verdict: Admitted | Refusal) -> Admitted:
+    assert isinstance(verdict, Admitted), verdict
+    return verdict
+
+
+def refused(verdict: Admitted | Refusal) -> Refusal:
+    assert isinstance(verdict, Refusal), verdict
+    return verdict
+
+
+def test_who_may_is_let_in_with_what_was_asked_for() -> None:
+    desk = Desk()
+    verdict = admitted(desk.verdict("language=en-GB&punctuate=true"))
+    assert (verdict.access.project_id, verdict.access.api_key_id) == ("project", "key")
+    assert (verdict.options.language, verdict.options.punctuate) == ("en-GB", True)
+    assert verdict.offer == ENGLISH
+    assert verdict.callback is None
+    assert set(desk.book.asked) == {"project"}
+
+
+@pytest.mark.parametrize(
+    ("query", "offer"),
+    [
+        ("", ENGLISH),
+        ("model=nova-3", ENGLISH),
+        ("model=german&language=de", GERMAN),
+        ("language=de", GERMAN),
+        ("model=nova-2&language=de-AT", GERMAN),
+    ],
+)
+def test_the_engine_is_the_one_that_was_meant(query: str, offer: Offer) -> None:
+    assert admitted(Desk().verdict(query)).offer == offer
+
+
+def test_what_is_wrong_is_told_in_the_order_in_which_it_matters() -> None:
+    """Each step mends one thing, and the next complaint shows."""
+    desk = Desk(
+        open_for_business=False,
+        ready=False,
+        live=3,
+        scopes=frozenset({READ_USAGE}),
+        book=Books(has_paid=False, has_room=False),
+    )
+    assert desk.verdict("numerals=maybe", secret="wrong") == closing.SERVICE_UNAVAILABLE
+    desk.open_for_business = True
+    assert desk.verdict("numerals=maybe", secret="wrong") == closing.INVALID_AUTH
+    assert refused(desk.verdict("numerals=maybe")).err_code == "INVALID_QUERY_PARAMETER"
+    assert desk.verdict() == closing.INSUFFICIENT_PERMISSIONS
+    desk.scopes = frozenset({LISTEN})
+    assert desk.verdict() == closing.PAYMENT_REQUIRED
+    desk.book.has_paid = True
+    assert desk.verdict() == closing.TOO_MANY_REQUESTS
+    desk.live = 2
+    assert desk.verdict() == closing.TOO_MANY_REQUESTS
+    desk.book.has_room = True
+    assert desk.verdict() == closing.SERVICE_UNAVAILABLE
+    desk.ready = True
+    assert isinstance(desk.verdict(), Admitted)
+
+
+def test_a_full_server_refuses_streams_and_still_takes_recordings() -> None:
+    desk = Desk(live=3)
+    assert desk.verdict() == closing.TOO_MANY_REQUESTS
+    assert isinstance(desk.verdict(recording=True), Admitted)
+
+
+def test_a_full_project_has_no_room_for_recordings_either() -> None:
+    assert Desk(book=Books(has_room=False)).verdict(recording=True) == closing.TOO_MANY_REQUESTS
+
+
+def test_what_only_recordings_know_is_refused_on_a_stream() -> None:
+    assert "paragraphs" in refused(Desk().verdict("paragraphs=true")).err_msg
+    assert admitted(Desk().verdict("paragraphs=true", recording=True)).options.paragraphs
+
+
+@pytest.mark.parametrize("scheme", ["http", "https", "ws", "wss"])
+def test_a_callback_may_be_reached_by_web_and_by_socket(scheme: str) -> None:
+    query = urlencode({"callback": f"{scheme}://user:hush@example.com:8443/a?b=c"})
+    target = admitted(Desk().verdict(query)).callback
+    assert target is not None
+    assert (target.url.scheme, target.host, target.port) == (scheme, "example.com", 8443)
+    assert "hush" not in str(target)
+
+
+def test_a_recordings_answer_does_not_go_to_a_socket() -> None:
+    refusal = refused(Desk().verdict("callback=wss://example.com/", recording=True))
+    assert (refusal.status, refusal.err_code) == (400, "INVALID_QUERY_PARAMETER")
+    assert refusal.err_msg.startswith("Invalid 'callback' value")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1/hush",
+        "http://[::1]/hush",
+        "http://10.1.2.3:8080/hush",
+        "http://169.254.169.254/hush",
+        "http://example.com:22/hush",
+        "http://example.com:99999/hush",
+        "http:///hush",
+        "http://user:hush@127.0.0.1/",
+        "ftp://example.com/hush",
+    ],
+)
+def test_a_callback_that_may_not_be_reached_is_refused_without_being_repeated(url: str) -> None:
+    refusal = refused(Desk().verdict(urlencode({"callback": url})))
+    assert (refusal.status, refusal.err_code) == (400, "INVALID_QUERY_PARAMETER")
+    assert "callback" in refusal.err_msg
+    assert "hush" not in refusal.err_msg + refusal.details
+    assert refusal.err_msg.isascii()
+    assert refusal.err_msg.isprintable()
+
+
+def test_whoever_serves_its_own_network_may_be_called_back_there() -> None:
+    desk = Desk(outbound=Outbound(Reach(private=True, ports=None)))
+    target = admitted(desk.verdict("callback=http://127.0.0.1:9/")).callback
+    assert target is not None
+    assert target.port == 9
+
+
+def test_a_query_that_is_no_ascii_is_refused_and_harms_nothing() -> None:
+    verdict = admit(cast(Service, Desk()), RIGHT, "language=dé".encode("latin-1"))
+    assert refused(verdict).status == 400
+
+
+def test_names_without_a_value_count_as_empty() -> None:
+    assert refused(Desk().verdict("numerals=")).status == 400
+    assert isinstance(Desk().verdict("keyterm="), Admitted)
+
+
+def test_the_default_project_is_no_exception() -> None:
+    class Anybody(Desk):
+        def admit(self, presented: str | None) -> Access | None:
+            return Access(DEFAULT_PROJECT_ID, None, frozenset({LISTEN}))
+
+    desk = Anybody(book=Books(has_paid=False))
+    assert desk.verdict(secret="") == closing.PAYMENT_REQUIRED
+    assert desk.book.asked == [DEFAULT_PROJECT_ID]

@@ -1,0 +1,197 @@
+"""Keys that are made, expire and are revoked while a server runs, by somebody else with the same ledger."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from caesura.ledger.requests import Outcome
+from caesura.protocol.closing import REVOKED
+from caesura.server import book as book_module
+from tests.server.outside import Outside
+from tests.server.scenes import LINEAR, record, refusal, served, speech, until
+from tests.serving_inprocess import Serving
+from tests.wire import FINALIZE, KEEPALIVE, open_line
+
+pytestmark = pytest.mark.slow
+
+REFUSED = (401, "INVALID_AUTH")
+
+
+@pytest.fixture
+def outside(tmp_path: Path) -> Outside:
+    return Outside(tmp_path / "ledger.db")
+
+
+@pytest.fixture
+def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(book_module, "POLL_S", 0.02)
+
+
+async def status(server: Serving, key: str | None) -> tuple[int, str]:
+    found, body = await refusal(server.url, key=key)
+    return found, body["err_code"]
+
+
+def test_a_key_that_is_revoked_elsewhere_ends_its_open_streams_within_a_second(outside: Outside) -> None:
+    """With the time that it really takes, from the end of the transaction that revokes it to the close frame."""
+    key, other = outside.key(), outside.key()
+
+    async def main(server: Serving) -> None:
+        async with (
+            open_line(server.url, key=key.secret, **LINEAR) as one,
+            open_line(server.url, key=key.secret, **LINEAR) as two,
+            open_line(server.url, key=other.secret, **LINEAR) as bystander,
+        ):
+            await one.socket.send(speech()[:64_000])
+            await one.socket.send(FINALIZE)
+            await one.until("Results", from_finalize=True)
+            await asyncio.to_thread(outside.revoke, key)
+            revoked_at = time.monotonic()
+            await asyncio.wait_for(asyncio.gather(one.listen(), two.listen()), 5)
+            assert time.monotonic() - revoked_at < book_module.POLL_S + 1.0
+            assert one.closed_with == two.closed_with == (1008, "The API key was revoked.")
+            assert await status(server, key.secret) == REFUSED
+            await bystander.finish()
+            assert bystander.closed_with == (1000, "")
+        await record(server, 3)
+        records = [row for row in server.service.records if row.api_key_id == key.key.api_key_id]
+        assert [(row.close_code, row.close_reason) for row in records] == [(1008, REVOKED.reason)] * 2
+        assert {row.outcome for row in records} == {Outcome.FAILED}
+        assert sorted(row.audio_seconds for row in records) == [0.0, 2.0]
+        assert server.service.live == 0
+
+    served(main, database=str(outside.path))
+    rows = {row.request_id: row for row in outside.rows()}
+    assert sorted((row.close_code, row.close_reason) for row in rows.values()) == [
+        (1000, ""),
+        (1008, REVOKED.reason),
+        (1008, REVOKED.reason),
+    ]
+
+
+@pytest.mark.usefixtures("_soon")
+def test_a_stream_that_is_telling_its_last_words_is_revoked_too(
+    outside: Outside, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The record says so, although a close in order had been decided."""
+    key = outside.key()
+
+    async def main(server: Serving) -> None:
+        # Jobs are lost, so that the last words do not come.
+        monkeypatch.setattr(server.service.engines[0].pool, "submit", lambda *_: None)
+        async with open_line(server.url, key=key.secret, **LINEAR) as line:
+            await line.socket.send(speech())
+            await line.socket.send('{"type":"CloseStream"}')
+            await asyncio.to_thread(outside.revoke, key)
+            await asyncio.wait_for(line.listen(), 5)
+            assert line.closed_with == (1008, REVOKED.reason)
+        ended = await record(server)
+        assert (ended.close_code, ended.close_reason) == (1008, REVOKED.reason)
+
+    served(main, database=str(outside.path))
+
+
+@pytest.mark.usefixtures("_soon")
+def test_from_the_first_key_on_nobody_comes_in_without_one(outside: Outside) -> None:
+    """On loopback no key is needed while there is none; one made elsewhere counts as soon as it is seen."""
+
+    async def main(server: Serving) -> None:
+        async with open_line(server.url, **LINEAR) as early:
+            key = await asyncio.to_thread(outside.key)
+            await until(lambda: server.service.book.required)
+            assert await status(server, None) == REFUSED
+            assert await status(server, "csk_wrong") == REFUSED
+            async with open_line(server.url, key=key.secret, **LINEAR) as line:
+                await line.finish()
+                assert line.closed_with == (1000, "")
+            # Who came before needed none, and stays.
+            await early.socket.send(KEEPALIVE)
+            await early.finish()
+            assert early.closed_with == (1000, "")
+            await asyncio.to_thread(outside.revoke, key)
+            await until(lambda: server.service.book.verify(key.secret) is None)
+            assert await status(server, None) == REFUSED
+
+    served(main, database=str(outside.path))
+
+
+@pytest.mark.usefixtures("_soon")
+def test_an_expired_key_lets_nobody_in_and_closes_nothing(outside: Outside) -> None:
+    key = outside.key(expires=datetime.now(UTC) + timedelta(seconds=1.5))
+
+    async def main(server: Serving) -> None:
+        async with open_line(server.url, key=key.secret, **LINEAR) as line:
+            await until(lambda: server.service.book.verify(key.secret) is None)
+            assert await status(server, key.secret) == REFUSED
+            await line.finish()
+            assert line.closed_with == (1000, "")
+
+    served(main, database=str(outside.path))
+
+
+@pytest.mark.usefixtures("_soon")
+def test_a_token_opens_a_stream_that_outlives_it_but_not_its_key(outside: Outside) -> None:
+    key = outside.key(tags=("ward",))
+
+    async def main(server: Serving) -> None:
+        book = server.service.book
+        access = book.verify(key.secret)
+        assert access is not None
+        token = book.grant(access, ttl_s=1).access_token
+        async with open_line(server.url, key=token, tag="call", **LINEAR) as line:
+            await until(lambda: book.verify(token) is None)
+            assert await status(server, token) == REFUSED
+            await line.socket.send(speech()[:32_000])
+            await line.socket.send(FINALIZE)
+            await line.until("Results", from_finalize=True)
+            await asyncio.to_thread(outside.revoke, key)
+            await asyncio.wait_for(line.listen(), 5)
+            assert line.closed_with == (1008, REVOKED.reason)
+        ended = await record(server)
+        assert ended.api_key_id == key.key.api_key_id
+        assert ended.tags == ("call", "ward")
+        fresh = book.grant(access, ttl_s=60).access_token
+        assert await status(server, fresh) == REFUSED
+
+    served(main, database=str(outside.path))
+
+
+@pytest.mark.usefixtures("_soon")
+def test_keys_given_by_flag_go_on_beside_those_of_the_ledger(outside: Outside) -> None:
+    async def main(server: Serving) -> None:
+        async with open_line(server.url, key="by-flag", **LINEAR) as line:
+            key = await asyncio.to_thread(outside.key)
+            await until(lambda: server.service.book.verify(key.secret))
+            await asyncio.to_thread(outside.revoke, key)
+            await until(lambda: server.service.book.verify(key.secret) is None)
+            async with open_line(server.url, key="by-flag", **LINEAR) as another:
+                await another.finish()
+            await line.finish()
+            assert line.closed_with == another.closed_with == (1000, "")
+        assert await status(server, None) == REFUSED
+        ended = await record(server, 2)
+        assert ended.api_key_id is not None
+        assert "by-flag" not in ended.api_key_id
+
+    served(main, database=str(outside.path), keys=("by-flag",))
+
+
+@pytest.mark.usefixtures("_soon")
+def test_whoever_asks_for_no_keys_lets_everybody_in(outside: Outside) -> None:
+    """A key that is presented and good still counts as that key."""
+    key = outside.key()
+
+    async def main(server: Serving) -> None:
+        for presented in (None, "csk_wrong", key.secret):
+            async with open_line(server.url, key=presented, **LINEAR) as line:
+                await line.finish()
+                assert line.closed_with == (1000, "")
+        await record(server, 3)
+        assert [row.api_key_id for row in server.service.records] == [None, None, key.key.api_key_id]
+
+    served(main, database=str(outside.path), no_auth=True)
