@@ -120,12 +120,14 @@ def first_error(errors: Any, *, skip: int = 0) -> str:
     """What pydantic found first, as the name of the field, its value and what is wrong; `skip`: of its path."""
     error = errors[0]
     where = ".".join(str(part) for part in error["loc"][skip:])
-    given = error.get("input")
-    value = (
-        f" is {shown(given)}" if isinstance(given, str | int | float | bool) and error["type"] != "json_invalid" else ""
-    )
+    if error["type"] == "extra_forbidden":
+        # Its value may be a secret that was put in the wrong place.
+        return f"there is no {where} here: leave it out"
     what = error["msg"].removeprefix("Value error, ")
-    return f"{where}{value}: {what}" if where else what
+    given = error.get("input")
+    if not where or error["type"] == "missing" or not isinstance(given, str | int | float | bool):
+        return f"{where}: {what}" if where else what
+    return f"{where} is {shown(given)}: {what}"
 
 
 def answer(fault: Fault, request_id: str) -> Response:
