@@ -20,13 +20,15 @@ from caesura.events import Hit, Search
 from caesura.protocol.closing import refusal_body, refusal_for
 from caesura.protocol.options import ListenOptions, parse_options
 from caesura.protocol.writing import Write
-from caesura.server.recording_ask import Ask, Limits, RecordingUse, check_recording
+from caesura.server.recording_ask import Ask, Limits, RecordingUse
 from caesura.server.recordings import Recordings
 from caesura.server.request_id import new_request_id
 from caesura.server.run import uvicorn_config
 from caesura.server.service import Service
 from caesura.server.settings import Settings
 from caesura.words import Word, raw
+
+NEVER = "https://example.org/never"
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,9 @@ class Posting:
     deliveries: threading.Event = field(default_factory=threading.Event)
 
     async def fetch(self, url: str) -> AsyncIterator[bytes]:
-        """The bytes kept for a URL."""
+        """The bytes kept for a URL; behind `NEVER` none come."""
+        if url == NEVER:
+            await asyncio.Event().wait()
         found = self.remote.get(url, PeerError("The URL of the recording answered with 404."))
         if isinstance(found, PeerError):
             raise found
@@ -82,29 +86,27 @@ class Posting:
     async def answer(self, request: Request) -> Response:
         """The route."""
         request_id = new_request_id()
-        engine = self.service.engine
         try:
             pairs = parse_qsl(request.url.query, keep_blank_values=True)
-            options = parse_options(pairs, languages=engine.languages, recording=True)
-            check_recording(options, engine)
+            options = parse_options(pairs, catalogue=self.service.catalogue, recording=True)
         except BadParameter as error:
             refusal = refusal_for(error)
             return Response(refusal_body(refusal, request_id), refusal.status, media_type="application/json")
         ask = Ask(request_id, options, writer(options), self.uses.append, self.fetch, self.deliver)
-        return await self.recordings.transcribe(request, ask)
+        return await self.recordings.transcribe(request, ask, self.service.hearer(self.service.catalogue.offers[0]))
 
 
 @contextmanager
 def posting(engine: str = "scripted", *, workers: int = 1, limits: Limits | None = None) -> Iterator[Posting]:
     """A server for recordings on a thread of its own, ready inside."""
-    settings = Settings(engine=engine, workers=workers, port=0)
+    settings = Settings(engines=(engine,), workers=workers, port=0)
     ready: threading.Event = threading.Event()
     running: list[Posting] = []
     server: list[uvicorn.Server] = []
 
     async def serve() -> None:
         service = Service(settings)
-        found = Posting(service, Recordings(service, limits or Limits()))
+        found = Posting(service, Recordings(limits or Limits()))
         app = Starlette(routes=[Route("/v1/listen", found.answer, methods=["POST"])])
         config = uvicorn_config(app, settings)
         config.port, config.lifespan = 0, "off"

@@ -19,6 +19,7 @@ CaesuraError
 ├── LineError                  what broke in between
 │   ├── Unreachable            nothing answers at that address
 │   ├── RemoteFailed           what a URL names did not answer, or not as it should
+│   ├── BrokeOff               a download ended early, or the other side is busy: to try again helps
 │   └── GaveUp                 the connection could not be made again in the time allowed
 └── InternalError              what broke inside
     ├── EngineError            an engine could not answer
@@ -159,6 +160,10 @@ class RemoteFailed(LineError):
         super().__init__(message)
         self.again = again
         self.retry_after_s = retry_after_s
+
+
+class BrokeOff(LineError):
+    """A download ended early, or who was to give it is busy; to try again helps."""
 
 
 class GaveUp(LineError):

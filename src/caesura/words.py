@@ -41,6 +41,6 @@ def raw(text: str) -> str:
 
 _TAG = re.compile(r"\[(?:REDACTED|[A-Z][A-Z_]*_[0-9]+)\]|[\w'’-]*\*{2,}[\w'’*-]*")  # noqa: RUF001
 # What is spoken stays at the side on which it is written: `$5`, `-3`, `20%`, `c++`.
-_PUNCTUATION = ".,;:!?¡¿…\"'“”„‘’‚«»‹›()[]{}<>*_~`|\\/–—"  # noqa: RUF001  # typographic on purpose
+_PUNCTUATION = ".,;:!?¡¿…\"'“”„‘’‚«»‹›()[]{}<>*_~`|\\/–—\n"  # noqa: RUF001  # typographic on purpose
 _OPENING = _PUNCTUATION + "%"
 _CLOSING = _PUNCTUATION + "-$"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -46,8 +47,7 @@ def test_without_flags_the_settings_are_the_defaults(monkeypatch: pytest.MonkeyP
 FLAGS = {
     "--host": "0.0.0.0",
     "--port": "9000",
-    "--engine": "whisper",
-    "--model": "small",
+    "--engine": "scripted moonshine",
     "--model-name": "nova-2=whisper-small",
     "--database": "/var/lib/ledger.db",
     "--prices": "prices.toml",
@@ -59,6 +59,9 @@ FLAGS = {
     "--drain-timeout": "5",
     "--max-message-bytes": "2048",
     "--max-sessions": "7",
+    "--max-recordings": "3",
+    "--max-recording-bytes": "4096",
+    "--stall-timeout": "9",
     "--url-connect-timeout": "2",
     "--url-response-timeout": "20",
 }
@@ -67,7 +70,7 @@ VARIABLES = {"--model-name": "MODEL_NAMES"}
 SET = Settings(
     host="0.0.0.0",
     port=9000,
-    engines=("whisper:small",),
+    engines=("scripted", "moonshine"),
     model_names={"nova-2": "whisper-small"},
     database="/var/lib/ledger.db",
     prices="prices.toml",
@@ -80,6 +83,9 @@ SET = Settings(
     drain_timeout_s=5.0,
     max_message_bytes=2048,
     max_sessions=7,
+    max_recordings=3,
+    max_recording_bytes=4096,
+    stall_timeout_s=9.0,
     allow_private_urls=True,
     url_connect_timeout_s=2.0,
     url_response_timeout_s=20.0,
@@ -105,6 +111,21 @@ def test_every_variable_reaches_the_settings(monkeypatch: pytest.MonkeyPatch) ->
         == 0
     )
     assert recorder.settings == SET
+
+
+def test_a_model_is_looked_for_where_the_flag_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    recorder = Recorder(monkeypatch)
+    folder = tmp_path / "whisper" / "small"
+    folder.mkdir(parents=True)
+    for file in ("model.bin", "config.json", "tokenizer.json", "vocabulary.txt"):
+        (folder / file).touch()
+    asked = ["serve", "--engine", "whisper", "--model", "small"]
+    assert runner.invoke(app, [*asked, "--models", str(tmp_path)]).exit_code == 0
+    assert recorder.settings is not None
+    assert recorder.settings.engines == (f"whisper:{folder}@cpu",)
+    refused = runner.invoke(app, [*asked, "--models", str(tmp_path / "other")])
+    assert refused.exit_code == 1
+    assert "caesura models pull small" in refused.stderr
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,17 @@ import pytest
 
 from caesura.engines import registry
 from caesura.engines.base import Engine, EngineInfo, Hypothesis, SegmentJob
-from caesura.engines.registry import ENGINES, EngineSpec, engine_info, engine_spec, load_engine
+from caesura.engines.registry import (
+    ENGINES,
+    FAMILIES,
+    GROUP,
+    EngineSpec,
+    declared,
+    engine_info,
+    engine_spec,
+    load_engine,
+    placed,
+)
 from caesura.engines.scripted import ScriptedEngine
 from caesura.errors import EngineError, UsageError
 
@@ -38,7 +48,7 @@ def refusing() -> Engine:
 
 
 @pytest.fixture
-def plugged(monkeypatch: pytest.MonkeyPatch) -> str:
+def plugged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """A module as a third party would install it; returns its name."""
     module = ModuleType("somebodys_engine")
     vars(module).update(
@@ -48,6 +58,8 @@ def plugged(monkeypatch: pytest.MonkeyPatch) -> str:
         number=7,
     )
     monkeypatch.setitem(sys.modules, module.__name__, module)
+    (tmp_path / "somebodys_breaking_engine.py").write_text("raise RuntimeError('no licence')")
+    monkeypatch.syspath_prepend(str(tmp_path))
     return module.__name__
 
 
@@ -62,9 +74,32 @@ def test_the_default_engine_is_in_the_table() -> None:
     assert set(ENGINES) == {"moonshine", "scripted"}
 
 
+def test_whisper_is_a_family_of_which_a_model_is_chosen_behind_the_colon() -> None:
+    """Known without its files; `whisper` alone is the usual model."""
+    assert set(FAMILIES) == {"whisper"}
+    assert engine_info("whisper") == engine_info("whisper:small")
+    assert engine_info("whisper:tiny.en").name == "whisper-tiny.en"
+    with pytest.raises(UsageError, match="no Whisper model is called 'smal'"):
+        engine_info("whisper:smal")
+
+
+def test_a_model_is_placed_and_an_engine_without_one_stays(tmp_path: Path) -> None:
+    """What goes to other processes names the folder."""
+    assert placed("moonshine", tmp_path) == "moonshine"
+    with pytest.raises(EngineError, match="caesura models pull tiny"):
+        placed("whisper:tiny", tmp_path)
+    folder = tmp_path / "whisper" / "tiny"
+    folder.mkdir(parents=True)
+    for name in ("model.bin", "config.json", "tokenizer.json", "vocabulary.txt"):
+        (folder / name).touch()
+    name = placed("whisper:tiny", tmp_path)
+    assert name == f"whisper:{folder}@cpu"
+    assert placed(name, Path("/elsewhere")) == name
+
+
 def test_an_unknown_name_lists_those_there_are() -> None:
     """The sentence names the field, the value and what would be right."""
-    with pytest.raises(UsageError, match=r"engine: .*'whispr'; choose one of moonshine, scripted, or package"):
+    with pytest.raises(UsageError, match=r"engine: .*'whispr'; choose one of moonshine, scripted, whisper, or"):
         engine_info("whispr")
 
 
@@ -86,6 +121,7 @@ def test_an_engine_of_somebody_else_plugs_in_by_path(plugged: str) -> None:
     [
         ("no_such_module:spec", "cannot be imported: ModuleNotFoundError"),
         ("somebodys_engine:other", "cannot be imported: AttributeError"),
+        ("somebodys_breaking_engine:spec", "cannot be imported: RuntimeError: no licence"),
         ("somebodys_engine:number", "is int; name a caesura.engines.registry.EngineSpec"),
     ],
 )
@@ -93,6 +129,68 @@ def test_a_path_that_leads_to_no_spec_is_named(plugged: str, path: str, sentence
     """The sentence says what was found there."""
     with pytest.raises(UsageError, match=f"{path}.*{sentence}"):
         engine_spec(path)
+
+
+def declare(site: Path, package: str, **points: str) -> None:
+    """Puts a package's metadata into `site`, as an installer would."""
+    folder = site / f"{package}-1.0.dist-info"
+    folder.mkdir(parents=True)
+    (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n")
+    lines = [f"{name} = {value}" for name, value in points.items()]
+    (folder / "entry_points.txt").write_text("\n".join([f"[{GROUP}]", *lines, ""]))
+
+
+@pytest.fixture
+def site(plugged: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder from which packages are importable."""
+    monkeypatch.syspath_prepend(str(tmp_path / "site"))
+    return tmp_path / "site"
+
+
+def test_a_package_declares_an_engine_by_a_name_of_its_own(site: Path) -> None:
+    """An entry point leads to the EngineSpec, and the name is listed among those there are."""
+    declare(site, "somebodys", theirs="somebodys_engine:spec")
+    assert engine_info("theirs") is OWN_INFO
+    assert load_engine("theirs").transcribe([]) == []
+    assert declared()["theirs"] == "somebodys"
+    with pytest.raises(UsageError, match="choose one of moonshine, scripted, theirs, whisper, or"):
+        engine_spec("thers")
+
+
+def test_a_name_that_two_packages_declare_is_nobodys(site: Path) -> None:
+    """The sentence says who, and by what path each can be named."""
+    declare(site, "one", theirs="somebodys_engine:spec")
+    declare(site, "two", theirs="somebodys_engine:other")
+    with pytest.raises(UsageError) as caught:
+        engine_spec("theirs")
+    assert str(caught.value) == (
+        "engine: 'theirs' is declared by one and two; "
+        "name the one you mean by its path: somebodys_engine:other or somebodys_engine:spec"
+    )
+
+
+def test_no_package_takes_the_place_of_an_engine_that_ships(site: Path) -> None:
+    """Whatever is installed, `moonshine` is ours."""
+    declare(site, "thief", moonshine="somebodys_engine:spec", whisper="somebodys_engine:spec")
+    assert engine_info("moonshine").name == "moonshine-tiny-en"
+    assert engine_info("whisper").name == "whisper-small"
+    assert not {"moonshine", "whisper"} & set(declared())
+
+
+@pytest.mark.parametrize(
+    ("value", "sentence"),
+    [
+        ("no_such_module:spec", "cannot be imported: ModuleNotFoundError"),
+        ("somebodys_engine:other", "cannot be imported: AttributeError"),
+        ("somebodys_breaking_engine:spec", "cannot be imported: RuntimeError: no licence"),
+        ("somebodys_engine:number", "is int; name a caesura.engines.registry.EngineSpec"),
+    ],
+)
+def test_a_declared_engine_that_is_none_is_named(site: Path, value: str, sentence: str) -> None:
+    """As by path: what was found there."""
+    declare(site, "somebodys", theirs=value)
+    with pytest.raises(UsageError, match=f"engine: 'theirs' {sentence}"):
+        engine_spec("theirs")
 
 
 def test_an_engine_that_cannot_load_says_why(plugged: str) -> None:

@@ -143,6 +143,12 @@ def test_smart_formatting_writes_what_was_spoken(example: str) -> None:
     assert text(Writer(Style(smart_format=True)).write(say(spoken), final=True).words) == written
 
 
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_what_is_written_is_left_as_it_is(example: str) -> None:
+    written = example.split(" -> ")[1]
+    assert text(Writer(Style(smart_format=True)).write(say(written), final=True).words) == written
+
+
 @pytest.mark.parametrize("sentence", UNTOUCHED)
 def test_smart_formatting_leaves_what_is_no_number_or_unsure(sentence: str) -> None:
     assert text(Writer(Style(smart_format=True)).write(say(sentence), final=True).words) == sentence

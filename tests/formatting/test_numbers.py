@@ -76,6 +76,12 @@ def test_numerals_writes_number_words_in_digits(example: str) -> None:
     assert text(Writer(Style(numerals=True)).write(say(spoken), final=True).words) == written
 
 
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_what_is_written_is_left_as_it_is(example: str) -> None:
+    written = example.split(" -> ")[1]
+    assert text(Writer(Style(numerals=True)).write(say(written), final=True).words) == written
+
+
 @pytest.mark.parametrize("sentence", UNTOUCHED)
 def test_numerals_leaves_what_is_no_number(sentence: str) -> None:
     assert text(Writer(Style(numerals=True)).write(say(sentence), final=True).words) == sentence

@@ -202,10 +202,37 @@ def test_times_and_speakers_stay_in_order_and_inside(words: tuple[Word, ...], st
         at = word.end
 
 
-@given(segments(), st.sampled_from(STYLES))
-@example(say("call five five five 555 867-5309"), SMART)
-def test_what_is_written_is_written_the_same_again(words: tuple[Word, ...], style: Style) -> None:
-    once = Writer(style).write(words, final=True).words
+PHRASES = [
+    "twenty five dollars and fifty cents",
+    "January fifth, twenty twenty four",
+    "the twenty-first of May",
+    "five five five eight six seven five three oh nine",
+    "double five four",
+    "at three thirty p m",
+    "between five and ten percent",
+    "nineteen sixty one",
+    "john dot lee at acme dot com",
+    "w w w dot acme dot com slash docs",
+    "code b four seven k two",
+    "one thousand two hundred",
+    "three point five",
+    "a hundred and ten",
+    "two",
+    "the second",
+    "(555) 867-5309",
+    "10:30 a.m.",
+    "one fifty five State Street",
+    "$5",
+]
+
+
+@given(st.lists(st.sampled_from(PHRASES), max_size=5), st.sampled_from(["and then", "um so", "okay."]), st.data())
+@example(["five five five eight six seven five three oh nine"], "okay.", None)
+def test_what_is_written_is_written_the_same_again(
+    phrases: list[str], between: str, data: st.DataObject | None
+) -> None:
+    style = data.draw(st.sampled_from(STYLES)) if data is not None else SMART
+    once = Writer(style).write(say(f" {between} ".join(phrases)), final=True).words
     assert text(Writer(style).write(once, final=True).words) == text(once)
 
 

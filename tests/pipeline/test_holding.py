@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from caesura.events import Heard, SpeechBegan, UtteranceEnded
+from caesura.formatting.style import Style
+from caesura.formatting.writer import Writer
 from caesura.pipeline.channel import ChannelEvent
 from caesura.pipeline.holding import Holding
 from caesura.words import Word
@@ -211,6 +214,27 @@ def test_time_alone_releases_what_is_too_long() -> None:
     assert bench.told == []
     bench.holding.advance(5.1)
     assert bench.told == [held]
+
+
+@pytest.mark.parametrize(
+    ("segments", "written"),
+    [
+        (["My number is 555.", "867.", "5309."], ["My number is (555) 867-5309."]),
+        (["It was January fifth.", "Twenty twenty four.", "So."], ["It was January 5, 2024.", "So."]),
+        (["It costs twenty.", "Five dollars, okay."], ["It costs $25, okay."]),
+        (["Mail john at.", "Acme dot com please."], ["Mail john@acme.com please."]),
+        (["I want two.", "And then some."], ["I want two.", "And then some."]),
+        (["I want twenty five.", "Percent of it."], ["I want 25% of it."]),
+    ],
+)
+def test_a_writer_says_what_goes_on(segments: list[str], written: list[str]) -> None:
+    writer = Writer(Style(smart_format=True))
+    told: list[ChannelEvent] = []
+    holding = Holding(writer.open_from, writer.joins, told.append)
+    for at, sentence in enumerate(segments):
+        holding.hear(Heard(0, 4.0 * at, 4.0 * at + 4, say(sentence, start=4.0 * at), final=True, endpoint=True))
+    holding.end()
+    assert [text(writer.write(one.words, final=True).words) for one in told if isinstance(one, Heard)] == written
 
 
 # ---- laws ----

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -53,6 +54,13 @@ def test_nothing_waits_at_first() -> None:
     schedule = Schedule()
     assert schedule.next() is None
     assert (len(schedule), schedule.seconds) == (0, 0.0)
+
+
+def test_the_oldest_is_the_live_ticket_that_came_first() -> None:
+    """Recordings wait for those and do not count."""
+    waits = filled(replace(recorded("r"), since=1.0), replace(final("a"), since=3.0), replace(interim("b"), since=2.0))
+    assert waits.oldest == 2.0
+    assert filled(recorded("r")).oldest is None
 
 
 def test_finals_go_before_interims_in_the_order_they_came() -> None:

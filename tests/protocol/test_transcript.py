@@ -23,7 +23,7 @@ def sentence(spoken: str, *, punctuate: bool) -> str:
 
 
 def _results(heard: Heard, *, punctuate: bool) -> Results:
-    return results(heard, punctuate=punctuate, channels=2, request_id="id", model=MODEL, extra={"k": "v"})
+    return results(heard, punctuate=punctuate, marks=False, channels=2, request_id="id", model=MODEL, extra={"k": "v"})
 
 
 # ---- the raw word ----
@@ -85,11 +85,11 @@ def test_a_raw_word_has_no_case_and_no_punctuation_around_it(text: str, word: st
 
 def test_words_are_punctuated_only_when_asked_for() -> None:
     spoken = (Word("Back", 10.5, 10.75, 0.5), Word("again.", 10.75, 11.25, 0.75))
-    assert written(spoken, punctuate=True) == (
+    assert written(spoken, punctuate=True, marks=False) == (
         WireWord("back", 10.5, 10.75, 0.5, "Back"),
         WireWord("again", 10.75, 11.25, 0.75, "again."),
     )
-    assert written(spoken, punctuate=False) == (
+    assert written(spoken, punctuate=False, marks=False) == (
         WireWord("back", 10.5, 10.75, 0.5, None),
         WireWord("again", 10.75, 11.25, 0.75, None),
     )
@@ -98,6 +98,13 @@ def test_words_are_punctuated_only_when_asked_for() -> None:
 def test_the_transcript_is_its_words() -> None:
     assert sentence("It's $5, or 20% — in the U.S.", punctuate=True) == "It's $5, or 20% in the U.S."
     assert sentence("It's $5, or 20% — in the U.S.", punctuate=False) == "it's $5 or 20% in the u.s"
+
+
+def test_marks_that_were_dictated_are_words_of_their_own() -> None:
+    spoken = (Word("\n\n", 0.0, 0.5, 0.5), Word("Yes.", 0.5, 1.0, 0.5))
+    assert [word.punctuated_word for word in written(spoken, punctuate=True, marks=True)] == ["\n\n", "Yes."]
+    assert [word.word for word in written(spoken, punctuate=True, marks=True)] == ["\n\n", "yes"]
+    assert [word.word for word in written(spoken, punctuate=True, marks=False)] == ["yes"]
 
 
 # ---- confidence ----

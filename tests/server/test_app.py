@@ -105,8 +105,12 @@ def test_without_keys_a_browser_that_offers_one_still_gets_its_protocol_selected
     [
         ("utterance_end_ms=999&interim_results=true", 400, "Invalid 'utterance_end_ms' value of '999'."),
         ("encoding=linear16", 400, "sample_rate"),
-        ("diarize=true", 400, "diarize"),
-        ("redact=pci", 400, "redact"),
+        ("detect_entities=true", 400, "detect_entities"),
+        ("redact=names", 400, "redact"),
+        ("callback=ftp://example.com", 400, "Invalid 'callback' value."),
+        ("callback=http://127.0.0.1/", 400, "callback"),
+        ("callback=http://example.com:22/", 400, "callback"),
+        ("keyterm=x", 400, "scripted"),
         ("language=english", 400, "No such model/language/tier combination found"),
         ("model=nova-9", 400, "No such model/language/tier combination found"),
         ("model=whisper-large", 405, "whisper-large"),
@@ -189,11 +193,11 @@ def test_the_other_routes() -> None:
                 "active_listen_v2_stream_requests": 0,
             }
             ready = await client.get("/readyz")
-            assert ready.json() == {"ready": True, "engine": "scripted"}
+            assert ready.json() == {"ready": True, "engines": ["scripted"]}
             assert (await client.get("/healthz")).json() == {"status": "ok"}
             for method, path, code in [
                 ("GET", "/v1/listen", 426),
-                ("POST", "/v1/listen", 501),
+                ("POST", "/v1/listen", 400),
                 ("GET", "/v1/nothing", 404),
                 ("DELETE", "/v1/status", 405),
             ]:

@@ -338,7 +338,8 @@ def test_keepalive_as_binary_is_audio_and_warned_about_once(caplog: pytest.LogCa
             assert not line.of("Error")
         await ended(server)
         (record,) = server.service.records
-        assert (record.keepalive_count, record.binary_control_suspects, record.bytes_in) == (0, 4, 84)
+        assert (record.keepalive_count, record.bytes_in) == (0, 84)
+        assert b"caesura_binary_control_suspect_total 4.0" in server.service.metrics.render()[0]
 
     with caplog.at_level(logging.WARNING, "caesura.live"):
         served(main)

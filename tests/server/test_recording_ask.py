@@ -1,25 +1,11 @@
-"""What only another engine could do is refused; how a request is declined."""
+"""How a request for the words of a recording is declined."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
-from caesura.engines.registry import engine_info
-from caesura.errors import BadParameter
 from caesura.protocol.closing import Refusal
-from caesura.protocol.options import ListenOptions
-from caesura.server.recording_ask import BAD_JSON, BROKEN, LEFT, UNREAD, Declined, check_recording
-
-ENGINE = engine_info("scripted")
-
-
-def test_languages_are_found_only_by_engines_that_can() -> None:
-    check_recording(ListenOptions(), ENGINE)
-    check_recording(ListenOptions(detect_language=True), replace(ENGINE, detects_language=True))
-    with pytest.raises(BadParameter, match=r"'detect_language=true' needs an engine .* runs scripted, which hears en"):
-        check_recording(ListenOptions(detect_language=True), ENGINE)
+from caesura.server.recording_ask import BAD_JSON, BROKEN, LEFT, UNREAD, Declined
 
 
 @pytest.mark.parametrize("refusal", [BAD_JSON, BROKEN, LEFT, UNREAD])

@@ -17,7 +17,7 @@ import pytest
 
 from caesura.errors import PeerError
 from caesura.server.recording_ask import Limits
-from tests.posting import Posting, posting
+from tests.posting import NEVER, Posting, posting
 
 pytestmark = pytest.mark.slow
 
@@ -192,6 +192,36 @@ def test_a_client_that_hangs_up_ends_the_work(server: Posting) -> None:
     until(lambda: server.recordings.active == 0, 1.0)
     until(lambda: bool(server.uses))
     assert server.uses[0].code == 422
+
+
+def test_a_client_that_does_not_wait_for_its_answer_ends_the_work(server: Posting) -> None:
+    with socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2]))) as client:
+        body = json.dumps({"url": NEVER}).encode()
+        head = b"POST /v1/listen HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
+        client.sendall(head % len(body) + body)
+        until(lambda: server.recordings.active == 1)
+    until(lambda: server.recordings.active == 0, 1.0)
+    until(lambda: bool(server.uses))
+    assert (server.uses[0].code, server.uses[0].billed_seconds) == (499, 0.0)
+
+
+def test_a_client_may_ask_before_it_sends(server: Posting) -> None:
+    body = SPEECH.read_bytes()
+    with socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2]))) as client:
+        client.settimeout(WAIT_S)
+        head = b"POST /v1/listen HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: %d\r\n\r\n"
+        client.sendall(head % len(body))
+        assert client.recv(1000).startswith(b"HTTP/1.1 100 ")
+        client.sendall(body)
+        assert client.recv(1000).startswith(b"HTTP/1.1 200 ")
+        client.sendall(head % 5_000_000)
+        # What is left of the first answer may come before the second.
+        told = b""
+        while b"HTTP/1.1 413 " not in told:
+            piece = client.recv(65536)
+            assert piece
+            told += piece
+        assert b"HTTP/1.1 100 " not in told
 
 
 def test_no_more_recordings_are_heard_than_allowed(server: Posting) -> None:

@@ -35,12 +35,13 @@ RECORD = Request(
 def test_a_record_is_one_json_line(caplog: pytest.LogCaptureFixture) -> None:
     """All its fields are in the line, and nothing else is."""
     with caplog.at_level(logging.INFO, "caesura.session"):
-        Records().add(RECORD)
+        Records().add(RECORD, binary_control_suspects=2)
     (line,) = caplog.messages
     said = json.loads(line)
     assert said.pop("event") == "session_ended"
     assert (said["audio_seconds"], said["paused_seconds"], said["tags"]) == (15.0, 20.0, ["a"])
     assert said["created"] == "2026-01-01 00:00:00+00:00"
+    assert said.pop("binary_control_suspects") == 2
     assert {field.name for field in fields(Request)} == set(said)
 
 

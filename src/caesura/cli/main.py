@@ -11,6 +11,7 @@ from caesura.cli.demo import demo
 from caesura.cli.doctor import doctor
 from caesura.cli.keys import keys_app
 from caesura.cli.listen import listen
+from caesura.cli.models import models
 from caesura.cli.projects import projects_app
 from caesura.cli.serve import serve
 from caesura.cli.usage import usage
@@ -50,6 +51,7 @@ app.command(short_help="Say what works on this machine and what it weighs.")(doc
 app.add_typer(keys_app, name="keys", short_help="Make, list and revoke API keys.")
 app.add_typer(projects_app, name="projects", short_help="Make and list projects, bound and credit them.")
 app.command(short_help="Say what was used, and what it would have cost.")(usage)
+app.add_typer(models, name="models", short_help="Say which models there are, and bring one here.")
 
 
 def main() -> None:

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
+from caesura.cli.choosing import chosen_engines, model_names, models_folder
 from caesura.cli.database import DatabaseFlag, default_database
-from caesura.cli.engines import engine_names, model_names
 from caesura.cli.failing import errors_as_sentences, server_extra
 from caesura.cli.key_list import split_keys
 from caesura.cli.numbers import seconds, seconds_above_zero, whole
@@ -54,6 +54,15 @@ def serve(
     model: Annotated[
         str | None,
         typer.Option(envvar="CAESURA_MODEL", metavar="SIZE", help="The model of --engine whisper, for example small."),
+    ] = None,
+    models: Annotated[
+        str | None,
+        typer.Option(
+            envvar="CAESURA_MODELS",
+            metavar="FOLDER",
+            show_default=False,
+            help="Where `caesura models pull` put them; left out, the cache of this user.",
+        ),
     ] = None,
     model_name: Annotated[
         list[str] | None,
@@ -141,6 +150,33 @@ def serve(
             help="Longest message taken from a client.",
         ),
     ] = DEFAULTS.max_message_bytes,
+    max_recordings: Annotated[
+        int,
+        typer.Option(
+            envvar="CAESURA_MAX_RECORDINGS",
+            metavar="COUNT",
+            parser=whole(1),
+            help="Recordings heard at once; more are refused with 429.",
+        ),
+    ] = DEFAULTS.max_recordings,
+    max_recording_bytes: Annotated[
+        int,
+        typer.Option(
+            envvar="CAESURA_MAX_RECORDING_BYTES",
+            metavar="BYTES",
+            parser=whole(1024),
+            help="Largest recording taken, uploaded or by URL.",
+        ),
+    ] = DEFAULTS.max_recording_bytes,
+    stall_timeout: Annotated[
+        float,
+        typer.Option(
+            envvar="CAESURA_STALL_TIMEOUT",
+            parser=seconds_above_zero,
+            metavar="SECONDS",
+            help="How long the body of a recording may bring nothing.",
+        ),
+    ] = DEFAULTS.stall_timeout_s,
     allow_private_urls: Annotated[
         bool,
         typer.Option(
@@ -182,7 +218,8 @@ def serve(
 ) -> None:
     """Run the server: speech goes in over /v1/listen, words come out, KeepAlive holds the pause."""
     with errors_as_sentences():
-        engines, names = engine_names(engine, model), model_names(model_name or ())
+        engines = chosen_engines(engine, model, models_folder(models))
+        names = model_names(model_name or ())
     settings = Settings(
         host=host,
         port=port,
@@ -199,6 +236,9 @@ def serve(
         interim_interval_s=interim_interval,
         max_message_bytes=max_message_bytes,
         max_sessions=max_sessions,
+        max_recordings=max_recordings,
+        max_recording_bytes=max_recording_bytes,
+        stall_timeout_s=stall_timeout,
         allow_private_urls=allow_private_urls,
         url_connect_timeout_s=url_connect_timeout,
         url_response_timeout_s=url_response_timeout,

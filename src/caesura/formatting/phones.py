@@ -13,13 +13,14 @@ from dataclasses import dataclass
 import phonenumbers
 
 from caesura.formatting.context import IDS, PLACES, SOCIAL, identifier, street
-from caesura.formatting.reading import Amount, Reading, Shape
+from caesura.formatting.reading import Amount, Reading, Shape, table
 from caesura.formatting.spans import Kind, Piece, Span, span
 
 _NANP = re.compile(r"1?[2-9]\d{2}[2-9]\d{6}")
 _CHUNKS = frozenset({(3, 3, 4), (1, 3, 3, 4), (3, 7), (10,), (1, 10)})
 _MOST = 64
 """More numbers than this in a row are not looked at together."""
+_UNITS = table("percent per dollars dollar euros euro yen rupees pounds cents cent pence am pm a.m p.m o'clock")
 _DASHES = frozenset({"dash", "hyphen"})
 
 
@@ -49,7 +50,7 @@ def string(reading: Reading, at: int, *, smart: bool) -> Span | None:
     if reading.text(at) == "plus":
         return _abroad(reading, at) if smart else None
     whole = _gather(reading, at)
-    if whole is None:
+    if whole is None or _measured(reading, whole.last):
         return None
     cue = identifier(reading, at)
     return _named(reading, whole, cue, smart=smart) or _counted(reading, whole, cue, smart=smart)
@@ -68,6 +69,12 @@ def _gather(reading: Reading, at: int) -> _String | None:
     if not parts:
         return None
     return _String(parts[0].first, at, "".join(part.digits for part in parts), tuple(parts), broken)
+
+
+def _measured(reading: Reading, at: int) -> bool:
+    """Whether a unit follows, with which the last number has a value."""
+    spelled = reading.text(at) in {"a", "p"} and reading.text(at + 1) == "m"
+    return (spelled or reading.text(at) in _UNITS) and not reading.apart(at)
 
 
 def _stringy(reading: Reading, amount: Amount) -> bool:

@@ -8,7 +8,7 @@ style wants in words goes back to how it was spoken.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from caesura.events import Search
 from caesura.formatting.amounts import read
@@ -31,10 +31,14 @@ _GUESSED = 2
 
 @dataclass(frozen=True, slots=True)
 class Writing:
-    """The words as they are written, and one search for each thing searched for."""
+    """The words as they are written, and one search for each thing searched for.
+
+    `plain` is what was written with its secrets still in it, for `before` of what follows; empty without redaction.
+    """
 
     words: tuple[Word, ...]
     searches: tuple[Search, ...]
+    plain: tuple[Word, ...] = field(default=(), repr=False)
 
 
 class Writer:
@@ -52,11 +56,17 @@ class Writer:
         self._reads = primary in {"en", "multi"}
         self._manner = Manner(smart=style.smart_format, numerals=style.numerals)
 
-    def write(self, words: Sequence[Word], *, final: bool) -> Writing:
+    def write(self, words: Sequence[Word], *, final: bool, before: Sequence[Word] = ()) -> Writing:
         """The words of a whole segment; `final` False: of an interim.
 
         With redaction an interim keeps back the words from `open_from` on: the beginning of a number that is still
-        being spoken would tell what its end makes a secret.
+        being spoken would tell what its end makes a secret. A final that had to be told in the middle of a number may
+        tell its first group, of up to six digits; with `before` the rest of it is known for what it is.
+
+        Args:
+            words: As they were heard.
+            final: Whether they will not be revised.
+            before: The `plain` of the finals before, for secrets that are spread over several of them.
         """
         style = self._style
         told = tuple(words)
@@ -66,12 +76,12 @@ class Writer:
             told = without_fillers(told)
         if self._english and style.dictation:
             told = dictated(told)
-        told = self._formatted(told)
+        told, plain = self._formatted(told, before)
         if style.profanity_filter:
             told = masked(told)
         if style.replace:
             told = replaced(told, style.replace)
-        return Writing(told, searched(told, style.search) if style.search else ())
+        return Writing(told, searched(told, style.search) if style.search else (), plain)
 
     def open_from(self, words: Sequence[Word]) -> int:
         """The first word of a number, date, address that may still go on at the end; `len(words)` when none may.
@@ -108,17 +118,21 @@ class Writer:
         reading = read(words)
         return reading, spans(reading, self._manner)
 
-    def _formatted(self, words: tuple[Word, ...]) -> tuple[Word, ...]:
+    def _formatted(self, words: tuple[Word, ...], before: Sequence[Word]) -> tuple[tuple[Word, ...], tuple[Word, ...]]:
+        """The words with numbers written and secrets redacted, and with the secrets in them."""
         style = self._style
         if not self._reads:
-            return redacted(words, secrets(words, style.redact)) if style.redact else words
+            if not style.redact:
+                return words, ()
+            return redacted(words, secrets(words, style.redact, before=before)), words
         if not (style.redact or style.smart_format or style.numerals):
-            return words
+            return words, ()
         reading, found = self._read(words)
         if not style.redact:
-            return tuple(one.word for one in written(reading, [one for one in found if one.wanted]))
+            return tuple(one.word for one in written(reading, [one for one in found if one.wanted])), ()
         done = written(reading, found)
-        return _spoken_again(done, secrets([one.word for one in done], style.redact))
+        plain = tuple(one.word for one in done)
+        return _spoken_again(done, secrets(plain, style.redact, before=before)), plain
 
 
 def _spoken_again(done: Sequence[Written], found: Sequence[Secret]) -> tuple[Word, ...]:

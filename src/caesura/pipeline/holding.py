@@ -22,7 +22,7 @@ from caesura.pipeline.channel import ChannelEvent
 from caesura.words import Word
 
 HOLD_S = 3.0
-"""Silence after which a held final is told (protocol.md 5.2)."""
+"""Silence after which a held final is told; the hosted service waits as long."""
 LONGEST_S = 30.0
 _GOES_ON_S = 0.3
 """A final without an endpoint whose last word ends so close to its end was cut while somebody spoke."""

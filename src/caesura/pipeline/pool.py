@@ -105,7 +105,7 @@ class EnginePool:
 
     @property
     def workers(self) -> int:
-        """How many processes there should be."""
+        """How many jobs can be done at once, each in a process of its own."""
         return self._workers
 
     @property
@@ -125,7 +125,7 @@ class EnginePool:
 
     @property
     def oldest_wait_s(self) -> float:
-        """How long the job has waited that no worker has taken yet and came first; 0 when none waits."""
+        """How long the live job has waited that no worker has taken yet and came first; 0 when none waits."""
         since = self._schedule.oldest
         return 0.0 if since is None else asyncio.get_running_loop().time() - since
 
@@ -163,11 +163,6 @@ class EnginePool:
         while (ticket := self._schedule.next()) is not None:
             self._tell_stopped(ticket)
 
-    @property
-    def workers(self) -> int:
-        """How many jobs can be done at once."""
-        return self._workers
-
     def submit(self, owner: Hashable, job: SegmentJob, answer: Answer, *, recorded: bool = False) -> None:
         """Has `job` done for `owner`; `answer` is called once with what came of it, later, on this thread.
 
@@ -186,7 +181,7 @@ class EnginePool:
                 f"job.audio: {audio.dtype} of shape {audio.shape}; "
                 f"give float32 of shape (n,) with n up to {_MAX_AUDIO_BYTES // 4}"
             )
-        ticket = Ticket(owner, job, answer, recorded=recorded)
+        ticket = Ticket(owner, job, answer, recorded=recorded, since=asyncio.get_running_loop().time())
         if self._stopped:
             asyncio.get_running_loop().call_soon(self._tell_stopped, ticket)
             return

@@ -39,6 +39,8 @@ class Ticket:
     failures: int = 0
     recorded: bool = False
     """It belongs to a recording; its job is a final."""
+    since: float = 0.0
+    """When it came, on whatever clock the pool has."""
 
 
 class Schedule:
@@ -63,6 +65,11 @@ class Schedule:
     def seconds(self) -> float:
         """Seconds of live audio that wait; recordings delay nobody who speaks."""
         return self._samples / SAMPLE_RATE
+
+    @property
+    def oldest(self) -> float | None:
+        """When the live ticket came that waits longest; None when none does."""
+        return min((ticket.since for ticket in (*self._finals, *self._interims.values())), default=None)
 
     def add(self, ticket: Ticket) -> None:
         """Lets `ticket` wait for its turn; replaces what it makes pointless."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from caesura.events import Heard, Search
+from caesura.formatting.redaction import MEMORY_WORDS
 from caesura.formatting.style import Style
 from caesura.formatting.writer import Writer
 from caesura.pipeline.channel import ChannelEvent
@@ -22,6 +23,8 @@ class Scribe:
         self._style = style
         self._writers = [(0.0, Writer(style, language))]
         """From which second of the stream on each of them writes."""
+        self._before: tuple[Word, ...] = ()
+        """What the last finals said, with the secrets that were redacted in them; goes nowhere else."""
         self._holding = Holding(self._open_from, self._joins, self._write)
 
     def hear(self, event: ChannelEvent) -> None:
@@ -56,8 +59,10 @@ class Scribe:
         for index, (start, writer) in enumerate(self._writers):
             end = self._writers[index + 1][0] if index + 1 < len(self._writers) else float("inf")
             part = [word for word in event.words if start <= word.start < end]
-            writing = writer.write(part, final=event.final)
+            writing = writer.write(part, final=event.final, before=self._before)
             words += writing.words
+            if event.final and writing.plain:
+                self._before = (*self._before, *writing.plain)[-MEMORY_WORDS:]
             searches = _joined(searches, writing.searches)
         self._tell(replace(event, words=tuple(words), searches=searches))
         if event.final:

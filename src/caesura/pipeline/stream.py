@@ -323,7 +323,7 @@ class Stream:
     def _open(self, count: int) -> None:
         self._say(AudioFound(count))
         for index in range(len(self._channels), count):
-            scribe = Scribe(self._style, self._hearing.language or "", self._say)
+            scribe = Scribe(self._style, self._hearing.language or "multi", self._say)
             self._scribes.append(scribe)
             self._channels.append(Channel(index, self._hearing, _Desk(self, index), scribe.hear))
 

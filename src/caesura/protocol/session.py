@@ -235,6 +235,7 @@ class Session:
             results(
                 heard,
                 punctuate=self._options.punctuate,
+                marks=self._options.dictation,
                 channels=self._channels,
                 request_id=self._identity.request_id,
                 model=self._identity.model,

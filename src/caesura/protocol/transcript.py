@@ -11,13 +11,14 @@ def results(
     heard: Heard,
     *,
     punctuate: bool,
+    marks: bool,
     channels: int,
     request_id: str,
     model: ModelInfo,
     extra: dict[str, str],
 ) -> Results:
     """The Results message for what was heard; `speech_final` only ever together with `is_final`."""
-    words = written(heard.words, punctuate=punctuate)
+    words = written(heard.words, punctuate=punctuate, marks=marks)
     return Results(
         channel=heard.channel,
         channels=channels,
@@ -36,12 +37,19 @@ def results(
     )
 
 
-def written(words: tuple[Word, ...], *, punctuate: bool) -> tuple[WireWord, ...]:
-    """The words that go out: tokens in which nothing is spoken are no words."""
+def written(words: tuple[Word, ...], *, punctuate: bool, marks: bool) -> tuple[WireWord, ...]:
+    """The words that go out: tokens in which nothing is spoken are no words, but for `marks` that were dictated."""
     return tuple(
-        WireWord(raw(word.text), word.start, word.end, word.confidence, word.text if punctuate else None, word.speaker)
+        WireWord(
+            raw(word.text) or word.text,
+            word.start,
+            word.end,
+            word.confidence,
+            word.text if punctuate else None,
+            word.speaker,
+        )
         for word in words
-        if raw(word.text)
+        if marks or raw(word.text)
     )
 
 

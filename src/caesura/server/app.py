@@ -6,36 +6,31 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass
-from urllib.parse import parse_qsl
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route, WebSocketRoute
+from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
-from caesura.errors import BadParameter, BadUrl
-from caesura.ledger.access import Access
-from caesura.ledger.scopes import LISTEN
-from caesura.protocol import closing
-from caesura.protocol.catalogue import Offer
-from caesura.protocol.closing import Refusal, refusal_body, refusal_for
-from caesura.protocol.options import ListenOptions, parse_options
-from caesura.server.auth import Credential, present
+from caesura.protocol.closing import Refusal, refusal_body
+from caesura.server.admission import admit
+from caesura.server.auth import present
 from caesura.server.live import LiveConnection
-from caesura.server.outbound.target import SOCKETS, WEB, Target
+from caesura.server.recording_ask import Limits
+from caesura.server.recordings import Recordings
 from caesura.server.request_id import new_request_id
+from caesura.server.rest.app import create_api
 from caesura.server.service import Service
+from caesura.server.submitting import submit
 
 _log = logging.getLogger("caesura.live")
 
-NO_UPGRADE = Refusal(426, "UPGRADE_REQUIRED", "This is the live endpoint: connect to it with a WebSocket.")
-NOT_FOUND = Refusal(404, "NOT_FOUND", "No WebSocket is served here: live speech goes to /v1/listen.")
-NOT_LIVE = Refusal(
-    501, "NOT_IMPLEMENTED", "Transcribing whole files by POST is not done by this server yet: stream them live."
+NO_UPGRADE = Refusal(
+    426, "UPGRADE_REQUIRED", "Connect to this endpoint with a WebSocket for live speech, or POST a recording to it."
 )
+NOT_FOUND = Refusal(404, "NOT_FOUND", "No WebSocket is served here: live speech goes to /v1/listen.")
 
 
 def create_app(
@@ -49,6 +44,7 @@ def create_app(
     It answers at once; `/readyz` and live connections wait until the engine is loaded, of which `on_ready` is told.
     A service that cannot start is told to `on_failure`.
     """
+    routes = _Routes(service)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -69,127 +65,96 @@ def create_app(
             starting.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await starting
+            await routes.recordings.stop()
             await service.stop()
-
-    async def listen(websocket: WebSocket) -> None:
-        await _listen(websocket, service)
-
-    async def no_such_line(websocket: WebSocket) -> None:
-        await websocket.send_denial_response(_refused(NOT_FOUND))
-
-    async def status(_: Request) -> Response:
-        return _json(
-            {
-                "system_health": "Healthy" if service.ready else "Initializing",
-                "active_batch_requests": 0,
-                "active_stream_requests": service.live,
-                "active_listen_v2_stream_requests": 0,
-            }
-        )
-
-    async def healthz(_: Request) -> Response:
-        return _json({"status": "ok"})
-
-    async def readyz(_: Request) -> Response:
-        engines = [engine.model.name for engine in service.engines]
-        return _json({"ready": service.ready, "engines": engines}, 200 if service.ready else 503)
-
-    async def metrics(request: Request) -> Response:
-        body, content_type = service.metrics.render(request.headers.get("accept", ""))
-        return Response(body, headers={"content-type": content_type})
-
-    async def plain_listen(request: Request) -> Response:
-        return _refused(NOT_LIVE if request.method == "POST" else NO_UPGRADE)
 
     return Starlette(
         routes=[
-            WebSocketRoute("/v1/listen", listen),
-            WebSocketRoute("/{anywhere:path}", no_such_line),
-            Route("/v1/listen", plain_listen, methods=["GET", "POST"]),
-            Route("/v1/status", status),
-            Route("/healthz", healthz),
-            Route("/readyz", readyz),
-            Route("/metrics", metrics),
+            WebSocketRoute("/v1/listen", routes.listen),
+            WebSocketRoute("/{anywhere:path}", routes.no_such_line),
+            Route("/v1/listen", routes.no_upgrade, methods=["GET"]),
+            Route("/v1/listen", routes.recording, methods=["POST"]),
+            Route("/v1/status", routes.status),
+            Route("/healthz", routes.healthz),
+            Route("/readyz", routes.readyz),
+            Route("/metrics", routes.metrics),
+            Mount("/", create_api(service)),
         ],
         lifespan=lifespan,
         exception_handlers={HTTPException: _http_error, Exception: _broken},
     )
 
 
-async def _listen(websocket: WebSocket, service: Service) -> None:
-    """Refuse with an HTTP answer, or accept and run the connection."""
-    request_id = new_request_id()
-    credential = present(websocket.headers.get("authorization"), websocket.scope.get("subprotocols", []))
-    verdict = _admit(websocket, service, credential)
-    if isinstance(verdict, Refusal):
-        service.metrics.refused(verdict.status)
-        _log.info("%s: refused with %d: %s", request_id, verdict.status, verdict.err_msg)
-        await websocket.send_denial_response(_refused(verdict, request_id))
-        return
-    _log.debug("%s: opened by key %s with %s", request_id, verdict.access.api_key_id, verdict.options)
-    headers = {"dg-request-id": request_id, "dg-project-id": verdict.access.project_id}
-    headers |= _cross_origin(websocket.headers.get("origin"))
-    connection = LiveConnection(
-        websocket,
-        service,
-        verdict.options,
-        request_id=request_id,
-        access=verdict.access,
-        offer=verdict.offer,
-        callback=verdict.callback,
-    )
-    open_with_key = service.connections[verdict.access.api_key_id]
-    open_with_key.add(connection)
-    try:
-        await websocket.accept(credential.echo, [(k.encode(), v.encode("latin-1")) for k, v in headers.items()])
-        await connection.run()
-    finally:
-        open_with_key.discard(connection)
-        if not open_with_key:
-            service.connections.pop(verdict.access.api_key_id, None)
+class _Routes:
+    """What is served beside the management routes."""
 
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        settings = service.settings
+        self.recordings = Recordings(
+            Limits(
+                most_bytes=settings.max_recording_bytes,
+                most_at_once=settings.max_recordings,
+                stall_timeout_s=settings.stall_timeout_s,
+            )
+        )
 
-@dataclass(frozen=True, slots=True)
-class _Admitted:
-    """Who may do what: a live stream that is about to be accepted."""
+    async def listen(self, websocket: WebSocket) -> None:
+        """Refuse with an HTTP answer, or accept and run the connection."""
+        service = self._service
+        request_id = new_request_id()
+        credential = present(websocket.headers.get("authorization"), websocket.scope.get("subprotocols", []))
+        verdict = admit(service, credential, websocket.scope["query_string"])
+        if isinstance(verdict, Refusal):
+            service.metrics.refused(verdict.status)
+            _log.info("%s: refused with %d: %s", request_id, verdict.status, verdict.err_msg)
+            await websocket.send_denial_response(_refused(verdict, request_id))
+            return
+        _log.debug("%s: opened by key %s with %s", request_id, verdict.access.api_key_id, verdict.options)
+        headers = {"dg-request-id": request_id, "dg-project-id": verdict.access.project_id}
+        headers |= _cross_origin(websocket.headers.get("origin"))
+        connection = LiveConnection(websocket, service, verdict, request_id=request_id)
+        with service.holding(connection, verdict.access.api_key_id):
+            await websocket.accept(credential.echo, [(k.encode(), v.encode("latin-1")) for k, v in headers.items()])
+            await connection.run()
 
-    access: Access
-    options: ListenOptions
-    offer: Offer
-    callback: Target | None
+    async def no_such_line(self, websocket: WebSocket) -> None:
+        """WebSockets are served at one place."""
+        await websocket.send_denial_response(_refused(NOT_FOUND))
 
+    async def no_upgrade(self, _: Request) -> Response:
+        """A plain GET of the live endpoint."""
+        return _refused(NO_UPGRADE)
 
-def _admit(websocket: WebSocket, service: Service, credential: Credential) -> _Admitted | Refusal:
-    """Who asks, what for, whether they may, have paid and there is room: in that order."""
-    if not service.open_for_business:
-        return closing.SERVICE_UNAVAILABLE
-    access = service.admit(credential.secret)
-    if access is None:
-        return closing.INVALID_AUTH
-    query: bytes = websocket.scope["query_string"]
-    try:
-        pairs = parse_qsl(query.decode("ascii", "replace"), keep_blank_values=True)
-        options = parse_options(pairs, catalogue=service.catalogue)
-        offer = service.catalogue.choose(options.model, options.version, options.language)
-        callback = None if options.callback is None else _target(service, options.callback)
-    except BadParameter as error:
-        return refusal_for(error)
-    if not access.may(LISTEN):
-        return closing.INSUFFICIENT_PERMISSIONS
-    if not service.book.paid(access.project_id):
-        return closing.PAYMENT_REQUIRED
-    if service.live >= service.settings.max_sessions or not service.book.room(access.project_id):
-        return closing.TOO_MANY_REQUESTS
-    if not service.ready:
-        return closing.SERVICE_UNAVAILABLE
-    return _Admitted(access, options, offer, callback)
+    async def recording(self, request: Request) -> Response:
+        """The words of a whole recording."""
+        return await submit(request, self._service, self.recordings)
 
+    async def status(self, _: Request) -> Response:
+        """How the server fares, in the shape of the wire."""
+        return _json(
+            {
+                "system_health": "Healthy" if self._service.ready else "Initializing",
+                "active_batch_requests": self.recordings.active,
+                "active_stream_requests": self._service.live,
+                "active_listen_v2_stream_requests": 0,
+            }
+        )
 
-def _target(service: Service, url: str) -> Target:
-    try:
-        return service.outbound.read(url, WEB + SOCKETS)
-    except BadUrl as error:
-        raise BadParameter("callback", "", f"Invalid 'callback' value: {error}") from error
+    async def healthz(self, _: Request) -> Response:
+        """The process lives."""
+        return _json({"status": "ok"})
+
+    async def readyz(self, _: Request) -> Response:
+        """Streams can be served."""
+        ready = self._service.ready
+        engines = [engine.model.name for engine in self._service.engines]
+        return _json({"ready": ready, "engines": engines}, 200 if ready else 503)
+
+    async def metrics(self, request: Request) -> Response:
+        """What Prometheus reads."""
+        body, content_type = self._service.metrics.render(request.headers.get("accept", ""))
+        return Response(body, headers={"content-type": content_type})
 
 
 def _cross_origin(origin: str | None) -> dict[str, str]:

@@ -17,15 +17,13 @@ from typing import assert_never
 from starlette.websockets import WebSocket
 
 from caesura.events import Drained, EngineFailed, StreamEvent
-from caesura.ledger.access import Access
 from caesura.pipeline.stream import Stream
 from caesura.protocol.actions import Action, CloseSocket, EndAudio, FeedAudio, FlushAudio, Reconfigure, Send, Warn
-from caesura.protocol.catalogue import Offer
 from caesura.protocol.closing import CALLBACK_FAILED, NET_0000, RESTART, REVOKED
 from caesura.protocol.codec import write_server_message
 from caesura.protocol.messages import Metadata, Results, ServerMessage, SpeechStarted, UtteranceEnd
-from caesura.protocol.options import ListenOptions
 from caesura.protocol.session import Identity, Session, State, Timers
+from caesura.server.admission import Admitted
 from caesura.server.arrivals import Arrivals
 from caesura.server.asked import audio_format, bytes_per_second, hearing, preferred, style
 from caesura.server.entries import ended_stream, opened_entry
@@ -55,13 +53,11 @@ class LiveConnection:
         self,
         websocket: WebSocket,
         service: Service,
-        options: ListenOptions,
+        admitted: Admitted,
         *,
         request_id: str,
-        access: Access,
-        offer: Offer,
-        callback: Target | None = None,
     ) -> None:
+        options, offer, access = admitted.options, admitted.offer, admitted.access
         self._websocket = websocket
         self._service = service
         self._options = options
@@ -92,6 +88,7 @@ class LiveConnection:
         self._acting = False
         self._outbox = Outbox(websocket, give_up=self._given_up)
         self._writer: asyncio.Task[None] | None = None
+        callback = admitted.callback
         self._callback = None if callback is None else self._callback_to(callback, access.api_key_id)
         self._close: CloseSocket | None = None
         """What is to be said once the callback has everything."""
@@ -374,7 +371,7 @@ class LiveConnection:
             close_code=tally.close_code,
             close_reason=tally.close_reason,
         )
-        self._service.records.add(ended)
+        self._service.records.add(ended, binary_control_suspects=tally.binary_control_suspects)
         self._service.book.close(ended)
 
 

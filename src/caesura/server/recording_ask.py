@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
-from typing import Protocol
 
-from caesura.engines.base import EngineInfo, Term
-from caesura.errors import BadParameter
-from caesura.pipeline.pool import EnginePool
+from caesura.engines.base import Term
 from caesura.protocol.closing import Refusal
 from caesura.protocol.messages import ModelInfo
 from caesura.protocol.options import ListenOptions
 from caesura.protocol.writing import Write
-from caesura.speech.vad import SileroModel
 
 CORRUPT = "Bad Request: failed to process audio: corrupt or unsupported data"
 BAD_JSON = Refusal(400, "Bad Request", "Content-type was application/json, but we could not process the JSON payload.")
@@ -76,35 +72,9 @@ class Ask:
     diarizer: ModelInfo | None = None
 
 
-class Heard(Protocol):
-    """What the handler needs of a running service."""
-
-    engine: EngineInfo
-    model: ModelInfo
-    pool: EnginePool
-
-    @property
-    def vad(self) -> SileroModel:
-        """The voice activity network."""
-
-    @property
-    def ready(self) -> bool:
-        """Whether the engine is loaded."""
-
-
 class Declined(Exception):
     """The request cannot be answered with words."""
 
     def __init__(self, refusal: Refusal) -> None:
         super().__init__(refusal.err_msg)
         self.refusal = refusal
-
-
-def check_recording(options: ListenOptions, engine: EngineInfo) -> None:
-    """Raises BadParameter for what only another engine could do."""
-    if options.detect_language and not engine.detects_language:
-        message = (
-            f"'detect_language=true' needs an engine that finds out languages, such as whisper; this server runs "
-            f"{engine.name}, which hears {', '.join(engine.languages)}; leave it out or send detect_language=false."
-        )
-        raise BadParameter("detect_language", "true", message)

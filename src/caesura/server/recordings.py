@@ -9,6 +9,7 @@ import logging
 import tempfile
 from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any, cast
 
@@ -19,9 +20,10 @@ from caesura.engines.base import EngineInfo
 from caesura.errors import BadAudio, InternalError, PeerError
 from caesura.pipeline.intake import Intake
 from caesura.pipeline.recording import Listening, Recording, Transcript
-from caesura.protocol.closing import SERVICE_UNAVAILABLE, TOO_MANY_REQUESTS, Refusal, refusal_body
+from caesura.protocol.closing import TOO_MANY_REQUESTS, Refusal, refusal_body
 from caesura.protocol.recording_json import write_accepted
-from caesura.server.live import audio_format, wall_clock
+from caesura.server.asked import audio_format
+from caesura.server.live import rfc3339
 from caesura.server.recording_answer import answer_text
 from caesura.server.recording_ask import (
     BAD_JSON,
@@ -31,10 +33,10 @@ from caesura.server.recording_ask import (
     UNREAD,
     Ask,
     Declined,
-    Heard,
     Limits,
     RecordingUse,
 )
+from caesura.server.service import Hearer
 from caesura.server.upload import BodyStalled, BodyTooLarge, ClientGone, EarlyResponse, Upload
 
 _log = logging.getLogger("caesura.recordings")
@@ -46,10 +48,9 @@ SPOOL_PIECE = 256 * 1024
 
 
 class Recordings:
-    """Hears the recordings of one server. Make one for a service; `stop` it before the service."""
+    """Hears the recordings of one server; `stop` it before the engines."""
 
-    def __init__(self, service: Heard, limits: Limits) -> None:
-        self._service = service
+    def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._later: set[asyncio.Task[None]] = set()
         self.active = 0
@@ -61,16 +62,16 @@ class Recordings:
             task.cancel()
         await asyncio.gather(*self._later, return_exceptions=True)
 
-    async def transcribe(self, request: Request, ask: Ask) -> Response:
+    async def transcribe(self, request: Request, ask: Ask, hearer: Hearer) -> Response:
         """The answer to an admitted request, once there is one; at once when it goes to a callback.
 
-        The client's hanging up ends the work.
+        The client's hanging up ends the work: at once when it had sent its whole request, and before that when what
+        it had sent is read, for no more is read than can be heard.
         """
-        if not self._service.ready:
-            return _refused(SERVICE_UNAVAILABLE, ask.request_id, early=True)
+        run = _Run(hearer, self._limits, request, ask)
         if self.active >= self._limits.most_at_once:
+            run.account(TOO_MANY_REQUESTS.status)
             return _refused(TOO_MANY_REQUESTS, ask.request_id, early=True)
-        run = _Run(self._service, self._limits, request, ask)
         self.active += 1
         later = False
         try:
@@ -105,13 +106,13 @@ class Recordings:
 class _Run:
     """One request on its way: `now`, or `take_in` and then `later`."""
 
-    def __init__(self, service: Heard, limits: Limits, request: Request, ask: Ask) -> None:
-        self._service = service
+    def __init__(self, hearer: Hearer, limits: Limits, request: Request, ask: Ask) -> None:
+        self._hearer = hearer
         self._limits = limits
         self._ask = ask
         self._request = request
         self._upload = Upload(request, most_bytes=limits.most_bytes, stall_timeout_s=limits.stall_timeout_s)
-        self._created = wall_clock()
+        self._created = rfc3339(datetime.now(UTC))
         self._url: str | None = None
         self._file: io.BufferedIOBase | None = None
         self._fetched = 0
@@ -124,12 +125,12 @@ class _Run:
             await self._look()
             text = await self._unless_gone(self._heard())
         except Declined as declined:
-            self._account(declined.refusal.status)
+            self.account(declined.refusal.status)
             return _refused(declined.refusal, self._ask.request_id, early=not self._upload.complete)
         except asyncio.CancelledError:
-            self._account(LEFT.status)
+            self.account(LEFT.status)
             raise
-        self._account(200)
+        self.account(200)
         return _answered(text, self._ask.request_id)
 
     async def take_in(self) -> Response | None:
@@ -141,7 +142,7 @@ class _Run:
         except BaseException as error:
             self._drop_file()
             code = error.refusal.status if isinstance(error, Declined) else LEFT.status
-            self._account(code)
+            self.account(code)
             if not isinstance(error, Declined):
                 raise
             return _refused(error.refusal, self._ask.request_id, early=not self._upload.complete)
@@ -158,7 +159,7 @@ class _Run:
             text = refusal_body(declined.refusal, self._ask.request_id)
         finally:
             self._drop_file()
-            self._account(code)
+            self.account(code)
         return text
 
     # ---- what comes in ----
@@ -221,15 +222,15 @@ class _Run:
                 transcript = await self._transcript(intake, self._feed(intake))
             finally:
                 intake.abandon()
-        return await asyncio.to_thread(answer_text, self._ask, self._service.model, transcript, self._created)
+        return await asyncio.to_thread(answer_text, self._ask, self._hearer.model, transcript, self._created)
 
     async def _transcript(self, pieces: Iterable[bytes], feed: Coroutine[Any, Any, None] | None) -> Transcript:
         recording = Recording(
             pieces,
             audio_format(self._ask.options),
-            listening(self._ask, self._service.engine),
-            vad=self._service.vad,
-            pool=self._service.pool,
+            listening(self._ask, self._hearer.engine),
+            vad=self._hearer.vad,
+            pool=self._hearer.pool,
             spool=self._opened,
         )
         recording.start()
@@ -270,7 +271,8 @@ class _Run:
 
     # ---- what is told ----
 
-    def _account(self, code: int) -> None:
+    def account(self, code: int) -> None:
+        """The request ends with this HTTP status."""
         options = self._ask.options
         _log.info("%s: a recording of %.1f s ended with %d", self._ask.request_id, self._seconds, code)
         billed = self._seconds * max(self._channels, 1) if code == 200 else 0.0
@@ -280,8 +282,8 @@ class _Run:
                 method="sync" if options.callback is None else "async",
                 code=code,
                 created=self._created,
-                completed=wall_clock(),
-                model_uuid=self._service.model.uuid,
+                completed=rfc3339(datetime.now(UTC)),
+                model_uuid=self._hearer.model.uuid,
                 tags=options.tags,
                 audio_seconds=round(self._seconds, 6),
                 channels=self._channels,

@@ -21,10 +21,10 @@ class Records:
     def __init__(self) -> None:
         self._kept: deque[Request] = deque(maxlen=KEPT)
 
-    def add(self, record: Request) -> None:
-        """Keep a record and log it as one JSON line; it holds nothing that was said."""
+    def add(self, record: Request, **counts: int) -> None:
+        """Keep a record and log it, with `counts`, as one JSON line; it holds nothing that was said."""
         self._kept.append(record)
-        _log.info("%s", json.dumps({"event": "session_ended", **asdict(record)}, default=str))
+        _log.info("%s", json.dumps({"event": "session_ended", **asdict(record), **counts}, default=str))
 
     def __iter__(self) -> Iterator[Request]:
         return iter(tuple(self._kept))

@@ -7,7 +7,7 @@ import contextlib
 import os
 import uuid
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -46,6 +46,16 @@ class Running:
     info: EngineInfo
     model: ModelInfo
     pool: EnginePool
+
+
+@dataclass(frozen=True, slots=True)
+class Hearer:
+    """An engine that runs, and what tells speech from silence before it."""
+
+    engine: EngineInfo
+    model: ModelInfo
+    pool: EnginePool
+    vad: SileroModel
 
 
 class Revocable(Protocol):
@@ -99,6 +109,23 @@ class Service:
     def engine(self, offer: Offer) -> Running:
         """The engine behind an offer of the catalogue."""
         return next(engine for engine in self.engines if engine.model == offer.model)
+
+    @contextlib.contextmanager
+    def holding(self, connection: Revocable, api_key_id: str | None) -> Iterator[None]:
+        """The connection counts as open inside, and is revoked with its key."""
+        opened_alike = self.connections[api_key_id]
+        opened_alike.add(connection)
+        try:
+            yield
+        finally:
+            opened_alike.discard(connection)
+            if not opened_alike:
+                self.connections.pop(api_key_id, None)
+
+    def hearer(self, offer: Offer) -> Hearer:
+        """What it takes to hear a recording with the engine behind an offer."""
+        engine = self.engine(offer)
+        return Hearer(engine.info, engine.model, engine.pool, self.vad)
 
     def admit(self, presented: str | None) -> Access | None:
         """Whom this key or token lets in; None: nobody."""

@@ -38,6 +38,11 @@ class Settings:
     max_message_bytes: int = 16 * 1024 * 1024
     max_sessions: int = 10_000
     """More are refused with 429 before the upgrade."""
+    max_recordings: int = 8
+    """Recordings heard at once; more are refused with 429."""
+    max_recording_bytes: int = 2 * 1024**3
+    stall_timeout_s: float = 60.0
+    """How long the body of a recording may bring nothing."""
     allow_private_urls: bool = False
     """Callbacks and recordings may lie on this machine, in its networks and on any port."""
     url_connect_timeout_s: float = 1.0

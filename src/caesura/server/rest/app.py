@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from typing import Any
 
 from fastapi import FastAPI
 from starlette.datastructures import MutableHeaders
 from starlette.types import Message, Receive, Scope, Send
 
-from caesura import __version__
 from caesura.server.book import Book
 from caesura.server.request_id import new_request_id
 from caesura.server.rest import billing, keys, members, models, projects, requests, tokens, usage
@@ -56,7 +56,7 @@ def create_api(service: Service, book: Book | None = None, *, limits: Limits | N
     """
     api = Api(
         title="Caesura",
-        version=__version__,
+        version=version("caesura"),
         # Their pages would be loaded from elsewhere.
         docs_url=None,
         redoc_url=None,

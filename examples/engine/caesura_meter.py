@@ -1,0 +1,42 @@
+"""A level meter as an engine: each half second of speech in; how loud it was, in dB below full scale, out as a word."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from caesura.engines.base import SAMPLE_RATE, EngineInfo, Hypothesis, Samples, SegmentJob
+from caesura.engines.registry import EngineSpec
+from caesura.words import Word
+
+INFO = EngineInfo(
+    name="level-meter",
+    version="1.0",
+    arch="meter",
+    languages=("en",),
+    min_endpointing_s=0.2,
+    max_segment_s=10.0,
+)
+STEP = SAMPLE_RATE // 2
+FLOOR_DB = -90.0
+
+
+class Meter:
+    """Used by one thread; remembers nothing from job to job."""
+
+    def transcribe(self, jobs: Sequence[SegmentJob]) -> list[Hypothesis]:
+        """One hypothesis for each job, in order."""
+        return [Hypothesis(tuple(words(job.audio))) for job in jobs]
+
+
+def words(audio: Samples) -> Iterator[Word]:
+    """One word for each half second, and for the rest at the end."""
+    for start in range(0, len(audio), STEP):
+        piece = audio[start : start + STEP]
+        power = float(np.mean(np.square(piece, dtype=np.float64)))
+        level = max(10 * np.log10(power), FLOOR_DB) if power > 0 else FLOOR_DB
+        yield Word(f"{level:.0f}dB", start / SAMPLE_RATE, (start + len(piece)) / SAMPLE_RATE, confidence=1.0)
+
+
+SPEC = EngineSpec(INFO, load=Meter)

@@ -1,0 +1,112 @@
+"""Which Whisper models can be had, known without asking anybody: a name in; where it comes from, its languages out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+from caesura.errors import UsageError
+
+DEFAULT_MODEL: Final = "small"
+"""What `--engine whisper` means without a model."""
+
+_IN_ORDER = (
+    "en zh de es ru ko fr ja pt tr pl ca nl ar sv it id hi fi vi he uk el ms cs ro da hu ta no th ur hr bg lt la mi ml "
+    "cy sk te fa lv bn sr az sl kn et mk br eu is hy ne mn bs kk sq sw gl mr pa si km sn yo so af oc ka be tg sd gu am "
+    "yi lo uz fo ht ps tk nn mt sa lb my bo tl mg as tt haw ln ha ba jw su yue"
+)
+WHISPER_CODES: Final = tuple(_IN_ORDER.split())
+"""What Whisper calls its languages, in the order of its tokens; the last one came with large-v3."""
+
+# The only one that Whisper calls by a name that is no subtag.
+_SUBTAGS: Final = MappingProxyType({"jw": "jv"})
+_CODES: Final = MappingProxyType({subtag: code for code, subtag in _SUBTAGS.items()})
+
+_ENGLISH: Final = ("en",)
+_REPO = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A model that can be downloaded.
+
+    `repo` is its place on the hub, `size` about how many bytes it has (None: not known), `languages` the subtags that
+    it understands; without any, its files tell.
+    """
+
+    name: str
+    repo: str
+    size: int | None
+    languages: tuple[str, ...]
+    licence: str
+
+
+def subtag(code: str) -> str:
+    """The BCP-47 primary subtag of a language that Whisper calls `code`."""
+    return _SUBTAGS.get(code, code)
+
+
+def whisper_code(language: str) -> str:
+    """What Whisper calls the language with this primary subtag."""
+    return _CODES.get(language, language)
+
+
+def _subtags(count: int) -> tuple[str, ...]:
+    return tuple(map(subtag, WHISPER_CODES[:count]))
+
+
+_ALL: Final = _subtags(99)
+_ALL_AND_CANTONESE: Final = _subtags(100)
+
+
+def _offers() -> dict[str, Offer]:
+    # Sizes are two bytes for each of the model's parameters.
+    systran = "Systran/faster-whisper-"
+    rows = (
+        ("tiny", systran + "tiny", 75, _ALL),
+        ("tiny.en", systran + "tiny.en", 75, _ENGLISH),
+        ("base", systran + "base", 145, _ALL),
+        ("base.en", systran + "base.en", 145, _ENGLISH),
+        ("small", systran + "small", 484, _ALL),
+        ("small.en", systran + "small.en", 484, _ENGLISH),
+        ("medium", systran + "medium", 1_528, _ALL),
+        ("medium.en", systran + "medium.en", 1_528, _ENGLISH),
+        ("large-v1", systran + "large-v1", 3_087, _ALL),
+        ("large-v2", systran + "large-v2", 3_087, _ALL),
+        ("large-v3", systran + "large-v3", 3_087, _ALL_AND_CANTONESE),
+        ("large-v3-turbo", "mobiuslabsgmbh/faster-whisper-large-v3-turbo", 1_618, _ALL_AND_CANTONESE),
+        ("distil-small.en", "Systran/faster-distil-whisper-small.en", 332, _ENGLISH),
+        ("distil-medium.en", "Systran/faster-distil-whisper-medium.en", 789, _ENGLISH),
+        ("distil-large-v2", "Systran/faster-distil-whisper-large-v2", 1_513, _ENGLISH),
+        ("distil-large-v3", "Systran/faster-distil-whisper-large-v3", 1_513, _ENGLISH),
+        ("distil-large-v3.5", "distil-whisper/distil-large-v3.5-ct2", 1_513, _ENGLISH),
+    )
+    return {name: Offer(name, repo, size * 1_000_000, tongues, "MIT") for name, repo, size, tongues in rows}
+
+
+OFFERS: Final[Mapping[str, Offer]] = MappingProxyType(_offers())
+"""The models that are known by name."""
+
+ALIASES: Final[Mapping[str, str]] = MappingProxyType({"large": "large-v3", "turbo": "large-v3-turbo"})
+
+
+def is_repo(name: str) -> bool:
+    """Whether `name` is written as a place on the hub, `OWNER/NAME`."""
+    return _REPO.fullmatch(name) is not None
+
+
+def offered(name: str) -> Offer:
+    """The model called `name`: one of `OFFERS`, an alias, or any Whisper model in CTranslate2's format as `OWNER/NAME`.
+
+    Raises:
+        UsageError: it is none of these; the sentence lists the names.
+    """
+    found = OFFERS.get(ALIASES.get(name, name))
+    if found is not None:
+        return found
+    if is_repo(name):
+        return Offer(name, name, None, (), "see its page")
+    raise UsageError(f"model: no Whisper model is called {name!r}; choose one of {', '.join(OFFERS)}, or OWNER/NAME")

@@ -1,0 +1,60 @@
+"""A credential and a query in; who may do what, or the HTTP refusal, out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import parse_qsl
+
+from caesura.errors import BadParameter, BadUrl
+from caesura.ledger.access import Access
+from caesura.ledger.scopes import LISTEN
+from caesura.protocol import closing
+from caesura.protocol.catalogue import Offer
+from caesura.protocol.closing import Refusal, refusal_for
+from caesura.protocol.options import ListenOptions, parse_options
+from caesura.server.auth import Credential
+from caesura.server.outbound.target import SOCKETS, WEB, Target
+from caesura.server.service import Service
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """Who may do what: a request that is about to be answered."""
+
+    access: Access
+    options: ListenOptions
+    offer: Offer
+    callback: Target | None
+
+
+def admit(service: Service, credential: Credential, query: bytes, *, recording: bool = False) -> Admitted | Refusal:
+    """Who asks, what for, whether they may, have paid and there is room: in that order."""
+    if not service.open_for_business:
+        return closing.SERVICE_UNAVAILABLE
+    access = service.admit(credential.secret)
+    if access is None:
+        return closing.INVALID_AUTH
+    try:
+        pairs = parse_qsl(query.decode("ascii", "replace"), keep_blank_values=True)
+        options = parse_options(pairs, catalogue=service.catalogue, recording=recording)
+        offer = service.catalogue.choose(options.model, options.version, options.language, recording=recording)
+        callback = None if options.callback is None else _target(service, options.callback, recording=recording)
+    except BadParameter as error:
+        return refusal_for(error)
+    if not access.may(LISTEN):
+        return closing.INSUFFICIENT_PERMISSIONS
+    if not service.book.paid(access.project_id):
+        return closing.PAYMENT_REQUIRED
+    full = not recording and service.live >= service.settings.max_sessions
+    if full or not service.book.room(access.project_id):
+        return closing.TOO_MANY_REQUESTS
+    if not service.ready:
+        return closing.SERVICE_UNAVAILABLE
+    return Admitted(access, options, offer, callback)
+
+
+def _target(service: Service, url: str, *, recording: bool) -> Target:
+    try:
+        return service.outbound.read(url, WEB if recording else WEB + SOCKETS)
+    except BadUrl as error:
+        raise BadParameter("callback", "", f"Invalid 'callback' value: {error}") from error

@@ -1,0 +1,394 @@
+"""Whisper on tiny models made here: what a script says comes out with times; silence, loops and habits do not."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.metadata
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from caesura import connect
+from caesura.engines import whisper
+from caesura.engines.base import Hypothesis, Samples, SegmentJob, Term
+from caesura.engines.models.catalogue import offered
+from caesura.engines.models.hub import Hub
+from caesura.engines.models.pull import pull
+from caesura.engines.whisper import INFO, MAX_TERM_TOKENS, WhisperEngine, info, load, placed
+from caesura.errors import EngineError, UsageError
+from caesura.words import Word
+from tests.engines.models import hub_server
+from tests.engines.models.hub_server import serving
+from tests.engines.tiny_whisper import CERTAIN, Script, make
+from tests.recordings import recording
+from tests.serving import start_server
+
+SAYS = Callable[..., WhisperEngine]
+GREETING = (" Hello", " there", ",", " world", ".")
+
+
+@pytest.fixture(scope="module")
+def says(tmp_path_factory: pytest.TempPathFactory) -> SAYS:
+    """Loads a model that says what is given, once for each script."""
+    made: dict[str, WhisperEngine] = {}
+
+    def engine(*pieces: str, **script: Any) -> WhisperEngine:
+        key = repr((pieces, sorted(script.items())))
+        if key not in made:
+            folder = tmp_path_factory.mktemp("model") / "scripted"
+            made[key] = load(str(make(folder, Script(pieces, **script))))
+        return made[key]
+
+    return engine
+
+
+@pytest.fixture(scope="module")
+def random(tmp_path_factory: pytest.TempPathFactory) -> WhisperEngine:
+    """A model with random weights: it says anything, and never stops."""
+    return load(str(make(tmp_path_factory.mktemp("model") / "random")))
+
+
+def noise(seconds: float, seed: int = 1) -> Samples:
+    samples = np.random.default_rng(seed).standard_normal(int(seconds * 16_000)) * 0.1
+    return samples.astype(np.float32)
+
+
+def hear(engine: WhisperEngine, seconds: float = 3.0, *, final: bool = True, **job: Any) -> Hypothesis:
+    (heard,) = engine.transcribe([SegmentJob(noise(seconds), 0.0, final, **job)])
+    return heard
+
+
+def text(heard: Hypothesis) -> str:
+    return " ".join(word.text for word in heard.words)
+
+
+# ---- text, times, language ----
+
+
+@pytest.mark.slow
+def test_words_come_out_as_they_are_printed_with_times_and_probabilities(says: SAYS) -> None:
+    heard = hear(says(*GREETING))
+    assert [word.text for word in heard.words] == ["Hello", "there,", "world."]
+    assert all(0.99 < word.confidence <= 1.0 for word in heard.words)
+    assert all(0.0 <= word.start <= word.end <= 3.0 for word in heard.words)
+    assert all(before.end <= after.start for before, after in pairwise(heard.words))
+    assert heard.words[-1].end > 0.5
+
+
+@pytest.mark.slow
+def test_a_doubtful_word_says_so(says: SAYS) -> None:
+    heard = hear(says(" Hello", " world", sure=0.15))
+    assert all(0.05 < word.confidence < 0.9 for word in heard.words)
+
+
+@pytest.mark.slow
+def test_the_language_is_found_out_unless_it_is_given(says: SAYS) -> None:
+    engine = says(*GREETING, language="de")
+    assert hear(engine).language == "de"
+    assert hear(engine, language="fr").language == "fr"
+
+
+@pytest.mark.slow
+def test_javanese_has_the_name_that_the_rest_of_the_world_gives_it(says: SAYS) -> None:
+    engine = says(*GREETING, language="jw")
+    assert hear(engine).language == "jv"
+    assert text(hear(engine, language="jv")) == "Hello there, world."
+
+
+@pytest.mark.slow
+def test_scripts_without_blanks_come_as_whisper_parts_them(says: SAYS) -> None:
+    assert text(hear(says(*"こんにちは", language="ja"))) == "こ ん に ち は"
+
+
+@pytest.mark.slow
+def test_an_english_model_needs_no_language_and_knows_no_other(says: SAYS) -> None:
+    engine = says(*GREETING, multilingual=False)
+    heard = hear(engine)
+    assert (text(heard), heard.language) == ("Hello there, world.", "en")
+    assert hear(engine, language="en") == heard
+    with pytest.raises(EngineError, match="does not know the language 'de'"):
+        hear(engine, language="de")
+
+
+@pytest.mark.slow
+def test_jobs_are_answered_in_order_and_apart(says: SAYS) -> None:
+    """Stateless: a job has the same answer alone, in a batch and after others."""
+    engine = says(*GREETING)
+    jobs = [SegmentJob(noise(seconds), 0.0, final) for seconds, final in ((1.0, True), (0.05, True), (2.5, False))]
+    together = engine.transcribe(jobs)
+    assert together == [engine.transcribe([job])[0] for job in jobs]
+    assert [bool(heard.words) for heard in together] == [True, False, True]
+
+
+@pytest.mark.slow
+def test_neither_a_draft_nor_a_broken_end_changes_anything(says: SAYS) -> None:
+    engine = says(*GREETING)
+    plain = hear(engine)
+    assert hear(engine, draft=Hypothesis((Word("Bye", 0.0, 1.0, 0.9),), (7, 8))) == plain
+    assert hear(engine, breaks_off=True) == plain
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seconds", [0.1, 0.11, 0.15, 0.2, 1.0, 29.99, 30.0])
+def test_any_length_up_to_the_window_is_heard(says: SAYS, seconds: float) -> None:
+    heard = hear(says(*GREETING), seconds)
+    assert text(heard) == "Hello there, world."
+    assert heard.words[-1].end <= seconds
+
+
+@pytest.mark.slow
+def test_more_than_a_window_is_refused_and_not_cut(says: SAYS) -> None:
+    with pytest.raises(EngineError, match=r"was given 30\.1 s; it hears 30 at most"):
+        hear(says(*GREETING), 30.1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("samples", [0, 1, 1_599])
+def test_scraps_say_nothing(says: SAYS, samples: int) -> None:
+    job = SegmentJob(np.ones(samples, np.float32), 0.0, True)
+    assert says(*GREETING).transcribe([job]) == [Hypothesis()]
+
+
+@pytest.mark.slow
+def test_broken_samples_do_no_harm(says: SAYS) -> None:
+    audio = noise(1.0)
+    audio[100:200] = np.nan
+    audio[200:300] = np.inf
+    (heard,) = says(*GREETING).transcribe([SegmentJob(audio, 0.0, True)])
+    assert text(heard) == "Hello there, world."
+
+
+@pytest.mark.slow
+def test_random_weights_end_in_time_and_are_not_believed(random: WhisperEngine) -> None:
+    """It never stops by itself, so the limit must, and text that it does not believe is not shown."""
+    assert hear(random).words == ()
+    assert hear(random, final=False).words == ()
+    assert hear(random, 20.0).words == ()
+
+
+@pytest.mark.slow
+def test_a_failing_network_is_an_engine_error_without_what_was_said(random: WhisperEngine) -> None:
+    class Failing:
+        def feature_extractor(self, audio: Samples) -> None:
+            raise RuntimeError("out of memory")
+
+    with pytest.raises(EngineError, match="engine whisper-small failed on 48000 samples: out of memory"):
+        hear(WhisperEngine(Failing(), INFO))
+
+
+# ---- silence, loops, habits ----
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("final", [True, False])
+def test_a_loop_is_left_at_the_end_of_its_first_turn(says: SAYS, final: bool) -> None:
+    assert text(hear(says(" Hello", " there", ends=False), final=final)) == "Hello there"
+
+
+@pytest.mark.slow
+def test_what_whisper_says_into_silence_is_not_shown(says: SAYS) -> None:
+    assert hear(says(" Thank", " you", ".", no_speech=CERTAIN + 0.1)).words == ()
+    assert hear(says(" Thank", " you", ".", sure=0.16)).words == ()
+    assert text(hear(says(" Thank", " you", "."))) == "Thank you."
+
+
+@pytest.mark.slow
+def test_text_that_is_sure_is_shown_though_nobody_seemed_to_speak(says: SAYS) -> None:
+    """Whisper's own rule: its mark of silence counts only where the text is doubtful."""
+    assert text(hear(says(*GREETING, no_speech=CERTAIN + 0.1))) == "Hello there, world."
+    doubtful = says(" Hello", " there", " world", sure=0.12, no_speech=CERTAIN + 0.1)
+    assert hear(doubtful).words == ()
+
+
+# ---- terms ----
+
+
+@pytest.mark.slow
+def test_terms_stand_in_the_prompt_heavier_ones_first(says: SAYS) -> None:
+    engine = says(*GREETING)
+    tongue = engine._tongue("en")
+    tokenizer = tongue.tokenizer
+    terms = (Term("light", 0.5), Term("Caesura", 3.0), Term("hated", -2.0), Term("usual"))
+    prompt = tongue.prompt(terms)
+    start = prompt.index(tokenizer.sot)
+    assert prompt[0] == tokenizer.sot_prev
+    assert tokenizer.decode(prompt[1:start]) == " Caesura, usual, light"
+    assert prompt[start:] == tongue.prompt(())
+
+
+@pytest.mark.slow
+def test_terms_change_what_the_decoder_is_asked(says: SAYS) -> None:
+    """The script counts from the end of the prompt, so it is heard only where the terms really stand before it."""
+    term = "ab"  # the mark, a blank and two letters, each a token
+    assert text(hear(says(*GREETING, terms=4), terms=(Term(term),))) == "Hello there, world."
+    assert text(hear(says(*GREETING, terms=4), language="de")) != "Hello there, world."
+
+
+@pytest.mark.slow
+def test_terms_that_do_not_fit_are_left_out_whole_from_the_lightest_on(says: SAYS) -> None:
+    tongue = says(*GREETING)._tongue("en")
+    terms = [Term("x" * 100, 3.0), Term("y" * 100, 2.0), Term("z" * 100, 1.5), Term("w")]
+    shown = tongue.tokenizer.decode(tongue.prompt(terms))
+    assert "x" * 100 in shown
+    assert "y" * 100 in shown
+    assert "z" not in shown
+    assert shown.rstrip().endswith("w")
+    assert len(tongue.prompt(terms)) <= MAX_TERM_TOKENS + 5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("final", [True, False])
+def test_a_term_to_be_avoided_is_heard_as_something_else(says: SAYS, final: bool) -> None:
+    engine = says(" Hello", " world", ".")
+    assert text(hear(engine, final=final)) == "Hello world."
+    avoided = text(hear(engine, final=final, terms=(Term("World", -1.0),)))
+    assert "world" not in avoided
+    assert avoided.startswith("Hello")
+    assert text(hear(engine, final=final, terms=(Term("word", -1.0),))) == "Hello world."
+
+
+@pytest.mark.slow
+def test_a_phrase_to_be_avoided_may_be_many_words_or_have_no_blanks(says: SAYS) -> None:
+    engine = says(" Hello", " there", " world")
+    assert text(hear(engine, terms=(Term("hello there", -1.0),))) != "Hello there world"
+    assert text(hear(engine, terms=(Term("hello world", -1.0),))) == "Hello there world"
+    japanese = says(*"こんにちは", language="ja")
+    assert text(hear(japanese, terms=(Term("にち", -1.0),))) != "こ ん に ち は"
+
+
+# ---- the laws of what comes out ----
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["a", " b", "", "  ", ",", "—", "c."]), st.floats(-1, 9), st.floats(-1, 9)),
+        max_size=9,
+    )
+)
+def test_words_are_in_order_inside_the_audio_and_never_bare_signs(found: list[tuple[str, float, float]]) -> None:
+    given_words = [{"word": word, "start": start, "end": end, "probability": 1.5} for word, start, end in found]
+    told = list(whisper._tidied(given_words, 5.0))
+    assert all(0.0 <= word.start <= word.end <= 5.0 and word.confidence == 1.0 for word in told)
+    assert all(before.end <= after.start for before, after in pairwise(told))
+    assert all(word.text == word.text.strip() != "" for word in told)
+    assert all(any(letter.isalnum() for letter in word.text) for word in told[1:])
+    assert "".join(word.text for word in told) == "".join(word.strip() for word, *_ in found)
+
+
+# ---- what it is, and loading ----
+
+
+def test_what_it_is_is_known_without_the_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    small, english, cantonese = info("small"), info("tiny.en"), info("turbo@cuda")
+    assert (small.name, small.arch, small.detects_language, small.biases) == ("whisper-small", "whisper", True, True)
+    assert small.version == importlib.metadata.version("faster-whisper")
+    assert info("") == small
+    assert (len(small.languages), len(cantonese.languages)) == (99, 100)
+    assert (english.languages, english.detects_language) == (("en",), False)
+    assert INFO.languages == small.languages
+    assert small.max_segment_s < whisper.WINDOW_S
+
+
+@pytest.mark.slow
+def test_a_folder_tells_its_languages(tmp_path: Path) -> None:
+    assert info(str(make(tmp_path / "mine"))).languages == info("small").languages
+    assert info(str(make(tmp_path / "mine.en", Script(GREETING, multilingual=False)))).languages == ("en",)
+    assert info(f"{tmp_path / 'mine'}@cpu").name == "whisper-mine"
+
+
+def test_an_unknown_model_lists_those_there_are() -> None:
+    with pytest.raises(UsageError, match=r"no Whisper model is called 'smal'; choose one of tiny, tiny\.en, base"):
+        info("smal")
+
+
+def test_a_model_that_is_not_there_is_never_downloaded(tmp_path: Path) -> None:
+    with pytest.raises(EngineError, match=r"(?s)small is not on this machine.*`caesura models pull small`.*484 MB"):
+        placed("small", tmp_path)
+
+
+def test_loading_says_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with pytest.raises(EngineError, match="copy that folder"):
+        load("small")
+
+
+@pytest.mark.slow
+def test_a_folder_that_is_no_model_says_what_is_missing(tmp_path: Path) -> None:
+    folder = make(tmp_path / "mine")
+    (folder / "tokenizer.json").unlink()
+    with pytest.raises(EngineError, match=r"not whole: tokenizer\.json is missing; it must be a Whisper model"):
+        load(str(folder))
+
+
+@pytest.mark.slow
+def test_files_that_cannot_be_read_are_named(tmp_path: Path) -> None:
+    folder = make(tmp_path / "mine")
+    (folder / "model.bin").write_bytes(b"nonsense")
+    with pytest.raises(EngineError, match=r"engine whisper-mine could not read its files in .*mine"):
+        load(str(folder))
+
+
+@pytest.mark.slow
+def test_a_device_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ctranslate2.get_cuda_device_count", lambda: 0)
+    with pytest.raises(EngineError, match="no CUDA device"):
+        load(f"{make(tmp_path / 'mine')}@cuda")
+
+
+def test_without_faster_whisper_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone(name: str) -> str:
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(importlib.metadata, "version", gone)
+    with pytest.raises(EngineError, match=r"needs the package faster-whisper: `pip install \"caesura\[server\]\"`"):
+        info("large-v1")
+
+
+# ---- in a worker, behind a server ----
+
+
+def wire_words(url: str, **options: Any) -> list[str]:
+    """What a client is told of a recording."""
+
+    async def ask() -> list[str]:
+        async with connect(url, live=False, sample_rate=16_000, punctuate=True, **options) as line:
+            pcm = (recording("lv-0880").samples * 32_767).astype("<i2").tobytes()
+            async for _ in line.transcribe(pcm[at : at + 8_000] for at in range(0, len(pcm), 8_000)):
+                pass
+            return [word.text for word in (await line.finish()).words]
+
+    return asyncio.run(ask())
+
+
+@pytest.mark.slow
+def test_a_server_hears_with_it_by_the_models_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pulled from a hub, found under the home folder, loaded in a worker, told over the wire."""
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    made = make(tmp_path / "made", Script(GREETING, language="en"))
+    files = {path.name: path.read_bytes() for path in made.iterdir()}
+    with serving(hub_server.Hub(files)) as played, Hub(played.url) as hub:
+        models = tmp_path / "home" / ".cache" / "caesura" / "models"
+        pull(offered("tiny"), models, hub, wait=lambda seconds: None, told=lambda done, total: None)
+    with start_server(engine="whisper:tiny") as server:
+        told = wire_words(server.url)
+    assert told
+    assert set(told) == {"Hello", "there,", "world."}
+
+
+@pytest.mark.slow
+def test_a_server_without_the_model_does_not_start_and_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with (
+        pytest.raises(RuntimeError, match=r"tiny is not on this machine .*`caesura models pull tiny` downloads it"),
+        start_server(engine="whisper:tiny"),
+    ):
+        pass
