@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 import uuid
+from importlib.metadata import version
 
 import pytest
 
-from caesura import __version__
 from caesura.server.rest.app import create_api
 from caesura.server.service import Service
 from tests.server.rest.api import HERE, SCRIPTED, Asked, told
@@ -36,6 +36,17 @@ def test_what_is_not_there_is_said_in_the_shape_of_the_management_plane() -> Non
     told(story)
 
 
+def test_what_is_served_beside_these_routes_is_there_by_another_method() -> None:
+    """405 for the paths that the server around this application keeps for itself."""
+
+    async def story(api: Asked) -> None:
+        for path, allowed in (("/v1/listen", "GET, POST"), ("/v1/status", "GET"), ("/metrics", "GET")):
+            answer = await api.ask("DELETE", path)
+            assert (answer.status_code, answer.headers["allow"]) == (405, allowed)
+
+    told(story)
+
+
 def test_no_page_is_served_that_would_load_scripts_from_elsewhere() -> None:
     async def story(api: Asked) -> None:
         for path in ("/docs", "/redoc"):
@@ -48,7 +59,7 @@ def test_the_document_is_of_this_version() -> None:
     async def story(api: Asked) -> None:
         document = (await api.get("/openapi.json")).json()
         assert document["info"]["title"] == "Caesura"
-        assert document["info"]["version"] == __version__
+        assert document["info"]["version"] == version("caesura")
         assert set(document["components"]["securitySchemes"]) == {"token", "bearer"}
 
     told(story)

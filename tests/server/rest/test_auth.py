@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from itertools import product
 
 import pytest
 
@@ -29,6 +30,26 @@ PATHS = (
     ("GET", f"{HERE}/members"),
     ("DELETE", f"{HERE}/leave"),
 )
+SCOPES = (
+    ("GET", "/v1/projects", "project:read"),
+    ("GET", HERE, "project:read"),
+    ("GET", f"{HERE}/models", "project:read"),
+    ("GET", f"{HERE}/members", "project:read"),
+    ("PATCH", HERE, "project:write"),
+    ("DELETE", HERE, "project:delete"),
+    ("GET", f"{HERE}/keys", "keys:read"),
+    ("POST", f"{HERE}/keys", "keys:write"),
+    ("DELETE", f"{HERE}/keys/{NOWHERE}", "keys:write"),
+    ("GET", f"{HERE}/requests", "usage:read"),
+    ("GET", f"{HERE}/requests/{NOWHERE}", "usage:read"),
+    ("GET", f"{HERE}/usage", "usage:read"),
+    ("GET", f"{HERE}/usage/fields", "usage:read"),
+    ("GET", f"{HERE}/usage/breakdown", "usage:read"),
+    ("GET", f"{HERE}/balances", "billing:read"),
+    ("GET", f"{HERE}/purchases", "billing:read"),
+    ("GET", f"{HERE}/billing/fields", "billing:read"),
+    ("GET", f"{HERE}/billing/breakdown", "billing:read"),
+)
 
 
 def test_while_no_key_exists_everything_on_loopback_is_open() -> None:
@@ -39,19 +60,14 @@ def test_while_no_key_exists_everything_on_loopback_is_open() -> None:
     told(story)
 
 
-@pytest.mark.parametrize(("method", "path"), PATHS)
-def test_as_soon_as_a_key_exists_every_route_needs_one(method: str, path: str) -> None:
+def test_as_soon_as_a_key_exists_every_route_needs_one() -> None:
     async def story(api: Asked) -> None:
         key = await api.key()
-        for headers in (
-            {},
-            {"authorization": "Token wrong"},
-            {"authorization": key.secret},
-            {"authorization": f"Basic {key.secret}"},
-            {"authorization": ""},
-        ):
+        wrong = ("Token wrong", key.secret, f"Basic {key.secret}", "", None)
+        for (method, path), authorization in product(PATHS, wrong):
+            headers = {} if authorization is None else {"authorization": authorization}
             answer = await api.ask(method, path, headers=headers)
-            assert answer.status_code == 401
+            assert answer.status_code == 401, path
             body = answer.json()
             assert (body["err_code"], body["err_msg"]) == ("INVALID_AUTH", "Invalid credentials.")
             assert body["request_id"] == answer.headers["dg-request-id"]
@@ -98,20 +114,18 @@ def test_when_all_keys_are_revoked_no_door_opens() -> None:
     told(story)
 
 
-@pytest.mark.parametrize(
-    "path", ["", "/keys", "/requests", "/usage", "/usage/fields", "/balances", "/members", "/models"]
-)
-def test_another_project_is_not_there(path: str) -> None:
+def test_another_project_is_not_there() -> None:
     """404 and never 403: whether it exists is nobody's business. The same answer as for one that does not exist."""
 
     async def story(api: Asked) -> None:
         other = await api.project("other")
         key = await api.secret()
-        there = await api.get(f"/v1/projects/{other.project_id}{path}", key=key)
-        nowhere = await api.get(f"/v1/projects/{NOWHERE}{path}", key=key)
-        for answer in (there, nowhere):
-            assert answer.status_code == 404
-            assert answer.json() == {"err_code": "PROJECT_NOT_FOUND", "err_msg": "Project not found."}
+        for path in ("", "/keys", "/requests", "/usage", "/usage/fields", "/balances", "/members", "/models", "/leave"):
+            for project in (other.project_id, NOWHERE):
+                method = "DELETE" if path == "/leave" else "GET"
+                answer = await api.ask(method, f"/v1/projects/{project}{path}", key=key)
+                assert answer.status_code == 404, path
+                assert answer.json() == {"err_code": "PROJECT_NOT_FOUND", "err_msg": "Project not found."}
 
     told(story)
 
@@ -177,40 +191,17 @@ def test_reasons_count_in_order() -> None:
     told(story)
 
 
-@pytest.mark.parametrize(
-    ("method", "path", "scope"),
-    [
-        ("GET", "/v1/projects", "project:read"),
-        ("GET", HERE, "project:read"),
-        ("GET", f"{HERE}/models", "project:read"),
-        ("GET", f"{HERE}/members", "project:read"),
-        ("PATCH", HERE, "project:write"),
-        ("DELETE", HERE, "project:delete"),
-        ("GET", f"{HERE}/keys", "keys:read"),
-        ("POST", f"{HERE}/keys", "keys:write"),
-        ("DELETE", f"{HERE}/keys/{NOWHERE}", "keys:write"),
-        ("GET", f"{HERE}/requests", "usage:read"),
-        ("GET", f"{HERE}/requests/{NOWHERE}", "usage:read"),
-        ("GET", f"{HERE}/usage", "usage:read"),
-        ("GET", f"{HERE}/usage/fields", "usage:read"),
-        ("GET", f"{HERE}/usage/breakdown", "usage:read"),
-        ("GET", f"{HERE}/balances", "billing:read"),
-        ("GET", f"{HERE}/purchases", "billing:read"),
-        ("GET", f"{HERE}/billing/fields", "billing:read"),
-        ("GET", f"{HERE}/billing/breakdown", "billing:read"),
-    ],
-)
-def test_each_route_asks_for_its_scope(method: str, path: str, scope: str) -> None:
+def test_each_route_asks_for_its_scope() -> None:
     async def story(api: Asked) -> None:
-        every = {"project:read", "project:write", "project:delete", "keys:read", "keys:write", "usage:read"}
-        every |= {"usage:write", "billing:read", "billing:write"}
-        without, with_it = await api.secret(*(every - {scope})), await api.secret(scope)
-        refused = await api.ask(method, path, key=without)
-        assert refused.status_code == 401
-        assert refused.json()["err_code"] == "INSUFFICIENT_PERMISSIONS"
-        assert refused.json()["err_msg"] == "User does not have sufficient permissions."
-        assert scope in refused.json()["details"]
-        assert (await api.ask(method, path, key=with_it)).status_code in (200, 400, 404, 409)
+        every = {scope for _, _, scope in SCOPES} | {"usage:write", "billing:write"}
+        for method, path, scope in SCOPES:
+            without, with_it = await api.secret(*(every - {scope})), await api.secret(scope)
+            refused = await api.ask(method, path, key=without)
+            assert refused.status_code == 401, path
+            assert refused.json()["err_code"] == "INSUFFICIENT_PERMISSIONS"
+            assert refused.json()["err_msg"] == "User does not have sufficient permissions."
+            assert scope in refused.json()["details"]
+            assert (await api.ask(method, path, key=with_it)).status_code in (200, 400, 404, 409), path
 
     told(story)
 

@@ -13,7 +13,7 @@ from caesura.server.book import Book
 from caesura.server.request_id import new_request_id
 from caesura.server.rest import billing, keys, members, models, projects, requests, tokens, usage
 from caesura.server.rest.bodies import Limits
-from caesura.server.rest.described import REQUEST_ID, described
+from caesura.server.rest.described import REQUEST_ID, described, methods_beside
 from caesura.server.rest.errors import handle_errors
 from caesura.server.service import Service
 
@@ -66,6 +66,7 @@ def create_api(service: Service, book: Book | None = None, *, limits: Limits | N
     api.state.service = service
     api.state.book = book
     api.state.limits = limits or Limits()
+    api.state.beside = methods_beside()
     handle_errors(api)
     for part in (tokens, models, projects, keys, members, requests, usage, billing):
         api.include_router(part.router)

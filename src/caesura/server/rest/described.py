@@ -65,11 +65,20 @@ def described(api: FastAPI) -> dict[str, Any]:
     for path, operations in document["paths"].items():
         for operation in operations.values():
             _complete(path, operation)
-    document["paths"] |= listen_paths() | operating_paths()
+    document["paths"] |= _beside()
     for operations in document["paths"].values():
         for operation in operations.values():
             _secure(operation)
     return document
+
+
+def methods_beside() -> dict[str, list[str]]:
+    """Which methods are served at paths that are not the API's own."""
+    return {path: sorted(method.upper() for method in operations) for path, operations in _beside().items()}
+
+
+def _beside() -> dict[str, dict[str, Any]]:
+    return listen_paths() | operating_paths()
 
 
 def _complete(path: str, operation: dict[str, Any]) -> None:
@@ -98,7 +107,7 @@ def _secure(operation: dict[str, Any]) -> None:
 
 def _not_null(schema: dict[str, Any]) -> dict[str, Any]:
     """The schema of a parameter: it can be left out, but nobody can write null into a URL."""
-    kinds = [kind for kind in schema.get("anyOf", ()) if kind != {"type": "null"}]
+    kinds: list[dict[str, Any]] = [kind for kind in schema.get("anyOf", ()) if kind != {"type": "null"}]
     if len(kinds) != 1:
         return schema
     return {name: value for name, value in schema.items() if name not in ("anyOf", "default")} | kinds[0]

@@ -166,10 +166,13 @@ def _request_id(request: Request) -> str:
 def _stated(request: Request, error: Exception) -> Response:
     assert isinstance(error, RoutingError)
     fault: object = error.detail
+    headers = dict(error.headers or {})
     if not isinstance(fault, Legacy | Managed | Text):
-        fault = _by_router(error.status_code, request)
+        allowed = request.app.state.beside.get(request.scope["path"])
+        headers |= {} if allowed is None else {"allow": ", ".join(allowed)}
+        fault = _by_router(error.status_code if allowed is None else 405, request)
     response = answer(fault, _request_id(request))
-    response.headers.update(error.headers or {})
+    response.headers.update(headers)
     return response
 
 
