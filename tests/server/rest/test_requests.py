@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import pytest
-
 from caesura.ledger.requests import Method, Outcome
 from caesura.server.rest.requests import facts
 from tests.ledger.rows import ended, opened
