@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.conformance.speech import WINDOW_S, WIRE_WINDOW_S
 from tests.serving import Served, start_server
 
+HERE = Path(__file__).parent
 KEY = "k-5f1d0c7e-conformance"
 
 
@@ -44,3 +48,24 @@ def keyed() -> Iterator[Served]:
 def key() -> str:
     """The key that `keyed` knows."""
     return KEY
+
+
+@pytest.fixture(scope="session")
+def node() -> str:
+    """Node, with the SDK that the lock file pins; installed here unless `make` has done it."""
+    found, npm = shutil.which("node"), shutil.which("npm")
+    if found is None or npm is None:
+        pytest.skip("node and npm are needed for the JavaScript SDK; install Node.js 20 or newer")
+    stamp = HERE / "node_modules" / ".installed"
+    if not stamp.exists() or stamp.stat().st_mtime < (HERE / "package-lock.json").stat().st_mtime:
+        done = subprocess.run(
+            [npm, "ci", "--no-audit", "--no-fund", "--loglevel=error"],
+            cwd=HERE,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=300,
+        )
+        assert done.returncode == 0, f"npm ci failed:\n{done.stdout}{done.stderr}"
+        stamp.touch()
+    return found

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -44,27 +43,6 @@ ASKED = {
 PACE_S = FRAME_S / 4
 
 Line = Mapping[str, Any]
-
-
-@pytest.fixture(scope="session")
-def node() -> str:
-    """Node, with the SDK that the lock file pins; installed here unless `make` has done it."""
-    found, npm = shutil.which("node"), shutil.which("npm")
-    if found is None or npm is None:
-        pytest.skip("node and npm are needed for the JavaScript SDK; install Node.js 20 or newer")
-    stamp = HERE / "node_modules" / ".installed"
-    if not stamp.exists() or stamp.stat().st_mtime < (HERE / "package-lock.json").stat().st_mtime:
-        done = subprocess.run(
-            [npm, "ci", "--no-audit", "--no-fund", "--loglevel=error"],
-            cwd=HERE,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=300,
-        )
-        assert done.returncode == 0, f"npm ci failed:\n{done.stdout}{done.stderr}"
-        stamp.touch()
-    return found
 
 
 @pytest.fixture(scope="session")

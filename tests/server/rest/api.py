@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -82,15 +83,39 @@ async def asked(
 ) -> AsyncIterator[Asked]:
     """The routes, mounted in an application as the server mounts them, on a fresh ledger."""
     with tempfile.TemporaryDirectory() as folder:
-        where = location or str(Path(folder) / "ledger.db")
+        where = location or _fresh(Path(folder))
         with await asyncio.to_thread(open_ledger, where, now=datetime.now(UTC)) as ledger:
             book = Book(ledger, flag_keys=settings.keys)
             await book.start()
-            app = Starlette(routes=[Mount("/", app=create_api(Service(settings), book, limits=limits))])
+            app = Starlette(routes=[Mount("/", app=create_api(_service(settings), book, limits=limits))])
             try:
                 yield Asked(app, ledger, book)
             finally:
                 await book.stop()
+
+
+def _fresh(folder: Path) -> str:
+    """The path of a ledger; to make its tables for each test would take longer than most tests."""
+    path = folder / "ledger.db"
+    path.write_bytes(_empty())
+    return str(path)
+
+
+@cache
+def _empty() -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "ledger.db"
+        open_ledger(str(path), now=datetime.now(UTC)).close()
+        return path.read_bytes()
+
+
+def _service(settings: Settings) -> Service:
+    return _scripted() if settings is SCRIPTED else Service(settings)
+
+
+@cache
+def _scripted() -> Service:
+    return Service(SCRIPTED)
 
 
 def told(story: Callable[[Asked], Awaitable[None]], **options: Any) -> None:

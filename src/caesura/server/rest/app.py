@@ -13,11 +13,9 @@ from caesura.server.book import Book
 from caesura.server.request_id import new_request_id
 from caesura.server.rest import billing, keys, members, models, projects, requests, tokens, usage
 from caesura.server.rest.bodies import Limits
-from caesura.server.rest.described import described
+from caesura.server.rest.described import REQUEST_ID, described, methods_beside
 from caesura.server.rest.errors import handle_errors
 from caesura.server.service import Service
-
-REQUEST_ID = "dg-request-id"
 
 
 class Api(FastAPI):
@@ -33,7 +31,10 @@ class Api(FastAPI):
 
         async def send_identified(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message)[REQUEST_ID] = request_id
+                headers = MutableHeaders(scope=message)
+                headers[REQUEST_ID] = request_id
+                # Answers hold secrets that are shown once, and figures that change.
+                headers["cache-control"] = "no-store"
             await send(message)
 
         await super().__call__(scope, receive, send_identified)
@@ -60,10 +61,12 @@ def create_api(service: Service, book: Book | None = None, *, limits: Limits | N
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        generate_unique_id_function=lambda route: f"{route.tags[0]}_{route.name}",
     )
     api.state.service = service
     api.state.book = book
     api.state.limits = limits or Limits()
+    api.state.beside = methods_beside()
     handle_errors(api)
     for part in (tokens, models, projects, keys, members, requests, usage, billing):
         api.include_router(part.router)

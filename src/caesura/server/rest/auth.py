@@ -124,7 +124,7 @@ def project_for(scope: str) -> Callable[..., Awaitable[Project]]:
     async def admitted(
         request: Request, project_id: Id, caller: Annotated[Caller, Depends(with_ids)], book: TheBook
     ) -> Project:
-        project = book.access.projects.get(project_id.lower())
+        project = book.access.projects.get(project_id)
         if project is None or project.project_id != caller.access.project_id:
             raise failed(PROJECT_NOT_FOUND)
         _check_lasting(caller)

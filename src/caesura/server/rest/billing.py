@@ -39,14 +39,14 @@ _GROUPED = {
 }
 
 
-@router.get("/v1/projects/{project_id}/balances", responses=errors())
+@router.get("/v1/projects/{project_id}/balances", name="list_balances", responses=errors())
 async def list_all(project: BillingToRead, book: TheBook, _: Annotated[NoQuery, Query()]) -> Balances:
     """What is left of each credit of a project, the oldest first: it is used up first."""
     balances = await book.read(lambda connection: list_balances(connection, project.project_id))
     return Balances(balances=[_facts(balance) for balance in balances])
 
 
-@router.get("/v1/projects/{project_id}/balances/{balance_id}", responses=errors())
+@router.get("/v1/projects/{project_id}/balances/{balance_id}", name="get_balance", responses=errors())
 async def get(project: BillingToRead, balance_id: Id, book: TheBook, _: Annotated[NoQuery, Query()]) -> BalanceFacts:
     """What is left of one credit."""
     balances = await book.read(lambda connection: list_balances(connection, project.project_id))

@@ -120,12 +120,14 @@ def first_error(errors: Any, *, skip: int = 0) -> str:
     """What pydantic found first, as the name of the field, its value and what is wrong; `skip`: of its path."""
     error = errors[0]
     where = ".".join(str(part) for part in error["loc"][skip:])
-    given = error.get("input")
-    value = (
-        f" is {shown(given)}" if isinstance(given, str | int | float | bool) and error["type"] != "json_invalid" else ""
-    )
+    if error["type"] == "extra_forbidden":
+        # Its value may be a secret that was put in the wrong place.
+        return f"there is no {where} here: leave it out"
     what = error["msg"].removeprefix("Value error, ")
-    return f"{where}{value}: {what}" if where else what
+    given = error.get("input")
+    if not where or error["type"] == "missing" or not isinstance(given, str | int | float | bool):
+        return f"{where}: {what}" if where else what
+    return f"{where} is {shown(given)}: {what}"
 
 
 def answer(fault: Fault, request_id: str) -> Response:
@@ -164,10 +166,13 @@ def _request_id(request: Request) -> str:
 def _stated(request: Request, error: Exception) -> Response:
     assert isinstance(error, RoutingError)
     fault: object = error.detail
+    headers = dict(error.headers or {})
     if not isinstance(fault, Legacy | Managed | Text):
-        fault = _by_router(error.status_code, request)
+        allowed = request.app.state.beside.get(request.scope["path"])
+        headers |= {} if allowed is None else {"allow": ", ".join(allowed)}
+        fault = _by_router(error.status_code if allowed is None else 405, request)
     response = answer(fault, _request_id(request))
-    response.headers.update(error.headers or {})
+    response.headers.update(headers)
     return response
 
 

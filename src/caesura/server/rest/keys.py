@@ -34,7 +34,7 @@ router = APIRouter(tags=["keys"])
 NO_KEY = not_found("The project has no key of that id.")
 
 
-@router.get("/v1/projects/{project_id}/keys", responses=errors(), response_model_exclude_none=True)
+@router.get("/v1/projects/{project_id}/keys", name="list", responses=errors(), response_model_exclude_none=True)
 async def list_all(project: KeysToRead, book: TheBook, asked: Annotated[KeysQuery, Query()]) -> Keys:
     """The keys of a project, the oldest first; revoked ones are gone."""
     now = datetime.now(UTC)

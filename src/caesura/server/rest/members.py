@@ -67,15 +67,15 @@ async def without_distribution(_: ProjectToRead) -> None:
 
 
 _CREDENTIALS = "/v1/projects/{project_id}/self-hosted/distribution/credentials"
-for _method, _path, _answer in (
-    ("DELETE", "/v1/projects/{project_id}/leave", without_accounts),
-    ("DELETE", "/v1/projects/{project_id}/members/{member_id}", without_accounts),
-    ("PUT", "/v1/projects/{project_id}/members/{member_id}/scopes", without_accounts),
-    ("POST", "/v1/projects/{project_id}/invites", without_accounts),
-    ("DELETE", "/v1/projects/{project_id}/invites/{email}", without_accounts),
-    ("GET", _CREDENTIALS, without_distribution),
-    ("POST", _CREDENTIALS, without_distribution),
-    ("GET", f"{_CREDENTIALS}/{{credentials_id}}", without_distribution),
-    ("DELETE", f"{_CREDENTIALS}/{{credentials_id}}", without_distribution),
+for _name, _method, _path, _answer in (
+    ("leave", "DELETE", "/v1/projects/{project_id}/leave", without_accounts),
+    ("remove", "DELETE", "/v1/projects/{project_id}/members/{member_id}", without_accounts),
+    ("set_scopes", "PUT", "/v1/projects/{project_id}/members/{member_id}/scopes", without_accounts),
+    ("invite", "POST", "/v1/projects/{project_id}/invites", without_accounts),
+    ("withdraw_invite", "DELETE", "/v1/projects/{project_id}/invites/{email}", without_accounts),
+    ("list_credentials", "GET", _CREDENTIALS, without_distribution),
+    ("create_credentials", "POST", _CREDENTIALS, without_distribution),
+    ("get_credentials", "GET", f"{_CREDENTIALS}/{{credentials_id}}", without_distribution),
+    ("delete_credentials", "DELETE", f"{_CREDENTIALS}/{{credentials_id}}", without_distribution),
 ):
-    router.add_api_route(_path, _answer, methods=[_method], responses=errors(501), status_code=501)
+    router.add_api_route(_path, _answer, name=_name, methods=[_method], responses=errors(501), status_code=501)

@@ -29,6 +29,7 @@ def operating_paths() -> dict[str, Any]:
     """Health, readiness and metrics, which need no key."""
     return {
         "/v1/status": _get("status", "How the server is", {"200": _json("How it is.", f"{_REF}Status")}),
+        "/openapi.json": _get("openapi", "This document", {"200": _json("It.")}),
         "/healthz": _get("healthz", "Whether the process is alive", {"200": _json("It is.")}),
         "/readyz": _get(
             "readyz",

@@ -27,7 +27,7 @@ from caesura.server.rest.wishes import NoQuery, PageQuery, ProjectWish
 router = APIRouter(tags=["projects"])
 
 
-@router.get("/v1/projects", responses=errors(ids=False))
+@router.get("/v1/projects", name="list", responses=errors(ids=False))
 async def list_projects(
     caller: Annotated[Caller, Depends(manager_for(READ_PROJECT))], book: TheBook, _: Annotated[NoQuery, Query()]
 ) -> Projects:
@@ -37,7 +37,7 @@ async def list_projects(
     return Projects(projects=found)
 
 
-@router.get("/v1/projects/{project_id}", responses=errors())
+@router.get("/v1/projects/{project_id}", name="get", responses=errors())
 async def get_project(project: ProjectToRead, _: Annotated[PageQuery, Query()]) -> ProjectFacts:
     """One project. The page of it that is asked for is always all of it."""
     return ProjectFacts(project_id=project.project_id, name=project.name, mip_opt_out=True)

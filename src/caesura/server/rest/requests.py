@@ -24,7 +24,7 @@ from caesura.server.rest.wishes import NoQuery, RequestsQuery
 router = APIRouter(tags=["requests"])
 
 
-@router.get("/v1/projects/{project_id}/requests", responses=errors())
+@router.get("/v1/projects/{project_id}/requests", name="list", responses=errors())
 async def list_all(project: UsageToRead, book: TheBook, asked: Annotated[RequestsQuery, Query()]) -> Requests:
     """A page of the requests of a project, the newest first; pages count from 0."""
     wanted = RequestFilter(

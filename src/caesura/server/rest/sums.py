@@ -46,8 +46,7 @@ def days(rows: list[UsageRow], start: datetime | None, end: datetime | None, *, 
     """The first and last day of a range: what was asked for, else from the first row to today."""
     found = [row.day for row in rows if row.day is not None]
     last = today if end is None else last_day(end)
-    first = min(found, default=last) if start is None else start.date()
-    return min(first, last) if start is None else first, last
+    return (min(found, default=last) if start is None else start.date()), last
 
 
 def _has_tag(row: UsageRow, tag: str | None) -> bool:

@@ -1,0 +1,89 @@
+"""What schemathesis makes of the OpenAPI document, sent to the routes that it describes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import requests
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis.errors import Unsatisfiable
+
+from caesura.ledger.projects import DEFAULT_PROJECT_ID
+from caesura.server.rest.app import create_api
+from caesura.server.rest.described import methods_beside
+from caesura.server.service import Service
+from tests.server.rest.api import SCRIPTED
+from tests.server.rest.served import Served, served
+
+pytestmark = pytest.mark.slow
+
+EXAMPLES = 10
+"""Of each operation."""
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Served]:
+    with served() as running:
+        yield running
+
+
+def operations() -> list[Any]:
+    """Those of this application: the others belong to the server around it."""
+    import schemathesis
+
+    schema = schemathesis.openapi.from_dict(create_api(Service(SCRIPTED)).openapi())
+    found = [result.ok() for result in schema.get_all_operations()]
+    return [operation for operation in found if operation.path not in methods_beside()]
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["in a project that is there", "in any project"])
+@pytest.mark.parametrize("valid", [True, False], ids=["as described", "otherwise"])
+def test_every_answer_is_one_that_the_document_describes(server: Served, valid: bool, known: bool) -> None:
+    """By its status, its type and its shape; and no error is the server's own."""
+    from schemathesis import GenerationMode
+    from schemathesis.checks import not_a_server_error
+    from schemathesis.specs.openapi.checks import (
+        content_type_conformance,
+        response_schema_conformance,
+        status_code_conformance,
+    )
+
+    described = [status_code_conformance, content_type_conformance, response_schema_conformance]
+    statuses: Counter[int] = Counter()
+    with requests.Session() as session:
+        session.headers["authorization"] = f"Token {server.secret}"
+
+        def try_out(operation: Any) -> None:
+            # What is never done is answered with 501, which is an error of the server's to schemathesis.
+            checks = described if "501" in operation.definition.raw["responses"] else [not_a_server_error, *described]
+
+            @settings(
+                max_examples=EXAMPLES,
+                derandomize=True,
+                deadline=None,
+                database=None,
+                phases=[Phase.generate],
+                suppress_health_check=list(HealthCheck),
+            )
+            @given(case=operation.as_strategy(GenerationMode.POSITIVE if valid else GenerationMode.NEGATIVE))
+            def send(case: Any) -> None:
+                if known and "project_id" in (case.path_parameters or {}):
+                    case.path_parameters["project_id"] = DEFAULT_PROJECT_ID
+                answer = case.call_and_validate(base_url=server.url, session=session, checks=checks)
+                statuses[answer.status_code] += 1
+
+            try:
+                send()
+            except Unsatisfiable:
+                # Where nothing is taken, nothing can be given wrongly.
+                assert not valid
+
+        tried = operations()
+        for operation in tried:
+            try_out(operation)
+    assert len(tried) == 36
+    assert statuses[200 if valid else 400] > 20
+    assert statuses[404] > 20

@@ -1,0 +1,83 @@
+"""What clients may ask for: bounds, types, and what excludes what."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import BaseModel, ValidationError
+
+from caesura.server.entries import _SWITCHES
+from caesura.server.rest.wishes import (
+    FEATURES,
+    UNTOLD,
+    BillingQuery,
+    GrantWish,
+    KeysQuery,
+    KeyWish,
+    NoQuery,
+    PageQuery,
+    ProjectWish,
+    RequestsQuery,
+    UsageBreakdownQuery,
+    UsageQuery,
+)
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@pytest.mark.parametrize("shape", [GrantWish, KeyWish, ProjectWish])
+@given(data=st.data())
+def test_any_json_is_a_wish_or_a_validation_error(shape: type[BaseModel], data: st.DataObject) -> None:
+    fields = st.dictionaries(st.sampled_from([*shape.model_fields, "other"]), JSON)
+    body = json.dumps(data.draw(JSON | fields))
+    with suppress(ValidationError):
+        assert isinstance(shape.model_validate_json(body), shape)
+
+
+@pytest.mark.parametrize("shape", [NoQuery, PageQuery, KeysQuery, RequestsQuery, UsageBreakdownQuery, BillingQuery])
+def test_a_parameter_that_is_unknown_is_refused(shape: type[BaseModel]) -> None:
+    with pytest.raises(ValidationError, match="extra_forbidden"):
+        shape.model_validate({"unknown": "1"})
+
+
+def test_a_page_is_bounded() -> None:
+    assert (PageQuery().limit, PageQuery().page) == (10, 0)
+    for wrong in ({"limit": "0"}, {"limit": "1001"}, {"page": "-1"}, {"page": "1000000001"}, {"limit": "nan"}):
+        with pytest.raises(ValidationError):
+            PageQuery.model_validate(wrong)
+
+
+def test_the_features_that_are_filtered_by_are_those_that_were_given() -> None:
+    assert UsageQuery.model_validate({"diarize": "true", "punctuate": "false"}).features == {
+        "diarize": True,
+        "punctuate": False,
+    }
+    assert UsageQuery().features == {}
+
+
+def test_features_are_told_apart_by_unless_no_request_keeps_them() -> None:
+    """Every filter of the hosted service is one or the other; what requests keep has a filter where that has one."""
+    assert not set(FEATURES) & set(UNTOLD)
+    assert {"diarize", "keyterm", "summarize", "callback"} <= set(FEATURES)
+    without_filter = {"interim_results", "vad_events", "no_delay"}
+    assert set(_SWITCHES) - without_filter <= set(FEATURES)
+
+
+@pytest.mark.parametrize("name", UNTOLD)
+def test_a_filter_by_what_is_not_kept_is_refused_with_a_sentence(name: str) -> None:
+    with pytest.raises(ValidationError, match=f"not told apart by {name} here"):
+        UsageQuery.model_validate({name: "true"})
+
+
+def test_ids_count_in_either_case() -> None:
+    upper = "ABCDEF01-0000-4000-8000-00000000000A"
+    asked = RequestsQuery.model_validate({"request_id": upper, "accessor": upper})
+    assert (asked.request_id, asked.accessor) == (upper.lower(), upper.lower())
