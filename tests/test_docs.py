@@ -7,6 +7,7 @@ import re
 import runpy
 from pathlib import Path
 from typing import get_args
+from urllib.parse import parse_qsl
 
 import pytest
 import typer
@@ -15,6 +16,15 @@ import caesura
 from caesura.cli.main import app
 from caesura.client.events import Event
 from caesura.client.plan import Tuning
+from caesura.formatting.dictation import COMMANDS
+from caesura.formatting.redaction import KINDS
+from caesura.formatting.searching import searched
+from caesura.formatting.writer import Writer
+from caesura.protocol.catalogue import Catalogue, Offer
+from caesura.protocol.messages import ModelInfo
+from caesura.protocol.options import parse_options
+from caesura.server.asked import style
+from tests.saying import say, text
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -63,3 +73,62 @@ def test_all_links_of_the_docs_lead_to_files() -> None:
 def test_the_table_of_parameters_is_made_of_the_rows_that_read_them() -> None:
     source = runpy.run_path(str(ROOT / "docs" / "parameters.py"))
     assert (ROOT / "docs" / "parameters.md").read_text() == source["page"](), "run: python docs/parameters.py"
+
+
+# ---- how words are written ----
+
+FORMATTING = (ROOT / "docs" / "formatting.md").read_text()
+CATALOGUE = Catalogue((Offer(ModelInfo("uuid", "an engine", "1", "none"), ("en",)),))
+
+
+def tables(page: str, *head: str) -> list[tuple[str, ...]]:
+    """The rows of all tables of a page that have these columns, as they are read."""
+    rows: list[tuple[str, ...]] = []
+    for table in re.findall(rf"^\| {re.escape(' | '.join(head))} \|\n[|-]+\n((?:\|.*\n)+)", page, re.MULTILINE):
+        for line in table.splitlines():
+            cells = re.split(r"(?<!\\)\|", line.strip("|"))
+            rows.append(tuple(cell.strip().replace("\\*", "*") for cell in cells))
+    return rows
+
+
+def writer(asked: str) -> Writer:
+    options = parse_options(parse_qsl(asked.strip("`"), keep_blank_values=True), catalogue=CATALOGUE)
+    return Writer(style(options))
+
+
+@pytest.mark.parametrize(("asked", "said", "written"), tables(FORMATTING, "asked for", "said", "written"))
+def test_words_are_written_as_the_docs_say(asked: str, said: str, written: str) -> None:
+    assert text(writer(asked).write(say(said), final=True).words) == written.replace("\\n", "\n")
+
+
+@pytest.mark.parametrize(
+    ("asked", "said", "told"), tables(FORMATTING, "asked for", "said so far", "told in the interim")
+)
+def test_interims_keep_back_what_the_docs_say(asked: str, said: str, told: str) -> None:
+    assert text(writer(asked).write(say(said), final=False).words) == told
+
+
+@pytest.mark.parametrize(("said", "held"), tables(FORMATTING, "said", "held"))
+def test_finals_wait_as_the_docs_say(said: str, held: str) -> None:
+    words = say(said)
+    assert (writer("smart_format=true").open_from(words) < len(words)) is (held == "yes")
+
+
+@pytest.mark.parametrize(
+    ("query", "said", "found", "confidence"), tables(FORMATTING, "searched for", "said", "found", "confidence")
+)
+def test_searches_find_what_the_docs_say(query: str, said: str, found: str, confidence: str) -> None:
+    (search,) = searched(say(said), [query])
+    hits = [(hit.snippet, f"{hit.confidence:.2f}") for hit in search.hits]
+    assert hits == ([(found, confidence)] if found else [])
+
+
+def test_the_docs_name_every_command_of_dictation() -> None:
+    for command in COMMANDS:
+        assert command[0].rstrip("s") in FORMATTING or command[0] in {"newline", "semi", "semi-colon"}
+
+
+def test_there_are_examples_of_everything() -> None:
+    asked = " ".join(row[0] for row in tables(FORMATTING, "asked for", "said", "written"))
+    for name in ("smart_format", "numerals", "dictation", "profanity_filter", "replace", *KINDS):
+        assert name in asked
