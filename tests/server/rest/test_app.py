@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import uuid
 from importlib.metadata import version
+from typing import Any
 
 import pytest
 
@@ -92,3 +94,18 @@ def test_no_secret_is_logged(caplog: pytest.LogCaptureFixture) -> None:
 
     with caplog.at_level(logging.DEBUG):
         told(story)
+
+
+def test_the_application_has_no_life_of_its_own() -> None:
+    """Whoever mounts it starts and stops what it stands on; what asks it to is answered."""
+    sent: list[Any] = []
+    messages = iter([{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}])
+
+    async def receive() -> Any:
+        return next(messages)
+
+    async def send(message: Any) -> None:
+        sent.append(message["type"])
+
+    asyncio.run(create_api(Service(SCRIPTED))({"type": "lifespan"}, receive, send))
+    assert sent == ["lifespan.startup.complete", "lifespan.shutdown.complete"]

@@ -77,7 +77,7 @@ def test_what_requests_would_have_cost_is_told_by_day_and_group() -> None:
     told(story)
 
 
-def test_every_filter_of_a_bill_counts() -> None:
+def test_every_filter_of_a_bill_counts(location: str | None) -> None:
     async def story(api: Asked) -> None:
         await api.save(*ROWS)
         for query, dollars in (
@@ -95,7 +95,7 @@ def test_every_filter_of_a_bill_counts() -> None:
         for query in ("line_item=scripted", "line_item=live::x", "grouping=models", "method=sync"):
             assert (await api.get(f"{HERE}/billing/breakdown?{query}")).status_code == 400, query
 
-    told(story)
+    told(story, location=location)
 
 
 def test_what_occurs_in_a_bill_is_listed() -> None:

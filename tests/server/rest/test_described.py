@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from starlette.routing import Route
 from caesura.server.app import create_app
 from caesura.server.rest import billing, keys, members, models, projects, requests, tokens, usage
 from caesura.server.rest.app import create_api
+from caesura.server.rest.described import methods_beside
 from caesura.server.service import Service
 from tests.server.rest.api import SCRIPTED
 
@@ -94,3 +96,12 @@ def test_bodies_that_routes_read_themselves_are_described() -> None:
 def _routes() -> list[APIRoute]:
     parts = (billing, keys, members, models, projects, requests, tokens, usage)
     return [route for part in parts for route in part.router.routes if isinstance(route, APIRoute)]
+
+
+def test_every_route_is_in_the_documentation() -> None:
+    """`docs/rest.md` names each path, with `...` for the project and `{id}` for any other id."""
+    page = (Path(__file__).parents[3] / "docs" / "rest.md").read_text()
+    for path, _, _ in operations():
+        named = re.sub(r"{\w+_id}", "{id}", path)
+        short = named.replace("/v1/projects/{id}/", ".../").removesuffix("credentials/{id}")
+        assert path in methods_beside() or named in page or short in page, path

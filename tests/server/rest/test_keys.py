@@ -37,7 +37,7 @@ def test_a_new_key_lets_in_and_its_secret_is_shown_once() -> None:
     told(story)
 
 
-def test_keys_are_listed_and_shown_in_the_shape_of_the_wire() -> None:
+def test_keys_are_listed_and_shown_in_the_shape_of_the_wire(location: str | None) -> None:
     async def story(api: Asked) -> None:
         owner = await make(api, scopes=["owner"])
         made = await make(api, owner["key"], expiration_date="2100-01-02T03:04:05Z")
@@ -49,7 +49,7 @@ def test_keys_are_listed_and_shown_in_the_shape_of_the_wire() -> None:
         assert item["member"]["api_key"]["expiration_date"] == "2100-01-02T03:04:05.000Z"
         assert item["member"]["member_id"] == listed[0]["member"]["member_id"]
 
-    told(story)
+    told(story, location=location)
 
 
 def test_a_key_can_end_by_itself() -> None:

@@ -89,14 +89,14 @@ FOUND: tuple[tuple[str, list[int]], ...] = (
 )
 
 
-def test_requests_are_found_by_every_filter_the_newest_first() -> None:
+def test_requests_are_found_by_every_filter_the_newest_first(location: str | None) -> None:
     async def story(api: Asked) -> None:
         await api.save(*ROWS)
         for query, found in FOUND:
             listed = (await api.get(REQUESTS + query)).json()
             assert [int(each["request_id"][-12:]) for each in listed["requests"]] == found, query
 
-    told(story)
+    told(story, location=location)
 
 
 def test_a_page_says_which_it_is() -> None:

@@ -85,5 +85,5 @@ def test_every_answer_is_one_that_the_document_describes(server: Served, valid: 
         for operation in tried:
             try_out(operation)
     assert len(tried) == 36
-    assert statuses[200 if valid else 400] > 20
+    assert statuses[200 if valid else 400] > (20 if known else 0)
     assert statuses[404] > 20

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -73,6 +74,15 @@ def test_what_is_known_of_a_key_is_told_without_its_secret() -> None:
             "temporary": False,
             "comment": "of the cat",
         }
+
+    told(story)
+
+
+def test_the_end_of_a_key_is_told() -> None:
+    async def story(api: Asked) -> None:
+        key = await api.secret(expires=datetime(2100, 1, 1, tzinfo=UTC))
+        known = (await api.get("/v1/auth/token", key=key)).json()
+        assert known["expiration_date"] == "2100-01-01T00:00:00.000Z"
 
     told(story)
 

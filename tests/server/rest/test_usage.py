@@ -92,7 +92,7 @@ FILTERS = (
 )
 
 
-def test_every_filter_counts() -> None:
+def test_every_filter_counts(location: str | None) -> None:
     """Features that are true are alternatives; those that are false are left out, each of them."""
 
     async def story(api: Asked) -> None:
@@ -102,10 +102,10 @@ def test_every_filter_counts() -> None:
                 used = await ask(api, path)
                 assert sum(row["requests"] for row in used["results"]) == requests, query
 
-    told(story)
+    told(story, location=location)
 
 
-def test_usage_is_told_apart_by_what_is_asked_for() -> None:
+def test_usage_is_told_apart_by_what_is_asked_for(location: str | None) -> None:
     async def story(api: Asked) -> None:
         await api.save(*ROWS)
         plain = await ask(api, "/breakdown")
@@ -135,7 +135,7 @@ def test_usage_is_told_apart_by_what_is_asked_for() -> None:
             assert sorted(map(str, (row["grouping"][name] for row in rows))) == sorted(map(str, groups)), name
             assert sum(row["requests"] for row in rows) == 4
 
-    told(story)
+    told(story, location=location)
 
 
 def test_several_groupings_are_one() -> None:

@@ -15,19 +15,19 @@ from caesura.ledger.usage import Grouping
 from caesura.ledger.usage import UsageRow as Row
 from caesura.server.rest.auth import BillingToRead, Id, TheBook
 from caesura.server.rest.errors import errors, failed, not_found
-from caesura.server.rest.shapes import (
+from caesura.server.rest.shapes import Deployment
+from caesura.server.rest.sums import days, sums
+from caesura.server.rest.usage import BY_DAY, day, today
+from caesura.server.rest.usage_shapes import (
     BalanceFacts,
     Balances,
     BillingBreakdown,
     BillingFields,
     BillingGroup,
     BillingRow,
-    Deployment,
     Order,
     Purchases,
 )
-from caesura.server.rest.sums import days, sums
-from caesura.server.rest.usage import BY_DAY, day, today
 from caesura.server.rest.wishes import BillingQuery, NoQuery, PurchasesQuery, RangeQuery
 
 router = APIRouter(tags=["billing"])

@@ -11,14 +11,8 @@ from caesura.ledger.columns import rfc3339
 from caesura.ledger.requests import Outcome, Request, RequestFilter, find_request, find_requests
 from caesura.server.rest.auth import Id, TheBook, UsageToRead
 from caesura.server.rest.errors import errors, failed, not_found
-from caesura.server.rest.shapes import (
-    Deployment,
-    OneRequest,
-    RequestDetails,
-    RequestFacts,
-    RequestResponse,
-    Requests,
-)
+from caesura.server.rest.shapes import Deployment
+from caesura.server.rest.usage_shapes import OneRequest, RequestDetails, RequestFacts, RequestResponse, Requests
 from caesura.server.rest.wishes import NoQuery, RequestsQuery
 
 router = APIRouter(tags=["requests"])

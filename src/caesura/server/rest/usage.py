@@ -13,7 +13,8 @@ from caesura.ledger.usage import Grouping, usage_fields
 from caesura.ledger.usage import UsageRow as Row
 from caesura.server.rest.auth import TheBook, TheService, UsageToRead
 from caesura.server.rest.errors import errors
-from caesura.server.rest.shapes import (
+from caesura.server.rest.sums import days, sums
+from caesura.server.rest.usage_shapes import (
     Resolution,
     Usage,
     UsageBreakdown,
@@ -23,7 +24,6 @@ from caesura.server.rest.shapes import (
     UsageRow,
     UsedModel,
 )
-from caesura.server.rest.sums import days, sums
 from caesura.server.rest.wishes import RangeQuery, UsageBreakdownQuery, UsageQuery
 from caesura.server.service import Service
 
