@@ -154,7 +154,7 @@ class _Routes:
     async def metrics(self, request: Request) -> Response:
         """What Prometheus reads."""
         body, content_type = self._service.metrics.render(request.headers.get("accept", ""))
-        return Response(body, headers={"content-type": content_type})
+        return Response(body, headers={"content-type": content_type, "dg-request-id": new_request_id()})
 
 
 def _cross_origin(origin: str | None) -> dict[str, str]:

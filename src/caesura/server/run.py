@@ -107,7 +107,8 @@ def _listener(settings: Settings) -> socket.socket:
     with contextlib.ExitStack() as failed:
         try:
             info = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-            listener = failed.enter_context(socket.socket(info[0], info[1]))
+            # With its protocol: asyncio sends at once only on sockets that say they are TCP.
+            listener = failed.enter_context(socket.socket(info[0], info[1], info[2]))
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             if hasattr(socket, "TCP_USER_TIMEOUT"):
                 listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, TCP_STALL_MS)
