@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl
 
 import pytest
 import typer
+from prometheus_client.parser import text_string_to_metric_families
 
 import caesura
 from caesura.cli.main import app
@@ -20,10 +21,12 @@ from caesura.formatting.dictation import COMMANDS
 from caesura.formatting.redaction import KINDS
 from caesura.formatting.searching import searched
 from caesura.formatting.writer import Writer
+from caesura.protocol import closing
 from caesura.protocol.catalogue import Catalogue, Offer
 from caesura.protocol.messages import ModelInfo
 from caesura.protocol.options import parse_options
 from caesura.server.asked import style
+from caesura.server.metrics import Load, Metrics, close_labels
 from tests.saying import say, text
 
 ROOT = Path(__file__).parent.parent
@@ -132,3 +135,41 @@ def test_there_are_examples_of_everything() -> None:
     asked = " ".join(row[0] for row in tables(FORMATTING, "asked for", "said", "written"))
     for name in ("smart_format", "numerals", "dictation", "profanity_filter", "replace", *KINDS):
         assert name in asked
+
+
+# ---- running a server ----
+
+OPERATIONS = (ROOT / "docs" / "operations.md").read_text()
+
+
+def metrics() -> dict[str, tuple[str, ...]]:
+    """Every metric by the name that is read in a dashboard, with its labels."""
+    counts = Metrics()
+    counts.watch(lambda: Load(0, 0, 0, 0, 0, 0.0, 0.0))
+    counts.closed(1000, "")
+    counts.refused(401)
+    counts.opened().dropped("engine", 1.0)
+    exposed, _ = counts.render()
+    found: dict[str, tuple[str, ...]] = {}
+    for family in text_string_to_metric_families(exposed.decode()):
+        if not family.name.endswith("_created"):
+            labels = {label for sample in family.samples for label in sample.labels} - {"le"}
+            found[family.name + ("_total" if family.type == "counter" else "")] = tuple(sorted(labels))
+    return found
+
+
+def test_the_docs_name_every_metric_with_its_labels_and_no_other() -> None:
+    told = {
+        name.strip("`"): tuple(sorted(re.findall(r"\w+", labels)))
+        for name, labels, _ in tables(OPERATIONS, "metric", "labels", "means")
+    }
+    assert told == metrics()
+
+
+def test_the_docs_name_every_reason_of_a_close() -> None:
+    codes = [(close.code, close.reason) for close in vars(closing).values() if isinstance(close, closing.Close)]
+    codes += [(code, "") for code in (*range(1000, 1016), 3000, 4000)]
+    reasons = {close_labels(*code)[1] for code in codes} | {close_labels(None, "")[1]}
+    reasons |= {close_labels(1011, "a fault inside")[1], close_labels(1006, "cut: it reads nothing")[1]}
+    told = [reason for cells, _ in tables(OPERATIONS, "`reason` of a close", "means") for reason in cells.split(", ")]
+    assert sorted(told) == sorted(f"`{reason}`" for reason in reasons)
