@@ -125,7 +125,7 @@ bench-recordings: $(STAMP) ## how much faster than real time a long recording is
 	$(PY) bench/recordings.py $(ARGS)
 
 .PHONY: bench-speakers
-bench-speakers: $(STAMP) ## words given to the right speaker; wants --speech with several readers
+bench-speakers: $(STAMP) ## words given to the right speaker; wants --speech with four readers or more
 	$(PY) bench/speakers.py $(ARGS)
 
 .PHONY: bench-bias

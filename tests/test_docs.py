@@ -40,13 +40,40 @@ def test_the_example_in_the_docs_is_the_one_that_is_run() -> None:
     assert f"```python\n{run}\n```" in CLIENT
 
 
-@pytest.mark.parametrize("command", ["serve", "listen", "demo", "doctor"])
-def test_every_flag_of_every_command_is_in_the_readme(command: str) -> None:
+PAGES = {"keys": "docs/ledger.md", "projects": "docs/ledger.md", "models": "docs/engines.md"}
+"""Where the flags of commands are told that have commands of their own; all others are told in README."""
+
+
+def flags() -> list[tuple[str, str, str, str]]:
+    """Every flag of every command: command, flag, variable, and the page that has to name it."""
     group = typer.main.get_command(app)
-    found = group.commands[command]  # type: ignore[attr-defined]
-    for parameter in found.params:
-        for flag in (each for each in parameter.opts if each.startswith("--") and each != "--help"):
-            assert f"`{flag}" in README, f"{command} {flag}"
+    commands = {(name,): command for name, command in group.commands.items()}  # type: ignore[attr-defined]
+    for names, command in list(commands.items()):
+        commands |= {(*names, name): below for name, below in getattr(command, "commands", {}).items()}
+    return [
+        (" ".join(names), flag, parameter.envvar, PAGES.get(names[0], "README.md"))
+        for names, command in commands.items()
+        for parameter in command.params
+        for flag in (*parameter.opts, *parameter.secondary_opts)
+        if flag.startswith("--") and flag != "--help"
+    ]
+
+
+@pytest.mark.parametrize(("command", "flag", "variable", "page"), flags())
+def test_every_flag_of_every_command_is_in_the_docs(command: str, flag: str, variable: str, page: str) -> None:
+    told = (ROOT / page).read_text()
+    assert f"`{flag}" in told
+    assert variable in told
+
+
+def test_the_readme_names_every_command() -> None:
+    group = typer.main.get_command(app)
+    assert all(f"`caesura {name}" in README for name in group.commands)  # type: ignore[attr-defined]
+
+
+def test_flags_are_looked_for_in_every_command() -> None:
+    commands = {command.split()[0] for command, *_ in flags()}
+    assert commands == {"serve", "listen", "demo", "doctor", "usage", "keys", "projects", "models"}
 
 
 @pytest.mark.parametrize("event", [each.__name__ for each in get_args(Event)])
@@ -99,7 +126,7 @@ def writer(asked: str) -> Writer:
     return Writer(style(options))
 
 
-@pytest.mark.parametrize(("asked", "said", "written"), tables(FORMATTING, "asked for", "said", "written"))
+@pytest.mark.parametrize(("asked", "said", "written"), tables(FORMATTING + README, "asked for", "said", "written"))
 def test_words_are_written_as_the_docs_say(asked: str, said: str, written: str) -> None:
     assert text(writer(asked).write(say(said), final=True).words) == written.replace("\\n", "\n")
 

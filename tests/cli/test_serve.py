@@ -99,9 +99,7 @@ def test_every_flag_reaches_the_settings(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_every_variable_reaches_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     recorder = Recorder(monkeypatch)
-    variables = {
-        "CAESURA_" + flag[2:].replace("-", "_").upper(): value for flag, value in FLAGS.items()
-    }
+    variables = {"CAESURA_" + flag[2:].replace("-", "_").upper(): value for flag, value in FLAGS.items()}
     assert (
         runner.invoke(
             app, ["serve"], env={**variables, "CAESURA_NO_AUTH": "true", "CAESURA_ALLOW_PRIVATE_URLS": "1"}
