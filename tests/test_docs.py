@@ -89,15 +89,21 @@ def test_every_knob_says_what_it_does(field: str) -> None:
     assert re.search(rf'^    {field}: .*\n    """.+"""$', source, re.MULTILINE), field
 
 
-def test_all_links_of_the_docs_lead_to_files() -> None:
-    for page in [
-        ROOT / "README.md",
-        ROOT / "CONTRIBUTING.md",
-        *(ROOT / "docs").glob("*.md"),
-        ROOT / "examples/README.md",
-    ]:
-        for link in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
-            assert (page.parent / link).exists(), f"{page.name}: {link}"
+LINKED = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md"), ROOT / "examples/README.md"]
+
+
+@pytest.mark.parametrize("page", LINKED, ids=lambda page: page.name)
+def test_all_links_of_the_docs_lead_to_files_and_headings(page: Path) -> None:
+    for link, _, heading in re.findall(r"\]\(([^)#:]*)(#([^)]+))?\)", page.read_text()):
+        target = page.parent / link if link else page
+        assert target.exists(), link
+        assert not heading or heading in headings(target), f"{link}#{heading}"
+
+
+def headings(page: Path) -> set[str]:
+    """The places in a page that links can lead to, as GitHub names them."""
+    titles = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
 def test_the_table_of_parameters_is_made_of_the_rows_that_read_them() -> None:
@@ -162,6 +168,9 @@ def test_there_are_examples_of_everything() -> None:
     asked = " ".join(row[0] for row in tables(FORMATTING, "asked for", "said", "written"))
     for name in ("smart_format", "numerals", "dictation", "profanity_filter", "replace", *KINDS):
         assert name in asked
+    assert tables(FORMATTING, "asked for", "said so far", "told in the interim")
+    assert tables(FORMATTING, "said", "held")
+    assert tables(FORMATTING, "searched for", "said", "found", "confidence")
 
 
 # ---- running a server ----
