@@ -20,7 +20,7 @@ ARGS ?=
 help: ## say what each target does
 	@awk 'BEGIN {FS = ":.*## "} \
 	  /^##@ / {printf "\n%s\n", substr($$0, 5)} \
-	  /^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	  /^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
 
 ##@ Run it (sets up .venv when needed)
@@ -119,6 +119,18 @@ bench-chaos: $(STAMP) ## a line that breaks every 5 to 40 s against one that doe
 .PHONY: bench-client
 bench-client: $(STAMP) ## CPU of a live line against a bare socket, and memory over hours of audio
 	$(PY) bench/client.py $(ARGS)
+
+.PHONY: bench-recordings
+bench-recordings: $(STAMP) ## how much faster than real time a long recording is heard, and what it takes
+	$(PY) bench/recordings.py $(ARGS)
+
+.PHONY: bench-speakers
+bench-speakers: $(STAMP) ## words given to the right speaker; wants --speech with four readers or more
+	$(PY) bench/speakers.py $(ARGS)
+
+.PHONY: bench-bias
+bench-bias: $(STAMP) ## names heard with and without terms, and what terms do harm to
+	$(PY) bench/bias.py $(ARGS)
 
 ##@ Tidy up
 

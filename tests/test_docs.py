@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl
 
 import pytest
 import typer
+from prometheus_client.parser import text_string_to_metric_families
 
 import caesura
 from caesura.cli.main import app
@@ -20,10 +21,12 @@ from caesura.formatting.dictation import COMMANDS
 from caesura.formatting.redaction import KINDS
 from caesura.formatting.searching import searched
 from caesura.formatting.writer import Writer
+from caesura.protocol import closing
 from caesura.protocol.catalogue import Catalogue, Offer
 from caesura.protocol.messages import ModelInfo
 from caesura.protocol.options import parse_options
 from caesura.server.asked import style
+from caesura.server.metrics import Load, Metrics, close_labels
 from tests.saying import say, text
 
 ROOT = Path(__file__).parent.parent
@@ -37,13 +40,40 @@ def test_the_example_in_the_docs_is_the_one_that_is_run() -> None:
     assert f"```python\n{run}\n```" in CLIENT
 
 
-@pytest.mark.parametrize("command", ["serve", "listen", "demo", "doctor"])
-def test_every_flag_of_every_command_is_in_the_readme(command: str) -> None:
+PAGES = {"keys": "docs/ledger.md", "projects": "docs/ledger.md", "models": "docs/engines.md"}
+"""Where the flags of commands are told that have commands of their own; all others are told in README."""
+
+
+def flags() -> list[tuple[str, str, str, str]]:
+    """Every flag of every command: command, flag, variable, and the page that has to name it."""
     group = typer.main.get_command(app)
-    found = group.commands[command]  # type: ignore[attr-defined]
-    for parameter in found.params:
-        for flag in (each for each in parameter.opts if each.startswith("--") and each != "--help"):
-            assert f"`{flag}" in README, f"{command} {flag}"
+    commands = {(name,): command for name, command in group.commands.items()}  # type: ignore[attr-defined]
+    for names, command in list(commands.items()):
+        commands |= {(*names, name): below for name, below in getattr(command, "commands", {}).items()}
+    return [
+        (" ".join(names), flag, parameter.envvar, PAGES.get(names[0], "README.md"))
+        for names, command in commands.items()
+        for parameter in command.params
+        for flag in (*parameter.opts, *parameter.secondary_opts)
+        if flag.startswith("--") and flag != "--help"
+    ]
+
+
+@pytest.mark.parametrize(("command", "flag", "variable", "page"), flags())
+def test_every_flag_of_every_command_is_in_the_docs(command: str, flag: str, variable: str, page: str) -> None:
+    told = (ROOT / page).read_text()
+    assert f"`{flag}" in told
+    assert variable in told
+
+
+def test_the_readme_names_every_command() -> None:
+    group = typer.main.get_command(app)
+    assert all(f"`caesura {name}" in README for name in group.commands)  # type: ignore[attr-defined]
+
+
+def test_flags_are_looked_for_in_every_command() -> None:
+    commands = {command.split()[0] for command, *_ in flags()}
+    assert commands == {"serve", "listen", "demo", "doctor", "usage", "keys", "projects", "models"}
 
 
 @pytest.mark.parametrize("event", [each.__name__ for each in get_args(Event)])
@@ -59,15 +89,21 @@ def test_every_knob_says_what_it_does(field: str) -> None:
     assert re.search(rf'^    {field}: .*\n    """.+"""$', source, re.MULTILINE), field
 
 
-def test_all_links_of_the_docs_lead_to_files() -> None:
-    for page in [
-        ROOT / "README.md",
-        ROOT / "CONTRIBUTING.md",
-        *(ROOT / "docs").glob("*.md"),
-        ROOT / "examples/README.md",
-    ]:
-        for link in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
-            assert (page.parent / link).exists(), f"{page.name}: {link}"
+LINKED = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md"), ROOT / "examples/README.md"]
+
+
+@pytest.mark.parametrize("page", LINKED, ids=lambda page: page.name)
+def test_all_links_of_the_docs_lead_to_files_and_headings(page: Path) -> None:
+    for link, _, heading in re.findall(r"\]\(([^)#:]*)(#([^)]+))?\)", page.read_text()):
+        target = page.parent / link if link else page
+        assert target.exists(), link
+        assert not heading or heading in headings(target), f"{link}#{heading}"
+
+
+def headings(page: Path) -> set[str]:
+    """The places in a page that links can lead to, as GitHub names them."""
+    titles = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
 def test_the_table_of_parameters_is_made_of_the_rows_that_read_them() -> None:
@@ -96,7 +132,7 @@ def writer(asked: str) -> Writer:
     return Writer(style(options))
 
 
-@pytest.mark.parametrize(("asked", "said", "written"), tables(FORMATTING, "asked for", "said", "written"))
+@pytest.mark.parametrize(("asked", "said", "written"), tables(FORMATTING + README, "asked for", "said", "written"))
 def test_words_are_written_as_the_docs_say(asked: str, said: str, written: str) -> None:
     assert text(writer(asked).write(say(said), final=True).words) == written.replace("\\n", "\n")
 
@@ -132,3 +168,44 @@ def test_there_are_examples_of_everything() -> None:
     asked = " ".join(row[0] for row in tables(FORMATTING, "asked for", "said", "written"))
     for name in ("smart_format", "numerals", "dictation", "profanity_filter", "replace", *KINDS):
         assert name in asked
+    assert tables(FORMATTING, "asked for", "said so far", "told in the interim")
+    assert tables(FORMATTING, "said", "held")
+    assert tables(FORMATTING, "searched for", "said", "found", "confidence")
+
+
+# ---- running a server ----
+
+OPERATIONS = (ROOT / "docs" / "operations.md").read_text()
+
+
+def metrics() -> dict[str, tuple[str, ...]]:
+    """Every metric by the name that is read in a dashboard, with its labels."""
+    counts = Metrics()
+    counts.watch(lambda: Load(0, 0, 0, 0, 0, 0.0, 0.0))
+    counts.closed(1000, "")
+    counts.refused(401)
+    counts.opened().dropped("engine", 1.0)
+    exposed, _ = counts.render()
+    found: dict[str, tuple[str, ...]] = {}
+    for family in text_string_to_metric_families(exposed.decode()):
+        if not family.name.endswith("_created"):
+            labels = {label for sample in family.samples for label in sample.labels} - {"le"}
+            found[family.name + ("_total" if family.type == "counter" else "")] = tuple(sorted(labels))
+    return found
+
+
+def test_the_docs_name_every_metric_with_its_labels_and_no_other() -> None:
+    told = {
+        name.strip("`"): tuple(sorted(re.findall(r"\w+", labels)))
+        for name, labels, _ in tables(OPERATIONS, "metric", "labels", "means")
+    }
+    assert told == metrics()
+
+
+def test_the_docs_name_every_reason_of_a_close() -> None:
+    codes = [(close.code, close.reason) for close in vars(closing).values() if isinstance(close, closing.Close)]
+    codes += [(code, "") for code in (*range(1000, 1016), 3000, 4000)]
+    reasons = {close_labels(*code)[1] for code in codes} | {close_labels(None, "")[1]}
+    reasons |= {close_labels(1011, "a fault inside")[1], close_labels(1006, "cut: it reads nothing")[1]}
+    told = [reason for cells, _ in tables(OPERATIONS, "`reason` of a close", "means") for reason in cells.split(", ")]
+    assert sorted(told) == sorted(f"`{reason}`" for reason in reasons)

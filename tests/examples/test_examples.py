@@ -13,7 +13,7 @@ import time
 import wave
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -42,6 +42,9 @@ PAUSE_AT_S = 1.5
 PAUSE_S = 2.1
 EVERY_S = 0.3
 NEVER_S = 60.0
+
+SAID = "line goes on after the pause."
+"""What the script has where the recording is speech."""
 
 PAUSING = (
     "python/bare_websockets.py",
@@ -153,6 +156,27 @@ def test_keepalive_alone_holds_a_line(program: str, command: Callable[[str], lis
     assert done.record["keepalive_count"] == 8
     assert done.record["connection_seconds"] > WINDOW_S
     assert (done.record["audio_seconds"], done.record["close_code"]) == (0.0, 1000)
+
+
+def test_a_recording_is_heard_as_a_file_and_by_its_url(command: Callable[[str], list[str]]) -> None:
+    with start_server(keys=[KEY], allow_private_urls=True) as served, serving_files(RECORDING.parent) as files:
+        for source in (str(RECORDING), f"{files}/{RECORDING.name}"):
+            done = run([*command("python/recording.py"), source], served, DEEPGRAM_API_KEY=KEY)
+            assert done.code == 0, done.errors
+            *lines, last = done.output.splitlines()
+            assert [read(line).text for line in lines] == [SAID]
+            assert last == f"{RECORDING_S:.2f} s of audio"
+            assert (done.record["method"], done.record["code"]) == ("sync", 200)
+
+
+def test_a_callback_brings_the_words(command: Callable[[str], list[str]]) -> None:
+    with start_server(keys=[KEY], allow_private_urls=True) as served:
+        done = run([*command("python/callback.py"), str(RECORDING)], served, DEEPGRAM_API_KEY=KEY)
+    assert done.code == 0, done.errors
+    accepted, transcript = done.output.splitlines()
+    assert accepted == f"accepted: {done.record['request_id']}"
+    assert transcript == SAID
+    assert done.record["method"] == "async"
 
 
 @pytest.mark.parametrize("source", ["microphone", "file"])
@@ -291,15 +315,20 @@ def check_held(record: Record, audio_s: float) -> None:
     assert record["audio_seconds"] == pytest.approx(audio_s, abs=0.01)
 
 
-@contextmanager
-def serving_examples() -> Iterator[str]:
+def serving_examples() -> AbstractContextManager[str]:
     """The folder over HTTP on localhost, as pages are served while they are developed."""
+    return serving_files(EXAMPLES)
+
+
+@contextmanager
+def serving_files(folder: Path) -> Iterator[str]:
+    """A folder over HTTP on localhost."""
 
     class Quiet(SimpleHTTPRequestHandler):
         def log_message(self, *_: object) -> None:
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(EXAMPLES))) as server:
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder))) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         try:
