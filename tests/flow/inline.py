@@ -20,7 +20,7 @@ from caesura.protocol.messages import Metadata, ModelInfo, Results, ServerMessag
 from caesura.protocol.options import ListenOptions, parse_options
 from caesura.protocol.session import Identity, Session, Timers
 from caesura.server.live import audio_format, hearing, preferred, style
-from caesura.speech.vad import load_silero
+from caesura.speech.vad import SileroModel, load_silero
 
 REQUEST_ID = "01a00000-0000-7000-8000-000000000001"
 
@@ -75,11 +75,27 @@ class Outcome:
 
 
 def flow(
-    items: Iterable[bytes | str], query: str, *, engine: str = "scripted", loaded: Engine | None = None
+    items: Iterable[bytes | str],
+    query: str,
+    *,
+    engine: str = "scripted",
+    loaded: Engine | None = None,
+    info: EngineInfo | None = None,
+    vad: SileroModel | None = None,
 ) -> Outcome:
-    """Send `items` (bytes: audio, str: control messages), then CloseStream, and collect what comes back."""
+    """Send `items` (bytes: audio, str: control messages), then CloseStream, and collect what comes back.
+
+    `loaded` stands in for the engine, `info` for what is known of it and `vad` for the network that hears voice.
+    Raises BadParameter for a query that would be refused.
+    """
     return asyncio.run(
-        _flow([*items, '{"type":"CloseStream"}'], query, engine_info(engine), loaded or load_engine(engine))
+        _flow(
+            [*items, '{"type":"CloseStream"}'],
+            query,
+            info or engine_info(engine),
+            loaded or load_engine(engine),
+            vad or load_silero(),
+        )
     )
 
 
@@ -112,7 +128,7 @@ def _carry_out(action: Action, stream: Stream, options: ListenOptions) -> None:
             stream.end()
 
 
-async def _flow(items: list[bytes | str], query: str, info: EngineInfo, engine: Engine) -> Outcome:
+async def _flow(items: list[bytes | str], query: str, info: EngineInfo, engine: Engine, vad: SileroModel) -> Outcome:
     options, session = _opened(query, info)
     outcome = Outcome()
     closed = asyncio.Event()
@@ -144,7 +160,7 @@ async def _flow(items: list[bytes | str], query: str, info: EngineInfo, engine: 
         split=options.multichannel,
         hearing=hearing(options, info, 1.0),
         style=style(options),
-        vad=load_silero(),
+        vad=vad,
         ears=ears,
         pool=pool,
         tell=heard,

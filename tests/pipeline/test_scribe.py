@@ -69,6 +69,30 @@ def test_without_delay_nothing_waits_unless_something_is_redacted() -> None:
     assert careful.texts == []
 
 
+def test_a_number_that_was_being_said_when_the_style_changed_is_written_as_a_whole() -> None:
+    desk = Desk()
+    desk.scribe.change(1.2, {"numerals": True})
+    desk.scribe.hear(final("they cost twenty five dollars", 0.0, 3.0))
+    assert desk.texts == ["they cost 25 dollars"]
+
+
+def test_a_secret_that_was_being_said_when_the_style_changed_is_one_secret() -> None:
+    for until in (1.2, 2.2, 3.2, 4.2):
+        desk = Desk(redact=("pci",))
+        desk.scribe.change(until, {"numerals": True})
+        desk.scribe.hear(final("it is 4111, one one one one, 1111 one one one one thanks", 0.0, 7.0, flushed=True))
+        assert desk.texts == ["it is [CREDIT_CARD_1] thanks"]
+
+
+def test_a_number_that_was_over_when_the_style_changed_is_written_as_before() -> None:
+    desk = Desk(smart_format=True)
+    desk.scribe.hear(final("I want twenty five", 0.0, 2.5))
+    desk.scribe.change(2.5, {"smart_format": False})
+    desk.scribe.hear(final("that is all", 3.0, 5.0))
+    desk.scribe.end()
+    assert desk.texts == ["I want 25", "that is all"]
+
+
 def test_what_is_held_is_told_at_the_end() -> None:
     desk = Desk(smart_format=True)
     desk.scribe.hear(final("I want twenty five", 0.0, 2.5))

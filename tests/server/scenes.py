@@ -64,3 +64,8 @@ async def refusal(url: str, *, key: str | None = None) -> tuple[int, dict[str, s
     assert response.headers["dg-error"] == body["err_msg"]
     assert response.headers["dg-request-id"] == body["request_id"]
     return response.status_code, body
+
+
+def logged(caplog: pytest.LogCaptureFixture) -> str:
+    """All that was logged but what the test's own clients and receivers say of themselves."""
+    return "\n".join(entry.getMessage() for entry in caplog.records if not entry.name.startswith("websockets."))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 from caesura.events import Heard, Search
 from caesura.formatting.redaction import MEMORY_WORDS
@@ -15,7 +16,11 @@ from caesura.words import Word
 
 
 class Scribe:
-    """Writes one channel. A change of style holds for words that begin at or after the audio at which it came."""
+    """Writes one channel.
+
+    A change of style holds for words that begin at or after the audio at which it came, and for the whole of a number
+    that was being said then: parted, a secret would not be known for what it is.
+    """
 
     def __init__(self, style: Style, language: str, tell: Callable[[ChannelEvent], None]) -> None:
         self._language = language
@@ -56,9 +61,7 @@ class Scribe:
             return
         words: list[Word] = []
         searches: tuple[Search, ...] = ()
-        for index, (start, writer) in enumerate(self._writers):
-            end = self._writers[index + 1][0] if index + 1 < len(self._writers) else float("inf")
-            part = [word for word in event.words if start <= word.start < end]
+        for writer, part in self._parts(event.words):
             writing = writer.write(part, final=event.final, before=self._before)
             words += writing.words
             if event.final and writing.plain:
@@ -67,6 +70,18 @@ class Scribe:
         self._tell(replace(event, words=tuple(words), searches=searches))
         if event.final:
             self._forget(event.end)
+
+    def _parts(self, words: Sequence[Word]) -> Iterator[tuple[Writer, Sequence[Word]]]:
+        """The words, parted by who writes them."""
+        for (_, writer), (until, _) in pairwise(self._writers):
+            at = sum(word.start < until for word in words)
+            if self._style.redact and at < len(words):
+                at = writer.open_from(words[:at])
+            while writer.joins(words, at):
+                at -= 1
+            yield writer, words[:at]
+            words = words[at:]
+        yield self._writers[-1][1], words
 
     def _forget(self, upto: float) -> None:
         while len(self._writers) > 1 and self._writers[1][0] <= upto:

@@ -187,10 +187,10 @@ class Session:
         self._end_pause(now)
         self._closed(close.code, close.reason)
 
-    def stop(self, *, now: float) -> None:
-        """We are being stopped: tell what was heard, then close."""
+    def stop(self, *, now: float, close: Close = closing.RESTART) -> None:
+        """No more audio comes, for we are being stopped or for what `close` says: tell what was heard, then close."""
         if self._state is State.OPEN:
-            self._flush(closing.RESTART, now)
+            self._flush(close, now)
 
     # ---- from our own reading ----
 

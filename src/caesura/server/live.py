@@ -126,9 +126,20 @@ class LiveConnection:
 
     def _written_out(self, reader: asyncio.Task[None]) -> None:
         reader.cancel()
-        if self._callback is not None:
-            self._session.receive_disconnect(1006, now=self._loop.time())
+        if self._callback is None:
+            return
+        self._do(partial(self._left, 1006))
+        if self._session.state is State.CLOSED:
             self._callback.finish(within_s=self._service.settings.drain_timeout_s)
+
+    def _left(self, code: int, why: str = "") -> None:
+        """The client is gone. Whoever its callback reaches is not: what was said is heard to its end."""
+        now = self._loop.time()
+        why = why or DISCONNECTS.get(code, "the client closed")
+        if self._callback is None:
+            self._session.receive_disconnect(code, now=now, why=why)
+        else:
+            self._session.stop(now=now, close=Close(code, why))
 
     # ---- the three steps ----
 
@@ -222,8 +233,7 @@ class LiveConnection:
                 if code == RESTART.code:
                     self._do(partial(session.stop, now=now))
                     break
-                why = DISCONNECTS.get(code, "the client closed")
-                self._do(partial(session.receive_disconnect, code, now=now, why=why))
+                self._do(partial(self._left, code))
                 return
             text = message.get("text")
             if text is not None:
@@ -277,7 +287,7 @@ class LiveConnection:
 
     def _given_up(self, why: str) -> None:
         _log.warning("%s: the client stopped reading (%s), so the connection is cut", self._identity.request_id, why)
-        self._session.receive_disconnect(1006, now=self._loop.time(), why=f"cut: {why}")
+        self._do(partial(self._left, 1006, f"cut: {why}"))
         if self._writer is not None:
             self._writer.cancel()
 

@@ -1,0 +1,105 @@
+"""Two people take turns: with a real engine and real voices, each word says who spoke it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.encodings import encode
+from tests.recordings import recording
+from tests.server.scenes import LINEAR, served
+from tests.serving_inprocess import Serving
+from tests.wire import Line, open_line
+
+pytestmark = pytest.mark.slow
+
+PAUSE_S = 1.0
+TURNS = (("lv-0890", 0.0, 5.3, 0), ("jfk", 0.0, 7.6, 1), ("lv-0880", 0.0, 2.99, 0), ("jfk", 8.0, 11.0, 1))
+"""Of whom, from when to when of the recording, and which speaker that is."""
+
+
+def conversation() -> tuple[np.ndarray[Any, Any], list[tuple[float, float, int]]]:
+    """The turns one after the other with pauses, float32 of shape (n,), and from when to when who speaks."""
+    pieces: list[np.ndarray[Any, Any]] = []
+    spans = []
+    at = 0.0
+    for name, start, end, speaker in TURNS:
+        piece = recording(name).samples[round(start * 16_000) : round(end * 16_000)]
+        pieces += [piece, np.zeros(round(PAUSE_S * 16_000), np.float32)]
+        spans.append((at, at + len(piece) / 16_000, speaker))
+        at += len(piece) / 16_000 + PAUSE_S
+    return np.concatenate(pieces), spans
+
+
+async def heard(
+    server: Serving, samples: np.ndarray[Any, Any], *, pause_s: float = 0.0, **query: str | int | bool
+) -> Line:
+    """What a client hears that sends a second of audio at a time."""
+    channels = np.atleast_2d(samples)
+    data, _ = encode(channels, 16_000, "linear16")
+    assert isinstance(data, bytes)
+    size = 32_000 * len(channels)
+    async with open_line(server.url, **LINEAR, endpointing=400, channels=len(channels), **query) as line:
+        for at in range(0, len(data), size):
+            await line.socket.send(data[at : at + size])
+            await asyncio.sleep(pause_s)
+        await line.finish()
+        assert line.closed_with == (1000, "")
+    return line
+
+
+def turns(words: list[dict[str, Any]], spans: list[tuple[float, float, int]]) -> list[set[int]]:
+    """Who speaks in each turn."""
+    return [
+        {word["speaker"] for word in words if start <= (word["start"] + word["end"]) / 2 <= end}
+        for start, end, _ in spans
+    ]
+
+
+def test_the_words_of_two_people_are_told_apart_and_the_first_is_known_again() -> None:
+    samples, spans = conversation()
+
+    async def main(server: Serving) -> None:
+        line = await heard(server, samples, pause_s=0.08, diarize=True, interim_results=True)
+        words = line.words()
+        assert len(words) > 30
+        assert all(type(word["speaker"]) is int for word in words)
+        assert turns(words, spans) == [{speaker} for *_, speaker in spans]
+        interims = [message for message in line.of("Results") if not message["is_final"]]
+        spoken = [word for one in interims for word in one["channel"]["alternatives"][0]["words"]]
+        assert spoken
+        assert all("speaker" in word for word in spoken)
+
+    served(main, engines=("moonshine",))
+
+
+def test_nobody_is_named_unless_that_is_asked_for_and_the_words_are_the_same() -> None:
+    samples, _ = conversation()
+
+    async def main(server: Serving) -> None:
+        plain = await heard(server, samples)
+        told = await heard(server, samples, diarize=True)
+        assert all("speaker" not in word for word in plain.words())
+        assert [word["word"] for word in told.words()] == [word["word"] for word in plain.words()]
+
+    served(main, engines=("moonshine",))
+
+
+def test_each_channel_counts_its_own_speakers() -> None:
+    """The second person is alone on the second channel, and the first there."""
+    one, other = recording("lv-0890").samples, recording("jfk").samples[: 16_000 * 8]
+    both = np.zeros((2, len(other) + 16_000), np.float32)
+    both[0, : len(one)] = one
+    both[1, : len(other)] = other
+
+    async def main(server: Serving) -> None:
+        line = await heard(server, both, diarize=True, multichannel=True)
+        for channel in (0, 1):
+            words = line.words(channel)
+            assert words
+            assert {word["speaker"] for word in words} == {0}
+
+    served(main, engines=("moonshine",))
