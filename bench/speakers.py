@@ -3,8 +3,8 @@
     python bench/speakers.py --speech DIR --turns 24
 
 Turns of random readers, a random stretch of each, are streamed with `diarize`: once with a pause after each turn, once
-with turns of up to three readers joined without any. A reader is the manifest's `speaker`, or else the name of the file
-up to its first digit. Words go to the reader who speaks at their middle; numbers of speakers are matched with readers
+with turns of up to three readers joined without any. A reader is the name of the file up to
+its first digit. Words go to the reader who speaks at their middle; numbers of speakers are matched with readers
 as well as can be.
 """
 
@@ -118,7 +118,8 @@ async def measure(arguments: argparse.Namespace, spoken: Sequence[Recording], tu
     flags = ["--workers", str(arguments.workers)]
     async with serving(arguments.url, arguments.pid, engine=arguments.engine, flags=flags) as server:
         with progress_bar() as progress:
-            cases = [(readers, joined) for joined in (1, 3) for readers in (1, 2, 3, 4)]
+            there = len({reader(each) for each in spoken})
+            cases = [(readers, joined) for joined in (1, 3) for readers in range(1, min(there, 4) + 1)]
             for readers, joined in progress.track(cases, description=f"run {turn}"):
                 chance = random.Random(f"{arguments.seed} {turn} {readers} {joined}")
                 pcm, turns = conversation(spoken, chance, readers=readers, turns=arguments.turns, joined=joined)

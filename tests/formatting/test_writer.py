@@ -269,3 +269,23 @@ def test_nothing_is_lost_in_redaction_but_secrets(words: tuple[Word, ...]) -> No
     untouched = [word for word in done if not word.text.startswith("[")]
     left = iter(words)
     assert all(word in left for word in untouched)
+
+
+@pytest.mark.parametrize(("kind", "value", "most"), [("pci", "4111111111111111", 6), ("ssn", "456781234", 4)])
+def test_a_secret_that_a_final_cuts_in_two_tells_its_first_group_at_most(kind: str, value: str, most: int) -> None:
+    """Finalize, or three seconds of silence, may end a final in the middle of a number."""
+    names = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
+    for told in range(most + 1, len(value) + 1):
+        spoken = ["it", "is", *(names[int(digit)] for digit in value[:told])]
+        words = [Word(text, at * 0.3, at * 0.3 + 0.3, 0.9) for at, text in enumerate(spoken)]
+        writing = Writer(Style(redact=(kind,))).write(words, final=True)
+        assert [word.text for word in writing.words[:2]] == ["it", "is"]
+        assert len(writing.words) == 3
+        assert writing.words[2].text.startswith("[")
+
+
+def test_a_telephone_number_is_no_beginning_of_a_card() -> None:
+    spoken = "call me at five five five eight six seven five three oh nine"
+    words = [Word(text, at * 0.3, at * 0.3 + 0.3, 0.9) for at, text in enumerate(spoken.split())]
+    writing = Writer(Style(redact=("pci",))).write(words, final=True)
+    assert " ".join(word.text for word in writing.words) == spoken

@@ -40,7 +40,7 @@ def test_a_record_is_one_json_line(caplog: pytest.LogCaptureFixture) -> None:
     said = json.loads(line)
     assert said.pop("event") == "session_ended"
     assert (said["audio_seconds"], said["paused_seconds"], said["tags"]) == (15.0, 20.0, ["a"])
-    assert said["created"] == "2026-01-01 00:00:00+00:00"
+    assert said["created"] == "2026-01-01T00:00:00.000Z"
     assert said.pop("binary_control_suspects") == 2
     assert {field.name for field in fields(Request)} == set(said)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
@@ -16,6 +17,12 @@ REACH = 12
 """Words that may stand between words that announce a secret and its figures."""
 REACH_BACK = 5
 """And between figures and words that say afterwards what they were."""
+
+MANY_OF_A_CARD = range(7, 13)
+"""Digits at the end of a final that are more of a card than anybody may see: the first six name its issuer."""
+MANY_OF_A_SOCIAL = range(5, 9)
+CALLED_BACK = 6
+"""Words before a number among which one may say that it is a telephone number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +118,14 @@ def unfinished(reading: Reading) -> Iterator[Suspect]:
 
 
 def begun_card(reading: Reading) -> Iterator[Suspect]:
-    """Figures at the end that may be the first groups of a card number: fours, or digit by digit."""
+    """Figures at the end that may be the first groups of a card number: fours, digit by digit, or many of any kind."""
     run = _trailing(reading)
     if run is None or reading.is_amount(run) or len(run.digits) < 4:
+        return
+    lengths_told = [len(piece.digits) for piece in run.pieces]
+    social_one = lengths_told == [3, 2, 4] or _GROUPED.search(reading.words[run.first].text) is not None
+    if len(run.digits) in MANY_OF_A_CARD and _is_in_one_go(run) and not social_one and not _is_called(reading, run):
+        yield Suspect(9, run.first, run.last, "REDACTED")
         return
     plain = all(reading.raw(piece.first).isdigit() or piece.last - piece.first > 1 for piece in run.pieces)
     lengths = {len(piece.digits) for piece in run.pieces}
@@ -122,9 +134,12 @@ def begun_card(reading: Reading) -> Iterator[Suspect]:
 
 
 def begun_social(reading: Reading) -> Iterator[Suspect]:
-    """Figures at the end that may be the first two groups of a social security number."""
+    """Figures at the end that may be the first two groups of a social security number, or most of one."""
     run = _trailing(reading)
-    if run is not None and [len(piece.digits) for piece in run.pieces] == [3, 2]:
+    if run is None or reading.is_amount(run):
+        return
+    grouped = [len(piece.digits) for piece in run.pieces] == [3, 2]
+    if grouped or (len(run.digits) in MANY_OF_A_SOCIAL and _is_in_one_go(run) and not _is_called(reading, run)):
         yield Suspect(9, run.first, run.last, "REDACTED")
 
 
@@ -133,6 +148,17 @@ def carried_on(reading: Reading, at: int, least: int) -> Iterator[Suspect]:
     for run in reading.dictated:
         if run.first < at < run.last and len(run.digits) >= least:
             yield Suspect(9, run.first, run.last, "REDACTED")
+
+
+def _is_in_one_go(run: Run) -> bool:
+    """Nothing stands between its figures."""
+    return all(one.last == other.first for one, other in itertools.pairwise(run.pieces))
+
+
+def _is_called(reading: Reading, run: Run) -> bool:
+    """`Call me at 555 123 4567`: words before say that it is a telephone number."""
+    before = range(max(run.first - CALLED_BACK, 0), run.first)
+    return any(reading.raw(at) in _CALLS for at in before)
 
 
 def _is_signed(text: str) -> bool:
@@ -177,6 +203,9 @@ def _is_a_thing(reading: Reading, run: Run) -> bool:
 _GROUPED = re.compile(r"(?<!\d)\d{3}\D\d{2}\D\d{4}(?!\d)")
 _YEAR = re.compile("(19|20)[0-9]{2}")
 _LOCAL = re.compile(r"(?<!\d)\d{3}-\d{4}(?!\d)")
+_CALLS = frozenset(
+    {"call", "phone", "telephone", "cell", "mobile", "fax", "reach", "dial", "text", "extension", "callback"}
+)
 _COPULAS = frozenset({"is", "was", "are", "were", "that's", "it's"})
 _UNITS = frozenset({"dollars", "dollar", "bucks", "cents", "euros", "euro", "pounds", "percent"})
 _DETERMINERS = frozenset({"no", "this", "that", "which", "each", "every", "any", "the", "another", "first", "last"})

@@ -43,9 +43,14 @@ class Catalogue:
     def languages(self) -> tuple[str, ...]:
         """What can be asked for as `language`, each once, in the order of the engines."""
         found = [language for offer in self.offers for language in offer.languages]
-        if any(offer.detects_language for offer in self.offers):
+        if self.detects_language:
             found.append(WHICHEVER)
         return tuple(dict.fromkeys(found))
+
+    @property
+    def detects_language(self) -> bool:
+        """Whether there is an engine that finds out what is spoken."""
+        return any(offer.detects_language for offer in self.offers)
 
     def choose(self, model: str, version: str, language: str, *, recording: bool = False) -> Offer:
         """The engine that hears what was asked for.

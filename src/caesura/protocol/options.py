@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from caesura.errors import BadParameter
-from caesura.protocol.catalogue import Catalogue
+from caesura.protocol.catalogue import WHICHEVER, Catalogue
 from caesura.protocol.parameters import (
     DEFAULT_ENDPOINTING_MS,
     ENCODINGS,
@@ -86,6 +86,11 @@ class ListenOptions:
     paragraphs: bool = False
     detect_language: bool = False
 
+    @property
+    def spoken(self) -> str:
+        """The language that an engine must have for this: `multi` where it is to be found out."""
+        return WHICHEVER if self.detect_language else self.language
+
 
 def parse_options(
     query: Sequence[tuple[str, str]],
@@ -124,12 +129,13 @@ def parse_options(
     options = ListenOptions(**_settled(values))
     check_keyterms(options.keyterms)
     _check_encoding(options)
-    offer = catalogue.choose(options.model, options.version, options.language, recording=recording)
+    if options.detect_language and not catalogue.detects_language:
+        catalogue.check("detect_language", catalogue.offers[0])
+    offer = catalogue.choose(options.model, options.version, options.spoken, recording=recording)
     asked = {
         "keyterm": options.keyterms,
         "keywords": options.keywords,
         "diarize": options.diarize,
-        "detect_language": options.detect_language,
     }
     for name in (name for name, wanted in asked.items() if wanted):
         catalogue.check(name, offer)

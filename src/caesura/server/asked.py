@@ -44,7 +44,7 @@ def hearing(options: ListenOptions, info: EngineInfo, interim_interval_s: float)
 
 def language(options: ListenOptions) -> str | None:
     """The primary subtag of what is spoken; None where the engine is to find out."""
-    return None if options.language == WHICHEVER else options.language.partition("-")[0].lower()
+    return None if options.spoken == WHICHEVER else options.spoken.partition("-")[0].lower()
 
 
 def preferred(keyterms: Sequence[str], keywords: Sequence[tuple[str, float]]) -> tuple[Term, ...]:

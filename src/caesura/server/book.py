@@ -146,16 +146,20 @@ class Book:
             del self._opened[next(iter(self._opened))]
         self._wake.set()
 
-    def close(self, record: Request) -> None:
-        """A request ends: the record with everything in it but its price. One never opened is written too."""
+    def close(self, record: Request) -> Request:
+        """A request ends: takes the record with everything in it but its price, returns it priced.
+
+        One never opened is written too.
+        """
         project_id = self._live.pop(record.request_id, None)
         if project_id is not None:
             self._per_project[project_id] -= 1
         self._opened.pop(record.request_id, None)
-        self._closed[record.request_id] = self._prices.priced(record)
+        priced = self._closed[record.request_id] = self._prices.priced(record)
         if len(self._closed) > MOST_WAITING:
             self._lose(self._closed.pop(next(iter(self._closed))), "too many wait")
         self._wake.set()
+        return priced
 
     @property
     def health(self) -> BookHealth:

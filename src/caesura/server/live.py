@@ -385,8 +385,8 @@ class LiveConnection:
             close_code=tally.close_code,
             close_reason=tally.close_reason,
         )
-        self._service.records.add(ended, binary_control_suspects=tally.binary_control_suspects)
-        self._service.book.close(ended)
+        priced = self._service.book.close(ended)
+        self._service.records.add(priced, binary_control_suspects=tally.binary_control_suspects)
 
 
 def rfc3339(moment: datetime) -> str:

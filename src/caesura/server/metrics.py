@@ -40,6 +40,12 @@ class Load:
     """Seconds of audio in jobs that no worker has taken yet."""
     oldest_wait_s: float
     """How long the oldest of those jobs has waited; 0 where none waits."""
+    ledger_reachable: bool = True
+    """Whether the ledger's database answered last time."""
+    ledger_waiting: int = 0
+    """Rows of the ledger that are not written yet."""
+    ledger_lost: int = 0
+    """Ends of requests that will never be written."""
 
 
 class Metrics:
@@ -94,13 +100,25 @@ class Metrics:
         )
         self._refusals = Counter(
             "caesura_refusals_total",
-            "Requests to open a live stream that were refused.",
+            "Requests for live streams and for recordings that were refused before anything was heard.",
             ("status",),
             registry=register,
         )
         self._callback_failures = Counter(
             "caesura_callback_failures_total", "Messages that a callback did not take.", registry=register
         )
+
+        self._recordings = Counter(
+            "caesura_recordings_total", "Recordings that were answered, by HTTP status.", ("status",), registry=register
+        )
+        self._recorded = Counter(
+            "caesura_recorded_audio_seconds_total", "Seconds of audio decoded from recordings.", registry=register
+        )
+
+    def recorded(self, status: int, seconds: float) -> None:
+        """A recording was answered with this HTTP status."""
+        self._recordings.labels(str(status) if 100 <= status <= 599 else "other").inc()
+        self._recorded.inc(max(seconds, 0.0))
 
     def watch(self, load: Callable[[], Load]) -> None:
         """Ask `load` at every `render`. Call once."""
@@ -115,7 +133,7 @@ class Metrics:
         self._closes.labels(*close_labels(code, reason)).inc()
 
     def refused(self, status: int) -> None:
-        """A live stream was refused before the upgrade, with this HTTP status."""
+        """A live stream or a recording was refused before it began, with this HTTP status."""
         self._refusals.labels(str(status) if 400 <= status <= 599 else "other").inc()
 
     def callback_failed(self) -> None:
@@ -216,8 +234,13 @@ class _LoadCollector(Collector):
             ("workers_ready", "Engine workers that take jobs.", load.workers_ready),
             ("queue_audio_seconds", "Seconds of audio in jobs that no worker has taken yet.", load.waiting_s),
             ("queue_age_seconds", "How long the oldest job has waited for a worker.", load.oldest_wait_s),
+            ("ledger_reachable", "1 when the ledger's database answered last time.", load.ledger_reachable),
+            ("ledger_rows_waiting", "Rows of the ledger that are not written yet.", load.ledger_waiting),
         ):
             yield GaugeMetricFamily(f"caesura_{name}", help_text, value)
+        yield CounterMetricFamily(
+            "caesura_ledger_rows_lost", "Ends of requests that will never be written.", load.ledger_lost
+        )
         help_text = "Engine workers that took the place of another."
         yield CounterMetricFamily("caesura_worker_restarts", help_text, load.worker_restarts)
 
@@ -241,6 +264,8 @@ _OURS: Final = {
     (closing.NET_0001.code, closing.NET_0001.reason): "net-0001",
     (closing.DATA_0000.code, closing.DATA_0000.reason): "data-0000",
     (closing.RESTART.code, closing.RESTART.reason): "restart",
+    (closing.REVOKED.code, closing.REVOKED.reason): "revoked",
+    (closing.CALLBACK_FAILED.code, closing.CALLBACK_FAILED.reason): "callback-failed",
 }
 _THEIRS: Final = {
     1000: "client-closed",

@@ -22,7 +22,7 @@ from caesura.pipeline.intake import Intake
 from caesura.pipeline.recording import Listening, Recording, Transcript
 from caesura.protocol.closing import TOO_MANY_REQUESTS, Refusal, refusal_body
 from caesura.protocol.recording_json import write_accepted
-from caesura.server.asked import audio_format
+from caesura.server.asked import audio_format, language
 from caesura.server.live import rfc3339
 from caesura.server.recording_answer import answer_text
 from caesura.server.recording_ask import (
@@ -296,10 +296,9 @@ class _Run:
 def listening(ask: Ask, engine: EngineInfo) -> Listening:
     """How to hear a recording for these options."""
     options = ask.options
-    open_ended = options.detect_language or options.language == "multi"
     return Listening(
         max_segment_s=engine.max_segment_s,
-        language=None if open_ended else options.language.partition("-")[0].lower(),
+        language=language(options),
         terms=ask.terms,
         split=options.multichannel,
     )

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import asdict
 
+from caesura.ledger.columns import rfc3339
 from caesura.ledger.requests import Request
 
 _log = logging.getLogger("caesura.session")
@@ -24,7 +25,7 @@ class Records:
     def add(self, record: Request, **counts: int) -> None:
         """Keep a record and log it, with `counts`, as one JSON line; it holds nothing that was said."""
         self._kept.append(record)
-        _log.info("%s", json.dumps({"event": "session_ended", **asdict(record), **counts}, default=str))
+        _log.info("%s", json.dumps({"event": "session_ended", **asdict(record), **counts}, default=rfc3339))
 
     def __iter__(self) -> Iterator[Request]:
         return iter(tuple(self._kept))

@@ -27,7 +27,7 @@ from caesura.pipeline.pool import EnginePool
 from caesura.protocol.catalogue import Catalogue, Offer
 from caesura.protocol.messages import ModelInfo
 from caesura.server.auth import check_exposure
-from caesura.server.book import Book
+from caesura.server.book import Book, BookHealth
 from caesura.server.metrics import Load, Metrics
 from caesura.server.outbound.guard import OPEN_PORTS, Reach
 from caesura.server.outbound.http import Outbound, Timeouts
@@ -180,6 +180,7 @@ class Service:
 
     def _load(self) -> Load:
         pools = [engine.pool for engine in self.engines]
+        ledger = self._book.health if self._book is not None else BookHealth(reachable=False, waiting=0, lost=0)
         return Load(
             live=self.live,
             capacity=self.settings.max_sessions,
@@ -188,6 +189,9 @@ class Service:
             worker_restarts=sum(pool.restarts for pool in pools),
             waiting_s=sum(pool.waiting_s for pool in pools),
             oldest_wait_s=max(pool.oldest_wait_s for pool in pools),
+            ledger_reachable=ledger.reachable,
+            ledger_waiting=ledger.waiting,
+            ledger_lost=ledger.lost,
         )
 
 

@@ -34,6 +34,7 @@ async def submit(request: Request, service: Service, recordings: Recordings) -> 
     credential = present(request.headers.get("authorization"), [])
     verdict = admit(service, credential, request.scope["query_string"], recording=True)
     if isinstance(verdict, Refusal):
+        service.metrics.refused(verdict.status)
         _log.info("%s: refused with %d: %s", request_id, verdict.status, verdict.err_msg)
         return _refused(verdict, request_id)
     entry = opened_entry(
@@ -57,8 +58,8 @@ async def submit(request: Request, service: Service, recordings: Recordings) -> 
             channels=use.channels,
             bytes_in=use.bytes_in,
         )
-        service.records.add(ended)
-        service.book.close(ended)
+        service.records.add(service.book.close(ended))
+        service.metrics.recorded(use.code, use.audio_seconds)
 
     ask = Ask(
         request_id=request_id,
@@ -90,7 +91,7 @@ def _write(verdict: Admitted) -> Callable[[tuple[Word, ...]], Writing]:
 
 
 async def _fetched(service: Service, url: str) -> AsyncIterator[bytes]:
-    async with fetching(url, outbound=service.outbound) as remote:
+    async with fetching(url, outbound=service.outbound, most_bytes=service.settings.max_recording_bytes) as remote:
         async for part in remote.parts:
             yield part
 
