@@ -302,6 +302,7 @@ def listening(ask: Ask, engine: EngineInfo) -> Listening:
         language=None if open_ended else options.language.partition("-")[0].lower(),
         terms=ask.terms,
         split=options.multichannel,
+        diarize=options.diarize,
     )
 
 
