@@ -13,7 +13,8 @@ class Word:
     `text` carries case and punctuation (`Back`, `again.`). `start` and `end` are seconds of audio,
     `start <= end`; from an engine they count from the first sample of its job, everywhere else from
     the first sample of the stream. `confidence` is in 0..1. `speaker` counts from 0 and is None where
-    nobody asked who spoke.
+    nobody asked who spoke. `speaker_confidence`, in 0..1, is how likely it was that speaker; None where that was
+    not judged.
     """
 
     text: str
@@ -21,6 +22,7 @@ class Word:
     end: float
     confidence: float
     speaker: int | None = None
+    speaker_confidence: float | None = None
 
     def shifted(self, seconds: float) -> Word:
         """The same word on a clock that is `seconds` ahead."""

@@ -10,6 +10,7 @@ import tempfile
 import threading
 import wave
 from collections.abc import Callable, Hashable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -17,13 +18,14 @@ import numpy as np
 import pytest
 
 from caesura.audio.format import AudioFormat, Encoding
-from caesura.engines.base import Hypothesis, SegmentJob, Term
+from caesura.engines.base import SAMPLE_RATE, Hypothesis, SegmentJob, Term
 from caesura.engines.scripted import SCRIPT, load
 from caesura.errors import BadAudio, EngineError, InternalError
 from caesura.pipeline.intake import Abandoned
 from caesura.pipeline.pool import Answer, Lost
-from caesura.pipeline.recording import SPARE_JOBS, Listening, Passage, Recording, Transcript, main_language
+from caesura.pipeline.recording import SPARE_JOBS, SPARSE, Listening, Passage, Recording, Transcript, main_language
 from caesura.speech.vad import load_silero
+from caesura.speech.voice import Voice
 from caesura.words import Word
 
 SPEECH = Path(__file__).parent.parent / "data" / "lv-0890.wav"
@@ -121,6 +123,40 @@ def test_what_was_asked_goes_with_every_job() -> None:
     terms = (Term("caesura", 2.0),)
     heard(desk, [pcm()], Listening(10.0, language="de", terms=terms))
     assert {(job.language, job.terms) for job in desk.jobs} == {("de", terms)}
+
+
+def sounding(job: SegmentJob) -> Hypothesis:
+    """What the script says, in a voice of three windows a second; only where it was asked for."""
+    hypothesis = load().transcribe([job])[0]
+    count = int(len(job.audio) / SAMPLE_RATE * 3)
+    voices = tuple(Voice(at / 3, at / 3 + 1.5, np.eye(1, 512, at, dtype=np.float32)[0]) for at in range(count))
+    return replace(hypothesis, voices=voices) if job.voices and hypothesis.words else hypothesis
+
+
+def test_voices_are_asked_for_and_have_their_places_on_the_recording() -> None:
+    data = pcm() + bytes(32_000) + pcm()
+    plain = Desk(sounding)
+    assert {passage.voices for passage in heard(plain, [data]).channels[0]} == {None}
+    asked = Desk(sounding)
+    (passages,) = heard(asked, [data], Listening(10.0, diarize=True)).channels
+    assert not any(job.voices for job in plain.jobs)
+    assert all(job.voices for job in asked.jobs)
+    for passage in passages:
+        assert passage.voices is not None
+        assert passage.voices.spans[0].tolist() == pytest.approx([passage.start, passage.start + 1.5])
+        assert len(passage.voices.spans) == int((passage.end - passage.start) * 3)
+        # The order of the windows is kept.
+        assert passage.voices.vectors.argmax(axis=1).tolist() == list(range(len(passage.voices.vectors)))
+
+
+def test_of_very_many_voices_few_are_kept_and_one_of_each_passage(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("caesura.pipeline.recording.MOST_VOICES", 20)
+    (passages,) = heard(Desk(sounding), [(pcm() + bytes(32_000)) * 8], Listening(10.0, diarize=True)).channels
+    kept = [len(passage.voices.vectors) for passage in passages if passage.voices is not None]
+    assert len(kept) == len(passages) > 5
+    assert sum(kept[:2]) > 20
+    full = [int((passage.end - passage.start) * 3) for passage in passages]
+    assert kept == full[:2] + [max(1, len(range(SPARSE // 2, count, SPARSE))) for count in full[2:]]
 
 
 def test_channels_are_heard_apart() -> None:

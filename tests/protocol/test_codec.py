@@ -261,6 +261,12 @@ def test_results_have_every_field_in_the_order_of_the_wire() -> None:
     )
 
 
+def test_results_tell_what_told_the_speakers_apart_where_that_was_asked_for() -> None:
+    diarizer = ModelInfo("00000000-0000-4000-8000-0000000000bb", "voices", "1", "x-vector")
+    metadata = json.loads(write_server_message(dataclasses.replace(RESULTS, diarizer=diarizer)))["metadata"]
+    assert metadata["diarize_info"] == {"model_uuid": diarizer.uuid, "arch": "x-vector"}
+
+
 def test_empty_results_have_the_same_fields_and_no_nulls() -> None:
     empty = dataclasses.replace(
         RESULTS, transcript="", confidence=0.0, words=(), speech_final=False, from_finalize=True

@@ -38,6 +38,13 @@ def test_punctuation_only_when_asked() -> None:
     assert alternative[0]["words"][0]["punctuated_word"] == "Hello,"
 
 
+def test_words_tell_how_surely_their_speaker_is_known() -> None:
+    said = (replace(HELLO, speaker=1, speaker_confidence=0.98765), replace(HELLO, speaker=1))
+    answer = replace(ANSWER, channels=(RecordingChannel(said),))
+    words = json.loads(write_recording(answer))["results"]["channels"][0]["alternatives"][0]["words"]
+    assert [(word["speaker"], word.get("speaker_confidence")) for word in words] == [(1, 0.988), (1, None)]
+
+
 def test_everything_that_can_be_asked_for() -> None:
     said = (
         Word("Yes.", 0.0, 0.4, 0.8, 0),

@@ -16,7 +16,15 @@ from caesura.events import (
     UtteranceEnded,
 )
 from caesura.protocol.actions import Action, CloseSocket, EndAudio, FeedAudio, Reconfigure, Send, Warn
-from caesura.protocol.messages import ConfigureFailure, ConfigureSuccess, Error, Metadata, Results, UtteranceEnd
+from caesura.protocol.messages import (
+    ConfigureFailure,
+    ConfigureSuccess,
+    Error,
+    Metadata,
+    ModelInfo,
+    Results,
+    UtteranceEnd,
+)
 from caesura.protocol.options import ListenOptions
 from caesura.protocol.session import Session, State, Tally, Timers
 from caesura.words import Word
@@ -318,6 +326,16 @@ def test_results_carry_identity_extra_and_the_format_asked_for() -> None:
     assert (results.start, results.duration) == (1.0, 2.0)
     assert results.transcript == "Hello."
     assert results.words[0].punctuated_word == "Hello."
+    assert results.diarizer is None
+
+
+def test_results_carry_what_tells_the_speakers_apart() -> None:
+    diarizer = ModelInfo("id", "voices", "1", "x-vector")
+    made = Session(ListenOptions(diarize=True), replace(IDENTITY, diarizer=diarizer), Timers(), now=0.0)
+    made.engine_event(heard(final=True), now=1.0)
+    (results,) = messages(made.actions())
+    assert isinstance(results, Results)
+    assert results.diarizer is diarizer
 
 
 def test_results_leave_punctuation_out_by_default() -> None:

@@ -20,6 +20,7 @@ from websockets.exceptions import ConnectionClosed
 
 from caesura.server.live import LiveConnection
 from caesura.server.outbox import OUTBOX_PAUSE_BYTES
+from caesura.server.service import voices_info
 from caesura.server.settings import Settings
 from tests.encodings import encode
 from tests.recordings import recording
@@ -463,3 +464,21 @@ def test_a_server_that_is_stopped_tells_its_clients_what_it_heard() -> None:
         assert [record.close_code for record in server.service.records] == [1012]
 
     asyncio.run(main())
+
+
+def test_whoever_asks_who_speaks_is_told_by_what_they_were_told_apart() -> None:
+    """Nobody else is told of either."""
+
+    async def main(server: Serving) -> None:
+        for asked in (True, False):
+            async with open_line(server.url, diarize=asked, **LINEAR) as line:
+                await whole(line, speech())
+                results = line.of("Results")
+            words = [word for each in results for word in each["channel"]["alternatives"][0]["words"]]
+            assert words
+            assert {word.get("speaker") for word in words} == ({0} if asked else {None})
+            diarizers = [each["metadata"].get("diarize_info") for each in results]
+            told = {"model_uuid": voices_info().uuid, "arch": voices_info().arch}
+            assert diarizers == [told if asked else None] * len(results)
+
+    served(main)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from caesura.pipeline.recording import Passage, Transcript
@@ -13,10 +15,12 @@ from caesura.protocol.messages import ModelInfo
 from caesura.protocol.options import ListenOptions
 from caesura.server.recording_answer import answer_text
 from caesura.server.recording_ask import Ask
+from caesura.speech.voice import Voice, Voices
 from caesura.words import Word
 from tests.posting import writer
 
 MODEL = ModelInfo("u", "n", "v", "a")
+VOICES = ModelInfo("d", "voices", "1", "x-vector")
 
 
 def passage(text: str, at: float, language: str | None = None) -> Passage:
@@ -32,7 +36,8 @@ def answered(options: ListenOptions, *channels: tuple[Passage, ...]) -> Any:
         raise AssertionError(text)
 
     request_id = "01a00000-0000-7000-8000-000000000001"
-    ask = Ask(request_id, options, writer(options), lambda _: None, fetch, deliver)
+    diarizer = VOICES if options.diarize else None
+    ask = Ask(request_id, options, writer(options), lambda _: None, fetch, deliver, diarizer=diarizer)
     transcript = Transcript(12.5, "ab", 99, channels)
     return json.loads(answer_text(ask, MODEL, transcript, "2026-01-01T00:00:00.000Z"))
 
@@ -60,6 +65,36 @@ def test_languages_are_told_where_they_were_to_be_found() -> None:
     assert detected["detected_language"] == "de"
     (several,) = answered(ListenOptions(language="multi"), passages)["results"]["channels"]
     assert several["alternatives"][0]["languages"] == ["de", "en"]
+
+
+def test_who_speaks_is_told_and_parts_utterances_and_paragraphs() -> None:
+    def spoken(text: str, at: float, person: int) -> Passage:
+        plain = passage(text, at)
+        voice = Voice(0.0, 1.5, np.eye(1, 512, person, dtype=np.float32)[0])
+        return replace(plain, voices=Voices.packed([voice], at))
+
+    passages = (spoken("Are you there?", 1.0, 4), spoken("Yes, I am.", 2.3, 2), spoken("Good.", 3.6, 4))
+    options = ListenOptions(diarize=True, utterances=True, paragraphs=True, punctuate=True)
+    told = answered(options, passages, (spoken("Hello.", 0.0, 2),))
+    assert told["metadata"]["diarize_info"] == {"model_uuid": "d", "arch": "x-vector"}
+    assert [(each["channel"], each["speaker"], each["transcript"]) for each in told["results"]["utterances"]] == [
+        (1, 0, "Hello."),
+        (0, 0, "Are you there?"),
+        (0, 1, "Yes, I am."),
+        (0, 0, "Good."),
+    ]
+    (alternative,) = told["results"]["channels"][0]["alternatives"]
+    assert [each["speaker"] for each in alternative["paragraphs"]["paragraphs"]] == [0, 1, 0]
+    assert [word["speaker"] for word in alternative["words"]] == [0, 0, 0, 1, 1, 1, 0]
+    assert all(0.99 < word["speaker_confidence"] <= 1 for word in alternative["words"])
+
+
+def test_who_speaks_is_not_told_unless_it_was_asked_for() -> None:
+    told = answered(ListenOptions(utterances=True), (passage("one", 0.0),))
+    (utterance,) = told["results"]["utterances"]
+    assert "diarize_info" not in told["metadata"]
+    assert "speaker" not in utterance
+    assert {"speaker", "speaker_confidence"}.isdisjoint(utterance["words"][0])
 
 
 @pytest.mark.parametrize("count", [1, 3])

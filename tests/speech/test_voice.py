@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import itertools
 
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from caesura.speech.voice import HOP_S, WINDOW_S, windows
+from caesura.speech.voice import HOP_S, WINDOW_S, Voice, Voices, windows
 
 
 @given(st.floats(0, 1000), st.floats(0, 60))
@@ -19,3 +20,11 @@ def test_windows_cover_the_speech_and_stay_within_it(start: float, length: float
         assert first < second <= first + 1.5 * HOP_S + 1e-6
     assert all(0 <= end - begin <= WINDOW_S + 1e-6 for begin, end in found)
     assert found == sorted(found)
+
+
+def test_voices_are_packed_on_another_clock() -> None:
+    vectors = np.linalg.qr(np.random.default_rng(1).normal(size=(512, 2)))[0].T.astype(np.float32)
+    packed = Voices.packed([Voice(0.25, 1.75, vectors[0]), Voice(0.75, 2.25, vectors[1])], 10.0)
+    assert packed.spans.tolist() == [[10.25, 11.75], [10.75, 12.25]]
+    assert packed.vectors.nbytes == 2 * 1024
+    assert np.abs(packed.vectors.astype(np.float32) - vectors).max() < 1e-4

@@ -14,7 +14,7 @@ import io
 import logging
 import threading
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
@@ -27,12 +27,17 @@ from caesura.pipeline.intake import Abandoned
 from caesura.pipeline.pool import Answer, Lost
 from caesura.pipeline.segments import Segment, Segmenter
 from caesura.speech.vad import SileroModel, SileroVad
+from caesura.speech.voice import Voice, Voices
 from caesura.words import Word
 
 _log = logging.getLogger("caesura.pipeline")
 
 SPARE_JOBS = 2
 """Jobs that wait while every worker is busy, so that none is ever idle for want of the next."""
+MOST_VOICES = 40_000
+"""Windows of voice that are kept of one recording, 40 MiB: more than five hours of speech."""
+SPARSE = 6
+"""After that, of so many windows one is kept; from there on voices cost less memory than words."""
 
 
 class Pool(Protocol):
@@ -57,6 +62,8 @@ class Passage:
     end: float
     words: tuple[Word, ...]
     language: str | None
+    voices: Voices | None = None
+    """How it sounds, on the recording's clock, where the speakers are to be told apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +88,8 @@ class Listening:
     terms: tuple[Term, ...] = ()
     split: bool = False
     """Each channel apart; otherwise all are mixed to one."""
+    diarize: bool = False
+    """Remember how each passage sounds, so that its speakers can be told."""
 
 
 def main_language(passages: Iterable[Passage]) -> str | None:
@@ -131,6 +140,7 @@ class Recording:
         self._segmenters: list[Segmenter] = []
         # The loop's own.
         self._out = 0
+        self._voices = 0
         self._channels: list[list[Passage | None]] = []
         self._decoded: tuple[float, str, int] | None = None
 
@@ -241,6 +251,7 @@ class Recording:
             breaks_off=segment.breaks_off,
             language=listening.language,
             terms=listening.terms,
+            voices=listening.diarize,
         )
         self._out += 1
         answer = partial(self._answered, passages, len(passages) - 1, at, at + length)
@@ -257,8 +268,13 @@ class Recording:
             self._conclude(EngineError(result.reason))
             return
         words = tuple(word.shifted(start) for word in result.words)
-        passages[place] = Passage(start, end, words, result.language)
+        passages[place] = Passage(start, end, words, result.language, self._kept(result.voices, start))
         self._finish()
+
+    def _kept(self, voices: Sequence[Voice], at: float) -> Voices | None:
+        kept = voices if self._voices < MOST_VOICES else voices[SPARSE // 2 :: SPARSE] or voices[:1]
+        self._voices += len(kept)
+        return Voices.packed(kept, at) if kept else None
 
     def _listened(self, seconds: float, sha256: str, size: int) -> None:
         self._decoded = seconds, sha256, size

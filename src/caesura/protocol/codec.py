@@ -194,11 +194,13 @@ def write_server_message(message: ServerMessage) -> str:
 def _results(results: Results) -> dict[str, Any]:
     start = _rounded(results.start)
     end = _rounded(results.start + results.duration)
-    metadata = {
+    metadata: dict[str, Any] = {
         "request_id": results.request_id,
         "model_info": _model_info(results.model),
         "model_uuid": results.model.uuid,
     }
+    if results.diarizer is not None:
+        metadata["diarize_info"] = {"model_uuid": results.diarizer.uuid, "arch": results.diarizer.arch}
     if results.extra:
         metadata["extra"] = dict(results.extra)
     channel: dict[str, Any] = {

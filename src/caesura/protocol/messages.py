@@ -99,6 +99,8 @@ class Results:
     model: ModelInfo
     extra: Mapping[str, str] = field(default_factory=dict)
     searches: tuple[SearchResult, ...] = ()
+    diarizer: ModelInfo | None = None
+    """What told the speakers apart; None: nobody asked who spoke."""
 
 
 @dataclass(frozen=True, slots=True)

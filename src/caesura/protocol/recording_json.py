@@ -172,6 +172,8 @@ def _word(word: Word, answer: RecordingAnswer) -> dict[str, Any]:
         fields["punctuated_word"] = word.text
     if word.speaker is not None:
         fields["speaker"] = word.speaker
+    if word.speaker_confidence is not None:
+        fields["speaker_confidence"] = _rounded(word.speaker_confidence)
     return fields
 
 

@@ -88,6 +88,8 @@ class Identity:
     model: ModelInfo
     biases: bool = False
     """Whether the model prefers terms that it is given."""
+    diarizer: ModelInfo | None = None
+    """What tells speakers apart; None: nobody asked who speaks."""
 
 
 @dataclass(slots=True)
@@ -245,6 +247,7 @@ class Session:
                 request_id=self._identity.request_id,
                 model=self._identity.model,
                 extra=self._extra,
+                diarizer=self._identity.diarizer,
             )
         )
 

@@ -16,6 +16,7 @@ def results(
     request_id: str,
     model: ModelInfo,
     extra: dict[str, str],
+    diarizer: ModelInfo | None = None,
 ) -> Results:
     """The Results message for what was heard; `speech_final` only ever together with `is_final`."""
     words = written(heard.words, punctuate=punctuate, marks=marks)
@@ -34,6 +35,7 @@ def results(
         model=model,
         extra=extra,
         searches=tuple(_search(search) for search in heard.searches),
+        diarizer=diarizer,
     )
 
 

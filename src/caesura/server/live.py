@@ -31,7 +31,7 @@ from caesura.server.metrics import Cause
 from caesura.server.outbound.callback import Callback
 from caesura.server.outbound.target import Target
 from caesura.server.outbox import Outbox, Parcel
-from caesura.server.service import Service
+from caesura.server.service import Service, voices_info
 
 _log = logging.getLogger("caesura.live")
 
@@ -65,7 +65,13 @@ class LiveConnection:
         self._loop = asyncio.get_running_loop()
         self._opened_at = self._loop.time()
         created = datetime.now(UTC)
-        self._identity = Identity(request_id, rfc3339(created), offer.model, biases=offer.biases)
+        self._identity = Identity(
+            request_id,
+            rfc3339(created),
+            offer.model,
+            biases=offer.biases,
+            diarizer=voices_info() if options.diarize else None,
+        )
         self._entry = opened_entry(
             options,
             access=access,

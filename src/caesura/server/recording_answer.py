@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
+from caesura.pipeline.company import told_apart
 from caesura.pipeline.recording import Passage, Transcript, main_language
 from caesura.protocol.messages import ModelInfo
 from caesura.protocol.recording_json import RecordingAnswer, RecordingChannel, write_recording
@@ -34,7 +35,8 @@ def answer_text(ask: Ask, model: ModelInfo, transcript: Transcript, created: str
 
 
 def _channel(ask: Ask, passages: tuple[Passage, ...]) -> RecordingChannel:
-    words, searches = written([word for passage in passages for word in passage.words], ask.write)
+    heard = told_apart(passages) if ask.options.diarize else [word for passage in passages for word in passage.words]
+    words, searches = written(heard, ask.write)
     return RecordingChannel(
         words,
         searches,

@@ -70,6 +70,7 @@ class Ask:
     """Used only when the options name a callback."""
     terms: tuple[Term, ...] = ()
     diarizer: ModelInfo | None = None
+    """What tells the speakers apart; None: nobody asked who speaks."""
 
 
 class Declined(Exception):

@@ -301,6 +301,7 @@ def listening(ask: Ask, engine: EngineInfo) -> Listening:
         language=language(options),
         terms=ask.terms,
         split=options.multichannel,
+        diarize=options.diarize,
     )
 
 

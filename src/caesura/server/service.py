@@ -34,7 +34,7 @@ from caesura.server.outbound.http import Outbound, Timeouts
 from caesura.server.records import Records
 from caesura.server.settings import Settings
 from caesura.speech.vad import SileroModel, load_silero
-from caesura.speech.voices import voices_there
+from caesura.speech.voices import ARCH, NAME, VERSION, voices_there
 
 _NAMESPACE = uuid.UUID("6f1c0c0e-52c2-4f0c-9f0e-ca35a7a0ca35")
 
@@ -216,3 +216,8 @@ def model_info(engine: EngineInfo) -> ModelInfo:
     """What the wire says of an engine; the same engine has the same UUID everywhere."""
     name = uuid.uuid5(_NAMESPACE, f"model:{engine.name}:{engine.version}")
     return ModelInfo(str(name), engine.name, engine.version, engine.arch)
+
+
+def voices_info() -> ModelInfo:
+    """What the wire says of the network that tells speakers apart; the same network has the same UUID everywhere."""
+    return ModelInfo(str(uuid.uuid5(_NAMESPACE, f"model:{NAME}:{VERSION}")), NAME, VERSION, ARCH)

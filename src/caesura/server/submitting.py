@@ -22,7 +22,7 @@ from caesura.server.outbound.fetch import fetching
 from caesura.server.recording_ask import Ask, RecordingUse
 from caesura.server.recordings import Recordings
 from caesura.server.request_id import new_request_id
-from caesura.server.service import Service
+from caesura.server.service import Service, voices_info
 from caesura.words import Word
 
 _log = logging.getLogger("caesura.recordings")
@@ -69,6 +69,7 @@ async def submit(request: Request, service: Service, recordings: Recordings) -> 
         fetch=partial(_fetched, service),
         deliver=_deliver(service, verdict),
         terms=preferred(verdict.options.keyterms, verdict.options.keywords),
+        diarizer=voices_info() if verdict.options.diarize else None,
     )
     return await recordings.transcribe(request, ask, service.hearer(verdict.offer))
 

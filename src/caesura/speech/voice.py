@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -32,3 +33,20 @@ def windows(start: float, end: float) -> list[tuple[float, float]]:
         found.append((at, at + WINDOW_S))
         at += HOP_S
     return [*found, (max(start, end - WINDOW_S), end)]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Voices:
+    """How a passage sounds, window by window, in little memory: 1 KiB each.
+
+    `spans`: float64, shape (n, 2), start and end of each window. `vectors`: float16, shape (n, 512), each of length 1.
+    """
+
+    spans: NDArray[np.float64]
+    vectors: NDArray[np.float16]
+
+    @classmethod
+    def packed(cls, voices: Sequence[Voice], at: float) -> Voices:
+        """The voices on a clock that is `at` seconds ahead; there must be one at least."""
+        spans = np.array([(voice.start + at, voice.end + at) for voice in voices])
+        return cls(spans, np.array([voice.vector for voice in voices]).astype(np.float16))

@@ -21,6 +21,11 @@ import onnxruntime
 from caesura.errors import EngineError
 from caesura.speech.voice import Floats, Voice, windows
 
+NAME: Final = "pyannote-embedding"
+_SHA256: Final = "0ec8d36d8e19b4a7035f1b71d35e651d9cb8e8cf2e456c559da3d22105c8050d"
+VERSION: Final = _SHA256[:12]
+"""The network has none of its own; the hash of its file stands for it."""
+ARCH: Final = "x-vector"
 SAMPLE_RATE: Final = 16_000
 DIMENSIONS: Final = 512
 SHORTEST_S: Final = 0.5
@@ -105,4 +110,3 @@ def _library() -> Path:
 
 
 _INSTALL = '`pip install "caesura[server]"` installs the version that has it'
-_SHA256 = "0ec8d36d8e19b4a7035f1b71d35e651d9cb8e8cf2e456c559da3d22105c8050d"

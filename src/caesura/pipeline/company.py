@@ -1,0 +1,73 @@
+"""The passages of one channel of a whole recording in; its words with who spoke them, and how surely, out.
+
+All voices are grouped first, whenever they were heard; each group of some size is a speaker, and then each word goes
+to the speaker whom it sounds most like. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+
+from caesura.pipeline.groups import grouped
+from caesura.pipeline.recording import Passage
+from caesura.pipeline.speakers import MOST_SPEAKERS, NEWCOMER_S, word_likeness
+from caesura.speech.voice import Floats, Voices
+from caesura.words import Word
+
+SAME: Final = 0.175
+"""Mean cosine of two groups from which they are one speaker. On made-up conversations of six readers 0.16 is best where
+they are recorded well, 0.2 where they are on the telephone, which makes all voices more alike."""
+LEAST: Final = 4
+"""Windows that a speaker has at least, where there are many: chance makes small groups."""
+SHARE: Final = 0.04
+"""Of all windows, what a speaker has at least where there are few."""
+SHARPNESS: Final = 8.0
+"""Of the logistic curve from how much more a word sounds like its speaker than like another to how likely that speaker
+is the right one; fitted to such conversations, where words told with 0.6, 0.8 and 0.95 are right about that often."""
+
+
+def told_apart(passages: Sequence[Passage]) -> list[Word]:
+    """All words in order. Speakers count from 0, in the order of their first words.
+
+    Takes about 1 s for an hour of speech. Passages without voices have no speakers.
+    """
+    known = _speakers([passage.voices for passage in passages if passage.voices is not None])
+    numbers: dict[int, int] = {}
+    words: list[Word] = []
+    for passage in passages:
+        for word, speaker, confidence in _told(passage, known):
+            number = numbers.setdefault(speaker, len(numbers))
+            words.append(replace(word, speaker=number, speaker_confidence=confidence))
+        if passage.voices is None:
+            words += passage.words
+    return words
+
+
+def _told(passage: Passage, known: Floats) -> Iterable[tuple[Word, int, float]]:
+    voices = passage.voices
+    if voices is None or not passage.words:
+        return
+    vectors = voices.vectors.astype(np.float32)
+    likeness = word_likeness(passage.words, voices.spans, vectors @ known.T)
+    for word, row in zip(passage.words, likeness, strict=True):
+        speaker = int(row.argmax())
+        # The least that somebody else would sound like it: somebody who never spoke, if nobody who did.
+        other = max(SAME, float(np.delete(row, speaker).max(initial=-1.0)))
+        margin = max(0.0, float(row[speaker]) - other)
+        yield word, speaker, float(1.0 / (1.0 + np.exp(-SHARPNESS * margin)))
+
+
+def _speakers(heard: Sequence[Voices]) -> Floats:
+    """How the speakers sound: shape (k, 512), each of length 1; one at least where anything was heard."""
+    long = [voices.spans[:, 1] - voices.spans[:, 0] >= NEWCOMER_S for voices in heard]
+    if not any(each.any() for each in long):
+        long = [np.ones_like(each) for each in long]
+    windows = sum(int(each.sum()) for each in long)
+    vectors = (voices.vectors[each].astype(np.float32) for voices, each in zip(heard, long, strict=True))
+    found = grouped(vectors, SAME).largest(MOST_SPEAKERS)
+    least = min(LEAST, SHARE * windows)
+    return found.largest(max(1, int((found.counts >= least).sum()))).means()

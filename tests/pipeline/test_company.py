@@ -1,0 +1,145 @@
+"""Who speaks in a whole recording, on made-up voices: each person is a direction, each window a little off it."""
+
+from __future__ import annotations
+
+import tracemalloc
+
+import numpy as np
+import pytest
+
+from caesura.pipeline.company import told_apart
+from caesura.pipeline.recording import Passage
+from caesura.speech.voice import Voice, Voices
+from caesura.speech.voices import DIMENSIONS
+from caesura.words import Word
+
+RANDOM = np.random.default_rng(7)
+PEOPLE = np.linalg.qr(RANDOM.normal(size=(DIMENSIONS, 6)))[0].T.astype(np.float32)
+
+
+def voice(person: int, start: float, length: float = 1.5, *, with_: int | None = None, off: float = 1.0) -> Voice:
+    """A window of `person`, about 0.7 from the true direction; half of another one's with `with_`."""
+    direction = PEOPLE[person] if with_ is None else PEOPLE[person] + PEOPLE[with_]
+    noise = RANDOM.normal(size=DIMENSIONS).astype(np.float32)
+    vector = direction / np.linalg.norm(direction) + off * noise / np.linalg.norm(noise)
+    return Voice(start, start + length, (vector / np.linalg.norm(vector)).astype(np.float32))
+
+
+def passage(at: float, *turns: int, seconds: float = 4.0) -> Passage:
+    """So many seconds of each of these people without a pause, a word each half second."""
+    voices: list[Voice] = []
+    middle = 0.75
+    while middle < len(turns) * seconds - 0.5:
+        # Who is in the first and in the last third of the window.
+        first, last = (turns[int(max(middle + side, 0.0) // seconds)] for side in (-0.5, 0.5))
+        voices.append(voice(first, middle - 0.75, with_=None if first == last else last))
+        middle += 0.5
+    words = tuple(
+        Word(f"w{person}", at + each / 2, at + each / 2 + 0.4, 0.9) for each, person in _spoken(turns, seconds)
+    )
+    return Passage(at, at + len(turns) * seconds, words, None, Voices.packed(voices, at))
+
+
+def _spoken(turns: tuple[int, ...], seconds: float) -> list[tuple[int, int]]:
+    return [(each, turns[int(each / 2 // seconds)]) for each in range(int(len(turns) * seconds * 2))]
+
+
+def numbers(words: list[Word]) -> dict[str, set[int | None]]:
+    """The speakers that each person's words were given to."""
+    return {text: {word.speaker for word in words if word.text == text} for text in sorted({w.text for w in words})}
+
+
+def test_speakers_are_numbered_in_the_order_of_their_first_words() -> None:
+    passages = [passage(at * 10.0, person) for at, person in enumerate((3, 1, 3, 5, 1, 3))]
+    words = told_apart(passages)
+    assert numbers(words) == {"w3": {0}, "w1": {1}, "w5": {2}}
+    assert [word.start for word in words] == [word.start for each in passages for word in each.words]
+
+
+def test_two_people_without_a_pause_are_told_apart() -> None:
+    words = told_apart([passage(0.0, 0, 1, 0), passage(20.0, 1)])
+    wrong = [word for word in words if word.speaker != int(word.text[1])]
+    # Only words at a change may go to the wrong one.
+    assert all(abs(word.start % 4 - 2) >= 1.5 for word in wrong)
+    assert len(wrong) <= 2
+
+
+def test_what_is_heard_later_tells_who_spoke_before() -> None:
+    """The first passage alone would be one person's: it is a mixture for the most part."""
+    first = passage(0.0, 0, 1, seconds=1.5)
+    assert {word.speaker for word in told_apart([first])} == {0}
+    words = told_apart([first, passage(10.0, 0), passage(20.0, 1)])
+    assert [word.speaker for word in words[:6]] == [0, 0, 0, 1, 1, 1]
+
+
+def test_a_moment_of_another_sound_is_nobody_where_much_is_heard() -> None:
+    plain = [passage(at * 10.0, at % 2) for at in range(12)]
+    odd = Passage(200.0, 201.5, (Word("w", 200.2, 200.9, 0.9),), None, Voices.packed([voice(4, 0.0)], 200.0))
+    assert {word.speaker for word in told_apart([*plain, odd])} == {0, 1}
+
+
+def test_two_short_turns_are_two_speakers() -> None:
+    assert numbers(told_apart([passage(0.0, 0, seconds=2.0), passage(5.0, 1, seconds=2.0)])) == {"w0": {0}, "w1": {1}}
+
+
+def test_one_speaker_is_one_however_long() -> None:
+    words = told_apart([passage(at * 10.0, 2, 2) for at in range(40)])
+    assert {word.speaker for word in words} == {0}
+
+
+def test_confidence_is_a_half_where_it_could_be_somebody_else_and_near_one_where_it_could_not() -> None:
+    people = [passage(at * 10.0, at % 2) for at in range(8)]
+    both = Passage(100.0, 101.5, (Word("?", 100.5, 101.0, 0.9),), None, Voices.packed([voice(0, 0.0, with_=1)], 100.0))
+    stranger = Passage(110.0, 111.5, (Word("!", 110.5, 111.0, 0.9),), None, Voices.packed([voice(5, 0.0)], 110.0))
+    *clear, mixed, strange = told_apart([*people, both, stranger])
+    confidences = [word.speaker_confidence for word in clear]
+    assert all(each is not None and 0.9 < each <= 1 for each in confidences)
+    assert mixed.speaker_confidence is not None
+    assert strange.speaker_confidence is not None
+    assert 0.5 <= mixed.speaker_confidence < 0.8
+    assert strange.speaker_confidence == 0.5
+    alone = told_apart([passage(0.0, 3)])
+    assert all(each.speaker_confidence is not None and each.speaker_confidence > 0.9 for each in alone)
+
+
+def test_scraps_alone_are_one_speaker() -> None:
+    scraps = [
+        Passage(at, at + 0.5, (Word("w", at, at + 0.3, 0.9),), None, Voices.packed([voice(0, 0.0, 0.4)], at))
+        for at in (0.0, 2.0, 4.0)
+    ]
+    assert [word.speaker for word in told_apart(scraps)] == [0, 0, 0]
+
+
+def test_passages_without_voices_or_words_change_nothing() -> None:
+    mute = Passage(50.0, 51.0, (), "en")
+    plain = Passage(60.0, 61.0, (Word("w", 60.0, 60.5, 0.9),), "en")
+    words = told_apart([mute, passage(0.0, 1), plain])
+    assert words[-1] == plain.words[0]
+    assert {word.speaker for word in words[:-1]} == {0}
+    assert told_apart([mute]) == []
+    assert told_apart([plain]) == list(plain.words)
+    assert told_apart([]) == []
+
+
+@pytest.mark.slow
+def test_hours_take_little_more_memory_than_their_voices() -> None:
+    people = [[passage(0.0, person, seconds=10.0) for person in range(6)] for _ in range(3)]
+    several = [each for row in people for each in row]
+    passages = [
+        Passage(
+            at * 12.0,
+            at * 12.0 + 10,
+            tuple(word.shifted(at * 12.0) for word in several[at % 18].words),
+            None,
+            Voices(several[at % 18].voices.spans + at * 12.0, several[at % 18].voices.vectors.copy()),  # type: ignore[union-attr]
+        )
+        for at in range(1050)
+    ]
+    tracemalloc.start()
+    words = told_apart(passages)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(words) == 21_000
+    assert numbers(words) == {f"w{person}": {person} for person in range(6)}
+    # 19,000 windows are 19 MiB; their matrix of each with each would be 1.4 GiB.
+    assert peak < 24 * 2**20
