@@ -184,6 +184,7 @@ def metrics() -> dict[str, tuple[str, ...]]:
     counts.watch(lambda: Load(0, 0, 0, 0, 0, 0.0, 0.0))
     counts.closed(1000, "")
     counts.refused(401)
+    counts.recorded(200, 1.0)
     counts.opened().dropped("engine", 1.0)
     exposed, _ = counts.render()
     found: dict[str, tuple[str, ...]] = {}
