@@ -6,6 +6,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
 from functools import partial
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -19,7 +20,7 @@ from caesura.server.auth import present
 from caesura.server.entries import ended_recording, opened_entry
 from caesura.server.outbound.callback import deliver_result
 from caesura.server.outbound.fetch import fetching
-from caesura.server.recording_ask import Ask, RecordingUse
+from caesura.server.recording_ask import BROKEN, Ask, RecordingUse
 from caesura.server.recordings import Recordings
 from caesura.server.request_id import new_request_id
 from caesura.server.service import Service
@@ -46,19 +47,17 @@ async def submit(request: Request, service: Service, recordings: Recordings) -> 
         recording=True,
     )
     service.book.open(entry)
+    accounted = False
 
-    def account(use: RecordingUse) -> None:
-        ended = ended_recording(
-            entry,
-            verdict.options,
-            completed=datetime.now(UTC),
-            code=use.code,
-            audio_seconds=use.audio_seconds,
-            channels=use.channels,
-            bytes_in=use.bytes_in,
-        )
+    def end(code: int, **used: Any) -> None:
+        nonlocal accounted
+        accounted = True
+        ended = ended_recording(entry, verdict.options, completed=datetime.now(UTC), code=code, **used)
         service.records.add(ended)
         service.book.close(ended)
+
+    def account(use: RecordingUse) -> None:
+        end(use.code, audio_seconds=use.audio_seconds, channels=use.channels, bytes_in=use.bytes_in)
 
     ask = Ask(
         request_id=request_id,
@@ -69,7 +68,13 @@ async def submit(request: Request, service: Service, recordings: Recordings) -> 
         deliver=_deliver(service, verdict),
         terms=preferred(verdict.options.keyterms, verdict.options.keywords),
     )
-    return await recordings.transcribe(request, ask, service.hearer(verdict.offer))
+    try:
+        return await recordings.transcribe(request, ask, service.hearer(verdict.offer))
+    except Exception:
+        # Something of ours broke: its place in the project must not be taken for ever.
+        if not accounted:
+            end(BROKEN.status)
+        raise
 
 
 def _write(verdict: Admitted) -> Callable[[tuple[Word, ...]], Writing]:
