@@ -68,4 +68,5 @@ async def refusal(url: str, *, key: str | None = None) -> tuple[int, dict[str, s
 
 def logged(caplog: pytest.LogCaptureFixture) -> str:
     """All that was logged but what the test's own clients and receivers say of themselves."""
-    return "\n".join(entry.getMessage() for entry in caplog.records if not entry.name.startswith("websockets."))
+    theirs = ("websockets.", "httpx", "httpcore")
+    return "\n".join(entry.getMessage() for entry in caplog.records if not entry.name.startswith(theirs))

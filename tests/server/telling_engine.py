@@ -1,28 +1,28 @@
-"""Speech with a card number in it: words in, an engine that hears just them in the bundled recording `lv-0890`, out."""
+"""Sentences in; engines that hear just their words in the bundled recording `lv-0890`, and nothing else, out."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
-from caesura.engines.base import Engine
 from caesura.engines.registry import EngineSpec
 from caesura.engines.scripted import INFO, ScriptedEngine
 from caesura.words import Word
 
-SECRET = "four one one one one one one one one one one one one one one one"
-SENTENCE = f"My card is {SECRET}, thanks."
-START_S, STEP_S = 0.35, 0.22
-"""The recording speaks from 0.3 s to 5.1 s."""
+START_S, STEP_S, WORD_S = 0.35, 0.22, 0.2
+"""The recording speaks from 0.3 s to 5.1 s: there is room for 21 words."""
 
-WORDS = tuple(
-    Word(text, round(START_S + at * STEP_S, 3), round(START_S + at * STEP_S + 0.2, 3), 0.9)
-    for at, text in enumerate(SENTENCE.split())
+
+def telling(sentence: str) -> EngineSpec:
+    """An engine for which somebody says `sentence`."""
+    words = tuple(
+        Word(text, round(START_S + at * STEP_S, 3), round(START_S + at * STEP_S + WORD_S, 3), 0.9)
+        for at, text in enumerate(sentence.split())
+    )
+    return EngineSpec(replace(INFO, name="telling"), partial(ScriptedEngine, words, 1000.0))
+
+
+SECRET = telling("My card is four one one one one one one one one one one one one one one one, thanks.")
+PRICE = telling(
+    "Anna owes me twenty five dollars. What the fuck um question mark Call five five five one two three four."
 )
-NAME = "tests.server.telling_engine:SPEC"
-
-
-def _load() -> Engine:
-    return ScriptedEngine(WORDS, 1000.0)
-
-
-SPEC = EngineSpec(replace(INFO, name="telling"), _load)

@@ -22,10 +22,11 @@ from caesura.server.live import LiveConnection
 from caesura.server.outbound import callback as callback_module
 from caesura.server.outbound.callback import Patience
 from caesura.server.outbound.guard import Guard, Reach
+from caesura.server.settings import Settings
 from tests.server.outbound.remote import Answer, Names, Raw, socket_server, web_server
 from tests.server.outside import Outside
 from tests.server.scenes import LINEAR, logged, record, refusal, served, speech, until
-from tests.serving_inprocess import Serving
+from tests.serving_inprocess import Serving, serving
 from tests.wire import CLOSE_STREAM, FINALIZE, Line, open_line
 
 pytestmark = pytest.mark.slow
@@ -384,7 +385,7 @@ def test_what_was_said_is_delivered_to_its_end_although_the_client_is_gone(last:
                 await line.socket.send(data)
                 if last is not None:
                     await line.socket.send(last)
-                await until(lambda: any(kept.arrived for kept in live_connections(server)))
+                await until(lambda: any(kept.bytes_in == len(data) for kept in live_connections(server)))
                 line.socket.transport.abort()
             ended = await record(server, 2)
             messages = told(receiver.bodies)
@@ -401,15 +402,50 @@ def test_what_was_said_is_delivered_to_its_end_although_the_client_is_gone(last:
     served(main, **PRIVATE)
 
 
+def test_a_client_that_inspects_too_slowly_is_cut_and_the_receiver_gets_everything(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("caesura.server.outbox.OUTBOX_BYTES", 10)
+
+    async def main(server: Serving) -> None:
+        data = speech()
+        async with web_server() as receiver:
+            async with open_line(server.url, **LINEAR, callback=receiver.url(), inspect_response=True) as line:
+                await line.socket.send(data)
+                await line.socket.send(FINALIZE)
+                await asyncio.wait_for(line.listen(), 10)
+                assert line.messages == []
+            ended = await record(server)
+            messages = told(receiver.bodies)
+        assert_tiled(messages, len(data) / 32_000)
+        assert messages[-1]["type"] == "Metadata"
+        assert ended.close_code == 1006
+        assert ended.close_reason.startswith("cut: ")
+
+    served(main, **PRIVATE)
+
+
+def test_a_server_that_is_stopped_delivers_what_it_heard() -> None:
+    async def main() -> None:
+        async with web_server() as receiver:
+            async with serving(Settings(engines=("scripted",), workers=1, **PRIVATE)) as server:
+                line = await open_line(server.url, **LINEAR, callback=receiver.url()).__aenter__()
+                await line.socket.send(speech()[:64_000])
+                await until(lambda: any(kept.bytes_in == 64_000 for kept in live_connections(server)))
+            await asyncio.wait_for(line.listen(), 10)
+            assert line.closed_with == (1012, "")
+            assert_tiled(told(receiver.bodies), 2.0)
+            assert told(receiver.bodies)[-1]["type"] == "Metadata"
+        assert [row.close_code for row in server.service.records] == [1012]
+
+    asyncio.run(main())
+
+
 class Arrived:
-    """Whether all that the client of a connection sent has been read."""
+    """How much of what the client of a connection sent has been read."""
 
     def __init__(self, connection: LiveConnection) -> None:
-        self._session = connection._session
-
-    @property
-    def arrived(self) -> bool:
-        return self._session.tally.bytes_in == len(speech())
+        self.bytes_in = connection._session.tally.bytes_in
 
 
 def live_connections(server: Serving) -> list[Arrived]:

@@ -13,12 +13,12 @@ from tests.recordings import path
 from tests.server.outbound.remote import web_server
 from tests.server.outside import Outside
 from tests.server.scenes import LINEAR, logged, record, served, speech
-from tests.server.telling_engine import NAME
 from tests.serving_inprocess import Serving
 from tests.wire import FINALIZE, Line, open_line
 
 pytestmark = pytest.mark.slow
 
+NAME = "tests.server.telling_engine:SECRET"
 TOLD = re.compile(r"41\D?1|11 ?1|four one|one one|\bone\b")
 """Any part of the number, as words or as digits."""
 

@@ -19,7 +19,7 @@ from caesura.server.auth import present
 from caesura.server.entries import ended_recording, opened_entry
 from caesura.server.outbound.callback import deliver_result
 from caesura.server.outbound.fetch import fetching
-from caesura.server.recording_ask import Ask, RecordingUse
+from caesura.server.recording_ask import BROKEN, Ask, RecordingUse
 from caesura.server.recordings import Recordings
 from caesura.server.request_id import new_request_id
 from caesura.server.service import Service, voices_info
@@ -47,19 +47,19 @@ async def submit(request: Request, service: Service, recordings: Recordings) -> 
         recording=True,
     )
     service.book.open(entry)
+    accounted = False
 
-    def account(use: RecordingUse) -> None:
+    def end(code: int, audio_seconds: float = 0.0, **used: int) -> None:
+        nonlocal accounted
+        accounted = True
         ended = ended_recording(
-            entry,
-            verdict.options,
-            completed=datetime.now(UTC),
-            code=use.code,
-            audio_seconds=use.audio_seconds,
-            channels=use.channels,
-            bytes_in=use.bytes_in,
+            entry, verdict.options, completed=datetime.now(UTC), code=code, audio_seconds=audio_seconds, **used
         )
         service.records.add(service.book.close(ended))
-        service.metrics.recorded(use.code, use.audio_seconds)
+        service.metrics.recorded(code, audio_seconds)
+
+    def account(use: RecordingUse) -> None:
+        end(use.code, audio_seconds=use.audio_seconds, channels=use.channels, bytes_in=use.bytes_in)
 
     ask = Ask(
         request_id=request_id,
@@ -71,7 +71,13 @@ async def submit(request: Request, service: Service, recordings: Recordings) -> 
         terms=preferred(verdict.options.keyterms, verdict.options.keywords),
         diarizer=voices_info() if verdict.options.diarize else None,
     )
-    return await recordings.transcribe(request, ask, service.hearer(verdict.offer))
+    try:
+        return await recordings.transcribe(request, ask, service.hearer(verdict.offer))
+    except Exception:
+        # Something of ours broke: its place in the project must not be taken for ever.
+        if not accounted:
+            end(BROKEN.status)
+        raise
 
 
 def _write(verdict: Admitted) -> Callable[[tuple[Word, ...]], Writing]:
