@@ -80,6 +80,13 @@ class Desk:
             hypothesis = Hypothesis(tuple(each.shifted(-job.at) for each in words), hypothesis.tokens)
         answer(hypothesis)
 
+    def answer_nothing(self) -> None:
+        """Answer the job that is out as an engine does that hears no word in it."""
+        assert self.out is not None, "nothing is out"
+        job, answer = self.out
+        self.out = None
+        answer(Hypothesis((), tokens_of(job)))
+
     @property
     def asked(self) -> list[tuple[int, int, bool]]:
         """First sample, sample after the last, and whether it was final: of every job so far."""
