@@ -13,7 +13,7 @@ class Word:
     `text` carries case and punctuation (`Back`, `again.`). `start` and `end` are seconds of audio,
     `start <= end`; from an engine they count from the first sample of its job, everywhere else from
     the first sample of the stream. `confidence` is in 0..1. `speaker` counts from 0 and is None where
-    nobody asked who spoke.
+    nobody asked who spoke. `language` is a primary subtag, and None where it was not to be found out.
     """
 
     text: str
@@ -21,6 +21,7 @@ class Word:
     end: float
     confidence: float
     speaker: int | None = None
+    language: str | None = None
 
     def shifted(self, seconds: float) -> Word:
         """The same word on a clock that is `seconds` ahead."""

@@ -77,6 +77,20 @@ def test_one_short_pause_after_the_other_is_not_added_up() -> None:
     assert line.finals == []
 
 
+def test_where_the_language_is_to_be_found_out_each_word_tells_the_one_of_its_segment() -> None:
+    line = Line(HELLO, AGAIN, language=None).rest(10).speak(20).rest(10)
+    line.desk.answer(language="fr")
+    line.rest(10).speak(20).rest(10)
+    line.desk.answer(language="en")
+    assert [[word.language for word in final.words] for final in line.finals] == [["fr"], ["en"]]
+
+
+def test_where_the_language_was_named_no_word_repeats_it() -> None:
+    line = Line(HELLO, language="fr").rest(10).speak(20).rest(10)
+    line.desk.answer(language="fr")
+    assert [word.language for word in line.finals[0].words] == [None]
+
+
 # ---- the early final ----
 
 

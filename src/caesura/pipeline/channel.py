@@ -304,6 +304,8 @@ class Channel:
         self._out = None
         if self._speakers is not None:
             hypothesis = replace(hypothesis, words=self._speakers.label(hypothesis.words, hypothesis.voices))
+        if self._language is None:
+            hypothesis = replace(hypothesis, words=_in_language(hypothesis.words, hypothesis.language))
         self._unsure = self._is_lapse(out, hypothesis)
         if not self._unsure:
             self._latest = (out, hypothesis)
@@ -435,6 +437,10 @@ class Channel:
 
 def _samples(seconds: float) -> int:
     return round(seconds * SAMPLE_RATE)
+
+
+def _in_language(words: tuple[Word, ...], language: str | None) -> tuple[Word, ...]:
+    return tuple(replace(word, language=language) for word in words)
 
 
 def _within(words: tuple[Word, ...], start: int, end: int) -> tuple[Word, ...]:
