@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -70,7 +70,7 @@ class Desk:
         self.cancelled.append(self.out)
         self.out = None
 
-    def answer(self, *words: Word) -> None:
+    def answer(self, *words: Word, language: str | None = None) -> None:
         """Answer the job that is out: with `words`, or else with what the track has there."""
         assert self.out is not None, "nothing is out"
         job, answer = self.out
@@ -78,7 +78,14 @@ class Desk:
         hypothesis = spoken(self.track, job)
         if words:
             hypothesis = Hypothesis(tuple(each.shifted(-job.at) for each in words), hypothesis.tokens)
-        answer(hypothesis)
+        answer(replace(hypothesis, language=language))
+
+    def answer_nothing(self) -> None:
+        """Answer the job that is out as an engine does that hears no word in it."""
+        assert self.out is not None, "nothing is out"
+        job, answer = self.out
+        self.out = None
+        answer(Hypothesis((), tokens_of(job)))
 
     @property
     def asked(self) -> list[tuple[int, int, bool]]:
@@ -97,6 +104,7 @@ class Line:
         gap_s: float | None = None,
         longest_s: float = 10.0,
         prompt: bool = False,
+        language: str | None = "en",
     ) -> None:
         self.desk = Desk(track)
         self.told: list[ChannelEvent] = []
@@ -104,7 +112,7 @@ class Line:
         self.prompt = prompt
         """Whether jobs are answered at once after each call."""
         self.heard = 0
-        hearing = Hearing(endpointing_s, interim_s, gap_s, longest_s)
+        hearing = Hearing(endpointing_s, interim_s, gap_s, longest_s, language=language)
         self.channel = Channel(0, hearing, self.desk, self.told.append)
 
     def batch(self, *runs: tuple[int, float]) -> Line:

@@ -14,7 +14,7 @@ class Word:
     `start <= end`; from an engine they count from the first sample of its job, everywhere else from
     the first sample of the stream. `confidence` is in 0..1. `speaker` counts from 0 and is None where
     nobody asked who spoke. `speaker_confidence`, in 0..1, is how likely it was that speaker; None where that was
-    not judged.
+    not judged. `language` is a primary subtag, and None where it was not to be found out.
     """
 
     text: str
@@ -23,6 +23,7 @@ class Word:
     confidence: float
     speaker: int | None = None
     speaker_confidence: float | None = None
+    language: str | None = None
 
     def shifted(self, seconds: float) -> Word:
         """The same word on a clock that is `seconds` ahead."""

@@ -77,6 +77,20 @@ def test_one_short_pause_after_the_other_is_not_added_up() -> None:
     assert line.finals == []
 
 
+def test_where_the_language_is_to_be_found_out_each_word_tells_the_one_of_its_segment() -> None:
+    line = Line(HELLO, AGAIN, language=None).rest(10).speak(20).rest(10)
+    line.desk.answer(language="fr")
+    line.rest(10).speak(20).rest(10)
+    line.desk.answer(language="en")
+    assert [[word.language for word in final.words] for final in line.finals] == [["fr"], ["en"]]
+
+
+def test_where_the_language_was_named_no_word_repeats_it() -> None:
+    line = Line(HELLO, language="fr").rest(10).speak(20).rest(10)
+    line.desk.answer(language="fr")
+    assert [word.language for word in line.finals[0].words] == [None]
+
+
 # ---- the early final ----
 
 
@@ -661,6 +675,27 @@ def test_half_a_word_heard_as_none_does_not_end_the_utterance() -> None:
     line.speak(12).rest(10)
     assert line.texts == ["Hello world.", "late"]
     assert [each for each in line.told if isinstance(each, UtteranceEnded)] == []
+
+
+def test_an_interim_that_loses_the_words_of_the_one_before_neither_blanks_them_nor_ends_the_utterance() -> None:
+    """The engine did not believe what it read, and threw all of it away; somebody speaks on."""
+    line = Line(HELLO, WORLD, interim_s=1.0, gap_s=1.0).rest(10).speak(30).answer()
+    line.speak(32)
+    line.desk.answer_nothing()
+    assert [(each.end, [word.text for word in each.words]) for each in line.interims] == [
+        (1.024, ["Hello", "world."]),
+        (2.048, ["Hello", "world."]),
+    ]
+    assert line.gaps == []
+
+
+def test_words_that_two_interims_in_a_row_do_not_hear_again_are_gone() -> None:
+    line = Line(HELLO, WORLD, interim_s=1.0, gap_s=1.0).rest(10).speak(30).answer()
+    for _ in range(2):
+        line.speak(32)
+        line.desk.answer_nothing()
+    assert [word.text for word in line.interims[-1].words] == []
+    assert line.gaps == [0.9]
 
 
 def test_noise_that_keeps_the_voice_detector_speaking_does_not_hide_the_gap() -> None:

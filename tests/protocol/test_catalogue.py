@@ -34,6 +34,10 @@ def test_an_engine_can_be_asked_for_by_its_own_name() -> None:
     assert chosen("own-many") == "own-many"
 
 
+def test_an_engine_can_be_asked_for_by_the_uuid_that_model_info_tells() -> None:
+    assert chosen("uuid-own-many") == "own-many"
+
+
 def test_a_table_says_which_engine_a_name_means() -> None:
     catalogue = Catalogue((ENGLISH, MANY), {"nova-2": "own-many"})
     assert chosen("nova-2", catalogue=catalogue) == "own-many"

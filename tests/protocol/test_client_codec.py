@@ -48,11 +48,12 @@ RESULTS = Results(
     confidence=0.981,
     words=(
         WireWord("back", 10.4, 10.72, 0.962, "Back", 0),
-        WireWord("again", 10.72, 11.3, 0.981, "again.", 1),
+        WireWord("again", 10.72, 11.3, 0.981, "again.", 1, "en"),
     ),
     request_id="01a00000-0000-7000-8000-000000000001",
     model=MODEL,
     extra={"call": "7"},
+    languages=("en",),
 )
 METADATA = Metadata("01a0", "e3b0", "2026-01-01T00:00:01.002Z", 15.0, 2, MODEL, {"call": "7"}, ("a", "b"))
 LEAST = {"type": "Results", "start": 1, "duration": 2, "channel": {"alternatives": [{"transcript": "Yes."}]}}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from caesura.events import Heard, Hit, Search
@@ -24,6 +26,15 @@ def sentence(spoken: str, *, punctuate: bool) -> str:
 
 def _results(heard: Heard, *, punctuate: bool) -> Results:
     return results(heard, punctuate=punctuate, marks=False, channels=2, request_id="id", model=MODEL, extra={"k": "v"})
+
+
+def test_languages_come_with_the_words_the_most_frequent_first() -> None:
+    said = words("oui yes well")
+    mixed = (replace(said[0], language="fr"), replace(said[1], language="en"), replace(said[2], language="en"))
+    told = _results(Heard(0, 0.0, 9.0, mixed, final=True), punctuate=False)
+    assert told.languages == ("en", "fr")
+    assert [word.language for word in told.words] == ["fr", "en", "en"]
+    assert _results(Heard(0, 0.0, 9.0, said, final=True), punctuate=False).languages == ()
 
 
 # ---- the raw word ----

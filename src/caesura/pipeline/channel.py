@@ -134,6 +134,8 @@ class Channel:
         self._interim_at = 0
         self._out: _Out | None = None
         self._latest: tuple[_Out, Hypothesis] | None = None
+        self._unsure = False
+        """The newest interim said nothing, and the one before it, which said something, stands."""
         self._last_word_end: int | None = None
         self._utterance_closed = False
         self._gap_told = 0
@@ -302,7 +304,11 @@ class Channel:
         self._out = None
         if self._speakers is not None:
             hypothesis = replace(hypothesis, words=self._speakers.label(hypothesis.words, hypothesis.voices))
-        self._latest = (out, hypothesis)
+        if self._language is None:
+            hypothesis = replace(hypothesis, words=_in_language(hypothesis.words, hypothesis.language))
+        self._unsure = self._is_lapse(out, hypothesis)
+        if not self._unsure:
+            self._latest = (out, hypothesis)
         # Also when they are not told yet: the gap after an utterance begins at its last word, not at the last told.
         self._note_words(self._on_stream(out.first, hypothesis.words))
         if out.kind is _Kind.CUT:
@@ -310,6 +316,17 @@ class Channel:
         elif out.kind is _Kind.INTERIM and not self._closings and out.upto > self._open:
             self._interim(out.upto)
         self._go_on()
+
+    def _is_lapse(self, out: _Out, hypothesis: Hypothesis) -> bool:
+        """Whether words that were heard are gone in a longer piece of the same speech.
+
+        An engine throws away text that it does not believe itself, and half a word at the end is enough for that.
+        Nobody stopped talking: only the second time in a row it is taken for what it says.
+        """
+        if out.kind is not _Kind.INTERIM or hypothesis.words or self._unsure or self._latest is None:
+            return False
+        before, heard = self._latest
+        return before.first == out.first and bool(heard.words)
 
     def _heard_already(self, first: int, last: int) -> tuple[Word, ...] | None:
         if self._latest is None:
@@ -420,6 +437,10 @@ class Channel:
 
 def _samples(seconds: float) -> int:
     return round(seconds * SAMPLE_RATE)
+
+
+def _in_language(words: tuple[Word, ...], language: str | None) -> tuple[Word, ...]:
+    return tuple(replace(word, language=language) for word in words)
 
 
 def _within(words: tuple[Word, ...], start: int, end: int) -> tuple[Word, ...]:

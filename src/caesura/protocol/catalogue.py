@@ -91,8 +91,9 @@ class Catalogue:
     def _meant(self, model: str, *, recording: bool) -> Sequence[Offer]:
         own = {offer.model.name: offer for offer in self.offers}
         named = self.names.get(model, model)
-        if named in own:
-            return (own[named],)
+        exact = next((offer for offer in self.offers if named in (offer.model.name, offer.model.uuid)), None)
+        if exact is not None:
+            return (exact,)
         if model in WIRE_MODELS or (recording and model in RECORDING_MODELS):
             return self.offers
         if model in RECORDING_MODELS:

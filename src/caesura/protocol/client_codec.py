@@ -111,11 +111,12 @@ def _results(said: Mapping[str, Any]) -> Results:
         request_id=str(about.get("request_id") or ""),
         model=_model(str(about.get("model_uuid") or ""), about.get("model_info") or {}),
         extra=about.get("extra") or {},
+        languages=tuple(map(str, best.get("languages") or ())),
     )
 
 
 def _word(said: Mapping[str, Any]) -> WireWord:
-    punctuated, speaker = said.get("punctuated_word"), said.get("speaker")
+    punctuated, speaker, language = said.get("punctuated_word"), said.get("speaker"), said.get("language")
     return WireWord(
         word=str(said["word"]),
         start=_seconds(said["start"]),
@@ -123,6 +124,7 @@ def _word(said: Mapping[str, Any]) -> WireWord:
         confidence=_number(said.get("confidence") or 0.0),
         punctuated_word=None if punctuated is None else str(punctuated),
         speaker=None if speaker is None else int(speaker),
+        language=None if language is None else str(language),
     )
 
 

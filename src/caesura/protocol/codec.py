@@ -203,15 +203,14 @@ def _results(results: Results) -> dict[str, Any]:
         metadata["diarize_info"] = {"model_uuid": results.diarizer.uuid, "arch": results.diarizer.arch}
     if results.extra:
         metadata["extra"] = dict(results.extra)
-    channel: dict[str, Any] = {
-        "alternatives": (
-            {
-                "transcript": results.transcript,
-                "confidence": _rounded(results.confidence),
-                "words": [_word(word) for word in results.words],
-            },
-        )
+    alternative: dict[str, Any] = {
+        "transcript": results.transcript,
+        "confidence": _rounded(results.confidence),
     }
+    if results.languages:
+        alternative["languages"] = results.languages
+    alternative["words"] = [_word(word) for word in results.words]
+    channel: dict[str, Any] = {"alternatives": (alternative,)}
     if results.searches:
         channel["search"] = [_search(search) for search in results.searches]
     return {
@@ -238,6 +237,8 @@ def _word(word: WireWord) -> dict[str, str | float]:
         fields["punctuated_word"] = word.punctuated_word
     if word.speaker is not None:
         fields["speaker"] = word.speaker
+    if word.language is not None:
+        fields["language"] = word.language
     return fields
 
 

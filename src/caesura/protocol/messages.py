@@ -53,7 +53,7 @@ class ModelInfo:
 
 @dataclass(frozen=True, slots=True)
 class WireWord:
-    """A word as it goes over the wire; `punctuated_word` and `speaker` only when they were asked for."""
+    """A word as it goes over the wire; what has a default only when it was asked for."""
 
     word: str
     start: float
@@ -61,6 +61,7 @@ class WireWord:
     confidence: float
     punctuated_word: str | None = None
     speaker: int | None = None
+    language: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +102,8 @@ class Results:
     searches: tuple[SearchResult, ...] = ()
     diarizer: ModelInfo | None = None
     """What told the speakers apart; None: nobody asked who spoke."""
+    languages: tuple[str, ...] = ()
+    """Of the words, the most frequent first; empty where the language was not to be found out."""
 
 
 @dataclass(frozen=True, slots=True)

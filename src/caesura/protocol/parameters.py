@@ -78,8 +78,15 @@ def _flag(target: str, does: str) -> Honoured:
 
 HONOURED: Final[Mapping[str, Honoured]] = MappingProxyType(
     {
-        "model": Honoured("model", str, "the name of a model", "picks the engine; `model_info` says what really ran"),
-        "language": Honoured("language", str, "a BCP-47 tag", "the language that is spoken; the engine must have it"),
+        "model": Honoured(
+            "model", str, "the name or UUID of a model", "picks the engine; `model_info` says what really ran"
+        ),
+        "language": Honoured(
+            "language",
+            str,
+            "a BCP-47 tag or multi",
+            "the language that is spoken, which the engine must have; multi finds it and tells it",
+        ),
         "version": Honoured("version", str, "latest or the version of a model", "asks for one version of a model"),
         "encoding": Honoured(
             "encoding", values.one_of(*ENCODINGS), listed(ENCODINGS), "declares audio without a container"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
+
 from caesura.events import Heard, Search
 from caesura.protocol.messages import ModelInfo, Results, SearchHit, SearchResult, WireWord
 from caesura.words import Word, raw
@@ -36,6 +39,7 @@ def results(
         extra=extra,
         searches=tuple(_search(search) for search in heard.searches),
         diarizer=diarizer,
+        languages=by_frequency(word.language for word in words),
     )
 
 
@@ -49,6 +53,7 @@ def written(words: tuple[Word, ...], *, punctuate: bool, marks: bool) -> tuple[W
             word.confidence,
             word.text if punctuate else None,
             word.speaker,
+            word.language,
         )
         for word in words
         if marks or raw(word.text)
@@ -58,6 +63,12 @@ def written(words: tuple[Word, ...], *, punctuate: bool, marks: bool) -> tuple[W
 def upper_median(confidences: list[float]) -> float:
     """The upper median, as recorded answers of the hosted service have it; 0.0 when there are none."""
     return sorted(confidences)[len(confidences) // 2] if confidences else 0.0
+
+
+def by_frequency(languages: Iterable[str | None]) -> tuple[str, ...]:
+    """The languages of some words, each once, the most frequent first; None names none."""
+    counts = Counter(language for language in languages if language is not None)
+    return tuple(language for language, _ in counts.most_common())
 
 
 def _search(search: Search) -> SearchResult:
