@@ -144,7 +144,6 @@ def test_a_secret_is_hidden_and_cannot_be_searched_for() -> None:
     served(main, engines=(SECRET,))
 
 
-@pytest.mark.xfail(reason="recordings are not told apart by voice: `diarize` is taken and does nothing")
 def test_a_recording_tells_who_spoke_where_that_is_asked_for() -> None:
     async def main(server: Serving) -> None:
         answer = await post(server, "diarize=true")
