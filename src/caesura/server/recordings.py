@@ -157,6 +157,10 @@ class _Run:
         except Declined as declined:
             code = declined.refusal.status
             text = refusal_body(declined.refusal, self._ask.request_id)
+        except Exception:  # noqa: BLE001  # a mistake of ours is told to the callback too, which waits for an answer
+            _log.exception("%s: the recording broke", self._ask.request_id)
+            code = BROKEN.status
+            text = refusal_body(BROKEN, self._ask.request_id)
         finally:
             self._drop_file()
             self.account(code)
