@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from math import inf
 
 from caesura.events import Heard, Search
 from caesura.formatting.redaction import MEMORY_WORDS
@@ -15,7 +17,11 @@ from caesura.words import Word
 
 
 class Scribe:
-    """Writes one channel. A change of style holds for words that begin at or after the audio at which it came."""
+    """Writes one channel. A change of style holds for words that begin at or after the audio at which it came.
+
+    With redaction it holds from the next segment on whose first word does: a secret that is written in two parts is
+    recognised in neither.
+    """
 
     def __init__(self, style: Style, language: str, tell: Callable[[ChannelEvent], None]) -> None:
         self._language = language
@@ -56,9 +62,7 @@ class Scribe:
             return
         words: list[Word] = []
         searches: tuple[Search, ...] = ()
-        for index, (start, writer) in enumerate(self._writers):
-            end = self._writers[index + 1][0] if index + 1 < len(self._writers) else float("inf")
-            part = [word for word in event.words if start <= word.start < end]
+        for writer, part in self._parts(event.words):
             writing = writer.write(part, final=event.final, before=self._before)
             words += writing.words
             if event.final and writing.plain:
@@ -67,6 +71,16 @@ class Scribe:
         self._tell(replace(event, words=tuple(words), searches=searches))
         if event.final:
             self._forget(event.end)
+
+    def _parts(self, words: Sequence[Word]) -> Iterator[tuple[Writer, Sequence[Word]]]:
+        """Each writer with the words that are its own; there is one at least, and be it without words."""
+        starts = [start for start, _ in self._writers]
+        if self._style.redact:
+            began = words[0].start if words else starts[-1]
+            yield self._writers[max(bisect_right(starts, began) - 1, 0)][1], words
+            return
+        for (start, writer), end in zip(self._writers, [*starts[1:], inf], strict=True):
+            yield writer, [word for word in words if start <= word.start < end]
 
     def _forget(self, upto: float) -> None:
         while len(self._writers) > 1 and self._writers[1][0] <= upto:
