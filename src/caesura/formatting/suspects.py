@@ -111,13 +111,16 @@ def unfinished(reading: Reading) -> Iterator[Suspect]:
 
 
 def begun_card(reading: Reading) -> Iterator[Suspect]:
-    """Figures at the end that may be the first groups of a card number: fours, or digit by digit."""
+    """Figures at the end that may be the first groups of a card number: fours, digit by digit, or seven and more."""
     run = _trailing(reading)
     if run is None or reading.is_amount(run) or len(run.digits) < 4:
         return
     plain = all(reading.raw(piece.first).isdigit() or piece.last - piece.first > 1 for piece in run.pieces)
     lengths = {len(piece.digits) for piece in run.pieces}
-    if lengths == {1} or (lengths == {4} and plain and not _YEAR.fullmatch(run.digits)):
+    fours = lengths == {4} and plain and not _YEAR.fullmatch(run.digits)
+    # Digits that were said one by one are one word by now, and so are telephone numbers, but with signs in it.
+    many = plain and len(run.digits) >= 7 and (len(run.pieces) == 1 or not _is_telephone(run, ""))
+    if lengths == {1} or fours or many:
         yield Suspect(9, run.first, run.last, "REDACTED")
 
 
