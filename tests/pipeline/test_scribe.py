@@ -138,3 +138,23 @@ def test_each_query_has_its_hits_in_both_styles() -> None:
     assert isinstance(cats, Search)
     assert (cats.hits[0].snippet, dogs.hits[0].snippet) == ("cats", "dogs")
     assert (cats.hits[0].start, dogs.hits[0].start) == (1.0, 2.5)
+
+
+def test_a_change_in_the_middle_of_a_secret_shows_no_part_of_it_and_holds_from_the_next_segment_on() -> None:
+    card = "my card is four one one one one one one one one one one one one one one one thank you very much"
+    desk = Desk(redact=("pci",))
+    desk.scribe.change(3.6, {"numerals": True})
+    desk.scribe.hear(Heard(0, 0.0, 10.0, words(card), final=False))
+    desk.scribe.hear(final(card, 0.0, 10.0))
+    assert desk.texts == ["my card is [CREDIT_CARD_1] thank you very much"] * 2
+    desk.scribe.hear(final("I have twenty cats", 11.0, 13.0))
+    assert desk.texts[-1] == "I have 20 cats"
+
+
+def test_the_first_digits_of_a_card_that_nothing_announced_are_six_at_most() -> None:
+    """The final has to be told, for the utterance is over; more of the number may come."""
+    for digits in ("four" + " one" * count for count in range(6, 12)):
+        desk = Desk(redact=("pci",))
+        desk.scribe.hear(final(f"it is {digits}", 0.0, 8.0))
+        desk.scribe.hear(UtteranceEnded(0, None))
+        assert desk.texts == ["it is [REDACTED]"]
