@@ -20,7 +20,8 @@ from caesura.words import Word
 
 SHARPNESS: Final = 8.0
 """Of the logistic curve from how much more a word sounds like its speaker than like another to how likely that speaker
-is the right one; fitted to such conversations, where words told with 0.6, 0.8 and 0.95 are right about that often."""
+is the right one. On made-up conversations words told with 0.55, 0.75 and 0.98 are right in 63, 81 and 100 of 100 where
+they are recorded well, and in 52, 89 and 94 on the telephone."""
 
 
 def told_apart(passages: Sequence[Passage]) -> list[Word]:
