@@ -7,11 +7,10 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from caesura.pipeline.groups import BLOCK, Groups, grouped, merged
+from caesura.pipeline.groups import BLOCK, LEAST, MOST_SPEAKERS, SAME, Groups, believed, grouped, largest, merged
 from caesura.speech.voice import Floats
 
 SIZE = 64
-ALIKE = 0.2
 
 
 def cloud(people: int, each: int, seed: int = 1) -> tuple[Floats, list[int]]:
@@ -45,7 +44,7 @@ def brute(vectors: Floats, alike: float) -> set[frozenset[int]]:
 @pytest.mark.parametrize("people", [1, 3, 8])
 def test_each_person_is_one_group(people: int) -> None:
     vectors, who = cloud(people, 20)
-    groups = grouped([vectors], ALIKE)
+    groups = grouped([vectors])
     assert groups.counts.tolist() == [20.0] * people
     found = members(groups, vectors)
     assert len(set(zip(found, who, strict=True))) == people
@@ -55,38 +54,68 @@ def test_each_person_is_one_group(people: int) -> None:
 @pytest.mark.parametrize("alike", [-1.0, 0.0, 0.3, 0.5, 0.7, 1.1])
 def test_groups_are_those_of_the_definition(alike: float, seed: int) -> None:
     vectors, _ = cloud(3, 4, seed)
-    groups = merged(Groups.single(vectors), alike)
+    groups, places = merged(Groups.single(vectors), alike)
     expected = {frozenset(part) for part in brute(vectors, alike)}
     sums = {tuple(np.round(vectors[sorted(part)].sum(axis=0), 3)) for part in expected}
     assert {tuple(np.round(each, 3)) for each in groups.sums} == sums
     assert sorted(groups.counts.tolist()) == sorted(float(len(part)) for part in expected)
+    found = {frozenset(np.flatnonzero(places == place).tolist()) for place in range(len(groups.counts))}
+    assert found == expected
+    assert all(
+        np.allclose(groups.sums[place], vectors[places == place].sum(axis=0), atol=1e-5) for place in set(places)
+    )
 
 
 def test_groups_of_groups_are_the_groups_of_all() -> None:
     vectors, _ = cloud(4, 30)
-    parts = [merged(Groups.single(vectors[at : at + 40]), 0.3) for at in range(0, len(vectors), 40)]
+    parts = [merged(Groups.single(vectors[at : at + 40]), 0.3)[0] for at in range(0, len(vectors), 40)]
     joined = parts[0].joined(parts[1]).joined(parts[2])
     assert len(joined.counts) >= 12
-    assert merged(joined, ALIKE).counts.tolist() == [30.0] * 4
+    assert merged(joined, SAME)[0].counts.tolist() == [30.0] * 4
 
 
 def test_pieces_of_any_size_are_taken() -> None:
     vectors, _ = cloud(2, 5)
     for size in (1, 3, 10):
         pieces = [vectors[at : at + size] for at in range(0, 10, size)]
-        assert grouped([vectors[:0], *pieces], ALIKE).counts.tolist() == [5.0, 5.0]
+        assert grouped([vectors[:0], *pieces]).counts.tolist() == [5.0, 5.0]
 
 
 def test_of_nothing_there_are_no_groups() -> None:
     for nothing in ([], [np.empty((0, SIZE), np.float32)]):
-        assert len(grouped(nothing, ALIKE).counts) == 0
-        assert len(grouped(nothing, ALIKE).means()) == 0
+        assert len(grouped(nothing).counts) == 0
+        assert len(grouped(nothing).means()) == 0
+
+
+def sized(*counts: float) -> Groups:
+    return Groups(np.eye(len(counts), dtype=np.float32), np.array(counts, np.float32))
 
 
 def test_the_largest_come_first() -> None:
-    groups = Groups(np.eye(3, dtype=np.float32), np.array([2, 7, 5], np.float32))
-    assert groups.largest(2).counts.tolist() == [7, 5]
-    assert groups.largest(9).sums.tolist() == groups.sums[[1, 2, 0]].tolist()
+    groups = sized(2, 7, 5)
+    assert largest(groups, 2).tolist() == [1, 2]
+    assert groups.at(largest(groups, 9)).counts.tolist() == [7, 5, 2]
+    assert groups.at(largest(groups, 9)).sums.tolist() == groups.sums[[1, 2, 0]].tolist()
+
+
+@pytest.mark.parametrize(
+    ("counts", "places"),
+    [
+        # Of few windows a small share is enough, of many it takes some.
+        ([2, 1], [0, 1]),
+        ([20, 1], [0, 1]),
+        ([60, 1], [0]),
+        ([60, 3], [0, 1]),
+        ([500, LEAST, LEAST - 1], [0, 1]),
+        ([1, 3, 90], [2]),
+        ([LEAST] * (MOST_SPEAKERS + 9), [*range(MOST_SPEAKERS)]),
+        ([1] * 99, [0]),
+        ([0.5], [0]),
+        ([], []),
+    ],
+)
+def test_groups_of_some_size_are_speakers_and_one_in_any_case(counts: list[float], places: list[int]) -> None:
+    assert believed(sized(*counts)).tolist() == places
 
 
 @pytest.mark.slow
@@ -100,7 +129,7 @@ def test_more_than_a_block_of_people_is_bounded_and_more_than_a_block_of_one_is_
             yield (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
             sizes.append(len(vectors))
 
-    assert len(grouped(noise(), 0.9).counts) <= BLOCK
+    assert len(grouped(noise()).counts) <= BLOCK
     assert sum(sizes) == 4 * BLOCK
     vectors, _ = cloud(2, 2 * BLOCK)
-    assert grouped([vectors], ALIKE).counts.tolist() == [2 * BLOCK] * 2
+    assert grouped([vectors]).counts.tolist() == [2 * BLOCK] * 2

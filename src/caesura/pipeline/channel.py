@@ -350,7 +350,7 @@ class Channel:
     def _final(self, closing: _Closing, words: tuple[Word, ...], said_until: int) -> None:
         self._closings.popleft()
         if words and self._latest is not None:
-            self._learn(self._latest[1].voices)
+            self._learn(self._latest[1].words, self._latest[1].voices)
         self._tell_final(closing.end, words, endpoint=closing.endpoint, flushed=closing.flushed)
         self._floor = min(closing.end, max(said_until, closing.end - PAD, self._floor))
 
@@ -367,14 +367,17 @@ class Channel:
             self._open = at
             self._interim_at = max(self._interim_at, at)
         until = (at - out.first) / SAMPLE_RATE
-        self._learn([voice for voice in hypothesis.voices if voice.end <= until])
+        self._learn(
+            [word for word in hypothesis.words if word.end <= until],
+            [voice for voice in hypothesis.voices if voice.end <= until],
+        )
         self._latest = None
         self._tell_final(at, kept, endpoint=False, flushed=False)
         self._floor = self._decoded = at
 
-    def _learn(self, voices: Sequence[Voice]) -> None:
+    def _learn(self, words: Sequence[Word], voices: Sequence[Voice]) -> None:
         if self._speakers is not None:
-            self._speakers.learn(voices)
+            self._speakers.learn(words, voices)
 
     def _tell_final(self, end: int, words: tuple[Word, ...], *, endpoint: bool, flushed: bool) -> None:
         words = _within(words, self._start, end)

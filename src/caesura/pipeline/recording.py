@@ -2,7 +2,8 @@
 
 The thread decodes, judges voice activity and cuts; each segment is then a job of its own in the pool. No more than
 `most_jobs` are out at a time, and while they are the thread stands still, and with it whoever brings the bytes. So
-memory holds the segments that are out and the words heard, and nothing else of a recording of any length.
+memory holds the segments that are out and the words heard, and nothing else of a recording of any length; where
+speakers are to be told apart also how the words sound, which later can be told from all of it.
 """
 
 from __future__ import annotations

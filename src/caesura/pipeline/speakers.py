@@ -1,7 +1,7 @@
 """Voices of one channel in, in their order; a number for each speaker out, from 0, in the order of their first words.
 
-Clusters are kept on line: each speaker is the mean of the voices that were given to him or her (the leader algorithm
-with cosine similarity, as in Coria et al., "Overlap-aware low-latency online speaker diarization", 2021). Pure.
+With each stretch of speech all that was heard so far is grouped anew. A speaker is a group; it has the number under
+which most of it was told, so that numbers stay when groups change. Pure.
 """
 
 from __future__ import annotations
@@ -13,58 +13,102 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from caesura.pipeline.groups import LONG_S, MOST_SPEAKERS, SAME, TIGHT, Groups, believed, largest, merged
 from caesura.speech.voice import WINDOW_S, Floats, Voice
 from caesura.words import Word
 
-SAME: Final = 0.25
-"""Cosine from which a voice is a speaker's: 0.2 to 0.4 were tried on conversations made of six readers, as they are
-and on the telephone."""
-NEWCOMER_S: Final = 0.8
-"""A new speaker is believed after so much speech; less is given to whoever sounds most alike."""
-TURN_WINDOWS: Final = 3
-"""Windows in a row that a new speaker takes within somebody else's speech: fewer may be a mixture of two voices."""
-MOST_SPEAKERS: Final = 64
+KEPT: Final = 96
+"""Groups that are remembered, 200 KiB: of more, those that are most alike become one and the smallest are forgotten."""
+_NOBODY: Final = -1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Heard:
+    # Groups of voices, and how many of each were told under each number: shape (k, MOST_SPEAKERS).
+    groups: Groups
+    told: Floats
+
+    @classmethod
+    def fresh(cls, vectors: Floats, numbers: Sequence[int]) -> _Heard:
+        told = np.zeros((len(vectors), MOST_SPEAKERS), np.float32)
+        for row, number in zip(told, numbers, strict=True):
+            if number != _NOBODY:
+                row[number] = 1.0
+        return cls(Groups.single(vectors), told)
+
+    def joined(self, others: _Heard) -> _Heard:
+        return _Heard(self.groups.joined(others.groups), np.concatenate((self.told, others.told)))
+
+    def merged(self, alike: float) -> _Heard:
+        groups, places = merged(self.groups, alike)
+        told = np.zeros((len(groups.counts), MOST_SPEAKERS), np.float32)
+        np.add.at(told, places, self.told)
+        return _Heard(groups, told)
+
+    def at(self, places: NDArray[np.int64]) -> _Heard:
+        return _Heard(self.groups.at(places), self.told[places])
 
 
 @dataclass(frozen=True, slots=True)
-class _Known:
-    # The sum of the voices of each speaker; not of length 1.
-    sums: tuple[NDArray[np.float32], ...] = ()
-
-    def likeness(self, vector: NDArray[np.float32]) -> NDArray[np.float32]:
-        means = np.array([each / max(float(np.linalg.norm(each)), 1e-9) for each in self.sums], dtype=np.float32)
-        found: NDArray[np.float32] = means @ vector
-        return found
-
-    def heard(self, speaker: int, vector: NDArray[np.float32]) -> _Known:
-        if speaker == len(self.sums):
-            return _Known((*self.sums, vector))
-        return _Known(tuple(each + vector if index == speaker else each for index, each in enumerate(self.sums)))
+class _Answer:
+    # The numbers of the words and of the voices, and how many numbers there are with those that are new.
+    words: Sequence[int]
+    voices: Sequence[int]
+    count: int
 
 
 class Speakers:
     """Who speaks on one channel. `label` only looks; `learn` remembers, once for each stretch of speech, in order."""
 
     def __init__(self) -> None:
-        self._known = _Known()
+        self._heard: _Heard | None = None
+        self._count = 0
 
     def label(self, words: Sequence[Word], voices: Sequence[Voice]) -> tuple[Word, ...]:
         """The words with their speakers; unchanged where there are no voices. Times of both are on one clock."""
-        if not voices:
+        if not voices or not words:
             return tuple(words)
-        speakers, known = _assign(self._known, voices)
-        if not known.sums:
-            return tuple(replace(word, speaker=0) for word in words)
-        likeness = np.array([known.likeness(voice.vector) for voice in voices])
-        # Of those who were found in these voices: whoever spoke before may sound a little like them too.
-        present = sorted(set(speakers))
-        spans = np.array([(voice.start, voice.end) for voice in voices])
-        best = word_likeness(words, spans, likeness[:, present]).argmax(axis=1)
-        return tuple(replace(word, speaker=present[each]) for word, each in zip(words, best, strict=True))
+        numbers = self._answer(words, voices).words
+        return tuple(replace(word, speaker=number) for word, number in zip(words, numbers, strict=True))
 
-    def learn(self, voices: Sequence[Voice]) -> None:
-        """Remember the voices, as the speakers that `label` would have called them."""
-        _, self._known = _assign(self._known, voices)
+    def learn(self, words: Sequence[Word], voices: Sequence[Voice]) -> None:
+        """Remember the voices, under the numbers that `label` gives to them and to these words."""
+        if not words or not any(map(_is_long, voices)):
+            return
+        answer = self._answer(words, voices)
+        self._count = answer.count
+        long = [place for place, voice in enumerate(voices) if _is_long(voice)]
+        vectors = np.array([voices[place].vector for place in long])
+        self._heard = self._with(_Heard.fresh(vectors, [answer.voices[place] for place in long]))
+        if len(self._heard.told) > KEPT:
+            dense = self._heard.merged(TIGHT)
+            self._heard = dense.at(largest(dense.groups, KEPT // 2))
+
+    def _answer(self, words: Sequence[Word], voices: Sequence[Voice]) -> _Answer:
+        vectors = np.array([voice.vector for voice in voices])
+        long = vectors[[_is_long(voice) for voice in voices]]
+        known = self._with(_Heard.fresh(long, [_NOBODY] * len(long)))
+        if not len(known.told):
+            # Too little to be remembered, and nobody was heard before.
+            return _Answer([0] * len(words), [_NOBODY] * len(voices), 0)
+        found = known.merged(SAME)
+        found = found.at(believed(found.groups))
+        likeness = vectors @ found.groups.means().T
+        spans = np.array([(voice.start, voice.end) for voice in voices])
+        speakers = word_likeness(words, spans, likeness).argmax(axis=1).tolist()
+        numbers, count = _numbers(found.told), self._count
+        for speaker in speakers:
+            if speaker not in numbers:
+                # Beyond the last number all are one.
+                numbers[speaker] = min(count, MOST_SPEAKERS - 1)
+                count = min(count + 1, MOST_SPEAKERS)
+        nearest = likeness.argmax(axis=1).tolist()
+        return _Answer(
+            [numbers[speaker] for speaker in speakers], [numbers.get(each, _NOBODY) for each in nearest], count
+        )
+
+    def _with(self, fresh: _Heard) -> _Heard:
+        return fresh if self._heard is None else self._heard.joined(fresh)
 
 
 def word_likeness(words: Sequence[Word], spans: NDArray[np.float64], likeness: Floats) -> Floats:
@@ -82,64 +126,16 @@ def word_likeness(words: Sequence[Word], spans: NDArray[np.float64], likeness: F
     return found
 
 
-def _assign(known: _Known, voices: Sequence[Voice]) -> tuple[list[int], _Known]:
-    """The speaker of each voice, and what is known then."""
-    before = known
-    speakers: list[int | None] = [_match(before, voice) for voice in voices]
-    for first, last in _unknown(speakers):
-        for members in _alike(voices, first, last):
-            if not _believed(voices, members, alone=not known.sums and not first) or len(known.sums) >= MOST_SPEAKERS:
-                continue
-            newcomer = len(known.sums)
-            for index in members:
-                speakers[index] = newcomer
-                known = known.heard(newcomer, voices[index].vector)
-    for index, (voice, speaker) in enumerate(zip(voices, speakers, strict=True)):
-        if speaker is None:
-            # Too little to be somebody new: whoever sounds most alike, without learning from it.
-            speakers[index] = int(known.likeness(voice.vector).argmax()) if known.sums else 0
-        elif speaker < len(before.sums):
-            known = known.heard(speaker, voice.vector)
-    return [speaker or 0 for speaker in speakers], known
+def _is_long(voice: Voice) -> bool:
+    return voice.end - voice.start >= LONG_S
 
 
-def _match(known: _Known, voice: Voice) -> int | None:
-    if not known.sums:
-        return None
-    likeness = known.likeness(voice.vector)
-    best = int(likeness.argmax())
-    return best if likeness[best] >= SAME else None
-
-
-def _unknown(speakers: Sequence[int | None]) -> list[tuple[int, int]]:
-    """The runs, as first and last + 1, of voices that are nobody's."""
-    runs: list[tuple[int, int]] = []
-    for index, speaker in enumerate(speakers):
-        if speaker is not None:
-            continue
-        if runs and runs[-1][1] == index:
-            runs[-1] = (runs[-1][0], index + 1)
-        else:
-            runs.append((index, index + 1))
-    return runs
-
-
-def _alike(voices: Sequence[Voice], first: int, last: int) -> list[list[int]]:
-    """The voices of a run in groups that sound alike, in the order of their first ones."""
-    groups: list[list[int]] = []
-    means = _Known()
-    for index in range(first, last):
-        match = _match(means, voices[index])
-        group = len(groups) if match is None else match
-        if group == len(groups):
-            groups.append([])
-        groups[group].append(index)
-        means = means.heard(group, voices[index].vector)
-    return groups
-
-
-def _believed(voices: Sequence[Voice], members: Sequence[int], *, alone: bool) -> bool:
-    """Whether a group of voices is somebody: within other speech it takes more than a mixture of two voices has."""
-    seconds = max(voices[index].end for index in members) - min(voices[index].start for index in members)
-    whole = len(members) == len(voices)
-    return seconds >= NEWCOMER_S and (whole or alone or len(members) >= TURN_WINDOWS)
+def _numbers(told: Floats) -> dict[int, int]:
+    """By the place of each group the number under which most of it was told; no two groups have the same number."""
+    numbers: dict[int, int] = {}
+    told = told.copy()
+    while told.size and told.max() > 0:
+        place, number = divmod(int(told.argmax()), told.shape[1])
+        numbers[place] = number
+        told[place], told[:, number] = 0.0, 0.0
+    return numbers

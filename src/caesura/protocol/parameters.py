@@ -161,7 +161,7 @@ HONOURED: Final[Mapping[str, Honoured]] = MappingProxyType(
             "makes the engine prefer or avoid these words",
             most=100,
         ),
-        "diarize": _flag("diarize", "adds a `speaker` to each word"),
+        "diarize": _flag("diarize", "adds a `speaker` to each word, and a `speaker_confidence` to those of recordings"),
         "diarize_model": Honoured("diarize", values.diarize_model, "latest or v1", "the same as diarize=true"),
         "no_delay": _flag("no_delay", "finals do not wait for the end of a number or date"),
         "tag": Honoured(
