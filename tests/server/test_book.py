@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import signal
@@ -190,6 +191,35 @@ def test_a_row_that_the_database_will_not_have_takes_no_other_with_it(
     run(ledger, story)
     assert set(ledger.rows()) == {ended(0).request_id, ended(2).request_id}
     assert f"{ended(1).request_id}: its row is lost" in caplog.text
+
+
+@pytest.mark.parametrize("end", ["fails", "stops"])
+def test_rows_wait_when_the_database_goes_while_a_bad_one_is_looked_for(
+    ledger: Flaky, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    save = book_module.save_requests
+    looked_for: list[Request] = []
+
+    def leaving(connection: Connection, batch: list[Request]) -> None:
+        if len(batch) > 1:
+            raise LedgerError("one of them is bad", passing=False)
+        looked_for.extend(batch)
+        if len(looked_for) == 2:
+            raise LedgerError("away") if end == "fails" else asyncio.CancelledError
+        save(connection, batch)
+
+    async def story(book: Book) -> None:
+        monkeypatch.setattr(book_module, "save_requests", leaving)
+        for number in range(3):
+            book.close(ended(number))
+        with contextlib.suppress(asyncio.CancelledError):
+            assert not await book.flush()
+        assert (book.health.waiting, book.health.lost) == (2, 0)
+        monkeypatch.setattr(book_module, "save_requests", save)
+        assert await book.flush()
+
+    run(ledger, story)
+    assert set(ledger.rows()) == {ended(number).request_id for number in range(3)}
 
 
 def test_no_more_rows_wait_than_there_is_room_for(

@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 import pytest
 
-from caesura.errors import PeerError
+from caesura.errors import BadUrl, PeerError, RemoteFailed
 from caesura.server.recording_ask import Limits
 from tests.posting import NEVER, Posting, posting
 
@@ -260,3 +260,42 @@ def test_a_callback_takes_a_url_too(server: Posting) -> None:
     assert post(server, body, "callback=https://example.org/hook", content_type="application/json").status_code == 200
     assert server.deliveries.wait(WAIT_S)
     assert json.loads(server.delivered[0])["metadata"]["duration"] > 5
+
+
+def test_a_fault_of_ours_is_told_to_whoever_waits_and_to_a_callback(
+    server: Posting, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(_: object) -> Any:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("tests.posting.writer", lambda _: broken)
+    answer = post(server, SPEECH.read_bytes())
+    assert (answer.status_code, answer.json()["err_code"]) == (500, "INTERNAL_SERVER_ERROR")
+    assert answer.headers["dg-request-id"] == answer.json()["request_id"]
+    assert post(server, SPEECH.read_bytes(), "callback=https://example.org/hook").status_code == 200
+    assert server.deliveries.wait(WAIT_S)
+    assert json.loads(server.delivered[0])["err_code"] == "INTERNAL_SERVER_ERROR"
+    assert [use.code for use in server.uses] == [500, 500]
+    assert caplog.text.count("a recording broke") == 2
+
+
+def test_a_disk_that_takes_nothing_is_answered_and_counted(tmp_path: Path) -> None:
+    with posting(limits=Limits(folder=str(tmp_path / "is not there"))) as server:
+        answer = post(server, SPEECH.read_bytes(), "callback=https://example.org/hook")
+        assert (answer.status_code, answer.json()["err_code"]) == (500, "INTERNAL_SERVER_ERROR")
+        assert [use.code for use in server.uses] == [500]
+        assert server.recordings.active == 0
+
+
+@pytest.mark.parametrize("error", [BadUrl("It may not be reached."), RemoteFailed("it answered 404", again=False)])
+def test_a_receiver_that_takes_nothing_is_one_line_in_the_log(
+    server: Posting, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: Exception
+) -> None:
+    async def refused(_: str) -> None:
+        raise error
+
+    monkeypatch.setattr(server, "deliver", refused)
+    post(server, SPEECH.read_bytes(), "callback=https://example.org/hook")
+    until(lambda: "could not be delivered" in caplog.text)
+    assert str(error) in caplog.text
+    assert "Traceback" not in caplog.text

@@ -274,12 +274,9 @@ class Book:
         async with self._writing:
             opened = _take(self._opened, BATCH)
             closed = _take(self._closed, BATCH)
-            batch = [*opened.values(), *closed.values()]
             try:
-                await self._in_thread(partial(self._save, batch))
+                await self._save_all(opened, closed)
             except LedgerError as error:
-                if not error.passing:
-                    return await self._write_singly(batch)
                 self._put_back(opened, closed)
                 self._failed(error)
                 return False
@@ -289,19 +286,34 @@ class Book:
             self._answered()
             return True
 
+    async def _save_all(self, opened: dict[str, Request], closed: dict[str, Request]) -> None:
+        """Write them, or those of them that the database will have; what was given up is taken out of them.
+
+        Raises LedgerError when it may have them later.
+        """
+        try:
+            await self._in_thread(partial(self._save, [*opened.values(), *closed.values()]))
+        except LedgerError as error:
+            if error.passing:
+                raise
+            for rows in (opened, closed):
+                await self._save_singly(rows)
+
+    async def _save_singly(self, rows: dict[str, Request]) -> None:
+        """The database will not have them together: find those that it will not have, and give those up."""
+        for request_id, record in list(rows.items()):
+            try:
+                await self._in_thread(partial(self._save, [record]))
+            except LedgerError as error:
+                if error.passing:
+                    raise
+                self._lose(record, str(error))
+            del rows[request_id]
+
     def _put_back(self, opened: dict[str, Request], closed: dict[str, Request]) -> None:
         # What has ended meanwhile says more than the row that it was opened by.
         self._opened = {i: row for i, row in opened.items() if i not in self._closed} | self._opened
         self._closed = closed | self._closed
-
-    async def _write_singly(self, batch: list[Request]) -> bool:
-        """The database will not have this batch: find the rows that it will not have, and give those up."""
-        for record in batch:
-            try:
-                await self._in_thread(partial(self._save, [record]))
-            except LedgerError as error:
-                self._lose(record, str(error))
-        return True
 
     def _lose(self, record: Request, why: str) -> None:
         self._lost += 1

@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from caesura.engines.base import EngineInfo
-from caesura.errors import BadAudio, InternalError, PeerError
+from caesura.errors import BadAudio, BadUrl, InternalError, PeerError, RemoteFailed
 from caesura.pipeline.intake import Intake
 from caesura.pipeline.recording import Listening, Recording, Transcript
 from caesura.protocol.closing import TOO_MANY_REQUESTS, Refusal, refusal_body
@@ -99,6 +99,9 @@ class Recordings:
             self.active -= 1
         try:
             await ask.deliver(text)
+        except (BadUrl, RemoteFailed) as error:
+            # Whoever named the URL brought this about: a line, which cannot fill the log as a traceback would.
+            _log.warning("%s: its result could not be delivered: %s", ask.request_id, error)
         except Exception:  # noqa: BLE001  # nobody waits for this task; its fault must be seen
             _log.exception("%s: its result could not be delivered", ask.request_id)
 
@@ -139,13 +142,15 @@ class _Run:
             await self._look()
             if self._url is None:
                 await self._spool()
-        except BaseException as error:
+        except asyncio.CancelledError:
             self._drop_file()
-            code = error.refusal.status if isinstance(error, Declined) else LEFT.status
-            self.account(code)
-            if not isinstance(error, Declined):
-                raise
-            return _refused(error.refusal, self._ask.request_id, early=not self._upload.complete)
+            self.account(LEFT.status)
+            raise
+        except Exception as error:  # noqa: BLE001  # a disk that is full, or a fault of ours: both are answered
+            self._drop_file()
+            refusal = self._declined(error).refusal
+            self.account(refusal.status)
+            return _refused(refusal, self._ask.request_id, early=not self._upload.complete)
         return None
 
     async def later(self) -> str:
@@ -216,7 +221,19 @@ class _Run:
     # ---- what is heard ----
 
     async def _heard(self) -> str:
-        """The answer's text. Raises Declined."""
+        """The answer's text. Raises Declined, whatever breaks: whoever waits, or has a callback, is told."""
+        try:
+            return await self._words()
+        except Exception as error:
+            raise self._declined(error) from error
+
+    def _declined(self, error: Exception) -> Declined:
+        if isinstance(error, Declined):
+            return error
+        _log.error("%s: a recording broke", self._ask.request_id, exc_info=error)
+        return Declined(BROKEN)
+
+    async def _words(self) -> str:
         if self._file is not None:
             self._file.seek(0)
             transcript = await self._transcript(_read_all(self._file), None)

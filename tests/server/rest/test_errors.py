@@ -60,6 +60,15 @@ def test_a_secret_in_a_field_that_is_none_is_not_repeated() -> None:
     assert "secret" not in first_error([error], skip=1)
 
 
+def test_a_name_that_is_none_is_not_repeated_whole_for_clients_read_no_header_that_long() -> None:
+    async def story(api: Asked) -> None:
+        answer = await api.get(f"{HERE}?{'a' * 20_000}=1")
+        assert answer.status_code == 400
+        assert len(answer.headers["dg-error"]) < 200
+
+    told(story)
+
+
 def test_a_query_that_breaks_lines_cannot_break_headers() -> None:
     async def story(api: Asked) -> None:
         answer = await api.get(f"{HERE}?a%0d%0aset-cookie:%20x=1")

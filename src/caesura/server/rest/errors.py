@@ -113,13 +113,13 @@ def bad_body(why: str) -> Managed:
 def shown(value: object) -> str:
     """A value from outside, in printable ASCII and not too long."""
     written = ascii(value)
-    return written if len(written) <= LONGEST_SHOWN else f"{written[:LONGEST_SHOWN]}..."
+    return _short(written)
 
 
 def first_error(errors: Any, *, skip: int = 0) -> str:
     """What pydantic found first, as the name of the field, its value and what is wrong; `skip`: of its path."""
     error = errors[0]
-    where = ".".join(str(part) for part in error["loc"][skip:])
+    where = _short(".".join(str(part) for part in error["loc"][skip:]))
     if error["type"] == "extra_forbidden":
         # Its value may be a secret that was put in the wrong place.
         return f"there is no {where} here: leave it out"
@@ -218,6 +218,10 @@ def errors(*statuses: int, ids: bool = True) -> dict[int | str, dict[str, Any]]:
 
 
 ANY_ERROR = {"anyOf": [{"$ref": "#/components/schemas/LegacyError"}, {"$ref": "#/components/schemas/ManagedError"}]}
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}..."
 
 
 def _printable(text: str) -> str:
