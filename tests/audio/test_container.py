@@ -89,6 +89,7 @@ LESS_USUAL = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LESS_USUAL)
 def test_less_usual_containers_are_recognised_and_sound_right(name: str) -> None:
     """Some codecs come late by up to 70 ms and have no place in their container to say so."""

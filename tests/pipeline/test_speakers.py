@@ -117,6 +117,7 @@ def test_a_voice_that_no_word_was_said_in_takes_no_number() -> None:
     assert told(speakers, turn(1, 0.0)) == [1] * 4
 
 
+@pytest.mark.slow
 def test_what_is_remembered_is_bounded_and_the_regulars_are_known_after_hours() -> None:
     speakers = Speakers()
     for index in range(200):

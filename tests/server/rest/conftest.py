@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -21,3 +22,11 @@ def postgres_url() -> Iterator[str]:
 def location(request: pytest.FixtureRequest) -> str | None:
     """None: a file of the test's own."""
     return None if request.param == "sqlite" else postgres.new_database(request.getfixturevalue("postgres_url"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Routes are asked over a ledger and a socket, one by one: together that takes too long for the fast check."""
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.slow)
