@@ -14,7 +14,7 @@ from caesura.events import StreamEvent
 from caesura.pipeline.ears import Ears
 from caesura.pipeline.pool import Answer
 from caesura.pipeline.stream import Stream
-from caesura.protocol.actions import Action, CloseSocket, EndAudio, FeedAudio, FlushAudio, Reconfigure, Send
+from caesura.protocol.actions import Action, CloseSocket, EndAudio, FeedAudio, FlushAudio, Reconfigure, Send, TellHeld
 from caesura.protocol.catalogue import Catalogue, Offer
 from caesura.protocol.messages import Metadata, ModelInfo, Results, ServerMessage, WireWord
 from caesura.protocol.options import ListenOptions, parse_options
@@ -124,6 +124,8 @@ def _carry_out(action: Action, stream: Stream, options: ListenOptions) -> None:
             stream.flush(channel)
         case Reconfigure(features, keyterms):
             stream.change(features, None if keyterms is None else preferred(keyterms, options.keywords))
+        case TellHeld():
+            stream.tell_held()
         case EndAudio():
             stream.end()
 

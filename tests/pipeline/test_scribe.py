@@ -158,3 +158,16 @@ def test_the_first_digits_of_a_card_that_nothing_announced_are_six_at_most() -> 
         desk.scribe.hear(final(f"it is {digits}", 0.0, 8.0))
         desk.scribe.hear(UtteranceEnded(0, None))
         assert desk.texts == ["it is [REDACTED]"]
+
+
+def test_in_a_pause_nothing_waits_until_audio_comes_again() -> None:
+    desk = Desk(smart_format=True)
+    desk.scribe.hear(final("I want twenty five", 0.0, 2.5))
+    desk.scribe.rest()
+    assert desk.texts == ["I want 25"]
+    # The engine was slow: what was said before the pause is heard only now.
+    desk.scribe.hear(final("or thirty five", 2.5, 4.5))
+    assert desk.texts == ["I want 25", "or 35"]
+    desk.scribe.go_on()
+    desk.scribe.hear(final("or forty five", 4.5, 6.5))
+    assert len(desk.texts) == 2

@@ -8,12 +8,23 @@ from typing import get_args
 import pytest
 
 from caesura.protocol import actions
-from caesura.protocol.actions import Action, CloseSocket, EndAudio, FeedAudio, FlushAudio, Reconfigure, Send, Warn
+from caesura.protocol.actions import (
+    Action,
+    CloseSocket,
+    EndAudio,
+    FeedAudio,
+    FlushAudio,
+    Reconfigure,
+    Send,
+    TellHeld,
+    Warn,
+)
 from caesura.protocol.messages import UtteranceEnd
 
 EXAMPLES = [
     FeedAudio(b"\x01"),
     Reconfigure({"numerals": True}, ("Norland",)),
+    TellHeld(),
     FlushAudio(None),
     EndAudio(),
     Send(UtteranceEnd(0, 1, -1.0)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,7 @@ from caesura.events import (
     SpeechBegan,
     UtteranceEnded,
 )
-from caesura.protocol.actions import Action, CloseSocket, EndAudio, FeedAudio, Reconfigure, Send, Warn
+from caesura.protocol.actions import Action, CloseSocket, EndAudio, FeedAudio, Reconfigure, Send, TellHeld, Warn
 from caesura.protocol.messages import (
     ConfigureFailure,
     ConfigureSuccess,
@@ -38,6 +39,7 @@ from tests.protocol.play import (
     MODEL,
     NET_0000,
     NET_0001,
+    SPEECH,
     WITH_FIRST_RESPONSE,
     flushing,
     heard,
@@ -398,6 +400,58 @@ def test_a_configure_restarts_the_idle_window() -> None:
     made = session()
     configure(made, '"features":{}')
     assert made.next_deadline() == 11.0
+
+
+# ---- finals that wait, and a pause ----
+
+
+@pytest.mark.parametrize(
+    "asked", [{"smart_format": True}, {"redact": ("pci",)}, {"redact": ("ssn",), "no_delay": True}]
+)
+def test_three_seconds_without_audio_tell_what_waits_for_more_of_it(asked: dict[str, Any]) -> None:
+    made = session(**asked)
+    made.receive_audio(SPEECH, now=1.0)
+    assert made.next_deadline() == 4.0
+    made.receive_text(KEEPALIVE, now=2.0)
+    made.actions()
+    made.handle_deadline(now=3.9)
+    assert made.actions() == []
+    made.handle_deadline(now=4.0)
+    assert made.actions() == [TellHeld()]
+    assert made.next_deadline() == 12.0
+    made.receive_audio(SPEECH, now=11.0)
+    assert made.next_deadline() == 14.0
+
+
+@pytest.mark.parametrize("asked", [{}, {"numerals": True}, {"smart_format": True, "no_delay": True}])
+def test_where_nothing_waits_there_is_no_such_deadline(asked: dict[str, Any]) -> None:
+    made = session(**asked)
+    made.receive_audio(SPEECH, now=1.0)
+    assert made.next_deadline() == 11.0
+
+
+def test_a_late_look_tells_what_waits_and_then_ends_the_idle_stream() -> None:
+    made = session(smart_format=True)
+    made.receive_audio(SPEECH, now=1.0)
+    made.actions()
+    made.handle_deadline(now=11.0)
+    assert made.actions() == [TellHeld(), EndAudio()]
+
+
+def test_time_in_which_we_do_not_read_is_no_pause() -> None:
+    made = session(smart_format=True)
+    made.receive_audio(SPEECH, now=1.0)
+    made.hold_idle()
+    assert made.next_deadline() is None
+    made.resume_idle(now=20.0)
+    assert made.next_deadline() == 23.0
+
+
+def test_smart_format_that_comes_by_configure_waits_too() -> None:
+    made = session()
+    configure(made, '"features":{"smart_format":true}')
+    made.receive_audio(SPEECH, now=2.0)
+    assert made.next_deadline() == 5.0
 
 
 # ---- the first-response timer ----

@@ -23,6 +23,7 @@ def telling(sentence: str) -> EngineSpec:
 
 
 SECRET = telling("My card is four one one one one one one one one one one one one one one one, thanks.")
+NUMBER = telling("The code I was given for the house door is twenty five")
 PRICE = telling(
     "Anna owes me twenty five dollars. What the fuck um question mark Call five five five one two three four."
 )

@@ -482,3 +482,21 @@ def test_whoever_asks_who_speaks_is_told_by_what_they_were_told_apart() -> None:
             assert diarizers == [told if asked else None] * len(results)
 
     served(main)
+
+
+def test_a_pause_behind_a_number_does_not_keep_it_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The final waits for more of the number; KeepAlive alone holds the line, and no audio will say that it is over."""
+    monkeypatch.setattr("caesura.protocol.session.REST_S", 0.3)
+
+    async def main(server: Serving) -> None:
+        async with open_line(server.url, **LINEAR, smart_format=True, endpointing=300) as line:
+            await line.socket.send(speech() + bytes(32_000))
+            await line.socket.send(KEEPALIVE)
+            told: list[str] = []
+            while not any(text.endswith("25") for text in told):
+                told.append((await line.until("Results"))["channel"]["alternatives"][0]["transcript"])
+            await line.finish()
+            assert [text for text in told if text] == ["The code I was given for the house door is 25"]
+            assert len(line.words()) == 11
+
+    served(main, engines=("tests.server.telling_engine:NUMBER",))

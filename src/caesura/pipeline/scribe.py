@@ -30,11 +30,23 @@ class Scribe:
         """From which second of the stream on each of them writes."""
         self._before: tuple[Word, ...] = ()
         """What the last finals said, with the secrets that were redacted in them; goes nowhere else."""
+        self._resting = False
         self._holding = Holding(self._open_from, self._joins, self._write)
 
     def hear(self, event: ChannelEvent) -> None:
         """Take what the channel tells, in order."""
         self._holding.hear(event)
+        if self._resting:
+            self._holding.end()
+
+    def rest(self) -> None:
+        """No audio comes for now: nothing waits for more of it."""
+        self._resting = True
+        self._holding.end()
+
+    def go_on(self) -> None:
+        """Audio comes again."""
+        self._resting = False
 
     def advance(self, upto: float) -> None:
         """No word came in the audio up to `upto`, seconds of the stream, but those that were told."""

@@ -73,11 +73,15 @@ class _Change:
     terms: tuple[Term, ...] | None
 
 
+class _Rest:
+    pass
+
+
 class _End:
     pass
 
 
-_Item = bytes | _Flush | _Change | _End
+_Item = bytes | _Flush | _Change | _Rest | _End
 _Heard = list[tuple[Samples, NDArray[np.float32]]]
 
 
@@ -152,6 +156,11 @@ class Stream:
         self._items.append(_Change(dict(features), terms))
         self._pump()
 
+    def tell_held(self) -> None:
+        """Audio pauses: tell the finals that wait for the end of a number, also those that are still to be heard."""
+        self._items.append(_Rest())
+        self._pump()
+
     def end(self) -> None:
         """There is no more audio: tell the rest, then `Drained`."""
         self._items.append(_End())
@@ -220,6 +229,10 @@ class Stream:
                 case _Change(features, terms):
                     self._items.popleft()
                     self._change(features, terms)
+                case _Rest():
+                    self._items.popleft()
+                    for scribe in self._scribes:
+                        scribe.rest()
                 case _End():
                     self._items.clear()
                     self._finish()
@@ -308,7 +321,8 @@ class Stream:
     def _take(self, heard: _Heard, refusal: str | None, last: bool) -> None:
         if heard and len(self._channels) < len(heard):
             self._open(len(heard))
-        for channel, (samples, voice) in zip(self._channels, heard, strict=False):
+        for channel, scribe, (samples, voice) in zip(self._channels, self._scribes, heard, strict=False):
+            scribe.go_on()
             channel.hear(samples, voice)
         self._advance()
         if refusal is not None or last:

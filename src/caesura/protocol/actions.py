@@ -32,6 +32,11 @@ class Reconfigure:
 
 
 @dataclass(frozen=True, slots=True)
+class TellHeld:
+    """Audio pauses: tell the finals that wait for the end of a number, and let none wait until audio comes again."""
+
+
+@dataclass(frozen=True, slots=True)
 class EndAudio:
     """No more audio comes: have the rest made final, then report it drained."""
 
@@ -58,4 +63,4 @@ class Warn:
     text: str
 
 
-Action = FeedAudio | FlushAudio | Reconfigure | EndAudio | Send | CloseSocket | Warn
+Action = FeedAudio | FlushAudio | Reconfigure | TellHeld | EndAudio | Send | CloseSocket | Warn

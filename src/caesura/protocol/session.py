@@ -9,7 +9,8 @@ After each call take `actions()` and carry them out in order, then arm one timer
     CLOSED    ignored    ignored       ignored    ignored     ignored      ignored      none
 
 The deadline of OPEN is the idle window (NET-0001), or the first-response window where that is set and ends earlier;
-that of FLUSHING is the drain cap. A Configure is answered at once.
+that of FLUSHING is the drain cap. Where finals may wait for the end of a number, OPEN has one more on its way, 3 s
+after audio: TellHeld. A Configure is answered at once.
 
 Laws:
 1. Every binary or text message restarts the idle window, good or bad; WebSocket pings and our own output do not.
@@ -38,7 +39,17 @@ from caesura.events import (
     UtteranceEnded,
 )
 from caesura.protocol import closing
-from caesura.protocol.actions import Action, CloseSocket, EndAudio, FeedAudio, FlushAudio, Reconfigure, Send, Warn
+from caesura.protocol.actions import (
+    Action,
+    CloseSocket,
+    EndAudio,
+    FeedAudio,
+    FlushAudio,
+    Reconfigure,
+    Send,
+    TellHeld,
+    Warn,
+)
 from caesura.protocol.closing import Close
 from caesura.protocol.codec import read_client_message, schema_error
 from caesura.protocol.messages import (
@@ -60,6 +71,8 @@ from caesura.protocol.transcript import results
 
 CONTROL_SUSPECT_BYTES = 64
 """A binary message shorter than this is looked at, for a warning only, in case it is a control message sent wrongly."""
+REST_S = 3.0
+"""Without audio for so long, finals that wait for the end of a number are told: a pause may last for hours."""
 PAUSE_S = 1.0
 """Shorter times without audio are jitter, not pauses."""
 
@@ -135,6 +148,10 @@ class Session:
         self._close = closing.FINISHED
         self._last_audio_at = now
         self._kept_alive = False
+        self._holds = bool(options.redact) or (options.smart_format and not options.no_delay)
+        """Finals may wait for the end of a number."""
+        self._rest_at: float | None = None
+        """When they have waited for audio long enough."""
         self.tally = Tally()
 
     # ---- from the wire ----
@@ -152,6 +169,7 @@ class Session:
         self._digest.update(data)
         if len(data) < CONTROL_SUSPECT_BYTES and data.lstrip()[:1] == b"{":
             self._suspect(data)
+        self._rest_at = now + REST_S if self._holds else None
         self._actions.append(FeedAudio(data))
 
     def receive_text(self, text: str, *, now: float) -> None:
@@ -204,6 +222,8 @@ class Session:
         """We read again: the idle window begins anew."""
         self._idle_held = False
         self._idle_from = now
+        if self._rest_at is not None:
+            self._rest_at = now + REST_S
 
     # ---- from the pipeline ----
 
@@ -260,7 +280,7 @@ class Session:
                 if self._idle_held:
                     return self._first_response_at
                 idle = self._idle_from + self._timers.idle_s
-                return idle if self._first_response_at is None else min(idle, self._first_response_at)
+                return min(at for at in (idle, self._first_response_at, self._rest_at) if at is not None)
             case State.FLUSHING:
                 return self._drain_at
             case State.CLOSED:
@@ -272,6 +292,11 @@ class Session:
         """Time has passed; does nothing when it is too early. Read what is already there before calling this."""
         deadline = self.next_deadline()
         if deadline is None or now < deadline:
+            return
+        if self._state is State.OPEN and not self._idle_held and self._rest_at is not None and now >= self._rest_at:
+            self._rest_at = None
+            self._actions.append(TellHeld())
+            self.handle_deadline(now=now)
             return
         idle_is_over = not self._idle_held and now >= self._idle_from + self._timers.idle_s
         if self._state is State.OPEN and idle_is_over:
@@ -307,6 +332,7 @@ class Session:
         if fault is not None:
             self._send(ConfigureFailure(self._identity.request_id, *fault))
             return
+        self._holds |= asked.features.get("smart_format", False) and not self._options.no_delay
         self._actions.append(Reconfigure(asked.features, asked.keyterms))
         self._send(ConfigureSuccess(self._identity.request_id, asked.keyterms))
 

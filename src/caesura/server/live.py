@@ -18,7 +18,17 @@ from starlette.websockets import WebSocket
 
 from caesura.events import Drained, EngineFailed, StreamEvent
 from caesura.pipeline.stream import Stream
-from caesura.protocol.actions import Action, CloseSocket, EndAudio, FeedAudio, FlushAudio, Reconfigure, Send, Warn
+from caesura.protocol.actions import (
+    Action,
+    CloseSocket,
+    EndAudio,
+    FeedAudio,
+    FlushAudio,
+    Reconfigure,
+    Send,
+    TellHeld,
+    Warn,
+)
 from caesura.protocol.closing import CALLBACK_FAILED, NET_0000, RESTART, REVOKED, Close
 from caesura.protocol.codec import write_server_message
 from caesura.protocol.messages import Metadata, Results, ServerMessage, SpeechStarted, UtteranceEnd
@@ -186,6 +196,8 @@ class LiveConnection:
             case Reconfigure(features, keyterms):
                 terms = None if keyterms is None else preferred(keyterms, self._options.keywords)
                 self._hearing().change(features, terms)
+            case TellHeld():
+                self._hearing().tell_held()
             case EndAudio():
                 self._end_audio()
             case Send(message):

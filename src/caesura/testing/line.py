@@ -16,7 +16,17 @@ from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
 from caesura.events import StreamEvent
-from caesura.protocol.actions import Action, CloseSocket, EndAudio, FeedAudio, FlushAudio, Reconfigure, Send, Warn
+from caesura.protocol.actions import (
+    Action,
+    CloseSocket,
+    EndAudio,
+    FeedAudio,
+    FlushAudio,
+    Reconfigure,
+    Send,
+    TellHeld,
+    Warn,
+)
 from caesura.protocol.closing import Close
 from caesura.protocol.codec import write_server_message
 from caesura.protocol.messages import ModelInfo
@@ -229,7 +239,7 @@ class Line:
                 self._outbox.put_nowait(write_server_message(message))
             case CloseSocket():
                 self._outbox.put_nowait(action)
-            case Reconfigure() | Warn():
+            case Reconfigure() | TellHeld() | Warn():
                 pass  # its words are in the samples, and written as they are there
             case _:
                 assert_never(action)
