@@ -26,7 +26,10 @@ class Voice:
 
 
 def windows(start: float, end: float) -> list[tuple[float, float]]:
-    """The windows in which the speech from `start` to `end` is heard; the last one ends with it."""
+    """The windows in which the speech from `start` to `end` is heard; the last one ends with it.
+
+    Speech hardly longer than one window has one, its last 1.5 s: two of nearly the same would tell nothing more.
+    """
     found = []
     at = start
     while at + WINDOW_S < end - HOP_S / 2:
