@@ -1,6 +1,6 @@
 """Tokens in, strings of digits out: phone numbers `(555) 867-5309`, social security and account numbers.
 
-phonenumbers (Google's libphonenumber, its tables updated with it) says whether digits can be a number and how it is
+phonenumberslite (Google's libphonenumber, its tables updated with it) says whether digits can be a number and how it is
 written; it reads digits only, so what is spoken is gathered here. What a string of digits is, is told by the words
 before it.
 """
