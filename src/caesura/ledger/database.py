@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -27,6 +28,7 @@ from caesura.ledger.migration import upgrade
 
 BUSY_TIMEOUT_MS = 10_000
 """How long a writer of SQLite waits for another one."""
+WAL_TRIES = 100
 CONNECT_TIMEOUT_S = 5
 STALL_MS = 10_000
 """A PostgreSQL that acknowledges nothing for so long is taken to be gone."""
@@ -143,8 +145,23 @@ def _sqlite(url: URL) -> Engine:
 def _set_up_sqlite(connection: Any, _: object) -> None:
     # The driver would begin transactions too late, and none before a change of tables: we begin them ourselves.
     connection.isolation_level = None
-    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
+    _switch_to_wal(connection)
+    for pragma in ("synchronous=NORMAL", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}")
+
+
+def _switch_to_wal(connection: Any) -> None:
+    """Of several who open a new file at once one switches it, and the switch alone does not wait as statements do."""
+    for _ in range(WAL_TRIES):
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError:
+            # This does wait for the others.
+            connection.execute("BEGIN EXCLUSIVE")
+            connection.execute("COMMIT")
+        else:
+            return
+    connection.execute("PRAGMA journal_mode=WAL")
 
 
 def _begin_sqlite(connection: Connection) -> None:
