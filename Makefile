@@ -163,10 +163,6 @@ $(STAMP): uv.lock pyproject.toml
 	  fi; \
 	fi; \
 	echo "Installing into $(VENV) with $$($$python --version)"; \
-	case "$$($$python -c 'import sys; print("%d.%d" % sys.version_info[:2])')" in \
-	  3.11|3.13) ;; \
-	  *) command -v cc >/dev/null || echo "Note: pocketsphinx has no ready-made wheel for this Python, so building it needs a C compiler. Python 3.11 or 3.13 needs none." >&2 ;; \
-	esac; \
 	UV_PROJECT_ENVIRONMENT=$(VENV) "$$uv" sync --quiet --frozen --all-extras --python "$$python"
 	@touch $@
 

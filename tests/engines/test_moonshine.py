@@ -85,6 +85,34 @@ def test_words_have_case_punctuation_confidence_and_times(engine: MoonshineEngin
     assert words[-1].end <= audio.size / 16_000
 
 
+JFK_WORDS = {"Americans": (1.63, 2.16), "not": (3.99, 4.30), "you,": (7.15, 7.51)}
+"""Where some words lie, by the loudness of the recording: its long pauses stand before them."""
+
+
+@pytest.mark.slow
+def test_words_lie_where_they_are_heard(engine: MoonshineEngine) -> None:
+    """Starts within 120 ms, ends within 150 ms, whether written at once or verified as a draft."""
+    audio = recording("jfk").samples
+    alone = hear(engine, audio)
+    for heard in (alone, hear(engine, audio, alone, final=False)):
+        spans = {word.text: (word.start, word.end) for word in heard.words}
+        for text, (start, end) in JFK_WORDS.items():
+            assert spans[text][0] == pytest.approx(start, abs=0.12)
+            assert spans[text][1] == pytest.approx(end, abs=0.15)
+
+
+@pytest.mark.slow
+def test_a_draft_that_breaks_off_gives_no_times_to_what_follows(engine: MoonshineEngine) -> None:
+    """Only the accepted part of a draft counts: with half a draft the words have the times of a whole one."""
+    audio = recording("jfk").samples
+    whole = hear(engine, audio, final=False)
+    half = Hypothesis(tokens=(*whole.tokens[: len(whole.tokens) // 2], 9_999, 9_999))
+    again = hear(engine, audio, half, final=False)
+    assert [word.text for word in again.words] == [word.text for word in whole.words]
+    for one, other in zip(again.words, whole.words, strict=True):
+        assert one.start == pytest.approx(other.start, abs=0.15)
+
+
 @pytest.mark.slow
 def test_a_final_does_not_depend_on_its_draft(engine: MoonshineEngine) -> None:
     """Over prefixes that grow by 0.7 s, with each one's interim as the draft of the next."""
