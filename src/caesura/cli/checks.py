@@ -169,7 +169,7 @@ def check_vad(recording: Recording) -> Iterator[Finding]:
         yield Finding("engines", "VAD (Silero)", State.WORKS, f"speech {heard:.2f}, silence {quiet:.2f}")
     else:
         detail = f"speech {heard:.2f}, silence {quiet:.2f}: cannot tell them apart"
-        yield Finding("engines", "VAD (Silero)", State.BROKEN, detail, "pip install --force-reinstall faster-whisper")
+        yield Finding("engines", "VAD (Silero)", State.BROKEN, detail, "pip install --force-reinstall onnxruntime")
 
 
 @dataclass(frozen=True, slots=True)

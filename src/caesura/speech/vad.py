@@ -1,8 +1,9 @@
-"""How likely it is that somebody speaks: samples of one channel in, one probability per frame out."""
+"""Voice activity detection: how likely it is that somebody speaks, for each frame of a channel's audio."""
 
 from __future__ import annotations
 
-from importlib.util import find_spec
+from hashlib import sha256
+from math import exp
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +16,19 @@ from caesura.errors import InternalError, UsageError
 FRAME: Final = 512
 """Samples judged at a time, at 16 kHz: 32 ms."""
 
+WEIGHTS: Final = Path(__file__).parent / "weights" / "silero_vad_16k_sequence.onnx"
+SHA256: Final = "9ccdacc4719d8aa7e45a77536bfabec45a03ba1f2fad5e241ab4060b24238a85"
+"""Of `WEIGHTS`: thresholds and gains are chosen for these weights, and others would silently hear something else."""
+
+LEVEL: Final = 0.02
+"""The network hears a far voice, with its reverberation, only when it is loud enough. So what is quiet is amplified
+until the loudest frame of late has this level (root mean square; -34 dBFS), and what is louder stays as it is."""
+MOST_GAIN: Final = 12.0
+"""By no more than this (22 dB), so that the noise of a silent line stays below what is taken for speech."""
+FADE_S: Final = 30.0
+"""What was loudest counts for less as time passes: after so many seconds for a third (1/e)."""
+
+_FADE: Final = exp(-FRAME / 16_000 / FADE_S)
 _CONTEXT: Final = 64
 _ROW: Final = _CONTEXT + FRAME
 _STATE_SHAPE: Final = (1, 1, 128)
@@ -30,20 +44,18 @@ class SileroModel:
     Its rows follow each other in time: 64 samples of context and 512 new ones each.
     """
 
-    def __init__(self, path: Path) -> None:
-        """Loads the ONNX file at `path`. Raises InternalError when it is not the network expected here."""
+    def __init__(self, weights: bytes) -> None:
+        """Loads an ONNX model. Raises InternalError when it is not the network expected here."""
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
         options.enable_cpu_mem_arena = False
         options.log_severity_level = 3
-        self._session = onnxruntime.InferenceSession(
-            str(path), sess_options=options, providers=["CPUExecutionProvider"]
-        )
+        self._session = onnxruntime.InferenceSession(weights, sess_options=options, providers=["CPUExecutionProvider"])
         found = {node.name: tuple(node.shape[1:]) for node in self._session.get_inputs()}
         expected = {"input": (_ROW,), "h": _STATE_SHAPE[1:], "c": _STATE_SHAPE[1:]}
         if found != expected:
-            raise InternalError(f"{path.name}: the voice activity network takes {found}, expected {expected}")
+            raise InternalError(f"the voice activity network takes {found}, expected {expected}")
 
     def judge(self, rows: Floats, h: Floats, c: Floats) -> tuple[Floats, Floats, Floats]:
         """Probabilities (n,) for `rows` (n, 576), and the state after them; `h` and `c` are (1, 1, 128)."""
@@ -52,19 +64,17 @@ class SileroModel:
 
 
 def load_silero() -> SileroModel:
-    """The Silero network that the faster-whisper wheel brings along; takes some 10 ms and 10 MiB.
+    """The Silero network that comes with this package; takes some 10 ms and 10 MiB.
 
-    Raises InternalError when that package is not installed or has no such file.
+    Raises InternalError when its file is missing or is not the one that this version was made with.
     """
-    # Looked up without importing it: that would pull a whole inference library into the process.
-    package = find_spec("faster_whisper")
-    if package is None or package.origin is None:
-        raise InternalError("voice activity detection needs the package faster-whisper; install caesura[server]")
-    assets = Path(package.origin).parent / "assets"
-    files = sorted(assets.glob("silero_vad*.onnx"))
-    if not files:
-        raise InternalError(f"no silero_vad*.onnx in {assets}; install faster-whisper 1.2")
-    return SileroModel(files[-1])
+    try:
+        weights = WEIGHTS.read_bytes()
+    except OSError as error:
+        raise InternalError(f"{WEIGHTS}: {error.strerror}; install this package again") from error
+    if (found := sha256(weights).hexdigest()) != SHA256:
+        raise InternalError(f"{WEIGHTS} has the SHA-256 {found}, expected {SHA256}; install this package again")
+    return SileroModel(weights)
 
 
 class SileroVad:
@@ -73,12 +83,14 @@ class SileroVad:
     The answers depend on the samples alone, not on how they were cut into calls.
     """
 
-    __slots__ = ("_c", "_h", "_held", "_model")
+    __slots__ = ("_c", "_h", "_held", "_loudest", "_model")
 
     def __init__(self, model: SileroModel) -> None:
         """A channel at its first sample; `model` is shared."""
         self._model = model
         self._held: Floats | None = None
+        self._loudest = 0.0
+        """Level of the loudest frame so far, faded."""
         self._h: Floats | None = None
         self._c: Floats | None = None
 
@@ -103,7 +115,18 @@ class SileroVad:
         frames = (len(heard) - _CONTEXT) // FRAME
         # A copy, for a view would keep the whole of a large chunk alive.
         self._held = heard[frames * FRAME :].copy() if frames else heard
-        return self._judge(_rows(heard, frames)) if frames else np.empty(0, np.float32)
+        return self._judge(self._amplified(_rows(heard, frames))) if frames else np.empty(0, np.float32)
+
+    def _amplified(self, rows: Floats) -> Floats:
+        """The rows, each as loud as the loudest frame up to it allows."""
+        # Plain floats: a call has three rows as a rule, and numpy's small arrays would cost more than they save.
+        gains = []
+        for energy in np.einsum("ij,ij->i", rows[:, _CONTEXT:], rows[:, _CONTEXT:]).tolist():
+            self._loudest = max((energy / FRAME) ** 0.5, self._loudest * _FADE)
+            gains.append(min(max(LEVEL / max(self._loudest, 1e-9), 1.0), MOST_GAIN))
+        if max(gains) > 1.0:
+            rows *= np.array(gains, np.float32)[:, None]
+        return rows
 
     def _judge(self, rows: Floats) -> Floats:
         h = np.zeros(_STATE_SHAPE, np.float32) if self._h is None else self._h
