@@ -1,6 +1,10 @@
-"""Recordings with their texts in; word error rates of the live path and of the same engine on whole files out.
+"""Word error rates of the live path and of the same engine on whole files.
 
     python bench/accuracy.py --speech DIR --joined
+    python bench/accuracy.py --speech DIR --conditions
+
+With --conditions the recordings are heard on a telephone, in noise, quietly and in a room (bench/conditions.py), and
+whole files go to the engine without voice activity detection: in one piece, or cut where it is quietest within 9 s.
 
 DIR holds recordings and manifest.jsonl, one JSON object a line: `file`, `text`. The live path is a running server's
 socket: linear16 with interims and endpointing 300. Whole files go to the same engine without a server, twice: in one
@@ -14,10 +18,12 @@ import argparse
 import asyncio
 import warnings
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+from conditions import conditions, under
 from load import BUNDLED, FRAME_S, FRAME_SAMPLES, RATE, Pcm, Recording, recordings, room_tone, run, serving
 from report import common_arguments, console, progress_bar, repeat, write
 from rich.table import Table
@@ -37,6 +43,10 @@ with warnings.catch_warnings():
 PAD = int(0.2 * RATE)
 CUT_S = 0.35
 WHOLE_LIMIT_S = 30.0
+PIECE = 9 * RATE
+"""Longest piece of a whole file that the engine gets without voice activity detection."""
+EARLIEST = round(0.4 * PIECE)
+QUIET = round(0.16 * RATE)
 PUSH_SAMPLES = 10 * FRAME_SAMPLES
 """At full speed audio goes in larger messages."""
 
@@ -110,6 +120,23 @@ def whole_text(engine: Engine, vad: SileroModel, recording: Recording, pause_s: 
     return " ".join(word.text for heard in engine.transcribe(jobs) for word in heard.words)
 
 
+def undetected_text(engine: Engine, recording: Recording) -> str:
+    """What the engine hears when nothing decides for it where speech is: pieces cut where they are quietest."""
+    samples = recording.pcm.astype(np.float32) * np.float32(1 / 32768)
+    edges = [0]
+    while len(samples) - edges[-1] > PIECE:
+        edges.append(quietest(samples, edges[-1] + EARLIEST, edges[-1] + PIECE))
+    edges.append(len(samples))
+    jobs = [SegmentJob(samples[first:last], first / RATE, final=True) for first, last in pairwise(edges)]
+    return " ".join(word.text for heard in engine.transcribe(jobs) for word in heard.words)
+
+
+def quietest(samples: Samples, first: int, last: int) -> int:
+    """The middle of the quietest 160 ms between these two places."""
+    energy = np.cumsum(np.square(samples[first:last], dtype=np.float64))
+    return first + int(np.argmin(energy[QUIET:] - energy[:-QUIET])) + QUIET // 2
+
+
 async def live_text(url: str, pcm: Pcm, *, realtime: bool, asked: Mapping[str, str]) -> str:
     """What comes back as finals when `pcm` is streamed."""
 
@@ -161,6 +188,54 @@ async def measure(arguments: argparse.Namespace, spoken: Sequence[Recording], tu
                 rows.append(_row(judge, "joined", reference, whole, cut, live))
                 progress.advance(task)
     return rows
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """All recordings under one condition: live, and by the engine alone."""
+
+    condition: str
+    alone: Score
+    live: Score
+    texts: tuple[tuple[str, str, str], ...]
+    """Name of the recording, what the engine heard alone, what came back live."""
+
+
+async def measure_conditions(arguments: argparse.Namespace, spoken: Sequence[Recording], turn: int) -> list[Heard]:
+    """One run: a row for each condition."""
+    judge, engine = Judge(), load_engine(arguments.engine)
+    asked = {"interim_results": "true", "endpointing": str(arguments.endpointing), "model": "nova-3"}
+    made, rows = conditions(spoken), []
+    flags = ["--workers", str(arguments.workers)]
+    async with serving(arguments.url, arguments.pid, engine=arguments.engine, flags=flags) as server:
+        with progress_bar() as progress:
+            task = progress.add_task(f"run {turn}", total=len(made) * len(spoken))
+            for name, condition in made.items():
+                alone = live = Score(0, 0)
+                texts = []
+                for recording in (under(condition, each) for each in spoken):
+                    engines = undetected_text(engine, recording)
+                    heard = await live_text(server.url, recording.pcm, realtime=arguments.realtime, asked=asked)
+                    alone += judge.score(recording.text, engines)
+                    live += judge.score(recording.text, heard)
+                    texts.append((recording.name, engines, heard))
+                    progress.advance(task)
+                rows.append(Heard(name, alone, live, tuple(texts)))
+    return rows
+
+
+def show_conditions(rows: Sequence[Heard]) -> None:
+    """Print the table of one run."""
+    table = Table(title="Word errors by condition: live path against the engine alone", title_justify="left")
+    table.add_column("condition")
+    for column in ("words", "engine alone %", "live %", "live - alone"):
+        table.add_column(column, justify="right")
+    for row in rows:
+        difference = f"{row.live.percent - row.alone.percent:+.1f}"
+        table.add_row(
+            row.condition, str(row.live.words), f"{row.alone.percent:.1f}", f"{row.live.percent:.1f}", difference
+        )
+    console.print(table)
 
 
 def _row(judge: Judge, name: str, reference: str, whole: str, cut: str, live: str) -> Row:
@@ -215,8 +290,14 @@ def main() -> None:
     parser.add_argument("--pause", type=float, default=0.7, help="seconds between joined ones (default: %(default)s)")
     parser.add_argument("--realtime", action="store_true", help="send in real time instead of as fast as it is taken")
     parser.add_argument("--endpointing", type=int, default=300, help="milliseconds (default: %(default)s)")
+    parser.add_argument("--conditions", action="store_true", help="on a telephone, in noise, quiet, in a room instead")
     arguments = parser.parse_args()
     spoken = recordings(arguments.speech)
+    if arguments.conditions:
+        by_condition = repeat(arguments.runs, lambda turn: run(measure_conditions(arguments, spoken, turn)))
+        show_conditions(by_condition[0])
+        write("conditions", arguments, {"runs": [[asdict(row) for row in each] for each in by_condition]})
+        return
     runs = repeat(arguments.runs, lambda turn: run(measure(arguments, spoken, turn)))
     # The median run by errors of the live path, so that its rows belong together.
     rows = sorted(runs, key=lambda each: total(each)[2].errors)[len(runs) // 2]

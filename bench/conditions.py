@@ -1,0 +1,98 @@
+"""Recording conditions made from clean recordings: telephone, quiet, noise, babble, a room."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import soxr
+from load import RATE, Pcm, Recording
+from numpy.typing import NDArray
+
+Samples = NDArray[np.float32]
+Condition = Callable[[Samples], Samples]
+
+TELEPHONE_RATE = 8000
+TELEPHONE_HZ = (300.0, 3400.0)
+TELEPHONE_PEAK = 0.5
+FULL_SCALE = 32768.0
+MU = 255.0
+
+
+def conditions(recordings: Sequence[Recording]) -> Mapping[str, Condition]:
+    """The conditions by name; babble is made of all `recordings` at once. Each is the same in every run."""
+    babble = _babble(recordings)
+    return {
+        "clean": lambda samples: samples,
+        "telephone": _telephone,
+        "telephone, noise 15 dB": lambda samples: _telephone(_noisy(samples, _white(samples.size), 15)),
+        "-40 dBFS": lambda samples: _at_level(samples, -40),
+        "pink noise 10 dB": lambda samples: _noisy(samples, _pink(samples.size), 10),
+        "babble 10 dB": lambda samples: _noisy(samples, babble, 10),
+        "room 0.4 s": lambda samples: _room(samples, 0.4),
+    }
+
+
+def under(condition: Condition, recording: Recording) -> Recording:
+    """The recording as it sounds under a condition."""
+    samples = condition(recording.pcm.astype(np.float32) / np.float32(FULL_SCALE))
+    pcm: Pcm = np.clip(np.round(samples * FULL_SCALE), -FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
+    return Recording(recording.name, recording.text, pcm)
+
+
+def _speech_level(samples: Samples) -> float:
+    """Root mean square of the louder half of all 20 ms: pauses do not count."""
+    frames = samples[: samples.size // 320 * 320].reshape(-1, 320)
+    energy = np.sort(np.square(frames).mean(axis=1))
+    return float(np.sqrt(energy[energy.size // 2 :].mean()))
+
+
+def _at_level(samples: Samples, dbfs: float) -> Samples:
+    return np.asarray(samples / _speech_level(samples) * 10 ** (dbfs / 20), np.float32)
+
+
+def _noisy(samples: Samples, noise: Samples, below_db: float) -> Samples:
+    noise = np.resize(noise, samples.size)
+    noise = noise / np.sqrt(np.square(noise).mean()) * _speech_level(samples) * 10 ** (-below_db / 20)
+    return np.asarray(samples + noise, np.float32)
+
+
+def _white(size: int) -> Samples:
+    return np.random.default_rng(9).normal(size=size).astype(np.float32)
+
+
+def _pink(size: int) -> Samples:
+    spectrum = np.fft.rfft(np.random.default_rng(5).normal(size=size))
+    return np.fft.irfft(spectrum / np.sqrt(np.maximum(np.arange(spectrum.size), 1)), size).astype(np.float32)
+
+
+def _babble(recordings: Sequence[Recording]) -> Samples:
+    """Everybody at once, each as loud as the others, again and again for a minute."""
+    voices = [each.pcm.astype(np.float32) for each in recordings]
+    turned = [np.resize(np.roll(voice / _speech_level(voice), 7919 * at), 60 * RATE) for at, voice in enumerate(voices)]
+    return np.asarray(np.sum(turned, axis=0), np.float32)
+
+
+def _telephone(samples: Samples) -> Samples:
+    """300 to 3400 Hz with nothing beside it, 8 kHz, mu-law with half of its range used."""
+    spectrum = np.fft.rfft(samples)
+    hertz = np.fft.rfftfreq(samples.size, 1 / RATE)
+    spectrum[(hertz < TELEPHONE_HZ[0]) | (hertz > TELEPHONE_HZ[1])] = 0
+    narrow = soxr.resample(np.fft.irfft(spectrum, samples.size), RATE, TELEPHONE_RATE)
+    narrow *= TELEPHONE_PEAK / max(float(np.abs(narrow).max()), 1e-6)
+    coded = np.sign(narrow) * np.log1p(MU * np.abs(narrow)) / np.log1p(MU)
+    coded = np.round((coded + 1) / 2 * MU) / MU * 2 - 1
+    decoded = np.sign(coded) * np.expm1(np.abs(coded) * np.log1p(MU)) / MU
+    return np.asarray(soxr.resample(decoded, TELEPHONE_RATE, RATE), np.float32)
+
+
+def _room(samples: Samples, decay_s: float) -> Samples:
+    """Reverberation that falls by 60 dB in `decay_s`, and has more energy than what comes directly."""
+    size = round(decay_s * RATE)
+    response = np.random.default_rng(3).normal(size=size) * np.exp(-6.9 * np.arange(size) / size)
+    response[: round(0.003 * RATE)] = 0.0
+    response /= np.sqrt(np.square(response).sum())
+    response[0] = 0.6
+    length = samples.size + size
+    wet = np.fft.irfft(np.fft.rfft(samples, length) * np.fft.rfft(response, length), length)
+    return np.asarray(0.7 * wet[: samples.size], np.float32)
