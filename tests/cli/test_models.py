@@ -214,7 +214,7 @@ def test_without_the_servers_packages_it_says_what_to_install(tmp_path: Path, mo
 
     def without(name: str, *arguments: Any, **named: Any) -> Any:
         if name == "caesura.engines.models" and "hub" in (arguments[2] or ()):
-            raise ModuleNotFoundError("No module named 'httpx'", name="httpx")
+            raise ModuleNotFoundError("No module named 'httpx2'", name="httpx2")
         return original(name, *arguments, **named)
 
     monkeypatch.setattr(builtins, "__import__", without)
@@ -227,6 +227,6 @@ def test_the_command_costs_the_base_install_nothing(tmp_path: Path) -> None:
     """Neither numpy nor an HTTP library is loaded before a command needs it."""
     code = (
         "import sys; from caesura.cli import main;"
-        "sys.exit(any(name in sys.modules for name in ('numpy', 'httpx', 'ctranslate2', 'faster_whisper')))"
+        "sys.exit(any(name in sys.modules for name in ('numpy', 'httpx2', 'ctranslate2', 'faster_whisper')))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False, cwd=tmp_path).returncode == 0

@@ -88,7 +88,7 @@ def test_no_secret_is_logged(caplog: pytest.LogCaptureFixture) -> None:
         astray = await api.get(f"{HERE}?token={first}", key=first)
         assert first not in astray.text + str(astray.headers)
         # The client of this test logs the address that it asks.
-        logged = "".join(record.getMessage() for record in caplog.records if record.name != "httpx")
+        logged = "".join(record.getMessage() for record in caplog.records if record.name != "httpx2")
         assert first not in logged
         assert token not in logged
 
