@@ -10,6 +10,7 @@ from caesura.cli import checks
 from caesura.cli.checks import Finding, State, Trial, check_engine, try_engine, wrong_words
 from caesura.cli.child import ServerFailed
 from caesura.cli.recording import TEXT, Recording, bundled_recording
+from caesura.distribution import install_command
 
 
 @pytest.mark.parametrize(
@@ -56,7 +57,7 @@ def test_a_package_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(checks, "extra_closure", lambda extra: {"soxr": None})
     first, size = checks.check_packages()
     assert (first.name, first.state) == ("soxr", State.BROKEN)
-    assert "caesura[server]" in first.advice
+    assert first.advice == install_command("server")
     assert size.state is State.LIMITED
 
 

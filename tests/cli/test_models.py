@@ -15,6 +15,7 @@ from typer.main import get_command
 from typer.testing import CliRunner, Result
 
 from caesura.cli.main import app
+from caesura.distribution import install_command
 from caesura.engines import registry
 from caesura.engines.models.shelf import MANIFEST
 from tests.engines.models import hub_server
@@ -155,7 +156,7 @@ def test_a_name_that_is_none_is_refused(tmp_path: Path, command: str) -> None:
     assert "no Whisper model is called 'smal'" in result.stderr
     result = run(command, "moonshine", models=tmp_path)
     assert result.exit_code == 2
-    assert "moonshine comes with caesura[server], and there is nothing to pull" in result.stderr
+    assert "moonshine comes with the extra 'server', and there is nothing to pull" in result.stderr
 
 
 # ---- pull ----
@@ -220,7 +221,7 @@ def test_without_the_servers_packages_it_says_what_to_install(tmp_path: Path, mo
     monkeypatch.setattr(builtins, "__import__", without)
     result = run("pull", "tiny", models=tmp_path)
     assert result.exit_code == 2
-    assert "pip install 'caesura[server]'" in result.stderr
+    assert install_command("server") in result.stderr
 
 
 def test_the_command_costs_the_base_install_nothing(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib.metadata
+import re
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -15,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from caesura import connect
+from caesura.distribution import install_command
 from caesura.engines import whisper
 from caesura.engines.base import Hypothesis, Samples, SegmentJob, Term
 from caesura.engines.models.catalogue import offered
@@ -347,7 +349,9 @@ def test_without_faster_whisper_it_says_what_to_install(monkeypatch: pytest.Monk
         raise importlib.metadata.PackageNotFoundError(name)
 
     monkeypatch.setattr(importlib.metadata, "version", gone)
-    with pytest.raises(EngineError, match=r"needs the package faster-whisper: `pip install \"caesura\[server\]\"`"):
+    with pytest.raises(
+        EngineError, match=re.escape(f"needs the package faster-whisper: `{install_command('whisper')}`")
+    ):
         info("large-v1")
 
 

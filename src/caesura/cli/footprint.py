@@ -11,6 +11,7 @@ from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
 
 import caesura
+from caesura.distribution import DISTRIBUTION
 
 MEGABYTE = 1_000_000
 INSTALLED_LIMIT = 800 * MEGABYTE
@@ -27,7 +28,7 @@ class Process:
     resident: int
 
 
-def extra_closure(extra: str, of: str = "caesura") -> dict[str, Distribution | None]:
+def extra_closure(extra: str, of: str = DISTRIBUTION) -> dict[str, Distribution | None]:
     """Everything that installing `of[extra]` brings, by name; None for what should be there and is not.
 
     What another package requires only on other machines counts when it is installed.

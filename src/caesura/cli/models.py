@@ -137,7 +137,7 @@ def _model(name: str) -> str:
     if family == "whisper":
         return model or DEFAULT_MODEL
     if not colon and name in {"moonshine", "scripted"}:
-        raise UsageError(f"model: {name} comes with caesura[server], and there is nothing to pull")
+        raise UsageError(f"model: {name} comes with the extra 'server', and there is nothing to pull")
     return name
 
 

@@ -13,6 +13,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from caesura.distribution import install_command
 from caesura.engines.base import SAMPLE_RATE, EngineInfo, Hypothesis, Samples, SegmentJob, Term
 from caesura.engines.doubt import without_loop
 from caesura.engines.models.catalogue import DEFAULT_MODEL, OFFERS, subtag, whisper_code
@@ -350,4 +351,4 @@ def _library_version() -> str:
 
 
 def _not_installed(package: str) -> EngineError:
-    return EngineError(f'engine whisper needs the package {package}: `pip install "caesura[server]"` installs it')
+    return EngineError(f"engine whisper needs the package {package}: `{install_command('whisper')}` installs it")
