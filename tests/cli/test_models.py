@@ -20,6 +20,7 @@ from caesura.engines import registry
 from caesura.engines.models.shelf import MANIFEST
 from tests.engines.models import hub_server
 from tests.engines.models.hub_server import REVISION, model_files, serving
+from tests.engines.models.without_whisper import without_library
 
 DOCS = Path(__file__).parents[2] / "docs" / "engines.md"
 
@@ -222,6 +223,23 @@ def test_without_the_servers_packages_it_says_what_to_install(tmp_path: Path, mo
     result = run("pull", "tiny", models=tmp_path)
     assert result.exit_code == 2
     assert install_command("server") in result.stderr
+
+
+@pytest.mark.slow
+def test_without_the_library_of_whisper_models_are_shown_and_pulled_with_a_note(
+    hub: hub_server.Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The note is for eyes: what another program reads on stdout is the same with it and without."""
+    with_library = run("list", models=tmp_path)
+    assert with_library.stderr == ""
+    without_library(monkeypatch)
+    note = f"Note: engine whisper needs the package faster-whisper: `{install_command('whisper')}` installs it\n"
+    without = run("list", models=tmp_path)
+    assert (without.exit_code, without.stdout, without.stderr) == (0, with_library.stdout, note)
+    pulled = pull(hub, tmp_path)
+    assert (pulled.exit_code, (tmp_path / "whisper" / "tiny" / "model.bin").exists()) == (0, True)
+    assert pulled.stderr.endswith(note)
+    assert run("info", "tiny", models=tmp_path).stderr == note
 
 
 def test_the_command_costs_the_base_install_nothing(tmp_path: Path) -> None:

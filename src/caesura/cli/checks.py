@@ -16,6 +16,7 @@ from caesura.cli.footprint import (
     INSTALLED_LIMIT,
     MEGABYTE,
     WORKER_LIMIT,
+    added_bytes,
     extra_closure,
     family,
     installed_bytes,
@@ -23,7 +24,8 @@ from caesura.cli.footprint import (
 from caesura.cli.recording import TEXT, Recording
 from caesura.client.line import connect
 from caesura.distribution import install_command, requirement
-from caesura.errors import CaesuraError
+from caesura.engines.models.runtime import LIBRARY, library_version
+from caesura.errors import CaesuraError, EngineError
 
 CHUNK_BYTES = 16_000
 WRONG_WORDS_ALLOWED = 2
@@ -171,6 +173,26 @@ def check_vad(recording: Recording) -> Iterator[Finding]:
     else:
         detail = f"speech {heard:.2f}, silence {quiet:.2f}: cannot tell them apart"
         yield Finding("engines", "VAD (Silero)", State.BROKEN, detail, "pip install --force-reinstall onnxruntime")
+
+
+def check_whisper() -> Iterator[Finding]:
+    """Is the library of the optional engine for other languages installed, does it load, and how much does it add?"""
+    try:
+        version = library_version()
+    except EngineError:
+        detail = "not installed: English is the only language"
+        yield Finding("engines", "whisper", State.LIMITED, detail, install_command("whisper"))
+        return
+    try:
+        import ctranslate2  # type: ignore[import-untyped]  # noqa: F401
+        import faster_whisper  # noqa: F401
+    except (ImportError, OSError) as error:
+        advice = f"pip install --force-reinstall {requirement('whisper')}"
+        yield Finding("engines", "whisper", State.BROKEN, str(error), advice)
+        return
+    yield Finding("engines", "whisper", State.WORKS, f"{LIBRARY} {version} loads; `caesura models list` has its models")
+    added = f"{added_bytes('whisper', to='server') / MEGABYTE:.0f} MB"
+    yield Finding("footprint", "whisper extra, on top of that", State.WORKS, added)
 
 
 @dataclass(frozen=True, slots=True)

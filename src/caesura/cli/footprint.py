@@ -14,7 +14,7 @@ import caesura
 from caesura.distribution import DISTRIBUTION
 
 MEGABYTE = 1_000_000
-INSTALLED_LIMIT = 800 * MEGABYTE
+INSTALLED_LIMIT = 600 * MEGABYTE
 FRONT_LIMIT = 250 * MEGABYTE
 WORKER_LIMIT = 350 * MEGABYTE
 
@@ -64,6 +64,13 @@ def installed_bytes(packages: Iterator[Distribution] | list[Distribution]) -> in
     """Size of all files of `packages`, and of this package itself."""
     ours = sum(path.stat().st_size for path in Path(caesura.__file__).parent.rglob("*") if path.is_file())
     return ours + sum(_bytes_of(package) for package in packages)
+
+
+def added_bytes(extra: str, to: str) -> int:
+    """Size of the files that installing `extra` adds to an install of the extra `to`."""
+    there = extra_closure(to)
+    added = (package for name, package in extra_closure(extra).items() if name not in there)
+    return sum(_bytes_of(package) for package in added if package is not None)
 
 
 def _bytes_of(package: Distribution) -> int:
