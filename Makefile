@@ -86,10 +86,14 @@ types: $(STAMP) ## mypy, strict
 arch: $(STAMP) ## import-linter: who may import whom
 	$(BIN)/lint-imports --no-logo
 
+.PHONY: resolve
+resolve: $(STAMP) ## are there wheels for every extra, platform and Python? asks the package registry
+	$(PY) -m pytest -q -ra -m registry -n 4 tests/test_resolver.py $(ARGS)
+
 .PHONY: cov
 cov: $(STAMP) ## branch coverage: 90 % of the whole, 100 % of the pure part
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest -q -m "not conformance" $(ARGS)
+	$(BIN)/coverage run -m pytest -q -m "not conformance and not registry" $(ARGS)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --fail-under=90
 	$(BIN)/coverage report --fail-under=100 --include='$(PURE)'

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import re
+import sys
+from importlib.metadata import version
 
 import pytest
 
@@ -10,6 +13,8 @@ from caesura.cli import checks
 from caesura.cli.checks import Finding, State, Trial, check_engine, try_engine, wrong_words
 from caesura.cli.child import ServerFailed
 from caesura.cli.recording import TEXT, Recording, bundled_recording
+from caesura.distribution import install_command, requirement
+from tests.engines.models.without_whisper import without_library
 
 
 @pytest.mark.parametrize(
@@ -56,7 +61,7 @@ def test_a_package_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(checks, "extra_closure", lambda extra: {"soxr": None})
     first, size = checks.check_packages()
     assert (first.name, first.state) == ("soxr", State.BROKEN)
-    assert "caesura[server]" in first.advice
+    assert first.advice == install_command("server")
     assert size.state is State.LIMITED
 
 
@@ -68,6 +73,28 @@ def test_the_vad_tells_speech_from_silence() -> None:
 def test_a_vad_that_hears_nothing_is_broken() -> None:
     (finding,) = checks.check_vad(Recording(16_000, bytes(32_000)))
     assert finding.state is State.BROKEN
+
+
+@pytest.mark.slow
+def test_whisper_works_where_its_extra_is_installed() -> None:
+    engine, size = checks.check_whisper()
+    assert (engine.name, engine.state, engine.advice) == ("whisper", State.WORKS, "")
+    assert engine.detail.startswith(f"faster-whisper {version('faster-whisper')} loads")
+    assert re.fullmatch(r"[1-9]\d+ MB", size.detail)
+
+
+def test_without_the_extra_whisper_the_server_is_english_and_not_broken(monkeypatch: pytest.MonkeyPatch) -> None:
+    without_library(monkeypatch)
+    (engine,) = checks.check_whisper()
+    assert (engine.state, engine.advice) == (State.LIMITED, install_command("whisper"))
+    assert "English" in engine.detail
+
+
+def test_a_library_of_whisper_that_does_not_load_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ctranslate2", None)
+    (engine,) = checks.check_whisper()
+    assert (engine.state, "ctranslate2" in engine.detail) == (State.BROKEN, True)
+    assert engine.advice == f"pip install --force-reinstall {requirement('whisper')}"
 
 
 def trial(words: str, front: int = 100_000_000, *workers: int) -> Trial:

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 from caesura.cli import doctor
 from caesura.cli.checks import Finding, State
 from caesura.cli.main import app
+from caesura.distribution import install_command
 
 runner = CliRunner()
 
@@ -53,7 +54,7 @@ def test_json_holds_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_without_the_server_extra_no_engine_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
-    missing = Finding("packages", "soxr", State.BROKEN, "not installed", "pip install 'caesura[server]'")
+    missing = Finding("packages", "soxr", State.BROKEN, "not installed", install_command("server"))
     monkeypatch.setattr(doctor, "check_packages", lambda: iter([missing]))
     assert {finding.section for finding in doctor.examine()} == {"packages", "codecs", "devices"}
 
@@ -66,5 +67,6 @@ def test_every_engine_that_ships_is_tried_and_only_real_ones_are_compared(monkey
         return []
 
     monkeypatch.setattr(doctor, "check_engine", checked)
-    list(doctor.examine())
+    found = {(finding.section, finding.name) for finding in doctor.examine()}
     assert tried == {"moonshine": True, "scripted": False}
+    assert ("engines", "whisper") in found

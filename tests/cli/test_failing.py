@@ -6,6 +6,7 @@ import pytest
 import typer
 
 from caesura.cli.failing import errors_as_sentences, server_extra
+from caesura.distribution import install_command
 from caesura.errors import CaesuraError, EngineError, UsageError
 
 
@@ -28,7 +29,7 @@ def test_a_missing_package_of_the_extra_says_what_to_install(capsys: pytest.Capt
     with pytest.raises(typer.Exit) as left, server_extra():
         raise ModuleNotFoundError("No module named 'uvicorn'", name="uvicorn")
     assert left.value.exit_code == 2
-    assert "pip install 'caesura[server]'" in capsys.readouterr().err
+    assert install_command("server") in capsys.readouterr().err
 
 
 def test_a_missing_module_of_ours_is_no_matter_of_installing() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from caesura.cli import footprint
-from caesura.cli.footprint import extra_closure, family, installed_bytes
+from caesura.cli.footprint import added_bytes, extra_closure, family, installed_bytes
 
 
 def test_the_closure_of_an_extra_holds_what_it_brings_and_nothing_else() -> None:
@@ -25,6 +25,13 @@ def test_an_extra_that_does_not_exist_leaves_the_base_install() -> None:
     names = set(extra_closure("nothing"))
     assert {"rich", "typer", "websockets"} <= names
     assert "numpy" not in names
+
+
+def test_what_an_extra_adds_is_weighed_without_what_is_there_already() -> None:
+    whisper = [package for package in extra_closure("whisper").values() if package]
+    added = added_bytes("whisper", to="server")
+    assert 50_000_000 < added < installed_bytes(whisper)
+    assert added_bytes("nothing", to="server") == 0
 
 
 class Pretended(Distribution):

@@ -24,6 +24,7 @@ from caesura.cli.main import app
 from caesura.client import recording
 from caesura.client.address import HOSTS
 from caesura.client.events import Stats
+from caesura.distribution import install_command
 from caesura.testing import FakeServer, Voice
 from tests.cli.screen import on_terminal
 from tests.client.web import redirected, web_server, whole
@@ -285,7 +286,7 @@ def test_a_container_that_cannot_be_decoded_here_is_sent_as_it_is(
     file = tmp_path / "sound.mp3"
     file.write_bytes(b"\xff\xfb" + bytes(500))
     result = listen(server, file)
-    assert result.stderr.splitlines()[0].endswith("pip install 'caesura[audio]' mends both.")
+    assert result.stderr.splitlines()[0].endswith(f"{install_command('audio')} mends both.")
     assert "encoding" not in server.refused[0].query
     assert result.exit_code == 1
 

@@ -15,10 +15,12 @@ from typer.main import get_command
 from typer.testing import CliRunner, Result
 
 from caesura.cli.main import app
+from caesura.distribution import install_command
 from caesura.engines import registry
 from caesura.engines.models.shelf import MANIFEST
 from tests.engines.models import hub_server
 from tests.engines.models.hub_server import REVISION, model_files, serving
+from tests.engines.models.without_whisper import without_library
 
 DOCS = Path(__file__).parents[2] / "docs" / "engines.md"
 
@@ -155,7 +157,7 @@ def test_a_name_that_is_none_is_refused(tmp_path: Path, command: str) -> None:
     assert "no Whisper model is called 'smal'" in result.stderr
     result = run(command, "moonshine", models=tmp_path)
     assert result.exit_code == 2
-    assert "moonshine comes with caesura[server], and there is nothing to pull" in result.stderr
+    assert "moonshine comes with the extra 'server', and there is nothing to pull" in result.stderr
 
 
 # ---- pull ----
@@ -214,19 +216,36 @@ def test_without_the_servers_packages_it_says_what_to_install(tmp_path: Path, mo
 
     def without(name: str, *arguments: Any, **named: Any) -> Any:
         if name == "caesura.engines.models" and "hub" in (arguments[2] or ()):
-            raise ModuleNotFoundError("No module named 'httpx'", name="httpx")
+            raise ModuleNotFoundError("No module named 'httpx2'", name="httpx2")
         return original(name, *arguments, **named)
 
     monkeypatch.setattr(builtins, "__import__", without)
     result = run("pull", "tiny", models=tmp_path)
     assert result.exit_code == 2
-    assert "pip install 'caesura[server]'" in result.stderr
+    assert install_command("server") in result.stderr
+
+
+@pytest.mark.slow
+def test_without_the_library_of_whisper_models_are_shown_and_pulled_with_a_note(
+    hub: hub_server.Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The note is for eyes: what another program reads on stdout is the same with it and without."""
+    with_library = run("list", models=tmp_path)
+    assert with_library.stderr == ""
+    without_library(monkeypatch)
+    note = f"Note: engine whisper needs the package faster-whisper: `{install_command('whisper')}` installs it\n"
+    without = run("list", models=tmp_path)
+    assert (without.exit_code, without.stdout, without.stderr) == (0, with_library.stdout, note)
+    pulled = pull(hub, tmp_path)
+    assert (pulled.exit_code, (tmp_path / "whisper" / "tiny" / "model.bin").exists()) == (0, True)
+    assert pulled.stderr.endswith(note)
+    assert run("info", "tiny", models=tmp_path).stderr == note
 
 
 def test_the_command_costs_the_base_install_nothing(tmp_path: Path) -> None:
     """Neither numpy nor an HTTP library is loaded before a command needs it."""
     code = (
         "import sys; from caesura.cli import main;"
-        "sys.exit(any(name in sys.modules for name in ('numpy', 'httpx', 'ctranslate2', 'faster_whisper')))"
+        "sys.exit(any(name in sys.modules for name in ('numpy', 'httpx2', 'ctranslate2', 'faster_whisper')))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False, cwd=tmp_path).returncode == 0

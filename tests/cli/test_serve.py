@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from caesura.cli.database import default_database
 from caesura.cli.main import app
+from caesura.distribution import install_command
 from caesura.errors import UsageError
 from caesura.server.settings import Settings
 
@@ -176,4 +177,4 @@ def test_without_the_server_extra_the_sentence_says_what_to_install(monkeypatch:
     monkeypatch.setitem(sys.modules, "uvicorn", None)
     result = runner.invoke(app, ["serve"])
     assert result.exit_code == 2
-    assert "pip install 'caesura[server]'" in result.stderr
+    assert install_command("server") in result.stderr

@@ -14,6 +14,7 @@ import pytest
 
 from caesura.client.form import Form
 from caesura.client.microphone import Microphone, MicrophoneFeed, microphone
+from caesura.distribution import install_command
 from caesura.errors import UsageError
 
 BLOCK = bytes(range(200)) * 8
@@ -198,7 +199,7 @@ def test_without_sounddevice_it_is_said_what_to_install(monkeypatch: pytest.Monk
     monkeypatch.setitem(sys.modules, "sounddevice", None)
     assert refusal(microphone()) == (
         "A microphone needs the package sounddevice and the library PortAudio, and sounddevice is not installed: "
-        "pip install 'caesura[mic]' (on Linux also the library itself, on Debian and Ubuntu: apt install "
+        f"{install_command('mic')} (on Linux also the library itself, on Debian and Ubuntu: apt install "
         "libportaudio2)."
     )
 
@@ -213,4 +214,4 @@ def test_without_portaudio_it_is_said_what_to_install(monkeypatch: pytest.Monkey
         return real(name, *rest, **named)
 
     monkeypatch.setattr(builtins, "__import__", without)
-    assert "and PortAudio was not found: pip install 'caesura[mic]'" in refusal(microphone())
+    assert f"and PortAudio was not found: {install_command('mic')}" in refusal(microphone())

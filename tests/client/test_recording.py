@@ -16,6 +16,7 @@ import pytest
 from caesura.client.places import Place
 from caesura.client.recording import RecordingFeed, is_text, recording
 from caesura.client.sources import AudioSource, Clock
+from caesura.distribution import install_command
 from caesura.errors import UsageError
 from tests.client.web import web_server, whole
 from tests.encodings import as_int16, encode, mulaw, wav
@@ -97,8 +98,8 @@ def test_without_pyav_other_kinds_go_as_they_are_and_it_is_said_what_that_costs(
     assert (made.parameters, made.seconds) == ({}, None)
     assert made.note == (
         f"{path('jfk')} is sent as it is, because PyAV is not installed: what a lost connection swallows cannot be "
-        "sent again from the right sample, and words have no place in the file. pip install 'caesura[audio]' mends "
-        "both."
+        "sent again from the right sample, and words have no place in the file. "
+        f"{install_command('audio')} mends both."
     )
 
 
@@ -106,7 +107,7 @@ def test_without_pyav_other_kinds_go_as_they_are_and_it_is_said_what_that_costs(
 def test_without_pyav_nobody_knows_the_speed_of_speech() -> None:
     assert refusal(path("jfk"), realtime=True) == (
         f"{path('jfk')} cannot be sent at the speed of speech without PyAV, because nobody knows how much sound is in "
-        "its bytes: pip install 'caesura[audio]', or leave realtime away."
+        f"its bytes: {install_command('audio')}, or leave realtime away."
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ from types import ModuleType
 
 import pytest
 
+from caesura.distribution import install_command
 from caesura.engines import registry
 from caesura.engines.base import Engine, EngineInfo, Hypothesis, SegmentJob
 from caesura.engines.registry import (
@@ -208,7 +210,7 @@ def test_a_library_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatc
         raise ModuleNotFoundError("No module named 'onnxruntime'")
 
     monkeypatch.setattr(registry, "ENGINES", {"moonshine": missing})
-    with pytest.raises(EngineError, match=r"No module named 'onnxruntime'; install caesura\[server\]"):
+    with pytest.raises(EngineError, match=re.escape(f"No module named 'onnxruntime'; {install_command('server')}")):
         engine_info("moonshine")
 
 

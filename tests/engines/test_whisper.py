@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import importlib.metadata
+import re
+import sys
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -15,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from caesura import connect
+from caesura.distribution import install_command
 from caesura.engines import whisper
 from caesura.engines.base import Hypothesis, Samples, SegmentJob, Term
 from caesura.engines.models.catalogue import offered
@@ -25,6 +28,7 @@ from caesura.errors import EngineError, UsageError
 from caesura.words import Word
 from tests.engines.models import hub_server
 from tests.engines.models.hub_server import serving
+from tests.engines.models.without_whisper import without_library
 from tests.engines.tiny_whisper import CERTAIN, Script, make
 from tests.recordings import recording
 from tests.serving import start_server
@@ -342,13 +346,25 @@ def test_a_device_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytest
         load(f"{make(tmp_path / 'mine')}@cuda")
 
 
-def test_without_faster_whisper_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    def gone(name: str) -> str:
-        raise importlib.metadata.PackageNotFoundError(name)
-
-    monkeypatch.setattr(importlib.metadata, "version", gone)
-    with pytest.raises(EngineError, match=r"needs the package faster-whisper: `pip install \"caesura\[server\]\"`"):
+def test_without_faster_whisper_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Before it says that the model is not there: to pull that would be in vain."""
+    without_library(monkeypatch)
+    wanted = re.escape(f"needs the package faster-whisper: `{install_command('whisper')}`")
+    with pytest.raises(EngineError, match=wanted):
         info("large-v1")
+    with pytest.raises(EngineError, match=wanted):
+        placed("large-v1", tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("package", ["ctranslate2", "faster_whisper"])
+def test_a_library_that_does_not_load_says_what_to_install(
+    package: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    wanted = re.escape(f"needs the package {package}: `{install_command('whisper')}`")
+    with pytest.raises(EngineError, match=wanted):
+        load(str(make(tmp_path / "mine")))
 
 
 # ---- in a worker, behind a server ----

@@ -68,5 +68,5 @@ async def refusal(url: str, *, key: str | None = None) -> tuple[int, dict[str, s
 
 def logged(caplog: pytest.LogCaptureFixture) -> str:
     """All that was logged but what the test's own clients and receivers say of themselves."""
-    theirs = ("websockets.", "httpx", "httpcore")
+    theirs = ("websockets.", "httpx2", "httpcore2")
     return "\n".join(entry.getMessage() for entry in caplog.records if not entry.name.startswith(theirs))

@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
@@ -183,7 +183,7 @@ def test_the_other_routes() -> None:
     """Status, health and readiness; every answer carries an id, also those for what is not there."""
 
     async def main(server: Serving) -> None:
-        async with httpx.AsyncClient(base_url=server.http) as client:
+        async with httpx2.AsyncClient(base_url=server.http) as client:
             async with connect(server.url):
                 status = await client.get("/v1/status")
             assert status.json() == {
@@ -230,7 +230,7 @@ def test_not_ready_is_said() -> None:
 
     async def main(server: Serving) -> None:
         await server.service.engines[0].pool.stop()
-        async with httpx.AsyncClient(base_url=server.http) as client:
+        async with httpx2.AsyncClient(base_url=server.http) as client:
             assert (await client.get("/readyz")).status_code == 503
             assert (await client.get("/healthz")).status_code == 200
         status, _, _ = await refusal(server.url)

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
@@ -137,7 +137,7 @@ def test_a_recording_takes_a_place_of_its_project_like_a_stream(outside: Outside
 
     async def main(server: Serving) -> None:
         headers = {"Authorization": f"Token {key.secret}", "Content-Type": "audio/wav"}
-        async with httpx.AsyncClient(base_url=server.http, headers=headers) as client:
+        async with httpx2.AsyncClient(base_url=server.http, headers=headers) as client:
             async with open_line(server.url, key=key.secret, **LINEAR):
                 answer = await client.post("/v1/listen", content=b"RIFF")
                 assert (answer.status_code, said(answer.json())) == (429, TOO_MANY)
@@ -185,7 +185,7 @@ def test_a_key_for_something_else_may_not_listen(outside: Outside) -> None:
         expected = ("INSUFFICIENT_PERMISSIONS", "User does not have sufficient permissions.")
         status, body = await refusal(server.url, key=key.secret)
         assert (status, said(body)) == (401, expected)
-        async with httpx.AsyncClient(base_url=server.http) as client:
+        async with httpx2.AsyncClient(base_url=server.http) as client:
             answer = await client.post("/v1/listen", headers={"Authorization": f"Token {key.secret}"})
         assert (answer.status_code, said(answer.json())) == (401, expected)
         assert "csk_" not in answer.text

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -32,7 +32,7 @@ Samples = Mapping[str, float]
 
 async def metrics(server: Serving) -> Samples:
     """All that `/metrics` says."""
-    async with httpx.AsyncClient(base_url=server.http) as client:
+    async with httpx2.AsyncClient(base_url=server.http) as client:
         answer = await client.get("/metrics")
     assert answer.status_code == 200
     assert answer.headers["content-type"].startswith("text/plain")
@@ -238,7 +238,7 @@ def test_no_key_no_word_and_nothing_that_was_asked_for_is_in_it(tmp_path: Path) 
         await refusal(f"{server.url}?hush=hush&model=hush", key=key.secret)
         await refusal(server.url, key="hush")
         await record(server, 2)
-        async with httpx.AsyncClient(base_url=server.http) as client:
+        async with httpx2.AsyncClient(base_url=server.http) as client:
             text = (await client.get("/metrics")).text
         values = "\n".join(line for line in text.splitlines() if not line.startswith("#"))
         for secret in ("hush", key.secret, key.key.api_key_id, key.key.project_id):

@@ -12,7 +12,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from caesura.errors import BadUrl, PeerError, RemoteFailed
@@ -48,8 +48,8 @@ def until(true: Callable[[], bool], limit_s: float = WAIT_S) -> None:
         time.sleep(0.005)
 
 
-def post(server: Posting, body: Any, query: str = "", **headers: str) -> httpx.Response:
-    with httpx.Client(timeout=WAIT_S) as client:
+def post(server: Posting, body: Any, query: str = "", **headers: str) -> httpx2.Response:
+    with httpx2.Client(timeout=WAIT_S) as client:
         request = client.build_request("POST", f"{server.url}/v1/listen?{query}", content=body)
         request.headers.update({name.replace("_", "-"): value for name, value in headers.items()})
         return client.send(request)

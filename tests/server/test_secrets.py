@@ -6,7 +6,7 @@ import logging
 import re
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 from tests.recordings import path
@@ -108,7 +108,7 @@ def test_a_redacted_number_is_not_in_the_answer_to_a_recording(
     outside = Outside(tmp_path / "ledger.db")
 
     async def main(server: Serving) -> None:
-        async with httpx.AsyncClient(base_url=server.http, timeout=20) as client:
+        async with httpx2.AsyncClient(base_url=server.http, timeout=20) as client:
             answer = await client.post(f"/v1/listen?{query}", content=path("lv-0890").read_bytes())
         assert answer.status_code == 200
         said = answer.json()["results"]["channels"][0]["alternatives"][0]["transcript"].lower()

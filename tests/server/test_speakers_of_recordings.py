@@ -7,7 +7,7 @@ import io
 import wave
 from typing import Any
 
-import httpx
+import httpx2
 import numpy as np
 import pytest
 
@@ -42,7 +42,7 @@ def posted(query: str, body: bytes) -> Any:
     async def main() -> Any:
         async with (
             serving(Settings(engines=("moonshine",), workers=2)) as server,
-            httpx.AsyncClient(timeout=60) as client,
+            httpx2.AsyncClient(timeout=60) as client,
         ):
             answer = await client.post(f"{server.http}/v1/listen?{query}", content=body)
             assert answer.status_code == 200

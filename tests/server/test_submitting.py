@@ -11,7 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from caesura.ledger.requests import Method, Outcome
@@ -33,28 +33,28 @@ PRIVATE: dict[str, Any] = {"allow_private_urls": True}
 
 async def post(
     server: Serving, query: str = "", body: Any = SPEECH, *, key: str | None = None, **headers: str
-) -> httpx.Response:
+) -> httpx2.Response:
     if key is not None:
         headers["Authorization"] = f"Token {key}"
     if isinstance(body, dict):
         body, headers["Content-Type"] = json.dumps(body), "application/json"
-    async with httpx.AsyncClient(base_url=server.http, timeout=20) as client:
+    async with httpx2.AsyncClient(base_url=server.http, timeout=20) as client:
         answer = await client.post(f"/v1/listen?{query}", content=body, headers=headers)
     assert "dg-request-id" in answer.headers
     return answer
 
 
-def alternative(answer: httpx.Response, channel: int = 0) -> dict[str, Any]:
+def alternative(answer: httpx2.Response, channel: int = 0) -> dict[str, Any]:
     assert answer.status_code == 200, answer.text
     found: dict[str, Any] = answer.json()["results"]["channels"][channel]["alternatives"][0]
     return found
 
 
-def transcript(answer: httpx.Response) -> str:
+def transcript(answer: httpx2.Response) -> str:
     return str(alternative(answer)["transcript"])
 
 
-def refused(answer: httpx.Response) -> tuple[int, str]:
+def refused(answer: httpx2.Response) -> tuple[int, str]:
     body = answer.json()
     assert answer.headers["dg-error"] == body["err_msg"]
     assert answer.headers["dg-request-id"] == body["request_id"]
@@ -411,7 +411,7 @@ def test_status_counts_the_recordings_that_are_being_heard() -> None:
         _, writer = await asyncio.open_connection(*server.address)
         writer.write(b"POST /v1/listen HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\nRIFF")
         await until(lambda: any(server.service.book._per_project.values()))
-        async with httpx.AsyncClient(base_url=server.http) as client:
+        async with httpx2.AsyncClient(base_url=server.http) as client:
             assert (await client.get("/v1/status")).json()["active_batch_requests"] == 1
             answer = await client.post("/v1/listen", content=SPEECH)
             assert refused(answer) == (429, "TOO_MANY_REQUESTS")

@@ -16,13 +16,16 @@ from caesura.cli.footprint import (
     INSTALLED_LIMIT,
     MEGABYTE,
     WORKER_LIMIT,
+    added_bytes,
     extra_closure,
     family,
     installed_bytes,
 )
 from caesura.cli.recording import TEXT, Recording
 from caesura.client.line import connect
-from caesura.errors import CaesuraError
+from caesura.distribution import install_command, requirement
+from caesura.engines.models.runtime import LIBRARY, library_version
+from caesura.errors import CaesuraError, EngineError
 
 CHUNK_BYTES = 16_000
 WRONG_WORDS_ALLOWED = 2
@@ -92,7 +95,7 @@ def check_packages() -> Iterator[Finding]:
     closure = extra_closure("server")
     missing = sorted(name for name, package in closure.items() if package is None)
     for name in missing:
-        yield Finding("packages", name, State.BROKEN, "not installed", "pip install 'caesura[server]'")
+        yield Finding("packages", name, State.BROKEN, "not installed", install_command("server"))
     size = installed_bytes([package for package in closure.values() if package])
     yield _weighed("server extra, installed", size, INSTALLED_LIMIT, partial=bool(missing))
 
@@ -110,7 +113,7 @@ def check_codecs() -> Iterator[Finding]:
     try:
         import av
     except ImportError as error:
-        yield Finding("codecs", "PyAV", State.BROKEN, str(error), "pip install 'caesura[server]'")
+        yield Finding("codecs", "PyAV", State.BROKEN, str(error), install_command("server"))
         return
     for name, decoder in CODECS.items():
         yield _codec(name, _has_codec(av, decoder, "r"), _has_codec(av, ENCODERS.get(decoder, decoder), "w"))
@@ -142,7 +145,7 @@ def check_devices() -> Iterator[Finding]:
     try:
         import onnxruntime
     except ImportError as error:
-        yield Finding("devices", "onnxruntime", State.BROKEN, str(error), "pip install 'caesura[server]'")
+        yield Finding("devices", "onnxruntime", State.BROKEN, str(error), install_command("server"))
         return
     for provider in onnxruntime.get_available_providers():
         used = provider == "CPUExecutionProvider"
@@ -163,13 +166,33 @@ def check_vad(recording: Recording) -> Iterator[Finding]:
         heard = float(vad.hear(speech).max())
         quiet = float(SileroVad(load_silero()).hear(np.zeros(16_000, np.float32)).max())
     except (ImportError, OSError, CaesuraError) as error:
-        yield Finding("engines", "VAD (Silero)", State.BROKEN, str(error), "pip install 'caesura[server]'")
+        yield Finding("engines", "VAD (Silero)", State.BROKEN, str(error), install_command("server"))
         return
     if heard > 0.5 > quiet:
         yield Finding("engines", "VAD (Silero)", State.WORKS, f"speech {heard:.2f}, silence {quiet:.2f}")
     else:
         detail = f"speech {heard:.2f}, silence {quiet:.2f}: cannot tell them apart"
         yield Finding("engines", "VAD (Silero)", State.BROKEN, detail, "pip install --force-reinstall onnxruntime")
+
+
+def check_whisper() -> Iterator[Finding]:
+    """Is the library of the optional engine for other languages installed, does it load, and how much does it add?"""
+    try:
+        version = library_version()
+    except EngineError:
+        detail = "not installed: English is the only language"
+        yield Finding("engines", "whisper", State.LIMITED, detail, install_command("whisper"))
+        return
+    try:
+        import ctranslate2  # type: ignore[import-untyped]  # noqa: F401
+        import faster_whisper  # noqa: F401
+    except (ImportError, OSError) as error:
+        advice = f"pip install --force-reinstall {requirement('whisper')}"
+        yield Finding("engines", "whisper", State.BROKEN, str(error), advice)
+        return
+    yield Finding("engines", "whisper", State.WORKS, f"{LIBRARY} {version} loads; `caesura models list` has its models")
+    added = f"{added_bytes('whisper', to='server') / MEGABYTE:.0f} MB"
+    yield Finding("footprint", "whisper extra, on top of that", State.WORKS, added)
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +242,7 @@ def check_engine(engine: str, recording: Recording, *, compare: bool) -> Iterato
     wrong = wrong_words(TEXT, " ".join(trial.words))
     right = wrong <= WRONG_WORDS_ALLOWED
     detail = f"{wrong} of {len(TEXT.split())} words wrong"
-    advice = "" if right else "pip install --force-reinstall 'caesura[server]'"
+    advice = "" if right else f"pip install --force-reinstall {requirement('server')}"
     yield Finding("engines", engine, State.WORKS if right else State.BROKEN, detail, advice)
     yield _weighed("front process, resident", trial.front, FRONT_LIMIT)
     for worker in trial.workers:

@@ -21,6 +21,7 @@ from caesura.cli.checks import (
     check_engine,
     check_packages,
     check_vad,
+    check_whisper,
 )
 from caesura.cli.failing import FAILED
 from caesura.cli.recording import bundled_recording
@@ -62,6 +63,7 @@ def examine() -> Iterator[Finding]:
 
     recording = bundled_recording()
     yield from check_vad(recording)
+    yield from check_whisper()
     for engine in sorted(ENGINES):
         yield from check_engine(engine, recording, compare=engine != "scripted")
 

@@ -10,12 +10,11 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from caesura.distribution import install_command
 from caesura.errors import CaesuraError, UsageError
 
 FAILED = 1
 MISUSED = 2
-
-SERVER_EXTRA_MISSING = "This needs the server's packages: pip install 'caesura[server]'"
 
 
 def fail(sentence: str, code: int = FAILED) -> NoReturn:
@@ -43,4 +42,4 @@ def server_extra() -> Iterator[None]:
     except ModuleNotFoundError as missing:
         if (missing.name or "").split(".")[0] == "caesura":
             raise
-        fail(f"{SERVER_EXTRA_MISSING}  ({missing.name} was not found)", MISUSED)
+        fail(f"This needs the server's packages: {install_command('server')}  ({missing.name} was not found)", MISUSED)

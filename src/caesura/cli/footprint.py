@@ -11,9 +11,10 @@ from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
 
 import caesura
+from caesura.distribution import DISTRIBUTION
 
 MEGABYTE = 1_000_000
-INSTALLED_LIMIT = 800 * MEGABYTE
+INSTALLED_LIMIT = 600 * MEGABYTE
 FRONT_LIMIT = 250 * MEGABYTE
 WORKER_LIMIT = 350 * MEGABYTE
 
@@ -27,7 +28,7 @@ class Process:
     resident: int
 
 
-def extra_closure(extra: str, of: str = "caesura") -> dict[str, Distribution | None]:
+def extra_closure(extra: str, of: str = DISTRIBUTION) -> dict[str, Distribution | None]:
     """Everything that installing `of[extra]` brings, by name; None for what should be there and is not.
 
     What another package requires only on other machines counts when it is installed.
@@ -63,6 +64,13 @@ def installed_bytes(packages: Iterator[Distribution] | list[Distribution]) -> in
     """Size of all files of `packages`, and of this package itself."""
     ours = sum(path.stat().st_size for path in Path(caesura.__file__).parent.rglob("*") if path.is_file())
     return ours + sum(_bytes_of(package) for package in packages)
+
+
+def added_bytes(extra: str, to: str) -> int:
+    """Size of the files that installing `extra` adds to an install of the extra `to`."""
+    there = extra_closure(to)
+    added = (package for name, package in extra_closure(extra).items() if name not in there)
+    return sum(_bytes_of(package) for package in added if package is not None)
 
 
 def _bytes_of(package: Distribution) -> int:

@@ -41,7 +41,7 @@ def listen(
         typer.Argument(
             metavar="SOURCE",
             help="What to hear: a file, an http(s) URL, - for stdin, or mic. WAV needs nothing else; MP3, FLAC, Ogg, "
-            "WebM and MP4 are decoded when 'caesura[audio]' is installed, and sent as they are when it is not.",
+            "WebM and MP4 are decoded when the extra 'audio' is installed, and sent as they are when it is not.",
         ),
     ],
     url: Annotated[

@@ -19,8 +19,9 @@ from rich.table import Table
 from caesura.cli.choosing import models_folder
 from caesura.cli.failing import FAILED, errors_as_sentences, server_extra
 from caesura.engines.models.catalogue import ALIASES, OFFERS, Offer, offered
+from caesura.engines.models.runtime import library_version
 from caesura.engines.models.shelf import Manifest, faults, installed, read_manifest, shelf, wrong_sizes
-from caesura.errors import CaesuraError, UsageError
+from caesura.errors import CaesuraError, EngineError, UsageError
 
 if TYPE_CHECKING:
     from caesura.engines.models.pull import Pulled
@@ -72,6 +73,7 @@ def list_models(folder: Folder = None, as_json: AsJson = False) -> None:
     for row in rows:
         table.add_row(row.engine, _languages(row.languages), _size(row.size), row.state, row.licence)
     _screen().print(table)
+    _note_missing_library()
 
 
 @models.command(short_help="What a model is, and whether its files are whole.")
@@ -90,6 +92,7 @@ def info(name: Name, folder: Folder = None, as_json: AsJson = False) -> None:
         typer.echo(json.dumps(told, indent=2, ensure_ascii=False))
     else:
         _print_info(told)
+        _note_missing_library()
     if wrong:
         raise typer.Exit(FAILED)
 
@@ -137,7 +140,7 @@ def _model(name: str) -> str:
     if family == "whisper":
         return model or DEFAULT_MODEL
     if not colon and name in {"moonshine", "scripted"}:
-        raise UsageError(f"model: {name} comes with caesura[server], and there is nothing to pull")
+        raise UsageError(f"model: {name} comes with the extra 'server', and there is nothing to pull")
     return name
 
 
@@ -237,6 +240,15 @@ def _say_pulled(pulled: Pulled, as_json: bool) -> None:
     what = f"{pulled.manifest.name} ({_size(pulled.manifest.size)})"
     typer.echo(f"{what} is {'now' if pulled.fresh else 'already'} in {pulled.folder}")
     typer.echo(f"caesura serve --engine whisper:{pulled.manifest.name}")
+    _note_missing_library()
+
+
+def _note_missing_library() -> None:
+    # On stderr, and no error: a model may be pulled for another machine.
+    try:
+        library_version()
+    except EngineError as error:
+        typer.echo(f"Note: {error}", err=True)
 
 
 def _languages(languages: tuple[str, ...]) -> str:

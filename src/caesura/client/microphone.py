@@ -9,6 +9,7 @@ from typing import Any
 
 from caesura.client.form import Form, checked
 from caesura.client.sources import AudioSource
+from caesura.distribution import install_command
 from caesura.errors import UsageError
 
 FRAME_S = 0.05
@@ -19,10 +20,6 @@ Device = int | str | None
 """A number or a part of a name, as `python -m sounddevice` lists them; None is the system's own choice."""
 
 _ENCODING = "linear16"
-_MISSING = (
-    "A microphone needs the package sounddevice and the library PortAudio, and {what}: pip install 'caesura[mic]' "
-    "(on Linux also the library itself, on Debian and Ubuntu: apt install libportaudio2)."
-)
 
 
 def microphone(
@@ -152,11 +149,18 @@ def _sounddevice() -> ModuleType:
     try:
         import sounddevice
     except ImportError as error:
-        raise UsageError(_MISSING.format(what="sounddevice is not installed")) from error
+        raise UsageError(_missing("sounddevice is not installed")) from error
     except OSError as error:
-        raise UsageError(_MISSING.format(what="PortAudio was not found")) from error
+        raise UsageError(_missing("PortAudio was not found")) from error
     module: ModuleType = sounddevice
     return module
+
+
+def _missing(what: str) -> str:
+    return (
+        f"A microphone needs the package sounddevice and the library PortAudio, and {what}: {install_command('mic')} "
+        "(on Linux also the library itself, on Debian and Ubuntu: apt install libportaudio2)."
+    )
 
 
 def _there_are(sounddevice: ModuleType) -> str:

@@ -12,6 +12,7 @@ from caesura.client.form import Form, checked
 from caesura.client.places import Input, Place, open_place
 from caesura.client.sources import AudioSource
 from caesura.client.wav import read_wav
+from caesura.distribution import install_command
 from caesura.errors import UsageError
 
 BLOCK_BYTES = 256 * 1024
@@ -19,7 +20,6 @@ BLOCK_BYTES = 256 * 1024
 FRAME_S = 0.1
 
 _HEAD_BYTES = 512
-_INSTALL = "pip install 'caesura[audio]'"
 
 
 def recording(
@@ -129,13 +129,14 @@ class RecordingFeed:
         if self._countable:
             raise UsageError(
                 f"{source.name} cannot be sent at the speed of speech without PyAV, because nobody knows how much "
-                f"sound is in its bytes: {_INSTALL}, or leave realtime away."
+                f"sound is in its bytes: {install_command('audio')}, or leave realtime away."
             )
         self._read = self._samples
         return Form(
             None,
             note=f"{source.name} is sent as it is, because PyAV is not installed: what a lost connection swallows "
-            f"cannot be sent again from the right sample, and words have no place in the file. {_INSTALL} mends both.",
+            "cannot be sent again from the right sample, and words have no place in the file. "
+            f"{install_command('audio')} mends both.",
         )
 
     def _samples(self) -> bytes:

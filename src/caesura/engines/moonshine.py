@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from caesura.distribution import install_command
 from caesura.engines.align import Span, align
 from caesura.engines.base import SAMPLE_RATE, EngineInfo, Hypothesis, Samples, SegmentJob
 from caesura.engines.bias import MOST_ROWS, Bias, Logits, Path, Search
@@ -60,7 +61,6 @@ _FILES = ("encoder_model.ort", "decoder_model_merged.ort", "tokenizer.bin")
 _OWN = [f"past_key_values.{layer}.decoder.{kind}" for layer in range(6) for kind in ("key", "value")]
 _HEARD = [name.replace("decoder", "encoder") for name in _OWN]
 _NOTHING = np.zeros((1, 8, 0, 36), dtype=np.float32)
-_INSTALL = '`pip install "caesura[server]"` installs it'
 
 
 def load() -> MoonshineEngine:
@@ -73,7 +73,7 @@ def load() -> MoonshineEngine:
         import onnx  # noqa: F401  # for the decoder's graph; told here if it is missing
         import onnxruntime
     except ImportError as error:
-        raise EngineError(f"engine {INFO.name} needs the package {error.name}: {_INSTALL}") from error
+        raise EngineError(f"engine {INFO.name} needs the package {error.name}: {_install()}") from error
     folder = _assets()
     try:
         network = _Network(onnxruntime, folder)
@@ -314,12 +314,16 @@ def _assets() -> FilePath:
     # The package is located, not imported: importing it would load a native library that is of no use here.
     spec = find_spec("moonshine_voice")
     if spec is None or spec.origin is None:
-        raise EngineError(f"engine {INFO.name} needs the package moonshine-voice: {_INSTALL}")
+        raise EngineError(f"engine {INFO.name} needs the package moonshine-voice: {_install()}")
     folder = FilePath(spec.origin).parent / "assets" / "tiny-en"
     missing = [name for name in _FILES if not (folder / name).is_file()]
     if missing:
         raise EngineError(
             f"engine {INFO.name} needs {', '.join(missing)} in {folder}, which moonshine-voice {INFO.version} "
-            f"brings with it and later versions do not: {_INSTALL}"
+            f"brings with it and later versions do not: {_install()}"
         )
     return folder
+
+
+def _install() -> str:
+    return f"`{install_command('server')}` installs it"

@@ -16,6 +16,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
+from caesura.distribution import install_command
 from caesura.engines.base import Engine, EngineInfo
 from caesura.errors import EngineError, UsageError
 
@@ -139,7 +140,7 @@ def _shipped(head: str, tail: str) -> EngineSpec:
     try:
         return ENGINES[head]() if head in ENGINES else FAMILIES[head].spec(tail)
     except ImportError as error:
-        raise EngineError(f"engine {head} needs what is not installed: {error}; install caesura[server]") from error
+        raise EngineError(f"engine {head} needs what is not installed: {error}; {install_command('server')}") from error
 
 
 def _declared(name: str) -> EngineSpec:

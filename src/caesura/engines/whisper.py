@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import zlib
 from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -17,6 +16,7 @@ from caesura.engines.base import SAMPLE_RATE, EngineInfo, Hypothesis, Samples, S
 from caesura.engines.doubt import without_loop
 from caesura.engines.models.catalogue import DEFAULT_MODEL, OFFERS, subtag, whisper_code
 from caesura.engines.models.choice import Choice, check_whole, choose
+from caesura.engines.models.runtime import LIBRARY, library_version, not_installed
 from caesura.engines.models.shelf import languages_of, read_manifest
 from caesura.engines.quiet import CLOSING, MOST_REPETITIVE, OPENING, Reading, is_speech
 from caesura.errors import EngineError
@@ -67,9 +67,11 @@ def placed(text: str, models: Path) -> str:
 
     Raises:
         UsageError: no such model.
-        EngineError: it is not there, or not whole; the sentence says what to do.
+        EngineError: faster-whisper is not installed, or the model is not there, or not whole; the sentence says what
+            to do.
     """
     choice = choose(text, models)
+    library_version()
     check_whole(choice)
     return choice.text
 
@@ -88,7 +90,7 @@ def load(text: str) -> WhisperEngine:
         import ctranslate2  # type: ignore[import-untyped]
         from faster_whisper import WhisperModel
     except ImportError as error:
-        raise _not_installed(error.name or "faster-whisper") from error
+        raise not_installed(error.name or LIBRARY) from error
     if choice.device == "cuda" and not ctranslate2.get_cuda_device_count():
         raise EngineError(f"engine {about.name}: CTranslate2 finds no CUDA device here; leave @cuda out for the CPU")
     try:
@@ -321,7 +323,7 @@ def _info(choice: Choice) -> EngineInfo:
     else:
         check_whole(choice)
         languages = languages_of(choice.folder)
-    return _about(choice.name, manifest.revision[:12] if manifest is not None else _library_version(), languages)
+    return _about(choice.name, manifest.revision[:12] if manifest is not None else library_version(), languages)
 
 
 def _about(name: str, version: str, languages: tuple[str, ...]) -> EngineInfo:
@@ -340,14 +342,3 @@ def _about(name: str, version: str, languages: tuple[str, ...]) -> EngineInfo:
 
 INFO: Final = _about(DEFAULT_MODEL, "", OFFERS[DEFAULT_MODEL].languages)
 """The default model, as far as it is known without looking for it; `info` tells of any."""
-
-
-def _library_version() -> str:
-    try:
-        return importlib.metadata.version("faster-whisper")
-    except importlib.metadata.PackageNotFoundError as error:
-        raise _not_installed("faster-whisper") from error
-
-
-def _not_installed(package: str) -> EngineError:
-    return EngineError(f'engine whisper needs the package {package}: `pip install "caesura[server]"` installs it')

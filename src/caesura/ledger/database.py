@@ -22,6 +22,7 @@ from sqlalchemy.exc import (
     TimeoutError,
 )
 
+from caesura.distribution import install_command
 from caesura.errors import LedgerError, UsageError
 from caesura.ledger import projects, tokens
 from caesura.ledger.migration import upgrade
@@ -182,7 +183,7 @@ def _postgres(url: URL) -> Engine:
             },
         )
     except ModuleNotFoundError as missing:
-        raise UsageError("a ledger on PostgreSQL needs its driver: pip install 'caesura[postgres]'") from missing
+        raise UsageError(f"a ledger on PostgreSQL needs its driver: {install_command('postgres')}") from missing
 
 
 @contextmanager

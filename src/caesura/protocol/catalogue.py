@@ -78,7 +78,7 @@ class Catalogue:
         if name == "diarize" and not self.diarizes:
             message = (
                 "'diarize' needs a network of voices that is not installed on this server; leave it out, or have "
-                "caesura[server] installed, which brings moonshine-voice 0.0.59 with that network."
+                "its extra 'server' installed, which brings moonshine-voice 0.0.59 with that network."
             )
             raise BadParameter(name, "true", message)
         if name == "detect_language" and not offer.detects_language:

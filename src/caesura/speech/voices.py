@@ -18,6 +18,7 @@ from typing import Final
 import numpy as np
 import onnxruntime
 
+from caesura.distribution import install_command
 from caesura.errors import EngineError
 from caesura.speech.voice import Floats, Voice, windows
 
@@ -90,9 +91,9 @@ def load_voices() -> VoiceModel:
         size = ctypes.c_size_t.in_dll(library, "speaker_embedding_model_ort_byte_count").value
         network = bytes((ctypes.c_uint8 * size).in_dll(library, "speaker_embedding_model_ort_bytes"))
     except (OSError, ValueError) as error:
-        raise EngineError(f"{path.name} carries no network of voices ({error}): {_INSTALL}") from error
+        raise EngineError(f"{path.name} carries no network of voices ({error}): {_install()}") from error
     if hashlib.sha256(network).hexdigest() != _SHA256:
-        raise EngineError(f"the network of voices in {path.name} is not the one expected here: {_INSTALL}")
+        raise EngineError(f"the network of voices in {path.name} is not the one expected here: {_install()}")
     return VoiceModel(network)
 
 
@@ -100,13 +101,14 @@ def _library() -> Path:
     # Looked up without importing it: the package loads what is of no use here.
     spec = find_spec("moonshine_voice")
     if spec is None or spec.origin is None:
-        raise EngineError(f"to tell speakers apart needs the package moonshine-voice: {_INSTALL}")
+        raise EngineError(f"to tell speakers apart needs the package moonshine-voice: {_install()}")
     path = Path(spec.origin).parent / ("libmoonshine.dylib" if sys.platform == "darwin" else "libmoonshine.so")
     if not path.is_file():
         raise EngineError(
-            f"to tell speakers apart needs {path.name} of moonshine-voice, which is not there: {_INSTALL}"
+            f"to tell speakers apart needs {path.name} of moonshine-voice, which is not there: {_install()}"
         )
     return path
 
 
-_INSTALL = '`pip install "caesura[server]"` installs the version that has it'
+def _install() -> str:
+    return f"`{install_command('server')}` installs the version that has it"

@@ -7,6 +7,7 @@ import hashlib
 import json
 import re
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -57,10 +58,13 @@ def model_files(size: int = 5000) -> dict[str, bytes]:
 
 
 @contextlib.contextmanager
-def serving(hub: Hub) -> Iterator[Hub]:
-    """Runs `hub` on loopback; its `url` is set."""
+def serving(hub: Hub, tls: ssl.SSLContext | None = None) -> Iterator[Hub]:
+    """Runs `hub` on loopback, over TLS where a context is given; its `url` is set."""
     server = _Server(("127.0.0.1", 0), type("Handler", (_Handler,), {"hub": hub}))
     hub.url = f"http://127.0.0.1:{server.server_port}"
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
+        hub.url = f"https://localhost:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
     try:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 from huggingface_hub import HfApi
 
@@ -14,6 +15,7 @@ from caesura.engines.models.hub import Expected, Hub
 from caesura.errors import BrokeOff, LineError, Unreachable, UsageError
 from tests.engines.models import hub_server
 from tests.engines.models.hub_server import REVISION, model_files, serving
+from tests.server.outbound.remote import certificate
 
 pytestmark = pytest.mark.slow
 
@@ -109,23 +111,39 @@ def test_no_network_says_what_may_help() -> None:
 
 
 def test_an_unknown_host_is_no_network() -> None:
-    def fail(request: httpx.Request) -> httpx.Response:
-        raise httpx.ConnectError("Name or service not known", request=request)
+    def fail(request: httpx2.Request) -> httpx2.Response:
+        raise httpx2.ConnectError("Name or service not known", request=request)
 
-    with Hub("https://hub.example", httpx.MockTransport(fail)) as hub, pytest.raises(Unreachable, match="not known"):
+    with Hub("https://hub.example", httpx2.MockTransport(fail)) as hub, pytest.raises(Unreachable, match="not known"):
         hub.listing(REPO, "main")
 
 
-def test_a_mute_hub_breaks_off() -> None:
-    def hang(request: httpx.Request) -> httpx.Response:
-        raise httpx.ReadTimeout("", request=request)
+def test_a_certificate_is_judged_by_the_authorities_of_the_system(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that nobody vouches for is refused with what may help, and that help works."""
+    tls, _ = certificate(tmp_path, "localhost")
+    with serving(hub_server.Hub(model_files()), tls) as played:
+        with (
+            Hub(played.url) as hub,
+            pytest.raises(Unreachable, match=r"CERTIFICATE_VERIFY_FAILED.*ca-certificates.*SSL_CERT_FILE"),
+        ):
+            hub.listing(REPO, "main")
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "cert.pem"))
+        with Hub(played.url) as hub:
+            assert hub.listing(REPO, "main").revision == REVISION
 
-    with Hub("https://hub.example", httpx.MockTransport(hang)) as hub, pytest.raises(BrokeOff, match="ReadTimeout"):
+
+def test_a_mute_hub_breaks_off() -> None:
+    def hang(request: httpx2.Request) -> httpx2.Response:
+        raise httpx2.ReadTimeout("", request=request)
+
+    with Hub("https://hub.example", httpx2.MockTransport(hang)) as hub, pytest.raises(BrokeOff, match="ReadTimeout"):
         hub.listing(REPO, "main")
 
 
 def test_another_refusal_is_told_as_it_is() -> None:
-    answer = httpx.MockTransport(lambda request: httpx.Response(418))
+    answer = httpx2.MockTransport(lambda request: httpx2.Response(418))
     with Hub("https://hub.example", answer) as hub, pytest.raises(LineError, match="answered 418"):
         hub.listing(REPO, "main")
 

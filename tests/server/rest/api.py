@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
@@ -41,16 +41,16 @@ class Asked:
     ledger: Ledger
     book: Book
 
-    async def ask(self, method: str, path: str, *, key: str | None = None, **options: Any) -> httpx.Response:
+    async def ask(self, method: str, path: str, *, key: str | None = None, **options: Any) -> httpx2.Response:
         """What is answered; every answer names its request."""
         headers = options.pop("headers", {}) | ({} if key is None else {"authorization": f"Token {key}"})
         base = options.pop("base", AT_HOME)
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(self.app), base_url=base) as client:
+        async with httpx2.AsyncClient(transport=httpx2.ASGITransport(self.app), base_url=base) as client:
             response = await client.request(method, path, headers=headers, **options)
         assert len(response.headers["dg-request-id"]) == 36
         return response
 
-    async def get(self, path: str, **options: Any) -> httpx.Response:
+    async def get(self, path: str, **options: Any) -> httpx2.Response:
         return await self.ask("GET", path, **options)
 
     async def key(self, *scopes: str, project: str = DEFAULT_PROJECT_ID, **made: Any) -> NewKey:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from caesura.distribution import DISTRIBUTION
 from caesura.server.rest.app import create_api
 from caesura.server.service import Service
 from tests.server.rest.api import HERE, SCRIPTED, Asked, told
@@ -61,7 +62,7 @@ def test_the_document_is_of_this_version() -> None:
     async def story(api: Asked) -> None:
         document = (await api.get("/openapi.json")).json()
         assert document["info"]["title"] == "Caesura"
-        assert document["info"]["version"] == version("caesura")
+        assert document["info"]["version"] == version(DISTRIBUTION)
         assert set(document["components"]["securitySchemes"]) == {"token", "bearer"}
 
     told(story)
@@ -88,7 +89,7 @@ def test_no_secret_is_logged(caplog: pytest.LogCaptureFixture) -> None:
         astray = await api.get(f"{HERE}?token={first}", key=first)
         assert first not in astray.text + str(astray.headers)
         # The client of this test logs the address that it asks.
-        logged = "".join(record.getMessage() for record in caplog.records if record.name != "httpx")
+        logged = "".join(record.getMessage() for record in caplog.records if record.name != "httpx2")
         assert first not in logged
         assert token not in logged
 

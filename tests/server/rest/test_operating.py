@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-import httpx
+import httpx2
 import pytest
 
 from caesura.server.rest.operating import Readiness, Status, operating_paths
@@ -18,7 +18,7 @@ def test_none_of_them_needs_a_key() -> None:
 @pytest.mark.slow
 def test_the_server_answers_as_described() -> None:
     async def story() -> None:
-        async with serving() as server, httpx.AsyncClient(base_url=server.http) as client:
+        async with serving() as server, httpx2.AsyncClient(base_url=server.http) as client:
             for path, operations in operating_paths().items():
                 answer = await client.get(path)
                 described = operations["get"]["responses"][str(answer.status_code)]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
-import httpx
+import httpx2
 
 from caesura.engines.models.shelf import NEEDED, VOCABULARIES, WANTED
 from caesura.errors import BrokeOff, LineError, Unreachable, UsageError
@@ -23,6 +23,13 @@ READ_TIMEOUT_S: Final = 30.0
 """A hub that sends nothing for so long has hung."""
 
 MAX_LISTING: Final = 4 * 1024 * 1024
+_NO_NETWORK: Final = (
+    "Is there a network, or a proxy to be named in HTTPS_PROXY? A mirror of the hub can be named with --endpoint"
+)
+_UNTRUSTED: Final = (
+    "No certificate authority of this system vouches for it: install the system's list (on Debian and Ubuntu: "
+    "apt install ca-certificates), or name a file of authorities in SSL_CERT_FILE"
+)
 _BUSY: Final = frozenset({408, 429, 500, 502, 503, 504})
 
 
@@ -53,16 +60,16 @@ class Listing:
 class Hub:
     """One hub, over one HTTP client; to be used in a `with`."""
 
-    def __init__(self, endpoint: str = DEFAULT_ENDPOINT, transport: httpx.BaseTransport | None = None) -> None:
+    def __init__(self, endpoint: str = DEFAULT_ENDPOINT, transport: httpx2.BaseTransport | None = None) -> None:
         """Speaks to `endpoint`, a URL; nothing is sent yet. Raises UsageError when it is none."""
         parts = urlsplit(endpoint)
         if parts.scheme not in {"http", "https"} or not parts.netloc:
             raise UsageError(f"endpoint: {endpoint!r} is no URL of a hub; {DEFAULT_ENDPOINT} is the usual one")
         self.endpoint = endpoint.rstrip("/")
-        self._client = httpx.Client(
+        self._client = httpx2.Client(
             transport=transport,
             follow_redirects=True,
-            timeout=httpx.Timeout(READ_TIMEOUT_S, connect=CONNECT_TIMEOUT_S),
+            timeout=httpx2.Timeout(READ_TIMEOUT_S, connect=CONNECT_TIMEOUT_S),
             headers={"Accept-Encoding": "identity"},
         )
 
@@ -101,13 +108,13 @@ class Hub:
         headers = {"Range": f"bytes={start}-"} if start else {}
         url = f"{self.endpoint}/{repo}/resolve/{revision}/{quote(name)}"
         with self._translated(), self._client.stream("GET", url, headers=headers) as answer:
-            if start and answer.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
+            if start and answer.status_code == httpx2.codes.RANGE_NOT_SATISFIABLE:
                 raise BrokeOff(f"{self.endpoint} has no bytes of {name} behind {start}")
             self._check(answer, f"{repo}/{name}")
             begins = start if _begins_at(answer, start) else 0
             yield begins, answer.iter_raw()
 
-    def _check(self, answer: httpx.Response, what: str) -> None:
+    def _check(self, answer: httpx2.Response, what: str) -> None:
         status = answer.status_code
         if status in _BUSY:
             raise BrokeOff(f"{self.endpoint} is busy ({status})")
@@ -121,18 +128,16 @@ class Hub:
     def _translated(self) -> Iterator[None]:
         try:
             yield
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError, httpx.UnsupportedProtocol) as error:
-            raise Unreachable(
-                f"{self.endpoint} cannot be reached ({error}). Is there a network, or a proxy to be named in "
-                "HTTPS_PROXY? A mirror of the hub can be named with --endpoint"
-            ) from error
-        except httpx.HTTPError as error:
+        except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.ProxyError, httpx2.UnsupportedProtocol) as error:
+            hint = _UNTRUSTED if "CERTIFICATE_VERIFY_FAILED" in str(error) else _NO_NETWORK
+            raise Unreachable(f"{self.endpoint} cannot be reached ({error}). {hint}") from error
+        except httpx2.HTTPError as error:
             raise BrokeOff(f"{self.endpoint} broke off: {str(error) or type(error).__name__}") from error
 
 
-def _begins_at(answer: httpx.Response, start: int) -> bool:
+def _begins_at(answer: httpx2.Response, start: int) -> bool:
     told = answer.headers.get("Content-Range", "")
-    return answer.status_code == httpx.codes.PARTIAL_CONTENT and told.startswith(f"bytes {start}-")
+    return answer.status_code == httpx2.codes.PARTIAL_CONTENT and told.startswith(f"bytes {start}-")
 
 
 def _parsed(told: Any) -> Listing:

@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 
-import httpcore
+import httpcore2
 
 from caesura.errors import BadUrl, NotFetched, RemoteFailed
 from caesura.server.outbound.http import TRANSPORT_ERRORS, Client, Outbound, Timeouts, body, header, raise_failed
@@ -58,7 +58,7 @@ async def fetching(url: str, *, outbound: Outbound, most_bytes: int = MOST_BYTES
         await client.aclose()
 
 
-async def _asked(client: Client, url: str, outbound: Outbound, deadline: float) -> httpcore.Response:
+async def _asked(client: Client, url: str, outbound: Outbound, deadline: float) -> httpcore2.Response:
     try:
         async with asyncio.timeout_at(deadline):
             # Packed sound is hardly smaller, so we ask for none; servers that pack it all the same are understood.
@@ -71,7 +71,7 @@ async def _asked(client: Client, url: str, outbound: Outbound, deadline: float) 
         raise _too_slow(outbound.timeouts) from error
 
 
-def _accepted(response: httpcore.Response, most_bytes: int) -> _Unpacker:
+def _accepted(response: httpcore2.Response, most_bytes: int) -> _Unpacker:
     """How to read an answer that is worth reading."""
     if response.status != 200:
         raise _not_fetched(f"it answered {response.status}")

@@ -1,6 +1,6 @@
 """A request in, the answer of whoever may be reached out: HTTP/1.1 over connections that only the guard makes.
 
-It stands on httpcore, the transport of httpx, and not on httpx's client: that one takes no network backend by a
+It stands on httpcore2, the transport of httpx2, and not on httpx2's client: that one takes no network backend by a
 public argument, reads proxies from the environment, and logs every URL with its query.
 """
 
@@ -12,9 +12,9 @@ import logging
 import ssl
 from collections.abc import AsyncGenerator, Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import NoReturn, cast
+from typing import NoReturn
 
-import httpcore
+import httpcore2
 
 from caesura.errors import RemoteFailed
 from caesura.server.outbound.guard import Guard, Lookup, Reach, SystemLookup
@@ -32,7 +32,7 @@ DISCARD_S = 1.0
 USER_AGENT = "caesura"
 
 # At DEBUG it logs every header that comes in: cookies, and where redirects lead, signed URLs among them.
-logging.getLogger("httpcore").setLevel(logging.INFO)
+logging.getLogger("httpcore2").setLevel(logging.INFO)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ class Client:
     def __init__(self, outbound: Outbound) -> None:
         self._guard = outbound.guard
         self._timeouts = outbound.timeouts
-        self._pool = httpcore.AsyncConnectionPool(
+        self._pool = httpcore2.AsyncConnectionPool(
             ssl_context=outbound.tls,
             max_connections=2,  # a redirect opens the next while the last is being closed
             max_keepalive_connections=1,
@@ -116,13 +116,13 @@ class Client:
         if not 200 <= status < 300:
             raise RemoteFailed(f"it answered {status}", again=_may_pass(status), retry_after_s=_retry_after(response))
 
-    async def get(self, target: Target, headers: Mapping[str, str]) -> httpcore.Response:
+    async def get(self, target: Target, headers: Mapping[str, str]) -> httpcore2.Response:
         """The head of the answer, whatever its status, after redirects; `aclose` it. Raises BadUrl, RemoteFailed."""
         return await self._follow(target, "GET", headers, None)
 
     async def _follow(
         self, target: Target, method: str, headers: Mapping[str, str], content: bytes | None
-    ) -> httpcore.Response:
+    ) -> httpcore2.Response:
         followed = REDIRECTS if content is None else KEEPING_REDIRECTS
         for _ in range(MOST_REDIRECTS + 1):
             response = await self._ask(target, method, headers, content)
@@ -140,13 +140,13 @@ class Client:
 
     async def _ask(
         self, target: Target, method: str, headers: Mapping[str, str], content: bytes | None
-    ) -> httpcore.Response:
+    ) -> httpcore2.Response:
         self._guard.check(target.host, target.port)
         connect_s, response_s = self._timeouts.connect_s, self._timeouts.response_s
         phases = {"connect": connect_s, "read": response_s, "write": response_s, "pool": response_s}
-        request = httpcore.Request(
+        request = httpcore2.Request(
             method,
-            httpcore.URL(
+            httpcore2.URL(
                 scheme=target.url.raw_scheme,
                 host=target.url.raw_host,
                 port=target.port,
@@ -166,29 +166,29 @@ class Client:
             raise_failed(error, self._timeouts)
 
 
-TRANSPORT_ERRORS = (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError)
+TRANSPORT_ERRORS = (httpcore2.TimeoutException, httpcore2.NetworkError, httpcore2.ProtocolError)
 
 
 def raise_failed(error: Exception, timeouts: Timeouts) -> NoReturn:
     """One of TRANSPORT_ERRORS in our words."""
     again = True
     match error:
-        case httpcore.ConnectTimeout():
+        case httpcore2.ConnectTimeout():
             how = f"no connection could be made within {timeouts.connect_s:g} s"
-        case httpcore.TimeoutException():
+        case httpcore2.TimeoutException():
             how = f"it did not answer within {timeouts.response_s:g} s"
-        case httpcore.ConnectError() if isinstance(error.__context__, ssl.SSLCertVerificationError):
+        case httpcore2.ConnectError() if isinstance(error.__context__, ssl.SSLCertVerificationError):
             how, again = "its certificate is not to be trusted", False
-        case httpcore.ConnectError():
+        case httpcore2.ConnectError():
             how = "no connection could be made"
-        case httpcore.ProtocolError():
+        case httpcore2.ProtocolError():
             how = "it did not answer in HTTP/1.1, or not to the end"
         case _:
             how = "the connection broke"
     raise RemoteFailed(how, again=again) from error
 
 
-def header(response: httpcore.Response, name: bytes) -> str:
+def header(response: httpcore2.Response, name: bytes) -> str:
     """The first header of that name, in lower case, or ""."""
     for found, value in response.headers:
         if found.lower() == name:
@@ -196,9 +196,9 @@ def header(response: httpcore.Response, name: bytes) -> str:
     return ""
 
 
-def body(response: httpcore.Response) -> AsyncGenerator[bytes, None]:
+def body(response: httpcore2.Response) -> AsyncGenerator[bytes, None]:
     """The bytes of an answer, as they come; close it. Raises TRANSPORT_ERRORS."""
-    return cast("AsyncGenerator[bytes, None]", response.aiter_stream())
+    return response.aiter_stream()
 
 
 def _headers(target: Target, headers: Mapping[str, str], content: bytes | None) -> list[tuple[bytes, bytes]]:
@@ -211,7 +211,7 @@ def _headers(target: Target, headers: Mapping[str, str], content: bytes | None) 
     return [(name.encode("ascii"), value.encode("ascii")) for name, value in written.items()]
 
 
-async def _discard(response: httpcore.Response) -> None:
+async def _discard(response: httpcore2.Response) -> None:
     """Read a short rest, so that the connection can be used again; a long one costs the connection."""
     try:
         with contextlib.suppress(TimeoutError, *TRANSPORT_ERRORS):
@@ -229,33 +229,33 @@ def _may_pass(status: int) -> bool:
     return status >= 500 or status in (408, 425, 429)
 
 
-def _retry_after(response: httpcore.Response) -> float:
+def _retry_after(response: httpcore2.Response) -> float:
     """Whole seconds; a date, the other form, is rare and asks for no more than we wait anyway."""
     asked = header(response, b"retry-after")
     return float(asked) if asked.isascii() and asked.isdigit() and len(asked) < 6 else 0.0
 
 
-class _GuardedBackend(httpcore.AsyncNetworkBackend):
+class _GuardedBackend(httpcore2.AsyncNetworkBackend):
     """Connects to what the guard lets through, and nowhere else."""
 
     def __init__(self, guard: Guard) -> None:
         self._guard = guard
-        self._network = httpcore.AnyIOBackend()
+        self._network = httpcore2.AnyIOBackend()
 
     async def connect_tcp(
         self,
         host: str,
         port: int,
-        timeout: float | None = None,  # noqa: ASYNC109  # httpcore's signature
+        timeout: float | None = None,  # noqa: ASYNC109  # httpcore2's signature
         local_address: str | None = None,
-        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
-    ) -> httpcore.AsyncNetworkStream:
-        async def connect(address: str) -> httpcore.AsyncNetworkStream:
+        socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None,
+    ) -> httpcore2.AsyncNetworkStream:
+        async def connect(address: str) -> httpcore2.AsyncNetworkStream:
             try:
                 return await self._network.connect_tcp(
                     address, port, local_address=local_address, socket_options=socket_options
                 )
-            except httpcore.ConnectError as error:
+            except httpcore2.ConnectError as error:
                 raise OSError(str(error)) from error
 
         assert timeout is not None, "every request has its time-outs"
@@ -264,9 +264,9 @@ class _GuardedBackend(httpcore.AsyncNetworkBackend):
     async def connect_unix_socket(
         self,
         path: str,
-        timeout: float | None = None,  # noqa: ASYNC109  # httpcore's signature
-        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
-    ) -> httpcore.AsyncNetworkStream:
+        timeout: float | None = None,  # noqa: ASYNC109  # httpcore2's signature
+        socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None,
+    ) -> httpcore2.AsyncNetworkStream:
         raise AssertionError("no URL leads to a local socket")
 
     async def sleep(self, seconds: float) -> None:

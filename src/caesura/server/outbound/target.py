@@ -6,7 +6,7 @@ import base64
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
-import httpx
+import httpx2
 
 from caesura.errors import BadUrl
 
@@ -20,7 +20,7 @@ _PORTS = {"http": 80, "ws": 80, "https": 443, "wss": 443}
 class Target:
     """Where a request goes. Its `str()` and `repr()` hold neither password nor query."""
 
-    url: httpx.URL = field(repr=False)
+    url: httpx2.URL = field(repr=False)
     """Without userinfo and fragment."""
     authorization: str | None = field(default=None, repr=False)
     """The header that the URL's userinfo asks for."""
@@ -53,7 +53,7 @@ class Target:
         """Where a redirect from here leads. The credentials go along only to the same origin. Raises BadUrl."""
         try:
             joined = self.url.join(location)
-        except (httpx.InvalidURL, ValueError) as error:
+        except (httpx2.InvalidURL, ValueError) as error:
             raise BadUrl("The URL that it redirects to is not valid.") from error
         there = _settled(joined, WEB, None)
         return Target(there.url, self.authorization) if there.origin == self.origin else there
@@ -64,15 +64,15 @@ def read_target(url: str, schemes: Collection[str]) -> Target:
     if len(url) > LONGEST_URL:
         raise BadUrl(f"The URL is longer than {LONGEST_URL} characters.")
     try:
-        parsed = httpx.URL(url)
-    except (httpx.InvalidURL, ValueError) as error:
+        parsed = httpx2.URL(url)
+    except (httpx2.InvalidURL, ValueError) as error:
         raise BadUrl("The URL is not valid.") from error
     userinfo = f"{parsed.username}:{parsed.password}".encode()
     authorization = f"Basic {base64.b64encode(userinfo).decode('ascii')}" if parsed.userinfo else None
     return _settled(parsed, schemes, authorization)
 
 
-def _settled(url: httpx.URL, schemes: Collection[str], authorization: str | None) -> Target:
+def _settled(url: httpx2.URL, schemes: Collection[str], authorization: str | None) -> Target:
     if url.scheme not in schemes:
         raise BadUrl(f"A URL here begins with {' or '.join(f'{scheme}://' for scheme in schemes)}.")
     if not url.host:

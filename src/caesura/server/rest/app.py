@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from starlette.datastructures import MutableHeaders
 from starlette.types import Message, Receive, Scope, Send
 
+from caesura.distribution import DISTRIBUTION
 from caesura.server.book import Book
 from caesura.server.request_id import new_request_id
 from caesura.server.rest import billing, keys, members, models, projects, requests, tokens, usage
@@ -56,7 +57,7 @@ def create_api(service: Service, book: Book | None = None, *, limits: Limits | N
     """
     api = Api(
         title="Caesura",
-        version=version("caesura"),
+        version=version(DISTRIBUTION),
         # Their pages would be loaded from elsewhere.
         docs_url=None,
         redoc_url=None,

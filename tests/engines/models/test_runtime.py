@@ -1,0 +1,31 @@
+"""The library that runs Whisper models: found without loading it, and what is said where it is missing."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import re
+import subprocess
+import sys
+
+import pytest
+
+from caesura.distribution import install_command
+from caesura.engines.models.runtime import library_version
+from caesura.errors import EngineError
+from tests.engines.models.without_whisper import without_library
+
+
+def test_the_version_is_found_without_loading_the_library() -> None:
+    code = (
+        "import sys; from caesura.engines.models.runtime import library_version; print(library_version());"
+        "sys.exit(any(name in sys.modules for name in ('numpy', 'ctranslate2', 'faster_whisper')))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == importlib.metadata.version("faster-whisper")
+
+
+def test_where_it_is_missing_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    without_library(monkeypatch)
+    wanted = f"engine whisper needs the package faster-whisper: `{install_command('whisper')}` installs it"
+    with pytest.raises(EngineError, match=re.escape(wanted)):
+        library_version()
