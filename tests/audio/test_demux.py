@@ -18,7 +18,7 @@ from caesura.audio.format import AudioFormat
 from caesura.audio.stream import AudioStream
 from caesura.errors import BadAudio
 from tests.encodings import encode
-from tests.signals import cut, decoded, feed_all, sound
+from tests.signals import cut, decoded, feed_all, run, sound
 
 SELF = AudioFormat(None, None)
 SAID = sound(48_000, 4)
@@ -68,8 +68,8 @@ def test_the_same_bytes_give_the_same_samples_each_time(webm: bytes) -> None:
 def test_no_thread_before_the_first_byte() -> None:
     before = demuxers()
     decoder = DemuxDecoder(Collector(split=False), MP3)
-    decoder.feed(b"")
-    decoder.finish()
+    run(decoder.feed(b""))
+    run(decoder.finish())
     assert demuxers() <= before
 
 
@@ -154,7 +154,7 @@ def test_mp3_that_never_comes_to_audio_is_refused() -> None:
     before = demuxers()
     decoder = DemuxDecoder(Collector(split=False), MP3)
     with pytest.raises(BadAudio, match="MP3"):
-        decoder.feed(bytes(1_000_000))
+        run(decoder.feed(bytes(1_000_000)))
     decoder.close()
     assert ended(demuxers() - before)
 

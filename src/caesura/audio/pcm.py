@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -92,7 +92,7 @@ class PcmDecoder:
         self._rate, self._channels = rate, channels
         self._rest = b""
 
-    def feed(self, data: bytes) -> None:
+    def feed(self, data: bytes) -> Iterator[None]:
         """Decodes every frame that is complete."""
         if self._rest:
             data = self._rest + data
@@ -102,13 +102,16 @@ class PcmDecoder:
             data = data[:whole]
         elif self._rest:
             self._rest = b""
-        if data:
-            flat = self._decode(data)
+        step = self._frame * max(1, self._rate // self._channels)
+        for at in range(0, len(data), step):
+            flat = self._decode(data[at : at + step])
             self._into.put(self._by_channel(flat), self._rate)
+            yield
 
-    def finish(self) -> None:
+    def finish(self) -> Iterator[None]:
         """Drops a frame that was never completed."""
         self._rest = b""
+        yield from ()
 
     def close(self) -> None:
         """Nothing to free."""
