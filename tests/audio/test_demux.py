@@ -17,7 +17,7 @@ from caesura.audio.demux import MP3, DemuxDecoder
 from caesura.audio.format import AudioFormat
 from caesura.audio.stream import AudioStream
 from caesura.errors import BadAudio
-from tests.encodings import encode
+from tests.encodings import contain, encode
 from tests.signals import cut, decoded, feed_all, run, sound
 
 SELF = AudioFormat(None, None)
@@ -169,6 +169,19 @@ def test_video_alone_holds_no_audio() -> None:
             container.mux(packet)
     with pytest.raises(BadAudio, match="WebM or Matroska stream holds no audio"):
         decoded([target.getvalue()], SELF)
+
+
+def test_a_stream_that_comes_up_in_the_middle_is_passed_over() -> None:
+    """A tag of video in FLV that announces none; PyAV looked for its stream in vain."""
+    data = contain(SAID, 48_000, "flv", "mp3")
+    tags, at = list[int](), 13
+    while at < len(data):
+        tags.append(at)
+        at += 15 + int.from_bytes(data[at + 1 : at + 4])
+    middle = tags[len(tags) // 2]
+    video = b"\x09\0\0\x05" + data[middle + 4 : middle + 8] + bytes(3) + b"\x12abcd" + (16).to_bytes(4)
+    heard = decoded([data[:middle] + video + data[middle:]], SELF)
+    assert heard.shape == decoded([data], SELF).shape
 
 
 def test_tags_in_no_known_alphabet_do_no_harm(webm: bytes) -> None:

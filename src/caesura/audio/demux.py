@@ -222,7 +222,8 @@ class _Reading:
                     broken = 0
                     yield packet
                 return
-            except av.FFmpegError:
+            except (av.FFmpegError, IndexError):
+                # PyAV does not know a stream that comes up in the middle, and has no name for its packets.
                 broken += 1
         raise BadAudio(f"the {self._container.name} stream is damaged beyond reading")
 
@@ -231,7 +232,8 @@ class _Reading:
             for frame in stream.decode(packet):
                 for _ in put_frame(self._into, self._packer.pack(frame)):
                     self._step()
-        except av.FFmpegError as error:
+        except (av.FFmpegError, IndexError, ValueError) as error:
+            # The last two from PyAV, for frames that are not what their stream says.
             self._broken += 1
             if self._broken >= _BROKEN_PACKETS and not self._into.frames:
                 raise BadAudio(f"nothing in the {self._container.name} stream can be decoded") from error

@@ -20,7 +20,9 @@ def bounded(samples: NDArray[Any]) -> NDArray[np.float32]:
     """Float samples made safe: NaN becomes 0, everything lies in -1..1 (one NaN would poison a filter)."""
     safe: _Flat = np.clip(samples, -1.0, 1.0).astype(np.float32, copy=False)
     # To look for NaN in the sum is several times cheaper than to replace what is hardly ever there.
-    return np.nan_to_num(safe, nan=0.0) if np.isnan(safe.sum()) else safe
+    with np.errstate(invalid="ignore"):
+        poisoned = np.isnan(safe.sum())
+    return np.nan_to_num(safe, nan=0.0) if poisoned else safe
 
 
 def _mulaw_table() -> _Flat:
