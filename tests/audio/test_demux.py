@@ -11,7 +11,9 @@ import threading
 import av
 import numpy as np
 import pytest
+from av.container import InputContainer
 
+from caesura.audio import demux
 from caesura.audio.collector import Collector
 from caesura.audio.demux import MP3, DemuxDecoder
 from caesura.audio.format import AudioFormat
@@ -182,6 +184,32 @@ def test_a_stream_that_comes_up_in_the_middle_is_passed_over() -> None:
     video = b"\x09\0\0\x05" + data[middle + 4 : middle + 8] + bytes(3) + b"\x12abcd" + (16).to_bytes(4)
     heard = decoded([data[:middle] + video + data[middle:]], SELF)
     assert heard.shape == decoded([data], SELF).shape
+
+
+def many(streams: int) -> bytes:
+    """A file of so many streams, of which the first one has audio."""
+    target = io.BytesIO()
+    with av.open(target, "w", format="matroska") as container:
+        made = [container.add_stream("libopus", rate=48_000, layout="mono") for _ in range(streams)]
+        frame = av.AudioFrame.from_ndarray(SAID, format="flt", layout="mono")
+        frame.sample_rate, frame.pts = 48_000, 0
+        for packet in [*made[0].encode(frame), *made[0].encode(None)]:
+            container.mux(packet)
+    return target.getvalue()
+
+
+def test_only_so_many_streams_are_opened(monkeypatch: pytest.MonkeyPatch) -> None:
+    """libav keeps a decoder for each: 400 of them took 60 MB."""
+    seen: list[int] = []
+    opened = demux._Reading._choose
+
+    def counted(reading: demux._Reading, source: InputContainer) -> object:
+        seen.append(len(source.streams))
+        return opened(reading, source)
+
+    monkeypatch.setattr(demux._Reading, "_choose", counted)
+    assert decoded([many(100)], SELF).shape[1] > 60_000
+    assert seen == [64]
 
 
 def test_tags_in_no_known_alphabet_do_no_harm(webm: bytes) -> None:

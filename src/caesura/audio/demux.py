@@ -52,8 +52,9 @@ CODED_WAV = Container("WAV", "wav", 64 * 1024)
 
 # Titles and names are nothing to us, and often not in the encoding they should be in; from 19 on PyAV sees to that.
 _TITLES: dict[str, Any] = {"metadata_errors": "replace"} if int(av.__version__.partition(".")[0]) < 19 else {}
-# The demuxer is known, so libav need not look at more than it needs to begin.
-_OPTIONS = {"probesize": "32", "analyzeduration": "0"}
+# The demuxer is known, so libav need not look at more than it needs to begin. It keeps a parser and a decoder for each
+# stream, of which a page of 60 bytes announces one.
+_OPTIONS = {"probesize": "32", "analyzeduration": "0", "max_streams": "64"}
 _READ_BYTES = 4096
 _BROKEN_PACKETS = 64
 _BROKEN_READS = 16
