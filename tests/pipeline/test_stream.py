@@ -712,6 +712,38 @@ def test_whoever_floods_the_thread_has_one_short_turn_before_the_others(
     assert sum(audio_s for name, audio_s in seen[:last] if name == "flood") <= 3 * (TURN_AUDIO_S + SLICE_S + 0.1)
 
 
+def test_a_stream_is_ahead_when_its_audio_comes_faster_than_real_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    asked: list[bool] = []
+
+    async def scenario(bench: Bench) -> None:
+        do = bench.ears.do
+
+        def noted(work: Any, *, ahead: bool = False) -> None:
+            asked.append(ahead)
+            do(work, ahead=ahead)
+
+        monkeypatch.setattr(bench.ears, "do", noted)
+        stream = bench.stream()
+        for _ in range(4):
+            stream.feed(silence(1.0))
+            await bench.quiet(stream)
+            now[0] += 1.0
+        assert asked == [False] * 4
+        stream.feed(silence(2.0))
+        stream.feed(silence(2.0))
+        await bench.quiet(stream)
+        stream.feed(silence(1.0))
+        await bench.quiet(stream)
+        assert asked[4:] == [False, False, True]
+        now[0] += 4.0
+        stream.feed(silence(1.0))
+        await bench.quiet(stream)
+        assert asked[7:] == [False]
+
+    play(scenario, clock=lambda: now[0])
+
+
 def test_a_turn_ends_by_time_and_what_is_left_is_decoded_in_the_next() -> None:
     """Each step takes 20 ms here: after the second one a turn is over, in the middle of a message."""
     clock = itertools.count(0.0, 0.01)
