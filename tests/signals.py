@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,12 @@ def sound(rate: int, seconds: float, channels: int = 1) -> Samples:
         swell * np.sin(2 * np.pi * (300 + 170 * c) * t) + 0.3 * np.sin(2 * np.pi * 1100 * t) for c in range(channels)
     ]
     return (0.3 * np.stack(tones)).astype(np.float32)
+
+
+def run(steps: Iterator[None]) -> None:
+    """Does all the steps of a decoder's `feed` or `finish`."""
+    for _ in steps:
+        pass
 
 
 def cut(data: bytes | list[bytes], size: int) -> list[bytes]:

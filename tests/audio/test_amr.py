@@ -16,7 +16,7 @@ from caesura.audio.format import AudioFormat, Encoding
 from caesura.audio.stream import AudioStream
 from caesura.errors import BadAudio
 from tests.coded import coded, same_speech
-from tests.signals import Samples, cut, decoded
+from tests.signals import Samples, cut, decoded, run
 
 NB, WB = AudioFormat(Encoding.AMR_NB, 8_000), AudioFormat(Encoding.AMR_WB, 16_000)
 FILES = {"narrow": (coded("lv-0880.amr"), NARROW, NB, 0.0), "wide": (coded("lv-0880.awb"), WIDE, WB, 0.5)}
@@ -39,8 +39,8 @@ def heard(messages: list[bytes], band: Band) -> tuple[Samples, float]:
     collector = Collector(split=False)
     decoder = AmrDecoder(collector, band)
     for message in messages:
-        decoder.feed(message)
-    decoder.finish()
+        run(decoder.feed(message))
+    run(decoder.finish())
     collector.finish()
     return collector.take(), collector.seconds
 
@@ -97,7 +97,7 @@ def test_frames_come_out_as_they_come_in(kind: str) -> None:
     decoder = AmrDecoder(collector, band)
     told = []
     for frame in frames(kind)[:8]:
-        decoder.feed(frame)
+        run(decoder.feed(frame))
         told.append(round(collector.seconds / 0.02))
     assert told == [0, 0, 0, 4, 5, 6, 7, 8]
 
@@ -121,8 +121,8 @@ def test_without_opencore_pauses_and_losses_are_silence(kind: str) -> None:
     sent = [*frames(kind)[:80], NO_DATA, NO_DATA, *frames(kind)[82:]]
     collector = Collector(split=False)
     decoder = AmrDecoder(collector, poor)
-    decoder.feed(b"".join(sent))
-    decoder.finish()
+    run(decoder.feed(b"".join(sent)))
+    run(decoder.finish())
     assert collector.seconds == len(sent) * 0.02
     collector.finish()
     assert same_speech(collector.take()[0], after_s=after_s) > 0.9
@@ -161,10 +161,10 @@ def test_a_long_gap_is_filled_while_it_lasts() -> None:
     data, band, _, _ = FILES["narrow"]
     collector = Collector(split=False)
     decoder = AmrDecoder(collector, band)
-    decoder.feed(data)
+    run(decoder.feed(data))
     before = collector.seconds
     for number in range(1, 21):
-        decoder.feed(b"\xff" * 210)
+        run(decoder.feed(b"\xff" * 210))
         assert collector.seconds == pytest.approx(before + number * 0.2, abs=0.021)
 
 

@@ -9,7 +9,7 @@ import pytest
 from caesura.audio.avframe import Packer, put_frame, samples_of
 from caesura.audio.collector import Collector
 from caesura.errors import BadAudio, UsageError
-from tests.signals import Samples, sound
+from tests.signals import Samples, run, sound
 
 SAID = sound(16_000, 0.02, 2)
 
@@ -45,7 +45,7 @@ def test_eight_planes_are_eight_channels() -> None:
     said = sound(16_000, 0.02, 8)
     made = planar(said, "7.1")
     collector = Collector(split=True)
-    put_frame(collector, made)
+    run(put_frame(collector, made))
     np.testing.assert_array_equal(collector.take(), said)
 
 
@@ -87,4 +87,4 @@ def test_a_rate_that_cannot_be_is_refused() -> None:
     made = frame("s16", True)
     made.sample_rate = 1_000
     with pytest.raises(BadAudio, match="sample rate 1000 Hz"):
-        put_frame(Collector(split=False), made)
+        run(put_frame(Collector(split=False), made))

@@ -19,7 +19,7 @@ from caesura.audio.speex import SpeexDecoder
 from caesura.audio.wav import WavDecoder
 from tests.coded import coded, speex_packets
 from tests.encodings import encode
-from tests.signals import sound
+from tests.signals import run, sound
 
 DECODERS: dict[str, Callable[[Collector], Decoder]] = {
     "linear16": lambda into: PcmDecoder(into, Pcm.S16, 16_000, 1),
@@ -44,8 +44,8 @@ def test_all_samples_are_in_the_collector_after_finish(kind: str) -> None:
     collector, (data, _) = Collector(split=False), encode(sound(16_000, 0.5), 16_000, kind)
     decoder = DECODERS[kind](collector)
     for message in data if isinstance(data, list) else [data]:
-        decoder.feed(message)
-    decoder.finish()
+        run(decoder.feed(message))
+    run(decoder.finish())
     assert 0.5 <= collector.seconds < 0.7
 
 
@@ -55,8 +55,8 @@ def test_all_samples_of_a_recording_are_in_the_collector_after_finish(kind: str)
     collector = Collector(split=False)
     decoder = make(collector)
     for message in messages:
-        decoder.feed(message)
-    decoder.finish()
+        run(decoder.feed(message))
+    run(decoder.finish())
     assert 0.5 <= collector.seconds <= 3.0
 
 
@@ -64,7 +64,7 @@ def test_all_samples_of_a_recording_are_in_the_collector_after_finish(kind: str)
 def test_a_recording_is_dropped_after_close(kind: str) -> None:
     make, messages = CODED[kind]
     decoder = make(Collector(split=False))
-    decoder.feed(messages[0])
+    run(decoder.feed(messages[0]))
     decoder.close()
     decoder.close()
 

@@ -11,14 +11,16 @@ import threading
 import av
 import numpy as np
 import pytest
+from av.container import InputContainer
 
+from caesura.audio import demux
 from caesura.audio.collector import Collector
 from caesura.audio.demux import MP3, DemuxDecoder
 from caesura.audio.format import AudioFormat
 from caesura.audio.stream import AudioStream
 from caesura.errors import BadAudio
-from tests.encodings import encode
-from tests.signals import cut, decoded, feed_all, sound
+from tests.encodings import contain, encode
+from tests.signals import cut, decoded, feed_all, run, sound
 
 SELF = AudioFormat(None, None)
 SAID = sound(48_000, 4)
@@ -68,8 +70,8 @@ def test_the_same_bytes_give_the_same_samples_each_time(webm: bytes) -> None:
 def test_no_thread_before_the_first_byte() -> None:
     before = demuxers()
     decoder = DemuxDecoder(Collector(split=False), MP3)
-    decoder.feed(b"")
-    decoder.finish()
+    run(decoder.feed(b""))
+    run(decoder.finish())
     assert demuxers() <= before
 
 
@@ -154,7 +156,7 @@ def test_mp3_that_never_comes_to_audio_is_refused() -> None:
     before = demuxers()
     decoder = DemuxDecoder(Collector(split=False), MP3)
     with pytest.raises(BadAudio, match="MP3"):
-        decoder.feed(bytes(1_000_000))
+        run(decoder.feed(bytes(1_000_000)))
     decoder.close()
     assert ended(demuxers() - before)
 
@@ -169,6 +171,45 @@ def test_video_alone_holds_no_audio() -> None:
             container.mux(packet)
     with pytest.raises(BadAudio, match="WebM or Matroska stream holds no audio"):
         decoded([target.getvalue()], SELF)
+
+
+def test_a_stream_that_comes_up_in_the_middle_is_passed_over() -> None:
+    """A tag of video in FLV that announces none; PyAV looked for its stream in vain."""
+    data = contain(SAID, 48_000, "flv", "mp3")
+    tags, at = list[int](), 13
+    while at < len(data):
+        tags.append(at)
+        at += 15 + int.from_bytes(data[at + 1 : at + 4])
+    middle = tags[len(tags) // 2]
+    video = b"\x09\0\0\x05" + data[middle + 4 : middle + 8] + bytes(3) + b"\x12abcd" + (16).to_bytes(4)
+    heard = decoded([data[:middle] + video + data[middle:]], SELF)
+    assert heard.shape == decoded([data], SELF).shape
+
+
+def many(streams: int) -> bytes:
+    """A file of so many streams, of which the first one has audio."""
+    target = io.BytesIO()
+    with av.open(target, "w", format="matroska") as container:
+        made = [container.add_stream("libopus", rate=48_000, layout="mono") for _ in range(streams)]
+        frame = av.AudioFrame.from_ndarray(SAID, format="flt", layout="mono")
+        frame.sample_rate, frame.pts = 48_000, 0
+        for packet in [*made[0].encode(frame), *made[0].encode(None)]:
+            container.mux(packet)
+    return target.getvalue()
+
+
+def test_only_so_many_streams_are_opened(monkeypatch: pytest.MonkeyPatch) -> None:
+    """libav keeps a decoder for each: 400 of them took 60 MB."""
+    seen: list[int] = []
+    opened = demux._Reading._choose
+
+    def counted(reading: demux._Reading, source: InputContainer) -> object:
+        seen.append(len(source.streams))
+        return opened(reading, source)
+
+    monkeypatch.setattr(demux._Reading, "_choose", counted)
+    assert decoded([many(100)], SELF).shape[1] > 60_000
+    assert seen == [64]
 
 
 def test_tags_in_no_known_alphabet_do_no_harm(webm: bytes) -> None:

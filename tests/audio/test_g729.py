@@ -16,7 +16,7 @@ from caesura.audio.g729 import G729Decoder
 from caesura.audio.stream import AudioStream
 from caesura.errors import BadAudio
 from tests.coded import coded, same_speech
-from tests.signals import cut, decoded
+from tests.signals import cut, decoded, run
 
 DECLARED = AudioFormat(Encoding.G729, 8_000)
 DATA = coded("lv-0880.g729")
@@ -29,8 +29,8 @@ def seconds(messages: list[bytes]) -> float:
     collector = Collector(split=False)
     decoder = G729Decoder(collector)
     for message in messages:
-        decoder.feed(message)
-    decoder.finish()
+        run(decoder.feed(message))
+    run(decoder.finish())
     return collector.seconds
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import itertools
+import struct
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from caesura.audio.mp4 import Mp4Order, decode_file
 from caesura.audio.stream import AudioStream
 from caesura.errors import BadAudio
 from tests.encodings import encode
+from tests.mp4 import AUDIO_AT, FTYP, aac_packet, aac_tables, box, index_last, track
 from tests.signals import cut, decoded, feed_all, likeness, sound
 
 SELF = AudioFormat(None, None)
@@ -126,9 +128,43 @@ def test_what_follows_a_whole_file_is_no_matter() -> None:
         (b"\0\0\0\x10mdat" + bytes(8), "before its index"),
         (b"\0\0\0\x04mdat" + bytes(8), "at least"),
         (b"\x7f\0\0\0moov" + bytes(8), "at most"),
-        (b"\0\0\0\x20moov\0\0\0\x18stsz" + bytes(8) + b"\x7f\0\0\0" + bytes(4), "samples: must be"),
+        (b"\0\0\0\x08moov", "no audio"),
+        (index_last(b"", track(*aac_tables(1_000_000, 28, [AUDIO_AT]))), "stsz of 1000000 samples: must be"),
     ],
 )
 def test_a_file_that_lies_is_refused(data: bytes, sentence: str) -> None:
     with pytest.raises(BadAudio, match=sentence):
         decode_file(Collector(split=False), io.BytesIO(data))
+
+
+def test_a_size_beyond_any_file_is_no_place_to_go_to() -> None:
+    """A long size of a damaged file overflowed where the next box was looked for."""
+    data = (
+        FTYP + struct.pack(">I4sQ", 1, b"free", (1 << 64) - 1) + index_last(b"", track(*aac_tables(1, 28, [AUDIO_AT])))
+    )
+    with pytest.raises(BadAudio, match="before its index"):
+        decode_file(Collector(split=False), io.BytesIO(data))
+
+
+def test_a_file_is_decoded_without_the_boxes_that_are_not_needed() -> None:
+    packet = aac_packet()
+    lying = track(*aac_tables(4_000_000, len(packet), [AUDIO_AT]))
+    data = index_last(packet * 10, track(*aac_tables(10, len(packet), [AUDIO_AT])), lying)
+    into, file = Collector(split=False), io.BytesIO(data + box(b"udta", lying * 20) + lying)
+    decode_file(into, file)
+    assert into.seconds == 0.64
+
+
+def test_few_bytes_that_decode_to_hours_come_in_blocks() -> None:
+    """Many chunks at one place: 14 KB took half a minute in one call."""
+    packet, chunks, each = aac_packet(), 1_000, 200
+    tables = aac_tables(chunks * each, len(packet), [AUDIO_AT] * chunks)
+    data = index_last(packet * each, track(*tables))
+    assert len(data) < 16_000
+    stream = AudioStream(SELF, split=False)
+    blocks = stream.blocks(data)
+    heard = [next(blocks).shape[1] for _ in range(50)]
+    assert max(heard) <= 1.1 * 16_000
+    assert 40 < stream.seconds < 60
+    stream.close()
+    assert sum(block.shape[1] for block in blocks) < 16_000

@@ -12,7 +12,7 @@ from caesura.audio.collector import Collector
 from caesura.audio.format import AudioFormat, Encoding
 from caesura.audio.pcm import RAW, Pcm, PcmDecoder, bounded
 from tests.encodings import alaw, mulaw
-from tests.signals import cut, decoded, sound
+from tests.signals import cut, decoded, run, sound
 
 
 def values(kind: Pcm, data: bytes) -> list[float]:
@@ -61,5 +61,5 @@ def test_any_cutting_gives_the_same_samples(encoding: Encoding, data: bytes, cha
 
 def test_channels_are_taken_apart() -> None:
     collector = Collector(split=True)
-    PcmDecoder(collector, Pcm.S16, 16_000, 2).feed(np.array([1, -1, 2, -2], "<i2").tobytes())
+    run(PcmDecoder(collector, Pcm.S16, 16_000, 2).feed(np.array([1, -1, 2, -2], "<i2").tobytes()))
     np.testing.assert_array_equal(collector.take() * 32768, [[1, 2], [-1, -2]])

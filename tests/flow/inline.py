@@ -99,11 +99,10 @@ def flow(
     )
 
 
-async def _listened(ears: Ears) -> None:
+async def _listened(stream: Stream) -> None:
     """Wait until what was sent before has been heard, and answered: as if it came in real time."""
-    fence = asyncio.Event()
-    ears.do(lambda: fence.set)
-    await fence.wait()
+    while stream._busy:
+        await asyncio.sleep(0.001)
     for _ in range(3):
         await asyncio.sleep(0)
 
@@ -134,7 +133,7 @@ async def _flow(items: list[bytes | str], query: str, info: EngineInfo, engine: 
     options, session = _opened(query, info)
     outcome = Outcome()
     closed = asyncio.Event()
-    ears, pool = Ears(gather_s=0), InlinePool(engine)
+    ears, pool = Ears(gather_s=0, clock=lambda: 0.0), InlinePool(engine)
     outcome.jobs = pool.jobs
     stream: Stream
 
@@ -169,7 +168,7 @@ async def _flow(items: list[bytes | str], query: str, info: EngineInfo, engine: 
     )
     try:
         for item in items:
-            await _listened(ears)
+            await _listened(stream)
             if isinstance(item, str):
                 do(partial(session.receive_text, item, now=0.0))
             else:

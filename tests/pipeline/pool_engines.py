@@ -6,10 +6,12 @@ and does what files of that folder say; so a test knows what is in progress with
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from caesura.engines.base import Engine, EngineInfo, Hypothesis, SegmentJob
@@ -28,6 +30,11 @@ REFUSES = 15.0
 """A job at which the engine raises its own error."""
 MUTE = 16.0
 """A job to which the engine gives no hypothesis at all."""
+
+RAVES = 17.0
+"""A job to which the engine gives a confidence that is no number."""
+CONFUSES = 18.0
+"""A job to which the engine gives something that is no hypothesis."""
 
 
 def folder() -> Path:
@@ -51,7 +58,11 @@ class Commanded:
             self._misbehave(job.at)
             while not any((folder() / name).exists() for name in ("go", f"go-{job.at:g}")):
                 time.sleep(0.002)
-        return [answer(job) for job in jobs if job.at != MUTE]
+        if jobs[0].at == CONFUSES:
+            return ["swordfish"]  # type: ignore[list-item]
+        confidence = math.nan if jobs[0].at == RAVES else 0.9
+        answers = [answer(job) for job in jobs if job.at != MUTE]
+        return [replace(each, words=(replace(each.words[0], confidence=confidence),)) for each in answers]
 
     def _misbehave(self, at: float) -> None:
         if at == POISON:

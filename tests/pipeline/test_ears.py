@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
@@ -15,7 +16,7 @@ def with_ears(scenario: Callable[[Ears], Awaitable[None]]) -> None:
     """Runs `scenario` with ears that listen."""
 
     async def main() -> None:
-        ears = Ears()
+        ears = Ears(clock=time.monotonic)
         ears.start()
         try:
             async with asyncio.timeout(10):
@@ -91,7 +92,7 @@ def test_stop_finishes_what_is_queued_and_ends_the_thread() -> None:
         return lambda: None
 
     async def main() -> None:
-        ears = Ears()
+        ears = Ears(clock=time.monotonic)
         ears.start()
         for number in range(20):
             ears.do(partial(work, number))
@@ -111,7 +112,7 @@ def test_results_of_a_stopped_thread_no_longer_reach_the_loop() -> None:
         return lambda: told.append("late")
 
     async def main() -> None:
-        ears = Ears()
+        ears = Ears(clock=time.monotonic)
         ears.start()
         ears.do(work)
         threading.Timer(0.02, stopping.set).start()
@@ -125,7 +126,7 @@ def test_results_of_a_stopped_thread_no_longer_reach_the_loop() -> None:
 
 def test_calls_for_soon_are_made_together_and_in_their_order() -> None:
     async def main() -> None:
-        ears, told = Ears(gather_s=0.02), list[int]()
+        ears, told = Ears(gather_s=0.02, clock=time.monotonic), list[int]()
         ears.start()
         try:
             for number in range(5):
@@ -148,10 +149,36 @@ def test_calls_for_soon_are_made_together_and_in_their_order() -> None:
 
 def test_without_gathering_soon_is_now() -> None:
     async def main() -> None:
-        ears, told = Ears(gather_s=0), list[str]()
+        ears, told = Ears(gather_s=0, clock=time.monotonic), list[str]()
         ears.start()
         ears.soon(partial(told.append, "now"))
         assert told == ["now"]
         ears.stop()
 
     asyncio.run(main())
+
+
+def test_a_stream_on_time_does_not_wait_for_those_ahead() -> None:
+    async def scenario(ears: Ears) -> None:
+        order: list[str] = []
+        held, last = threading.Event(), asyncio.Event()
+
+        def wait() -> Callable[[], None]:
+            # Longer than it may take until the next turn of one that is ahead.
+            held.wait(10)
+            time.sleep(0.02)
+            return lambda: None
+
+        def work(name: str) -> Callable[[], None]:
+            order.append(name)
+            return lambda: last.set() if len(order) == 3 else None
+
+        ears.do(wait, ahead=True)
+        ears.do(partial(work, "ahead"), ahead=True)
+        ears.do(partial(work, "on time"))
+        ears.do(partial(work, "on time"))
+        held.set()
+        await last.wait()
+        assert order == ["on time", "on time", "ahead"]
+
+    with_ears(scenario)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import pickle
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -25,6 +27,7 @@ from caesura.pipeline.frames import (
     Refused,
     Transcribe,
     Transcribed,
+    decode,
     encode,
 )
 from caesura.words import Word
@@ -66,11 +69,86 @@ def test_a_frame_beyond_the_limit_is_not_sent(monkeypatch: pytest.MonkeyPatch) -
         encode(Refused("x" * 200))
 
 
-def test_a_foreign_value_is_refused() -> None:
-    """Only the listed kinds are frames."""
-    body = pickle.dumps({"type": "Ready"})
-    with pytest.raises(InternalError, match="holds dict"):
-        list(FrameReader().receive(HEADER.pack(len(body)) + body))
+class Executed:
+    """Writes a file when it is unpickled, as a worker that was taken over could have had the front do."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, tuple[Path]]:
+        return Path.touch, (self.path,)
+
+
+def framed(head: bytes, behind: bytes = b"") -> bytes:
+    """A frame with this head and these bytes behind it, without its length."""
+    return HEADER.pack(len(head)) + head + behind
+
+
+def test_nothing_in_a_frame_is_executed(tmp_path: Path) -> None:
+    """Neither side runs what the other one sends."""
+    trap = tmp_path / "executed"
+    body = pickle.dumps(Executed(trap))
+    for sent in (body, framed(body), framed(b"[]", body)):
+        with pytest.raises(InternalError):
+            list(FrameReader().receive(HEADER.pack(len(sent)) + sent))
+    assert not trap.exists()
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"null",
+        b"[]",
+        b'{"type":"ready"}',
+        b'["ready",1]',
+        b'["exec","ls"]',
+        b'["failed",null]',
+        b'["refused"]',
+        b'["load","scripted",["a",1]]',
+        b'["load",["scripted"],[]]',
+        b'["transcribe",{}]',
+        b"[" * 100_000,
+        b'["ready"',
+        b'["ready"]["ready"]',
+        b"\xff\xfe",
+        b"1" * 5_000,
+    ],
+)
+def test_what_is_no_frame_is_refused(head: bytes) -> None:
+    with pytest.raises(InternalError, match="frame"):
+        decode(framed(head))
+
+
+@pytest.mark.parametrize("frame", [*PLAIN, Transcribe((SegmentJob(np.ones(100, np.float32), 1.0, True, HEARD),))])
+def test_every_frame_that_is_cut_short_or_too_long_is_refused(frame: Frame) -> None:
+    body = encode(frame)[HEADER.size :]
+    for end in range(len(body)):
+        # A head may end in spaces, which say nothing.
+        with pytest.raises(InternalError):
+            decode(body[:end])
+    with pytest.raises(InternalError, match="behind its"):
+        decode(body + bytes(4))
+
+
+@given(st.sampled_from(PLAIN), st.data())
+def test_damaged_frames_are_refused_or_other_frames(frame: Frame, data: st.DataObject) -> None:
+    """Never another exception, which the worker would end with, or the front's reader."""
+    body = bytearray(encode(frame)[HEADER.size :])
+    for at in data.draw(st.lists(st.integers(0, len(body) - 1), min_size=1, max_size=4)):
+        body[at] = data.draw(st.integers(0, 255))
+    with contextlib.suppress(InternalError):
+        assert isinstance(decode(body), Frame)
+
+
+def test_arrays_can_be_written_to_and_are_aligned() -> None:
+    """Engines of others may work in place, and native ones read words of 16 bytes."""
+    body = bytearray(encode(Transcribe((SegmentJob(np.ones(100, np.float32), 1.0, True),)))[HEADER.size :])
+    frame = decode(body)
+    assert isinstance(frame, Transcribe)
+    audio = frame.jobs[0].audio
+    audio[0] = 2.0
+    assert audio.flags.aligned
+    assert (len(body) - audio.nbytes) % 16 == 0
 
 
 def test_the_module_loads_no_numpy() -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import os
+import pickle
 import signal
 import socket
 import sys
@@ -20,6 +22,7 @@ from caesura.engines.base import SegmentJob
 from caesura.errors import EngineError
 from caesura.pipeline import process
 from caesura.pipeline.frames import Failed, Ready, Transcribed, encode
+from caesura.pipeline.pool import EnginePool, Lost
 from caesura.pipeline.process import WorkerProcess
 from tests.pipeline import pool_engines
 
@@ -252,5 +255,66 @@ def test_a_child_that_answers_a_job_with_something_else_is_gone(impostor: Callab
         with pytest.raises(ConnectionAbortedError, match="answered a job with Ready"):
             await worker.transcribe(job(1.0))
         await worker.kill()
+
+    within_limit(main())
+
+
+class Executed:
+    """Writes a file when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, tuple[Path]]:
+        return Path.touch, (self.path,)
+
+
+def test_a_worker_that_was_taken_over_runs_nothing_in_the_front_and_is_replaced(
+    impostor: Callable[..., None], tmp_path: Path
+) -> None:
+    """Its answers used to be unpickled."""
+    trap = tmp_path / "executed"
+    evil = pickle.dumps(Executed(trap))
+    impostor(encode(Ready()), len(evil).to_bytes(4) + evil)
+
+    async def main() -> None:
+        pool = EnginePool("scripted", workers=1, attempts=2)
+        await pool.start()
+        try:
+            answered: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+            pool.submit("owner", job(1.0), answered.set_result)
+            assert isinstance(await answered, Lost)
+            while not pool.restarts:
+                await asyncio.sleep(0.01)
+        finally:
+            await pool.stop()
+
+    within_limit(main())
+    assert not trap.exists()
+
+
+def test_a_job_must_have_one_hypothesis_for_its_answer(impostor: Callable[..., None]) -> None:
+    impostor(encode(Ready()), encode(Transcribed(())))
+
+    async def main() -> None:
+        worker = await WorkerProcess.start("scripted", unnoticed)
+        with pytest.raises(ConnectionAbortedError, match="answered a job with 0 hypotheses"):
+            await worker.transcribe(job(1.0))
+        await worker.kill()
+
+    within_limit(main())
+
+
+def test_a_worker_that_says_what_nobody_asked_for_is_cut_off(impostor: Callable[..., None]) -> None:
+    """It could keep the front busy."""
+    impostor(encode(Ready()) + encode(Failed("I have more to say")))
+
+    async def main() -> None:
+        gone = asyncio.Event()
+        with contextlib.suppress(EngineError):
+            worker = await WorkerProcess.start("scripted", gone.set)
+            await gone.wait()
+            await worker.kill()
+        assert gone.is_set()
 
     within_limit(main())

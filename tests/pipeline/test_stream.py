@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterable
+import itertools
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterable, Iterator
 from typing import Any, cast
 
 import numpy as np
@@ -25,10 +27,11 @@ from caesura.pipeline import stream as stream_module
 from caesura.pipeline.channel import Channel, Hearing
 from caesura.pipeline.ears import Ears
 from caesura.pipeline.schedule import Answer, Lost
-from caesura.pipeline.stream import ROOM_BYTES, Stream
+from caesura.pipeline.stream import QUIET_S, ROOM_BYTES, ROOM_S, SLICE_S, TURN_AUDIO_S, Stream
 from caesura.speech.vad import SileroModel, load_silero
 from caesura.words import Word
 from tests.encodings import encode
+from tests.flac import silence as dense_silence
 from tests.recordings import path
 
 MONO = AudioFormat(Encoding.LINEAR16, 16_000, 1)
@@ -74,12 +77,12 @@ class LoudIsVoice:
 class Touchy(AudioStream):
     """A decoder that refuses one message and has a fault at another."""
 
-    def feed(self, message: bytes) -> Samples:
+    def blocks(self, message: bytes) -> Iterator[Samples]:
         if message == BROKEN:
             raise BadAudio("this is no audio")
         if message == FAULTY:
             raise ZeroDivisionError
-        return super().feed(message)
+        yield from super().blocks(message)
 
 
 class Hands:
@@ -152,7 +155,11 @@ class Bench:
 
     async def quiet(self, *streams: Stream) -> None:
         """Until nothing is on its way to or from the listening thread, but for what waits for the engine."""
-        await self.until(lambda: not any(stream._busy or (stream._items and not stream._behind) for stream in streams))
+        await self.until(
+            lambda: (
+                not any(stream._busy or ((stream._items or stream._work) and not stream._behind) for stream in streams)
+            )
+        )
         await asyncio.sleep(0)
 
     async def heard_in(
@@ -182,8 +189,10 @@ class Bench:
 
 
 @contextlib.asynccontextmanager
-async def bench(*, prompt: bool, gather_s: float = 0.0) -> AsyncIterator[Bench]:
-    ears = Ears(gather_s)
+async def bench(
+    *, prompt: bool, gather_s: float = 0.0, clock: Callable[[], float] = lambda: 0.0
+) -> AsyncIterator[Bench]:
+    ears = Ears(gather_s, clock=clock)
     ears.start()
     try:
         async with asyncio.timeout(20):
@@ -192,9 +201,15 @@ async def bench(*, prompt: bool, gather_s: float = 0.0) -> AsyncIterator[Bench]:
         ears.stop()
 
 
-def play(scenario: Callable[[Bench], Awaitable[None]], *, prompt: bool = True, gather_s: float = 0.0) -> None:
+def play(
+    scenario: Callable[[Bench], Awaitable[None]],
+    *,
+    prompt: bool = True,
+    gather_s: float = 0.0,
+    clock: Callable[[], float] = lambda: 0.0,
+) -> None:
     async def main() -> None:
-        async with bench(prompt=prompt, gather_s=gather_s) as there:
+        async with bench(prompt=prompt, gather_s=gather_s, clock=clock) as there:
             await scenario(there)
 
     asyncio.run(main())
@@ -618,11 +633,143 @@ def test_a_large_message_is_heard_in_pieces_and_no_faster_than_the_engine_follow
     play(scenario, prompt=False)
 
 
-def test_a_few_bytes_that_decode_to_minutes_are_heard_turn_by_turn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Digital silence as FLAC: other streams get their turns in between, and memory stays small."""
-    silent, _ = encode(np.zeros((1, 300 * 16_000), np.float32), 16_000, "flac")
+def flac_silence(seconds: float) -> bytes:
+    """Some 230 bytes a second of digital silence."""
+    silent, _ = encode(np.zeros((1, round(seconds * 16_000)), np.float32), 16_000, "flac")
     assert isinstance(silent, bytes)
-    assert len(silent) < 64 * 1024
+    return silent
+
+
+class Working(LoudIsVoice):
+    """A voice detector of one stream, on a clock that stands still but while it works: 4 ms for a second of audio."""
+
+    def __init__(self, name: str, seen: list[tuple[str, float]], clock: list[float]) -> None:
+        super().__init__()
+        self.name, self.seen, self.clock = name, seen, clock
+
+    def judge(
+        self, rows: NDArray[np.float32], h: NDArray[np.float32], c: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+        audio_s = len(rows) * 0.032
+        self.seen.append((self.name, audio_s))
+        self.clock[0] += 0.004 * audio_s
+        return super().judge(rows, h, c)
+
+
+def judged_before(flood: Callable[[Bench, SileroModel], Stream], *, others: int = 3) -> list[tuple[str, float]]:
+    """What is judged while one stream floods the thread and three send a little."""
+    seen: list[tuple[str, float]] = []
+    clock = [0.0]
+
+    async def scenario(bench: Bench) -> None:
+        held = threading.Event()
+        bench.ears.do(lambda: (held.wait(10), lambda: None)[1])
+        flooding = flood(bench, cast(SileroModel, Working("flood", seen, clock)))
+        honest = [
+            bench.stream(vad=cast(SileroModel, Working(f"honest {n}", seen, clock)), tell=lambda _: None)
+            for n in range(others)
+        ]
+        for stream in honest:
+            stream.feed(voice(0.1))
+        held.set()
+        await bench.until(lambda: len({name for name, _ in seen}) == 1 + others)
+        flooding.close()
+        await bench.quiet(*honest)
+
+    play(scenario, clock=lambda: clock[0])
+    return seen
+
+
+def flood_of_flac(bench: Bench, vad: SileroModel) -> Stream:
+    stream = bench.stream(AudioFormat(Encoding.FLAC, None), vad=vad, tell=lambda _: None)
+    stream.feed(dense_silence(400, 16_000))
+    return stream
+
+
+def flood_of_channels_in_flac(bench: Bench, vad: SileroModel) -> Stream:
+    stream = bench.stream(AudioFormat(Encoding.FLAC, None), split=True, vad=vad, tell=lambda _: None)
+    stream.feed(dense_silence(50, 4_000, 8))
+    return stream
+
+
+def flood_of_channels(bench: Bench, vad: SileroModel) -> Stream:
+    stream = bench.stream(
+        AudioFormat(Encoding.MULAW, 8_000, 20), split=True, vad=vad, tell=lambda _: None, endpointing_s=None
+    )
+    stream.feed(b"\xff" * (20 * 8_000 * 3))
+    return stream
+
+
+@pytest.mark.parametrize("flood", [flood_of_flac, flood_of_channels_in_flac, flood_of_channels])
+def test_whoever_floods_the_thread_has_one_short_turn_before_the_others(
+    flood: Callable[[Bench, SileroModel], Stream],
+) -> None:
+    """68 KB of silence took the thread from every other stream for 23 s, 20 channels for 11 s."""
+    seen = judged_before(flood)
+    names = [name for name, _ in seen]
+    last = max(names.index(f"honest {n}") for n in range(3))
+    # A first turn, one when it comes back as a stream that is ahead, and one that was due to such a stream.
+    assert sum(audio_s for name, audio_s in seen[:last] if name == "flood") <= 3 * (TURN_AUDIO_S + SLICE_S + 0.1)
+
+
+def test_a_stream_is_ahead_when_its_audio_comes_faster_than_real_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    asked: list[bool] = []
+
+    async def scenario(bench: Bench) -> None:
+        do = bench.ears.do
+
+        def noted(work: Any, *, ahead: bool = False) -> None:
+            asked.append(ahead)
+            do(work, ahead=ahead)
+
+        monkeypatch.setattr(bench.ears, "do", noted)
+        stream = bench.stream()
+        for _ in range(4):
+            stream.feed(silence(1.0))
+            await bench.quiet(stream)
+            now[0] += 1.0
+        assert asked == [False] * 4
+        stream.feed(silence(2.0))
+        stream.feed(silence(2.0))
+        await bench.quiet(stream)
+        stream.feed(silence(1.0))
+        await bench.quiet(stream)
+        assert asked[4:] == [False, False, True]
+        now[0] += 4.0
+        stream.feed(silence(1.0))
+        await bench.quiet(stream)
+        assert asked[7:] == [False]
+
+    play(scenario, clock=lambda: now[0])
+
+
+def test_a_turn_ends_by_time_and_what_is_left_is_decoded_in_the_next() -> None:
+    """Each step takes 20 ms here: after the second one a turn is over, in the middle of a message."""
+    clock = itertools.count(0.0, 0.01)
+    turns: list[int] = []
+
+    async def scenario(bench: Bench) -> None:
+        stream = bench.stream(AudioFormat(Encoding.FLAC, None))
+        hear = stream._heard
+
+        def counted(heard: Any, made_s: float, refusal: str | None, done: bool) -> None:
+            turns.append(round(made_s * 16_000))
+            hear(heard, made_s, refusal, done)
+
+        stream._heard = counted  # type: ignore[method-assign]
+        stream.feed(flac_silence(20.0))
+        stream.end()
+        assert await bench.over() == Drained(20.0)
+
+    play(scenario, clock=clock.__next__)
+    assert len(turns) > 10
+    assert max(turns) <= 16_000
+    assert sum(turns) == 20 * 16_000
+
+
+def test_a_few_bytes_that_decode_to_minutes_are_heard_turn_by_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Digital silence as FLAC on a fast machine: what one turn leaves in memory is bounded too."""
     turns: list[int] = []
     hear = Channel.hear
 
@@ -634,12 +781,45 @@ def test_a_few_bytes_that_decode_to_minutes_are_heard_turn_by_turn(monkeypatch: 
 
     async def scenario(bench: Bench) -> None:
         stream = bench.stream(AudioFormat(Encoding.FLAC, None))
-        stream.feed(silent)
+        stream.feed(flac_silence(300.0))
         stream.end()
         assert await bench.over() == Drained(300.0)
 
     play(scenario)
-    assert max(turns) < 10 * 16_000
+    assert max(turns) <= (TURN_AUDIO_S + SLICE_S) * 16_000
+
+
+def test_the_audio_of_all_channels_waits_for_the_engine_together() -> None:
+    """Four channels kept four times as much audio as one."""
+
+    async def scenario(bench: Bench) -> None:
+        stream = bench.stream(AudioFormat(Encoding.LINEAR16, 16_000, 4), split=True, longest_s=2.0)
+        stream.feed(sound(40.0, *[True] * 4))
+        await bench.quiet(stream)
+        assert full(stream)
+        kept = sum(channel.pending_s for channel in stream._channels)
+        assert kept <= ROOM_S + 4 * 2.0 + 3 * QUIET_S + TURN_AUDIO_S + 2.0
+        bench.pool.prompt = True
+        bench.pool.answer_all()
+        stream.end()
+        assert await bench.over() == Drained(40.0)
+
+    play(scenario, prompt=False)
+
+
+def test_channels_that_all_hold_the_most_they_can_do_not_wait_for_ever() -> None:
+    """Silence, the longest segment and silence again, on all channels at once: no job is out that would make room."""
+
+    async def scenario(bench: Bench) -> None:
+        stream = bench.stream(
+            AudioFormat(Encoding.LINEAR16, 16_000, 10), split=True, endpointing_s=600.0, longest_s=10.0
+        )
+        for _ in range(3):
+            stream.feed(sound(5.3, *[False] * 10) + sound(9.8, *[True] * 10) + sound(4.8, *[False] * 10))
+        stream.end()
+        assert await bench.over() == Drained(59.7)
+
+    play(scenario)
 
 
 @pytest.mark.parametrize("step", ["hear", "_answered"])

@@ -244,6 +244,23 @@ def test_an_engine_that_answers_too_little_has_failed(line: tuple[Front, Line], 
 
 
 @pytest.mark.parametrize(
+    ("at", "reason"),
+    [
+        (pool_engines.RAVES, "confidence nan in a frame: must be from"),
+        (pool_engines.CONFUSES, "the engine raised AttributeError in job_codec.py, line "),
+    ],
+)
+def test_an_engine_that_answers_what_cannot_be_sent_has_failed(
+    line: tuple[Front, Line], folder: Path, at: float, reason: str
+) -> None:
+    """The worker goes on: the next job may do well."""
+    (folder / "go").touch()
+    answer = hear_one(line, at)
+    assert isinstance(answer, Failed)
+    assert answer.reason.startswith(reason)
+
+
+@pytest.mark.parametrize(
     ("frame", "sentence"),
     [(Transcribe((job(1.0),)), "a job before its engine"), (Ready(), "its own kind of frame: Ready")],
 )

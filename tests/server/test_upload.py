@@ -10,6 +10,7 @@ import pytest
 from starlette.requests import Request
 
 from caesura.server import upload
+from caesura.server.body_rate import BodyRate, BodyTooSlow
 from caesura.server.upload import BodyStalled, BodyTooLarge, ClientGone, EarlyResponse, Upload
 
 GONE = {"type": "http.disconnect"}
@@ -37,9 +38,10 @@ class Peer:
     async def send(self, message: Any) -> None:
         self.sent.append(dict(message))
 
-    def upload(self, most_bytes: int = 100, stall_timeout_s: float = 10.0) -> Upload:
+    def upload(self, most_bytes: int = 100, stall_timeout_s: float = 10.0, rate_s: float | None = None) -> Upload:
         request = Request(self.scope, self.receive)
-        return Upload(request, most_bytes=most_bytes, stall_timeout_s=stall_timeout_s)
+        rate = BodyRate(stall_timeout_s if rate_s is None else rate_s)
+        return Upload(request, most_bytes=most_bytes, stall_timeout_s=stall_timeout_s, rate=rate)
 
 
 def run(story: Coroutine[Any, Any, Any]) -> Any:
@@ -84,6 +86,17 @@ def test_a_stall_and_a_hang_up_are_told() -> None:
         run(taken(Peer(piece(b"one")).upload(stall_timeout_s=0.01)))
     with pytest.raises(ClientGone):
         run(taken(Peer(piece(b"one"), GONE).upload()))
+
+
+def test_a_body_that_hardly_comes_is_told_and_its_end_is_in_time() -> None:
+    class Dripping(Peer):
+        async def receive(self) -> Message:
+            await asyncio.sleep(0.01)
+            return await super().receive()
+
+    with pytest.raises(BodyTooSlow):
+        run(taken(Dripping(*[piece(b"")] * 1_000).upload(rate_s=0.05)))
+    assert run(taken(Dripping(piece(b"", more=False)).upload(rate_s=0.005))) == []
 
 
 def test_a_hang_up_is_waited_for_once_all_is_read() -> None:

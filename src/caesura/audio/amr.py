@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import av
@@ -70,14 +71,14 @@ class AmrDecoder:
         self._told = 0
         """Frames of silence given for those."""
 
-    def feed(self, data: bytes) -> None:
+    def feed(self, data: bytes) -> Iterator[None]:
         """Decodes all whole frames. Raises BadAudio when the first 4 KiB hold none."""
         self._buffer += data
-        self._run(final=False)
+        yield from self._run(final=False)
 
-    def finish(self) -> None:
+    def finish(self) -> Iterator[None]:
         """Decodes the rest; a frame that was cut off is dropped. Raises BadAudio when there never was one."""
-        self._run(final=True)
+        yield from self._run(final=True)
         if self._lost and not self._into.frames:
             self._refuse()
         self._buffer.clear()
@@ -85,10 +86,11 @@ class AmrDecoder:
     def close(self) -> None:
         """Nothing to free."""
 
-    def _run(self, *, final: bool) -> None:
+    def _run(self, *, final: bool) -> Iterator[None]:
         # Each frame cut off the buffer's front would move all that is behind it.
         at, then = 0, self._step(0, final=final)
         while then is not None:
+            yield
             at, then = then, self._step(then, final=final)
         del self._buffer[:at]
 
@@ -177,7 +179,8 @@ class AmrDecoder:
         except av.FFmpegError:
             decoded = []
         for one in decoded:
-            put_frame(self._into, one)
+            for _ in put_frame(self._into, one):
+                pass
         if not decoded:
             self._silence(1)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import av
@@ -75,7 +76,10 @@ def samples_of(frame: av.AudioFrame) -> Samples:
     return np.ascontiguousarray((raw.astype(np.float32) - np.float32(silence)) / np.float32(full))
 
 
-def put_frame(into: Collector, frame: av.AudioFrame) -> None:
-    """Hands a decoded frame on. Raises BadAudio when its rate or channels cannot be."""
+def put_frame(into: Collector, frame: av.AudioFrame) -> Iterator[None]:
+    """Hands a decoded frame on, in steps of a second at most. Raises BadAudio when its rate or channels cannot be."""
     into.declare(frame.sample_rate, frame.layout.nb_channels)
-    into.put(samples_of(frame), frame.sample_rate)
+    samples = samples_of(frame)
+    for at in range(0, samples.shape[1], frame.sample_rate):
+        into.put(samples[:, at : at + frame.sample_rate], frame.sample_rate)
+        yield

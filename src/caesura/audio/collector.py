@@ -20,6 +20,7 @@ class Collector:
     def __init__(self, *, split: bool) -> None:
         self._split = split
         self._ready: list[Samples] = []
+        self._ready_samples = 0
         self._resampler: Resampler | None = None
         self._rate = 0
         self._past = Fraction(0)
@@ -35,6 +36,11 @@ class Collector:
         if not self._past:
             return self._rate_frames / self._rate
         return float(self._past + Fraction(self._rate_frames, self._rate))
+
+    @property
+    def ready_s(self) -> float:
+        """Decoded seconds, of all channels together, that were not taken yet."""
+        return self._ready_samples / OUTPUT_RATE
 
     def declare(self, rate: int, channels: int) -> None:
         """What the next blocks will be. Raises BadAudio when no stream can be like that."""
@@ -64,18 +70,18 @@ class Collector:
                 samples = np.repeat(samples, self.channels or 1, axis=0)
         if rate != OUTPUT_RATE:
             samples = self._resampled(samples)
-        if samples.shape[1]:
-            self._ready.append(samples)
+        self._add(samples)
 
     def finish(self) -> None:
         """Gets the last samples out of the resampler; idempotent."""
         if self._resampler is not None:
-            self._ready.append(self._resampler.finish())
+            self._add(self._resampler.finish())
             self._resampler = None
 
     def take(self) -> Samples:
         """All samples since the last call, shape (channels, n)."""
         ready = self._ready
+        self._ready_samples = 0
         if len(ready) == 1:
             self._ready = []
             return ready[0]
@@ -83,6 +89,11 @@ class Collector:
             return np.empty((self.channels or 1, 0), np.float32)
         self._ready = []
         return np.concatenate(ready, axis=1)
+
+    def _add(self, samples: Samples) -> None:
+        if samples.shape[1]:
+            self._ready.append(samples)
+            self._ready_samples += samples.size
 
     def _resampled(self, samples: Samples) -> Samples:
         if self._resampler is None:

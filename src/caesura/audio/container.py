@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from caesura.audio.amr import NARROW, AmrDecoder
 from caesura.audio.collector import Collector
@@ -132,24 +132,24 @@ class ContainerDecoder:
         self._inner: Decoder | None = None
         self._closed = False
 
-    def feed(self, data: bytes) -> None:
+    def feed(self, data: bytes) -> Iterator[None]:
         """Decodes what can be decoded now. Raises BadAudio."""
         if self._skip:
             dropped = min(self._skip, len(data))
             self._skip -= dropped
             data = data[dropped:]
         if self._inner is not None:
-            self._inner.feed(data)
+            yield from self._inner.feed(data)
         elif data:
             self._head += data
-            self._recognise(final=False)
+            yield from self._recognise(final=False)
 
-    def finish(self) -> None:
+    def finish(self) -> Iterator[None]:
         """Decodes the rest. Raises BadAudio when it was never clear what the stream is."""
         if self._inner is None and self._head:
-            self._recognise(final=True)
+            yield from self._recognise(final=True)
         if self._inner is not None:
-            self._inner.finish()
+            yield from self._inner.finish()
         elif self._skip or self._head:
             raise BadAudio("the stream ended inside its ID3 tag")
 
@@ -159,7 +159,7 @@ class ContainerDecoder:
         if self._inner is not None:
             self._inner.close()
 
-    def _recognise(self, *, final: bool) -> None:
+    def _recognise(self, *, final: bool) -> Iterator[None]:
         if self._skip_id3():
             return
         opener = self._by_magic()
@@ -179,7 +179,7 @@ class ContainerDecoder:
             self._inner = opener(self._into)
             if self._closed:
                 self._inner.close()
-            self._inner.feed(head)
+            yield from self._inner.feed(head)
 
     def _by_magic(self) -> _Opener | None:
         return next((opener for at, magic, opener in _MAGIC if self._head.startswith(magic, at)), None)

@@ -1,18 +1,24 @@
-"""The seam between a stream and what decodes it: bytes in by `feed`, samples out into a Collector."""
+"""The interface of all decoders: bytes are fed in steps, samples go to a Collector."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Protocol
 
 
 class Decoder(Protocol):
-    """Decodes one stream into the Collector it was made with. Used by one thread, except `close`."""
+    """Decodes one stream into the Collector it was made with. Used by one thread, except `close`.
 
-    def feed(self, data: bytes) -> None:
+    `feed` and `finish` return the steps of the work: nothing is done before they are iterated, and each must be
+    iterated to its end before the next call. After each step, which takes at most some milliseconds and adds about a
+    second of audio at most, the caller may do something else for as long as it likes.
+    """
+
+    def feed(self, data: bytes) -> Iterator[None]:
         """Decodes all that became decodable. Raises BadAudio when the bytes cannot be audio of this kind."""
         ...
 
-    def finish(self) -> None:
+    def finish(self) -> Iterator[None]:
         """Decodes the rest. Raises BadAudio when the stream ended before it could hold audio."""
         ...
 

@@ -1,14 +1,15 @@
-"""Container bytes cut anywhere come in; samples go out, from libav on a thread that runs only while it is fed."""
+"""Decodes containers with libav, which pulls bytes: so on a thread of its own, which runs only while it is fed."""
 
 from __future__ import annotations
 
+import enum
 import io
 import threading
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from queue import SimpleQueue
-from typing import Any, Protocol, cast
+from typing import Any, Literal, Protocol, cast
 
 import av
 from av.audio.stream import AudioStream as LibavStream
@@ -51,11 +52,15 @@ CODED_WAV = Container("WAV", "wav", 64 * 1024)
 
 # Titles and names are nothing to us, and often not in the encoding they should be in; from 19 on PyAV sees to that.
 _TITLES: dict[str, Any] = {"metadata_errors": "replace"} if int(av.__version__.partition(".")[0]) < 19 else {}
-# The demuxer is known, so libav need not look at more than it needs to begin.
-_OPTIONS = {"probesize": "32", "analyzeduration": "0"}
+# The demuxer is known, so libav need not look at more than it needs to begin. It keeps a parser and a decoder for each
+# stream, of which a page of 60 bytes announces one.
+_OPTIONS = {"probesize": "32", "analyzeduration": "0", "max_streams": "64"}
 _READ_BYTES = 4096
 _BROKEN_PACKETS = 64
 _BROKEN_READS = 16
+# A step ends with the packet that makes so much audio, of all channels together, or after so many of them.
+_STEP_S = 1.0
+_STEP_PACKETS = 64
 
 
 class _Reader(Protocol):
@@ -72,36 +77,61 @@ class _Ended:
     error: Exception | None
 
 
-_ABANDON = object()
+class _Signal(enum.Enum):
+    ABANDON = enum.auto()
+    """Feeder to demuxer: end at once."""
+    GO_ON = enum.auto()
+    """Feeder to demuxer: take the next step."""
+    PAUSED = enum.auto()
+    """Demuxer to feeder: a step is over, and there are bytes left."""
+    HUNGRY = enum.auto()
+    """Demuxer to feeder: all bytes are used up."""
+
+
+_Answer = _Ended | Literal[_Signal.PAUSED, _Signal.HUNGRY]
 
 
 class _Exchange:
     """Two queues between feeder and demuxer; exactly one of the two runs at any time.
 
-    The demuxer's `read` returns what was fed; when that is used up it says so, and the feeder goes on.
+    The demuxer's `read` returns what was fed; when that is used up it says so, and the feeder goes on. Between two
+    packets the demuxer may `pause`, until the feeder lets it go on.
     """
 
     def __init__(self) -> None:
-        self._fed: SimpleQueue[bytes | object] = SimpleQueue()
-        self._said: SimpleQueue[_Ended | None] = SimpleQueue()
+        self._fed: SimpleQueue[bytes | _Signal] = SimpleQueue()
+        self._said: SimpleQueue[_Answer] = SimpleQueue()
         self._left = memoryview(b"")
         self._hungry = False
         self._over = False
 
-    def give(self, data: bytes) -> _Ended | None:
-        """Feeder: waits until the demuxer has used `data` (empty: the end) or has ended."""
+    def give(self, data: bytes) -> Generator[None, None, _Ended | None]:
+        """Feeder: lets the demuxer use `data` (empty: the end), step by step. Returns, as a generator, how it ended."""
         self._fed.put(data)
-        return self._said.get()
+        return (yield from self.steps())
+
+    def steps(self) -> Generator[None, None, _Ended | None]:
+        """Feeder: the steps up to where the demuxer has used up its bytes (then None) or has ended."""
+        while (answer := self._said.get()) is _Signal.PAUSED:
+            yield
+            self._fed.put(_Signal.GO_ON)
+        return answer if isinstance(answer, _Ended) else None
+
+    def pause(self) -> None:
+        """Demuxer: a step is over."""
+        self._said.put(_Signal.PAUSED)
+        if self._fed.get() is _Signal.ABANDON:
+            raise _Abandoned
 
     def abandon(self) -> None:
         """Anybody: the next read ends the demuxer."""
-        self._fed.put(_ABANDON)
+        self._fed.put(_Signal.ABANDON)
 
     def read(self, size: int = _READ_BYTES, /) -> bytes:
         """Demuxer: some bytes, none at the end."""
         if not self._left and not self._over:
             if self._hungry:
-                self._said.put(None)
+                self._said.put(_Signal.HUNGRY)
             self._hungry = True
             data = self._fed.get()
             if not isinstance(data, bytes):
@@ -117,12 +147,16 @@ class _Exchange:
 
 
 class _Reading:
-    """One run of libav over a reader, into a collector."""
+    """One run of libav over a reader, into a collector; `pause` is called after each step of the work."""
 
-    def __init__(self, into: Collector, container: Container, reader: _Reader) -> None:
+    def __init__(
+        self, into: Collector, container: Container, reader: _Reader, pause: Callable[[], None] = lambda: None
+    ) -> None:
         self._into = into
         self._container = container
         self._reader = reader
+        self._pause = pause
+        self._packets_since = 0
         self._packer = Packer()
         self._read = 0
         self._stopped = False
@@ -138,6 +172,8 @@ class _Reading:
             stream = self._choose(source)
             for packet in self._packets(source, stream):
                 self._decode(stream, packet)
+                self._packets_since += 1
+                self._step(packets=_STEP_PACKETS)
         if self._broken and not self._into.frames:
             raise BadAudio(f"nothing in the {self._container.name} stream can be decoded")
 
@@ -187,18 +223,26 @@ class _Reading:
                     broken = 0
                     yield packet
                 return
-            except av.FFmpegError:
+            except (av.FFmpegError, IndexError):
+                # PyAV does not know a stream that comes up in the middle, and has no name for its packets.
                 broken += 1
         raise BadAudio(f"the {self._container.name} stream is damaged beyond reading")
 
     def _decode(self, stream: LibavStream, packet: av.Packet[LibavStream]) -> None:
         try:
             for frame in stream.decode(packet):
-                put_frame(self._into, self._packer.pack(frame))
-        except av.FFmpegError as error:
+                for _ in put_frame(self._into, self._packer.pack(frame)):
+                    self._step()
+        except (av.FFmpegError, IndexError, ValueError) as error:
+            # The last two from PyAV, for frames that are not what their stream says.
             self._broken += 1
             if self._broken >= _BROKEN_PACKETS and not self._into.frames:
                 raise BadAudio(f"nothing in the {self._container.name} stream can be decoded") from error
+
+    def _step(self, packets: int | None = None) -> None:
+        if self._into.ready_s >= _STEP_S or (packets is not None and self._packets_since >= packets):
+            self._packets_since = 0
+            self._pause()
 
 
 def decode_whole(into: Collector, container: Container, data: io.BufferedIOBase) -> None:
@@ -234,31 +278,38 @@ class DemuxDecoder:
         # A thread that waits for bytes is no reason to hold up the interpreter's end.
         self._finalizer.atexit = False
 
-    def feed(self, data: bytes) -> None:
+    def feed(self, data: bytes) -> Iterator[None]:
         """Decodes what can be decoded now. Raises BadAudio."""
-        if not data:
-            return
-        if self._ended is not None:
-            return
-        self._give(data)
+        if data and self._ended is None:
+            yield from self._give(data)
 
-    def finish(self) -> None:
+    def decode_file(self, file: io.BufferedIOBase) -> Iterator[None]:
+        """Decodes a complete file that libav may seek in, instead of what is fed. Raises BadAudio."""
+        self._start(file)
+        self._ended = yield from self._exchange.steps()
+        if self._ended is not None and self._ended.error is not None:
+            raise self._ended.error
+
+    def finish(self) -> Iterator[None]:
         """Decodes the rest. A stream that was cut off counts as far as it goes. Raises BadAudio."""
         if self._started and self._ended is None and self._finalizer.alive:
-            self._give(b"")
+            yield from self._give(b"")
         self.close()
 
     def close(self) -> None:
         """Ends the thread, at its next read."""
         self._finalizer()
 
-    def _give(self, data: bytes) -> None:
+    def _start(self, reader: _Reader) -> None:
+        reading = _Reading(self._into, self._container, reader, self._exchange.pause)
+        name = f"demux-{self._container.demuxer}"
+        threading.Thread(target=_demux, args=(self._exchange, reading.run), name=name, daemon=True).start()
+        self._started = True
+
+    def _give(self, data: bytes) -> Iterator[None]:
         if not self._started:
-            reading = _Reading(self._into, self._container, self._exchange)
-            name = f"demux-{self._container.demuxer}"
-            threading.Thread(target=_demux, args=(self._exchange, reading.run), name=name, daemon=True).start()
-            self._started = True
-        self._ended = self._exchange.give(data)
+            self._start(self._exchange)
+        self._ended = yield from self._exchange.give(data)
         if self._ended is not None and self._ended.error is not None:
             self._fail(self._ended.error, cut_off=not data)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import av
@@ -110,7 +111,7 @@ class FlacDecoder:
         self._max_frame = _PATIENCE
         self._lost = 0
 
-    def feed(self, data: bytes) -> None:
+    def feed(self, data: bytes) -> Iterator[None]:
         """Decodes every frame that is complete. Raises BadAudio."""
         if self._skip:
             dropped = min(self._skip, len(data))
@@ -120,21 +121,19 @@ class FlacDecoder:
         while self._in_metadata:
             if not self._metadata():
                 return
-        while self._next_frame():
-            pass
+        yield from self._frames()
 
-    def finish(self) -> None:
+    def finish(self) -> Iterator[None]:
         """Decodes the last frame. Raises BadAudio when the bytes held no audio that can be decoded."""
         if self._in_metadata or self._skip:
             raise BadAudio("the FLAC stream ended before its header was complete")
         # The last header may be nearer to the end than the longest header is long.
         self._buffer += bytes(_MAX_HEADER)
-        while self._next_frame():
-            pass
+        yield from self._frames()
         rest = bytes(self._buffer[:-_MAX_HEADER])
         self._buffer.clear()
         if self._frame is not None:
-            self._decode(rest)
+            yield from self._decode(rest)
         self._lost += 0 if self._frame else len(rest)
         if self._lost and not self._into.frames:
             raise BadAudio("the FLAC stream holds no frame that can be decoded")
@@ -178,23 +177,34 @@ class FlacDecoder:
         self._codec.thread_count = 1
         self._codec.options = {"err_detect": "crccheck+explode"}
 
-    def _next_frame(self) -> bool:
-        # One step; False when more bytes are needed.
-        if self._frame is None:
-            return self._synchronise()
+    def _frames(self) -> Iterator[None]:
+        while True:
+            if self._frame is None:
+                if not self._synchronise():
+                    return
+            else:
+                frame = self._next_frame()
+                if frame is None:
+                    return
+                yield from self._decode(frame)
+            yield
+
+    def _next_frame(self) -> bytes | None:
+        # Takes the frame at the front; None when more bytes are needed, or when what is there is none.
+        assert self._frame is not None
         end = self._find(self._frame.following)
         if end is None:
             if len(self._buffer) <= self._max_frame:
-                return False
+                return None
             # The next header was damaged: any later one will do, however its frame is numbered.
             self._scanned = self._frame.size
             end = self._find(None)
             if end is None:
                 self._lose(max(0, len(self._buffer) - _MAX_HEADER))
-                return False
-        self._decode(bytes(self._buffer[:end]))
+                return None
+        frame = bytes(self._buffer[:end])
         self._start(end)
-        return True
+        return frame
 
     def _synchronise(self) -> bool:
         at = self._find(None)
@@ -230,10 +240,10 @@ class FlacDecoder:
                 return at
             self._scanned = at + 1
 
-    def _decode(self, frame: bytes) -> None:
+    def _decode(self, frame: bytes) -> Iterator[None]:
         assert self._codec is not None
         try:
             for decoded in self._codec.decode(av.Packet(frame)):
-                put_frame(self._into, decoded)
+                yield from put_frame(self._into, decoded)
         except av.FFmpegError:
             self._lost += len(frame)

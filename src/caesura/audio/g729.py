@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import av
 import numpy as np
 
@@ -38,20 +40,21 @@ class G729Decoder:
         self._cut_anywhere = False
         self._judged = self._right = 0
 
-    def feed(self, data: bytes) -> None:
+    def feed(self, data: bytes) -> Iterator[None]:
         """Decodes all whole frames. Raises BadAudio when the parity of the first 64 says that they are none."""
         pause = self._ends_in_pause(data)
         data = self._rest + data
         whole = len(data) - len(data) % _FRAME_BYTES
         self._rest = b"" if pause else data[whole:]
         for at in range(0, whole, _FRAME_BYTES):
-            self._decode(data[at : at + _FRAME_BYTES])
+            yield from self._decode(data[at : at + _FRAME_BYTES])
         if pause:
             self._silence()
 
-    def finish(self) -> None:
+    def finish(self) -> Iterator[None]:
         """Drops a frame that was never completed."""
         self._rest = b""
+        yield from ()
 
     def close(self) -> None:
         """Nothing to free."""
@@ -63,11 +66,11 @@ class G729Decoder:
         self._cut_anywhere = more != _SID_BYTES or len(message) > _PACKET_BYTES
         return not self._cut_anywhere
 
-    def _decode(self, frame: bytes) -> None:
+    def _decode(self, frame: bytes) -> Iterator[None]:
         self._judge(frame)
         try:
             for decoded in self._codec.decode(av.Packet(frame)):
-                put_frame(self._into, decoded)
+                yield from put_frame(self._into, decoded)
         except av.FFmpegError:
             self._silence()
 

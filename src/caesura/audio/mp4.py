@@ -1,4 +1,4 @@
-"""An MP4 file or stream, cut anywhere, comes in; samples go out, all at once where its index comes last.
+"""MP4 decoding: streams what can be streamed, and keeps what has its index behind the audio until that has come.
 
 A recording whose index comes last goes through a file on disk instead, from which it is decoded piece by piece.
 """
@@ -6,21 +6,22 @@ A recording whose index comes last goes through a file on disk instead, from whi
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
 
 from caesura.audio.collector import Collector
 from caesura.audio.demux import MP4, DemuxDecoder, decode_whole
+from caesura.audio.mp4_index import MAX_ENTRIES, TOP_LEVEL, prune_moof, prune_moov
 from caesura.errors import BadAudio
 
 _MEBIBYTE = 1024 * 1024
 _SPOOL = 64 * _MEBIBYTE
 _SHORT_HEADER, _HEADER = 8, 16
-# libav makes a table of all samples that an index claims, 24 bytes for each, before it reads one. So the boxes
-# that claim are kept until complete and their claims are checked: by box, where in it the claim stands and its limit.
-_CLAIMS = {b"moov": (b"stsz", 12, 4 * _MEBIBYTE), b"moof": (b"trun", 8, 64 * 1024)}
+# What libav makes tables of. These boxes are kept until they are complete, and pruned before libav sees them.
+_INDEXES = frozenset({b"moov", b"moof"})
 
 
 class Mp4Decoder:
-    """MP4, M4A and QuickTime.
+    """MP4, M4A and QuickTime: the first audio track.
 
     Fragmented files and those with the index (`moov`) in front stream. With the index behind the
     audio nothing can be decoded until it has come; up to 64 MiB are kept for that, then it is
@@ -28,36 +29,39 @@ class Mp4Decoder:
     """
 
     def __init__(self, into: Collector) -> None:
-        self._into = into
         self._held = bytearray()
         self._ready = bytearray()
         self._passing = 0
-        self._indexed = False
+        self._passed = 0
+        self._claims = _Claims()
         self._audio_first = False
         self._inner = DemuxDecoder(into, MP4)
 
-    def feed(self, data: bytes) -> None:
+    def feed(self, data: bytes) -> Iterator[None]:
         """Decodes what can be decoded now. Raises BadAudio."""
         self._held += data
         while self._step():
             pass
-        if not self._indexed and len(self._ready) + len(self._held) > _SPOOL:
+        if not self._claims.indexed and len(self._ready) + len(self._held) > _SPOOL:
             raise BadAudio(
                 f"the index (moov) of the MP4 stream does not come in the first {_SPOOL // _MEBIBYTE} MiB: "
                 "send it fragmented or with the index in front (faststart)"
             )
-        if self._indexed and self._ready:
+        if self._claims.indexed and self._ready:
             ready, self._ready = bytes(self._ready), bytearray()
-            self._inner.feed(ready)
+            yield from self._inner.decode_file(io.BytesIO(ready)) if self._audio_first else self._inner.feed(ready)
 
-    def finish(self) -> None:
+    def finish(self) -> Iterator[None]:
         """Decodes the rest. Raises BadAudio when the index never came."""
-        if not self._indexed:
+        if not self._claims.indexed:
             raise BadAudio("the MP4 stream ended before its index (moov) was complete")
-        if not self._audio_first:
-            self._inner.feed(bytes(self._held))
-            self._inner.finish()
-        self._held.clear()
+        held, self._held = bytes(self._held), bytearray()
+        if self._audio_first:
+            return
+        # An index that was cut off has not been pruned, and there is nothing behind it.
+        if held[4:8] not in _INDEXES:
+            yield from self._inner.feed(held)
+        yield from self._inner.finish()
 
     def close(self) -> None:
         """Ends the thread, if there is one."""
@@ -70,41 +74,56 @@ class Mp4Decoder:
         if not self._held:
             return False
         size = min(self._passing, len(self._held))
-        if not (self._indexed and self._audio_first):
+        if not (self._claims.indexed and self._audio_first):
             self._ready += self._held[:size]
         del self._held[:size]
         self._passing -= size
+        self._passed += size
         return True
 
     def _enter_box(self) -> bool:
         if len(self._held) < _HEADER:
             return False
         name, size = bytes(self._held[4:8]), self._box_size()
-        if not self._indexed and not (name.isascii() and name.decode().isprintable()):
+        if not self._claims.indexed and not (name.isascii() and name.decode().isprintable()):
             raise BadAudio(f"MP4 box of type {name!r}: must be four letters")
-        if name in _CLAIMS:
-            if size > _SPOOL:
-                raise BadAudio(f"MP4 box {name!r} of {size} bytes: must be {_SPOOL} at most")
+        if name in _INDEXES:
+            _check_size(name, size)
             if len(self._held) < size:
                 return False
-            _check_claims(name, self._held, size)
-        if name == b"moov" and not self._indexed:
-            self._indexed = True
-            if self._audio_first:
-                self._ready += self._held
-                decode_whole(self._into, MP4, io.BytesIO(bytes(self._ready)))
-                self._ready.clear()
-        self._audio_first = self._audio_first or (name == b"mdat" and not self._indexed)
+        first_index = not self._claims.indexed
+        self._claims.prune(self._held, name, size, self._passed + size)
+        if self._claims.indexed and first_index and self._audio_first:
+            self._ready += self._held[:size]
+        self._audio_first = self._audio_first or (name == b"mdat" and not self._claims.indexed)
         self._passing = size
         return True
 
     def _box_size(self) -> int:
-        size = _box_size(self._held)
-        if size is None:
-            return 1 << 62
-        if size < 8:
-            raise BadAudio(f"MP4 box of {size} bytes: must be 8 at least")
-        return size
+        return _box_size(self._held) or 1 << 62
+
+
+class _Claims:
+    """What the boxes of one file have claimed so far."""
+
+    def __init__(self) -> None:
+        self._entries = 0
+        self.indexed = False
+        """A `moov` box has come."""
+
+    def prune(self, head: bytearray, name: bytes, size: int, come: int) -> None:
+        """Prepares the box at the front of `head`, of which an index is there completely, for libav.
+
+        `come` is how many bytes of the file have come, or how long it is. Raises BadAudio.
+        """
+        room = MAX_ENTRIES + come - self._entries
+        if name == b"moov" and not self.indexed:
+            self._entries += prune_moov(head, size, room)
+            self.indexed = True
+        elif name == b"moof":
+            self._entries += prune_moof(head, size, room)
+        elif name not in TOP_LEVEL or name == b"moov":
+            head[4:8] = b"skip"
 
 
 class Mp4Order:
@@ -138,12 +157,16 @@ class Mp4Order:
     def _enter_box(self) -> None:
         if len(self._head) < _SHORT_HEADER or len(self._head) < self._wanted:
             return
-        name, size, header = bytes(self._head[4:8]), _box_size(self._head), len(self._head)
+        name, header = bytes(self._head[4:8]), len(self._head)
+        try:
+            size = _box_size(self._head)
+        except BadAudio:
+            # There is nothing to wait for, and the decoder says what is wrong.
+            size = None
         self._head.clear()
         if name == b"mdat":
             self.audio_first = True
-        elif name in _CLAIMS or size is None or size < header:
-            # In the last case there is nothing to wait for, and the decoder says what is wrong.
+        elif name in _INDEXES or size is None:
             self.audio_first = False
         else:
             self._passing = size - header
@@ -152,30 +175,35 @@ class Mp4Order:
 def decode_file(into: Collector, file: io.BufferedIOBase) -> None:
     """Decodes a complete MP4 file, wherever in it the index is; `into` takes the samples as they come.
 
+    The file must be writable, for the boxes that are not needed are renamed in it.
+
     Raises BadAudio when it is none, or claims what cannot be.
     """
-    indexed = False
+    length = file.seek(0, io.SEEK_END)
+    claims = _Claims()
     at = 0
-    while len(head := _read_at(file, at, _HEADER)) == _HEADER:
-        name, size = head[4:8], _box_size(head)
-        if size is None or (indexed and size < _SHORT_HEADER):
-            break
-        if size < _SHORT_HEADER:
-            raise BadAudio(f"MP4 box of {size} bytes: must be {_SHORT_HEADER} at least")
-        if name in _CLAIMS:
-            _check_box(name, file, at, size)
-            indexed = True
-        at += size
-    if not indexed:
+    while at < length and len(head := bytearray(_read_at(file, at, _HEADER))) >= _SHORT_HEADER:
+        name = bytes(head[4:8])
+        try:
+            size = _box_size(head)
+        except BadAudio:
+            if claims.indexed:
+                break
+            raise
+        if name in _INDEXES:
+            _check_size(name, size or 0)
+            size = min(length - at, size or length)
+            _check_size(name, size)
+            head = bytearray(_read_at(file, at, size))
+        claims.prune(head, name, size or length, length)
+        file.seek(at)
+        file.write(head)
+        at = length if size is None else at + size
+    if not claims.indexed:
         raise BadAudio("the MP4 file ended before its index (moov)")
+    file.truncate(min(at, length))
     file.seek(0)
     decode_whole(into, MP4, file)
-
-
-def _check_box(name: bytes, file: io.BufferedIOBase, at: int, size: int) -> None:
-    if size > _SPOOL:
-        raise BadAudio(f"MP4 box {name!r} of {size} bytes: must be {_SPOOL} at most")
-    _check_claims(name, _read_at(file, at, size), size)
 
 
 def _read_at(file: io.BufferedIOBase, at: int, size: int) -> bytes:
@@ -184,18 +212,15 @@ def _read_at(file: io.BufferedIOBase, at: int, size: int) -> bytes:
 
 
 def _box_size(head: bytes | bytearray) -> int | None:
-    """How long the box is, header and all; None: to the end of the stream."""
-    size = int.from_bytes(head[:4])
+    """How long the box is, header and all; None: to the end of the stream. Raises BadAudio."""
+    size, least = int.from_bytes(head[:4]), _SHORT_HEADER
     if size == 1:
-        size = int.from_bytes(head[8:16])
+        size, least = int.from_bytes(head[8:16]), _HEADER
+    if 0 < size < least:
+        raise BadAudio(f"MP4 box of {size} bytes: must be {least} at least")
     return size or None
 
 
-def _check_claims(box: bytes, held: bytes | bytearray, size: int) -> None:
-    name, offset, limit = _CLAIMS[box]
-    at = held.find(name, 0, size)
-    while at >= 0:
-        count = int.from_bytes(held[at + offset : at + offset + 4])
-        if count > limit:
-            raise BadAudio(f"MP4 {name.decode()} of {count} samples: must be {limit} at most")
-        at = held.find(name, at + len(name), size)
+def _check_size(name: bytes, size: int) -> None:
+    if size > _SPOOL:
+        raise BadAudio(f"MP4 box {name!r} of {size} bytes: must be {_SPOOL} at most")

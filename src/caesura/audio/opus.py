@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import av
 import numpy as np
 from av.stream import Stream
@@ -31,29 +33,30 @@ class OpusDecoder:
         self._usual = 0
         self._broken = 0
 
-    def feed(self, packet: bytes) -> None:
+    def feed(self, packet: bytes) -> Iterator[None]:
         """Decodes one packet. Raises BadAudio when none of the first 64 was one."""
         if not packet:
             return
         try:
-            self._put(av.Packet(packet))
+            yield from self._put(av.Packet(packet))
         except av.FFmpegError as error:
             self._broken += 1
             self._into.put(np.zeros((self._channels, self._usual), np.float32), _RATE)
+            yield
             if self._broken >= _PATIENCE and not self._into.frames:
                 raise BadAudio(f"{self._broken} messages and not one Opus packet among them") from error
 
-    def finish(self) -> None:
+    def finish(self) -> Iterator[None]:
         """The decoder's tail. Raises BadAudio when there were packets and none could be decoded."""
-        self._put(None)
+        yield from self._put(None)
         if self._broken and not self._into.frames:
             raise BadAudio("no message was an Opus packet")
 
     def close(self) -> None:
         """Nothing to free."""
 
-    def _put(self, packet: av.Packet[Stream] | None) -> None:
+    def _put(self, packet: av.Packet[Stream] | None) -> Iterator[None]:
         for frame in self._codec.decode(packet):
             if packet is not None:
                 self._usual = frame.samples
-            put_frame(self._into, frame)
+            yield from put_frame(self._into, frame)

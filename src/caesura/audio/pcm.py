@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,9 @@ def bounded(samples: NDArray[Any]) -> NDArray[np.float32]:
     """Float samples made safe: NaN becomes 0, everything lies in -1..1 (one NaN would poison a filter)."""
     safe: _Flat = np.clip(samples, -1.0, 1.0).astype(np.float32, copy=False)
     # To look for NaN in the sum is several times cheaper than to replace what is hardly ever there.
-    return np.nan_to_num(safe, nan=0.0) if np.isnan(safe.sum()) else safe
+    with np.errstate(invalid="ignore"):
+        poisoned = np.isnan(safe.sum())
+    return np.nan_to_num(safe, nan=0.0) if poisoned else safe
 
 
 def _mulaw_table() -> _Flat:
@@ -92,7 +94,7 @@ class PcmDecoder:
         self._rate, self._channels = rate, channels
         self._rest = b""
 
-    def feed(self, data: bytes) -> None:
+    def feed(self, data: bytes) -> Iterator[None]:
         """Decodes every frame that is complete."""
         if self._rest:
             data = self._rest + data
@@ -102,13 +104,16 @@ class PcmDecoder:
             data = data[:whole]
         elif self._rest:
             self._rest = b""
-        if data:
-            flat = self._decode(data)
+        step = self._frame * max(1, self._rate // self._channels)
+        for at in range(0, len(data), step):
+            flat = self._decode(data[at : at + step])
             self._into.put(self._by_channel(flat), self._rate)
+            yield
 
-    def finish(self) -> None:
+    def finish(self) -> Iterator[None]:
         """Drops a frame that was never completed."""
         self._rest = b""
+        yield from ()
 
     def close(self) -> None:
         """Nothing to free."""

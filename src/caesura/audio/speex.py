@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import av
 import numpy as np
 
@@ -43,23 +45,23 @@ class SpeexDecoder:
         self._inner: Decoder | None = None
         self._closed = False
 
-    def feed(self, data: bytes) -> None:
+    def feed(self, data: bytes) -> Iterator[None]:
         """Decodes what can be decoded now. Raises BadAudio."""
         if self._inner is not None:
-            self._inner.feed(data)
+            yield from self._inner.feed(data)
             return
         # No packet begins with the letters of Ogg: their bits are a mode that does not exist.
         self._head += data
         if self._head and (len(self._head) >= len(_OGG) or not _OGG.startswith(self._head)):
-            self._open().feed(self._head)
-            self._head = b""
+            opened, head, self._head = self._open(), self._head, b""
+            yield from opened.feed(head)
 
-    def finish(self) -> None:
+    def finish(self) -> Iterator[None]:
         """Decodes the rest. Raises BadAudio when none of it could be."""
         if self._head:
             raise BadAudio("the Speex stream ended inside its first Ogg page")
         if self._inner is not None:
-            self._inner.finish()
+            yield from self._inner.finish()
 
     def close(self) -> None:
         """Gives up; also what is being opened just now."""
@@ -87,24 +89,25 @@ class _SpeexPackets:
         self._usual = 0
         self._broken = 0
 
-    def feed(self, packet: bytes) -> None:
+    def feed(self, packet: bytes) -> Iterator[None]:
         if len(packet) >= MESSAGE_BYTES:
             raise BadAudio(f"a message of {MESSAGE_BYTES} bytes or more: must be one Speex packet each, or Ogg")
         if packet:
-            self._decode(packet)
+            yield from self._decode(packet)
 
-    def finish(self) -> None:
+    def finish(self) -> Iterator[None]:
         if self._broken and not self._into.frames:
             raise BadAudio("no message was a Speex packet")
+        yield from ()
 
     def close(self) -> None:
         pass
 
-    def _decode(self, packet: bytes) -> None:
+    def _decode(self, packet: bytes) -> Iterator[None]:
         try:
             for frame in self._codec.decode(av.Packet(packet)):
                 self._usual = frame.samples
-                put_frame(self._into, frame)
+                yield from put_frame(self._into, frame)
         except av.FFmpegError as error:
             self._broken += 1
             self._into.put(np.zeros((self._channels, self._usual), np.float32), self._rate)

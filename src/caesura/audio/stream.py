@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import assert_never
 
 from caesura.audio.amr import NARROW, WIDE, AmrDecoder
@@ -74,11 +75,24 @@ class AudioStream:
                 raised again by every later call.
             UsageError: the stream was finished.
         """
+        for _ in self._feeding(message):
+            pass
+        return self._collector.take()
+
+    def blocks(self, message: bytes) -> Iterator[Samples]:
+        """As `feed`, block by block: a few bytes may decode to hours.
+
+        Nothing is decoded before it is iterated, which must be to the end before the next call. Each block takes some
+        milliseconds at most, holds about a second of audio at most, and may be of no samples. Those before
+        BadAudio are audio.
+        """
+        yield from self._taken(self._feeding(message))
+
+    def _feeding(self, message: bytes) -> Iterator[None]:
         if self._finished:
             raise UsageError("the audio stream is finished: feed a new one")
         if message and not self._closed:
-            self._run(message)
-        return self._collector.take()
+            yield from self._run(message)
 
     def finish(self) -> Samples:
         """No more bytes will come: the tails of decoder and resampler; idempotent, then (channels, 0).
@@ -88,11 +102,29 @@ class AudioStream:
         Raises:
             BadAudio: bytes came but they ended before there could be audio, or none of it was.
         """
-        if not self._finished and not self._closed:
-            self._run(None)
-            self._collector.finish()
-        self._finished = True
+        for _ in self._finishing():
+            pass
         return self._collector.take()
+
+    def last_blocks(self) -> Iterator[Samples]:
+        """As `finish`, block by block."""
+        yield from self._taken(self._finishing())
+
+    def _taken(self, steps: Iterator[None]) -> Iterator[Samples]:
+        try:
+            for _ in steps:
+                yield self._collector.take()
+        except BadAudio:
+            yield self._collector.take()
+            raise
+        yield self._collector.take()
+
+    def _finishing(self) -> Iterator[None]:
+        if not self._finished and not self._closed:
+            yield from self._run(None)
+            self._collector.finish()
+            yield
+        self._finished = True
 
     def close(self) -> None:
         """Gives the stream up and frees its thread; idempotent; may be called from any thread."""
@@ -100,15 +132,15 @@ class AudioStream:
         if self._decoder is not None:
             self._decoder.close()
 
-    def _run(self, message: bytes | None) -> None:
+    def _run(self, message: bytes | None) -> Iterator[None]:
         if self._refusal is not None:
             raise self._refusal
         try:
             if message is None:
                 if self._decoder is not None:
-                    self._decoder.finish()
+                    yield from self._decoder.finish()
             else:
-                self._opened().feed(message)
+                yield from self._opened().feed(message)
         except BadAudio as refusal:
             self._refusal = refusal
             if self._decoder is not None:

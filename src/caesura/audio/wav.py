@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 
 from caesura.audio.collector import Collector
 from caesura.audio.demux import AVI, CODED_WAV, Container, DemuxDecoder
@@ -56,31 +57,35 @@ class WavDecoder:
         self._pcm: PcmDecoder | None = None
         self._begun = False
         self._inner: DemuxDecoder | None = None
+        self._lead = b""
+        """What libav is given before the rest of the stream."""
         self._closed = False
 
-    def feed(self, data: bytes) -> None:
+    def feed(self, data: bytes) -> Iterator[None]:
         """Decodes all samples in `data`. Raises BadAudio."""
         while data:
             if self._inner is not None:
-                self._inner.feed(data)
+                yield from self._inner.feed(data)
                 return
             if self._left != 0:
-                data = self._samples(data)
+                data, samples = self._split(data)
+                yield from samples
             elif self._skip:
                 dropped = min(self._skip, len(data))
                 self._skip -= dropped
                 data = data[dropped:]
             else:
                 data = self._chunk(data)
+                yield
 
-    def finish(self) -> None:
+    def finish(self) -> Iterator[None]:
         """Checks that there was a header. Raises BadAudio when the bytes ended inside it."""
         if self._inner is not None:
-            self._inner.finish()
+            yield from self._inner.finish()
             return
         if self._pcm is None or not self._begun:
             raise BadAudio("the WAV stream ended before its header was complete")
-        self._pcm.finish()
+        yield from self._pcm.finish()
 
     def close(self) -> None:
         """Ends libav's thread, if there is one."""
@@ -88,15 +93,14 @@ class WavDecoder:
         if self._inner is not None:
             self._inner.close()
 
-    def _samples(self, data: bytes) -> bytes:
+    def _split(self, data: bytes) -> tuple[bytes, Iterator[None]]:
+        # What lies behind the data chunk, and the steps that decode what lies in it.
         assert self._pcm is not None
         if self._left is None:
-            self._pcm.feed(data)
-            return b""
+            return b"", self._pcm.feed(data)
         mine, rest = data[: self._left], data[self._left :]
         self._left -= len(mine)
-        self._pcm.feed(mine)
-        return rest
+        return rest, self._pcm.feed(mine)
 
     def _chunk(self, data: bytes) -> bytes:
         # Collects the header of one chunk, with its body where that is short and needed.
@@ -110,7 +114,8 @@ class WavDecoder:
         body, rest = bytes(self._head[_CHUNK.size : wanted]), bytes(self._head[wanted:])
         self._head.clear()
         self._enter(name, size, body)
-        return rest
+        lead, self._lead = self._lead, b""
+        return lead + rest
 
     @staticmethod
     def _body(name: bytes, size: int) -> int:
@@ -178,6 +183,6 @@ class WavDecoder:
     def _leave(self, container: Container, header: bytes) -> None:
         # All that follows is libav's, behind the header that it would have seen.
         self._inner = DemuxDecoder(self._into, container)
+        self._lead = header
         if self._closed:
             self._inner.close()
-        self._inner.feed(header)

@@ -1,9 +1,12 @@
-"""Work that must not run on the event loop in, its results back on the loop out: one thread for all streams.
+"""The audio thread: decoding and voice activity detection of all streams, in short turns.
 
 Decoding and voice activity take tens of microseconds a message: too long for the loop when many streams talk, too
 short to be worth a process. One thread, fed by a queue, costs one wake-up for as much as has come meanwhile. Small
 pieces of all streams are gathered for a moment and heard one after the other: a network that has just run for one
 stream runs more than twice as fast for the next (its weights are still in the cache).
+
+Streams whose audio comes faster than real time wait behind those on time, and share half of the thread's time at
+most: whoever pushes a file, or a few bytes that decode to hours of silence, delays only others that do so.
 """
 
 from __future__ import annotations
@@ -11,9 +14,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import queue
 import threading
 from collections.abc import Callable
+from typing import Final
+
+from caesura.pipeline.turns import Turns
 
 Work = Callable[[], Callable[[], None]]
 """Runs on the thread and returns what is to be called on the loop; must not raise."""
@@ -28,14 +33,22 @@ GATHER_S = 0.1
 class Ears:
     """The listening thread. `start` it inside a running loop; everything else is called on that loop's thread.
 
-    The queue is bounded by its users: each stream has at most one piece of work out. `gather_s` 0 gathers nothing.
+    The queues are bounded by their users: each stream has at most one piece of work out.
     """
 
-    def __init__(self, gather_s: float = GATHER_S) -> None:
+    def __init__(self, gather_s: float = GATHER_S, *, clock: Callable[[], float]) -> None:
+        """Starts nothing.
+
+        Args:
+            gather_s: how long small pieces wait for those of other streams; 0: not at all.
+            clock: monotonic seconds, for the length of turns; called on the thread.
+        """
+        self.clock: Final = clock
+        """Monotonic seconds."""
         self._gather_s = gather_s
         self._soon: list[Callable[[], None]] = []
         self._gathering: list[Work] | None = None
-        self._queue: queue.SimpleQueue[list[Work] | None] = queue.SimpleQueue()
+        self._queue = _Queue(clock)
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -48,17 +61,17 @@ class Ears:
     def stop(self) -> None:
         """Finish what is queued and end the thread; results no longer reach the loop."""
         self._loop = None
-        self._queue.put(None)
+        self._queue.close()
         if self._thread is not None:
             self._thread.join()
             self._thread = None
 
-    def do(self, work: Work) -> None:
-        """Have `work` done."""
-        if self._gathering is not None:
+    def do(self, work: Work, *, ahead: bool = False) -> None:
+        """Have `work` done; `ahead`: its stream is ahead of real time, and can wait for others."""
+        if self._gathering is not None and not ahead:
             self._gathering.append(work)
         else:
-            self._queue.put([work])
+            self._queue.put([work], ahead=ahead)
 
     def soon(self, call: Callable[[], None]) -> None:
         """Call `call` together with those of the other streams, in a moment; what they `do` is done in one go."""
@@ -80,7 +93,7 @@ class Ears:
                 _log.exception("a stream could not be heard")
         self._gathering = None
         if batch:
-            self._queue.put(batch)
+            self._queue.put(batch, ahead=False)
 
     def _work(self) -> None:
         while (batch := self._queue.get()) is not None:
@@ -96,3 +109,35 @@ class Ears:
         for after in done:
             # Each in a call of its own: a fault in one stream must not swallow what the others are to be told.
             loop.call_soon(after)
+
+
+class _Queue:
+    """Batches for one thread that takes them in turns."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._turns = Turns[list[Work]]()
+        self._changed = threading.Condition()
+        self._closed = False
+
+    def put(self, batch: list[Work], *, ahead: bool) -> None:
+        with self._changed:
+            self._turns.add(batch, ahead=ahead)
+            self._changed.notify()
+
+    def close(self) -> None:
+        with self._changed:
+            self._closed = True
+            self._changed.notify()
+
+    def get(self) -> list[Work] | None:
+        """The next batch, waiting for it; the one before is done. None when the queue is closed and empty."""
+        with self._changed:
+            while not self._closed:
+                now = self._clock()
+                batch = self._turns.next(now)
+                if batch is not None:
+                    return batch
+                at = self._turns.next_at
+                self._changed.wait(None if at is None else at - now)
+            return self._turns.drain()

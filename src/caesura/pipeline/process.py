@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import socket
 import sys
@@ -11,7 +12,7 @@ from collections.abc import Callable
 from typing import Final, Self, cast
 
 from caesura.engines.base import SegmentJob
-from caesura.errors import EngineError
+from caesura.errors import EngineError, InternalError
 from caesura.pipeline.frames import (
     Failed,
     Frame,
@@ -24,6 +25,8 @@ from caesura.pipeline.frames import (
     Transcribed,
     encode,
 )
+
+logger = logging.getLogger("caesura.pipeline")
 
 _SEND_BUFFER: Final = 1024 * 1024
 _LAST_GASP_S: Final = 2.0
@@ -47,9 +50,11 @@ class _Line(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         try:
             for frame in self._reader.receive(data):
-                if self._answer is not None and not self._answer.done():
-                    self._answer.set_result(frame)
-        except Exception:  # noqa: BLE001 - bytes that are no frame: an engine wrote to its socket; it is replaced
+                if self._answer is None or self._answer.done():
+                    raise InternalError("a frame that nobody asked for")
+                self._answer.set_result(frame)
+        except Exception as error:  # noqa: BLE001  # whatever an engine wrote to its socket; its worker is replaced
+            logger.warning("an engine worker is cut off: %s", error)
             self.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -160,6 +165,8 @@ class WorkerProcess:
         answer = await self._line.ask(Transcribe((job,)))
         if not isinstance(answer, Transcribed | Failed):
             raise ConnectionAbortedError(f"the engine worker answered a job with {type(answer).__name__}")
+        if isinstance(answer, Transcribed) and len(answer.hypotheses) != 1:
+            raise ConnectionAbortedError(f"the engine worker answered a job with {len(answer.hypotheses)} hypotheses")
         return answer
 
     async def kill(self) -> None:

@@ -1,7 +1,8 @@
-"""One connection's audio bytes in, its events out: decoding, voice activity, channels and jobs brought together.
+"""The transcription of one connection's audio: decoding, voice activity, channels and jobs brought together.
 
-Bytes and marks (flush, end) are handled in the order they came. Decoding and voice activity run on the ears' thread,
-one batch of a stream at a time; everything else runs on the loop's thread and never waits.
+Bytes and marks (flush, end) are handled in the order they came. Decoding and voice activity run on the audio thread, a
+batch of bytes at a time and in turns: a few bytes may decode to hours. Everything else runs on the loop's thread and
+never waits.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol, assert_never
@@ -20,24 +21,29 @@ from numpy.typing import NDArray
 from caesura.audio.format import AudioFormat, Encoding
 from caesura.audio.speex import MESSAGE_BYTES
 from caesura.audio.stream import AudioStream
-from caesura.engines.base import Hypothesis, Samples, SegmentJob, Term
+from caesura.engines.base import SAMPLE_RATE, Hypothesis, Samples, SegmentJob, Term
 from caesura.errors import BadAudio
 from caesura.events import AudioFound, AudioRefused, Drained, EngineFailed, StreamEvent
 from caesura.formatting.style import Style
 from caesura.pipeline.channel import Channel, Hearing
 from caesura.pipeline.ears import Ears
+from caesura.pipeline.pace import Pace
 from caesura.pipeline.pool import Answer, Lost
 from caesura.pipeline.scribe import Scribe
-from caesura.speech.vad import SileroModel, SileroVad
+from caesura.speech.vad import FRAME, SileroModel, SileroVad
 
 _log = logging.getLogger("caesura.pipeline")
 
 BATCH_BYTES = 64 * 1024
-"""What goes to the ears at once; a larger message is heard in pieces."""
-SLICE_BYTES = 512
-"""Coded audio is decoded in slices, for a few bytes may decode to minutes of it."""
-TURN_S = 5.0
-"""A turn on the ears ends with the slice that decodes to more than this: other streams wait for theirs."""
+"""What goes to the audio thread at once; a larger message is decoded in pieces."""
+TURN_S = 0.03
+"""A turn on the audio thread ends after the step that takes it beyond this: other streams wait for theirs."""
+TURN_AUDIO_S = 5.0
+"""Or when it has made so much audio, of all channels together: it waits in memory for the loop."""
+SLICE_S = 0.5
+"""Audio that is judged at once, of all channels together; some milliseconds of work."""
+AHEAD_S = 2.0
+"""Audio that a stream may have made beyond the time that passed, before its turns come behind those of others."""
 SMALL_BYTES = 16 * 1024
 """Less than this waits a moment for more, unless a mark came behind it."""
 SMALL_MESSAGES = 64
@@ -49,7 +55,9 @@ ROOM_ITEMS = 1024
 ROOM_SEGMENTS = 256
 """Segments of a channel whose words are not told yet, beyond which a stream is full."""
 ROOM_S = 30.0
-"""Decoded seconds beyond the longest segment, not covered by a final, beyond which a stream is full."""
+"""Decoded seconds of all channels, beyond the longest segment of each, not covered by a final: then it is full."""
+QUIET_S = 12.0
+"""So much silence a channel may hold around its longest segment, without a job that is out and would make room."""
 
 
 class Pool(Protocol):
@@ -83,6 +91,7 @@ class _End:
 
 _Item = bytes | _Flush | _Change | _Rest | _End
 _Heard = list[tuple[Samples, NDArray[np.float32]]]
+"""By channel: samples, shape (n,), and the probabilities of the voice activity frames that they completed."""
 
 
 class Stream:
@@ -105,10 +114,11 @@ class Stream:
     ) -> None:
         self._audio = AudioStream(audio, split=split)
         self._declared = audio.channels if split and audio.encoding is not None else 1
-        self._slice = _slice(audio.encoding)
+        self._whole = audio.encoding is Encoding.OPUS
+        self._most_bytes = MESSAGE_BYTES if audio.encoding is Encoding.SPEEX else BATCH_BYTES
         self._hearing = hearing
         self._style = style
-        self._most_pending_s = hearing.max_segment_s + ROOM_S
+        self._pace = Pace()
         self._vad = vad
         self._ears = ears
         self._pool = pool
@@ -116,11 +126,16 @@ class Stream:
         self._items: deque[_Item] = deque()
         self._bytes = 0
         self._busy = False
+        self._work: Iterator[_Heard] | None = None
+        """The batch that is being decoded, from its first turn to its last."""
+        self._last = False
         self._gathering = False
         self._ending = False
         self._over = False
         self._refusal: str | None = None
         self._vads: list[SileroVad] = []
+        self._doing = "the decoder"
+        """For the log and the close frame: where the audio thread is."""
         self._channels: list[Channel] = []
         self._scribes: list[Scribe] = []
         self._room: asyncio.Event | None = None
@@ -131,10 +146,10 @@ class Stream:
         """Take the next bytes of audio, one message as it came; they are dropped once the audio is over."""
         if self._over or self._ending:
             return
-        if self._slice is None or len(data) <= self._slice:
+        if self._whole or len(data) <= self._most_bytes:
             self._items.append(data)
         else:
-            self._items.extend(data[at : at + self._slice] for at in range(0, len(data), self._slice))
+            self._items.extend(data[at : at + self._most_bytes] for at in range(0, len(data), self._most_bytes))
         self._bytes += len(data)
         if self._bytes >= SMALL_BYTES or len(self._items) >= SMALL_MESSAGES:
             self._pump()
@@ -170,6 +185,8 @@ class Stream:
         """Give up: no more events, no more work. Idempotent."""
         self._over = True
         self._items.clear()
+        if not self._busy:
+            self._work = None
         self._audio.close()
         for channel in range(len(self._channels)):
             self._pool.cancel((id(self), channel))
@@ -196,9 +213,11 @@ class Stream:
 
     @property
     def _behind(self) -> bool:
-        return any(
-            channel.pending_s > self._most_pending_s or channel.pending_segments > ROOM_SEGMENTS
-            for channel in self._channels
+        channels = self._channels
+        # Whatever each of them holds, one channel then waits for the engine, whose answer makes room.
+        most_s = ROOM_S + len(channels) * self._hearing.max_segment_s + (len(channels) - 1) * QUIET_S
+        return sum(channel.pending_s for channel in channels) > most_s or any(
+            channel.pending_segments > ROOM_SEGMENTS for channel in channels
         )
 
     async def room(self) -> None:
@@ -216,7 +235,13 @@ class Stream:
     # ---- items in their order ----
 
     def _pump(self) -> None:
-        while self._items and not self._busy and not self._over and not self._ending:
+        while not self._busy and not self._over and not self._ending:
+            if self._work is not None:
+                if not self._behind:
+                    self._go_on_decoding()
+                return
+            if not self._items:
+                return
             item = self._items[0]
             match item:
                 case bytes():
@@ -268,55 +293,81 @@ class Stream:
             channel.prefer(self._hearing.terms)
 
     def _finish(self) -> None:
-        self._busy = True
-        self._ears.do(partial(self._hear, [], last=True))
+        self._work, self._last = self._judged(self._audio.last_blocks()), True
+        self._go_on_decoding()
 
     def _listen(self, batch: list[bytes]) -> None:
+        self._work = self._judged(block for message in batch for block in self._audio.blocks(message))
+        self._go_on_decoding()
+
+    def _go_on_decoding(self) -> None:
+        assert self._work is not None
         self._busy = True
-        self._ears.do(partial(self._hear, batch, last=False))
+        self._ears.do(partial(self._turn, self._work), ahead=self._pace.ahead_s(self._ears.clock()) > AHEAD_S)
 
     # ---- on the ears' thread ----
 
-    def _hear(self, batch: list[bytes], *, last: bool) -> Callable[[], None]:
-        refusal = None
-        rest: list[bytes] = []
-        pieces: list[Samples] = []
-        until = self._audio.seconds + TURN_S
+    def _turn(self, work: Iterator[_Heard]) -> Callable[[], None]:
+        refusal, done = None, False
+        slices: list[_Heard] = []
+        made_s, until = 0.0, self._ears.clock() + TURN_S
         try:
-            for number, message in enumerate(batch):
-                if self._audio.seconds > until:
-                    rest = batch[number:]
-                    break
-                pieces.append(self._audio.feed(message))
-            if last:
-                pieces.append(self._audio.finish())
+            while made_s < TURN_AUDIO_S and self._ears.clock() < until:
+                heard = next(work)
+                made_s += sum(len(samples) for samples, _ in heard) / SAMPLE_RATE
+                slices += [heard] if heard else []
+        except StopIteration:
+            done = True
         except BadAudio as error:
             refusal = str(error)
-        except Exception as error:  # noqa: BLE001  # one stream's decoder must not take the thread of all streams down
-            refusal = f"{type(error).__name__} in the decoder"
-        heard: _Heard = []
-        try:
-            heard = self._judged([piece for piece in pieces if piece.shape[1]])
-        except Exception as error:  # noqa: BLE001  # nor must its voice activity
-            refusal = refusal or f"{type(error).__name__} in voice activity detection"
-        return partial(self._heard, heard, refusal, last, rest)
+        except Exception as error:  # noqa: BLE001  # one stream's fault must not take the thread of all streams down
+            refusal = f"{type(error).__name__} in {self._doing}"
+        return partial(self._heard, _joined(slices), made_s, refusal, done)
 
-    def _judged(self, pieces: list[Samples]) -> _Heard:
-        if not pieces:
-            return []
-        samples = pieces[0] if len(pieces) == 1 else np.concatenate(pieces, axis=1)
+    def _judged(self, blocks: Iterable[Samples]) -> Iterator[_Heard]:
+        """What is decoded, in slices that have been judged; an empty one after each step that makes none."""
+        waiting: list[Samples] = []
+        size = 0
+        fault: Exception | None = None
+        decoding = iter(blocks)
+        while True:
+            self._doing = "the decoder"
+            try:
+                block = next(decoding, None)
+            except Exception as error:  # noqa: BLE001  # what came before it is audio, and is judged first
+                block, fault = None, error
+            if block is not None and block.shape[1]:
+                waiting.append(block)
+                size += block.size
+            if waiting and (block is None or size >= SLICE_S * SAMPLE_RATE):
+                samples = waiting[0] if len(waiting) == 1 else np.concatenate(waiting, axis=1)
+                waiting, size = [], 0
+                yield from self._judge(samples)
+            if fault is not None:
+                self._doing = "the decoder"
+                raise fault
+            if block is None:
+                return
+            yield []
+
+    def _judge(self, samples: Samples) -> Iterator[_Heard]:
         while len(self._vads) < len(samples):
             self._vads.append(SileroVad(self._vad))
-        return [(row, vad.hear(row)) for row, vad in zip(samples, self._vads, strict=True)]
+        step = max(FRAME, int(SLICE_S * SAMPLE_RATE) // len(samples))
+        for at in range(0, samples.shape[1], step):
+            self._doing = "voice activity detection"
+            part = samples[:, at : at + step]
+            yield [(row, vad.hear(row)) for row, vad in zip(part, self._vads, strict=True)]
 
     # ---- back on the loop's thread ----
 
-    def _heard(self, heard: _Heard, refusal: str | None, last: bool, rest: list[bytes]) -> None:
+    def _heard(self, heard: _Heard, made_s: float, refusal: str | None, done: bool) -> None:
         self._busy = False
+        self._pace.made(made_s, len(heard), self._ears.clock())
+        if done or refusal is not None or self._over:
+            self._work = None
         if not self._over:
-            self._items.extendleft(reversed(rest))
-            self._bytes += sum(map(len, rest))
-            self._safely(partial(self._take, heard, refusal, last))
+            self._safely(partial(self._take, heard, refusal, done and self._last))
 
     def _take(self, heard: _Heard, refusal: str | None, last: bool) -> None:
         if heard and len(self._channels) < len(heard):
@@ -356,9 +407,9 @@ class Stream:
         if isinstance(result, Lost):
             self._fail(result.reason)
         else:
-            self._safely(partial(self._go_on, answer, result))
+            self._safely(partial(self._take_answer, answer, result))
 
-    def _go_on(self, answer: Callable[[Hypothesis], None], result: Hypothesis) -> None:
+    def _take_answer(self, answer: Callable[[Hypothesis], None], result: Hypothesis) -> None:
         answer(result)
         self._advance()
         self._drain()
@@ -389,18 +440,14 @@ class Stream:
             self._tell(Drained(self.seconds))
 
 
-def _slice(encoding: Encoding | None) -> int | None:
-    """How large a piece of audio may go to the decoder at once; None: a message is a packet and cannot be cut."""
-    match encoding:
-        case Encoding.OPUS:
-            return None
-        case Encoding.SPEEX:
-            # A bare packet is shorter than this and stays whole.
-            return MESSAGE_BYTES
-        case Encoding.LINEAR16 | Encoding.LINEAR32 | Encoding.MULAW | Encoding.ALAW:
-            return BATCH_BYTES
-        case _:
-            return SLICE_BYTES
+def _joined(slices: list[_Heard]) -> _Heard:
+    """One channel's samples and probabilities in one piece each."""
+    if len(slices) < 2:
+        return slices[0] if slices else []
+    return [
+        (np.concatenate([samples for samples, _ in parts]), np.concatenate([voice for _, voice in parts]))
+        for parts in zip(*slices, strict=True)
+    ]
 
 
 class _Desk:

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, assert_never
 
-from caesura.errors import CaesuraError, EngineError
+from caesura.errors import CaesuraError, EngineError, InternalError
 from caesura.pipeline.frames import (
     HEADER,
     Failed,
@@ -49,7 +49,11 @@ class Line:
 
     def send(self, frame: ToFront) -> None:
         """Sends one frame. Raises OSError when the front has gone."""
-        self._sock.sendall(encode(frame))
+        self.write(encode(frame))
+
+    def write(self, data: bytes) -> None:
+        """Sends a frame that is encoded. Raises OSError when the front has gone."""
+        self._sock.sendall(data)
 
     def receive(self) -> Frame | None:
         """The next frame; None when the front has gone, in mid-frame too."""
@@ -80,7 +84,7 @@ def work(line: Line) -> None:
             case Transcribe():
                 if engine is None:
                     raise EngineError("a worker was given a job before its engine")
-                line.send(_answer(engine, frame))
+                line.write(_encoded(_answer(engine, frame)))
             case Ready() | Refused() | Transcribed() | Failed():
                 raise EngineError(f"a worker was sent its own kind of frame: {type(frame).__name__}")
             case _:
@@ -113,6 +117,13 @@ def _answer(engine: Engine, frame: Transcribe) -> Transcribed | Failed:
     return Transcribed(hypotheses)
 
 
+def _encoded(answer: Transcribed | Failed) -> bytes:
+    try:
+        return encode(answer)
+    except Exception as error:  # noqa: BLE001  # what no engine may answer, such as a confidence that is no number
+        return encode(Failed(_without_words(error)))
+
+
 def _with_voices(job: SegmentJob, hypothesis: Hypothesis) -> Hypothesis:
     if not job.voices or not hypothesis.words:
         return hypothesis
@@ -130,7 +141,7 @@ def _voices() -> VoiceModel:
 
 def _without_words(error: Exception) -> str:
     """Our engines' own sentences pass; what others wrote into an exception may be what somebody said."""
-    if isinstance(error, EngineError):
+    if isinstance(error, EngineError | InternalError):
         return str(error)
     place = traceback.extract_tb(error.__traceback__)[-1]
     return f"the engine raised {type(error).__name__} in {os.path.basename(place.filename)}, line {place.lineno}"

@@ -36,6 +36,8 @@ GATHER_S = 0.05
 """What begins or ends within so long is written in one transaction."""
 POLL_S = 0.5
 """How often the ledger is asked whether keys changed: a key revoked by another process is out within a second."""
+ROUTE_THREADS = 4
+"""What management routes read and write at once."""
 RETRY_S = 1.0
 STOP_S = 5.0
 """How long a server that stops tries to write its last rows."""
@@ -76,6 +78,8 @@ class Book:
         self._server = servers.this_server(clock())
         self._table: AccessTable | None = None
         self._thread = ThreadPoolExecutor(1, "caesura-ledger")
+        self._route_threads = ThreadPoolExecutor(ROUTE_THREADS, "caesura-routes")
+        """For management routes alone: nothing else that blocks can keep them waiting."""
         self._opened: dict[str, Request] = {}
         self._closed: dict[str, Request] = {}
         self._live: dict[str, str] = {}
@@ -191,7 +195,7 @@ class Book:
             with self._ledger.reading() as connection:
                 return work(connection)
 
-        return await asyncio.to_thread(reading)
+        return await asyncio.get_running_loop().run_in_executor(self._route_threads, reading)
 
     async def write(self, work: Callable[[Connection], Result]) -> Result:
         """What `work` makes in one transaction, which this server obeys at once. Raises as `read`."""
@@ -200,7 +204,7 @@ class Book:
             with self._ledger.writing() as connection:
                 return work(connection)
 
-        made = await asyncio.to_thread(writing)
+        made = await asyncio.get_running_loop().run_in_executor(self._route_threads, writing)
         await self.refresh()
         return made
 
@@ -221,6 +225,7 @@ class Book:
             self._task = None
             await self._finish()
         self._thread.shutdown(wait=False)
+        self._route_threads.shutdown(wait=False)
 
     async def _finish(self) -> None:
         with contextlib.suppress(TimeoutError, LedgerError):

@@ -14,6 +14,7 @@ from caesura.protocol.writing import Write
 CORRUPT = "Bad Request: failed to process audio: corrupt or unsupported data"
 BAD_JSON = Refusal(400, "Bad Request", "Content-type was application/json, but we could not process the JSON payload.")
 UNREAD = Refusal(422, "ASR_UNPROCESSABLE_ENTITY", "Unable to read the entire client request.")
+TOO_SLOW = Refusal(408, "REQUEST_TIMEOUT", "The recording came too slowly to keep its place.")
 LEFT = Refusal(499, "CLIENT_CLOSED_REQUEST", "The client hung up before there was an answer.")
 BROKEN = Refusal(500, "INTERNAL_SERVER_ERROR", "The recording could not be transcribed; the log says why.")
 
@@ -32,7 +33,7 @@ class Limits:
     most_at_once: int = 8
     """Recordings being heard; more are refused with 429."""
     stall_timeout_s: float = 60.0
-    """How long a body may bring nothing."""
+    """How long a body may bring nothing; over so long it must bring 64 bytes a second."""
     folder: str | None = None
     """Where files lie that must be complete to be decoded, or that a callback waits for; None: the system's."""
 

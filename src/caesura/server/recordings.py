@@ -7,11 +7,12 @@ import io
 import json
 import logging
 import tempfile
-from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -23,6 +24,7 @@ from caesura.pipeline.recording import Listening, Recording, Transcript
 from caesura.protocol.closing import TOO_MANY_REQUESTS, Refusal, refusal_body
 from caesura.protocol.recording_json import write_accepted
 from caesura.server.asked import audio_format, language
+from caesura.server.body_rate import BodyRate, BodyTooSlow
 from caesura.server.live import rfc3339
 from caesura.server.recording_answer import answer_text
 from caesura.server.recording_ask import (
@@ -30,6 +32,7 @@ from caesura.server.recording_ask import (
     BROKEN,
     CORRUPT,
     LEFT,
+    TOO_SLOW,
     UNREAD,
     Ask,
     Declined,
@@ -40,6 +43,8 @@ from caesura.server.service import Hearer
 from caesura.server.upload import BodyStalled, BodyTooLarge, ClientGone, EarlyResponse, Upload
 
 _log = logging.getLogger("caesura.recordings")
+
+T = TypeVar("T")
 
 JSON_BYTES = 64 * 1024
 """Longest body that names a URL."""
@@ -52,6 +57,10 @@ class Recordings:
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
+        self._threads = ThreadPoolExecutor(limits.most_at_once, "caesura-recordings")
+        """Their own: one that waits for a slow body must not keep the management routes waiting."""
+        self._runs: set[_Run] = set()
+        """Whose bodies are being read."""
         self._later: set[asyncio.Task[None]] = set()
         self.active = 0
         """Recordings being heard now."""
@@ -61,6 +70,7 @@ class Recordings:
         for task in self._later:
             task.cancel()
         await asyncio.gather(*self._later, return_exceptions=True)
+        self._threads.shutdown(wait=False)
 
     async def transcribe(self, request: Request, ask: Ask, hearer: Hearer) -> Response:
         """The answer to an admitted request, once there is one; at once when it goes to a callback.
@@ -68,18 +78,20 @@ class Recordings:
         The client's hanging up ends the work: at once when it had sent its whole request, and before that when what
         it had sent is read, for no more is read than can be heard.
         """
-        run = _Run(hearer, self._limits, request, ask)
-        if self.active >= self._limits.most_at_once:
+        run = _Run(hearer, self._limits, request, ask, self._threads)
+        if self.active >= self._limits.most_at_once and not self._made_room():
             run.account(TOO_MANY_REQUESTS.status)
             return _refused(TOO_MANY_REQUESTS, ask.request_id, early=True)
         self.active += 1
         later = False
+        self._runs.add(run)
         try:
             if ask.options.callback is None:
                 return await run.now()
             refused = await run.take_in()
             later = refused is None
         finally:
+            self._runs.discard(run)
             self.active -= not later
         if refused is not None:
             return refused
@@ -87,6 +99,14 @@ class Recordings:
         self._later.add(task)
         task.add_done_callback(self._later.discard)
         return _answered(write_accepted(ask.request_id), ask.request_id)
+
+    def _made_room(self) -> bool:
+        """Whether one of the others gives way, because its body hardly comes."""
+        slow = next((run for run in self._runs if run.rate.slow), None)
+        if slow is None:
+            return False
+        slow.rate.cut()
+        return True
 
     async def _finish(self, run: _Run, ask: Ask) -> None:
         try:
@@ -109,12 +129,17 @@ class Recordings:
 class _Run:
     """One request on its way: `now`, or `take_in` and then `later`."""
 
-    def __init__(self, hearer: Hearer, limits: Limits, request: Request, ask: Ask) -> None:
+    def __init__(self, hearer: Hearer, limits: Limits, request: Request, ask: Ask, threads: ThreadPoolExecutor) -> None:
         self._hearer = hearer
         self._limits = limits
         self._ask = ask
         self._request = request
-        self._upload = Upload(request, most_bytes=limits.most_bytes, stall_timeout_s=limits.stall_timeout_s)
+        self._threads = threads
+        self.rate = BodyRate(limits.stall_timeout_s)
+        """How fast the bytes come, from the client or from where they are fetched."""
+        self._upload = Upload(
+            request, most_bytes=limits.most_bytes, stall_timeout_s=limits.stall_timeout_s, rate=self.rate
+        )
         self._created = rfc3339(datetime.now(UTC))
         self._url: str | None = None
         self._file: io.BufferedIOBase | None = None
@@ -185,10 +210,12 @@ class _Run:
 
     async def _bounded(self, url: str) -> AsyncIterator[bytes]:
         try:
-            async for piece in self._ask.fetch(url):
+            fetched = self._ask.fetch(url)
+            while (piece := await self.rate.wait(anext(fetched, None))) is not None:
                 self._fetched += len(piece)
                 if self._fetched > self._limits.most_bytes:
                     raise BodyTooLarge
+                self.rate.came(len(piece))
                 yield piece
         except PeerError as error:
             raise Declined(Refusal(400, "REMOTE_CONTENT_ERROR", _printable(str(error)))) from error
@@ -197,7 +224,7 @@ class _Run:
         """The whole body to a file, written on a thread."""
         file = self._file = self._opened()
         intake = Intake()
-        writing = asyncio.create_task(asyncio.to_thread(_write_all, file, intake))
+        writing = asyncio.ensure_future(self._in_thread(partial(_write_all, file, intake)))
         try:
             await self._feed(intake)
             await writing
@@ -243,7 +270,10 @@ class _Run:
                 transcript = await self._transcript(intake, self._feed(intake))
             finally:
                 intake.abandon()
-        return await asyncio.to_thread(answer_text, self._ask, self._hearer.model, transcript, self._created)
+        return await self._in_thread(partial(answer_text, self._ask, self._hearer.model, transcript, self._created))
+
+    def _in_thread(self, work: Callable[[], T]) -> asyncio.Future[T]:
+        return asyncio.get_running_loop().run_in_executor(self._threads, work)
 
     async def _transcript(self, pieces: Iterable[bytes], feed: Coroutine[Any, Any, None] | None) -> Transcript:
         recording = Recording(
@@ -333,6 +363,8 @@ def _declining() -> Iterator[None]:
         yield
     except (ClientGone, BodyStalled) as error:
         raise Declined(UNREAD) from error
+    except BodyTooSlow as error:
+        raise Declined(TOO_SLOW) from error
     except BodyTooLarge as error:
         raise Declined(Refusal(413, "PAYLOAD_TOO_LARGE", "The recording is larger than this server takes.")) from error
 

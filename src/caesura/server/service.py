@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import time
 import uuid
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -78,7 +79,7 @@ class Service:
         self.records = Records()
         self.metrics = Metrics()
         self.metrics.watch(self._load)
-        self.ears = Ears()
+        self.ears = Ears(clock=time.monotonic)
         self.outbound = Outbound(
             Reach(private=settings.allow_private_urls, ports=None if settings.allow_private_urls else OPEN_PORTS),
             Timeouts(settings.url_connect_timeout_s, settings.url_response_timeout_s),

@@ -10,6 +10,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
+from caesura.server.body_rate import BodyRate
+
 LINGER_S: Final = 5.0
 LINGER_BYTES: Final = 64 * 1024 * 1024
 """So long, and for so much, a refused body is read on: most clients look for the answer when they have sent it all."""
@@ -34,10 +36,11 @@ class BodyTooLarge(Exception):
 class Upload:
     """One request's body, and afterwards its connection. Nothing is read before it is asked for."""
 
-    def __init__(self, request: Request, *, most_bytes: int, stall_timeout_s: float) -> None:
+    def __init__(self, request: Request, *, most_bytes: int, stall_timeout_s: float, rate: BodyRate) -> None:
         self._request = request
         self._most_bytes = most_bytes
         self._stall_timeout_s = stall_timeout_s
+        self._rate = rate
         self._read = asyncio.Event()
         self.size = 0
         """Bytes that have come."""
@@ -54,7 +57,7 @@ class Upload:
             raise BodyTooLarge
 
     async def pieces(self) -> AsyncIterator[bytes]:
-        """The body, as it comes. Raises BodyStalled, BodyTooLarge and ClientGone."""
+        """The body, as it comes. Raises BodyStalled, BodyTooLarge, BodyTooSlow and ClientGone."""
         while not self.complete:
             message = await self._receive()
             body: bytes = message.get("body", b"")
@@ -63,6 +66,8 @@ class Upload:
                 raise BodyTooLarge
             if not message.get("more_body", False):
                 self._read.set()
+            else:
+                self._rate.came(len(body))
             if body:
                 yield body
 
@@ -84,7 +89,7 @@ class Upload:
     async def _receive(self) -> Message:
         try:
             async with asyncio.timeout(self._stall_timeout_s):
-                message = await self._request.receive()
+                message = await self._rate.wait(self._request.receive())
         except TimeoutError:
             raise BodyStalled from None
         if message["type"] == "http.disconnect":

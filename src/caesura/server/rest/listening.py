@@ -37,7 +37,7 @@ def _recording() -> dict[str, Any]:
         },
         "responses": {
             "200": {"description": "What was heard.", "content": {"application/json": {"schema": answers}}},
-            **_stated(errors(402, 405, 413, 422, 429, ids=False)),
+            **_stated(errors(402, 405, 408, 413, 422, 429, ids=False)),
         },
     }
 

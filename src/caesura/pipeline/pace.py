@@ -1,0 +1,29 @@
+"""How far a stream's audio is ahead of real time, so that those who wait for their own words can go first."""
+
+from __future__ import annotations
+
+from typing import Final
+
+MOST_S: Final = 10.0
+"""Nobody is counted as further ahead: who has pushed an hour and then speaks is on time again after so long."""
+
+
+class Pace:
+    """Audio made beyond the time that passed since. Pure; `now` is monotonic seconds."""
+
+    __slots__ = ("_ahead_s", "_at", "_channels")
+
+    def __init__(self) -> None:
+        self._ahead_s = 0.0
+        self._at = 0.0
+        self._channels = 1
+
+    def made(self, audio_s: float, channels: int, now: float) -> None:
+        """Count `audio_s` seconds of audio, of all `channels` together; 0 of them when there was no audio."""
+        self._channels = max(channels, self._channels)
+        self._ahead_s = min(self.ahead_s(now) * self._channels + audio_s, MOST_S * self._channels) / self._channels
+        self._at = now
+
+    def ahead_s(self, now: float) -> float:
+        """Seconds of stream time by which the audio is ahead at `now`; 0 when it is on time or late."""
+        return max(0.0, self._ahead_s - (now - self._at))
