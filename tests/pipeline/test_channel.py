@@ -172,6 +172,15 @@ def test_interims_come_once_a_second_and_restate_the_segment() -> None:
     assert not any(each.endpoint or each.flushed for each in line.interims)
 
 
+def test_whether_a_job_is_out_is_known() -> None:
+    line = Line(HELLO).rest(10)
+    assert not line.channel.job_out
+    line.speak(20).rest(7)
+    assert line.channel.job_out
+    line.answer()
+    assert not line.channel.job_out
+
+
 def test_each_interim_is_given_the_one_before_as_a_draft() -> None:
     line = Line(HELLO, interim_s=1.0, prompt=True).rest(10).speak(100)
     assert [job.draft and job.draft.tokens for job in line.desk.jobs] == [None, (1_920, 16_384), (1_920, 32_768)]

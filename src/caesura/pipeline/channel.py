@@ -184,6 +184,11 @@ class Channel:
         return (self._memory.end - self._start) / SAMPLE_RATE
 
     @property
+    def job_out(self) -> bool:
+        """Whether a job of this channel waits or is being done."""
+        return self._out is not None
+
+    @property
     def pending_segments(self) -> int:
         """Segments whose end is decided and whose words are not told yet."""
         return len(self._closings)

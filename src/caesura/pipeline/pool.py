@@ -102,6 +102,8 @@ class EnginePool:
         self._stopped = False
         self.restarts = 0
         """Workers that took the place of another."""
+        self.answered_at: float | None = None
+        """When a worker last finished a job, on the loop's clock."""
 
     @property
     def workers(self) -> int:
@@ -276,6 +278,7 @@ class EnginePool:
 
     def _conclude(self, ticket: Ticket, outcome: Transcribed | Failed) -> None:
         if isinstance(outcome, Transcribed):
+            self.answered_at = asyncio.get_running_loop().time()
             self._tell(ticket, outcome.hypotheses[0])
             return
         failures = ticket.failures + 1

@@ -188,6 +188,11 @@ class Stream:
         return len(self._channels)
 
     @property
+    def job_out(self) -> bool:
+        """Whether a job of this stream waits for a worker or is being done."""
+        return any(channel.job_out for channel in self._channels)
+
+    @property
     def full(self) -> bool:
         """Whether more audio should wait: decoding or the engine is behind."""
         if self._over or self._ending:

@@ -29,7 +29,7 @@ from caesura.protocol.actions import (
     TellHeld,
     Warn,
 )
-from caesura.protocol.closing import CALLBACK_FAILED, NET_0000, RESTART, REVOKED, Close
+from caesura.protocol.closing import CALLBACK_FAILED, NET_0000, REVOKED, Close
 from caesura.protocol.codec import write_server_message
 from caesura.protocol.messages import Metadata, Results, ServerMessage, SpeechStarted, UtteranceEnd
 from caesura.protocol.session import Identity, Session, State, Timers
@@ -114,6 +114,8 @@ class LiveConnection:
         """Up to where finals went out, by channel."""
         self._shed = 0
         self._lost_by: Cause | None = None
+        self._stopped = False
+        """The stream ends because the server stops, and not because the client said so."""
 
     async def run(self) -> None:
         """Drive the session until it is closed or the client is gone."""
@@ -129,6 +131,11 @@ class LiveConnection:
                 writer.add_done_callback(lambda _: self._written_out(reader))
         finally:
             self._end()
+
+    def stop(self) -> None:
+        """The server stops: what was heard is sent, then Metadata and the close that asks the client to come back."""
+        self._stopped = self._session.state is State.OPEN
+        self._do(partial(self._session.stop, now=self._loop.time()))
 
     def revoke(self) -> None:
         """The key that opened this connection is no longer good: it ends at once."""
@@ -234,10 +241,30 @@ class LiveConnection:
             self._timer = self._loop.call_at(now + GRACE_S, self._time_passed)
         elif deadline is not None and now >= deadline + GRACE_S:
             self._looked_again = False
-            self._do(partial(self._session.handle_deadline, now=now))
+            self._do(partial(self._deadline_passed, now))
         else:
             self._looked_again = False
             self._arm()
+
+    def _deadline_passed(self, now: float) -> None:
+        if self._session.state is not State.FLUSHING or self._stream is None:
+            self._session.handle_deadline(now=now)
+        elif self._stopped:
+            # The drain cap of the stop: the client comes back and sends again what no final covered.
+            self._lost_by = "drain"
+            self._stream.close()
+            self._session.engine_event(Drained(self._audio_s), now=now)
+        elif self._last_words_on_their_way(now):
+            self._session.prolong_drain(now=now)
+        else:
+            self._session.handle_deadline(now=now)
+
+    def _last_words_on_their_way(self, now: float) -> bool:
+        """Whether the stream has a job in a queue that moves: finals are done in the order in which they came."""
+        answered_at = self._engine.pool.answered_at
+        if self._service.shutdown.begun or answered_at is None or self._stream is None:
+            return False
+        return self._stream.job_out and now - answered_at < self._service.settings.drain_timeout_s
 
     # ---- in ----
 
@@ -247,11 +274,7 @@ class LiveConnection:
             message = await self._websocket.receive()
             now = self._loop.time()
             if message["type"] == "websocket.disconnect":
-                code = message.get("code", 1006)
-                if code == RESTART.code:
-                    self._do(partial(session.stop, now=now))
-                    break
-                self._do(partial(self._left, code))
+                self._do(partial(self._left, message.get("code", 1006)))
                 return
             text = message.get("text")
             if text is not None:

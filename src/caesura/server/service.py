@@ -33,6 +33,7 @@ from caesura.server.outbound.guard import OPEN_PORTS, Reach
 from caesura.server.outbound.http import Outbound, Timeouts
 from caesura.server.records import Records
 from caesura.server.settings import Settings
+from caesura.server.shutdown import Shutdown
 from caesura.speech.vad import SileroModel, load_silero
 from caesura.speech.voices import ARCH, NAME, VERSION, voices_there
 
@@ -58,11 +59,14 @@ class Hearer:
     vad: SileroModel
 
 
-class Revocable(Protocol):
-    """What was opened with a key."""
+class OpenConnection(Protocol):
+    """A live connection, as the service sees it."""
 
     def revoke(self) -> None:
         """The key is no longer good."""
+
+    def stop(self) -> None:
+        """The server stops: send what was heard, then close."""
 
 
 class Service:
@@ -83,7 +87,8 @@ class Service:
             Reach(private=settings.allow_private_urls, ports=None if settings.allow_private_urls else OPEN_PORTS),
             Timeouts(settings.url_connect_timeout_s, settings.url_response_timeout_s),
         )
-        self.connections: dict[str | None, set[Revocable]] = defaultdict(set)
+        self.shutdown = Shutdown()
+        self.connections: dict[str | None, set[OpenConnection]] = defaultdict(set)
         """Live connections that are open, by the id of their key."""
         self._vad: SileroModel | None = None
         self._book: Book | None = None
@@ -111,7 +116,7 @@ class Service:
         return next(engine for engine in self.engines if engine.model == offer.model)
 
     @contextlib.contextmanager
-    def holding(self, connection: Revocable, api_key_id: str | None) -> Iterator[None]:
+    def holding(self, connection: OpenConnection, api_key_id: str | None) -> Iterator[None]:
         """The connection counts as open inside, and is revoked with its key."""
         opened_alike = self.connections[api_key_id]
         opened_alike.add(connection)
@@ -136,13 +141,14 @@ class Service:
 
     @property
     def open_for_business(self) -> bool:
-        """Whether it is known who may come in."""
-        return self._book is not None and self._book.started
+        """Whether requests are taken: it is known who may come in, and the server is not being stopped."""
+        return self._book is not None and self._book.started and not self.shutdown.begun
 
     @property
     def ready(self) -> bool:
         """Whether live connections can be served now."""
-        return self._vad is not None and all(engine.pool.ready for engine in self.engines)
+        started = self._vad is not None and all(engine.pool.ready for engine in self.engines)
+        return started and not self.shutdown.begun
 
     async def start(self) -> None:
         """Load and start everything; returns when live connections can be served.
@@ -153,6 +159,17 @@ class Service:
         self.ears.start()
         self._vad = await asyncio.to_thread(load_silero)
         await asyncio.gather(*(engine.pool.start() for engine in self.engines))
+
+    def begin_stop(self) -> None:
+        """Take nothing new and end the open streams in order; engines go on until `stop`."""
+        self.shutdown.begun = True
+        for connections in tuple(self.connections.values()):
+            for connection in tuple(connections):
+                connection.stop()
+
+    def give_up(self) -> None:
+        """The drain cap has passed: recordings that are not finished are answered with 503."""
+        self.shutdown.given_up.set()
 
     async def stop(self) -> None:
         """Stop everything that runs."""
