@@ -59,6 +59,31 @@ def test_results_come_in_the_order_of_the_work() -> None:
     with_ears(scenario)
 
 
+def test_how_long_the_oldest_work_has_been_on_its_way_is_known() -> None:
+    async def scenario(ears: Ears) -> None:
+        loop = asyncio.get_running_loop()
+        held, over = threading.Event(), asyncio.Event()
+
+        def wait() -> Callable[[], None]:
+            held.wait(10)
+            return lambda: None
+
+        assert ears.oldest_wait_s == 0.0
+        before = loop.time()
+        ears.do(wait)
+        ears.do(lambda: over.set)
+        first = ears.oldest_wait_s
+        while loop.time() < before + 0.02:
+            await asyncio.sleep(0)
+        assert first < 0.02 <= loop.time() - before
+        assert ears.oldest_wait_s > first
+        held.set()
+        await over.wait()
+        assert ears.oldest_wait_s == 0.0
+
+    with_ears(scenario)
+
+
 def test_a_fault_in_one_result_does_not_swallow_the_others() -> None:
     async def scenario(ears: Ears) -> None:
         faults: list[dict[str, Any]] = []

@@ -13,6 +13,7 @@ import contextlib
 import logging
 import queue
 import threading
+from collections import deque
 from collections.abc import Callable
 
 Work = Callable[[], Callable[[], None]]
@@ -35,6 +36,8 @@ class Ears:
         self._gather_s = gather_s
         self._soon: list[Callable[[], None]] = []
         self._gathering: list[Work] | None = None
+        self._out: deque[float] = deque()
+        """When each batch was handed over whose results are not back yet, on the loop's clock."""
         self._queue: queue.SimpleQueue[list[Work] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -53,12 +56,22 @@ class Ears:
             self._thread.join()
             self._thread = None
 
+    @property
+    def oldest_wait_s(self) -> float:
+        """How long the oldest work has been on its way; 0 when there is none."""
+        return 0.0 if not self._out or self._loop is None else self._loop.time() - self._out[0]
+
     def do(self, work: Work) -> None:
         """Have `work` done."""
         if self._gathering is not None:
             self._gathering.append(work)
         else:
-            self._queue.put([work])
+            self._put([work])
+
+    def _put(self, batch: list[Work]) -> None:
+        if self._loop is not None:
+            self._out.append(self._loop.time())
+        self._queue.put(batch)
 
     def soon(self, call: Callable[[], None]) -> None:
         """Call `call` together with those of the other streams, in a moment; what they `do` is done in one go."""
@@ -80,7 +93,7 @@ class Ears:
                 _log.exception("a stream could not be heard")
         self._gathering = None
         if batch:
-            self._queue.put(batch)
+            self._put(batch)
 
     def _work(self) -> None:
         while (batch := self._queue.get()) is not None:
@@ -93,6 +106,8 @@ class Ears:
 
     def _deliver(self, done: list[Callable[[], None]]) -> None:
         loop = asyncio.get_running_loop()
+        if self._out:
+            self._out.popleft()
         for after in done:
             # Each in a call of its own: a fault in one stream must not swallow what the others are to be told.
             loop.call_soon(after)

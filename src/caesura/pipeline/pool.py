@@ -102,6 +102,8 @@ class EnginePool:
         self._stopped = False
         self.restarts = 0
         """Workers that took the place of another."""
+        self.interim_stretch = 1.0
+        """Factor by which live streams are to ask less often for interims; set by whoever watches the queue."""
         self.answered_at: float | None = None
         """When a worker last finished a job, on the loop's clock."""
 

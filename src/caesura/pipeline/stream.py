@@ -55,6 +55,10 @@ ROOM_S = 30.0
 class Pool(Protocol):
     """Where jobs are done."""
 
+    @property
+    def interim_stretch(self) -> float:
+        """Factor by which to ask less often for interims, 1 or more."""
+
     def submit(self, owner: Hashable, job: SegmentJob, answer: Answer) -> None:
         """Have `job` done for `owner`; `answer` is called later on the loop's thread."""
 
@@ -328,6 +332,7 @@ class Stream:
             self._open(len(heard))
         for channel, scribe, (samples, voice) in zip(self._channels, self._scribes, heard, strict=False):
             scribe.go_on()
+            channel.stretch_interims(self._pool.interim_stretch)
             channel.hear(samples, voice)
         self._advance()
         if refusal is not None or last:

@@ -15,7 +15,7 @@ from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
 from caesura.protocol.closing import Refusal
-from caesura.server.admission import admit
+from caesura.server.admission import admit_stream
 from caesura.server.auth import present
 from caesura.server.live import LiveConnection
 from caesura.server.recording_ask import Limits
@@ -106,7 +106,7 @@ class _Routes:
         service = self._service
         request_id = new_request_id()
         credential = present(websocket.headers.get("authorization"), websocket.scope.get("subprotocols", []))
-        verdict = admit(service, credential, websocket.scope["query_string"])
+        verdict = await admit_stream(service, credential, websocket.scope["query_string"], request_id=request_id)
         if isinstance(verdict, Refusal):
             service.metrics.refused(verdict.status)
             _log.info("%s: refused with %d: %s", request_id, verdict.status, verdict.err_msg)

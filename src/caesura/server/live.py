@@ -114,6 +114,8 @@ class LiveConnection:
         """Up to where finals went out, by channel."""
         self._shed = 0
         self._lost_by: Cause | None = None
+        self._proven = False
+        """The stream's load shows in the engine's queue, if there is any."""
         self._stopped = False
         """The stream ends because the server stops, and not because the client said so."""
 
@@ -277,6 +279,8 @@ class LiveConnection:
                 self._do(partial(self._left, message.get("code", 1006)))
                 return
             text = message.get("text")
+            if not self._proven:
+                self._report_load(is_audio=text is None)
             if text is not None:
                 self._do(partial(session.receive_text, text, now=now))
             else:
@@ -286,6 +290,13 @@ class LiveConnection:
                 await self._wait_for_room()
         # Closed by us, or about to be: the writer says so, and ends this task when it has.
         await asyncio.Event().wait()
+
+    def _report_load(self, *, is_audio: bool) -> None:
+        load, request_id = self._engine.load, self._identity.request_id
+        if is_audio:
+            self._proven = load.audio(request_id)
+        else:
+            load.text(request_id)
 
     async def _wait_for_room(self) -> None:
         """Back-pressure: not reading lets TCP slow the client down; the idle window does not run meanwhile."""
@@ -402,6 +413,7 @@ class LiveConnection:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        self._engine.load.left(self._identity.request_id)
         self._session.receive_disconnect(1006, now=now)
         tally = self._session.tally
         audio_s = self._audio_s

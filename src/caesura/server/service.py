@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import random
 import uuid
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,6 +29,7 @@ from caesura.protocol.catalogue import Catalogue, Offer
 from caesura.protocol.messages import ModelInfo
 from caesura.server.auth import check_exposure
 from caesura.server.book import Book, BookHealth
+from caesura.server.load_control import EngineLoad, LoadSampler
 from caesura.server.metrics import Load, Metrics
 from caesura.server.outbound.guard import OPEN_PORTS, Reach
 from caesura.server.outbound.http import Outbound, Timeouts
@@ -47,6 +49,7 @@ class Running:
     info: EngineInfo
     model: ModelInfo
     pool: EnginePool
+    load: EngineLoad
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +75,10 @@ class OpenConnection(Protocol):
 class Service:
     """The shared parts of a server. Construct, `start` inside a running loop, `stop`."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, random: Callable[[], float] = random.random) -> None:
         self.settings = settings
-        self.engines = tuple(_running(name, settings) for name in settings.engines)
+        self.ears = Ears()
+        self.engines = tuple(_running(name, settings, self.ears) for name in settings.engines)
         self.catalogue = Catalogue(
             tuple(_offer(engine) for engine in self.engines), settings.model_names, diarizes=voices_there() is None
         )
@@ -82,12 +86,13 @@ class Service:
         self.records = Records()
         self.metrics = Metrics()
         self.metrics.watch(self._load)
-        self.ears = Ears()
         self.outbound = Outbound(
             Reach(private=settings.allow_private_urls, ports=None if settings.allow_private_urls else OPEN_PORTS),
             Timeouts(settings.url_connect_timeout_s, settings.url_response_timeout_s),
         )
         self.shutdown = Shutdown()
+        self.sampler = LoadSampler([engine.load for engine in self.engines])
+        self.random = random
         self.connections: dict[str | None, set[OpenConnection]] = defaultdict(set)
         """Live connections that are open, by the id of their key."""
         self._vad: SileroModel | None = None
@@ -111,6 +116,11 @@ class Service:
         """How many live connections are open."""
         return sum(map(len, self.connections.values()))
 
+    @property
+    def waiting(self) -> int:
+        """How many upgrades wait for their turn."""
+        return sum(engine.load.waiting for engine in self.engines)
+
     def engine(self, offer: Offer) -> Running:
         """The engine behind an offer of the catalogue."""
         return next(engine for engine in self.engines if engine.model == offer.model)
@@ -121,7 +131,8 @@ class Service:
         opened_alike = self.connections[api_key_id]
         opened_alike.add(connection)
         try:
-            yield
+            with self.sampler.running():
+                yield
         finally:
             opened_alike.discard(connection)
             if not opened_alike:
@@ -163,6 +174,8 @@ class Service:
     def begin_stop(self) -> None:
         """Take nothing new and end the open streams in order; engines go on until `stop`."""
         self.shutdown.begun = True
+        for engine in self.engines:
+            engine.load.refuse_waiting()
         for connections in tuple(self.connections.values()):
             for connection in tuple(connections):
                 connection.stop()
@@ -206,6 +219,8 @@ class Service:
             worker_restarts=sum(pool.restarts for pool in pools),
             waiting_s=sum(pool.waiting_s for pool in pools),
             oldest_wait_s=max(pool.oldest_wait_s for pool in pools),
+            overloaded=any(engine.load.refusing for engine in self.engines),
+            interim_stretch=max(engine.load.interim_stretch for engine in self.engines),
             ledger_reachable=ledger.reachable,
             ledger_waiting=ledger.waiting,
             ledger_lost=ledger.lost,
@@ -219,9 +234,10 @@ def _check_names(names: Mapping[str, str], catalogue: Catalogue) -> None:
             raise UsageError(f"--model-name {name}={model}: no engine runs that model; choose of {', '.join(models)}")
 
 
-def _running(name: str, settings: Settings) -> Running:
+def _running(name: str, settings: Settings, ears: Ears) -> Running:
     info = engine_info(name)
-    return Running(info, model_info(info), EnginePool(name, workers=settings.workers or os.cpu_count() or 1))
+    pool = EnginePool(name, workers=settings.workers or os.cpu_count() or 1)
+    return Running(info, model_info(info), pool, EngineLoad(info.name, pool, ears))
 
 
 def _offer(engine: Running) -> Offer:
