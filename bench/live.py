@@ -5,6 +5,12 @@
 Cursor latency: seconds of audio sent, less where the newest interim ends, each time an interim comes. `cursor before
 a result` is the same just before one comes, when what the client shows is at its oldest. Final latency: from the
 sending of the audio that completes a speech_final's range to its arrival. Tail latency: from CloseStream to Metadata.
+
+    python bench/live.py --streams 80 --engine moonshine --at-once --seconds 40
+
+With `--at-once` all clients connect at the same moment, begin to speak as soon as they are let in, and on 429 try again
+when Retry-After says; those not let in before the first ends give up. The words of each are compared with those
+that the same server finds in the same audio when nobody else speaks.
 """
 
 from __future__ import annotations
@@ -16,8 +22,10 @@ import json
 import random
 import time
 from array import array
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from difflib import SequenceMatcher
 from pathlib import Path
 
 from load import (
@@ -25,6 +33,7 @@ from load import (
     CLOSE_STREAM,
     FRAME_S,
     Line,
+    RefusedUpgrade,
     Server,
     Usage,
     audio_frames,
@@ -51,6 +60,9 @@ class Heard:
     late_frames: list[float] = field(default_factory=list)
     words: int = 0
     broken: int = 0
+    refused: int = 0
+    shut_out: int = 0
+    codes: Counter[int] = field(default_factory=Counter)
 
 
 class Stream:
@@ -66,6 +78,8 @@ class Stream:
         self._closing_at: float | None = None
         self._metadata_at: float | None = None
         self._line: Line | None = None
+        self.transcript: list[str] = []
+        """The words of all finals."""
 
     async def open(self, url: str, asked: dict[str, str]) -> None:
         """Connect; nothing is sent yet."""
@@ -75,6 +89,17 @@ class Stream:
         """Send the first frame at `at` (monotonic seconds), one each 50 ms, CloseStream after the last."""
         self._began_at = at
         self._loop.call_at(at, self._tick)
+
+    def send_all(self) -> None:
+        """Send all frames and CloseStream at once."""
+        assert self._line is not None
+        self._closing_at = time.monotonic()
+        self._line.send(b"".join(self._frames) + CLOSE_STREAM)
+
+    async def closed(self) -> None:
+        """Wait for the close, whatever it is."""
+        assert self._line is not None
+        await self._line.closed
 
     async def ended(self) -> None:
         """Wait for the close; a stream that does not end as it should is counted as broken."""
@@ -87,6 +112,7 @@ class Stream:
             self._line.hang_up()
             self._heard.broken += 1
             return
+        self._heard.codes[closed.code] += 1
         if closed.code != 1000 or self._metadata_at is None or self._closing_at is None:
             self._heard.broken += 1
             return
@@ -123,6 +149,7 @@ class Stream:
             self._heard.cursor.append(sent - end)
             return
         self._heard.words += len(words)
+        self.transcript += [word["word"] for word in words]
         if message["speech_final"] and words and self._closing_at is None:
             completing = min(int(end / FRAME_S - 1e-6), len(self._sent_at) - 1)
             self._heard.final.append(now - self._sent_at[completing])
@@ -157,6 +184,72 @@ async def measure(arguments: argparse.Namespace, frames: Sequence[Sequence[bytes
             await stream.open(server.url, asked)
         used = await _play(server, streams, arguments.seconds, f"run {turn}")
     return _figures(heard, used, len(streams))
+
+
+async def measure_crowd(arguments: argparse.Namespace, frames: Sequence[Sequence[bytes]], turn: int) -> Figures:
+    """One run with everybody at once."""
+    flags = ["--workers", str(arguments.workers), "--interim-interval", str(arguments.interim_interval)]
+    asked = {"interim_results": "true", "punctuate": "true", "endpointing": str(arguments.endpointing)}
+    heard, later = Heard(), Heard()
+    async with serving(arguments.url, arguments.pid, engine=arguments.engine, flags=flags) as server:
+        until = asyncio.get_running_loop().time() + arguments.seconds
+        with progress_bar() as progress:
+            progress.add_task(f"run {turn}: {len(frames)} clients at once", total=None)
+            tries = [_insist(Stream(part, heard), server, asked, heard, until) for part in frames]
+            streams = await asyncio.gather(*tries)
+            admitted = [(part, stream) for part, stream in zip(frames, streams, strict=True) if stream is not None]
+            progress.add_task(f"run {turn}: their words when nobody else speaks", total=None)
+            wrong = missing = 0
+            for part, stream in admitted:
+                alone = await _alone(part, server, asked, later)
+                blocks = SequenceMatcher(None, alone, stream.transcript, autojunk=False).get_matching_blocks()
+                missing += len(alone) - sum(block.size for block in blocks)
+                wrong += alone != stream.transcript
+    return {
+        "clients": len(frames),
+        "let in": len(admitted),
+        "never let in": heard.shut_out,
+        "refusals with 429": heard.refused,
+        "closed with 1011": heard.codes[1011],
+        "streams that did not end with 1000 and all their audio": heard.broken,
+        "words in finals": heard.words,
+        "words of the unloaded run that are missing": missing,
+        "streams whose words differ from the unloaded run": wrong,
+        "interims": len(heard.cursor),
+        "speech_finals with words": len(heard.final),
+        **spread("cursor latency", "s", heard.cursor or [float("nan")]),
+        **spread("final latency", "ms", [1000 * value for value in heard.final] or [float("nan")]),
+        **spread("tail latency", "ms", [1000 * value for value in heard.tail] or [float("nan")]),
+        "load generator lateness p99 ms": 1000 * sorted(heard.late_frames)[int(0.99 * len(heard.late_frames))],
+    }
+
+
+async def _insist(stream: Stream, server: Server, asked: dict[str, str], heard: Heard, until: float) -> Stream | None:
+    """A client that tries until it is let in, then speaks; None when it never was."""
+    loop = asyncio.get_running_loop()
+    while True:
+        try:
+            await stream.open(server.url, asked)
+            break
+        except RefusedUpgrade as refused:
+            if refused.status != 429 or refused.retry_after_s is None:
+                raise
+            heard.refused += 1
+            if loop.time() + refused.retry_after_s > until:
+                heard.shut_out += 1
+                return None
+            await asyncio.sleep(refused.retry_after_s)
+    stream.start(loop.time())
+    await stream.ended()
+    return stream
+
+
+async def _alone(frames: Sequence[bytes], server: Server, asked: dict[str, str], heard: Heard) -> list[str]:
+    stream = Stream(frames, heard)
+    await stream.open(server.url, asked)
+    stream.send_all()
+    await stream.closed()
+    return stream.transcript
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,12 +324,16 @@ def main() -> None:
     parser.add_argument(
         "--interim-interval", type=above_zero(float), default=1.0, help="of the server that is started, seconds"
     )
+    parser.add_argument(
+        "--at-once", action="store_true", help="connect all at the same moment and try again on 429, beyond capacity"
+    )
     parser.add_argument("--endpointing", type=int, default=300, help="milliseconds (default: %(default)s)")
     parser.add_argument("--pause", type=float, default=0.7, help="seconds between recordings (default: %(default)s)")
     parser.add_argument("--speech", type=Path, default=BUNDLED, help="folder with manifest.jsonl and its recordings")
     arguments = parser.parse_args()
     frames = shuffled(arguments.speech, arguments.streams, arguments.seconds, arguments.pause)
-    runs = repeat(arguments.runs, lambda turn: run(measure(arguments, frames, turn)))
+    measured = measure_crowd if arguments.at_once else measure
+    runs = repeat(arguments.runs, lambda turn: run(measured(arguments, frames, turn)))
     title = f"{arguments.streams} live streams, {arguments.engine if arguments.url is None else arguments.url}"
     publish("live", title, arguments, runs)
 

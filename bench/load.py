@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import resource
 import struct
 import sys
@@ -109,6 +110,15 @@ class Closed:
     at: float
 
 
+class RefusedUpgrade(ConnectionError):
+    """The server answered the upgrade with another status than 101."""
+
+    def __init__(self, status: int, retry_after_s: float | None, said: str) -> None:
+        super().__init__(f"the server refused: {said}")
+        self.status = status
+        self.retry_after_s = retry_after_s
+
+
 class Line(asyncio.Protocol):
     """One connection, opened by `dial`. `tell` gets each text message and the `time.monotonic` of its arrival.
 
@@ -174,7 +184,10 @@ class Line(asyncio.Protocol):
         status = head.split(b"\r\n")[0].decode()
         if " 101 " not in f"{status} ":
             if not self.opened.done():
-                self.opened.set_exception(ConnectionError(f"the server refused: {status} {rest.decode()}"))
+                retry = re.search(rb"(?im)^retry-after: *(\d+)", head)
+                retry_after_s = float(retry[1]) if retry else None
+                code = int(status.split(" ")[1])
+                self.opened.set_exception(RefusedUpgrade(code, retry_after_s, f"{status} {rest.decode()}"))
             self.hang_up()
             return False
         self._upgraded = True

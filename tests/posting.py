@@ -106,7 +106,7 @@ def posting(engine: str = "scripted", *, workers: int = 1, limits: Limits | None
 
     async def serve() -> None:
         service = Service(settings)
-        found = Posting(service, Recordings(limits or Limits()))
+        found = Posting(service, Recordings(limits or Limits(), service.shutdown))
         app = Starlette(routes=[Route("/v1/listen", found.answer, methods=["POST"])])
         config = uvicorn_config(app, settings)
         config.port, config.lifespan = 0, "off"

@@ -8,12 +8,11 @@ import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-import uvicorn
-
 from caesura.server.app import create_app
 from caesura.server.run import uvicorn_config
 from caesura.server.service import Service
 from caesura.server.settings import Settings
+from caesura.server.shutdown import DrainingServer
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +47,7 @@ async def serving(settings: Settings | None = None) -> AsyncIterator[Serving]:
 
     app = create_app(service, on_ready=ready.set, on_failure=failed)
     listener = socket.create_server((settings.host, 0), backlog=1024)
-    server = uvicorn.Server(uvicorn_config(app, settings))
+    server = DrainingServer(uvicorn_config(app, settings), service, within_s=settings.drain_timeout_s)
     running = asyncio.create_task(server.serve(sockets=[listener]))
     try:
         await ready.wait()

@@ -30,6 +30,7 @@ class InlinePool:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
+        self.interim_stretch = 1.0
         self.jobs: list[SegmentJob] = []
 
     def submit(self, owner: Hashable, job: SegmentJob, answer: Answer) -> None:

@@ -5,6 +5,8 @@ A frame is 0.032 s and the window ten of them, 0.32 s, unless a test says otherw
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from caesura.engines.base import Hypothesis
@@ -170,6 +172,37 @@ def test_interims_come_once_a_second_and_restate_the_segment() -> None:
     ]
     assert line.desk.asked == [(1_920, 16_384, False), (1_920, 32_768, False), (1_920, 49_152, False)]
     assert not any(each.endpoint or each.flushed for each in line.interims)
+
+
+def test_stretched_interims_come_less_often_and_as_often_as_before_when_the_stretch_ends() -> None:
+    line = Line(HELLO, WORLD, AGAIN, interim_s=1.0, prompt=True).rest(10)
+    line.channel.stretch_interims(2.0)
+    line.speak(100)
+    assert [each.end for each in line.interims] == [2.016]
+    line.channel.stretch_interims(1.0)
+    line.speak(40)
+    assert [each.end for each in line.interims] == [2.016, 3.552, 4.576]
+
+
+def test_finals_only_leaves_finals_and_those_interims_that_cost_no_job() -> None:
+    """Those of silence, and those of a final that is held until its endpoint is certain."""
+    line = Line(AGAIN, interim_s=1.0, prompt=True)
+    line.channel.stretch_interims(math.inf)
+    line.rest(40)
+    assert [(each.end, each.words) for each in line.interims] == [(1.024, ())]
+    line.speak(100).rest(10)
+    assert [job.final for job in line.desk.jobs] == [True]
+    assert [each.end for each in line.interims] == [1.024, 4.704]
+    assert line.texts[-1] == "Again."
+
+
+def test_whether_a_job_is_out_is_known() -> None:
+    line = Line(HELLO).rest(10)
+    assert not line.channel.job_out
+    line.speak(20).rest(7)
+    assert line.channel.job_out
+    line.answer()
+    assert not line.channel.job_out
 
 
 def test_each_interim_is_given_the_one_before_as_a_draft() -> None:

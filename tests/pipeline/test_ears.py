@@ -60,6 +60,31 @@ def test_results_come_in_the_order_of_the_work() -> None:
     with_ears(scenario)
 
 
+def test_how_long_the_oldest_work_has_been_on_its_way_is_known() -> None:
+    async def scenario(ears: Ears) -> None:
+        loop = asyncio.get_running_loop()
+        held, over = threading.Event(), asyncio.Event()
+
+        def wait() -> Callable[[], None]:
+            held.wait(10)
+            return lambda: None
+
+        assert ears.oldest_wait_s == 0.0
+        before = loop.time()
+        ears.do(wait)
+        ears.do(lambda: over.set)
+        first = ears.oldest_wait_s
+        while loop.time() < before + 0.02:
+            await asyncio.sleep(0)
+        assert first < 0.02 <= loop.time() - before
+        assert ears.oldest_wait_s > first
+        held.set()
+        await over.wait()
+        assert ears.oldest_wait_s == 0.0
+
+    with_ears(scenario)
+
+
 def test_a_fault_in_one_result_does_not_swallow_the_others() -> None:
     async def scenario(ears: Ears) -> None:
         faults: list[dict[str, Any]] = []
@@ -122,6 +147,36 @@ def test_results_of_a_stopped_thread_no_longer_reach_the_loop() -> None:
     asyncio.run(main())
     assert stopping.is_set()
     assert told == []
+
+
+def test_only_streams_on_time_count_as_waiting() -> None:
+    """Whoever pushes a file ahead of real time waits on purpose: that is no overload."""
+
+    async def main() -> None:
+        ears, hold, done = Ears(gather_s=0, clock=time.monotonic), threading.Event(), list[str]()
+
+        def work(name: str) -> Callable[[], None]:
+            hold.wait(10)
+            return partial(done.append, name)
+
+        ears.start()
+        try:
+            ears.do(partial(work, "ahead"), ahead=True)
+            await asyncio.sleep(0.01)
+            assert ears.oldest_wait_s == 0.0
+            ears.do(partial(work, "on time"))
+            await asyncio.sleep(0.01)
+            assert ears.oldest_wait_s > 0.0
+            hold.set()
+            async with asyncio.timeout(10):
+                while len(done) < 2:
+                    await asyncio.sleep(0.001)
+            assert ears.oldest_wait_s == 0.0
+        finally:
+            hold.set()
+            ears.stop()
+
+    asyncio.run(main())
 
 
 def test_calls_for_soon_are_made_together_and_in_their_order() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import math
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterable, Iterator
 from typing import Any, cast
@@ -90,6 +91,7 @@ class Hands:
 
     def __init__(self, *, prompt: bool) -> None:
         self.prompt = prompt
+        self.interim_stretch = 1.0
         self.waiting: dict[Hashable, tuple[SegmentJob, Answer]] = {}
         self.jobs = 0
         self.engine = ScriptedEngine(SCRIPT, 1_000.0)
@@ -960,3 +962,21 @@ def test_a_recording_is_cut_at_its_pauses_whatever_the_pieces() -> None:
         assert [bool(each.words) for each in whole] == [True] * 4 + [False]
 
     play(scenario)
+
+
+def test_a_stream_asks_for_interims_as_seldom_as_its_pool_says_and_knows_whether_a_job_is_out() -> None:
+    async def scenario(there: Bench) -> None:
+        loud = (np.full(3 * 16_000, 12_000, np.int16)).tobytes()
+        there.pool.interim_stretch = math.inf
+        stream = there.stream(interim_s=0.5)
+        stream.feed(loud)
+        await there.quiet(stream)
+        assert there.pool.jobs == 0
+        assert not stream.job_out
+        there.pool.interim_stretch = 1.0
+        stream.feed(loud)
+        await there.quiet(stream)
+        assert there.pool.jobs == 1
+        assert stream.job_out
+
+    play(scenario, prompt=False)

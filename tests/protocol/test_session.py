@@ -208,6 +208,27 @@ def test_a_drain_that_never_ends_is_cut_by_its_cap() -> None:
     assert (made.tally.close_code, made.tally.close_reason) == (1011, NET_0000.reason)
 
 
+def test_the_drain_cap_begins_anew_while_last_words_are_on_their_way() -> None:
+    made = flushing(Timers(drain_s=4.0))
+    made.actions()
+    made.prolong_drain(now=3.0)
+    assert made.next_deadline() == 7.0
+    made.handle_deadline(now=6.9)
+    assert made.actions() == []
+    made.handle_deadline(now=7.0)
+    assert made.actions() == [NET_0000]
+
+
+def test_only_a_drain_can_be_prolonged() -> None:
+    made = session()
+    deadline = made.next_deadline()
+    made.prolong_drain(now=100.0)
+    assert made.next_deadline() == deadline
+    made.receive_disconnect(1006, now=0.0)
+    made.prolong_drain(now=100.0)
+    assert made.next_deadline() is None
+
+
 def test_after_the_idle_window_the_close_says_net_0001_however_long_the_drain_took() -> None:
     made = session()
     made.handle_deadline(now=10.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 from dataclasses import dataclass, field
 from typing import cast
@@ -16,12 +17,14 @@ from caesura.protocol import closing
 from caesura.protocol.catalogue import Catalogue, Offer
 from caesura.protocol.closing import Refusal
 from caesura.protocol.messages import ModelInfo
-from caesura.server.admission import Admitted, admit
+from caesura.server.admission import Admitted, admit, admit_stream
 from caesura.server.auth import Credential
+from caesura.server.load_control import LoadSampler
 from caesura.server.outbound.guard import Reach
 from caesura.server.outbound.http import Outbound
 from caesura.server.service import Service
 from caesura.server.settings import Settings
+from caesura.server.shutdown import Shutdown
 
 ENGLISH = Offer(ModelInfo("uuid-en", "english", "1", "arch"), ("en",))
 GERMAN = Offer(ModelInfo("uuid-de", "german", "1", "arch"), ("de",), biases=True)
@@ -52,6 +55,7 @@ class Desk:
     open_for_business: bool = True
     ready: bool = True
     live: int = 0
+    waiting: int = 0
     scopes: frozenset[str] = frozenset({LISTEN})
     book: Books = field(default_factory=Books)
     settings: Settings = field(default_factory=lambda: Settings(max_sessions=3))
@@ -64,6 +68,94 @@ class Desk:
     def verdict(self, query: str = "", *, secret: str = "right", recording: bool = False) -> Admitted | Refusal:
         credential = dataclasses.replace(RIGHT, secret=secret)
         return admit(cast(Service, self), credential, query.encode(), recording=recording)
+
+
+@dataclass
+class Load:
+    """Stands in for the load of an engine."""
+
+    room: bool = True
+    refusing: bool = False
+    turns: list[bool] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
+
+    def enter(self, stream: str) -> bool:
+        self.asked.append(f"enter {stream}")
+        return self.room and not self.refusing
+
+    async def turn(self, stream: str) -> bool:
+        self.asked.append(f"turn {stream}")
+        return self.turns.pop(0)
+
+
+@dataclass
+class Engine:
+    """Stands in for a running engine."""
+
+    load: Load
+
+
+@dataclass
+class Door(Desk):
+    """A service with an engine that has a load."""
+
+    load: Load = field(default_factory=Load)
+    shutdown: Shutdown = field(default_factory=Shutdown)
+    sampler: LoadSampler = field(default_factory=lambda: LoadSampler([]))
+
+    def engine(self, offer: Offer) -> Engine:
+        return Engine(self.load)
+
+    def random(self) -> float:
+        return 0.5
+
+    def stream(self) -> Admitted | Refusal:
+        return asyncio.run(admit_stream(cast(Service, self), RIGHT, b"", request_id="id"))
+
+
+TOO_MANY_NOW = dataclasses.replace(closing.TOO_MANY_REQUESTS, retry_after_s=2)
+
+
+def test_a_stream_for_which_there_is_room_does_not_wait() -> None:
+    door = Door()
+    assert isinstance(door.stream(), Admitted)
+    assert door.load.asked == ["enter id"]
+
+
+def test_a_stream_waits_for_its_turn_and_is_judged_again_when_it_has_it() -> None:
+    door = Door(load=Load(room=False, turns=[True, True]))
+    assert isinstance(door.stream(), Admitted)
+    assert door.load.asked == ["enter id", "turn id"]
+
+    class Filling(Load):
+        async def turn(self, stream: str) -> bool:
+            door.live = 3
+            return True
+
+    door.load = Filling(room=False)
+    assert door.stream() == closing.TOO_MANY_REQUESTS
+
+
+def test_a_stream_that_gets_no_turn_is_told_when_to_come_back() -> None:
+    assert Door(load=Load(room=False, turns=[False])).stream() == TOO_MANY_NOW
+
+
+def test_an_overloaded_engine_refuses_a_stream_at_once_and_takes_recordings() -> None:
+    """A recording's jobs go behind those of all streams, so it adds nothing to what they wait."""
+    door = Door(load=Load(refusing=True))
+    assert door.stream() == TOO_MANY_NOW
+    assert door.load.asked == ["enter id"]
+    assert isinstance(door.verdict(recording=True), Admitted)
+
+
+def test_a_stream_that_waits_when_the_server_stops_gets_503() -> None:
+    door = Door(load=Load(room=False, turns=[False]))
+    door.shutdown.begun = True
+    assert door.stream() == closing.SERVICE_UNAVAILABLE
+
+
+def test_who_waits_for_a_turn_counts_against_the_bound_of_streams() -> None:
+    assert Desk(live=1, waiting=2).verdict() == closing.TOO_MANY_REQUESTS
 
 
 def admitted(verdict: Admitted | Refusal) -> Admitted:

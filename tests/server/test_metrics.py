@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as open_families
 from prometheus_client.parser import text_string_to_metric_families
@@ -11,7 +13,8 @@ from caesura.protocol.session import Tally
 from caesura.server.metrics import LATENCY_BUCKETS_S, Load, Metrics, close_labels
 
 LOAD = Load(
-    live=3, capacity=100, workers=2, workers_ready=1, worker_restarts=4, waiting_s=1.5, oldest_wait_s=0.25
+    live=3, capacity=100, workers=2, workers_ready=1, worker_restarts=4, waiting_s=1.5, oldest_wait_s=0.25,
+    overloaded=True, interim_stretch=math.inf,
 )  # fmt: skip
 
 
@@ -55,6 +58,8 @@ def test_the_load_is_asked_for_at_each_look() -> None:
     assert samples["caesura_worker_restarts_total"] == 4
     assert samples["caesura_queue_audio_seconds"] == 1.5
     assert samples["caesura_queue_age_seconds"] == 0.25
+    assert samples["caesura_overloaded"] == 1
+    assert samples["caesura_interim_stretch"] == math.inf
     assert read(metrics)["caesura_streams_live"] == 0
 
 

@@ -138,7 +138,7 @@ def serve(
             envvar="CAESURA_DRAIN_TIMEOUT",
             parser=seconds_above_zero,
             metavar="SECONDS",
-            help="How long a closing stream may wait for its last words.",
+            help="How long a closing stream may wait for its last words, and a server that stops for all of them.",
         ),
     ] = DEFAULTS.drain_timeout_s,
     max_message_bytes: Annotated[

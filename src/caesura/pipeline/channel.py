@@ -132,6 +132,7 @@ class Channel:
         self._unended: int | None = None
         """Where speech ended that is told already, but whose endpoint is still to come."""
         self._interim_at = 0
+        self._stretch = 1.0
         self._out: _Out | None = None
         self._latest: tuple[_Out, Hypothesis] | None = None
         self._unsure = False
@@ -162,6 +163,13 @@ class Channel:
         """From now on prefer these words, and no longer the former ones; jobs that are out keep theirs."""
         self._terms = terms
 
+    def stretch_interims(self, factor: float) -> None:
+        """From now on ask the engine for an interim that much less often; infinity: not at all.
+
+        Interims that cost nothing, of silence and of a final that is held, come as often as before.
+        """
+        self._stretch = factor
+
     def end(self) -> None:
         """The audio is over: make the rest final."""
         if self._memory.end > self._open:
@@ -182,6 +190,11 @@ class Channel:
     def pending_s(self) -> float:
         """Seconds of audio that no final covers yet."""
         return (self._memory.end - self._start) / SAMPLE_RATE
+
+    @property
+    def job_out(self) -> bool:
+        """Whether a job of this channel waits or is being done."""
+        return self._out is not None
 
     @property
     def pending_segments(self) -> int:
@@ -255,7 +268,7 @@ class Channel:
                 self._want(_Out(_Kind.FINAL, first, last, ear.voiced))
             elif self._interim_due:
                 self._interim(ear.voiced)
-        elif self._interim_due:
+        elif self._interim_due_after(self._stretch):
             self._want(_Out(_Kind.INTERIM, first, last, ear.voiced))
 
     def _quiet_interim(self) -> None:
@@ -266,7 +279,10 @@ class Channel:
 
     @property
     def _interim_due(self) -> bool:
-        return self._interval is not None and self._endpointer.voiced - self._interim_at >= self._interval
+        return self._interim_due_after(1.0)
+
+    def _interim_due_after(self, stretch: float) -> bool:
+        return self._interval is not None and self._endpointer.voiced - self._interim_at >= self._interval * stretch
 
     def _span(self, onset: int, speech_end: int, end: int) -> tuple[int, int]:
         """The samples to decode: speech with its padding, but nothing that was spoken for before."""

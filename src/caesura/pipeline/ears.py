@@ -15,7 +15,9 @@ import asyncio
 import contextlib
 import logging
 import threading
+from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 from caesura.pipeline.turns import Turns
@@ -48,6 +50,8 @@ class Ears:
         self._gather_s = gather_s
         self._soon: list[Callable[[], None]] = []
         self._gathering: list[Work] | None = None
+        self._out: deque[float] = deque()
+        """When each batch of streams on time was handed over whose results are not back yet, on the loop's clock."""
         self._queue = _Queue(clock)
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -66,12 +70,24 @@ class Ears:
             self._thread.join()
             self._thread = None
 
+    @property
+    def oldest_wait_s(self) -> float:
+        """How long the oldest work of streams on time has been on its way; 0 when there is none."""
+        return 0.0 if not self._out or self._loop is None else self._loop.time() - self._out[0]
+
     def do(self, work: Work, *, ahead: bool = False) -> None:
         """Have `work` done; `ahead`: its stream is ahead of real time, and can wait for others."""
-        if self._gathering is not None and not ahead:
+        if ahead:
+            self._queue.put(_Batch([work], on_time=False))
+        elif self._gathering is not None:
             self._gathering.append(work)
         else:
-            self._queue.put([work], ahead=ahead)
+            self._put([work])
+
+    def _put(self, works: list[Work]) -> None:
+        if self._loop is not None:
+            self._out.append(self._loop.time())
+        self._queue.put(_Batch(works, on_time=True))
 
     def soon(self, call: Callable[[], None]) -> None:
         """Call `call` together with those of the other streams, in a moment; what they `do` is done in one go."""
@@ -93,22 +109,31 @@ class Ears:
                 _log.exception("a stream could not be heard")
         self._gathering = None
         if batch:
-            self._queue.put(batch, ahead=False)
+            self._put(batch)
 
     def _work(self) -> None:
         while (batch := self._queue.get()) is not None:
-            done = [work() for work in batch]
+            done = [work() for work in batch.works]
             loop = self._loop
             # A loop that is closing takes no more results; there is nobody left to hear them.
             if loop is not None:
                 with contextlib.suppress(RuntimeError):
-                    loop.call_soon_threadsafe(self._deliver, done)
+                    loop.call_soon_threadsafe(self._deliver, done, batch.on_time)
 
-    def _deliver(self, done: list[Callable[[], None]]) -> None:
+    def _deliver(self, done: list[Callable[[], None]], on_time: bool) -> None:
         loop = asyncio.get_running_loop()
+        if on_time and self._out:
+            self._out.popleft()
         for after in done:
             # Each in a call of its own: a fault in one stream must not swallow what the others are to be told.
             loop.call_soon(after)
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    works: list[Work]
+    on_time: bool
+    """Of streams that are not ahead of real time."""
 
 
 class _Queue:
@@ -116,13 +141,13 @@ class _Queue:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._turns = Turns[list[Work]]()
+        self._turns = Turns[_Batch]()
         self._changed = threading.Condition()
         self._closed = False
 
-    def put(self, batch: list[Work], *, ahead: bool) -> None:
+    def put(self, batch: _Batch) -> None:
         with self._changed:
-            self._turns.add(batch, ahead=ahead)
+            self._turns.add(batch, ahead=not batch.on_time)
             self._changed.notify()
 
     def close(self) -> None:
@@ -130,7 +155,7 @@ class _Queue:
             self._closed = True
             self._changed.notify()
 
-    def get(self) -> list[Work] | None:
+    def get(self) -> _Batch | None:
         """The next batch, waiting for it; the one before is done. None when the queue is closed and empty."""
         with self._changed:
             while not self._closed:

@@ -102,6 +102,10 @@ class EnginePool:
         self._stopped = False
         self.restarts = 0
         """Workers that took the place of another."""
+        self.interim_stretch = 1.0
+        """Factor by which live streams are to ask less often for interims; set by whoever watches the queue."""
+        self.answered_at: float | None = None
+        """When a worker last finished a job, on the loop's clock."""
 
     @property
     def workers(self) -> int:
@@ -276,6 +280,7 @@ class EnginePool:
 
     def _conclude(self, ticket: Ticket, outcome: Transcribed | Failed) -> None:
         if isinstance(outcome, Transcribed):
+            self.answered_at = asyncio.get_running_loop().time()
             self._tell(ticket, outcome.hypotheses[0])
             return
         failures = ticket.failures + 1

@@ -63,6 +63,10 @@ QUIET_S = 12.0
 class Pool(Protocol):
     """Where jobs are done."""
 
+    @property
+    def interim_stretch(self) -> float:
+        """Factor by which to ask less often for interims, 1 or more."""
+
     def submit(self, owner: Hashable, job: SegmentJob, answer: Answer) -> None:
         """Have `job` done for `owner`; `answer` is called later on the loop's thread."""
 
@@ -203,6 +207,11 @@ class Stream:
     def channels(self) -> int:
         """Channels that are transcribed apart; 0 before the first audio."""
         return len(self._channels)
+
+    @property
+    def job_out(self) -> bool:
+        """Whether a job of this stream waits for a worker or is being done."""
+        return any(channel.job_out for channel in self._channels)
 
     @property
     def full(self) -> bool:
@@ -374,6 +383,7 @@ class Stream:
             self._open(len(heard))
         for channel, scribe, (samples, voice) in zip(self._channels, self._scribes, heard, strict=False):
             scribe.go_on()
+            channel.stretch_interims(self._pool.interim_stretch)
             channel.hear(samples, voice)
         self._advance()
         if refusal is not None or last:

@@ -57,6 +57,8 @@ class Refusal:
     err_code: str
     err_msg: str
     details: str = ""
+    retry_after_s: int = 0
+    """Seconds for the `Retry-After` header; 0: no such header."""
 
 
 INVALID_AUTH = Refusal(401, "INVALID_AUTH", "Invalid credentials.")
@@ -67,7 +69,7 @@ PAYMENT_REQUIRED = Refusal(
     "Project does not have enough credits for an ASR request and does not have an overage agreement.",
 )
 TOO_MANY_REQUESTS = Refusal(429, "TOO_MANY_REQUESTS", "Too many requests. Please try again later")
-SERVICE_UNAVAILABLE = Refusal(503, "Service Unavailable", "Please try again later")
+SERVICE_UNAVAILABLE = Refusal(503, "Service Unavailable", "Please try again later", retry_after_s=1)
 
 # The recorded refusal of a bad value has a body of 145 bytes: with its message and an id of 36
 # characters, INVALID_QUERY_PARAMETER is the one known code that fits.

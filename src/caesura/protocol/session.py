@@ -9,8 +9,8 @@ After each call take `actions()` and carry them out in order, then arm one timer
     CLOSED    ignored    ignored       ignored    ignored     ignored      ignored      none
 
 The deadline of OPEN is the idle window (NET-0001), or the first-response window where that is set and ends earlier;
-that of FLUSHING is the drain cap. Where finals may wait for the end of a number, OPEN has one more on its way, 3 s
-after audio: TellHeld. A Configure is answered at once.
+that of FLUSHING is the drain cap, which the shell prolongs while the engine works. Where finals may wait for the end
+of a number, OPEN has one more on its way, 3 s after audio: TellHeld. A Configure is answered at once.
 
 Laws:
 1. Every binary or text message restarts the idle window, good or bad; WebSocket pings and our own output do not.
@@ -211,6 +211,11 @@ class Session:
         """No more audio comes, for we are being stopped or for what `close` says: tell what was heard, then close."""
         if self._state is State.OPEN:
             self._flush(close, now)
+
+    def prolong_drain(self, *, now: float) -> None:
+        """The last words are late but on their way: the drain cap begins anew."""
+        if self._state is State.FLUSHING:
+            self._drain_at = now + self._timers.drain_s
 
     # ---- from our own reading ----
 

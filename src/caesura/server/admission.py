@@ -1,4 +1,4 @@
-"""A credential and a query in; who may do what, or the HTTP refusal, out."""
+"""Admission of requests: what a credential and a query entitle to, or the HTTP refusal."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from caesura.protocol.closing import Refusal, refusal_for
 from caesura.protocol.options import ListenOptions, parse_options
 from caesura.server.auth import Credential
 from caesura.server.outbound.target import SOCKETS, WEB, Target
+from caesura.server.overload import overloaded
 from caesura.server.service import Service
 
 
@@ -45,12 +46,29 @@ def admit(service: Service, credential: Credential, query: bytes, *, recording: 
         return closing.INSUFFICIENT_PERMISSIONS
     if not service.book.paid(access.project_id):
         return closing.PAYMENT_REQUIRED
-    full = not recording and service.live >= service.settings.max_sessions
+    full = not recording and service.live + service.waiting >= service.settings.max_sessions
     if full or not service.book.room(access.project_id):
         return closing.TOO_MANY_REQUESTS
     if not service.ready:
         return closing.SERVICE_UNAVAILABLE
     return Admitted(access, options, offer, callback)
+
+
+async def admit_stream(
+    service: Service, credential: Credential, query: bytes, *, request_id: str
+) -> Admitted | Refusal:
+    """As `admit`, for a live stream: it may wait for its turn, and is refused while its engine is overloaded."""
+    verdict = admit(service, credential, query)
+    if isinstance(verdict, Refusal):
+        return verdict
+    load = service.engine(verdict.offer).load
+    if load.enter(request_id):
+        return verdict
+    with service.sampler.running():
+        if load.refusing or not await load.turn(request_id):
+            return closing.SERVICE_UNAVAILABLE if service.shutdown.begun else overloaded(service.random())
+    # What was true before it waited may not be now.
+    return admit(service, credential, query)
 
 
 def _target(service: Service, url: str, *, recording: bool) -> Target:

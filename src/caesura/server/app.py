@@ -14,12 +14,13 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
-from caesura.protocol.closing import Refusal, refusal_body
-from caesura.server.admission import admit
+from caesura.protocol.closing import Refusal
+from caesura.server.admission import admit_stream
 from caesura.server.auth import present
 from caesura.server.live import LiveConnection
 from caesura.server.recording_ask import Limits
 from caesura.server.recordings import Recordings
+from caesura.server.refusal import refusal_response
 from caesura.server.request_id import new_request_id
 from caesura.server.rest.app import create_api
 from caesura.server.service import Service
@@ -96,7 +97,8 @@ class _Routes:
                 most_bytes=settings.max_recording_bytes,
                 most_at_once=settings.max_recordings,
                 stall_timeout_s=settings.stall_timeout_s,
-            )
+            ),
+            service.shutdown,
         )
 
     async def listen(self, websocket: WebSocket) -> None:
@@ -104,11 +106,11 @@ class _Routes:
         service = self._service
         request_id = new_request_id()
         credential = present(websocket.headers.get("authorization"), websocket.scope.get("subprotocols", []))
-        verdict = admit(service, credential, websocket.scope["query_string"])
+        verdict = await admit_stream(service, credential, websocket.scope["query_string"], request_id=request_id)
         if isinstance(verdict, Refusal):
             service.metrics.refused(verdict.status)
             _log.info("%s: refused with %d: %s", request_id, verdict.status, verdict.err_msg)
-            await websocket.send_denial_response(_refused(verdict, request_id))
+            await websocket.send_denial_response(refusal_response(verdict, request_id))
             return
         _log.debug("%s: opened by key %s with %s", request_id, verdict.access.api_key_id, verdict.options)
         headers = {"dg-request-id": request_id, "dg-project-id": verdict.access.project_id}
@@ -120,11 +122,11 @@ class _Routes:
 
     async def no_such_line(self, websocket: WebSocket) -> None:
         """WebSockets are served at one place."""
-        await websocket.send_denial_response(_refused(NOT_FOUND))
+        await websocket.send_denial_response(refusal_response(NOT_FOUND))
 
     async def no_upgrade(self, _: Request) -> Response:
         """A plain GET of the live endpoint."""
-        return _refused(NO_UPGRADE)
+        return refusal_response(NO_UPGRADE)
 
     async def recording(self, request: Request) -> Response:
         """The words of a whole recording."""
@@ -169,20 +171,14 @@ def _cross_origin(origin: str | None) -> dict[str, str]:
     }
 
 
-def _refused(refusal: Refusal, request_id: str | None = None) -> Response:
-    request_id = request_id or new_request_id()
-    headers = {"dg-request-id": request_id, "dg-error": refusal.err_msg}
-    return Response(refusal_body(refusal, request_id), refusal.status, headers, media_type="application/json")
-
-
 def _json(body: Mapping[str, object], status: int = 200) -> Response:
     return JSONResponse(body, status, headers={"dg-request-id": new_request_id()})
 
 
 def _http_error(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return _refused(Refusal(error.status_code, error.detail.upper().replace(" ", "_"), f"{error.detail}."))
+    return refusal_response(Refusal(error.status_code, error.detail.upper().replace(" ", "_"), f"{error.detail}."))
 
 
 def _broken(_: Request, __: Exception) -> Response:
-    return _refused(Refusal(500, "INTERNAL_SERVER_ERROR", "Something broke inside; the log says what."))
+    return refusal_response(Refusal(500, "INTERNAL_SERVER_ERROR", "Something broke inside; the log says what."))

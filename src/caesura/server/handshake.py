@@ -6,10 +6,10 @@ import asyncio
 import logging
 from http import HTTPStatus
 
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-from caesura.protocol.closing import RESTART, Refusal, refusal_body
+from caesura.protocol.closing import Refusal, refusal_body
 from caesura.server.request_id import new_request_id
 
 MAX_LINE = 8190
@@ -30,8 +30,18 @@ class HeadProtocol(H11Protocol):
         super().connection_made(transport)
         self.loop.call_later(HEAD_S, self._judge)
 
-    def _judge(self) -> None:
+    def shutdown(self) -> None:
+        """The server stops: cut a connection without a request, close an idle one, let the others be answered."""
         # The base class declares that there always is a cycle, and begins without one.
+        cycle: RequestResponseCycle | None = self.cycle
+        if cycle is None:
+            self.transport.abort()
+        elif cycle.response_complete:
+            self.transport.close()
+        else:
+            cycle.keep_alive = False
+
+    def _judge(self) -> None:
         cycle: object | None = self.cycle
         asked = cycle is not None or not isinstance(self.transport.get_protocol(), HeadProtocol)
         if not asked and not self.transport.is_closing():
@@ -39,7 +49,7 @@ class HeadProtocol(H11Protocol):
 
 
 class HandshakeProtocol(WebSocketsSansIOProtocol):
-    """Refuses heads that the WebSocket library does not read, and lets sessions end in order when the server stops."""
+    """Refuses heads that the WebSocket library does not read, and leaves the end of a session to the session."""
 
     def data_received(self, data: bytes) -> None:
         """Take bytes from the socket; the head of the request comes first and whole."""
@@ -51,11 +61,10 @@ class HandshakeProtocol(WebSocketsSansIOProtocol):
             super().data_received(data)
 
     def shutdown(self) -> None:
-        """The server stops: the application is told, says what it heard, and closes with 1012 itself."""
-        if self.handshake_complete and not self.close_sent and not self.disconnected:
-            self.queue.put_nowait({"type": "websocket.disconnect", "code": RESTART.code})
-        else:
-            super().shutdown()
+        """The server stops. The session is told by the service and closes by itself; the base class would cut it off.
+
+        An upgrade that the WebSocket library has refused is already over, and the base class fails on it.
+        """
 
 
 class RefusalsAreAnswers(logging.Filter):

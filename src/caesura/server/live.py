@@ -29,7 +29,7 @@ from caesura.protocol.actions import (
     TellHeld,
     Warn,
 )
-from caesura.protocol.closing import CALLBACK_FAILED, NET_0000, RESTART, REVOKED, Close
+from caesura.protocol.closing import CALLBACK_FAILED, NET_0000, REVOKED, Close
 from caesura.protocol.codec import write_server_message
 from caesura.protocol.messages import Metadata, Results, ServerMessage, SpeechStarted, UtteranceEnd
 from caesura.protocol.session import Identity, Session, State, Timers
@@ -114,6 +114,10 @@ class LiveConnection:
         """Up to where finals went out, by channel."""
         self._shed = 0
         self._lost_by: Cause | None = None
+        self._proven = False
+        """The stream's load shows in the engine's queue, if there is any."""
+        self._stopped = False
+        """The stream ends because the server stops, and not because the client said so."""
 
     async def run(self) -> None:
         """Drive the session until it is closed or the client is gone."""
@@ -129,6 +133,11 @@ class LiveConnection:
                 writer.add_done_callback(lambda _: self._written_out(reader))
         finally:
             self._end()
+
+    def stop(self) -> None:
+        """The server stops: what was heard is sent, then Metadata and the close that asks the client to come back."""
+        self._stopped = self._session.state is State.OPEN
+        self._do(partial(self._session.stop, now=self._loop.time()))
 
     def revoke(self) -> None:
         """The key that opened this connection is no longer good: it ends at once."""
@@ -234,10 +243,30 @@ class LiveConnection:
             self._timer = self._loop.call_at(now + GRACE_S, self._time_passed)
         elif deadline is not None and now >= deadline + GRACE_S:
             self._looked_again = False
-            self._do(partial(self._session.handle_deadline, now=now))
+            self._do(partial(self._deadline_passed, now))
         else:
             self._looked_again = False
             self._arm()
+
+    def _deadline_passed(self, now: float) -> None:
+        if self._session.state is not State.FLUSHING or self._stream is None:
+            self._session.handle_deadline(now=now)
+        elif self._stopped:
+            # The drain cap of the stop: the client comes back and sends again what no final covered.
+            self._lost_by = "drain"
+            self._stream.close()
+            self._session.engine_event(Drained(self._audio_s), now=now)
+        elif self._last_words_on_their_way(now):
+            self._session.prolong_drain(now=now)
+        else:
+            self._session.handle_deadline(now=now)
+
+    def _last_words_on_their_way(self, now: float) -> bool:
+        """Whether the stream has a job in a queue that moves: finals are done in the order in which they came."""
+        answered_at = self._engine.pool.answered_at
+        if self._service.shutdown.begun or answered_at is None or self._stream is None:
+            return False
+        return self._stream.job_out and now - answered_at < self._service.settings.drain_timeout_s
 
     # ---- in ----
 
@@ -247,13 +276,11 @@ class LiveConnection:
             message = await self._websocket.receive()
             now = self._loop.time()
             if message["type"] == "websocket.disconnect":
-                code = message.get("code", 1006)
-                if code == RESTART.code:
-                    self._do(partial(session.stop, now=now))
-                    break
-                self._do(partial(self._left, code))
+                self._do(partial(self._left, message.get("code", 1006)))
                 return
             text = message.get("text")
+            if not self._proven:
+                self._report_load(is_audio=text is None)
             if text is not None:
                 self._do(partial(session.receive_text, text, now=now))
             else:
@@ -263,6 +290,13 @@ class LiveConnection:
                 await self._wait_for_room()
         # Closed by us, or about to be: the writer says so, and ends this task when it has.
         await asyncio.Event().wait()
+
+    def _report_load(self, *, is_audio: bool) -> None:
+        load, request_id = self._engine.load, self._identity.request_id
+        if is_audio:
+            self._proven = load.audio(request_id)
+        else:
+            load.text(request_id)
 
     async def _wait_for_room(self) -> None:
         """Back-pressure: not reading lets TCP slow the client down; the idle window does not run meanwhile."""
@@ -379,6 +413,7 @@ class LiveConnection:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        self._engine.load.left(self._identity.request_id)
         self._session.receive_disconnect(1006, now=now)
         tally = self._session.tally
         audio_s = self._audio_s

@@ -40,6 +40,10 @@ class Load:
     """Seconds of audio in jobs that no worker has taken yet."""
     oldest_wait_s: float
     """How long the oldest of those jobs has waited; 0 where none waits."""
+    overloaded: bool = False
+    """Whether new streams are refused because live jobs wait too long."""
+    interim_stretch: float = 1.0
+    """By how much the interval between interims is longer than asked for; infinity: there are none."""
     ledger_reachable: bool = True
     """Whether the ledger's database answered last time."""
     ledger_waiting: int = 0
@@ -234,6 +238,12 @@ class _LoadCollector(Collector):
             ("workers_ready", "Engine workers that take jobs.", load.workers_ready),
             ("queue_audio_seconds", "Seconds of audio in jobs that no worker has taken yet.", load.waiting_s),
             ("queue_age_seconds", "How long the oldest job has waited for a worker.", load.oldest_wait_s),
+            ("overloaded", "1 while new streams are refused because live jobs wait too long.", load.overloaded),
+            (
+                "interim_stretch",
+                "Factor by which interims come less often than asked for, to keep up; 1: as asked, +Inf: not at all.",
+                load.interim_stretch,
+            ),
             ("ledger_reachable", "1 when the ledger's database answered last time.", load.ledger_reachable),
             ("ledger_rows_waiting", "Rows of the ledger that are not written yet.", load.ledger_waiting),
         ):

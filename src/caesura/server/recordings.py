@@ -7,7 +7,7 @@ import io
 import json
 import logging
 import tempfile
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -21,7 +21,7 @@ from caesura.engines.base import EngineInfo
 from caesura.errors import BadAudio, BadUrl, InternalError, PeerError, RemoteFailed
 from caesura.pipeline.intake import Intake
 from caesura.pipeline.recording import Listening, Recording, Transcript
-from caesura.protocol.closing import TOO_MANY_REQUESTS, Refusal, refusal_body
+from caesura.protocol.closing import SERVICE_UNAVAILABLE, TOO_MANY_REQUESTS, Refusal, refusal_body
 from caesura.protocol.recording_json import write_accepted
 from caesura.server.asked import audio_format, language
 from caesura.server.body_rate import BodyRate, BodyTooSlow
@@ -39,12 +39,14 @@ from caesura.server.recording_ask import (
     Limits,
     RecordingUse,
 )
+from caesura.server.refusal import refusal_response
 from caesura.server.service import Hearer
-from caesura.server.upload import BodyStalled, BodyTooLarge, ClientGone, EarlyResponse, Upload
+from caesura.server.shutdown import Shutdown
+from caesura.server.upload import BodyStalled, BodyTooLarge, ClientGone, Upload
 
 _log = logging.getLogger("caesura.recordings")
 
-T = TypeVar("T")
+Result = TypeVar("Result")
 
 JSON_BYTES = 64 * 1024
 """Longest body that names a URL."""
@@ -55,12 +57,13 @@ SPOOL_PIECE = 256 * 1024
 class Recordings:
     """Hears the recordings of one server; `stop` it before the engines."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, shutdown: Shutdown) -> None:
         self._limits = limits
         self._threads = ThreadPoolExecutor(limits.most_at_once, "caesura-recordings")
         """Their own: one that waits for a slow body must not keep the management routes waiting."""
         self._runs: set[_Run] = set()
         """Whose bodies are being read."""
+        self._shutdown = shutdown
         self._later: set[asyncio.Task[None]] = set()
         self.active = 0
         """Recordings being heard now."""
@@ -78,10 +81,10 @@ class Recordings:
         The client's hanging up ends the work: at once when it had sent its whole request, and before that when what
         it had sent is read, for no more is read than can be heard.
         """
-        run = _Run(hearer, self._limits, request, ask, self._threads)
+        run = _Run(hearer, self._limits, request, ask, self._threads, self._shutdown)
         if self.active >= self._limits.most_at_once and not self._made_room():
             run.account(TOO_MANY_REQUESTS.status)
-            return _refused(TOO_MANY_REQUESTS, ask.request_id, early=True)
+            return refusal_response(TOO_MANY_REQUESTS, ask.request_id, early=True)
         self.active += 1
         later = False
         self._runs.add(run)
@@ -109,14 +112,18 @@ class Recordings:
         return True
 
     async def _finish(self, run: _Run, ask: Ask) -> None:
-        try:
-            text = await run.later()
-        except asyncio.CancelledError:
-            _log.warning("%s: given up, and its callback with it: the server stops", ask.request_id)
-            raise
-        finally:
-            # Who does not take what we deliver keeps nobody else waiting.
-            self.active -= 1
+        with self._shutdown.waits_for_this():
+            try:
+                text = await run.later()
+            except asyncio.CancelledError:
+                _log.warning("%s: given up, and its callback with it: the server stops", ask.request_id)
+                raise
+            finally:
+                # Who does not take what we deliver keeps nobody else waiting.
+                self.active -= 1
+            await self._deliver(ask, text)
+
+    async def _deliver(self, ask: Ask, text: str) -> None:
         try:
             await ask.deliver(text)
         except (BadUrl, RemoteFailed) as error:
@@ -129,10 +136,19 @@ class Recordings:
 class _Run:
     """One request on its way: `now`, or `take_in` and then `later`."""
 
-    def __init__(self, hearer: Hearer, limits: Limits, request: Request, ask: Ask, threads: ThreadPoolExecutor) -> None:
+    def __init__(
+        self,
+        hearer: Hearer,
+        limits: Limits,
+        request: Request,
+        ask: Ask,
+        threads: ThreadPoolExecutor,
+        shutdown: Shutdown,
+    ) -> None:
         self._hearer = hearer
         self._limits = limits
         self._ask = ask
+        self._shutdown = shutdown
         self._request = request
         self._threads = threads
         self.rate = BodyRate(limits.stall_timeout_s)
@@ -154,7 +170,7 @@ class _Run:
             text = await self._unless_gone(self._heard())
         except Declined as declined:
             self.account(declined.refusal.status)
-            return _refused(declined.refusal, self._ask.request_id, early=not self._upload.complete)
+            return refusal_response(declined.refusal, self._ask.request_id, early=not self._upload.complete)
         except asyncio.CancelledError:
             self.account(LEFT.status)
             raise
@@ -166,7 +182,7 @@ class _Run:
         try:
             await self._look()
             if self._url is None:
-                await self._spool()
+                await self._unless_stopped(self._spool())
         except asyncio.CancelledError:
             self._drop_file()
             self.account(LEFT.status)
@@ -175,14 +191,14 @@ class _Run:
             self._drop_file()
             refusal = self._declined(error).refusal
             self.account(refusal.status)
-            return _refused(refusal, self._ask.request_id, early=not self._upload.complete)
+            return refusal_response(refusal, self._ask.request_id, early=not self._upload.complete)
         return None
 
     async def later(self) -> str:
         """What goes to the callback: the answer, or the refusal that it would have been."""
         code = LEFT.status
         try:
-            text = await self._heard()
+            text = await self._unless_stopped(self._heard())
             code = 200
         except Declined as declined:
             code = declined.refusal.status
@@ -272,7 +288,7 @@ class _Run:
                 intake.abandon()
         return await self._in_thread(partial(answer_text, self._ask, self._hearer.model, transcript, self._created))
 
-    def _in_thread(self, work: Callable[[], T]) -> asyncio.Future[T]:
+    def _in_thread(self, work: Callable[[], Result]) -> asyncio.Future[Result]:
         return asyncio.get_running_loop().run_in_executor(self._threads, work)
 
     async def _transcript(self, pieces: Iterable[bytes], feed: Coroutine[Any, Any, None] | None) -> Transcript:
@@ -307,18 +323,12 @@ class _Run:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _unless_gone(self, work: Coroutine[Any, Any, str]) -> str:
-        """What comes of `work`; raises Declined when the client hangs up before."""
-        working = asyncio.create_task(work)
-        gone = asyncio.create_task(self._upload.hung_up())
-        try:
-            await asyncio.wait({working, gone}, return_when=asyncio.FIRST_COMPLETED)
-            if not working.done():
-                raise Declined(LEFT)
-            return working.result()
-        finally:
-            gone.cancel()
-            working.cancel()
-            await asyncio.gather(working, gone, return_exceptions=True)
+        """The result of `work`. Raises Declined when the client hangs up before, or the server gives up."""
+        return await _unless(work, {self._upload.hung_up(): LEFT, self._shutdown.given_up.wait(): SERVICE_UNAVAILABLE})
+
+    async def _unless_stopped(self, work: Coroutine[Any, Any, Result]) -> Result:
+        """The result of `work`. Raises Declined when the server gives up before."""
+        return await _unless(work, {self._shutdown.given_up.wait(): SERVICE_UNAVAILABLE})
 
     # ---- what is told ----
 
@@ -354,6 +364,22 @@ def listening(ask: Ask, engine: EngineInfo) -> Listening:
         split=options.multichannel,
         diarize=options.diarize,
     )
+
+
+async def _unless(work: Coroutine[Any, Any, Result], ends: Mapping[Coroutine[Any, Any, object], Refusal]) -> Result:
+    """The result of `work`. Raises Declined with the refusal of one of `ends` that comes first."""
+    working = asyncio.create_task(work)
+    ending = {asyncio.create_task(end): refusal for end, refusal in ends.items()}
+    try:
+        await asyncio.wait({working, *ending}, return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            return working.result()
+        raise Declined(next(refusal for end, refusal in ending.items() if end.done()))
+    finally:
+        tasks = (working, *ending)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 @contextmanager
@@ -396,12 +422,6 @@ def _read_all(file: io.BufferedIOBase) -> Iterable[bytes]:
 
 def _answered(text: str, request_id: str) -> Response:
     return Response(text, headers={"dg-request-id": request_id}, media_type="application/json")
-
-
-def _refused(refusal: Refusal, request_id: str, *, early: bool) -> Response:
-    headers = {"dg-request-id": request_id, "dg-error": refusal.err_msg}
-    kind = EarlyResponse if early else Response
-    return kind(refusal_body(refusal, request_id), refusal.status, headers, media_type="application/json")
 
 
 def _printable(sentence: str) -> str:

@@ -15,6 +15,7 @@ from caesura.server.app import create_app
 from caesura.server.handshake import HandshakeProtocol, HeadProtocol, RefusalsAreAnswers
 from caesura.server.service import Service
 from caesura.server.settings import Settings
+from caesura.server.shutdown import DrainingServer
 
 _log = logging.getLogger("caesura.server")
 
@@ -28,7 +29,9 @@ _REFUSALS_ARE_ANSWERS = RefusalsAreAnswers()
 
 
 def serve(settings: Settings, *, on_ready: Callable[[str], None] | None = None) -> None:
-    """Serve until SIGINT or SIGTERM. `on_ready` is called with the WebSocket URL once live connections are taken.
+    """Serve until SIGINT or SIGTERM, then drain.
+
+    `on_ready` is called with the WebSocket URL once live connections are taken.
 
     Raises UsageError (an address that cannot be used or must not be open) and EngineError (an engine that does not
     load); both say what to do.
@@ -55,7 +58,7 @@ def serve(settings: Settings, *, on_ready: Callable[[str], None] | None = None) 
         on_ready=lambda: on_ready(url) if on_ready is not None else None,
         on_failure=failed,
     )
-    server = uvicorn.Server(uvicorn_config(app, settings))
+    server = DrainingServer(uvicorn_config(app, settings), service, within_s=settings.drain_timeout_s)
     try:
         server.run(sockets=[listener])
     finally:
@@ -82,7 +85,6 @@ def uvicorn_config(app: object, settings: Settings) -> uvicorn.Config:
         log_config=None,
         log_level=logging.WARNING,
         server_header=False,
-        timeout_graceful_shutdown=5,
     )
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import random
 import time
 import uuid
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,11 +30,13 @@ from caesura.protocol.catalogue import Catalogue, Offer
 from caesura.protocol.messages import ModelInfo
 from caesura.server.auth import check_exposure
 from caesura.server.book import Book, BookHealth
+from caesura.server.load_control import EngineLoad, LoadSampler
 from caesura.server.metrics import Load, Metrics
 from caesura.server.outbound.guard import OPEN_PORTS, Reach
 from caesura.server.outbound.http import Outbound, Timeouts
 from caesura.server.records import Records
 from caesura.server.settings import Settings
+from caesura.server.shutdown import Shutdown
 from caesura.speech.vad import SileroModel, load_silero
 from caesura.speech.voices import ARCH, NAME, VERSION, voices_there
 
@@ -47,6 +50,7 @@ class Running:
     info: EngineInfo
     model: ModelInfo
     pool: EnginePool
+    load: EngineLoad
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,19 +63,23 @@ class Hearer:
     vad: SileroModel
 
 
-class Revocable(Protocol):
-    """What was opened with a key."""
+class OpenConnection(Protocol):
+    """A live connection, as the service sees it."""
 
     def revoke(self) -> None:
         """The key is no longer good."""
+
+    def stop(self) -> None:
+        """The server stops: send what was heard, then close."""
 
 
 class Service:
     """The shared parts of a server. Construct, `start` inside a running loop, `stop`."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, random: Callable[[], float] = random.random) -> None:
         self.settings = settings
-        self.engines = tuple(_running(name, settings) for name in settings.engines)
+        self.ears = Ears(clock=time.monotonic)
+        self.engines = tuple(_running(name, settings, self.ears) for name in settings.engines)
         self.catalogue = Catalogue(
             tuple(_offer(engine) for engine in self.engines), settings.model_names, diarizes=voices_there() is None
         )
@@ -79,12 +87,14 @@ class Service:
         self.records = Records()
         self.metrics = Metrics()
         self.metrics.watch(self._load)
-        self.ears = Ears(clock=time.monotonic)
         self.outbound = Outbound(
             Reach(private=settings.allow_private_urls, ports=None if settings.allow_private_urls else OPEN_PORTS),
             Timeouts(settings.url_connect_timeout_s, settings.url_response_timeout_s),
         )
-        self.connections: dict[str | None, set[Revocable]] = defaultdict(set)
+        self.shutdown = Shutdown()
+        self.sampler = LoadSampler([engine.load for engine in self.engines])
+        self.random = random
+        self.connections: dict[str | None, set[OpenConnection]] = defaultdict(set)
         """Live connections that are open, by the id of their key."""
         self._vad: SileroModel | None = None
         self._book: Book | None = None
@@ -107,17 +117,23 @@ class Service:
         """How many live connections are open."""
         return sum(map(len, self.connections.values()))
 
+    @property
+    def waiting(self) -> int:
+        """How many upgrades wait for their turn."""
+        return sum(engine.load.waiting for engine in self.engines)
+
     def engine(self, offer: Offer) -> Running:
         """The engine behind an offer of the catalogue."""
         return next(engine for engine in self.engines if engine.model == offer.model)
 
     @contextlib.contextmanager
-    def holding(self, connection: Revocable, api_key_id: str | None) -> Iterator[None]:
+    def holding(self, connection: OpenConnection, api_key_id: str | None) -> Iterator[None]:
         """The connection counts as open inside, and is revoked with its key."""
         opened_alike = self.connections[api_key_id]
         opened_alike.add(connection)
         try:
-            yield
+            with self.sampler.running():
+                yield
         finally:
             opened_alike.discard(connection)
             if not opened_alike:
@@ -137,13 +153,14 @@ class Service:
 
     @property
     def open_for_business(self) -> bool:
-        """Whether it is known who may come in."""
-        return self._book is not None and self._book.started
+        """Whether requests are taken: it is known who may come in, and the server is not being stopped."""
+        return self._book is not None and self._book.started and not self.shutdown.begun
 
     @property
     def ready(self) -> bool:
         """Whether live connections can be served now."""
-        return self._vad is not None and all(engine.pool.ready for engine in self.engines)
+        started = self._vad is not None and all(engine.pool.ready for engine in self.engines)
+        return started and not self.shutdown.begun
 
     async def start(self) -> None:
         """Load and start everything; returns when live connections can be served.
@@ -154,6 +171,19 @@ class Service:
         self.ears.start()
         self._vad = await asyncio.to_thread(load_silero)
         await asyncio.gather(*(engine.pool.start() for engine in self.engines))
+
+    def begin_stop(self) -> None:
+        """Take nothing new and end the open streams in order; engines go on until `stop`."""
+        self.shutdown.begun = True
+        for engine in self.engines:
+            engine.load.refuse_waiting()
+        for connections in tuple(self.connections.values()):
+            for connection in tuple(connections):
+                connection.stop()
+
+    def give_up(self) -> None:
+        """The drain cap has passed: recordings that are not finished are answered with 503."""
+        self.shutdown.given_up.set()
 
     async def stop(self) -> None:
         """Stop everything that runs."""
@@ -190,6 +220,8 @@ class Service:
             worker_restarts=sum(pool.restarts for pool in pools),
             waiting_s=sum(pool.waiting_s for pool in pools),
             oldest_wait_s=max(pool.oldest_wait_s for pool in pools),
+            overloaded=any(engine.load.refusing for engine in self.engines),
+            interim_stretch=max(engine.load.interim_stretch for engine in self.engines),
             ledger_reachable=ledger.reachable,
             ledger_waiting=ledger.waiting,
             ledger_lost=ledger.lost,
@@ -203,9 +235,10 @@ def _check_names(names: Mapping[str, str], catalogue: Catalogue) -> None:
             raise UsageError(f"--model-name {name}={model}: no engine runs that model; choose of {', '.join(models)}")
 
 
-def _running(name: str, settings: Settings) -> Running:
+def _running(name: str, settings: Settings, ears: Ears) -> Running:
     info = engine_info(name)
-    return Running(info, model_info(info), EnginePool(name, workers=settings.workers or os.cpu_count() or 1))
+    pool = EnginePool(name, workers=settings.workers or os.cpu_count() or 1)
+    return Running(info, model_info(info), pool, EngineLoad(info.name, pool, ears))
 
 
 def _offer(engine: Running) -> Offer:

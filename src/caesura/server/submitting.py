@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from caesura.formatting.redaction import MEMORY_WORDS
 from caesura.formatting.writer import Writer, Writing
-from caesura.protocol.closing import Refusal, refusal_body
+from caesura.protocol.closing import Refusal
 from caesura.server.admission import Admitted, admit
 from caesura.server.asked import language, preferred, style
 from caesura.server.auth import present
@@ -21,6 +21,7 @@ from caesura.server.outbound.callback import deliver_result
 from caesura.server.outbound.fetch import fetching
 from caesura.server.recording_ask import BROKEN, Ask, RecordingUse
 from caesura.server.recordings import Recordings
+from caesura.server.refusal import refusal_response
 from caesura.server.request_id import new_request_id
 from caesura.server.service import Service, voices_info
 from caesura.words import Word
@@ -36,7 +37,7 @@ async def submit(request: Request, service: Service, recordings: Recordings) -> 
     if isinstance(verdict, Refusal):
         service.metrics.refused(verdict.status)
         _log.info("%s: refused with %d: %s", request_id, verdict.status, verdict.err_msg)
-        return _refused(verdict, request_id)
+        return refusal_response(verdict, request_id)
     entry = opened_entry(
         verdict.options,
         access=verdict.access,
@@ -115,8 +116,3 @@ def _deliver(service: Service, verdict: Admitted) -> Callable[[str], Awaitable[N
         )
 
     return deliver
-
-
-def _refused(refusal: Refusal, request_id: str) -> Response:
-    headers = {"dg-request-id": request_id, "dg-error": refusal.err_msg}
-    return Response(refusal_body(refusal, request_id), refusal.status, headers, media_type="application/json")

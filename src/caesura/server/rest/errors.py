@@ -37,6 +37,8 @@ class Legacy:
     details: str = ""
     identified: bool = True
     """Whether the body names the request too; the header always does."""
+    retry_after_s: int = 0
+    """Seconds for the `Retry-After` header; 0: no such header."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,13 @@ def failed(fault: Fault) -> HTTPException:
 
 def refused(refusal: Refusal, details: str = "") -> Legacy:
     """A refusal of the live endpoint as a fault."""
-    return Legacy(refusal.status, refusal.err_code, refusal.err_msg, details or refusal.details)
+    return Legacy(
+        refusal.status,
+        refusal.err_code,
+        refusal.err_msg,
+        details or refusal.details,
+        retry_after_s=refusal.retry_after_s,
+    )
 
 
 INVALID_AUTH = refused(closing.INVALID_AUTH)
@@ -137,6 +145,8 @@ def answer(fault: Fault, request_id: str) -> Response:
             body = {"err_code": fault.err_code, "err_msg": fault.err_msg}
             body |= {"request_id": request_id} if fault.identified else {}
             headers = {"dg-error": fault.err_msg}
+            if fault.retry_after_s:
+                headers["retry-after"] = str(fault.retry_after_s)
         case Managed():
             body = {"category": fault.category, "message": fault.message}
             body |= {"request_id": request_id}

@@ -1,0 +1,176 @@
+"""Load control of a server: samples the queue of each engine, admits new streams in turn, stretches interims."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import math
+from collections import deque
+from collections.abc import Hashable, Iterator, Sequence
+from typing import Final, Protocol
+
+from caesura.server.overload import OverloadGuard
+from caesura.server.slow_start import SlowStart
+
+_log = logging.getLogger("caesura.server")
+
+SAMPLE_S: Final = 0.1
+UNPROVEN_PER_WORKER: Final = 4
+"""Streams that may be unproven at once, for each worker. The built-in engine serves some 15 with interims."""
+TURN_S: Final = 3.5
+"""How long an upgrade may wait for its turn: the streams before it have proven themselves by then, or gone."""
+
+
+class Backlog(Protocol):
+    """Something that live streams wait for."""
+
+    @property
+    def oldest_wait_s(self) -> float:
+        """How long the oldest piece of work has waited; 0 when none waits."""
+
+
+class Queue(Backlog, Protocol):
+    """The pool of an engine: its backlog is jobs that no worker has taken."""
+
+    interim_stretch: float
+
+    @property
+    def workers(self) -> int:
+        """How many jobs are done at once."""
+
+
+class EngineLoad:
+    """Admission of streams to one engine; all on the loop's thread."""
+
+    def __init__(self, name: str, queue: Queue, audio: Backlog) -> None:
+        """Starts nothing.
+
+        Args:
+            name: The engine's, for the log.
+            queue: Its pool.
+            audio: Decoding and voice activity detection before it. When the processor is too slow for that, jobs
+                come late, and their own queue does not show it.
+        """
+        self._name = name
+        self._queue = queue
+        self._audio = audio
+        self._guard = OverloadGuard()
+        self._slow_start = SlowStart(UNPROVEN_PER_WORKER * queue.workers)
+        self._turns: deque[tuple[Hashable, asyncio.Future[bool]]] = deque()
+
+    @property
+    def refusing(self) -> bool:
+        """Whether new streams are refused."""
+        return self._guard.refusing
+
+    @property
+    def interim_stretch(self) -> float:
+        """By how much the interval between interims is longer than asked for."""
+        return self._guard.interim_stretch
+
+    @property
+    def waiting(self) -> int:
+        """Upgrades that wait for their turn."""
+        return len(self._turns)
+
+    def enter(self, stream: Hashable) -> bool:
+        """Let a stream in at once, if there is room and nobody waits; then tell what it does, and `left` in the end."""
+        now = asyncio.get_running_loop().time()
+        if self._turns or not self._has_room(now):
+            return False
+        self._slow_start.opened(stream, now=now)
+        return True
+
+    async def turn(self, stream: Hashable) -> bool:
+        """Wait for room, in the order of arrival; False when there was none in time. If True, as after `enter`."""
+        turn: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        place = (stream, turn)
+        self._turns.append(place)
+        try:
+            await asyncio.wait([turn], timeout=TURN_S)
+            return turn.done() and turn.result()
+        finally:
+            turn.cancel()
+            with contextlib.suppress(ValueError):
+                self._turns.remove(place)
+
+    def audio(self, stream: Hashable) -> bool:
+        """A stream sent audio; returns whether it is proven, after which it need not be told any more."""
+        proven = self._slow_start.audio(stream, now=asyncio.get_running_loop().time())
+        if proven:
+            self._let_in()
+        return proven
+
+    def text(self, stream: Hashable) -> None:
+        """A stream sent a text message."""
+        self._slow_start.text(stream)
+        self._let_in()
+
+    def left(self, stream: Hashable) -> None:
+        """A stream that was let in is over."""
+        self._slow_start.ended(stream)
+        self._let_in()
+
+    def sample(self, now: float, *, loop_lag_s: float = 0.0) -> None:
+        """Look at the queue; act on what it says. `loop_lag_s`: by how much the event loop itself is late."""
+        before = self._guard.refusing
+        self._guard.sample(max(self._queue.oldest_wait_s, self._audio.oldest_wait_s, loop_lag_s), now=now)
+        self._queue.interim_stretch = self._guard.interim_stretch
+        if self._guard.refusing is not before:
+            self._say()
+        if self._guard.refusing:
+            self.refuse_waiting()
+        self._let_in()
+
+    def refuse_waiting(self) -> None:
+        """Nobody who waits gets a turn."""
+        while self._turns:
+            self._turns.popleft()[1].set_result(False)
+
+    def _say(self) -> None:
+        if self._guard.refusing:
+            _log.warning("engine %s is overloaded: live streams wait for it, new ones get 429", self._name)
+        else:
+            _log.warning("engine %s keeps up again: new streams are taken", self._name)
+
+    def _has_room(self, now: float) -> bool:
+        return self._slow_start.has_room(now=now, calm=self._guard.calm)
+
+    def _let_in(self) -> None:
+        now = asyncio.get_running_loop().time()
+        while self._turns and self._has_room(now):
+            stream, turn = self._turns.popleft()
+            self._slow_start.opened(stream, now=now)
+            turn.set_result(True)
+
+
+class LoadSampler:
+    """The one timer that samples all engines. `wake` it when a stream opens or waits; it stops when none is left."""
+
+    def __init__(self, engines: Sequence[EngineLoad]) -> None:
+        """Starts nothing."""
+        self._engines = engines
+        self._streams = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._due = math.inf
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[None]:
+        """Sample inside."""
+        self._streams += 1
+        if self._timer is None:
+            self._sample()
+        try:
+            yield
+        finally:
+            self._streams -= 1
+
+    def _sample(self) -> None:
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        for engine in self._engines:
+            engine.sample(now, loop_lag_s=max(now - self._due, 0.0))
+        calm = all(engine.interim_stretch == 1.0 and not engine.refusing for engine in self._engines)
+        self._due = now + SAMPLE_S if self._streams or not calm else math.inf
+        self._timer = None if self._due == math.inf else loop.call_at(self._due, self._sample)

@@ -1,0 +1,210 @@
+"""What the queue of an engine means for who comes in."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import cast
+
+import pytest
+
+from caesura.server.load_control import SAMPLE_S, UNPROVEN_PER_WORKER, EngineLoad, LoadSampler
+
+
+@dataclass
+class Queue:
+    """Stands in for a pool."""
+
+    workers: int = 2
+    oldest_wait_s: float = 0.0
+    interim_stretch: float = 1.0
+
+
+@dataclass
+class Backlog:
+    """Stands in for the audio thread."""
+
+    oldest_wait_s: float = 0.0
+
+
+def told(story: Callable[[], Awaitable[None]]) -> None:
+    asyncio.run(asyncio.wait_for(_run(story), 10))
+
+
+async def _run(story: Callable[[], Awaitable[None]]) -> None:
+    await story()
+
+
+def overload(load: EngineLoad, queue: Queue, wait: float = 0.9) -> None:
+    """The queue has been too long for some seconds."""
+    queue.oldest_wait_s = wait
+    for step in range(30):
+        load.sample(1000.0 + step * 0.1)
+
+
+def test_so_many_are_let_in_at_once_for_each_worker_and_the_next_waits_for_his_turn() -> None:
+    async def story() -> None:
+        load = EngineLoad("engine", Queue(workers=2), Backlog())
+        most = 2 * UNPROVEN_PER_WORKER
+        assert [load.enter(number) for number in range(most + 1)] == [True] * most + [False]
+        first, second = (asyncio.create_task(load.turn(name)) for name in ("first", "second"))
+        await asyncio.sleep(0)
+        assert load.waiting == 2
+        # Nobody overtakes.
+        load.left(0)
+        assert not load.enter("late")
+        assert await first
+        assert not second.done()
+        load.text(1)
+        assert await second
+        assert load.waiting == 0
+
+    told(story)
+
+
+def test_who_gets_no_turn_in_time_is_not_let_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("caesura.server.load_control.TURN_S", 0.0)
+
+    async def story() -> None:
+        load = EngineLoad("engine", Queue(workers=1), Backlog())
+        for number in range(UNPROVEN_PER_WORKER):
+            load.enter(number)
+        assert not await load.turn("late")
+        assert load.waiting == 0
+
+    told(story)
+
+
+def test_who_hangs_up_while_he_waits_takes_no_turn() -> None:
+    async def story() -> None:
+        load = EngineLoad("engine", Queue(workers=1), Backlog())
+        for number in range(UNPROVEN_PER_WORKER):
+            load.enter(number)
+        gone, next_one = (asyncio.create_task(load.turn(name)) for name in ("gone", "next"))
+        await asyncio.sleep(0)
+        gone.cancel()
+        await asyncio.gather(gone, return_exceptions=True)
+        load.left(0)
+        assert await next_one
+
+    told(story)
+
+
+def test_an_overloaded_engine_refuses_and_says_so_once_when_it_begins_and_when_it_ends(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO, "caesura.server")
+
+    async def story() -> None:
+        queue = Queue()
+        load = EngineLoad("engine", queue, Backlog())
+        waiting = asyncio.create_task(_full_turn(load))
+        await asyncio.sleep(0)
+        overload(load, queue)
+        assert not await waiting
+        assert load.refusing
+        assert not load.enter("new")
+        assert len(caplog.records) == 1
+        queue.oldest_wait_s = 0.0
+        for step in range(200):
+            load.sample(1010.0 + step * 0.1)
+        assert not load.refusing
+        for number in range(queue.workers * UNPROVEN_PER_WORKER):
+            load.left(number)
+        assert load.enter("new")
+        assert len(caplog.records) == 2
+
+    told(story)
+
+
+async def _full_turn(load: EngineLoad) -> bool:
+    number = 0
+    while load.enter(number):
+        number += 1
+    return await load.turn("waiting")
+
+
+def test_the_queue_is_told_by_how_much_to_stretch_interims() -> None:
+    async def story() -> None:
+        queue = Queue()
+        load = EngineLoad("engine", queue, Backlog())
+        overload(load, queue, 2.5)
+        assert queue.interim_stretch == load.interim_stretch == math.inf
+        queue.oldest_wait_s = 0.0
+        load.sample(1100.0)
+        assert queue.interim_stretch == 1.0
+
+    told(story)
+
+
+def test_audio_that_waits_for_the_thread_counts_as_jobs_that_wait_for_a_worker() -> None:
+    async def story() -> None:
+        audio = Backlog(0.9)
+        load = EngineLoad("engine", Queue(), audio)
+        overload(load, Queue(), 0.0)
+        assert load.refusing
+
+    told(story)
+
+
+def test_an_event_loop_that_is_late_counts_too() -> None:
+    async def story() -> None:
+        load = EngineLoad("engine", Queue(), Backlog())
+        for step in range(30):
+            load.sample(1000.0 + step * 0.1, loop_lag_s=0.9)
+        assert load.refusing
+
+    told(story)
+
+
+def test_the_sampler_notices_by_how_much_it_is_late_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def story() -> None:
+        loop = asyncio.get_running_loop()
+        now = [1000.0]
+        monkeypatch.setattr(loop, "call_at", lambda *_: cast(asyncio.TimerHandle, object()))
+        monkeypatch.setattr(loop, "time", lambda: now[0])
+        queue = Queue()
+        sampler = LoadSampler([EngineLoad("engine", queue, Backlog())])
+        with sampler.running():
+            now[0] += SAMPLE_S
+            sampler._sample()
+            assert queue.interim_stretch == 1.0
+            now[0] += SAMPLE_S + 0.5
+            sampler._sample()
+            assert queue.interim_stretch == pytest.approx(2.0)
+
+    asyncio.run(story())
+
+
+def test_the_sampler_has_one_timer_and_none_when_nobody_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("caesura.server.load_control.SAMPLE_S", 0.001)
+    monkeypatch.setattr("caesura.server.overload.DECAY_S", 0.001)
+
+    async def story() -> None:
+        queue = Queue()
+        load = EngineLoad("engine", queue, Backlog())
+        sampler = LoadSampler([load])
+        loop = asyncio.get_running_loop()
+        timers: list[object] = []
+        call_at = loop.call_at
+
+        def noted(when: float, call: Callable[..., object]) -> asyncio.TimerHandle:
+            timers.append(call)
+            return call_at(when, call)
+
+        monkeypatch.setattr(loop, "call_at", noted)
+        with sampler.running(), sampler.running():
+            assert len(timers) == 1
+            queue.oldest_wait_s = 0.4
+            while queue.interim_stretch == 1.0:
+                await asyncio.sleep(0)
+        queue.oldest_wait_s = 0.0
+        # It goes on until the interims are back.
+        while sampler._timer is not None:
+            await asyncio.sleep(0)
+        assert queue.interim_stretch == 1.0
+
+    told(story)

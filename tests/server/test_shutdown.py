@@ -1,0 +1,364 @@
+"""How a server stops: every client gets its words, Metadata and 1012, whoever else hangs."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import httpx2
+import pytest
+import uvicorn
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+from caesura.server.shutdown import DrainingServer, Shutdown
+from tests.server.scenes import refusal, served, speech, until
+from tests.serving_inprocess import Serving
+
+SLOW = "tests.server.slow_engine:SLOW"
+STUCK = "tests.server.slow_engine:STUCK"
+WITHIN_S = 60.0
+"""Nothing takes so long; the machine may be busy."""
+UPGRADE = (
+    b"GET /v1/listen?encoding=linear16&sample_rate=16000 HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\n"
+    b"Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+)
+
+
+# ---- the parts ----
+
+
+@dataclass
+class Stops:
+    """Stands in for the service."""
+
+    shutdown: Shutdown
+
+    def begin_stop(self) -> None:
+        self.shutdown.begun = True
+
+    def give_up(self) -> None:
+        self.shutdown.given_up.set()
+
+
+def test_a_stop_waits_for_work_without_a_request() -> None:
+    shutdown = Shutdown()
+    with shutdown.waits_for_this(), shutdown.waits_for_this():
+        assert shutdown.unfinished
+    assert not shutdown.unfinished
+    with suppress(ZeroDivisionError), shutdown.waits_for_this():
+        raise ZeroDivisionError
+    assert not shutdown.unfinished
+
+
+@pytest.mark.parametrize("which", [signal.SIGINT, signal.SIGTERM])
+def test_the_first_signal_refuses_what_is_new_at_once_and_the_second_skips_the_waiting(which: int) -> None:
+    stops = Stops(Shutdown())
+    server = DrainingServer(uvicorn.Config(cast(Any, None)), stops, within_s=1.0)
+    server.handle_exit(which, None)
+    assert (stops.shutdown.begun, server.should_exit, server.force_exit) == (True, True, False)
+    server.handle_exit(which, None)
+    assert server.force_exit
+
+
+# ---- a process ----
+
+
+@dataclass
+class Command:
+    """A `caesura serve` that runs, in a process group of its own."""
+
+    port: int
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    @property
+    def http(self) -> str:
+        """The root of its HTTP routes."""
+        return f"http://127.0.0.1:{self.port}"
+
+    async def ended(self) -> int:
+        """Its exit code."""
+        return await asyncio.to_thread(self.process.wait, WITHIN_S)
+
+    def outcomes(self) -> list[tuple[str, int]]:
+        """What the ledger was told of each request: outcome and close code."""
+        lines = [line for line in self.log.read_text().splitlines() if '"session_ended"' in line]
+        records = [json.loads(line[line.index("{") :]) for line in lines]
+        return [(record["outcome"], record["close_code"]) for record in records]
+
+
+@asynccontextmanager
+async def serve(folder: Path, engine: str = "scripted", **flags: float) -> AsyncIterator[Command]:
+    """A server that takes streams, with one worker; killed in the end if it is still there."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    log = folder / "log"
+    command = [sys.executable, "-m", "caesura", "serve", "--port", str(port), "--engine", engine, "--workers", "1"]
+    command += ["--database", str(folder / "ledger.db")]
+    command += [part for name, value in flags.items() for part in (f"--{name.replace('_', '-')}", str(value))]
+    env = {name: value for name, value in os.environ.items() if not name.startswith("CAESURA_")}
+    root = str(Path(__file__).parent.parent.parent)
+    with log.open("wb") as file:
+        process = subprocess.Popen(  # noqa: ASYNC220  # its end is waited for on a thread
+            command, stdin=subprocess.DEVNULL, stdout=file, stderr=file, env=env | {"PYTHONPATH": root}, process_group=0
+        )
+    served = Command(port, process, log)
+    try:
+        async with asyncio.timeout(WITHIN_S):
+            while not await _ready(served):
+                await asyncio.sleep(0.1)
+        yield served
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+async def _ready(server: Command) -> bool:
+    assert server.process.poll() is None, server.log.read_text()
+    async with httpx2.AsyncClient() as client:
+        try:
+            return (await client.get(f"{server.http}/readyz")).status_code == 200
+        except httpx2.TransportError:
+            return False
+
+
+async def talk(server: Command, seconds: float = 3.0) -> ClientConnection:
+    """A client that has sent speech and is in the middle of it."""
+    url = f"ws://127.0.0.1:{server.port}/v1/listen?encoding=linear16&sample_rate=16000"
+    while True:
+        try:
+            client = await connect(url, open_timeout=WITHIN_S)
+            break
+        except InvalidStatus as refused:
+            # Only a 429 says when to come back: whoever comes with many others waits for his turn.
+            await asyncio.sleep(float(refused.response.headers["retry-after"]))
+    await client.send(speech()[: int(seconds * 32_000)])
+    return client
+
+
+async def rest(client: ClientConnection) -> tuple[list[str], bool, int | None]:
+    """The words it gets, whether Metadata is the last thing it gets, and the close code."""
+    messages: list[dict[str, Any]] = []
+    async with asyncio.timeout(WITHIN_S):
+        with suppress(ConnectionClosed):
+            while True:
+                messages.append(json.loads(await client.recv()))
+    results = [message for message in messages if message["type"] == "Results"]
+    words = [word["word"] for each in results for word in each["channel"]["alternatives"][0]["words"]]
+    return words, bool(messages) and messages[-1]["type"] == "Metadata", client.close_code
+
+
+async def hang(server: Command, sent: bytes) -> socket.socket:
+    """A connection that sends this and nothing more, and reads nothing."""
+    line = socket.create_connection(("127.0.0.1", server.port))
+    line.sendall(sent)
+    await asyncio.sleep(0)
+    return line
+
+
+async def hang_unread(server: Command) -> socket.socket:
+    """A stream that is sent more than its client takes: it never reads, and each of its texts is answered."""
+    line = socket.socket()
+    line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    line.connect(("127.0.0.1", server.port))
+    line.sendall(UPGRADE + b"\r\n")
+    line.settimeout(1.0)
+    text = b"?" * 100
+    frame = bytes([0x81, 0x80 | len(text)]) + bytes(4) + text
+    with suppress(TimeoutError):
+        while True:
+            await asyncio.to_thread(line.sendall, frame * 1000)
+    return line
+
+
+HANGING = (
+    b"",
+    UPGRADE,
+    UPGRADE.replace(b"\r\nHost", b"\r\nContent-Length: 100\r\nHost") + b"\r\n",
+    b"POST /v1/listen HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 100000\r\n\r\nRIFF",
+    UPGRADE + b"\r\n",
+)
+"""Silence, half a head, an upgrade that is refused and not hung up, half a recording, a stream whose client is dead."""
+
+
+@pytest.mark.slow
+def test_connections_that_hang_cost_nobody_his_words(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with serve(tmp_path, drain_timeout=3) as server:
+            hanging = [*[await hang(server, sent) for sent in HANGING], await hang_unread(server)]
+            clients = [await talk(server) for _ in range(3)]
+            await asyncio.sleep(0.5)
+            server.process.send_signal(signal.SIGTERM)
+            for words, metadata, code in await asyncio.gather(*map(rest, clients)):
+                assert words
+                assert (metadata, code) == (True, 1012)
+            assert await server.ended() == 0
+            for line in hanging:
+                line.close()
+            assert server.outcomes().count(("succeeded", 1012)) >= 3
+            assert "Traceback" not in server.log.read_text()
+
+    asyncio.run(main())
+
+
+@pytest.mark.slow
+def test_forty_streams_with_more_to_transcribe_than_five_seconds_all_get_their_last_words(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with serve(tmp_path, SLOW) as server:
+            clients = await asyncio.gather(*(talk(server) for _ in range(40)))
+            await asyncio.sleep(0.5)
+            server.process.send_signal(signal.SIGTERM)
+            ends = await asyncio.gather(*map(rest, clients))
+            assert all(words for words, _, _ in ends)
+            assert {(metadata, code) for _, metadata, code in ends} == {(True, 1012)}
+            assert await server.ended() == 0
+            assert server.outcomes() == [("succeeded", 1012)] * 40
+
+    asyncio.run(main())
+
+
+@pytest.mark.slow
+def test_a_recording_under_way_is_finished_and_what_is_new_gets_503(tmp_path: Path) -> None:
+    more = asyncio.Event()
+
+    async def body() -> AsyncIterator[bytes]:
+        yield speech()[:64_000]
+        await more.wait()
+        yield speech()[64_000:]
+
+    async def main() -> None:
+        async with serve(tmp_path) as server, httpx2.AsyncClient(timeout=WITHIN_S) as client:
+            url = f"{server.http}/v1/listen?encoding=linear16&sample_rate=16000"
+            recording = asyncio.create_task(client.post(url, content=body()))
+            while json.loads((await client.get(f"{server.http}/v1/status")).content)["active_batch_requests"] == 0:
+                await asyncio.sleep(0.02)
+            server.process.send_signal(signal.SIGTERM)
+            while (await client.get(f"{server.http}/readyz")).status_code != 503:
+                await asyncio.sleep(0.01)
+            assert (await client.get(f"{server.http}/healthz")).status_code == 200
+            status, said = await refusal(url.replace("http", "ws"))
+            assert (status, said["err_msg"]) == (503, "Please try again later")
+            for answer in (await client.post(url, content=b""), await client.get(f"{server.http}/v1/projects")):
+                assert (answer.status_code, answer.json()["err_msg"]) == (503, "Please try again later")
+                assert answer.headers["retry-after"] == "1"
+            more.set()
+            answer = await recording
+            assert answer.status_code == 200
+            assert answer.json()["results"]["channels"][0]["alternatives"][0]["words"]
+            assert await server.ended() == 0
+
+    asyncio.run(main())
+
+
+@pytest.mark.slow
+def test_a_recording_that_cannot_be_finished_within_the_drain_cap_gets_503(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with serve(tmp_path, STUCK, drain_timeout=1) as server, httpx2.AsyncClient(timeout=WITHIN_S) as client:
+            url = f"{server.http}/v1/listen?encoding=linear16&sample_rate=16000"
+            recording = asyncio.create_task(client.post(url, content=speech()))
+            while json.loads((await client.get(f"{server.http}/v1/status")).content)["active_batch_requests"] == 0:
+                await asyncio.sleep(0.02)
+            server.process.send_signal(signal.SIGTERM)
+            answer = await recording
+            assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+            assert answer.json()["err_msg"] == "Please try again later"
+            assert await server.ended() == 0
+
+    asyncio.run(main())
+
+
+@pytest.mark.slow
+def test_a_second_signal_ends_the_server_at_once(tmp_path: Path) -> None:
+    """The drain cap is longer than this test waits."""
+
+    async def main() -> None:
+        async with serve(tmp_path, STUCK, drain_timeout=600) as server:
+            client = await talk(server)
+            await asyncio.sleep(0.5)
+            server.process.send_signal(signal.SIGTERM)
+            async with httpx2.AsyncClient() as http:
+                while (await http.get(f"{server.http}/readyz")).status_code != 503:
+                    await asyncio.sleep(0.01)
+            server.process.send_signal(signal.SIGTERM)
+            _, metadata, code = await rest(client)
+            assert (metadata, code) == (False, 1006)
+            assert await server.ended() == -signal.SIGTERM
+
+    asyncio.run(main())
+
+
+@pytest.mark.slow
+def test_ctrl_c_which_reaches_the_workers_too_drains_as_well(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with serve(tmp_path, SLOW) as server:
+            clients = [await talk(server) for _ in range(3)]
+            await asyncio.sleep(0.3)
+            os.killpg(server.process.pid, signal.SIGINT)
+            for words, metadata, code in await asyncio.gather(*map(rest, clients)):
+                assert words
+                assert (metadata, code) == (True, 1012)
+            assert await server.ended() == 0
+            assert "replaced" not in server.log.read_text()
+
+    asyncio.run(main())
+
+
+# ---- in this process ----
+
+
+@pytest.mark.slow
+def test_words_that_do_not_come_within_the_drain_cap_do_not_hold_the_stop_up() -> None:
+    """The client is asked to come back all the same, and told how much was received."""
+
+    async def main(server: Serving) -> None:
+        client = await connect(f"{server.url}?encoding=linear16&sample_rate=16000")
+        await client.send(speech()[:64_000])
+        await until(lambda: server.service.engines[0].pool.waiting_s == 0 and server.service.live)
+        await asyncio.sleep(0.3)
+        server.service.begin_stop()
+        words, metadata, code = await rest(client)
+        assert (words, metadata, code) == ([], True, 1012)
+
+    served(main, engines=(STUCK,), drain_timeout_s=0.5)
+
+
+@pytest.mark.slow
+def test_a_closing_stream_waits_for_its_turn_as_long_as_the_engine_works() -> None:
+    """Lag alone is no reason to close with 1011: finals are done in their order, and each takes 0.2 s."""
+
+    async def one(server: Serving) -> tuple[list[str], bool, int | None]:
+        client = await connect(f"{server.url}?encoding=linear16&sample_rate=16000")
+        await client.send(speech()[:64_000])
+        await client.send('{"type":"CloseStream"}')
+        return await rest(client)
+
+    async def main(server: Serving) -> None:
+        ends = await asyncio.gather(*(one(server) for _ in range(8)))
+        assert {(bool(words), metadata, code) for words, metadata, code in ends} == {(True, True, 1000)}
+
+    served(main, engines=(SLOW,), drain_timeout_s=0.5)
+
+
+@pytest.mark.slow
+def test_a_closing_stream_whose_engine_answers_nobody_ends_at_the_drain_cap() -> None:
+    async def main(server: Serving) -> None:
+        client = await connect(f"{server.url}?encoding=linear16&sample_rate=16000")
+        await client.send(speech()[:64_000])
+        await client.send('{"type":"CloseStream"}')
+        words, metadata, code = await rest(client)
+        assert (words, metadata, code) == ([], False, 1011)
+
+    served(main, engines=(STUCK,), drain_timeout_s=0.5)
