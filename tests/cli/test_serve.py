@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from caesura.cli.database import default_database
 from caesura.cli.main import app
 from caesura.errors import UsageError
+from caesura.server.origin import Origin
 from caesura.server.settings import Settings
 
 runner = CliRunner()
@@ -52,6 +53,8 @@ FLAGS = {
     "--database": "/var/lib/ledger.db",
     "--prices": "prices.toml",
     "--key": "one",
+    "--cors-origin": "https://app.example.org,http://localhost:3000",
+    "--allowed-host": "speech.example.org",
     "--idle-timeout": "12",
     "--workers": "3",
     "--interim-interval": "0.3",
@@ -74,6 +77,8 @@ SET = Settings(
     prices="prices.toml",
     keys=("one",),
     no_auth=True,
+    cors_origins=frozenset({Origin("https", "app.example.org", 443), Origin("http", "localhost", 3000)}),
+    allowed_hosts=frozenset({"speech.example.org"}),
     idle_timeout_s=12.0,
     workers=3,
     interim_interval_s=0.3,
@@ -159,6 +164,20 @@ def test_a_value_that_cannot_be_is_refused_by_name(
     assert (result.exit_code, recorder.settings) == (2, None)
     assert f"'{flag}'" in result.stderr
     assert result.stderr.endswith(f"{value} is not {right}.\n")
+
+
+@pytest.mark.parametrize(
+    ("flag", "value", "right"),
+    [("--cors-origin", "*", "name each origin"), ("--allowed-host", "http://a", "without scheme, port and path")],
+)
+def test_an_origin_or_host_that_is_none_is_refused_before_the_start(
+    flag: str, value: str, right: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorder = Recorder(monkeypatch)
+    result = runner.invoke(app, ["serve", flag, value])
+    assert (result.exit_code, recorder.settings) == (2, None)
+    assert result.stderr.startswith(f"{flag} {value}: ")
+    assert right in result.stderr
 
 
 def test_a_sentence_of_the_server_is_shown_and_the_code_is_2(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,8 @@ pytestmark = pytest.mark.slow
 
 def _head(target: int = 10, header: int = 10) -> bytes:
     return (
-        b"GET /v1/listen?tag=%b HTTP/1.1\r\nHost: a\r\nX-Long: %b\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"GET /v1/listen?tag=%b HTTP/1.1\r\nHost: localhost\r\nX-Long: %b\r\n"
+        b"Upgrade: websocket\r\nConnection: Upgrade\r\n"
         b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
     ) % (b"x" * target, b"y" * header)
 

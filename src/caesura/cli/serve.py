@@ -13,6 +13,7 @@ from caesura.cli.database import DatabaseFlag, default_database
 from caesura.cli.failing import errors_as_sentences, server_extra
 from caesura.cli.key_list import split_keys
 from caesura.cli.numbers import seconds, seconds_above_zero, whole
+from caesura.server.origin import parse_hosts, parse_origins
 from caesura.server.settings import Settings
 
 DEFAULTS = Settings()
@@ -96,6 +97,25 @@ def serve(
     no_auth: Annotated[
         bool, typer.Option("--no-auth", envvar="CAESURA_NO_AUTH", help="Let everybody in, on any address.")
     ] = DEFAULTS.no_auth,
+    cors_origin: Annotated[
+        list[str] | None,
+        typer.Option(
+            envvar="CAESURA_CORS_ORIGIN",
+            metavar="URL",
+            show_default=False,
+            help="Origin of web pages that may use the server, for example https://app.example.org; may be given "
+            "again. Without keys no other page may.",
+        ),
+    ] = None,
+    allowed_host: Annotated[
+        list[str] | None,
+        typer.Option(
+            envvar="CAESURA_ALLOWED_HOST",
+            metavar="NAME",
+            show_default=False,
+            help="Name by which a server without keys is reached, for example through a proxy; may be given again.",
+        ),
+    ] = None,
     idle_timeout: Annotated[
         float,
         typer.Option(
@@ -220,6 +240,7 @@ def serve(
     with errors_as_sentences():
         engines = chosen_engines(engine, model, models_folder(models))
         names = model_names(model_name or ())
+        origins, hosts = parse_origins(cors_origin or ()), parse_hosts(allowed_host or ())
     settings = Settings(
         host=host,
         port=port,
@@ -229,6 +250,8 @@ def serve(
         prices=prices,
         keys=split_keys(key or ()),
         no_auth=no_auth,
+        cors_origins=origins,
+        allowed_hosts=hosts,
         idle_timeout_s=idle_timeout,
         first_response_timeout_s=first_response_timeout,
         drain_timeout_s=drain_timeout,

@@ -135,6 +135,11 @@ class Service:
         return access
 
     @property
+    def key_needed(self) -> bool:
+        """Whether nobody is let in without a key; also true until the keys are read, for nobody is let in before."""
+        return not self.open_for_business or (self.book.required and not self.settings.no_auth)
+
+    @property
     def open_for_business(self) -> bool:
         """Whether it is known who may come in."""
         return self._book is not None and self._book.started
