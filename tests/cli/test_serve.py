@@ -105,6 +105,7 @@ def test_every_flag_reaches_the_settings(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_every_variable_reaches_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     recorder = Recorder(monkeypatch)
     variables = {"CAESURA_" + flag[2:].replace("-", "_").upper(): value for flag, value in FLAGS.items()}
+    variables["CAESURA_STATIC_KEYS"] = variables.pop("CAESURA_KEY")
     assert (
         runner.invoke(
             app, ["serve"], env={**variables, "CAESURA_NO_AUTH": "true", "CAESURA_ALLOW_PRIVATE_URLS": "1"}
@@ -136,10 +137,17 @@ def test_keys_come_from_flags_or_from_one_variable(
     arguments: list[str], variable: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recorder = Recorder(monkeypatch)
-    result = runner.invoke(app, ["serve", *arguments], env={"CAESURA_KEY": variable} if variable else {})
+    result = runner.invoke(app, ["serve", *arguments], env={"CAESURA_STATIC_KEYS": variable} if variable else {})
     assert result.exit_code == 0
     assert recorder.settings is not None
     assert recorder.settings.keys == ("a", "b")
+
+
+def test_a_clients_key_keeps_a_server_from_starting(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    recorder = Recorder(monkeypatch)
+    result = runner.invoke(app, ["serve", "--database", str(tmp_path / "none.db")], env={"CAESURA_KEY": "mine"})
+    assert (result.exit_code, recorder.settings) == (2, None)
+    assert result.stderr.startswith("CAESURA_KEY is set")
 
 
 @pytest.mark.parametrize(
