@@ -41,6 +41,12 @@ RESTART = Close(1012, "")
 REVOKED = Close(1008, "The API key was revoked.")
 """The key that opened the stream is no longer good."""
 
+TOO_MANY_FRAMES = Close(1008, "Too many control frames or small fragments.")
+"""The client floods the connection with frames that carry no message."""
+
+NOT_UTF8 = Close(1007, "The text is not UTF-8.")
+"""A text message cannot be decoded."""
+
 CALLBACK_FAILED = Close(1011, "The callback failed; the server's log says why.")
 """Nobody would hear what the stream says."""
 

@@ -29,7 +29,7 @@ from caesura.protocol.actions import (
     TellHeld,
     Warn,
 )
-from caesura.protocol.closing import CALLBACK_FAILED, NET_0000, RESTART, REVOKED, Close
+from caesura.protocol.closing import CALLBACK_FAILED, NET_0000, RESTART, REVOKED, TOO_MANY_FRAMES, Close
 from caesura.protocol.codec import write_server_message
 from caesura.protocol.messages import Metadata, Results, ServerMessage, SpeechStarted, UtteranceEnd
 from caesura.protocol.session import Identity, Session, State, Timers
@@ -251,7 +251,8 @@ class LiveConnection:
                 if code == RESTART.code:
                     self._do(partial(session.stop, now=now))
                     break
-                self._do(partial(self._left, code))
+                flooded = (code, message.get("reason")) == (TOO_MANY_FRAMES.code, TOO_MANY_FRAMES.reason)
+                self._do(partial(self._left, code, TOO_MANY_FRAMES.reason if flooded else ""))
                 return
             text = message.get("text")
             if text is not None:

@@ -12,7 +12,7 @@ import uvicorn
 
 from caesura.errors import CaesuraError, UsageError
 from caesura.server.app import create_app
-from caesura.server.handshake import HandshakeProtocol, HeadProtocol, RefusalsAreAnswers
+from caesura.server.handshake import MAX_HEAD, HandshakeProtocol, HeadProtocol, RefusalsAreAnswers
 from caesura.server.service import Service
 from caesura.server.settings import Settings
 
@@ -72,6 +72,7 @@ def uvicorn_config(app: object, settings: Settings) -> uvicorn.Config:
         app,  # type: ignore[arg-type]
         loop="uvloop" if sys.platform != "win32" else "asyncio",
         http=HeadProtocol,
+        h11_max_incomplete_event_size=MAX_HEAD,
         ws=HandshakeProtocol,
         ws_max_size=settings.max_message_bytes,
         ws_ping_interval=None,
