@@ -18,6 +18,7 @@ from websockets.asyncio.client import connect
 from caesura.protocol.closing import NOT_UTF8, TOO_MANY_FRAMES
 from caesura.server.frame_budget import BURST
 from caesura.server.handshake import MAX_HEADERS, MAX_LINE, RefusalsAreAnswers
+from caesura.server.log_limit import PER_MINUTE
 from caesura.server.settings import Settings
 from tests.server.scenes import until
 from tests.serving import start_server
@@ -237,7 +238,7 @@ REFUSED_BODY = b"POST /v1/listen?model=nonesuch HTTP/1.1\r\nHost: localhost\r\nC
 HELD = {
     "a refused recording whose body never comes": REFUSED_BODY,
     "a refused recording whose body stops": REFUSED_BODY + b"RIFF",
-    "an answered request whose body never comes": b"GET /healthz HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n",
+    "an answered request whose body never comes": b"GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n",
     "a second head that never ends": b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\nGET /healthz HT",
     "an upgrade that announces a body": _head().replace(b"\r\n\r\n", b"\r\nContent-Length: 1000\r\n\r\n"),
     "an upgrade with a body in chunks": _head().replace(b"\r\n\r\n", b"\r\nTransfer-Encoding: chunked\r\n\r\n"),
@@ -392,6 +393,19 @@ def test_text_that_is_not_utf_8_is_closed_with_1007(text: bytes, caplog: pytest.
     assert "Traceback" not in caplog.text
 
 
+def test_what_strangers_can_provoke_is_logged_some_times_a_minute(caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        async with serving() as server:
+            for _ in range(3 * PER_MINUTE):
+                reader, writer = await asyncio.open_connection(*server.address)
+                writer.write(MANGLED["no HTTP"])
+                await asyncio.wait_for(reader.read(), 10)
+                writer.close()
+
+    asyncio.run(main())
+    assert caplog.text.count("Invalid HTTP request") <= PER_MINUTE
+
+
 @pytest.mark.parametrize("sent", ["no HTTP", "an upgrade whose target is not ASCII", "two hosts"])
 def test_a_head_that_is_no_http_gets_400_in_the_shape_of_every_refusal(sent: str) -> None:
     async def main() -> None:
@@ -413,9 +427,8 @@ def test_frames_that_come_with_the_head_are_heard_after_the_upgrade() -> None:
         async with serving() as server:
             reader, writer = await asyncio.open_connection(*server.address)
             writer.write(_head() + frame(TEXT, b'{"type":"CloseStream"}'))
-            answer = await asyncio.wait_for(reader.read(), 10)
-            assert answer.startswith(b"HTTP/1.1 101 ")
-            assert b'"type":"Metadata"' in answer
+            assert (await reader.readline()).startswith(b"HTTP/1.1 101 ")
+            assert await read_close(reader) == (1000, "")
             writer.close()
 
     asyncio.run(main())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from caesura.errors import BadParameter, NoSuchModel, NotForLive
 
@@ -63,6 +63,13 @@ class Refusal:
     err_code: str
     err_msg: str
     details: str = ""
+    parameter: str = field(default="", compare=False)
+    """Name of the query parameter that is refused, for the log; empty where it is none."""
+
+    @property
+    def logged(self) -> str:
+        """The reason as the log may have it: `err_msg` can hold the value of a parameter, which may be private."""
+        return f"{self.err_code}, {self.parameter}" if self.parameter else self.err_msg
 
 
 INVALID_AUTH = Refusal(401, "INVALID_AUTH", "Invalid credentials.")
@@ -87,7 +94,7 @@ _PARAMETER_REFUSALS: dict[type[BadParameter], tuple[int, str]] = {
 def refusal_for(error: BadParameter) -> Refusal:
     """What a query parameter that cannot be honoured is answered with."""
     status, err_code = _PARAMETER_REFUSALS[type(error)]
-    return Refusal(status, err_code, error.message, error.hint)
+    return Refusal(status, err_code, error.message, error.hint, error.name)
 
 
 def refusal_body(refusal: Refusal, request_id: str) -> str:

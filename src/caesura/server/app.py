@@ -18,6 +18,7 @@ from starlette.websockets import WebSocket
 from caesura.protocol.closing import Refusal, refusal_body
 from caesura.server.admission import admit
 from caesura.server.auth import present
+from caesura.server.entries import config, features
 from caesura.server.live import LiveConnection
 from caesura.server.origin_guard import OriginGuard
 from caesura.server.recording_ask import Limits
@@ -110,10 +111,11 @@ class _Routes:
         verdict = admit(service, credential, websocket.scope["query_string"])
         if isinstance(verdict, Refusal):
             service.metrics.refused(verdict.status)
-            _log.info("%s: refused with %d: %s", request_id, verdict.status, verdict.err_msg)
+            _log.info("%s: refused with %d: %s", request_id, verdict.status, verdict.logged)
             await websocket.send_denial_response(_refused(verdict, request_id))
             return
-        _log.debug("%s: opened by key %s with %s", request_id, verdict.access.api_key_id, verdict.options)
+        asked = ", ".join((*config(verdict.options), *features(verdict.options)))
+        _log.debug("%s: opened by key %s with %s", request_id, verdict.access.api_key_id, asked)
         headers = {"dg-request-id": request_id, "dg-project-id": verdict.access.project_id}
         connection = LiveConnection(websocket, service, verdict, request_id=request_id)
         with service.holding(connection, verdict.access.api_key_id):
