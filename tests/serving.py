@@ -69,11 +69,14 @@ def _end(child: subprocess.Popen[str]) -> None:
 
 
 def _serve(settings: dict[str, Any]) -> None:
+    from caesura.server.origin import parse_hosts, parse_origins
     from caesura.server.run import serve
     from caesura.server.settings import Settings
 
     logging.basicConfig(level=logging.INFO, format="%(name)s %(levelname)s %(message)s")
     settings["keys"] = tuple(settings.get("keys", ()))
+    settings["cors_origins"] = parse_origins(settings.get("cors_origins", ()))
+    settings["allowed_hosts"] = parse_hosts(settings.get("allowed_hosts", ()))
     settings["engines"] = (settings.pop("engine"),)
     with suppress(KeyboardInterrupt):
         serve(Settings(**settings), on_ready=lambda url: print(url, flush=True))  # noqa: T201  # its one answer

@@ -23,10 +23,12 @@ from caesura.formatting.searching import searched
 from caesura.formatting.writer import Writer
 from caesura.protocol import closing
 from caesura.protocol.catalogue import Catalogue, Offer
+from caesura.protocol.closing import Refusal
 from caesura.protocol.messages import ModelInfo
 from caesura.protocol.options import parse_options
 from caesura.server.asked import style
 from caesura.server.metrics import Load, Metrics, close_labels
+from caesura.server.origin import OriginPolicy, Pass, Preflight, RequestHead, parse_hosts, parse_origins
 from tests.saying import say, text
 
 ROOT = Path(__file__).parent.parent
@@ -210,3 +212,59 @@ def test_the_docs_name_every_reason_of_a_close() -> None:
     reasons |= {close_labels(1011, "a fault inside")[1], close_labels(1006, "cut: it reads nothing")[1]}
     told = [reason for cells, _ in tables(OPERATIONS, "`reason` of a close", "means") for reason in cells.split(", ")]
     assert sorted(told) == sorted(f"`{reason}`" for reason in reasons)
+
+
+# ---- web pages ----
+
+CASES = tables(OPERATIONS, "key needed", "flags", "`Host`", "`Origin`", "request", "answer")
+
+
+def policy(flags: str) -> OriginPolicy:
+    given = dict(re.findall(r"(--[a-z-]+) ([^-` ]+)", flags))
+    origins = parse_origins([given.get("--cors-origin", "")])
+    return OriginPolicy(given.get("--host", "127.0.0.1"), origins, parse_hosts([given.get("--allowed-host", "")]))
+
+
+def request_head(host: str, origin: str, request: str) -> RequestHead:
+    named = dict(pair.strip(" `").split(": ") for pair in request.split(",") if ": " in pair)
+    return RequestHead(
+        "OPTIONS" if request == "preflight" else "GET",
+        host=None if host == "none" else host.strip("`"),
+        origin=None if origin == "none" else origin.strip("`"),
+        fetch_site=named.get("Sec-Fetch-Site"),
+        fetch_dest=named.get("Sec-Fetch-Dest"),
+        requested_method="POST" if request == "preflight" else None,
+        upgrade=request == "upgrade",
+    )
+
+
+@pytest.mark.parametrize(("key_needed", "flags", "host", "origin", "request_", "answer"), CASES)
+def test_origins_and_hosts_are_judged_as_the_docs_say(
+    key_needed: str, flags: str, host: str, origin: str, request_: str, answer: str
+) -> None:
+    decision = policy(flags).decide(request_head(host, origin, request_), key_needed=key_needed == "yes")
+    shares = {"access-control-allow-origin": origin.strip("`")}
+    trusts = shares | {"access-control-allow-credentials": "true"}
+    match decision:
+        case Refusal(status, err_code):
+            assert answer == f"{status} {err_code}"
+        case Preflight(headers):
+            assert answer == "204"
+            assert headers.items() >= trusts.items()
+        case Pass(headers):
+            shared = {name: value for name, value in headers.items() if name in trusts}
+            readable = {"let in": {}, "let in, readable by the page": trusts}
+            assert shared == readable.get(answer, shares)
+            assert answer in (*readable, "let in, `access-control-allow-origin` repeats the origin")
+
+
+def test_the_docs_have_cases_of_every_answer() -> None:
+    answers = {case[-1] for case in CASES}
+    assert answers >= {
+        "let in",
+        "204",
+        "403 ORIGIN_NOT_ALLOWED",
+        "403 HOST_NOT_ALLOWED",
+        "let in, readable by the page",
+    }
+    assert len(CASES) > 30

@@ -14,6 +14,7 @@ from caesura.cli.database import default_database
 from caesura.cli.main import app
 from caesura.distribution import install_command
 from caesura.errors import UsageError
+from caesura.server.origin import Origin
 from caesura.server.settings import Settings
 
 runner = CliRunner()
@@ -53,6 +54,8 @@ FLAGS = {
     "--database": "/var/lib/ledger.db",
     "--prices": "prices.toml",
     "--key": "one",
+    "--cors-origin": "https://app.example.org,http://localhost:3000",
+    "--allowed-host": "speech.example.org",
     "--idle-timeout": "12",
     "--workers": "3",
     "--interim-interval": "0.3",
@@ -75,6 +78,8 @@ SET = Settings(
     prices="prices.toml",
     keys=("one",),
     no_auth=True,
+    cors_origins=frozenset({Origin("https", "app.example.org", 443), Origin("http", "localhost", 3000)}),
+    allowed_hosts=frozenset({"speech.example.org"}),
     idle_timeout_s=12.0,
     workers=3,
     interim_interval_s=0.3,
@@ -101,6 +106,7 @@ def test_every_flag_reaches_the_settings(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_every_variable_reaches_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     recorder = Recorder(monkeypatch)
     variables = {"CAESURA_" + flag[2:].replace("-", "_").upper(): value for flag, value in FLAGS.items()}
+    variables["CAESURA_STATIC_KEYS"] = variables.pop("CAESURA_KEY")
     assert (
         runner.invoke(
             app, ["serve"], env={**variables, "CAESURA_NO_AUTH": "true", "CAESURA_ALLOW_PRIVATE_URLS": "1"}
@@ -132,10 +138,17 @@ def test_keys_come_from_flags_or_from_one_variable(
     arguments: list[str], variable: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recorder = Recorder(monkeypatch)
-    result = runner.invoke(app, ["serve", *arguments], env={"CAESURA_KEY": variable} if variable else {})
+    result = runner.invoke(app, ["serve", *arguments], env={"CAESURA_STATIC_KEYS": variable} if variable else {})
     assert result.exit_code == 0
     assert recorder.settings is not None
     assert recorder.settings.keys == ("a", "b")
+
+
+def test_a_clients_key_keeps_a_server_from_starting(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    recorder = Recorder(monkeypatch)
+    result = runner.invoke(app, ["serve", "--database", str(tmp_path / "none.db")], env={"CAESURA_KEY": "mine"})
+    assert (result.exit_code, recorder.settings) == (2, None)
+    assert result.stderr.startswith("CAESURA_KEY is set")
 
 
 @pytest.mark.parametrize(
@@ -160,6 +173,20 @@ def test_a_value_that_cannot_be_is_refused_by_name(
     assert (result.exit_code, recorder.settings) == (2, None)
     assert f"'{flag}'" in result.stderr
     assert result.stderr.endswith(f"{value} is not {right}.\n")
+
+
+@pytest.mark.parametrize(
+    ("flag", "value", "right"),
+    [("--cors-origin", "*", "name each origin"), ("--allowed-host", "http://a", "without scheme, port and path")],
+)
+def test_an_origin_or_host_that_is_none_is_refused_before_the_start(
+    flag: str, value: str, right: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorder = Recorder(monkeypatch)
+    result = runner.invoke(app, ["serve", flag, value])
+    assert (result.exit_code, recorder.settings) == (2, None)
+    assert result.stderr.startswith(f"{flag} {value}: ")
+    assert right in result.stderr
 
 
 def test_a_sentence_of_the_server_is_shown_and_the_code_is_2(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -115,3 +115,25 @@ def test_projects_come_with_their_limits(ledger: Ledger) -> None:
     with ledger.writing() as connection:
         made = projects.create_project(connection, "acme", now=NOW, concurrency_limit=2)
     assert table(ledger).projects[made.project_id] == made
+
+
+def test_a_flag_key_that_the_ledger_knows_is_judged_by_the_ledger_alone(ledger: Ledger) -> None:
+    """Its scopes and id are those of the ledger, and once revoked it lets nobody in, nor does a token of it."""
+    made = make(ledger, scopes=["usage:write", "usage:read", "keys:read"])
+    found = table(ledger, [made.secret, "another"])
+    access = found.admit(made.secret, now=NOW)
+    assert access is not None
+    assert access.api_key_id == made.key.api_key_id
+    assert not access.may(scopes.WRITE_PROJECT)
+    assert list(found.flag_keys.values()) == [keys.digest("another")[:12]]
+    with ledger.writing() as connection:
+        keys.revoke_key(connection, made.key.api_key_id, now=NOW)
+    revoked = table(ledger, [made.secret, "another"])
+    assert revoked.admit(made.secret, now=NOW) is None
+    assert not revoked.lets_in(keys.digest(made.secret)[:12], now=NOW)
+    assert revoked.admit("another", now=NOW) is not None
+
+
+def test_an_expired_flag_key_lets_nobody_in(ledger: Ledger) -> None:
+    made = make(ledger, expires=NOW + timedelta(seconds=1))
+    assert table(ledger, [made.secret]).admit(made.secret, now=NOW + timedelta(seconds=1)) is None

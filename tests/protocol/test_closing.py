@@ -41,7 +41,7 @@ def test_the_two_timeout_reasons_have_the_length_that_was_counted_on_the_wire() 
 
 def test_every_reason_fits_into_a_close_frame() -> None:
     closes = [value for value in vars(closing).values() if isinstance(value, Close)]
-    assert len(closes) == 7
+    assert len(closes) == 9
     assert all(len(close.reason.encode()) <= 123 for close in closes)
 
 

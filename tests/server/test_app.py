@@ -91,11 +91,8 @@ def test_without_keys_a_browser_that_offers_one_still_gets_its_protocol_selected
     """Browsers drop a connection whose offered protocols are all ignored."""
 
     async def main(server: Serving) -> None:
-        async with connect(server.url, subprotocols=["token", "whatever"], origin="http://localhost:3000") as line:  # type: ignore[arg-type]
+        async with connect(server.url, subprotocols=["token", "whatever"], origin=server.http) as line:  # type: ignore[arg-type]
             assert line.subprotocol == "token"
-            assert line.response is not None
-            assert line.response.headers["access-control-allow-origin"] == "http://localhost:3000"
-            assert "dg-request-id" in line.response.headers["access-control-expose-headers"]
 
     served(main)
 

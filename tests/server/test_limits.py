@@ -51,7 +51,7 @@ async def vanish(server: Serving, key: str) -> None:
     """Open a stream and cut the connection."""
     reader, writer = await asyncio.open_connection(*server.address)
     writer.write(
-        b"GET /v1/listen?encoding=linear16&sample_rate=16000 HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n"
+        b"GET /v1/listen?encoding=linear16&sample_rate=16000 HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n"
         b"Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
         b"Authorization: Token " + key.encode() + b"\r\n\r\n"
     )

@@ -30,7 +30,7 @@ from tests.wire import CLOSE_STREAM, FINALIZE, KEEPALIVE, Line, open_line
 pytestmark = pytest.mark.slow
 LINEAR: dict[str, str | int | bool] = {"encoding": "linear16", "sample_rate": 16_000}
 UPGRADE = (
-    b"GET /v1/listen?encoding=linear16&sample_rate=16000&interim_results=true HTTP/1.1\r\nHost: a\r\n"
+    b"GET /v1/listen?encoding=linear16&sample_rate=16000&interim_results=true HTTP/1.1\r\nHost: localhost\r\n"
     b"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
     b"Sec-WebSocket-Version: 13\r\n\r\n"
 )

@@ -142,7 +142,7 @@ def test_streams_are_counted_by_how_they_ended() -> None:
             await asyncio.wait_for(line.listen(), 10)
         _, writer = await asyncio.open_connection(*server.address)
         writer.write(
-            b"GET /v1/listen HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"GET /v1/listen HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
             b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
         )
         await until(lambda: server.service.live == 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -179,6 +180,34 @@ def test_keys_given_by_flag_go_on_beside_those_of_the_ledger(outside: Outside) -
         assert "by-flag" not in ended.api_key_id
 
     served(main, database=str(outside.path), keys=("by-flag",))
+
+
+@pytest.mark.usefixtures("_soon")
+def test_revoking_a_ledger_key_ends_it_also_where_it_is_a_static_key(
+    outside: Outside, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its streams are closed, it is refused from then on, and the next start warns of it."""
+    key = outside.key()
+
+    async def main(server: Serving) -> None:
+        async with open_line(server.url, key=key.secret, **LINEAR) as line:
+            await asyncio.to_thread(outside.revoke, key)
+            await asyncio.wait_for(line.listen(), 5)
+            assert line.closed_with == (1008, REVOKED.reason)
+        assert await status(server, key.secret) == REFUSED
+
+    async def again(server: Serving) -> None:
+        assert await status(server, key.secret) == REFUSED
+
+    with caplog.at_level(logging.INFO, "caesura.ledger"):
+        served(main, database=str(outside.path), keys=(key.secret,))
+        assert f"a static key is key {key.key.api_key_id} of the ledger" in caplog.text
+        assert "lets nobody in" not in caplog.text
+        served(again, database=str(outside.path), keys=(key.secret,))
+    (warning,) = [entry for entry in caplog.records if "lets nobody in" in entry.message]
+    assert warning.levelname == "WARNING"
+    assert key.key.api_key_id in warning.message
+    assert key.secret not in caplog.text
 
 
 @pytest.mark.usefixtures("_soon")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import re
 from pathlib import Path
 
 import httpx2
 import pytest
+from websockets.exceptions import InvalidStatus
 
 from tests.recordings import path
 from tests.server.outbound.remote import web_server
@@ -122,3 +124,35 @@ def test_a_redacted_number_is_not_in_the_answer_to_a_recording(
         served(main, engines=(NAME,), database=str(outside.path))
     assert_hidden(plain(logged(caplog)))
     assert_hidden(plain(str(outside.rows())))
+
+
+PRIVATE = "patient-4711"
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"extra": f"case:{PRIVATE}", "search": PRIVATE, "replace": f"{PRIVATE}:x"},
+        {"callback": f"http://user:{PRIVATE}@127.0.0.1:9/{PRIVATE}?key={PRIVATE}"},
+        {"replace": f"{PRIVATE}:", "keywords": PRIVATE},
+        {"extra": PRIVATE},
+        {"endpointing": PRIVATE},
+    ],
+    ids=lambda query: "+".join(query),
+)
+def test_no_value_of_a_parameter_is_logged_at_any_level(
+    query: dict[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Accepted or refused, live or as a recording; the names are there."""
+
+    async def main(server: Serving) -> None:
+        with contextlib.suppress(InvalidStatus):
+            async with open_line(server.url, **{**LINEAR, **query}) as line:
+                await line.finish()
+        async with httpx2.AsyncClient(base_url=server.http, timeout=20) as client:
+            await client.post("/v1/listen", params=query, content=b"")
+
+    with caplog.at_level(logging.DEBUG):
+        served(main)
+    assert PRIVATE not in logged(caplog)
+    assert any(f"{name}" in logged(caplog) for name in query)

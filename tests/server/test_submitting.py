@@ -218,7 +218,7 @@ def test_what_was_no_recording_is_on_record_and_costs_nothing() -> None:
 def test_a_client_that_does_not_wait_leaves_its_place_and_a_record() -> None:
     async def main(server: Serving) -> None:
         _, writer = await asyncio.open_connection(*server.address)
-        writer.write(b"POST /v1/listen HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\nRIFF")
+        writer.write(b"POST /v1/listen HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\nRIFF")
         await until(lambda: any(server.service.book._per_project.values()))
         writer.transport.abort()
         ended = await record(server)
@@ -411,7 +411,7 @@ def test_a_url_behind_which_there_is_no_recording_is_told(answered: Answer) -> N
 def test_status_counts_the_recordings_that_are_being_heard() -> None:
     async def main(server: Serving) -> None:
         _, writer = await asyncio.open_connection(*server.address)
-        writer.write(b"POST /v1/listen HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\nRIFF")
+        writer.write(b"POST /v1/listen HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\nRIFF")
         await until(lambda: any(server.service.book._per_project.values()))
         async with httpx2.AsyncClient(base_url=server.http) as client:
             assert (await client.get("/v1/status")).json()["active_batch_requests"] == 1

@@ -11,8 +11,9 @@ import typer
 from caesura.cli.choosing import chosen_engines, model_names, models_folder
 from caesura.cli.database import DatabaseFlag, default_database
 from caesura.cli.failing import errors_as_sentences, server_extra
-from caesura.cli.key_list import split_keys
 from caesura.cli.numbers import seconds, seconds_above_zero, whole
+from caesura.cli.static_keys import VARIABLE, static_keys
+from caesura.server.origin import parse_hosts, parse_origins
 from caesura.server.settings import Settings
 
 DEFAULTS = Settings()
@@ -86,16 +87,35 @@ def serve(
     key: Annotated[
         list[str] | None,
         typer.Option(
-            envvar="CAESURA_KEY",
+            envvar=VARIABLE,
             metavar="KEY",
             show_default=False,
-            help="API key to let in; may be given again. Other users of this machine can see flags, so rather "
-            "put keys into the variable, with blanks or commas between them.",
+            help="API key to let in beside those of the ledger; may be given again. Other users of this machine can "
+            "see flags, so rather put keys into the variable, with blanks or commas between them.",
         ),
     ] = None,
     no_auth: Annotated[
         bool, typer.Option("--no-auth", envvar="CAESURA_NO_AUTH", help="Let everybody in, on any address.")
     ] = DEFAULTS.no_auth,
+    cors_origin: Annotated[
+        list[str] | None,
+        typer.Option(
+            envvar="CAESURA_CORS_ORIGIN",
+            metavar="URL",
+            show_default=False,
+            help="Origin of web pages that may use the server, for example https://app.example.org; may be given "
+            "again. Without keys no other page may.",
+        ),
+    ] = None,
+    allowed_host: Annotated[
+        list[str] | None,
+        typer.Option(
+            envvar="CAESURA_ALLOWED_HOST",
+            metavar="NAME",
+            show_default=False,
+            help="Name by which a server without keys is reached, for example through a proxy; may be given again.",
+        ),
+    ] = None,
     idle_timeout: Annotated[
         float,
         typer.Option(
@@ -217,9 +237,14 @@ def serve(
     ] = DEFAULTS.max_sessions,
 ) -> None:
     """Run the server: speech goes in over /v1/listen, words come out, KeepAlive holds the pause."""
+    logging.basicConfig(level=log_level.upper(), format=LOG_FORMAT)
+    # It tells every plugin that it sets up.
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     with errors_as_sentences():
         engines = chosen_engines(engine, model, models_folder(models))
         names = model_names(model_name or ())
+        origins, hosts = parse_origins(cors_origin or ()), parse_hosts(allowed_host or ())
+        keys = static_keys(key or (), database)
     settings = Settings(
         host=host,
         port=port,
@@ -227,8 +252,10 @@ def serve(
         model_names=names,
         database=database or default_database(),
         prices=prices,
-        keys=split_keys(key or ()),
+        keys=keys,
         no_auth=no_auth,
+        cors_origins=origins,
+        allowed_hosts=hosts,
         idle_timeout_s=idle_timeout,
         first_response_timeout_s=first_response_timeout,
         drain_timeout_s=drain_timeout,
@@ -243,9 +270,6 @@ def serve(
         url_connect_timeout_s=url_connect_timeout,
         url_response_timeout_s=url_response_timeout,
     )
-    logging.basicConfig(level=log_level.upper(), format=LOG_FORMAT)
-    # It tells every plugin that it sets up.
-    logging.getLogger("alembic").setLevel(logging.WARNING)
     with server_extra():
         from caesura.server import run
     with errors_as_sentences():

@@ -47,7 +47,7 @@ class AccessTable:
     projects: Mapping[str, Project]
     """By id; deleted ones are not among them."""
     flag_keys: Mapping[str, str] = field(default_factory=dict)
-    """Digests of keys given by flag, with their ids."""
+    """Digests of keys given by flag, with their ids; none that the ledger has, which alone judges those."""
     secret: str = field(default="", repr=False)
     """Signs tokens."""
 
@@ -105,14 +105,18 @@ class AccessTable:
 
 
 def load_access(connection: Connection, flag_keys: Iterable[str] = ()) -> AccessTable:
-    """Everything that decides who is let in, read in one transaction; `flag_keys` are secrets beside the ledger's."""
-    keys = list_keys(connection)
+    """Everything that decides who is let in, read in one transaction; `flag_keys` are secrets beside the ledger's.
+
+    One that the ledger knows counts as the ledger says and in no other way: revoked there, it lets nobody in.
+    """
+    keys = {key.digest: key for key in list_keys(connection)}
+    flag_digests = [known for known in map(digest, flag_keys) if known not in keys]
     return AccessTable(
         revision=revision.current(connection),
-        keys={key.digest: key for key in keys},
-        digests={key.api_key_id: key.digest for key in keys},
+        keys=keys,
+        digests={key.api_key_id: key.digest for key in keys.values()},
         projects=projects_by_id(connection),
-        flag_keys={digest(key): digest(key)[:FLAG_ID_LENGTH] for key in flag_keys},
+        flag_keys={known: known[:FLAG_ID_LENGTH] for known in flag_digests},
         secret=token_secret(connection),
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from caesura.errors import BadParameter, NoSuchModel, NotForLive
 
@@ -41,6 +41,12 @@ RESTART = Close(1012, "")
 REVOKED = Close(1008, "The API key was revoked.")
 """The key that opened the stream is no longer good."""
 
+TOO_MANY_FRAMES = Close(1008, "Too many control frames or small fragments.")
+"""The client floods the connection with frames that carry no message."""
+
+NOT_UTF8 = Close(1007, "The text is not UTF-8.")
+"""A text message cannot be decoded."""
+
 CALLBACK_FAILED = Close(1011, "The callback failed; the server's log says why.")
 """Nobody would hear what the stream says."""
 
@@ -59,6 +65,13 @@ class Refusal:
     details: str = ""
     retry_after_s: int = 0
     """Seconds for the `Retry-After` header; 0: no such header."""
+    parameter: str = field(default="", compare=False)
+    """Name of the query parameter that is refused, for the log; empty where it is none."""
+
+    @property
+    def logged(self) -> str:
+        """The reason as the log may have it: `err_msg` can hold the value of a parameter, which may be private."""
+        return f"{self.err_code}, {self.parameter}" if self.parameter else self.err_msg
 
 
 INVALID_AUTH = Refusal(401, "INVALID_AUTH", "Invalid credentials.")
@@ -83,7 +96,7 @@ _PARAMETER_REFUSALS: dict[type[BadParameter], tuple[int, str]] = {
 def refusal_for(error: BadParameter) -> Refusal:
     """What a query parameter that cannot be honoured is answered with."""
     status, err_code = _PARAMETER_REFUSALS[type(error)]
-    return Refusal(status, err_code, error.message, error.hint)
+    return Refusal(status, err_code, error.message, error.hint, parameter=error.name)
 
 
 def refusal_body(refusal: Refusal, request_id: str) -> str:

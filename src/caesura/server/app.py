@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route, WebSocketRoute
@@ -17,7 +18,9 @@ from starlette.websockets import WebSocket
 from caesura.protocol.closing import Refusal
 from caesura.server.admission import admit_stream
 from caesura.server.auth import present
+from caesura.server.entries import config, features
 from caesura.server.live import LiveConnection
+from caesura.server.origin_guard import OriginGuard
 from caesura.server.recording_ask import Limits
 from caesura.server.recordings import Recordings
 from caesura.server.refusal import refusal_response
@@ -81,6 +84,7 @@ def create_app(
             Route("/metrics", routes.metrics),
             Mount("/", create_api(service)),
         ],
+        middleware=[Middleware(OriginGuard, service=service)],
         lifespan=lifespan,
         exception_handlers={HTTPException: _http_error, Exception: _broken},
     )
@@ -109,12 +113,12 @@ class _Routes:
         verdict = await admit_stream(service, credential, websocket.scope["query_string"], request_id=request_id)
         if isinstance(verdict, Refusal):
             service.metrics.refused(verdict.status)
-            _log.info("%s: refused with %d: %s", request_id, verdict.status, verdict.err_msg)
+            _log.info("%s: refused with %d: %s", request_id, verdict.status, verdict.logged)
             await websocket.send_denial_response(refusal_response(verdict, request_id))
             return
-        _log.debug("%s: opened by key %s with %s", request_id, verdict.access.api_key_id, verdict.options)
+        asked = ", ".join((*config(verdict.options), *features(verdict.options)))
+        _log.debug("%s: opened by key %s with %s", request_id, verdict.access.api_key_id, asked)
         headers = {"dg-request-id": request_id, "dg-project-id": verdict.access.project_id}
-        headers |= _cross_origin(websocket.headers.get("origin"))
         connection = LiveConnection(websocket, service, verdict, request_id=request_id)
         with service.holding(connection, verdict.access.api_key_id):
             await websocket.accept(credential.echo, [(k.encode(), v.encode("latin-1")) for k, v in headers.items()])
@@ -157,18 +161,6 @@ class _Routes:
         """What Prometheus reads."""
         body, content_type = self._service.metrics.render(request.headers.get("accept", ""))
         return Response(body, headers={"content-type": content_type, "dg-request-id": new_request_id()})
-
-
-def _cross_origin(origin: str | None) -> dict[str, str]:
-    """What browsers are told on the upgrade, as the hosted service tells them."""
-    if origin is None:
-        return {}
-    return {
-        "access-control-allow-origin": origin,
-        "access-control-allow-credentials": "true",
-        "vary": "origin, access-control-request-method, access-control-request-headers",
-        "access-control-expose-headers": "dg-model-name,dg-model-uuid,dg-char-count,dg-request-id,dg-error",
-    }
 
 
 def _json(body: Mapping[str, object], status: int = 200) -> Response:

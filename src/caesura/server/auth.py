@@ -43,8 +43,8 @@ def check_exposure(settings: Settings, *, keys_exist: bool) -> None:
         return
     raise UsageError(
         f"--host {settings.host} can be reached by others and no key is set, so anybody could use this server: "
-        "make one with `caesura keys create`, or give --key (or CAESURA_KEY), or --no-auth if something in front of "
-        "it checks who comes"
+        "make one with `caesura keys create`, or give --key (or CAESURA_STATIC_KEYS), or --no-auth if something in "
+        "front of it checks who comes"
     )
 
 

@@ -24,6 +24,7 @@ from caesura.errors import LedgerError
 from caesura.ledger import revision, servers
 from caesura.ledger.access import Access, AccessTable, load_access, projects_by_id
 from caesura.ledger.database import Ledger
+from caesura.ledger.keys import digest
 from caesura.ledger.prices import PriceTable, list_prices
 from caesura.ledger.requests import Request, save_requests
 from caesura.ledger.tokens import Token
@@ -214,7 +215,16 @@ class Book:
         """Close what dead servers left open, read the keys, begin to write. Raises LedgerError."""
         recovered, self._table = await self._in_thread(self._sign_on)
         _tell_recovered(recovered)
+        self._report_flag_keys()
         self._task = asyncio.create_task(self._keep())
+
+    def _report_flag_keys(self) -> None:
+        """Log which static keys are keys of the ledger, since those are judged by the ledger alone."""
+        for key in filter(None, (self.access.keys.get(digest(secret)) for secret in self._flag_keys)):
+            if key.lets_in(self._clock()):
+                _log.info("a static key is key %s of the ledger, which alone judges it", key.api_key_id)
+            else:
+                _log.warning("a static key lets nobody in: the ledger has revoked or expired it (%s)", key.api_key_id)
 
     async def stop(self) -> None:
         """Write what waits, sign off, let go. Idempotent."""

@@ -1,34 +1,96 @@
-"""The bytes of a request in; uvicorn's protocols out, which answer, or hang up, where they would wait for ever."""
+"""uvicorn's HTTP and WebSocket protocols, hardened: deadlines, fair turns, bounded frames, an answer to every head."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
 
+import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.frames import Frame, Opcode
 
-from caesura.protocol.closing import Refusal, refusal_body
+from caesura.protocol.closing import NOT_UTF8, TOO_MANY_FRAMES, Close, Refusal, refusal_body
+from caesura.server.frame_budget import SMALL_FRAGMENT_BYTES, FrameBudget
 from caesura.server.request_id import new_request_id
+from caesura.server.turns import TurnTakingTransport
+
+if TYPE_CHECKING:
+    from uvicorn._types import ASGIReceiveEvent
+    from uvicorn.config import Config
+    from uvicorn.server import ServerState
 
 MAX_LINE = 8190
 """Longest request line or header that the WebSocket library reads."""
 MAX_HEADERS = 128
 """And how many headers."""
+MAX_HEAD = 64 * 1024
+"""Bytes of a head that are kept while the rest of it has not come."""
 HEAD_S = 10.0
-"""How long a client may take to send the head of its first request."""
+"""How long a client may take to send the head of a request, from its connecting or from the answer before."""
+TURN_MESSAGES = 16
+"""So many messages of one client reach the application before others have their turn."""
 TOO_MANY = Refusal(431, "TOO_MANY_HEADERS", f"The request has more than {MAX_HEADERS} headers.")
+HAS_BODY = Refusal(400, "BAD_REQUEST", "A request for a WebSocket has no body: send it without Content-Length.")
+HEAD_TOO_LONG = Refusal(431, "HEAD_TOO_LONG", f"The head of the request is longer than {MAX_HEAD} bytes.")
+BAD_REQUEST = Refusal(400, "BAD_REQUEST", "The request is not valid HTTP/1.1.")
 TOO_LONG = Refusal(414, "URI_TOO_LONG", f"The request line or a header is longer than {MAX_LINE} bytes.")
 
 
 class HeadProtocol(H11Protocol):
-    """Hangs up on who connects and does not send a request."""
+    """HTTP/1.1 in fair turns, with a deadline for each request head and for a body that nobody waits for."""
+
+    _deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A client has connected."""
-        super().connection_made(transport)
-        self.loop.call_later(HEAD_S, self._judge)
+        super().connection_made(TurnTakingTransport(transport, self.loop))
+        self._expect_request()
+
+    def data_received(self, data: bytes) -> None:
+        """Take bytes from the socket."""
+        self._turns.feed(data)
+
+    def receive_turn(self, data: bytes) -> None:
+        """Parse one piece of what was received."""
+        super().data_received(data)
+
+    def handle_websocket_upgrade(self, event: h11.Request) -> None:
+        """Let the WebSocket protocol go on, also with what the client sent behind its head."""
+        super().handle_websocket_upgrade(event)
+        rest, _ = self.conn.trailing_data
+        if rest:
+            self._turns.push_back(rest)
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer bytes that are no HTTP; in the middle of another answer there is no place for one."""
+        if self.conn.our_state is h11.IDLE:
+            kept, _ = self.conn.trailing_data
+            self.transport.write(_answer(HEAD_TOO_LONG if len(kept) > MAX_HEAD else BAD_REQUEST))
+        self.transport.close()
+
+    def on_response_complete(self) -> None:
+        """A request is answered: what is left of its body and the head of the next one have a deadline."""
+        self._expect_request()
+        super().on_response_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection is closed."""
+        if self._deadline is not None:
+            self._deadline.cancel()
+        super().connection_lost(exc)
+
+    @property
+    def _turns(self) -> TurnTakingTransport:
+        assert isinstance(self.transport, TurnTakingTransport)
+        return self.transport
+
+    def _expect_request(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+        self._deadline = self.loop.call_later(HEAD_S, self._judge)
 
     def shutdown(self) -> None:
         """The server stops: cut a connection without a request, close an idle one, let the others be answered."""
@@ -42,29 +104,119 @@ class HeadProtocol(H11Protocol):
             cycle.keep_alive = False
 
     def _judge(self) -> None:
-        cycle: object | None = self.cycle
-        asked = cycle is not None or not isinstance(self.transport.get_protocol(), HeadProtocol)
-        if not asked and not self.transport.is_closing():
+        cycle: RequestResponseCycle | None = self.cycle
+        busy = cycle is not None and not cycle.response_complete
+        if not busy and self.transport.get_protocol() is self and not self.transport.is_closing():
             self.transport.close()
 
 
 class HandshakeProtocol(WebSocketsSansIOProtocol):
-    """Refuses heads that the WebSocket library does not read, and leaves the end of a session to the session."""
+    """WebSocket in fair turns: refuses heads that the library does not read, and closes floods of empty frames.
+
+    When the server stops, the end of a session is left to the session.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self._budget = FrameBudget(now=self.loop.time())
+        self._received = 0
 
     def data_received(self, data: bytes) -> None:
-        """Take bytes from the socket; the head of the request comes first and whole."""
-        refusal = None if self.handshake_initiated else _unreadable(data.split(b"\r\n"))
-        if refusal is not None:
-            self.transport.write(_answer(refusal))
-            self.transport.close()
+        """Take bytes: first the head of the request, whole, then what the socket brings."""
+        if self.handshake_initiated:
+            assert isinstance(self.transport, TurnTakingTransport)
+            self.transport.feed(data)
         else:
-            super().data_received(data)
+            self._receive_head(data)
+
+    def receive_turn(self, data: bytes) -> None:
+        """Parse one piece of what was received."""
+        self.conn.receive_data(data)
+        now = self.loop.time()
+        if not self._budget.spend(sum(map(_carries_no_message, self.conn.events)), now=now):
+            self._fail(TOO_MANY_FRAMES)
+            return
+        self.handle_events()
+        if self.conn.parser_exc is not None and not self.transport.is_closing():
+            self.handle_parser_exception()
+
+    async def receive(self) -> ASGIReceiveEvent:
+        """The next message for the application; others have their turn after some of them."""
+        self._received += 1
+        if self._received % TURN_MESSAGES == 0:
+            await asyncio.sleep(0)
+        return await super().receive()
+
+    def handle_ping(self) -> None:
+        """Send the pong, unless the client does not read: a later ping is answered then."""
+        if self.writable.is_set() and not self.transport.is_closing():
+            super().handle_ping()
+        else:
+            self.conn.data_to_send()
+
+    def send_receive_event_to_app(self) -> None:
+        """Hand on a whole message; text that is not UTF-8 ends the connection."""
+        if self.curr_msg_data_type == "text" and not self.close_sent and not _is_utf8(b"".join(self.frames)):
+            self.frames = []
+            self._fail(NOT_UTF8)
+        else:
+            super().send_receive_event_to_app()
+
+    def handle_parser_exception(self) -> None:
+        """The client broke the protocol: say so where a close frame can be sent, and close."""
+        if self.conn.close_sent is not None:
+            super().handle_parser_exception()
+        else:
+            self.queue.put_nowait({"type": "websocket.disconnect", "code": 1006})
+            self.transport.close()
 
     def shutdown(self) -> None:
         """The server stops. The session is told by the service and closes by itself; the base class would cut it off.
 
         An upgrade that the WebSocket library has refused is already over, and the base class fails on it.
         """
+
+    def _receive_head(self, data: bytes) -> None:
+        refusal = _unreadable(data.split(b"\r\n"))
+        if refusal is None:
+            super().data_received(data)
+            if not self.handshake_initiated:
+                refusal = BAD_REQUEST
+        if refusal is not None:
+            self.transport.write(_answer(refusal))
+            self.transport.close()
+        elif not self.transport.is_closing():
+            # Frames wait for the answer to the upgrade. The application reads on when it takes the request.
+            self.read_paused = True
+            self.transport.pause_reading()
+
+    def _fail(self, close: Close) -> None:
+        self.conn.events_received()
+        self.conn.fail(close.code, close.reason)
+        self.handle_parser_exception()
+
+
+def _carries_no_message(event: object) -> bool:
+    """Whether a frame is of those that a budget bounds: a control frame, or a small fragment but the last."""
+    if not isinstance(event, Frame):
+        return False
+    if event.opcode in (Opcode.PING, Opcode.PONG):
+        return True
+    return not event.fin and len(event.data) < SMALL_FRAGMENT_BYTES
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 class RefusalsAreAnswers(logging.Filter):
@@ -80,7 +232,14 @@ def _unreadable(lines: list[bytes]) -> Refusal | None:
     if max(map(len, lines)) > MAX_LINE:
         return TOO_LONG
     # The request line and two empty ones are no headers.
-    return TOO_MANY if len(lines) - 3 > MAX_HEADERS else None
+    if len(lines) - 3 > MAX_HEADERS:
+        return TOO_MANY
+    return HAS_BODY if any(map(_announces_body, lines[1:])) else None
+
+
+def _announces_body(line: bytes) -> bool:
+    name, _, value = line.lower().partition(b":")
+    return name == b"transfer-encoding" or (name == b"content-length" and value.strip() != b"0")
 
 
 def _answer(refusal: Refusal) -> bytes:

@@ -29,7 +29,7 @@ from caesura.protocol.actions import (
     TellHeld,
     Warn,
 )
-from caesura.protocol.closing import CALLBACK_FAILED, NET_0000, REVOKED, Close
+from caesura.protocol.closing import CALLBACK_FAILED, NET_0000, REVOKED, TOO_MANY_FRAMES, Close
 from caesura.protocol.codec import write_server_message
 from caesura.protocol.messages import Metadata, Results, ServerMessage, SpeechStarted, UtteranceEnd
 from caesura.protocol.session import Identity, Session, State, Timers
@@ -276,7 +276,9 @@ class LiveConnection:
             message = await self._websocket.receive()
             now = self._loop.time()
             if message["type"] == "websocket.disconnect":
-                self._do(partial(self._left, message.get("code", 1006)))
+                code = message.get("code", 1006)
+                flooded = (code, message.get("reason")) == (TOO_MANY_FRAMES.code, TOO_MANY_FRAMES.reason)
+                self._do(partial(self._left, code, TOO_MANY_FRAMES.reason if flooded else ""))
                 return
             text = message.get("text")
             if not self._proven:

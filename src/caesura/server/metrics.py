@@ -275,6 +275,7 @@ _OURS: Final = {
     (closing.DATA_0000.code, closing.DATA_0000.reason): "data-0000",
     (closing.RESTART.code, closing.RESTART.reason): "restart",
     (closing.REVOKED.code, closing.REVOKED.reason): "revoked",
+    (closing.TOO_MANY_FRAMES.code, closing.TOO_MANY_FRAMES.reason): "too-many-frames",
     (closing.CALLBACK_FAILED.code, closing.CALLBACK_FAILED.reason): "callback-failed",
 }
 _THEIRS: Final = {

@@ -12,7 +12,8 @@ import uvicorn
 
 from caesura.errors import CaesuraError, UsageError
 from caesura.server.app import create_app
-from caesura.server.handshake import HandshakeProtocol, HeadProtocol, RefusalsAreAnswers
+from caesura.server.handshake import MAX_HEAD, HandshakeProtocol, HeadProtocol, RefusalsAreAnswers
+from caesura.server.log_limit import LogLimit
 from caesura.server.service import Service
 from caesura.server.settings import Settings
 from caesura.server.shutdown import DrainingServer
@@ -26,6 +27,7 @@ TCP_STALL_MS = 30_000
 
 
 _REFUSALS_ARE_ANSWERS = RefusalsAreAnswers()
+_LOG_LIMIT = LogLimit()
 
 
 def serve(settings: Settings, *, on_ready: Callable[[str], None] | None = None) -> None:
@@ -71,10 +73,13 @@ def serve(settings: Settings, *, on_ready: Callable[[str], None] | None = None) 
 def uvicorn_config(app: object, settings: Settings) -> uvicorn.Config:
     """How uvicorn carries the wire: no pings of its own, no compression (audio does not shrink; it costs memory)."""
     logging.getLogger("uvicorn.error").addFilter(_REFUSALS_ARE_ANSWERS)
+    for name in ("uvicorn.error", "caesura.wire"):
+        logging.getLogger(name).addFilter(_LOG_LIMIT)
     return uvicorn.Config(
         app,  # type: ignore[arg-type]
         loop="uvloop" if sys.platform != "win32" else "asyncio",
         http=HeadProtocol,
+        h11_max_incomplete_event_size=MAX_HEAD,
         ws=HandshakeProtocol,
         ws_max_size=settings.max_message_bytes,
         ws_ping_interval=None,

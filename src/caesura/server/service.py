@@ -152,6 +152,11 @@ class Service:
         return access
 
     @property
+    def key_needed(self) -> bool:
+        """Whether nobody is let in without a key; also true until the keys are read, for nobody is let in before."""
+        return not self.open_for_business or (self.book.required and not self.settings.no_auth)
+
+    @property
     def open_for_business(self) -> bool:
         """Whether requests are taken: it is known who may come in, and the server is not being stopped."""
         return self._book is not None and self._book.started and not self.shutdown.begun

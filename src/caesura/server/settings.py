@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from caesura.server.origin import Origin
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -25,6 +27,10 @@ class Settings:
     """API keys that are let in beside the ledger's; none at all and a loopback host: everybody is."""
     no_auth: bool = False
     """Serve without keys on an address that others can reach."""
+    cors_origins: frozenset[Origin] = frozenset()
+    """Origins of web pages that may use the server, with or without keys."""
+    allowed_hosts: frozenset[str] = frozenset()
+    """Names and addresses that a server without keys is reached by beside loopback and `host`."""
     idle_timeout_s: float = 10.0
     """The documented window; the hosted service really waits 12."""
     first_response_timeout_s: float = 0.0

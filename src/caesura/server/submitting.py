@@ -36,7 +36,7 @@ async def submit(request: Request, service: Service, recordings: Recordings) -> 
     verdict = admit(service, credential, request.scope["query_string"], recording=True)
     if isinstance(verdict, Refusal):
         service.metrics.refused(verdict.status)
-        _log.info("%s: refused with %d: %s", request_id, verdict.status, verdict.err_msg)
+        _log.info("%s: refused with %d: %s", request_id, verdict.status, verdict.logged)
         return refusal_response(verdict, request_id)
     entry = opened_entry(
         verdict.options,
