@@ -153,16 +153,15 @@ def test_where_nothing_listens_the_error_says_what_to_do() -> None:
         asyncio.run(go())
 
 
-def test_a_server_that_comes_up_while_the_line_tries_is_found() -> None:
+def test_a_server_that_is_not_ready_yet_is_asked_again() -> None:
     async def test(server: FakeServer) -> None:
-        server.stop()
+        server.refuse(503)
         line = connect(server.url, tuning=Tuning(open_within_s=PATIENCE_S))
         opening = asyncio.ensure_future(line.__aenter__())
         async with asyncio.timeout(PATIENCE_S):
             async for event in _told(line):
                 assert isinstance(event, caesura.Reconnecting)
                 break
-        server.start()
         await opening
         assert line.is_connected
         await line.finish()

@@ -34,7 +34,7 @@ class Tuning:
     keep_s: float | None = None
     """Audio kept until a final covers it (60; a recording 600, and 30 at least)."""
     open_within_s: float = 10.0
-    """How long the first connection is tried; 0: once."""
+    """How long the first connection is tried; 0: once. A refusal of the very first attempt ends it at once."""
     retry_for_s: float = 600.0
     """How long one outage is fought."""
     retry_s: float = 0.5

@@ -47,7 +47,7 @@ from caesura.client.framing import Pcm
 from caesura.client.placing import Placer
 from caesura.client.reconnect import Backoff, Verdict, judge, judge_close
 from caesura.client.supply import FRAME_S, Supply
-from caesura.errors import BadAnswer, CaesuraError, GaveUp, HungUp, LineError, Refused
+from caesura.errors import BadAnswer, CaesuraError, GaveUp, HungUp, LineError, Refused, Unreachable
 from caesura.protocol.client_codec import Answer, Unrecognised, write_client_message
 from caesura.protocol.client_session import ClientSession, Want, Watch
 from caesura.protocol.messages import (
@@ -527,8 +527,9 @@ class Recovery:
         first = self._connections == 0
         budget = self._settings.open_within_s if first else self._settings.backoff.budget_s
         retry_after = error.retry_after_s if isinstance(error, Refused) else None
+        refused = first and self._attempt == 0 and isinstance(error, Unreachable) and not error.retryable
         delay = self._settings.backoff.delay_s(self._attempt, verdict, self._random, retry_after_s=retry_after)
-        if verdict in (Verdict.PERMANENT, Verdict.STOP) or now + delay >= self._outage_at + budget:
+        if refused or verdict in (Verdict.PERMANENT, Verdict.STOP) or now + delay >= self._outage_at + budget:
             pointless = first or verdict is Verdict.PERMANENT
             self._close(None, "", error if pointless else self._gave_up(error, now), now)
             return
