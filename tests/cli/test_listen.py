@@ -622,6 +622,15 @@ def seconds(text: str) -> float:
 
 
 @pytest.mark.slow
+def test_a_parameter_that_nearly_is_one_is_told_and_the_rest_goes_on(server: FakeServer, sound: Path) -> None:
+    result = listen(server, sound, "-q", "smart_formatt=true", "-q", "tier=base", "-q", "foo=1")
+    assert result.exit_code == 0, result.stderr
+    assert "'smart_formatt' is no parameter of the wire, and is ignored: did you mean 'smart_format'?" in result.stderr
+    assert result.stderr.count("did you mean") == 1
+    assert result.stdout.split() == heard(server)
+
+
+@pytest.mark.slow
 def test_a_recording_that_was_sent_says_that_words_are_on_their_way(server: FakeServer, sound: Path) -> None:
     server.mute()
     with on_terminal("listen", str(sound), "--url", server.url) as terminal:

@@ -987,3 +987,10 @@ def test_the_end_of_a_recording_waits_as_long_as_its_unheard_audio_lasts(monkeyp
 
     asyncio.run(go())
     assert asked == [line_module.RECORDING_FINISH_S + 25.0]
+
+
+def test_a_name_that_nearly_is_a_parameter_is_warned_about_where_it_was_written() -> None:
+    with pytest.warns(UserWarning, match=r"is no parameter.*did you mean '(smart_format|interim_results)'") as caught:
+        connect("ws://127.0.0.1:1?smart-format=true", interim_result=True, tier="base", foo=1)
+    assert [warning.filename for warning in caught] == [__file__] * 2
+    assert [str(warning.message).split()[0] for warning in caught] == ["'smart-format'", "'interim_result'"]

@@ -368,3 +368,9 @@ def test_a_pause_holds_the_reading_of_a_recording_and_drops_none_of_it(server: F
     assert server.connections[0].audio == VOICE.say(*WORDS)
     assert result.stats.skipped_s == 0
     assert result.complete
+
+
+def test_a_name_that_nearly_is_a_parameter_is_warned_about_where_it_was_written() -> None:
+    with pytest.warns(UserWarning, match="did you mean 'interim_results'") as caught:
+        sync.connect("ws://127.0.0.1:1", interim_result=True)
+    assert [warning.filename for warning in caught] == [__file__]

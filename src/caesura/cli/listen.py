@@ -175,6 +175,8 @@ class Hearing:
             faults=None,
             parameters=given,
         )
+        for doubt in plan.doubts:
+            _note(doubt, "yellow")
         return Line(plan)
 
 

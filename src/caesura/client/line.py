@@ -13,6 +13,7 @@ import contextlib
 import os
 import random
 import time
+import warnings
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Generator, Iterable, Iterator
 from dataclasses import replace
 from types import TracebackType
@@ -356,4 +357,6 @@ def connect(
         faults=faults,
         parameters=parameters,
     )
+    for doubt in plan.doubts:
+        warnings.warn(doubt, UserWarning, stacklevel=2)
     return Line(plan)

@@ -10,6 +10,7 @@ from caesura.client.faults import Faults
 from caesura.client.framing import SAMPLE_BYTES, Pcm
 from caesura.client.reconnect import Backoff
 from caesura.client.recovery import LineSettings
+from caesura.client.spelling import doubtful_names
 from caesura.client.transport import Opener, websocket_opener
 from caesura.errors import UsageError
 from caesura.protocol.client_session import Watch
@@ -116,6 +117,8 @@ class Plan:
     settings: LineSettings
     opener: Opener
     declared: Declared
+    doubts: tuple[str, ...] = ()
+    """What may be a mistake in it: a sentence each."""
 
 
 def plan_line(
@@ -155,7 +158,8 @@ def plan_line(
         {**credentials.headers(), **tuning.headers},
         stall_s=settings.watch.stall_s,
     )
-    return Plan(settings, faults.around(opener) if faults is not None else opener, declared)
+    opener = faults.around(opener) if faults is not None else opener
+    return Plan(settings, opener, declared, doubtful_names(asked))
 
 
 def _watch(tuning: Tuning, *, live: bool, interims: bool) -> Watch:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import warnings
 from collections.abc import Generator, Iterable, Iterator
 from types import TracebackType
 from typing import Self
@@ -126,4 +127,6 @@ def connect(
         faults=faults,
         parameters=parameters,
     )
+    for doubt in plan.doubts:
+        warnings.warn(doubt, UserWarning, stacklevel=2)
     return Line(plan)
