@@ -11,6 +11,7 @@ from caesura.client.framing import SAMPLE_BYTES, Pcm
 from caesura.client.reconnect import Backoff
 from caesura.client.recovery import LineSettings
 from caesura.client.spelling import doubtful_names
+from caesura.client.supply import LEAST_RECORDING_KEEP_S
 from caesura.client.transport import Opener, websocket_opener
 from caesura.errors import UsageError
 from caesura.protocol.client_session import Watch
@@ -22,8 +23,6 @@ MUTE_S = 10.0
 MUTE_WITHOUT_INTERIMS_S = 30.0
 """Without interims a healthy server may be silent through a long sentence."""
 MOST_KEEP_S = 24 * 3600.0
-LEAST_RECORDING_KEEP_S = 30.0
-"""With less, a recording would stand still in a long sentence: no room for more of it before a final, none without."""
 RECORDING_STALL_S = 30.0
 """A server that is sent a recording reads as fast as it can follow, and answers a ping behind all that."""
 
