@@ -18,7 +18,7 @@ async def speak(line: caesura.Line, talk, pause_at: float, pause_for: float) -> 
     bytes_per_s = talk.parameters["sample_rate"] * talk.parameters["channels"] * 2
     said = 0.0
     async for frame in talk:
-        line.send(frame)  # never waits; says whether it was accepted, buffered or dropped
+        line.send(frame)  # live audio never waits; says whether it was accepted, buffered or dropped
         seconds = len(frame) / bytes_per_s
         await asyncio.sleep(seconds)  # a microphone would set the pace by itself
         if said < pause_at <= said + seconds:

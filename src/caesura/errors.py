@@ -147,7 +147,15 @@ class LineError(CaesuraError):
 
 
 class Unreachable(LineError):
-    """Nothing answers at that address, or it does not speak this wire; `str()` says what to do."""
+    """Nothing answers at that address, or it does not speak this wire; `str()` says what to do.
+
+    `retryable` is False where it was said at once that there is nothing: the connection was refused, the name is not
+    known.
+    """
+
+    def __init__(self, message: str, *, retryable: bool = True) -> None:
+        super().__init__(message)
+        self.retryable = retryable
 
 
 class RemoteFailed(LineError):

@@ -49,20 +49,3 @@ def test_without_pauses_source_time_counts_samples() -> None:
     capture = Capture(RATE, pause_after_s=inf)
     capture.take(10, now=0.0)
     assert capture.take(10, now=3600.0) is None
-
-
-def test_a_recording_is_ahead_of_the_clock_and_a_voice_is_not() -> None:
-    capture = Capture(RATE)
-    capture.take(10, now=100.0)
-    assert capture.lead_s(now=100.0) == pytest.approx(0.0)
-    capture.take(1000, now=100.0)
-    assert capture.lead_s(now=100.0) == pytest.approx(10.0)
-    assert capture.lead_s(now=107.0) == pytest.approx(3.0)
-
-
-def test_a_recording_behind_a_long_pause_is_ahead_of_the_clock_too() -> None:
-    capture = Capture(RATE)
-    capture.take(10, now=0.0)
-    capture.take(10, now=3600.0)
-    capture.take(1000, now=3600.0)
-    assert capture.lead_s(now=3600.0) == pytest.approx(10.0)

@@ -145,14 +145,15 @@ def test_a_loss_is_logged(server: FakeServer, caplog: pytest.LogCaptureFixture) 
     line = opened(server, keep_s=0.5)
     server.cut()
     server.stop()
-    take(line, VOICE.silence(5.0))
+    for _ in range(4):
+        take(line, VOICE.silence(0.5))  # no further ahead of the clock than live audio may be
     server.start()
     take(line, '{"type": "CloseStream"}')
     said = list(pulled(line))
     lost = said[-1]["lost_duration"]
     assert lost > 0
     assert "s of audio are lost: no room" in caplog.text
-    assert said[-1]["duration"] == pytest.approx(5.0 - lost)
+    assert said[-1]["duration"] == pytest.approx(2.0 - lost)
     assert "connected again after" in caplog.text
 
 

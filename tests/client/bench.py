@@ -166,13 +166,16 @@ class Bench:
 
     def say(self, samples: int) -> Sent:
         """Numbered samples, sent at once."""
-        first = len(self.places)
-        if self.machine.paused:
+        first, paused = len(self.places), self.machine.paused
+        open_still = not self.ending and self.machine.phase is not Phase.CLOSED
+        sent = self.machine.send(voice(first, samples, self.frame_bytes // 2), now=self.now)
+        if paused:
             self._skipped += samples
-        elif not self.ending and self.machine.phase is not Phase.CLOSED:
+        elif open_still:
             self.places += range(self._place, self._place + samples)
             self._place += samples
-        return self.send(voice(first, samples, self.frame_bytes // 2))
+        self.settle()
+        return sent
 
     def stream(self, seconds: float, sound: bytes = b"", *, piece_s: float = 0.25) -> None:
         """A live source: pieces of `sound`, by default of silence, each sent when it is complete."""

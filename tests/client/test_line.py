@@ -20,6 +20,8 @@ from caesura.client import line as line_module
 from caesura.client.events import Accepted, Buffered, Closed, Dropped, Event, Final, Gap, Interim, Paused, Resumed
 from caesura.client.inbox import Inbox
 from caesura.client.line import Line, connect
+from caesura.client.recovery import PULL_S, RECORDING_FINISH_S
+from caesura.client.sources import Clock
 from caesura.errors import BadCredentials, GaveUp, HungUp, Unreachable, UsageError
 from caesura.testing import Close, FakeServer
 from tests.client.lines import BEAT_S, PATIENCE_S, VOICE, placed, spoken
@@ -153,16 +155,15 @@ def test_where_nothing_listens_the_error_says_what_to_do() -> None:
         asyncio.run(go())
 
 
-def test_a_server_that_comes_up_while_the_line_tries_is_found() -> None:
+def test_a_server_that_is_not_ready_yet_is_asked_again() -> None:
     async def test(server: FakeServer) -> None:
-        server.stop()
+        server.refuse(503)
         line = connect(server.url, tuning=Tuning(open_within_s=PATIENCE_S))
         opening = asyncio.ensure_future(line.__aenter__())
         async with asyncio.timeout(PATIENCE_S):
             async for event in _told(line):
                 assert isinstance(event, caesura.Reconnecting)
                 break
-        server.start()
         await opening
         assert line.is_connected
         await line.finish()
@@ -605,7 +606,7 @@ def test_a_recording_is_read_no_further_than_the_server_takes_it() -> None:
         async with connect(live=False, tuning=Tuning(opener=wires)) as line:
             told = asyncio.create_task(_all(line.transcribe(audio())))
             async with asyncio.timeout(PATIENCE_S):
-                while line.waiting_s < line_module.PULL_S - 0.6:
+                while line.waiting_s < PULL_S - 0.6:
                     await asyncio.sleep(0.001)
             for _ in range(100):
                 await asyncio.sleep(0)
@@ -691,7 +692,7 @@ def test_a_pause_that_comes_between_waiting_for_room_and_sending_drops_nothing()
     run(test)
 
 
-def test_a_live_line_drops_what_finds_no_room_and_says_so() -> None:
+def test_a_live_line_drops_what_finds_no_room_and_says_so(all_is_live: None) -> None:
     async def go() -> None:
         wires = Wires(takes=False)
         async with connect(tuning=Tuning(opener=wires, keep_s=2.0)) as line:
@@ -708,11 +709,15 @@ def test_a_live_line_drops_what_finds_no_room_and_says_so() -> None:
             assert (gap.start, gap.seconds * 1000) == (0.25, dropped)
             assert 2000 < dropped < 3000
             assert result.stats.lost_s == 5.0  # all of it: no final ever came
+            assert not result.complete
+            assert f"{gap.seconds:.3f} s of audio went lost: no room: 2 s of audio were waiting." in result.reason
 
     asyncio.run(go())
 
 
-def test_a_long_outage_is_one_gap_and_not_one_for_each_frame() -> None:
+def test_a_long_outage_is_one_gap_and_not_one_for_each_frame(
+    all_is_live: None, caplog: pytest.LogCaptureFixture
+) -> None:
     async def test(server: FakeServer) -> None:
         async with connect(server.url, tuning=Tuning(keep_s=1.0, replay_speed=100.0)) as line:
             server.stop()
@@ -729,6 +734,7 @@ def test_a_long_outage_is_one_gap_and_not_one_for_each_frame() -> None:
         assert 18.0 < result.stats.lost_s < 20.0
 
     run(test)
+    assert [record.levelname for record in caplog.records if "Live audio goes lost" in record.message] == ["WARNING"]
 
 
 def test_a_server_that_reads_slowly_holds_up_nobody() -> None:
@@ -972,19 +978,200 @@ def test_a_recording_that_can_wait_is_refused_by_a_live_line_and_says_what_to_do
         assert asyncio.run(go(realtime=True)).text == "good morning"
 
 
-def test_the_end_of_a_recording_waits_as_long_as_its_unheard_audio_lasts(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("live", [True, False])
+def test_leaving_the_context_waits_as_long_as_what_is_on_its_way_needs(live: bool) -> None:
     """A server may read no faster than it was spoken."""
     wires = Wires()
-    asked: list[float] = []
 
-    async def go() -> None:
-        async with caesura.connect(live=False, tuning=Tuning(opener=wires)) as line:
-            monkeypatch.setattr(line, "_begin_to_finish", asked.append)
-            line.send(VOICE.silence(25.0))
+    async def go() -> float | None:
+        async with caesura.connect(live=live, tuning=Tuning(opener=wires)) as line:
+            for _ in range(25):
+                await line.send(VOICE.silence(1.0))
             assert line.unheard_s == 25.0
-            line._end()
-            monkeypatch.undo()
+            finishing = asyncio.create_task(line.finish())
+            await asyncio.to_thread(wires.wait, lambda: '{"type":"CloseStream"}' in wires.made[0].texts)
+            left = line._open_driver.ask(lambda machine, now: machine._finish_at - now)
             line.abandon()
+            await finishing
+        return left
+
+    assert asyncio.run(go()) == pytest.approx(RECORDING_FINISH_S + 25.0, abs=5.0)
+
+
+# ---- what can wait is awaited ----
+
+SECOND = VOICE.silence(1.0)
+
+
+def test_awaiting_send_waits_for_room_and_gives_the_same_answer() -> None:
+    async def go() -> None:
+        wires = Wires(takes=False)
+        async with connect(live=False, tuning=Tuning(opener=wires)) as line:
+            for _ in range(2):
+                assert isinstance(await line.send(SECOND), Accepted | Buffered)
+            last = line.send(SECOND)
+            waiting = asyncio.ensure_future(_awaited(last))
+            for _ in range(100):
+                await asyncio.sleep(0)
+            assert not waiting.done()
+            wires.made[0].take()
+            assert await waiting == last
+            assert isinstance(last, Buffered)
+            await line.finish(0.0)
 
     asyncio.run(go())
-    assert asked == [line_module.RECORDING_FINISH_S + 25.0]
+
+
+async def _awaited(sent: caesura.Sent) -> caesura.Sent:
+    return await sent
+
+
+def test_who_does_not_await_is_told_when_there_is_no_room_and_nothing_is_dropped() -> None:
+    async def test(server: FakeServer) -> None:
+        server.mute()
+        async with connect(server.url, live=False, tuning=Tuning(keep_s=30.0)) as line:
+            taken = 75
+            for _ in range(taken):
+                line.send(VOICE.say("good"))
+            with pytest.raises(UsageError, match=r"await line\.send\(\.\.\.\)"):
+                line.send(VOICE.say("good"))
+            server.unmute()
+            result = await line.finish()
+            assert result.complete
+            assert len(result.words) == taken
+
+    run(test)
+
+
+@pytest.mark.parametrize("live", [True, False])
+def test_a_file_in_one_send_arrives_whole(live: bool) -> None:
+    audio = b"".join(VOICE.say(*WORDS) for _ in range(45))
+
+    async def test(server: FakeServer) -> None:
+        async with connect(server.url, live=live, tuning=Tuning(keep_s=30.0)) as line:
+            await line.send(audio)
+            await line.send(VOICE.say("yes"))
+            result = await line.finish()
+            assert result.complete, result.reason
+            assert [word.text for word in result.words] == [*WORDS * 45, "yes"]
+
+    run(test)
+    assert len(audio) > 60 * 32_000
+
+
+def test_several_senders_wait_and_none_is_mixed_with_another() -> None:
+    async def test(server: FakeServer) -> None:
+        async with connect(server.url, live=False, tuning=Tuning(keep_s=30.0)) as line:
+
+            async def send(word: str) -> None:
+                for _ in range(3):
+                    await line.send(VOICE.say(*[word] * 40))
+
+            await asyncio.gather(*map(send, WORDS))
+            result = await line.finish()
+            assert result.complete, result.reason
+            words = [word.text for word in result.words]
+            runs = [words[at : at + 40] for at in range(0, len(words), 40)]
+            assert all(len(set(run)) == 1 for run in runs)
+            assert sorted(run[0] for run in runs) == sorted(WORDS * 3)
+
+    run(test)
+
+
+def test_who_stops_waiting_for_room_has_lost_nothing() -> None:
+    async def test(server: FakeServer) -> None:
+        server.mute()
+        async with connect(server.url, live=False, tuning=Tuning(keep_s=30.0)) as line:
+            sending = asyncio.ensure_future(_awaited(line.send(VOICE.say(*WORDS * 30))))
+            await asyncio.sleep(0)
+            sending.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await sending
+            server.unmute()
+            assert len((await line.finish()).words) == 30 * len(WORDS)
+
+    run(test)
+
+
+def test_while_one_waits_for_room_others_run() -> None:
+    async def test(server: FakeServer) -> None:
+        async with connect(server.url, live=False) as line:
+            ticks = 0
+
+            async def tick() -> None:
+                nonlocal ticks
+                while True:
+                    ticks += 1
+                    await asyncio.sleep(0)
+
+            ticking = asyncio.create_task(tick())
+            for _ in range(10):
+                before = ticks
+                await line.send(VOICE.say("good"))
+                assert ticks > before
+            ticking.cancel()
+            await line.finish()
+
+    run(test)
+
+
+# ---- a recording at the speed of speech ----
+
+
+class Played:
+    """A clock for sources that only their own waiting moves."""
+
+    def __init__(self) -> None:
+        self.at = 0.0
+
+    def now(self) -> float:
+        return self.at
+
+    def sleep(self, seconds: float) -> None:
+        self.at += seconds
+
+    async def sleep_async(self, seconds: float) -> None:
+        self.at += seconds
+        await asyncio.sleep(0)
+
+
+def test_a_pause_makes_a_recording_at_the_speed_of_speech_stand_still(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "talk.raw"
+    file.write_bytes(VOICE.say(*WORDS))
+    played = Played()
+    clock = Clock(played.now, played.sleep, played.sleep_async)
+    monkeypatch.setattr("caesura.client.sources.Clock", lambda: clock)
+
+    async def test(server: FakeServer) -> None:
+        talk = caesura.recording(file, encoding="linear16", sample_rate=16_000, realtime=True)
+        async with connect(server.url) as line:
+            told = line.transcribe(talk)
+            pausing = asyncio.create_task(_all(told))
+            while line.stats.captured_s < 0.79:  # between two words
+                await asyncio.sleep(0)
+            line.pause()
+            await seen(server, lambda: "Finalize" in server.connections[0].types)
+            for _ in range(100):
+                await asyncio.sleep(0)
+            at, captured = played.at, line.stats.captured_s
+            played.at += 100.0  # the pause
+            line.resume()
+            await pausing
+            result = await line.finish()
+            assert result.complete, result.reason
+            assert placed(result) == spoken(*WORDS)
+            assert result.stats.skipped_s == 0
+            assert server.connections[0].audio == VOICE.say(*WORDS)
+            assert at <= captured + 0.1 + 1e-6  # one chunk was read when the pause began, and no more
+            assert played.at == pytest.approx(1.6 + 100.0)  # what came behind it was not played any faster
+
+    run(test)
+
+
+def test_a_name_that_nearly_is_a_parameter_is_warned_about_where_it_was_written() -> None:
+    with pytest.warns(UserWarning, match=r"is no parameter.*did you mean '(smart_format|interim_results)'") as caught:
+        connect("ws://127.0.0.1:1?smart-format=true", interim_result=True, tier="base", foo=1)
+    assert [warning.filename for warning in caught] == [__file__] * 2
+    assert [str(warning.message).split()[0] for warning in caught] == ["'smart-format'", "'interim_result'"]

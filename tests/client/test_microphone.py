@@ -215,3 +215,9 @@ def test_without_portaudio_it_is_said_what_to_install(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(builtins, "__import__", without)
     assert f"and PortAudio was not found: {install_command('mic')}" in refusal(microphone())
+
+
+def test_a_microphone_is_live_and_does_not_stand_still_in_a_pause() -> None:
+    """It has to be read on, since what it hears meanwhile is skipped by the sample."""
+    source = microphone()
+    assert (source.is_live, source.stands_still) == (True, False)

@@ -171,6 +171,31 @@ def test_the_first_connection_is_tried_for_ten_seconds_and_then_its_failure_is_t
     assert bench.closed.error is error
 
 
+def test_a_connection_that_is_refused_is_said_at_once_when_it_is_the_first() -> None:
+    bench = Bench(open_line=False)
+    bench.start()
+    error = Unreachable("Nothing listens there.", retryable=False)
+    bench.fail(error)
+    assert bench.closed.error is error
+    assert bench.now == 0.0
+    assert bench.got(Reconnecting) == []
+
+
+def test_a_server_that_restarts_may_refuse_for_a_while() -> None:
+    """Before the first connection too, when it has answered once."""
+    bench = Bench(open_line=False)
+    bench.start()
+    bench.fail(503)
+    bench.until(bench.machine.next_deadline() or 0.0)
+    bench.fail(Unreachable("Nothing listens there.", retryable=False))
+    bench.reopen()
+    bench.cut()
+    bench.until(bench.machine.next_deadline() or 0.0)
+    bench.fail(Unreachable("Nothing listens there.", retryable=False))
+    bench.reopen()
+    assert bench.machine.phase is Phase.OPEN
+
+
 def test_the_first_connection_may_be_tried_once_only() -> None:
     bench = Bench(open_line=False, open_within_s=0.0)
     bench.chance = 0.0

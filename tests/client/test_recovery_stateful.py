@@ -13,9 +13,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from caesura.client.events import Closed, Dropped, Final, Paused, Resumed
+from caesura.client.events import Closed, Dropped, Final, Gap, Paused, Resumed
 from caesura.client.recovery import Action, Phase
-from caesura.errors import CaesuraError, Unreachable
+from caesura.errors import CaesuraError, Unreachable, UsageError
 from tests.client.bench import KEEPALIVE, MONO, PATIENT, RATE, STEREO, Bench
 from tests.client.hearing import Server
 
@@ -80,7 +80,13 @@ class LineMachine(RuleBasedStateMachine):
         if after:
             self.bench.wait(words * WORD / RATE)
         paused, ended = self.machine.paused, self.bench.ending or self.bench.ended
-        answer = self.bench.say(words * WORD)
+        if not self.machine.takes_more(now=self.bench.now):
+            return  # a recording waits
+        try:
+            answer = self.bench.say(words * WORD)
+        except UsageError:
+            assert self.machine._supply.free_s == 0
+            return
         if paused or ended:
             assert answer == Dropped(float(words * WORD), "the line is closed" if ended else "paused")
         if paused and not ended:
@@ -216,7 +222,8 @@ class LineMachine(RuleBasedStateMachine):
         supply, timeline = self.machine._supply, self.machine.timeline
         assert timeline is not None
         lost = {place for each in timeline.losses for place in range(each.source, each.end)}
-        kept = {place for each in supply._tape.ranges for place in range(each.start, each.end)}
+        ranges = (*supply._tape.ranges, *supply._backlog.ranges)
+        kept = {place for each in ranges for place in range(each.start, each.end)}
         trial = {place for each in supply._forgotten for place in range(each.start, each.end)}
         heard = set(range(self.machine._placer.confirmed))
         captured = set(self.bench.places)
@@ -236,6 +243,11 @@ class LineMachine(RuleBasedStateMachine):
         places = [place for start, end in ends for place in range(start, end)]
         assert sorted(places) == sorted(self.gone)
         assert self.bench.stats.lost_s == len(places) / RATE
+
+    @invariant()
+    def a_recording_loses_nothing_for_want_of_room(self) -> None:
+        if not self.machine._settings.live:
+            assert not any(gap.why.startswith("no room") for gap in self.bench.got(Gap))
 
     @invariant()
     def words_come_once_in_order_and_where_they_were_said(self) -> None:

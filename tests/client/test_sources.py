@@ -259,6 +259,29 @@ def test_a_reader_who_was_late_gets_what_is_overdue_at_once(chunks: Callable[[Au
     assert time.slept == pytest.approx([0.1, 0.05, 0.1])
 
 
+def test_a_source_that_was_held_goes_on_at_its_pace_as_if_no_time_had_passed() -> None:
+    time = Time()
+    made = AudioSource(Blocks(FORM, bytes(2_000)), frame_s=0.1, realtime=True, clock=time.clock())
+    with made:
+        next(made)
+        time.now += 0.03
+        with made.held():
+            time.now += 20.0
+        assert len([next(made) for _ in range(3)]) == 3
+    assert time.slept == pytest.approx([0.1, 0.07, 0.1, 0.1])
+
+
+def test_a_source_that_is_held_before_its_first_chunk_begins_when_it_is_read() -> None:
+    time = Time()
+    made = AudioSource(Blocks(FORM, bytes(2_000)), frame_s=0.1, realtime=True, clock=time.clock())
+    with made:
+        with made.held():
+            time.now += 20.0
+        next(made)
+    assert made.stands_still
+    assert time.slept == pytest.approx([0.1])
+
+
 @given(sizes=st.lists(st.integers(1, 500), min_size=1, max_size=20), lags=st.lists(st.floats(0, 3), min_size=20))
 def test_no_chunk_is_early_and_no_lag_adds_up(sizes: list[int], lags: list[float]) -> None:
     pace, now, total = Pace(1_000), 7.0, 0

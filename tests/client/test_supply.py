@@ -29,6 +29,12 @@ class Store:
         self.captured += samples
         return self.capture(voice(self.captured - samples, samples), at=at)
 
+    def wait(self, samples: int, *, at: float | None = None) -> Sent:
+        """Audio that can wait."""
+        self.captured += samples
+        data = voice(self.captured - samples, samples)
+        return self.supply.capture(data, self.wall, at=at, connected=self.connected, waits=True)
+
     def capture(self, data: bytes, *, at: float | None = None) -> Sent:
         return self.supply.capture(data, self.wall, at=at, connected=self.connected)
 
@@ -548,3 +554,125 @@ def test_a_gap_says_why() -> None:
     store.connected = False
     store.say(150)
     assert store.supply.gaps() == [Gap(0.0, 0.05, "no room: 0.1 s of audio were waiting")]
+
+
+# ---- what waits for room ----
+
+
+def test_audio_that_can_wait_pushes_nothing_out_and_goes_out_in_order() -> None:
+    store = Store(keep_s=30.0)
+    assert store.wait(20_000) == Accepted()
+    assert store.wait(20_000) == Buffered(40_000.0)
+    assert store.wait(5_000) == Buffered(45_000.0)
+    assert (store.supply.waiting, store.supply.unheard_s, store.supply.free_s) == (45_000, 45.0, 0.0)
+    assert store.supply.sends_waiting == 2
+    store.supply.mark(CloseStream())
+    heard: list[Any] = []
+    for _ in range(10):
+        sent = store.out()
+        heard += sent
+        store.supply.confirm(sum(isinstance(each, int) for each in heard))
+    assert heard == [*range(45_000), CloseStream()]
+    assert store.gaps() == []
+    assert store.supply.counts.lost == 0
+
+
+def test_one_send_may_be_longer_than_all_there_is() -> None:
+    store = Store(live=False, keep_s=30.0)
+    store.wait(60_000)
+    assert store.supply._tape.samples == 30_000
+    heard = store.out()
+    store.supply.confirm(30_000)
+    assert [*heard, *store.out()] == list(range(60_000))
+
+
+def test_without_room_for_a_sentence_audio_that_was_sent_holds_up_nothing() -> None:
+    """A server says no final before it has heard the end of the sentence."""
+    store = Store(keep_s=1.0)
+    store.wait(5000)
+    assert store.out() == list(range(5000))
+    assert store.gaps() == []
+    store.cut()
+    assert store.gaps() == [(0.0, 4.0)]  # but it cannot be sent again
+
+
+def test_what_waits_for_room_is_lost_when_the_line_ends() -> None:
+    store = Store(live=False, keep_s=30.0)
+    store.wait(40_000)
+    store.supply.end(heard=False)
+    assert store.gaps() == [(0.0, 40.0)]
+    assert store.supply.waiting == 0
+
+
+def test_a_new_connection_hears_what_waited_for_room_behind_the_rest() -> None:
+    store = Store(live=False, keep_s=30.0)
+    store.wait(40_000)
+    store.out()
+    store.supply.confirm(10_000)
+    store.cut(10_000)
+    heard = store.out()
+    store.supply.confirm(40_000)
+    assert [*heard, *store.out()] == list(range(10_000, 40_000))
+
+
+def test_a_pause_keeps_back_what_waits_for_room_and_makes_the_rest_final() -> None:
+    store = Store(live=False, keep_s=30.0)
+    store.wait(40_000)
+    store.supply.pause()
+    store.supply.mark(Finalize())
+    assert store.out() == [*range(30_000), Finalize()]
+    store.supply.confirm(30_000)
+    assert store.out() == []
+    store.supply.resume(20.0, wall=0.0)
+    assert store.out() == list(range(30_000, 40_000))
+    assert store.timeline is not None
+    assert store.timeline.spans == (Span(0, 0, 40_000),)  # the place in the file, as if there had been no pause
+
+
+def test_a_place_of_ones_own_holds_for_what_waits_too() -> None:
+    store = Store(live=False, keep_s=30.0)
+    store.wait(40_000)
+    with pytest.raises(UsageError, match=r"at=39 goes back: the audio before it ends at 40 s"):
+        store.wait(1000, at=39.0)
+    store.captured -= 1000
+    store.wait(1000, at=50.0)
+    store.out()
+    store.supply.confirm(30_000)
+    store.out()
+    assert store.timeline is not None
+    assert store.timeline.spans == (Span(0, 0, 40_000), Span(40_000, 50_000, 1000))
+
+
+def test_a_packet_that_can_wait_stays_whole() -> None:
+    store = Store(None, live=False, keep_s=0.5, packets=True)
+    packets = [bytes([number]) * 10_000 for number in range(4)]
+    for packet in packets:
+        store.supply.capture(packet, 0.0, at=None, connected=True, waits=True)
+    assert store.out() == packets
+
+
+def test_the_room_is_short_from_the_first_loss_until_half_of_it_is_free() -> None:
+    store = Store(keep_s=1.0)
+    store.connected = False
+    store.say(1000)
+    assert not store.supply.short_of_room
+    store.say(100)
+    assert store.supply.short_of_room
+    store.out()
+    store.supply.confirm(599)
+    assert store.supply.short_of_room
+    store.supply.confirm(600)
+    assert not store.supply.short_of_room
+
+
+def test_a_source_that_stands_still_loses_no_sample_of_its_clock_in_a_pause() -> None:
+    store = Store()
+    store.supply.stand_still()
+    store.say(333)
+    store.supply.pause()
+    store.supply.resume(17.3, wall=1017.3)
+    store.say(667)
+    assert store.out() == list(range(1000))
+    assert store.timeline is not None
+    assert store.timeline.spans == (Span(0, 0, 1000),)
+    assert store.timeline.to_wall(0.333) == 1017.3

@@ -17,7 +17,8 @@ import pytest
 import caesura
 from caesura import Tuning, sync
 from caesura.client import line as twin
-from caesura.client.events import Closed, Event, Final, Gap
+from caesura.client.events import Closed, Dropped, Event, Final, Gap
+from caesura.client.recovery import PULL_S
 from caesura.errors import HungUp, Unreachable, UsageError
 from caesura.testing import Close, FakeServer
 from tests.client.lines import PATIENCE_S, VOICE, listening, placed, spoken
@@ -108,7 +109,7 @@ def test_where_nothing_listens_the_error_says_what_to_do() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         url = f"ws://127.0.0.1:{taken.getsockname()[1]}"
-        line = sync.connect(url, tuning=Tuning(open_within_s=0))
+        line = sync.connect(url, tuning=Tuning(open_within_s=3600))  # it says so at once
         with pytest.raises(Unreachable, match="Start a server there with `caesura serve`") as caught:
             line.open()
         assert line.finish().error is caught.value
@@ -338,7 +339,7 @@ def test_a_recording_is_read_no_further_than_the_server_takes_it() -> None:
     with line:
         taking = threading.Thread(target=lambda: told.extend(line.transcribe(audio())))
         taking.start()
-        until(lambda: line.waiting_s > twin.PULL_S - 0.6)
+        until(lambda: line.waiting_s > PULL_S - 0.6)
         for _ in range(100):
             line._driver and line._driver.until(lambda machine, now: True).result(PATIENCE_S)
         assert len(read) <= 4  # a part is on its way into the socket, two seconds wait, one second is held
@@ -368,3 +369,84 @@ def test_a_pause_holds_the_reading_of_a_recording_and_drops_none_of_it(server: F
     assert server.connections[0].audio == VOICE.say(*WORDS)
     assert result.stats.skipped_s == 0
     assert result.complete
+
+
+# ---- what can wait, waits ----
+
+
+@pytest.mark.parametrize("live", [True, False])
+@pytest.mark.parametrize("size", [3200, 40 * 32_000, 100_000_000])
+def test_a_file_that_is_sent_at_once_arrives_whole(server: FakeServer, live: bool, size: int) -> None:
+    """In chunks of any size, and longer than a live line keeps."""
+    audio = b"".join(VOICE.say(*WORDS) for _ in range(50))
+    assert len(audio) > 60 * 32_000
+    with sync.connect(server.url, live=live) as line:
+        for chunk in chunks(audio, size):
+            assert not isinstance(line.send(chunk), Dropped)
+        result = line.finish()
+    assert result.complete, result.reason
+    assert [word.text for word in result.words] == [*WORDS] * 50
+    assert server.connections[0].audio == audio
+
+
+def test_several_threads_wait_and_none_is_mixed_with_another(server: FakeServer) -> None:
+    with sync.connect(server.url, live=False, tuning=Tuning(keep_s=30.0)) as line:
+
+        def send(word: str) -> None:
+            for _ in range(3):
+                line.send(VOICE.say(*[word] * 40))
+
+        threads = [threading.Thread(target=send, args=(word,)) for word in WORDS]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(PATIENCE_S)
+        result = line.finish()
+    assert result.complete, result.reason
+    words = [word.text for word in result.words]
+    runs = [words[at : at + 40] for at in range(0, len(words), 40)]
+    assert all(len(set(run)) == 1 for run in runs)
+    assert sorted(run[0] for run in runs) == sorted(WORDS * 3)
+
+
+def test_a_recording_waits_in_a_pause_until_another_thread_resumes(server: FakeServer) -> None:
+    with sync.connect(server.url, live=False) as line:
+        line.send(VOICE.say("good"))
+        line.pause()
+        sending = threading.Thread(target=lambda: line.send(VOICE.say("morning")))
+        sending.start()
+        server.wait(lambda: "Finalize" in server.connections[0].types, within_s=PATIENCE_S)
+        assert sending.is_alive()
+        assert line.stats.captured_s == 0.4
+        line.resume()
+        sending.join(PATIENCE_S)
+        assert placed(line.finish()) == spoken("good", "morning")
+
+
+def test_who_would_wait_for_their_own_resume_is_told(server: FakeServer) -> None:
+    with sync.connect(server.url, live=False) as line:
+        line.pause()
+        with pytest.raises(UsageError, match=r"This thread has paused the line.*resume it first"):
+            line.send(VOICE.say("good"))
+        line.resume()
+        line.send(VOICE.say("good"))
+        assert line.finish().text == "good"
+
+
+def test_who_waits_for_room_is_let_go_when_the_line_ends(server: FakeServer) -> None:
+    server.mute()
+    with sync.connect(server.url, live=False, tuning=Tuning(keep_s=30.0)) as line:
+        line.send(VOICE.silence(40.0))
+        answers: list[object] = []
+        sending = threading.Thread(target=lambda: answers.append(line.send(VOICE.silence(1.0))))
+        sending.start()
+        until(lambda: line._driver is not None and bool(line._driver._waiters))
+        assert not line.finish(0.0).complete
+        sending.join(PATIENCE_S)
+    assert answers == [Dropped(1000.0, "the line is closed")]
+
+
+def test_a_name_that_nearly_is_a_parameter_is_warned_about_where_it_was_written() -> None:
+    with pytest.warns(UserWarning, match="did you mean 'interim_results'") as caught:
+        sync.connect("ws://127.0.0.1:1", interim_result=True)
+    assert [warning.filename for warning in caught] == [__file__]

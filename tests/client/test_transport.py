@@ -6,6 +6,7 @@ import asyncio
 import logging
 import math
 import socket
+import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -292,15 +293,62 @@ def test_a_secure_address_of_a_server_that_is_not_says_so() -> None:
         run(test(url))
 
 
-def test_a_name_that_nobody_has_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("number", "retryable"), [(socket.EAI_NONAME, False), (socket.EAI_AGAIN, True)])
+def test_a_name_that_nobody_has_says_what_to_do(monkeypatch: pytest.MonkeyPatch, number: int, retryable: bool) -> None:
     def unknown(*_: object, **__: object) -> None:
-        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        raise socket.gaierror(number, "Name or service not known")
 
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
 
     async def test() -> None:
-        with pytest.raises(Unreachable, match=r"host of the name in ws://nobody\.invalid .*name another address"):
+        with pytest.raises(Unreachable, match=r"host of the name in ws://nobody\.invalid .*name another address") as no:
             await opener("ws://nobody.invalid")()
+        assert no.value.retryable is retryable
+
+    run(test())
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_a_refused_connection_is_told_from_one_that_may_come(host: str) -> None:
+    """On every address of the name: asyncio then makes one error of several."""
+
+    async def test(port: int) -> None:
+        with pytest.raises(Unreachable, match="Nothing listens at") as caught:
+            await opener(f"ws://{host}:{port}")()
+        assert not caught.value.retryable
+
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        run(test(taken.getsockname()[1]))
+
+
+@pytest.mark.parametrize(
+    ("text", "retryable"),
+    [
+        (
+            "Multiple exceptions: [Errno 111] Connect call failed ('::1', 1, 0, 0), [Errno 111] Connect call failed",
+            False,
+        ),
+        ("Multiple exceptions: [Errno 99] Cannot assign requested address, [Errno 111] Connect call failed", False),
+        ("Multiple exceptions: [Errno 110] Connect call failed, [Errno 111] Connect call failed", True),
+        ("[Errno 113] No route to host", True),
+        ("[Errno 99] Cannot assign requested address", True),
+        ("the connection was cut", True),
+    ],
+)
+@pytest.mark.skipif(sys.platform != "linux", reason="these are its numbers")
+def test_several_addresses_refuse_only_when_all_of_them_do(
+    monkeypatch: pytest.MonkeyPatch, text: str, retryable: bool
+) -> None:
+    async def fail(*_: object, **__: object) -> None:
+        raise OSError(text)
+
+    monkeypatch.setattr(transport, "connect", fail)
+
+    async def test() -> None:
+        with pytest.raises(Unreachable) as caught:
+            await opener("ws://two.example")()
+        assert caught.value.retryable is retryable
 
     run(test())
 

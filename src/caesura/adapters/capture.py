@@ -20,22 +20,15 @@ class Capture:
         """Source seconds of the next piece."""
         self._free_at: float | None = None
         """Since when the next piece could have come."""
-        self._begun_at = 0.0
-        """When the audio since the last pause began to be captured,"""
-        self._begun = 0.0
-        """and where on the source clock that is."""
 
     def take(self, size: int, *, now: float) -> float | None:
         """A piece of `size` bytes came. The source seconds it begins at; None: it follows on the piece before."""
         seconds = size / self._bytes_per_second
-        first = self._free_at is None
         pause = 0.0 if self._free_at is None else now - seconds - self._free_at
         paused = pause > self._pause_after_s
         if paused:
             self._seconds += pause
         at = self._seconds
-        if first or paused:
-            self._begun_at, self._begun = now - seconds, at
         self._seconds += seconds
         self._free_at = now
         return at if paused else None
@@ -43,7 +36,3 @@ class Capture:
     def released(self, *, now: float) -> None:
         """Whoever brings the audio was held up by us until now: that is no pause."""
         self._free_at = now
-
-    def lead_s(self, *, now: float) -> float:
-        """How much more audio came since the last pause than can have been captured: of a recording, not of a voice."""
-        return self._seconds - self._begun - (now - self._begun_at)

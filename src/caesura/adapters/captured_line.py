@@ -15,8 +15,6 @@ from caesura.client.supply import UNCOUNTED_BYTES_PER_S
 
 AHEAD_S = 20.0
 """Of a recording, so much is sent ahead of what finals cover."""
-LEAD_S = 2.0
-"""A source that is further ahead of the clock than this is a recording, and can wait."""
 ABORT_S = 0.5
 """How long a line that nobody listens to any more may take to close in order."""
 
@@ -49,11 +47,15 @@ class CapturedLine(LineBase):
 
     def hear(self, audio: bytes) -> None:
         """Send audio that was captured up to now; whoever can wait asks for `room` then."""
-        self.send(audio, at=self._capture.take(len(audio), now=time.monotonic()))
+        at = self._capture.take(len(audio), now=time.monotonic())
+        self._open_driver.tell(lambda machine, now: machine.send(audio, now=now, at=at, queue=True))
 
     def room(self) -> Future[None] | None:
         """What to wait for before more is sent; None: nothing. A voice never waits, a recording may have to."""
-        return None if self._open_driver.ask(self._has_room) else self._open_driver.until(self._has_room)
+        if self._open_driver.ask(self._has_room):
+            return None
+        self._open_driver.ask(lambda machine, now: machine.hold())
+        return self._open_driver.until(self._has_room)
 
     def released(self) -> None:
         """Whoever brings the audio was held up by us until now: that is no pause."""
@@ -62,7 +64,7 @@ class CapturedLine(LineBase):
     def _has_room(self, machine: Recovery, now: float) -> bool:
         """Is it a voice, or not too far ahead of its words?"""
         is_near = self._plan.settings.keep_s - machine.room_s < self._ahead_s
-        return machine.phase is Phase.CLOSED or is_near or self._capture.lead_s(now=now) < LEAD_S
+        return machine.phase is Phase.CLOSED or is_near or not machine.can_wait(now=now)
 
 
 class VoiceLine(CapturedLine, Line):

@@ -142,9 +142,13 @@ class CaesuraSTTService(STTService):
     # ---- what the pipeline brings ----
 
     async def run_stt(self, audio: bytes) -> AsyncGenerator[Frame | None, None]:
-        """Send audio; never waits."""
-        if self._line is not None:
-            self._line.hear(audio)
+        """Send audio; what can wait, because it is no live voice, waits for room."""
+        line = self._line
+        if line is not None:
+            line.hear(audio)
+            if (room := line.room()) is not None:
+                await asyncio.wrap_future(room)
+                line.released()
         yield None
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:

@@ -20,7 +20,7 @@ from caesura.cli.key_list import split_keys
 from caesura.cli.show import OutputFormat, Show
 from caesura.client.events import Stats, Transcript
 from caesura.client.framing import SAMPLE_BYTES
-from caesura.client.line import FINISH_S, RECORDING_FINISH_S, Line
+from caesura.client.line import Line
 from caesura.client.microphone import microphone
 from caesura.client.plan import Credentials, Declared, Tuning, plan_line
 from caesura.client.recording import recording
@@ -146,7 +146,7 @@ class Hearing:
 
     async def _show_all(self, line: Line, audio: AudioSource, show: Show) -> CaesuraError | None:
         """Show every event; returns what broke the line or the audio."""
-        interrupts = _Interrupts(line, FINISH_S if self._live else RECORDING_FINISH_S)
+        interrupts = _Interrupts(line)
         with (
             interrupts,
             _enter_pauses(line, live=self._live) as pausable,
@@ -175,15 +175,16 @@ class Hearing:
             faults=None,
             parameters=given,
         )
+        for doubt in plan.doubts:
+            _note(doubt, "yellow")
         return Line(plan)
 
 
 class _Interrupts:
     """The first Ctrl-C ends the sending, and the last words are waited for; the second ends everything."""
 
-    def __init__(self, line: Line, patience_s: float) -> None:
+    def __init__(self, line: Line) -> None:
         self._line = line
-        self._patience_s = patience_s
         self._finishing: asyncio.Task[Transcript] | None = None
 
     @property
@@ -201,8 +202,7 @@ class _Interrupts:
 
     def _interrupted(self) -> None:
         if self._finishing is None:
-            # A server may read no faster than it was spoken.
-            self._finishing = asyncio.create_task(self._line.finish(self._patience_s + self._line.unheard_s))
+            self._finishing = asyncio.create_task(self._line.finish())
         else:
             self._line.abandon()
 
@@ -336,7 +336,7 @@ def _report(heard: Heard) -> None:
     if heard.error is not None:
         raise heard.error
     if not heard.transcript.complete:
-        fail("Words may be missing: the server did not hear everything, or did not say so.")
+        fail(f"Words may be missing: {heard.transcript.reason}")
 
 
 def _note(sentence: str, style: str) -> None:

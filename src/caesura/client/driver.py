@@ -21,6 +21,11 @@ from caesura.errors import CaesuraError, InternalError
 
 _log = logging.getLogger("caesura.client")
 
+_SHORT_OF_ROOM = (
+    "Live audio goes lost, the oldest first: all the room for audio that waits, or that no final covers yet, is taken. "
+    "Gap events say which audio; Tuning(keep_s=...) keeps more."
+)
+
 T = TypeVar("T")
 Step = Callable[[Recovery, float], T]
 
@@ -37,6 +42,7 @@ class Driver:
         self._loop = loop
         self._lock = threading.Lock()
         self._settling = False
+        self._short_of_room = False
         self._timer: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._attempt: asyncio.Task[Transport] | None = None
@@ -195,6 +201,12 @@ class Driver:
             actions, events = self._machine.actions(), self._machine.events()
             deadline, phase = self._machine.next_deadline(), self._machine.phase
             ready = self._ready_waiters(phase)
+            short, self._short_of_room = (
+                self._machine.short_of_room and not self._short_of_room,
+                (self._machine.short_of_room),
+            )
+        if short:
+            _log.warning(_SHORT_OF_ROOM)
         for event in events:
             self._deliver(event)
         for action in actions:

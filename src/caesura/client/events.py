@@ -7,8 +7,10 @@ was captured. Source and wall are None where samples cannot be counted: in a con
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Generator
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any, Self
 
 from caesura.errors import CaesuraError
 
@@ -215,19 +217,31 @@ Event = (
 
 
 @dataclass(frozen=True, slots=True)
-class Accepted:
+class _Answer:
+    """What `send` answers; awaited, it is the same again once there is room for more audio that can wait."""
+
+    until_room: Callable[[], Awaitable[None]] | None = field(default=None, repr=False, compare=False, kw_only=True)
+
+    def __await__(self) -> Generator[Any, None, Self]:
+        if self.until_room is not None:
+            yield from self.until_room().__await__()
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted(_Answer):
     """It is on its way."""
 
 
 @dataclass(frozen=True, slots=True)
-class Buffered:
+class Buffered(_Answer):
     """It is kept, and goes out behind the audio that waits: `ms` of it, this included."""
 
     ms: float
 
 
 @dataclass(frozen=True, slots=True)
-class Dropped:
+class Dropped(_Answer):
     """Audio went lost: `ms` of it, the oldest first. `why` says how; a Gap event says which."""
 
     ms: float
@@ -245,8 +259,21 @@ class Transcript:
     gaps: tuple[Gap, ...]
     stats: Stats
     complete: bool
-    """Every captured sample was heard, and the server said so."""
+    """Every captured sample was heard, and the server said so; `reason` says why not."""
     error: CaesuraError | None = None
+
+    @property
+    def reason(self) -> str:
+        """Why it is not complete, in sentences; "" when it is."""
+        if self.complete:
+            return ""
+        lost: dict[str, float] = {}
+        for gap in self.gaps:
+            lost[gap.why] = lost.get(gap.why, 0.0) + gap.seconds
+        sentences = [_loss(seconds, why) for why, seconds in lost.items()]
+        if self.error is not None:
+            sentences.append(str(self.error))
+        return " ".join(sentences) or "The line was closed before the server had said everything."
 
     @property
     def text(self) -> str:
@@ -257,3 +284,7 @@ class Transcript:
     def words(self) -> tuple[TimedWord, ...]:
         """All words, in order of the finals."""
         return tuple(word for final in self.finals for word in final.words)
+
+
+def _loss(seconds: float, why: str) -> str:
+    return f"{seconds:.3f} s of audio went lost: {why}." if seconds else f"Audio went lost: {why}."

@@ -12,7 +12,9 @@ import concurrent.futures
 import contextlib
 import os
 import random
+import threading
 import time
+import warnings
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Generator, Iterable, Iterator
 from dataclasses import replace
 from types import TracebackType
@@ -33,13 +35,6 @@ from caesura.timeline import Timeline
 
 T = TypeVar("T")
 
-PULL_S = 2.0
-"""A recording is read so far ahead of what the server has taken."""
-FINISH_S = 10.0
-"""How long `finish` waits, unless told."""
-RECORDING_FINISH_S = 60.0
-"""How long the end of a recording may take, besides the length of what is on its way still."""
-
 
 class LineBase:
     """What both kinds of line share. Every method here may be called from any thread, and none of them waits."""
@@ -50,28 +45,24 @@ class LineBase:
         self._inbox = Inbox()
         self._driver: Driver | None = None
         self._pid = 0
-
-    def send(self, audio: bytes | bytearray | memoryview, *, at: float | None = None) -> Sent:
-        """Send captured audio; never waits, and says what became of it.
-
-        Accepted: on its way. Buffered: kept, and sent behind what waits already. Dropped: lost, for lack of room, or
-        because the line is paused or closed. Pieces of any size will do, and odd bytes wait for their sample's rest.
-        `at`: source seconds at which `audio` was captured; by default it follows on what came before. Raises
-        UsageError when `at` goes back, when the audio is a file and not raw, and before the line was opened.
-        """
-        data = _bytes(audio)
-        return self._open_driver.tell(lambda machine, now: machine.send(data, now=now, at=at))
+        self._paused_by = 0
+        """Thread that paused the line last."""
 
     def pause(self) -> None:
         """Stop sending: the words so far are made final, and KeepAlive holds the line for as long as you like.
 
-        Audio that is sent in a pause is dropped and not billed, so this is also how to mute: whoever goes on sending
-        what is captured has source times that are exact to the sample. Idempotent.
+        Live audio that is sent in a pause is dropped and not billed, so this is also how to mute: whoever goes on
+        sending what is captured has source times that are exact to the sample. A recording stands still: nothing of it
+        is read or dropped. Idempotent.
         """
+        self._paused_by = threading.get_ident()
         self._open_driver.tell(lambda machine, now: machine.pause(now=now))
 
     def resume(self) -> None:
-        """Go on sending. Source time and wall clock have run on meanwhile; stream time has not. Idempotent."""
+        """Go on sending. Source time and wall clock have run on meanwhile; stream time has not. Idempotent.
+
+        The source time of a recording has not either: it is the place in the file.
+        """
         self._open_driver.tell(lambda machine, now: machine.resume(now=now))
 
     def finalize(self, channel: int | None = None) -> None:
@@ -135,13 +126,15 @@ class LineBase:
         return driver
 
     def _check_source(self, source: AudioSource) -> None:
-        """Raises UsageError for one that yields something else, or more than a live line can take."""
+        """Raises UsageError for one that yields something else, or is not played at the speed of a live line."""
         self._plan.declared.check_source(source.parameters)
         if self._is_live and not source.is_live:
             raise UsageError(
-                "The recording can wait, but the line is live and would drop what finds no room: "
+                "The recording comes as fast as it can be read, but the line was made for live audio: "
                 "connect(live=False, ...), or recording(..., realtime=True)."
             )
+        if source.stands_still:
+            self._open_driver.tell(lambda machine, now: machine.stand_still())
 
     def _check_unopened(self) -> None:
         if self._driver is not None:
@@ -158,10 +151,9 @@ class LineBase:
 
     def _end(self) -> None:
         """Begin to finish, without waiting for it."""
-        # A server that reads no faster than it was spoken, as Deepgram's does, needs as long as there is audio.
-        self._begin_to_finish((FINISH_S if self._is_live else RECORDING_FINISH_S) + self.unheard_s)
+        self._begin_to_finish(None)
 
-    def _begin_to_finish(self, timeout_s: float) -> concurrent.futures.Future[Transcript]:
+    def _begin_to_finish(self, timeout_s: float | None) -> concurrent.futures.Future[Transcript]:
         driver = self._open_driver
         driver.tell(lambda machine, now: machine.finish(timeout_s, now=now))
         return driver.done
@@ -171,33 +163,67 @@ class LineBase:
 
     def _pieces(self, chunk: bytes) -> Iterator[bytes]:
         """A recording is sent bit by bit, however large the chunks of its source are."""
-        data = _bytes(chunk)
+        data = as_bytes(chunk)
         size = max(len(data), 1) if self._is_live else PIECE_BYTES
         return (data[at : at + size] for at in range(0, len(data), size))
 
-    def _offer(self, piece: bytes) -> bool:
-        """Send it, unless it is part of a recording and there is no room now; then it has to be offered again."""
+    def _offer(self, audio: bytes, *, at: float | None = None) -> Sent | None:
+        """Send it; None: it can wait, and there is no room for it now, so it has to be offered again."""
 
-        def send(machine: Recovery, now: float) -> bool:
-            taken = self._takes_more(machine, now)
-            if taken:
-                machine.send(piece, now=now)
-            return taken
+        def send(machine: Recovery, now: float) -> Sent | None:
+            # Others who wait may have left less room than there was: what does not fit waits behind theirs.
+            return machine.send(audio, now=now, at=at, queue=True) if machine.takes_more(now=now) else None
 
         return self._open_driver.tell(send)
 
     def _room(self) -> concurrent.futures.Future[None]:
-        return self._open_driver.until(self._takes_more)
-
-    def _takes_more(self, machine: Recovery, now: float) -> bool:
-        """A live source cannot wait, and at the end nothing has to."""
-        if self._is_live or machine.phase is Phase.CLOSED:
-            return True
-        return machine.waiting_s < PULL_S and machine.room_s > PULL_S and not machine.paused
+        """Resolved when a source that can wait should go on."""
+        self._open_driver.ask(lambda machine, now: machine.hold())
+        return self._open_driver.until(lambda machine, now: machine.takes_more(now=now))
 
 
 class Line(LineBase):
     """A line for callers with an event loop. Made by `connect`."""
+
+    def __init__(self, plan: Plan) -> None:
+        """Starts nothing; entering the context does."""
+        super().__init__(plan)
+        self._senders = 0
+        """How many wait for room."""
+
+    def send(self, audio: bytes | bytearray | memoryview, *, at: float | None = None) -> Sent:
+        """Send captured audio; never waits, and says what became of it.
+
+        Accepted: on its way. Buffered: kept, and sent behind what waits already. Dropped: lost, because the line is
+        paused or closed, or, of live audio, for want of room. Pieces of any size will do, and odd bytes wait for their
+        sample's rest.
+
+        Audio that can wait is not dropped for want of room: that of a line with `live=False`, and whatever comes faster
+        than it can have been captured. `await line.send(...)` gives the same answer once there is room for more; who
+        does not await it gets UsageError when there is none, and nothing was taken then.
+
+        `at`: source seconds at which `audio` was captured; by default it follows on what came before. Raises
+        UsageError also when `at` goes back, when the audio is a file and not raw, and before the line was opened.
+        """
+        data = as_bytes(audio)
+        queue = self._senders > 0
+
+        def send(machine: Recovery, now: float) -> tuple[Sent, bool]:
+            return machine.send(data, now=now, at=at, queue=queue), machine.can_wait(now=now)
+
+        sent, waits = self._open_driver.tell(send)
+        return replace(sent, until_room=self._until_room) if waits else sent
+
+    async def _until_room(self) -> None:
+        """Let others run, and wait until a source that can wait should go on."""
+        self._senders += 1
+        try:
+            if self._open_driver.ask(lambda machine, now: machine.takes_more(now=now)):
+                await asyncio.sleep(0)
+            else:
+                await asyncio.wrap_future(self._room())
+        finally:
+            self._senders -= 1
 
     async def __aenter__(self) -> Self:
         self._check_unopened()
@@ -219,11 +245,13 @@ class Line(LineBase):
     def __aiter__(self) -> AsyncIterator[Event]:
         return self._events()
 
-    async def finish(self, timeout: float = FINISH_S) -> Transcript:  # noqa: ASYNC109  # it drains, it is not cancelled
+    async def finish(self, timeout: float | None = None) -> Transcript:  # noqa: ASYNC109  # it drains
         """Drain and close: Finalize, CloseStream, then wait for the server's Metadata, at most `timeout` seconds.
 
-        Returns everything that was heard, with stats; `complete` says whether it is all, `error` what was in the
-        way. Idempotent: later calls return the same.
+        None: as long as what is on its way needs, which is its own length and some seconds more at most.
+
+        Returns everything that was heard, with stats; `complete` says whether it is all, `reason` and `error` what was
+        in the way. Idempotent: later calls return the same.
         """
         return self._result(await _resolved(self._begin_to_finish(timeout)))
 
@@ -254,8 +282,9 @@ class Line(LineBase):
                     self._check_source(audio)
                 async for chunk in _aiter(audio):
                     for piece in self._pieces(chunk):
-                        while not self._offer(piece):
-                            await asyncio.wrap_future(self._room())
+                        while self._offer(piece) is None:
+                            with held(audio):
+                                await asyncio.wrap_future(self._room())
         finally:
             self._end()
 
@@ -279,7 +308,12 @@ class Line(LineBase):
             self._inbox.forget(wake)
 
 
-def _bytes(audio: bytes | bytearray | memoryview) -> bytes:
+def held(audio: object) -> contextlib.AbstractContextManager[None]:
+    """The source waits for the line meanwhile."""
+    return audio.held() if isinstance(audio, AudioSource) else contextlib.nullcontext()
+
+
+def as_bytes(audio: bytes | bytearray | memoryview) -> bytes:
     """A copy of what may change; a number, of which `bytes` would make silence, is none."""
     return audio if type(audio) is bytes else bytes(memoryview(audio))
 
@@ -338,7 +372,8 @@ def connect(
             then nothing can be sent again by the sample after a reconnect, and words have no source times.
         sample_rate: in Hz.
         channels: interleaved.
-        live: False for a recording, which can wait: it goes out as fast as the server takes it.
+        live: False for a recording, which can wait: it goes out as fast as the server takes it, and none of it is
+            dropped. Then `await line.send(...)`, or use `line.transcribe(...)`.
         tuning: bounds and patience.
         faults: simulated faults, to try your own code with.
         **parameters: of the wire: `model="nova-3"`, `interim_results=True`, `keyterm=["a", "b"]`, ...
@@ -356,4 +391,6 @@ def connect(
         faults=faults,
         parameters=parameters,
     )
+    for doubt in plan.doubts:
+        warnings.warn(doubt, UserWarning, stacklevel=2)
     return Line(plan)

@@ -47,6 +47,11 @@ class Microphone(AudioSource):
         return True
 
     @property
+    def stands_still(self) -> bool:
+        """It hears on while nobody reads it."""
+        return False
+
+    @property
     def overflowed_s(self) -> float:
         """Seconds that were heard but lost, because nobody took them in time; they are missing between two chunks."""
         return self._microphone.overflowed_s

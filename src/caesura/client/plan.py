@@ -10,6 +10,8 @@ from caesura.client.faults import Faults
 from caesura.client.framing import SAMPLE_BYTES, Pcm
 from caesura.client.reconnect import Backoff
 from caesura.client.recovery import LineSettings
+from caesura.client.spelling import doubtful_names
+from caesura.client.supply import LEAST_RECORDING_KEEP_S
 from caesura.client.transport import Opener, websocket_opener
 from caesura.errors import UsageError
 from caesura.protocol.client_session import Watch
@@ -21,8 +23,6 @@ MUTE_S = 10.0
 MUTE_WITHOUT_INTERIMS_S = 30.0
 """Without interims a healthy server may be silent through a long sentence."""
 MOST_KEEP_S = 24 * 3600.0
-LEAST_RECORDING_KEEP_S = 30.0
-"""With less, a recording would stand still in a long sentence: no room for more of it before a final, none without."""
 RECORDING_STALL_S = 30.0
 """A server that is sent a recording reads as fast as it can follow, and answers a ping behind all that."""
 
@@ -34,7 +34,7 @@ class Tuning:
     keep_s: float | None = None
     """Audio kept until a final covers it (60; a recording 600, and 30 at least)."""
     open_within_s: float = 10.0
-    """How long the first connection is tried; 0: once."""
+    """How long the first connection is tried; 0: once. A refusal of the very first attempt ends it at once."""
     retry_for_s: float = 600.0
     """How long one outage is fought."""
     retry_s: float = 0.5
@@ -116,6 +116,8 @@ class Plan:
     settings: LineSettings
     opener: Opener
     declared: Declared
+    doubts: tuple[str, ...] = ()
+    """What may be a mistake in it: a sentence each."""
 
 
 def plan_line(
@@ -155,7 +157,8 @@ def plan_line(
         {**credentials.headers(), **tuning.headers},
         stall_s=settings.watch.stall_s,
     )
-    return Plan(settings, faults.around(opener) if faults is not None else opener, declared)
+    opener = faults.around(opener) if faults is not None else opener
+    return Plan(settings, opener, declared, doubtful_names(asked))
 
 
 def _watch(tuning: Tuning, *, live: bool, interims: bool) -> Watch:

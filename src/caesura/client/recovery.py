@@ -13,7 +13,8 @@ socket whenever it can take one. The client's shell drives it, and so can a gate
 
 Laws:
 1. Audio is kept until a final covers it. A new connection hears everything from the last final boundary on, in order.
-2. Audio is lost only when the tape is full or the line ends; each loss is a Gap with its exact range, told once.
+2. Audio is lost only when the tape is full of what was captured live, or the line ends; each loss is a Gap with its
+   exact range, told once. A source that can wait, because it is a recording or was found to be one, loses nothing.
 3. Finalize and CloseStream have a place in the audio, and are sent again behind it until they have taken effect.
 4. Nothing is sent after CloseStream; after CLOSED there is no action, no frame and no deadline.
 """
@@ -27,6 +28,7 @@ from dataclasses import dataclass, field, replace
 from math import inf
 from typing import assert_never
 
+from caesura.client.backlog import MOST_WAITING
 from caesura.client.events import (
     Accepted,
     Closed,
@@ -44,10 +46,11 @@ from caesura.client.events import (
     Transcript,
 )
 from caesura.client.framing import Pcm
+from caesura.client.lead import Lead
 from caesura.client.placing import Placer
 from caesura.client.reconnect import Backoff, Verdict, judge, judge_close
 from caesura.client.supply import FRAME_S, Supply
-from caesura.errors import BadAnswer, CaesuraError, GaveUp, HungUp, LineError, Refused
+from caesura.errors import BadAnswer, CaesuraError, GaveUp, HungUp, LineError, Refused, Unreachable, UsageError
 from caesura.protocol.client_codec import Answer, Unrecognised, write_client_message
 from caesura.protocol.client_session import ClientSession, Want, Watch
 from caesura.protocol.messages import (
@@ -66,6 +69,14 @@ STEADY_S = 10.0
 """A connection that lasted so long was a good one: the next outage begins with short waits again."""
 LONGEST_FINISH_S = 24 * 3600.0
 """Who wants to wait for ever waits so long."""
+FINISH_S = 10.0
+"""How long `finish` waits besides the length of what no final covers, unless told how long."""
+RECORDING_FINISH_S = 60.0
+"""The same wait for a recording, of which more is on its way."""
+PULL_S = 2.0
+"""A recording is read so far ahead of what the server has taken."""
+CONTAINER_BYTES_PER_S = 192_000
+"""A container that comes faster than this (16 bit, stereo, 48 kHz) is a recording; its seconds cannot be counted."""
 COUNTED_S = 0.1
 """A server may count so much less audio than it was sent, for what a resampler keeps back."""
 REQUEST_IDS = 32
@@ -135,6 +146,9 @@ class Recovery:
             keep_s=settings.keep_s,
             packets=settings.packets,
         )
+        self._lead = Lead()
+        self._bytes_per_s = pcm.frame_bytes * pcm.sample_rate if pcm else CONTAINER_BYTES_PER_S
+        self._recorded = not settings.live
         self._phase = Phase.IDLE
         self._session: ClientSession | None = None
         self._sending = False
@@ -170,31 +184,65 @@ class Recovery:
         self._outage_at = now
         self._connect()
 
-    def send(self, data: bytes, *, now: float, at: float | None = None) -> Sent:
-        """Take captured audio. Never waits: what cannot be sent now is kept, and what cannot be kept is told.
+    def send(self, data: bytes, *, now: float, at: float | None = None, queue: bool = False) -> Sent:
+        """Take captured audio. Never waits: what cannot be sent now is kept.
+
+        Without room a live source loses its oldest audio, which is said. One that can wait loses nothing: if there is
+        some room left, all of `data` is taken, and goes into it bit by bit; `queue`: even if there is none, because
+        those who send wait for `takes_more` each time.
 
         `at`: source seconds at which it was captured, for callers with a capture clock of their own; else it
-        follows on what came before. Raises UsageError when `at` goes back, or the audio is not what was declared.
+        follows on what came before. Raises UsageError, and takes nothing, when there is no room for a source that can
+        wait, when `at` goes back, or when the audio is not what was declared.
         """
+        seconds = len(data) / self._bytes_per_s
+        takes = not (self._is_ending or self._skips)
+        waits = takes and self._can_wait(seconds, now)
+        if waits and not self._has_space(queue):
+            raise UsageError(self._no_room())
         data = self._supply.align(data)
         if not data:
             return Accepted()
         if self._is_ending:
             return Dropped(self._supply.refuse(data), "the line is closed")
-        if self._paused_at is not None:
+        if self._skips:
             return Dropped(self._supply.skip(data), "paused")
         wall = now + self._wall_offset_s
-        sent = self._supply.capture(data, wall, at=at, connected=self._session is not None)
+        sent = self._supply.capture(data, wall, at=at, connected=self._session is not None, waits=waits)
+        self._lead.take(seconds, now=now)
         self._tell_gaps()
         return sent
+
+    def takes_more(self, *, now: float) -> bool:
+        """Should the source go on? Always, if it cannot wait; a recording keeps a little ahead of the server only."""
+        if self._is_ending or self._skips or not self.can_wait(now=now):
+            return True
+        if self._recorded and self.paused:
+            return False
+        if not self._settings.live and self.waiting_s >= PULL_S:
+            return False
+        return self._supply.free_s > min(PULL_S, self._settings.keep_s / 2)
+
+    def hold(self) -> None:
+        """The source was told to wait until `takes_more`."""
+        self._lead.hold()
+
+    def can_wait(self, *, now: float) -> bool:
+        """Is the audio a recording: declared as one, or further ahead of the clock than live audio can be?"""
+        return self._can_wait(0.0, now)
+
+    def stand_still(self) -> None:
+        """The source is a recording, also if it is played at the speed of speech: in a pause it stands still."""
+        self._recorded = True
+        self._supply.stand_still()
 
     def pause(self, *, now: float) -> None:
         """No audio for a while: what was said so far is made final, then KeepAlive holds the line."""
         if self._paused_at is not None or self._is_ending:
             return
-        self.finalize()
         self._paused_at = now
         self._supply.pause()
+        self.finalize()
         self._events.append(Paused(self._supply.captured_at))
 
     def resume(self, *, now: float) -> None:
@@ -210,14 +258,20 @@ class Recovery:
         if not self._is_ending:
             self._supply.mark(Finalize(channel))
 
-    def finish(self, timeout_s: float, *, now: float) -> None:
-        """Drain: Finalize, CloseStream, wait for Metadata, at most `timeout_s`. Only the first call counts."""
+    def finish(self, timeout_s: float | None, *, now: float) -> None:
+        """Drain: Finalize, CloseStream, wait for Metadata, at most `timeout_s`. Only the first call counts.
+
+        None: as long as what no final covers needs on a server that reads no faster than it was spoken, and some more.
+        """
         if self._is_ending:
             return
         if self._phase is Phase.IDLE:
             self._close(None, "", None, now)
             return
+        if timeout_s is None:
+            timeout_s = (RECORDING_FINISH_S if self.can_wait(now=now) else FINISH_S) + self.unheard_s
         self._end_pause(now)
+        self._supply.unpause()
         self._supply.mark(Finalize())
         self._supply.mark(CloseStream())
         self._finish_s = min(timeout_s, LONGEST_FINISH_S)
@@ -352,6 +406,11 @@ class Recovery:
         return self._paused_at is not None
 
     @property
+    def short_of_room(self) -> bool:
+        """Is live audio being lost because nothing of it can be sent? Until half of the room is free again."""
+        return self._supply.short_of_room
+
+    @property
     def timeline(self) -> Timeline | None:
         """The ledger of what was sent when; None where samples cannot be counted."""
         return self._timeline
@@ -393,6 +452,32 @@ class Recovery:
         """Everything heard so far."""
         complete = self._complete and not self._gaps
         return Transcript(tuple(self._finals), tuple(self._gaps), self.stats(now=now), complete, self._error)
+
+    # ---- inside: room ----
+
+    @property
+    def _skips(self) -> bool:
+        """Does audio that comes now fall into a pause that the source does not stand still in?"""
+        return self._paused_at is not None and not self._recorded
+
+    def _can_wait(self, seconds: float, now: float) -> bool:
+        if self._recorded or self._supply.sends_waiting or seconds > self._settings.keep_s:
+            return True
+        return self._lead.outruns_clock(seconds, now=now)
+
+    def _has_space(self, queue: bool) -> bool:
+        """Is there room for a part of what a source that can wait sends, or may it wait behind what others sent?"""
+        if self._supply.sends_waiting:
+            return queue and self._supply.sends_waiting < MOST_WAITING
+        return queue or self._supply.free_s > 0
+
+    def _no_room(self) -> str:
+        if self.paused:
+            return "The line is paused, and a recording waits until it is resumed: await line.send(...)."
+        return (
+            f"There is no room: {self._settings.keep_s:g} s of audio wait already. This audio can wait, since it comes "
+            "faster than it was spoken: await line.send(...), or use line.transcribe(...)."
+        )
 
     # ---- inside: frames ----
 
@@ -527,8 +612,9 @@ class Recovery:
         first = self._connections == 0
         budget = self._settings.open_within_s if first else self._settings.backoff.budget_s
         retry_after = error.retry_after_s if isinstance(error, Refused) else None
+        refused = first and self._attempt == 0 and isinstance(error, Unreachable) and not error.retryable
         delay = self._settings.backoff.delay_s(self._attempt, verdict, self._random, retry_after_s=retry_after)
-        if verdict in (Verdict.PERMANENT, Verdict.STOP) or now + delay >= self._outage_at + budget:
+        if refused or verdict in (Verdict.PERMANENT, Verdict.STOP) or now + delay >= self._outage_at + budget:
             pointless = first or verdict is Verdict.PERMANENT
             self._close(None, "", error if pointless else self._gave_up(error, now), now)
             return

@@ -97,6 +97,20 @@ class AudioSource:
         return self._realtime
 
     @property
+    def stands_still(self) -> bool:
+        """Does it go on where it was when nobody has read it for a while? A microphone does not."""
+        return True
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Meanwhile nobody can take a chunk: in real time, all that follow are due so much later."""
+        began = self._clock.now()
+        try:
+            yield
+        finally:
+            self._pace.shift(self._clock.now() - began)
+
+    @property
     def seconds(self) -> float | None:
         """How long it is, where that is known; of MP3 and AAC an estimate."""
         return self._opened().seconds
@@ -293,6 +307,11 @@ class Pace:
         """Seconds from `now` until the end of the next chunk, `size` bytes; not positive when that is over."""
         self._began = now if self._began is None else self._began
         return self._began + (self._bytes + size) / self._bytes_per_s - now
+
+    def shift(self, seconds: float) -> None:
+        """All chunks that follow are due so much later."""
+        if self._began is not None:
+            self._began += seconds
 
     def passed(self, size: int) -> None:
         """A chunk went out; that it was late does not change when the next ones are due."""

@@ -1,8 +1,9 @@
-"""Captured audio and control messages with their place in it in; what is to be sent next, and what is lost, out. Pure.
+"""Send buffer of a line: captured audio and control messages in order, until they were sent and heard. Pure.
 
 Keeps the capture clock (which runs through pauses), the tape, and the cursor: the next sample to be sent. A new
-connection sets the cursor back to the last final boundary. Where samples cannot be counted (a container that is sent
-as it is) a byte stands for a sample, nothing is sent twice, and gaps have no range.
+connection sets the cursor back to the last final boundary. Audio that can wait and finds no room on the tape waits in a
+backlog. Where samples cannot be counted (a container that is sent as it is) a byte stands for a sample, nothing is
+sent twice, and gaps have no range.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from caesura.client.backlog import Backlog
 from caesura.client.events import Accepted, Buffered, Dropped, Gap, Sent
 from caesura.client.framing import Aligner, HeaderKeeper, Loudness, Pcm
 from caesura.client.tape import PIECE_BYTES, Range, Tape, merged
@@ -24,6 +26,8 @@ LATE_S = 2.0
 """Audio that comes so much later than its samples say was not captured without a break: the wall clock is read anew."""
 STEADY_S = 0.5
 """Who sends through a whole pause stops counting at most so much short of its end: a piece or two."""
+LEAST_RECORDING_KEEP_S = 30.0
+"""A final comes within so much audio. With less room than that, audio that was sent must not keep more from coming."""
 UNCOUNTED_BYTES_PER_S = 32_000
 """What is kept of a container is bounded as if its audio had so many bytes a second."""
 
@@ -72,7 +76,7 @@ class Supply:
     ) -> None:
         """`packets`: what is captured at once is sent at once, since the other side needs to know where each ends."""
         self._timeline = timeline
-        self._live = live
+        self._stands_still = not live
         self._keep_s = keep_s
         self._rate = pcm.sample_rate if pcm else UNCOUNTED_BYTES_PER_S
         self._frame_bytes = pcm.frame_bytes if pcm else 1
@@ -81,7 +85,11 @@ class Supply:
         self._loudness = Loudness(pcm.encoding) if pcm else None
         self._header = HeaderKeeper()
         self._header_due = True
-        self._tape = Tape(self._frame_bytes, max(round(keep_s * self._rate), 1), gather=not packets)
+        self._limit = max(round(keep_s * self._rate), 1)
+        self._tape = Tape(self._frame_bytes, self._limit, gather=not packets)
+        self._packets = packets
+        self._backlog = Backlog(self._frame_bytes, whole=packets)
+        self._paused = False
         self._marks: deque[Mark] = deque()
         self._forgotten: deque[Range] = deque()
         """Sent, covered by no final, and no longer kept: lost should this connection break."""
@@ -100,6 +108,8 @@ class Supply:
         self._fraction = 0.0
         """Of a sample, by which the capture clock lags behind the pauses so far."""
         self._gaps: list[Gap] = []
+        self.short_of_room = False
+        """Was audio lost for want of room? Until half of the room is free again."""
         self.counts = Counts()
 
     # ---- what is captured ----
@@ -108,25 +118,24 @@ class Supply:
         """Whole samples; what is left over waits for the next call. Raises UsageError when it is no raw audio."""
         return self._aligner.align(data) if self._aligner else data
 
-    def capture(self, data: bytes, wall: float, *, at: float | None, connected: bool) -> Sent:
+    def capture(self, data: bytes, wall: float, *, at: float | None, connected: bool, waits: bool = False) -> Sent:
         """Keep whole samples, the last of them captured at `wall`, UTC seconds.
 
         `at`: source seconds of the first one; None: it follows on what came before. `connected`: there is a connection
-        that takes audio. Raises UsageError when `at` goes back.
+        that takes audio. `waits`: what finds no room waits for it, in place of pushing out the oldest audio. Raises
+        UsageError when `at` goes back.
         """
         samples = len(data) // self._frame_bytes
         self._move_to(at)
-        if self._timeline is None:
-            self._header.watch(data)
-        else:
-            self._read_wall_clock(self._timeline, samples, wall)
         source = self._captured
         self._captured = self._taken_until = source + samples
         self.counts.captured += samples
-        lost = self._pushed_out(self._tape.append(source, data))
-        if lost:
+        if waits:
+            self._backlog.append(data, source, wall)
+            self._refill()
+        elif lost := self._keep(data, source, wall):
             return Dropped(self._ms(lost), f"no room: {self._keep_s:g} s of audio wait already")
-        waiting = self._tape.waiting(self._cursor)
+        waiting = self.waiting
         if connected and waiting - samples <= FRAME_S * self._rate:
             return Accepted()
         return Buffered(self._ms(waiting))
@@ -142,9 +151,13 @@ class Supply:
         """Audio came when nothing is taken any more. Returns how many ms it is."""
         return self._ms(len(data) // self._frame_bytes)
 
+    def stand_still(self) -> None:
+        """The source is a recording: nothing of it passes during a pause, so its clock does not run through one."""
+        self._stands_still = True
+
     def pause(self) -> None:
-        """What comes from now on is skipped."""
-        self._skipped = 0
+        """What comes from now on is skipped; what waits in the backlog stays there."""
+        self._skipped, self._paused = 0, True
 
     def resume(self, seconds: float, wall: float) -> None:
         """Audio goes on after a pause of `seconds`, at `wall`.
@@ -152,17 +165,27 @@ class Supply:
         Where the caller went on capturing, the samples that were skipped are its length, to the sample: the clock would
         be off by a part of a piece each time. A recording waits through a pause, so its source clock stands still.
         """
-        exact = seconds * self._rate * self._live + self._fraction
+        exact = seconds * self._rate * (not self._stands_still) + self._fraction
         elapsed = round(exact)
         steady = elapsed - self._skipped <= STEADY_S * self._rate and self._skipped > 0
         self._captured += self._skipped if steady else elapsed
         self._fraction = 0.0 if steady else exact - elapsed
         if self._timeline is not None:
             self._timeline.anchor(self._captured, wall)
+        self.unpause()
+
+    def unpause(self) -> None:
+        """A pause is over, and no time passed in it that matters: nothing more will be captured."""
+        self._paused = False
+        self._refill()
 
     def mark(self, message: Finalize | CloseStream) -> None:
-        """A control message, behind everything captured so far; the same one twice in one place is one."""
-        mark = Mark(self._captured, message)
+        """A control message, behind everything captured so far; the same one twice in one place is one.
+
+        In a pause that is before what waits in the backlog, which is not sent before the end of the pause.
+        """
+        start = self._backlog.start
+        mark = Mark(self._captured if start is None or not self._paused else start, message)
         if mark not in self._marks:
             self._marks.append(mark)
 
@@ -179,8 +202,12 @@ class Supply:
         """The control message that is due now, all audio before it having been sent; several of a kind are one."""
         if not self._marks:
             return None
-        waiting = self._tape.waiting(self._cursor)
-        due = [mark for mark in self._marks if not mark.sent and waiting <= self._tape.waiting(mark.at)]
+        waiting, start = self._tape.waiting(self._cursor), self._backlog.start
+        due = [
+            mark
+            for mark in self._marks
+            if not mark.sent and waiting <= self._tape.waiting(mark.at) and (start is None or mark.at <= start)
+        ]
         for mark in due:
             mark.sent = mark.message == due[0].message
         return due[0].message if due else None
@@ -201,12 +228,12 @@ class Supply:
     @property
     def waiting(self) -> int:
         """Samples that wait to be sent."""
-        return self._tape.waiting(self._cursor)
+        return self._tape.waiting(self._cursor) + self._backlog.samples
 
     @property
     def waiting_s(self) -> float:
         """Seconds of audio that wait to be sent; of a container, a guess."""
-        return self._tape.waiting(self._cursor) / self._rate
+        return self.waiting / self._rate
 
     @property
     def room_s(self) -> float:
@@ -214,9 +241,19 @@ class Supply:
         return max(self._keep_s - self.unheard_s, 0.0)
 
     @property
+    def free_s(self) -> float:
+        """Seconds of audio of a source that can wait that can be taken now."""
+        return max(self._free - self._backlog.samples, 0) / self._rate
+
+    @property
     def unheard_s(self) -> float:
         """Seconds of audio that finals do not cover; of a container, what was not sent."""
-        return self._tape.samples / self._rate
+        return (self._tape.samples + self._backlog.samples) / self._rate
+
+    @property
+    def sends_waiting(self) -> int:
+        """How many times `capture` left audio in the backlog that is there still."""
+        return len(self._backlog)
 
     # ---- what was heard ----
 
@@ -228,6 +265,8 @@ class Supply:
         if self._forgotten and self._forgotten[0].start < until:
             self._forgotten[0] = Range(until, self._forgotten[0].end)
         self._marks = deque(mark for mark in self._marks if not (mark.sent and self._is_done(mark, until)))
+        self.short_of_room = self.short_of_room and 2 * self._tape.samples > self._limit
+        self._refill()
 
     def rewind(self, confirmed: int) -> None:
         """The connection is gone: what finals do not cover goes out again, control messages included."""
@@ -237,7 +276,7 @@ class Supply:
             if self._sent_here and self._cursor > len(self._header.again(self._cursor)):
                 self._lose([Range(0, 0)], "the connection broke, and a container cannot be sent again by the sample")
         else:
-            first = self._tape.ranges[:1]
+            first = (*self._tape.ranges[:1], *self._backlog.ranges[:1])
             self._cursor = max(min(self._cursor, confirmed), first[0].start) if first else self._taken_until
         self._header_due, self._sent_here = True, False
         self._marks = deque(mark for mark in self._marks if not self._is_done(mark, confirmed))
@@ -252,14 +291,16 @@ class Supply:
     @property
     def unheard(self) -> bool:
         """Is there audio that finals do not cover? A fraction of a millisecond is none: the wire has no more."""
-        return self._tape.samples > self._rate // 1000
+        return self._tape.samples + self._backlog.samples > self._rate // 1000
 
     def end(self, *, heard: bool) -> None:
         """Nothing more is sent. `heard`: the server has said everything; else what finals do not cover is lost."""
         if not heard and self._timeline is not None:
-            self._lose([*self._forgotten, *self._tape.ranges], "the line ended before a final came")
-        elif not heard and self._tape.samples:
+            unheard = [*self._forgotten, *self._tape.ranges, *self._backlog.ranges]
+            self._lose(unheard, "the line ended before a final came")
+        elif not heard and self.unheard_s:
             self._lose([Range(0, 0)], "the line ended before everything was sent")
+        self._backlog.clear()
         self._tape.forget(self._captured)
         self._forgotten.clear()
         self._marks.clear()
@@ -293,12 +334,38 @@ class Supply:
             raise UsageError(f"at={at:g} goes back: the audio before it ends at {self._taken_until / self._rate:g} s.")
         self._captured = sample
 
-    def _read_wall_clock(self, timeline: Timeline, samples: int, wall: float) -> None:
+    def _keep(self, data: bytes | memoryview, source: int, wall: float) -> int:
+        """Put audio on the tape; returns how many samples are lost for want of room."""
+        if self._timeline is None:
+            self._header.watch(bytes(data))
+        else:
+            self._read_wall_clock(self._timeline, source, len(data) // self._frame_bytes, wall)
+        lost = self._pushed_out(self._tape.append(source, data))
+        self.short_of_room = self.short_of_room or lost > 0
+        return lost
+
+    @property
+    def _free(self) -> int:
+        """Samples that can be put on the tape; what they push out was sent, and is lost if the connection breaks."""
+        waits_for_finals = self._keep_s >= LEAST_RECORDING_KEEP_S or self._timeline is None
+        return self._limit - (self._tape.samples if waits_for_finals else self._tape.waiting(self._cursor))
+
+    def _refill(self) -> None:
+        """Move what waits in the backlog to the tape, as far as there is room."""
+        while not self._paused:
+            # A packet that is longer than all there is would wait for ever.
+            alone = self._packets and not self._tape.samples
+            entry = self._backlog.take(self._backlog.samples if alone else self._free)
+            if entry is None:
+                return
+            self._keep(entry.data, entry.source, entry.wall)
+
+    def _read_wall_clock(self, timeline: Timeline, source: int, samples: int, wall: float) -> None:
         """The first sample was captured its own length before now; so is one that comes much too late."""
         captured_at = wall - samples / self._rate
-        known = timeline.to_wall(self._captured / self._rate)
-        if known is None or (self._live and captured_at - known > LATE_S):
-            timeline.anchor(self._captured, captured_at)
+        known = timeline.to_wall(source / self._rate)
+        if known is None or (not self._stands_still and captured_at - known > LATE_S):
+            timeline.anchor(source, captured_at)
 
     def _pushed_out(self, ranges: Iterable[Range]) -> int:
         """What is no longer kept is lost unless it was sent; returns how much is.
@@ -339,6 +406,7 @@ class Supply:
             self._timeline.sent(samples, source)
         else:
             self._tape.forget(self._cursor)
+        self._refill()
 
     def _is_done(self, mark: Mark, confirmed: int) -> bool:
         """Need it not be sent again?"""

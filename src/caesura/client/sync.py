@@ -4,20 +4,42 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import warnings
 from collections.abc import Generator, Iterable, Iterator
 from types import TracebackType
 from typing import Self
 
 from caesura.client.address import Value
-from caesura.client.events import Closed, Event, Transcript
+from caesura.client.events import Closed, Event, Sent, Transcript
 from caesura.client.faults import Faults
-from caesura.client.line import FINISH_S, LineBase
+from caesura.client.line import LineBase, as_bytes, held
 from caesura.client.plan import Credentials, Declared, Tuning, plan_line
 from caesura.client.sources import AudioSource
+from caesura.errors import UsageError
 
 
 class Line(LineBase):
     """A line for callers without an event loop; it has one of its own. Made by `connect`."""
+
+    def send(self, audio: bytes | bytearray | memoryview, *, at: float | None = None) -> Sent:
+        """Send captured audio, and say what became of it; see `caesura.client.line.Line.send`.
+
+        Live audio never waits. Audio that can wait, with `live=False` or faster than it can have been captured, waits
+        here until there is room for it, or the line is resumed; nothing of it is dropped unless the line is closed.
+        Raises UsageError also where the thread that paused the line would wait for itself.
+        """
+        data = as_bytes(audio)
+        while (sent := self._offer(data, at=at)) is None:
+            self._check_pause()
+            self._room().result()
+        return sent
+
+    def _check_pause(self) -> None:
+        if self.is_paused and self._paused_by == threading.get_ident():
+            raise UsageError(
+                "This thread has paused the line, and a recording waits until it is resumed: resume it first, or send "
+                "from another thread."
+            )
 
     def __enter__(self) -> Self:
         self._check_unopened()
@@ -55,7 +77,7 @@ class Line(LineBase):
         finally:
             self._inbox.forget(there.set)
 
-    def finish(self, timeout: float = FINISH_S) -> Transcript:
+    def finish(self, timeout: float | None = None) -> Transcript:
         """Drain and close; see `caesura.client.line.Line.finish`."""
         return self._result(self._begin_to_finish(timeout).result())
 
@@ -80,8 +102,9 @@ class Line(LineBase):
                 if feeder.stopped:
                     return
                 for piece in self._pieces(chunk):
-                    while not self._offer(piece):
-                        self._room().result()
+                    while self._offer(piece) is None:
+                        with held(audio):
+                            self._room().result()
 
 
 class _Feeder(threading.Thread):
@@ -126,4 +149,6 @@ def connect(
         faults=faults,
         parameters=parameters,
     )
+    for doubt in plan.doubts:
+        warnings.warn(doubt, UserWarning, stacklevel=2)
     return Line(plan)

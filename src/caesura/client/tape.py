@@ -50,7 +50,7 @@ class Tape:
         """What is kept, in order."""
         return tuple(Range(start, self._end(index)) for index, start in enumerate(self._starts))
 
-    def append(self, source: int, data: bytes) -> tuple[Range, ...]:
+    def append(self, source: int, data: bytes | memoryview) -> tuple[Range, ...]:
         """Keep `data`, whole samples captured from `source` on; returns what was pushed out for it.
 
         When `data` alone is longer than the tape, its own beginning is among that. Raises ValueError when `source`

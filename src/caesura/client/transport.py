@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import ipaddress
 import json
 import logging
 import math
+import re
 import socket
 import ssl
 from collections.abc import Awaitable, Callable
@@ -31,6 +33,13 @@ MAX_QUEUE = 64
 """Messages that wait in the socket layer before it stops reading."""
 _LONGEST_STALL_MS = 2**31 - 1
 _PLAIN_HEADERS = {"host", "upgrade", "connection", "sec-websocket-key", "sec-websocket-version", "user-agent"}
+
+_REFUSED = {errno.ECONNREFUSED, 1225, 10061}
+"""By number: as POSIX has it, and Windows, which has two."""
+_NOT_TRIED = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.ENETUNREACH}
+"""An address of a kind that this machine does not have, such as ::1 where IPv6 is off."""
+_NO_SUCH_NAME = {socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)}
+"""The answer is that there is no such name; other failures are those of a resolver that may do better later."""
 
 _log = logging.getLogger("caesura.client.websocket")
 
@@ -172,18 +181,31 @@ def _unopened(address: str, error: Exception) -> CaesuraError:
             return Unreachable(f"{place} does not answer.")
         case ssl.SSLError():
             return Unreachable(f"{place} makes no secure connection: {_words(error)}. Is it a ws:// address?")
-        case socket.gaierror():
+        case socket.gaierror(errno=number):
             return Unreachable(
                 f"Nobody here knows a host of the name in {place} ({_words(error)}). Is this machine online? "
-                "If so, name another address."
+                "If so, name another address.",
+                retryable=number not in _NO_SUCH_NAME,
             )
         case OSError() | EOFError():
             return Unreachable(
                 f"Nothing listens at {place} ({error.__class__.__name__}: {_words(error)}). "
-                "Start a server there with `caesura serve`, or name another address."
+                "Start a server there with `caesura serve`, or name another address.",
+                retryable=not _is_refused(error),
             )
         case _:
             return Unreachable(f"{place} cannot be reached: {error}")
+
+
+def _is_refused(error: Exception) -> bool:
+    """Was the connection refused by every address that could be tried?
+
+    Where a name has several addresses, asyncio makes one OSError of all failures, and only its text has their numbers.
+    """
+    if isinstance(error, ConnectionRefusedError):
+        return True
+    numbers = {int(number) for number in re.findall(r"\[(?:Errno|WinError) (\d+)\]", str(error))}
+    return bool(numbers & _REFUSED) and numbers <= _REFUSED | _NOT_TRIED
 
 
 def _words(error: Exception) -> str:

@@ -1,0 +1,54 @@
+"""Spelling of parameter names: slips are found, known names and names of tomorrow are left in peace."""
+
+from __future__ import annotations
+
+import pytest
+
+from caesura.client.spelling import KNOWN, doubtful_names
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("interim_result", "interim_results"),
+        ("smart_formatt", "smart_format"),
+        ("smartformat", "smart_format"),
+        ("Smart_Format", "smart_format"),
+        ("smart-format", "smart_format"),
+        ("INTERIM-RESULTS", "interim_results"),
+        ("langauge", "language"),
+        ("modle", "model"),
+        ("endpoint", "endpointing"),
+        ("keyterms", "keyterm"),
+        ("diarise", "diarize"),
+        ("utterance_end", "utterance_end_ms"),
+        ("sample_rte", "sample_rate"),
+    ],
+)
+def test_a_slip_is_told_with_what_was_meant(given: str, meant: str) -> None:
+    (sentence,) = doubtful_names([given])
+    assert sentence == f"{given!r} is no parameter of the wire, and is ignored: did you mean {meant!r}?"
+
+
+@pytest.mark.parametrize("name", sorted(KNOWN))
+def test_no_known_name_is_in_doubt(name: str) -> None:
+    assert doubtful_names([name]) == ()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "foo", "bar", "id", "v", "lang", "rate", "text", "user", "session", "region", "priority", "profile", "metadata",
+        "eot_threshold", "eager_eot_threshold", "eot_timeout_ms", "language_hint", "detect_topics", "translate", "ner",
+        "speaker_labels", "word_boost", "format_text", "timeout", "ttl_seconds", "voice", "container", "bit_rate",
+        "disfluencies", "vad_threshold", "client_version", "x", "",
+    ],
+)  # fmt: skip
+def test_an_unrelated_name_is_no_slip(name: str) -> None:
+    """It may be newer than this package."""
+    assert doubtful_names([name]) == ()
+
+
+def test_each_slip_is_told_in_its_order() -> None:
+    told = doubtful_names(["modle", "foo", "interim_result"])
+    assert [sentence.split("'")[1] for sentence in told] == ["modle", "interim_result"]
