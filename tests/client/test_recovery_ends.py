@@ -181,6 +181,16 @@ def test_a_connection_that_is_refused_is_said_at_once_when_it_is_the_first() -> 
     assert bench.got(Reconnecting) == []
 
 
+def test_a_refusal_is_waited_out_by_who_says_how_long() -> None:
+    """A server that is started at the same time refuses at first."""
+    bench = Bench(open_line=False, open_within_s=60.0)
+    bench.start()
+    bench.fail(Unreachable("Nothing listens there.", retryable=False))
+    assert bench.machine.phase is Phase.WAITING
+    bench.reopen()
+    assert bench.machine.phase is Phase.OPEN
+
+
 def test_a_server_that_restarts_may_refuse_for_a_while() -> None:
     """Before the first connection too, when it has answered once."""
     bench = Bench(open_line=False)

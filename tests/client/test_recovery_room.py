@@ -254,6 +254,31 @@ def test_finish_waits_as_long_as_what_is_on_its_way_needs(live: bool, base_s: fl
     assert str(bench.closed.error) == f"The server was not done {base_s + 16:g} s after the end of the audio."
 
 
+def test_a_slow_server_is_waited_for_as_long_as_its_finals_come() -> None:
+    """Each final gives the rest its time anew; one that says nothing for so long is given up."""
+    bench = Bench(live=False, watch=PATIENT)
+    bench.say(20_000)
+    bench.finish(None)
+    for second in range(20):
+        bench.wait(RECORDING_FINISH_S)
+        assert not bench.ended
+        bench.hear(results(second, 1.0))
+    bench.wait(RECORDING_FINISH_S - 0.1)
+    assert not bench.ended
+    bench.wait(0.1)
+    assert bench.ended
+
+
+def test_a_time_limit_of_the_callers_is_one_whatever_comes() -> None:
+    bench = Bench(live=False, watch=PATIENT)
+    bench.say(20_000)
+    bench.finish(5.0)
+    bench.wait(4.0)
+    bench.hear(results(0.0, 1.0))
+    bench.wait(1.0)
+    assert bench.ended
+
+
 def test_what_waits_for_room_counts_in_how_long_the_end_may_take() -> None:
     bench = Bench(live=False, keep_s=30.0, watch=PATIENT)
     bench.say(50_000)

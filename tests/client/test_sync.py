@@ -109,7 +109,7 @@ def test_where_nothing_listens_the_error_says_what_to_do() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         url = f"ws://127.0.0.1:{taken.getsockname()[1]}"
-        line = sync.connect(url, tuning=Tuning(open_within_s=3600))  # it says so at once
+        line = sync.connect(url)
         with pytest.raises(Unreachable, match="Start a server there with `caesura serve`") as caught:
             line.open()
         assert line.finish().error is caught.value

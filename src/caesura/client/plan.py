@@ -33,8 +33,9 @@ class Tuning:
 
     keep_s: float | None = None
     """Audio kept until a final covers it (60; a recording 600, and 30 at least)."""
-    open_within_s: float = 10.0
-    """How long the first connection is tried; 0: once. A refusal of the very first attempt ends it at once."""
+    open_within_s: float | None = None
+    """How long the first connection is tried; 0: once. None: 10 s, but if the very first attempt is refused, or nobody
+    knows the host, that is said at once. Give a number for a server that is still to be started."""
     retry_for_s: float = 600.0
     """How long one outage is fought."""
     retry_s: float = 0.5
@@ -137,8 +138,9 @@ def plan_line(
             _check(name, value, 0.01, float("inf"))
     if tuning.keep_s is not None:
         _check("keep_s", tuning.keep_s, 0.01 if live else LEAST_RECORDING_KEEP_S, MOST_KEEP_S)
-    for name in ("open_within_s", "retry_for_s"):
-        _check(name, getattr(tuning, name), 0, float("inf"))
+    _check("retry_for_s", tuning.retry_for_s, 0, float("inf"))
+    if tuning.open_within_s is not None:
+        _check("open_within_s", tuning.open_within_s, 0, float("inf"))
     asked = {**own_parameters(url), **parameters}
     interims = str(asked.get("interim_results", "")).lower() == "true"
     settings = LineSettings(

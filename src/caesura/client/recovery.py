@@ -69,6 +69,7 @@ STEADY_S = 10.0
 """A connection that lasted so long was a good one: the next outage begins with short waits again."""
 LONGEST_FINISH_S = 24 * 3600.0
 """Who wants to wait for ever waits so long."""
+OPEN_WITHIN_S = 10.0
 FINISH_S = 10.0
 """How long `finish` waits besides the length of what no final covers, unless told how long."""
 RECORDING_FINISH_S = 60.0
@@ -97,8 +98,8 @@ class LineSettings:
     """How much audio is kept until a final covers it."""
     replay_speed: float = 1.25
     """Seconds of audio sent each second while a live line catches up after a reconnect."""
-    open_within_s: float = 10.0
-    """How long the first connection is tried; 0: once."""
+    open_within_s: float | None = None
+    """How long the first connection is tried; 0: once; None: 10 s, unless the very first attempt is refused."""
     watch: Watch = field(default_factory=Watch)
     backoff: Backoff = field(default_factory=Backoff)
     keep_transcript: bool = True
@@ -163,7 +164,10 @@ class Recovery:
         self._outage_at = 0.0
         self._last_error: CaesuraError | None = None
         self._finish_at = inf
-        self._finish_s = 0.0
+        self._finishing_at = 0.0
+        """When `finish` was called."""
+        self._finish_grace_s: float | None = None
+        """Without a time limit of the caller's: how long the server may take besides the length of the audio."""
         self._actions: list[Action] = []
         self._events: list[Event] = []
         self._finals: list[Final] = []
@@ -261,7 +265,8 @@ class Recovery:
     def finish(self, timeout_s: float | None, *, now: float) -> None:
         """Drain: Finalize, CloseStream, wait for Metadata, at most `timeout_s`. Only the first call counts.
 
-        None: as long as what no final covers needs on a server that reads no faster than it was spoken, and some more.
+        None: as long as what no final covers needs on a server that reads no faster than it was spoken, and some more;
+        each final that comes meanwhile gives the rest its time anew.
         """
         if self._is_ending:
             return
@@ -269,15 +274,16 @@ class Recovery:
             self._close(None, "", None, now)
             return
         if timeout_s is None:
-            timeout_s = (RECORDING_FINISH_S if self.can_wait(now=now) else FINISH_S) + self.unheard_s
+            self._finish_grace_s = RECORDING_FINISH_S if self.can_wait(now=now) else FINISH_S
+            timeout_s = self._finish_grace_s + self.unheard_s
         self._end_pause(now)
         self._supply.unpause()
         self._supply.mark(Finalize())
         self._supply.mark(CloseStream())
-        self._finish_s = min(timeout_s, LONGEST_FINISH_S)
-        self._finish_at = now + self._finish_s
+        timeout_s = min(timeout_s, LONGEST_FINISH_S)
+        self._finishing_at, self._finish_at = now, now + timeout_s
         # Nothing live comes behind it any more: what waits may go as fast as half the time that is left needs.
-        self._replay_speed = max(self._replay_speed, 2 * self._supply.waiting_s / max(self._finish_s, FRAME_S))
+        self._replay_speed = max(self._replay_speed, 2 * self._supply.waiting_s / max(timeout_s, FRAME_S))
 
     def abandon(self, *, now: float, error: CaesuraError | None = None) -> None:
         """End at once; what was not heard is lost, and said to be."""
@@ -509,7 +515,7 @@ class Recovery:
     def _answered(self, answer: Answer, raw: str, now: float) -> None:
         match answer:
             case Results():
-                self._heard(answer, raw)
+                self._heard(answer, raw, now)
             case SpeechStarted():
                 self._tell(self._placer.speech_started(answer))
             case UtteranceEnd():
@@ -531,12 +537,14 @@ class Recovery:
         assert self._session is not None
         return seconds >= self._session.stream_seconds - COUNTED_S
 
-    def _heard(self, results: Results, raw: str) -> None:
+    def _heard(self, results: Results, raw: str, now: float) -> None:
         before = self._placer.confirmed
         event = self._placer.results(results, raw)
         if results.is_final:
             self._supply.confirm(self._placer.confirmed)
             self._got_on = self._got_on or self._timeline is None or self._placer.confirmed > before
+            if self._finish_grace_s is not None and self._finish_at < inf and self._placer.confirmed > before:
+                self._finish_at = max(self._finish_at, now + self._finish_grace_s + self.unheard_s)
         if isinstance(event, Final) and self._settings.keep_transcript:
             self._finals.append(replace(event, raw=""))
         self._tell(event)
@@ -610,9 +618,11 @@ class Recovery:
         """Try again after a while, unless that is pointless or has taken too long."""
         self._last_error = error
         first = self._connections == 0
-        budget = self._settings.open_within_s if first else self._settings.backoff.budget_s
+        within_s = self._settings.open_within_s
+        budget = self._settings.backoff.budget_s if not first else OPEN_WITHIN_S if within_s is None else within_s
         retry_after = error.retry_after_s if isinstance(error, Refused) else None
-        refused = first and self._attempt == 0 and isinstance(error, Unreachable) and not error.retryable
+        refused = first and within_s is None and self._attempt == 0
+        refused = refused and isinstance(error, Unreachable) and not error.retryable
         delay = self._settings.backoff.delay_s(self._attempt, verdict, self._random, retry_after_s=retry_after)
         if refused or verdict in (Verdict.PERMANENT, Verdict.STOP) or now + delay >= self._outage_at + budget:
             pointless = first or verdict is Verdict.PERMANENT
@@ -639,7 +649,7 @@ class Recovery:
     def _too_late(self, now: float) -> None:
         self._actions.append(Action.ABORT)
         last = "" if self._session is not None or self._last_error is None else f" {self._last_error}"
-        sentence = f"The server was not done {self._finish_s:g} s after the end of the audio.{last}"
+        sentence = f"The server was not done {now - self._finishing_at:g} s after the end of the audio.{last}"
         self._close(None, "", LineError(sentence), now)
 
     def _finished(self, code: int, reason: str, now: float) -> None:
