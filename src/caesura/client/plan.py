@@ -34,8 +34,7 @@ class Tuning:
     keep_s: float | None = None
     """Audio kept until a final covers it (60; a recording 600, and 30 at least)."""
     open_within_s: float | None = None
-    """How long the first connection is tried; 0: once. None: 10 s, but if the very first attempt is refused, or nobody
-    knows the host, that is said at once. Give a number for a server that is still to be started."""
+    """How long the first connection is tried (10, but a refusal of the first attempt is raised at once); 0: once."""
     retry_for_s: float = 600.0
     """How long one outage is fought."""
     retry_s: float = 0.5
