@@ -99,6 +99,7 @@ TABLE = {
     # from our own side
     "stop": Row(lambda made: made.stop(now=NOW), (FLUSHING, [EndAudio])),
     "cut": Row(lambda made: made.cut(REVOKED, now=NOW), GONE, GONE, GONE),
+    "prolong_drain": Row(lambda made: made.prolong_drain(now=NOW), IGNORED),
     "hold_idle": Row(lambda made: made.hold_idle(), IGNORED),
     "resume_idle": Row(lambda made: made.resume_idle(now=NOW), IGNORED),
     "prolong_drain": Row(lambda made: made.prolong_drain(now=NOW), IGNORED),

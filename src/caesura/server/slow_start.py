@@ -20,7 +20,7 @@ from typing import Final
 
 PROOF_S: Final = 3.0
 QUIET_S: Final = 1.0
-SHARE_WEIGHT: Final = 1 / 8
+SHARE_WEIGHT: Final = 1 / 4
 LEAST_SHARE: Final = 0.01
 
 
