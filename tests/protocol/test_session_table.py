@@ -102,7 +102,6 @@ TABLE = {
     "prolong_drain": Row(lambda made: made.prolong_drain(now=NOW), IGNORED),
     "hold_idle": Row(lambda made: made.hold_idle(), IGNORED),
     "resume_idle": Row(lambda made: made.resume_idle(now=NOW), IGNORED),
-    "prolong_drain": Row(lambda made: made.prolong_drain(now=NOW), IGNORED),
     # from the pipeline
     "AudioFound": Row(event(AudioFound(1)), IGNORED),
     "SpeechBegan": Row(event(SpeechBegan(0, 0.5)), (OPEN, [SpeechStarted]), (FLUSHING, [SpeechStarted])),

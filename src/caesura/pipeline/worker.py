@@ -101,8 +101,17 @@ def _loaded(line: Line, frame: Load) -> Engine | None:
     except CaesuraError as error:
         line.send(Refused(str(error)))
         return None
+    _release_freed_memory()
     line.send(Ready())
     return engine
+
+
+def _release_freed_memory() -> None:
+    # Loading frees tens of megabytes that glibc keeps for later; a worker never needs as much again.
+    if sys.platform == "linux":
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+        if trim is not None:
+            trim(0)
 
 
 def _answer(engine: Engine, frame: Transcribe) -> Transcribed | Failed:
