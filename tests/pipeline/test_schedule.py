@@ -69,6 +69,36 @@ def test_finals_go_before_interims_in_the_order_they_came() -> None:
     assert list(drained(filled(early, first, late, second))) == [first, second, early, late]
 
 
+def of_channel(stream: str, channel: int) -> Ticket:
+    """A final of one of several channels."""
+    return replace(final(stream), owner=(stream, channel))
+
+
+def test_a_stream_of_many_channels_has_the_share_of_one() -> None:
+    """Whoever speaks on one channel waits for one final of it, not for twenty."""
+    many = [of_channel("many", channel) for channel in range(20)]
+    schedule = filled(*many)
+    assert schedule.next() is many[0]
+    schedule.add(one := final("one"))
+    schedule.add(two := final("two"))
+    assert [schedule.next() for _ in range(3)] == [one, two, many[1]]
+    schedule.add(again := final("one"))
+    assert [schedule.next() for _ in range(3)] == [again, many[2], many[3]]
+
+
+def test_a_stream_that_was_served_more_lately_lets_the_other_go_first() -> None:
+    """Nobody starves: many channels have their turn between those of others who ask again and again."""
+    schedule = filled(of_channel("many", 0), of_channel("many", 1), of_channel("many", 2), final("one"))
+    served = []
+    for _ in range(6):
+        ticket = schedule.next()
+        assert ticket is not None
+        served.append(ticket.stream)
+        if ticket.stream == "one":
+            schedule.add(final("one"))
+    assert served == ["many", "one", "many", "one", "many", "one"]
+
+
 def test_a_newer_interim_takes_the_place_of_the_older() -> None:
     """It neither waits twice nor loses its turn."""
     old, other, new = interim("a"), interim("b"), interim("a", 2.0)
@@ -169,6 +199,9 @@ class Model:
 
     def __init__(self) -> None:
         self.waiting: list[Ticket] = []
+        self.returned: list[Ticket] = []
+        self.turns: list[str] = []
+        """The streams in the order of their last turns, as long as a final waits that was not put back."""
 
     def step(self, action: str, owner: str, ticket: Ticket) -> None:
         """Does what the schedule does."""
@@ -185,13 +218,27 @@ class Model:
                 self.waiting = [other for other in self.waiting if other.owner != owner]
             case "back" if ticket.job.final or not mine:
                 self.waiting.insert(0, ticket)
+                self.returned += [ticket] if ticket.job.final else []
 
     def next(self) -> Ticket | None:
-        """The oldest final, or else the oldest interim."""
-        ticket = min(self.waiting, key=lambda other: not other.job.final, default=None)
-        if ticket is not None:
-            self.waiting.remove(ticket)
+        """A final that was put back, else that of the stream served longest ago, else the oldest interim."""
+        ticket = min(self.waiting, key=self._rank, default=None)
+        if ticket is None:
+            return None
+        self.waiting.remove(ticket)
+        if ticket.job.final and ticket not in self.returned:
+            self.turns = [owner for owner in self.turns if owner != ticket.owner] + [str(ticket.owner)]
+            if not any(other.job.final and other not in self.returned for other in self.waiting):
+                self.turns = []
+        self.returned = [other for other in self.returned if other is not ticket]
         return ticket
+
+    def _rank(self, ticket: Ticket) -> tuple[int, int]:
+        if not ticket.job.final:
+            return 2, 0
+        if ticket in self.returned:
+            return 0, 0
+        return 1, self.turns.index(str(ticket.owner)) + 1 if ticket.owner in self.turns else 0
 
 
 def run(history: list[tuple[str, str]]) -> None:
