@@ -87,6 +87,9 @@ class Load:
         self.asked.append(f"turn {stream}")
         return self.turns.pop(0)
 
+    def left(self, stream: str) -> None:
+        self.asked.append(f"left {stream}")
+
 
 @dataclass
 class Engine:
@@ -134,6 +137,7 @@ def test_a_stream_waits_for_its_turn_and_is_judged_again_when_it_has_it() -> Non
 
     door.load = Filling(room=False)
     assert door.stream() == closing.TOO_MANY_REQUESTS
+    assert door.load.asked == ["enter id", "left id"]  # it had its turn, and takes no place any more
 
 
 def test_a_stream_that_gets_no_turn_is_told_when_to_come_back() -> None:

@@ -57,7 +57,10 @@ def admit(service: Service, credential: Credential, query: bytes, *, recording: 
 async def admit_stream(
     service: Service, credential: Credential, query: bytes, *, request_id: str
 ) -> Admitted | Refusal:
-    """As `admit`, for a live stream: it may wait for its turn, and is refused while its engine is overloaded."""
+    """As `admit`, for a live stream: it may wait for its turn, and is refused while its engine is overloaded.
+
+    A stream that is admitted counts until the load of its engine is told that it `left`.
+    """
     verdict = admit(service, credential, query)
     if isinstance(verdict, Refusal):
         return verdict
@@ -68,7 +71,10 @@ async def admit_stream(
         if load.refusing or not await load.turn(request_id):
             return closing.SERVICE_UNAVAILABLE if service.shutdown.begun else overloaded(service.random())
     # What was true before it waited may not be now.
-    return admit(service, credential, query)
+    verdict = admit(service, credential, query)
+    if isinstance(verdict, Refusal):
+        load.left(request_id)
+    return verdict
 
 
 def _target(service: Service, url: str, *, recording: bool) -> Target:

@@ -120,9 +120,12 @@ class _Routes:
         _log.debug("%s: opened by key %s with %s", request_id, verdict.access.api_key_id, asked)
         headers = {"dg-request-id": request_id, "dg-project-id": verdict.access.project_id}
         connection = LiveConnection(websocket, service, verdict, request_id=request_id)
-        with service.holding(connection, verdict.access.api_key_id):
-            await websocket.accept(credential.echo, [(k.encode(), v.encode("latin-1")) for k, v in headers.items()])
-            await connection.run()
+        try:
+            with service.holding(connection, verdict.access.api_key_id):
+                await websocket.accept(credential.echo, [(k.encode(), v.encode("latin-1")) for k, v in headers.items()])
+                await connection.run()
+        finally:
+            service.engine(verdict.offer).load.left(request_id)
 
     async def no_such_line(self, websocket: WebSocket) -> None:
         """WebSockets are served at one place."""

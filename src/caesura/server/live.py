@@ -415,7 +415,6 @@ class LiveConnection:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        self._engine.load.left(self._identity.request_id)
         self._session.receive_disconnect(1006, now=now)
         tally = self._session.tally
         audio_s = self._audio_s
