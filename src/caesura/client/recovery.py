@@ -649,7 +649,8 @@ class Recovery:
     def _too_late(self, now: float) -> None:
         self._actions.append(Action.ABORT)
         last = "" if self._session is not None or self._last_error is None else f" {self._last_error}"
-        sentence = f"The server was not done {now - self._finishing_at:g} s after the end of the audio.{last}"
+        waited_s = self._finish_at - self._finishing_at
+        sentence = f"The server was not done {waited_s:g} s after the end of the audio.{last}"
         self._close(None, "", LineError(sentence), now)
 
     def _finished(self, code: int, reason: str, now: float) -> None:
