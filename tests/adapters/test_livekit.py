@@ -8,11 +8,13 @@ import time
 import warnings
 from collections.abc import Iterator
 from dataclasses import replace
+from math import inf
 from typing import Any
 
 import pytest
 
 import caesura
+from caesura.client import lead
 from caesura.testing import FakeServer, Voice
 
 with warnings.catch_warnings():
@@ -178,7 +180,10 @@ async def lost(server: FakeServer) -> list[stt.SpeechEvent]:
         return await rest(stream)
 
 
-def test_audio_that_is_lost_is_logged(server: FakeServer, caplog: pytest.LogCaptureFixture) -> None:
+def test_audio_that_is_lost_is_logged(
+    server: FakeServer, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lead, "LEAD_S", inf)  # it is taken for live, however fast it comes
     logging.getLogger("livekit.agents").setLevel(logging.WARNING)
     events = asyncio.run(lost(server))
     assert "s of audio will never be words" in caplog.text
