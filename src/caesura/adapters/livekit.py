@@ -172,7 +172,9 @@ class STT(stt.STT):
 
     def _patient(self, conn_options: APIConnectOptions) -> Tuning:
         """A first connection is tried no longer than LiveKit wants to wait: it has fallbacks of its own."""
-        return replace(self._tuning, open_within_s=min(self._tuning.open_within_s, conn_options.timeout))
+        within_s = self._tuning.open_within_s
+        within_s = conn_options.timeout if within_s is None else min(within_s, conn_options.timeout)
+        return replace(self._tuning, open_within_s=within_s)
 
 
 class RecognizeStream(stt.RecognizeStream):
