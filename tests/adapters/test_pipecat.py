@@ -196,7 +196,8 @@ async def lost(server: FakeServer) -> Running:
     stt = service(server, tuning=replace(TUNING, keep_s=0.5))
     async with running(stt) as pipeline:
         await asyncio.to_thread(server.stop)
-        await pipeline.worker.queue_frame(InputAudioRawFrame(VOICE.silence(5.0), 16_000, 1))
+        for _ in range(20):
+            await pipeline.worker.queue_frame(InputAudioRawFrame(VOICE.silence(0.25), 16_000, 1))
         await pipeline.up.until(ErrorFrame)
         await asyncio.to_thread(server.start)
         await pipeline.say("three")
