@@ -524,7 +524,7 @@ def test_ctrl_c_twice_leaves_at_once_and_says_what_is_missing(server: FakeServer
     lost, _, complaint = result.stderr.splitlines()
     assert re.fullmatch(r"Audio from 0\.00 to \d+\.\d\d s is lost: the line ended before a final came\.", lost)
     assert complaint.startswith("Words may be missing: ")
-    assert "s of audio went lost: the line ended before a final came." in complaint
+    assert "s of audio was lost: the line ended before a final came." in complaint
 
 
 @pytest.mark.slow

@@ -710,7 +710,7 @@ def test_a_live_line_drops_what_finds_no_room_and_says_so(all_is_live: None) -> 
             assert 2000 < dropped < 3000
             assert result.stats.lost_s == 5.0  # all of it: no final ever came
             assert not result.complete
-            assert f"{gap.seconds:.3f} s of audio went lost: no room: 2 s of audio were waiting." in result.reason
+            assert f"{gap.seconds:.3f} s of audio was lost: no room: 2 s of audio were waiting." in result.reason
 
     asyncio.run(go())
 
@@ -734,7 +734,7 @@ def test_a_long_outage_is_one_gap_and_not_one_for_each_frame(
         assert 18.0 < result.stats.lost_s < 20.0
 
     run(test)
-    assert [record.levelname for record in caplog.records if "Live audio goes lost" in record.message] == ["WARNING"]
+    assert [record.levelname for record in caplog.records if "Live audio is lost" in record.message] == ["WARNING"]
 
 
 def test_a_server_that_reads_slowly_holds_up_nobody() -> None:

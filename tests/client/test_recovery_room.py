@@ -161,7 +161,7 @@ def test_a_live_line_that_keeps_to_real_time_drops_the_oldest_and_says_so() -> N
     transcript = bench.machine.transcript(now=bench.now)
     assert not transcript.complete
     assert transcript.error is None
-    assert transcript.reason == "10.125 s of audio went lost: no room: 30 s of audio were waiting."
+    assert transcript.reason == "10.125 s of audio was lost: no room: 30 s of audio were waiting."
 
 
 def test_a_container_is_taken_for_a_recording_only_when_no_live_one_is_so_large() -> None:
@@ -296,7 +296,7 @@ def test_who_gives_the_end_too_little_time_is_told_what_it_cost() -> None:
     transcript = bench.machine.transcript(now=bench.now)
     assert not transcript.complete
     assert transcript.reason == (
-        "2.000 s of audio went lost: the line ended before a final came. "
+        "2.000 s of audio was lost: the line ended before a final came. "
         "The server was not done 5 s after the end of the audio."
     )
 

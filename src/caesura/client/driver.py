@@ -22,7 +22,7 @@ from caesura.errors import CaesuraError, InternalError
 _log = logging.getLogger("caesura.client")
 
 _SHORT_OF_ROOM = (
-    "Live audio goes lost, the oldest first: all the room for audio that waits, or that no final covers yet, is taken. "
+    "Live audio is being lost, the oldest first: all the room for audio that waits, or that no final covers yet, is taken. "
     "Gap events say which audio; Tuning(keep_s=...) keeps more."
 )
 
@@ -201,11 +201,8 @@ class Driver:
             actions, events = self._machine.actions(), self._machine.events()
             deadline, phase = self._machine.next_deadline(), self._machine.phase
             ready = self._ready_waiters(phase)
-            short, self._short_of_room = (
-                self._machine.short_of_room and not self._short_of_room,
-                (self._machine.short_of_room),
-            )
-        if short:
+            was_short, self._short_of_room = self._short_of_room, self._machine.short_of_room
+        if self._short_of_room and not was_short:
             _log.warning(_SHORT_OF_ROOM)
         for event in events:
             self._deliver(event)

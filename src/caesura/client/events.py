@@ -242,7 +242,7 @@ class Buffered(_Answer):
 
 @dataclass(frozen=True, slots=True)
 class Dropped(_Answer):
-    """Audio went lost: `ms` of it, the oldest first. `why` says how; a Gap event says which."""
+    """Audio was lost: `ms` of it, the oldest first. `why` says how; a Gap event says which."""
 
     ms: float
     why: str
@@ -287,4 +287,4 @@ class Transcript:
 
 
 def _loss(seconds: float, why: str) -> str:
-    return f"{seconds:.3f} s of audio went lost: {why}." if seconds else f"Audio went lost: {why}."
+    return f"{seconds:.3f} s of audio was lost: {why}." if seconds else f"Audio was lost: {why}."

@@ -248,7 +248,8 @@ class Line(LineBase):
     async def finish(self, timeout: float | None = None) -> Transcript:  # noqa: ASYNC109  # it drains
         """Drain and close: Finalize, CloseStream, then wait for the server's Metadata, at most `timeout` seconds.
 
-        None: as long as what is on its way needs, which is its own length and some seconds more at most.
+        None: as long as what is on its way needs, which is its own length and some seconds more at most, anew with
+        each final that comes.
 
         Returns everything that was heard, with stats; `complete` says whether it is all, `reason` and `error` what was
         in the way. Idempotent: later calls return the same.
