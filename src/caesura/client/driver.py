@@ -22,8 +22,8 @@ from caesura.errors import CaesuraError, InternalError
 _log = logging.getLogger("caesura.client")
 
 _SHORT_OF_ROOM = (
-    "Live audio is being lost, the oldest first: all the room for audio that waits, or that no final covers yet, is taken. "
-    "Gap events say which audio; Tuning(keep_s=...) keeps more."
+    "Live audio is being lost, the oldest first: all the room for audio that waits, or that no final covers yet, is "
+    "taken. Gap events say which audio; Tuning(keep_s=...) keeps more."
 )
 
 T = TypeVar("T")
