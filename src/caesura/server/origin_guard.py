@@ -10,8 +10,9 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
-from caesura.protocol.closing import Refusal, refusal_body
+from caesura.protocol.closing import Refusal
 from caesura.server.origin import Decision, OriginPolicy, Pass, Preflight, RequestHead
+from caesura.server.refusal import refusal_response
 from caesura.server.request_id import new_request_id
 from caesura.server.service import Service
 
@@ -57,8 +58,9 @@ class OriginGuard:
         if scope["path"] == "/v1/listen":
             self._service.metrics.refused(refusal.status)
         _log.info("%s: refused with %d: %s", request_id, refusal.status, refusal.err_msg)
-        headers = {"dg-request-id": request_id, "dg-error": refusal.err_msg, "vary": "origin"}
-        return Response(refusal_body(refusal, request_id), refusal.status, headers, media_type="application/json")
+        response = refusal_response(refusal, request_id)
+        response.headers["vary"] = "origin"
+        return response
 
 
 async def _answer(response: Response, scope: Scope, receive: Receive, send: Send) -> None:
