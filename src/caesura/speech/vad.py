@@ -29,6 +29,7 @@ FADE_S: Final = 30.0
 """What was loudest counts for less as time passes: after so many seconds for a third (1/e)."""
 
 _FADE: Final = exp(-FRAME / 16_000 / FADE_S)
+_OUTPUTS: Final = ("speech_probs", "hn", "cn")
 _CONTEXT: Final = 64
 _ROW: Final = _CONTEXT + FRAME
 _STATE_SHAPE: Final = (1, 1, 128)
@@ -59,7 +60,7 @@ class SileroModel:
 
     def judge(self, rows: Floats, h: Floats, c: Floats) -> tuple[Floats, Floats, Floats]:
         """Probabilities (n,) for `rows` (n, 576), and the state after them; `h` and `c` are (1, 1, 128)."""
-        probabilities, h, c = self._session.run(None, {"input": rows, "h": h, "c": c})
+        probabilities, h, c = self._session.run(_OUTPUTS, {"input": rows, "h": h, "c": c})
         return probabilities, h, c
 
 
@@ -120,10 +121,11 @@ class SileroVad:
     def _amplified(self, rows: Floats) -> Floats:
         """The rows, each as loud as the loudest frame up to it allows."""
         # Plain floats: a call has three rows as a rule, and numpy's small arrays would cost more than they save.
-        gains = []
-        for energy in np.einsum("ij,ij->i", rows[:, _CONTEXT:], rows[:, _CONTEXT:]).tolist():
-            self._loudest = max((energy / FRAME) ** 0.5, self._loudest * _FADE)
-            gains.append(min(max(LEVEL / max(self._loudest, 1e-9), 1.0), MOST_GAIN))
+        gains, loudest, frames = [], self._loudest, rows[:, _CONTEXT:]
+        for energy in np.vecdot(frames, frames).tolist():
+            loudest = max((energy / FRAME) ** 0.5, loudest * _FADE)
+            gains.append(1.0 if loudest >= LEVEL else min(LEVEL / max(loudest, 1e-9), MOST_GAIN))
+        self._loudest = loudest
         if max(gains) > 1.0:
             rows *= np.array(gains, np.float32)[:, None]
         return rows
