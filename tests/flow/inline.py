@@ -100,10 +100,13 @@ def flow(
     )
 
 
-async def _listened(stream: Stream) -> None:
+async def _listened(stream: Stream, ears: Ears) -> None:
     """Wait until what was sent before has been heard, and answered: as if it came in real time."""
     while stream._busy:
-        await asyncio.sleep(0.001)
+        fence = asyncio.Event()
+        # Of those ahead, so that it comes behind the stream's turn whichever queue that is in.
+        ears.do(lambda fence=fence: fence.set, ahead=True)
+        await fence.wait()
     for _ in range(3):
         await asyncio.sleep(0)
 
@@ -169,7 +172,7 @@ async def _flow(items: list[bytes | str], query: str, info: EngineInfo, engine: 
     )
     try:
         for item in items:
-            await _listened(stream)
+            await _listened(stream, ears)
             if isinstance(item, str):
                 do(partial(session.receive_text, item, now=0.0))
             else:
