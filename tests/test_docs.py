@@ -108,6 +108,33 @@ def headings(page: Path) -> set[str]:
     return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
+# ---- the terms ----
+
+GLOSSARY = (ROOT / "docs" / "glossary.md").read_text()
+ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text()
+
+
+def unexplained(page: str, glossary: str) -> set[str]:
+    """The terms in bold on a page that have no entry in the glossary."""
+    entries = re.findall(r"^- \*\*(.+?)\*\*", glossary, re.MULTILINE)
+    return {term.lower() for term in re.findall(r"\*\*(.+?)\*\*", page)} - {entry.lower() for entry in entries}
+
+
+def test_every_bold_term_of_the_architecture_is_in_the_glossary() -> None:
+    assert not unexplained(ARCHITECTURE, GLOSSARY)
+    assert len(re.findall(r"\*\*(.+?)\*\*", ARCHITECTURE)) > 20
+
+
+def test_a_bold_term_without_an_entry_is_found() -> None:
+    glossary = "- **Final**: Words that are never revised, unlike an **interim**.\n"
+    assert unexplained("A **final** follows an **interim**.", glossary) == {"interim"}
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "docs/architecture.md"])
+def test_the_glossary_is_linked_where_a_newcomer_begins(page: str) -> None:
+    assert "glossary.md)" in (ROOT / page).read_text()
+
+
 def test_the_table_of_parameters_is_made_of_the_rows_that_read_them() -> None:
     source = runpy.run_path(str(ROOT / "docs" / "parameters.py"))
     assert (ROOT / "docs" / "parameters.md").read_text() == source["page"](), "run: python docs/parameters.py"
