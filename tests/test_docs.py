@@ -91,7 +91,7 @@ def test_every_knob_says_what_it_does(field: str) -> None:
     assert re.search(rf'^    {field}: .*\n    """.+"""$', source, re.MULTILINE), field
 
 
-LINKED = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md"), ROOT / "examples/README.md"]
+LINKED = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), ROOT / "examples/README.md"]
 
 
 @pytest.mark.parametrize("page", LINKED, ids=lambda page: page.name)
