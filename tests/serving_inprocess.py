@@ -1,4 +1,4 @@
-"""A server inside the test's own event loop: its service can be looked into, its address is real."""
+"""A server in the test's own event loop, with a real address and a service that tests can inspect."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from caesura.server.shutdown import DrainingServer
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """`service` is the server's own; `url` begins with ws://, `http` with http://."""
+    """A running server: `url` begins with ws://, `http` with http://."""
 
     service: Service
     address: tuple[str, int]

@@ -54,6 +54,6 @@ def test_rounds_go_on_until_the_time_is_up(monkeypatch: pytest.MonkeyPatch) -> N
         return 0, []
 
     monkeypatch.setattr(explore, "run_round", run)
-    monkeypatch.setattr(explore.time, "monotonic", iter([0.0, 1.0, 59.0, 61.0]).__next__)
+    monkeypatch.setattr("tests.explore.time.monotonic", iter([0.0, 1.0, 59.0, 61.0]).__next__)
     assert explore.main(["--minutes", "1"]) == 0
     assert len(set(rounds)) == 3, "each with a seed of its own"
