@@ -1,4 +1,4 @@
-"""A server for recordings on loopback, with stand-ins for downloads, callbacks and formatting that record their use."""
+"""Settings in; a server on loopback that hears recordings, and what it was told and told others, out."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ NEVER = "https://example.org/never"
 
 @dataclass(frozen=True)
 class Plain:
-    """Words as the engine printed them, and the hits of searches."""
+    """Words as they were heard, and where those are that were searched for."""
 
     words: tuple[Word, ...]
     searches: tuple[Search, ...]
 
 
 def writer(options: ListenOptions) -> Write:
-    """A stand-in for the formatter."""
+    """Stands in for the formatting."""
 
     def write(words: tuple[Word, ...]) -> Plain:
         return Plain(words, tuple(Search(query, tuple(_hits(query, words))) for query in options.search))
@@ -64,11 +64,11 @@ class Posting:
     uses: list[RecordingUse] = field(default_factory=list)
     delivered: list[str] = field(default_factory=list)
     remote: dict[str, list[bytes] | PeerError] = field(default_factory=dict)
-    """What `fetch` finds at a URL."""
+    """What `fetch` finds behind a URL."""
     deliveries: threading.Event = field(default_factory=threading.Event)
 
     async def fetch(self, url: str) -> AsyncIterator[bytes]:
-        """The bytes kept for a URL; `NEVER` sends none."""
+        """The bytes kept for a URL; behind `NEVER` none come."""
         if url == NEVER:
             await asyncio.Event().wait()
         found = self.remote.get(url, PeerError("The URL of the recording answered with 404."))
@@ -79,7 +79,7 @@ class Posting:
             yield piece
 
     async def deliver(self, text: str) -> None:
-        """Keep what a callback would receive."""
+        """Keep what a callback would get."""
         self.delivered.append(text)
         self.deliveries.set()
 
@@ -98,7 +98,7 @@ class Posting:
 
 @contextmanager
 def posting(engine: str = "scripted", *, workers: int = 1, limits: Limits | None = None) -> Iterator[Posting]:
-    """A server for recordings on its own thread, ready when the body begins."""
+    """A server for recordings on a thread of its own, ready inside."""
     settings = Settings(engines=(engine,), workers=workers, port=0)
     ready: threading.Event = threading.Event()
     running: list[Posting] = []
