@@ -102,8 +102,8 @@ def spans(vad: SileroModel, samples: Samples, pause_s: float | None) -> list[tup
     """The spans of speech, padded: from the first to the last, or cut at pauses of `pause_s`."""
     found: list[tuple[int, int]] = []
     endpointer = Endpointer()
-    for probability in SileroVad(vad).hear(samples):
-        endpointer.hear(float(probability))
+    for probability in SileroVad(vad).feed(samples):
+        endpointer.feed(float(probability))
         if pause_s is not None and endpointer.onset is not None and endpointer.silence >= pause_s * RATE:
             found.append((endpointer.onset, endpointer.speech_end))
             endpointer.segment()
