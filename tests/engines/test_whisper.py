@@ -20,14 +20,12 @@ from caesura import connect
 from caesura.distribution import install_command
 from caesura.engines import whisper
 from caesura.engines.base import Hypothesis, Samples, SegmentJob, Term
-from caesura.engines.models.catalogue import offered
-from caesura.engines.models.hub import Hub
-from caesura.engines.models.pull import pull
+from caesura.engines.models.catalogue import find_model
+from caesura.engines.models.download import pull
 from caesura.engines.whisper import INFO, MAX_TERM_TOKENS, WhisperEngine, info, load, placed
 from caesura.errors import EngineError, UsageError
 from caesura.words import Word
-from tests.engines.models import hub_server
-from tests.engines.models.hub_server import serving
+from tests.engines.models.hub_server import FakeHub, serving
 from tests.engines.models.without_whisper import without_library
 from tests.engines.tiny_whisper import CERTAIN, Script, make
 from tests.recordings import recording
@@ -327,7 +325,7 @@ def test_loading_says_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 def test_a_folder_that_is_no_model_says_what_is_missing(tmp_path: Path) -> None:
     folder = make(tmp_path / "mine")
     (folder / "tokenizer.json").unlink()
-    with pytest.raises(EngineError, match=r"not whole: tokenizer\.json is missing; it must be a Whisper model"):
+    with pytest.raises(EngineError, match=r"incomplete: tokenizer\.json is missing; it must be a Whisper model"):
         load(str(folder))
 
 
@@ -389,9 +387,8 @@ def test_a_server_hears_with_it_by_the_models_name(tmp_path: Path, monkeypatch: 
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     made = make(tmp_path / "made", Script(GREETING, language="en"))
     files = {path.name: path.read_bytes() for path in made.iterdir()}
-    with serving(hub_server.Hub(files)) as played, Hub(played.url) as hub:
-        models = tmp_path / "home" / ".cache" / "caesura" / "models"
-        pull(offered("tiny"), models, hub, wait=lambda seconds: None, told=lambda done, total: None)
+    with serving(FakeHub(files)) as hub:
+        pull(find_model("tiny"), tmp_path / "home" / ".cache" / "caesura" / "models", endpoint=hub.url)
     with start_server(engine="whisper:tiny") as server:
         told = wire_words(server.url)
     assert told

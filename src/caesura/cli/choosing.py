@@ -12,7 +12,7 @@ from caesura.errors import UsageError
 
 def models_folder(given: str | None) -> Path:
     """Where models lie: `given`, or what the system's variables say, or the usual place."""
-    from caesura.engines.models.shelf import DEFAULT_MODELS
+    from caesura.engines.models.store import DEFAULT_MODELS
 
     if given:
         return Path(given).expanduser().absolute()

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from caesura.engines.base import SAMPLE_RATE, EngineInfo, Hypothesis, Samples, SegmentJob, Term
 from caesura.engines.doubt import without_loop
-from caesura.engines.models.catalogue import DEFAULT_MODEL, OFFERS, subtag, whisper_code
-from caesura.engines.models.choice import Choice, check_whole, choose
+from caesura.engines.models.catalogue import CATALOGUE, DEFAULT_MODEL, subtag, whisper_code
+from caesura.engines.models.model_ref import ModelRef, check_complete, parse_model_ref
 from caesura.engines.models.runtime import LIBRARY, library_version, not_installed
-from caesura.engines.models.shelf import languages_of, read_manifest
+from caesura.engines.models.store import languages_of, read_manifest
 from caesura.engines.quiet import CLOSING, MOST_REPETITIVE, OPENING, Reading, is_speech
 from caesura.errors import EngineError
 from caesura.words import Word, raw
@@ -59,7 +59,7 @@ def info(text: str) -> EngineInfo:
         UsageError: no such model.
         EngineError: the folder is not there, or holds no model; faster-whisper is not installed.
     """
-    return _info(choose(text))
+    return _info(parse_model_ref(text))
 
 
 def placed(text: str, models: Path) -> str:
@@ -67,13 +67,13 @@ def placed(text: str, models: Path) -> str:
 
     Raises:
         UsageError: no such model.
-        EngineError: faster-whisper is not installed, or the model is not there, or not whole; the sentence says what
+        EngineError: faster-whisper is not installed, or the model is missing or incomplete; the sentence says what
             to do.
     """
-    choice = choose(text, models)
+    ref = parse_model_ref(text, models)
     library_version()
-    check_whole(choice)
-    return choice.text
+    check_complete(ref)
+    return ref.text
 
 
 def load(text: str) -> WhisperEngine:
@@ -81,30 +81,30 @@ def load(text: str) -> WhisperEngine:
 
     Raises:
         UsageError: no such model.
-        EngineError: it is not there, not whole, or cannot be loaded; the sentence says what to do.
+        EngineError: it is missing, incomplete, or cannot be loaded; the sentence says what to do.
     """
-    choice = choose(text)
-    check_whole(choice)
-    about = _info(choice)
+    ref = parse_model_ref(text)
+    check_complete(ref)
+    about = _info(ref)
     try:
         import ctranslate2  # type: ignore[import-untyped]
         from faster_whisper import WhisperModel
     except ImportError as error:
         raise not_installed(error.name or LIBRARY) from error
-    if choice.device == "cuda" and not ctranslate2.get_cuda_device_count():
+    if ref.device == "cuda" and not ctranslate2.get_cuda_device_count():
         raise EngineError(f"engine {about.name}: CTranslate2 finds no CUDA device here; leave @cuda out for the CPU")
     try:
         model = WhisperModel(
-            str(choice.folder),
-            device=choice.device,
-            compute_type="float16" if choice.device == "cuda" else "int8",
+            str(ref.folder),
+            device=ref.device,
+            compute_type="float16" if ref.device == "cuda" else "int8",
             # Processes, not threads, fill the machine.
             cpu_threads=1,
             num_workers=1,
             local_files_only=True,
         )
     except Exception as error:
-        raise EngineError(f"engine {about.name} could not read its files in {choice.folder}: {error}") from error
+        raise EngineError(f"engine {about.name} could not read its files in {ref.folder}: {error}") from error
     return WhisperEngine(model, about)
 
 
@@ -316,14 +316,14 @@ def _window(features: NDArray[np.float32]) -> NDArray[np.float32]:
     return window
 
 
-def _info(choice: Choice) -> EngineInfo:
-    manifest = read_manifest(choice.folder) if choice.folder.is_dir() else None
-    if choice.offer is not None and choice.offer.languages:
-        languages = choice.offer.languages
+def _info(ref: ModelRef) -> EngineInfo:
+    manifest = read_manifest(ref.folder) if ref.folder.is_dir() else None
+    if ref.entry is not None and ref.entry.languages:
+        languages = ref.entry.languages
     else:
-        check_whole(choice)
-        languages = languages_of(choice.folder)
-    return _about(choice.name, manifest.revision[:12] if manifest is not None else library_version(), languages)
+        check_complete(ref)
+        languages = languages_of(ref.folder)
+    return _about(ref.name, manifest.revision[:12] if manifest is not None else library_version(), languages)
 
 
 def _about(name: str, version: str, languages: tuple[str, ...]) -> EngineInfo:
@@ -340,5 +340,5 @@ def _about(name: str, version: str, languages: tuple[str, ...]) -> EngineInfo:
     )
 
 
-INFO: Final = _about(DEFAULT_MODEL, "", OFFERS[DEFAULT_MODEL].languages)
+INFO: Final = _about(DEFAULT_MODEL, "", CATALOGUE[DEFAULT_MODEL].languages)
 """The default model, as far as it is known without looking for it; `info` tells of any."""
