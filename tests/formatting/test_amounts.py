@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from caesura.formatting.amounts import read
-from caesura.formatting.reading import Shape
+from caesura.formatting.parsed_words import Shape
 from tests.saying import say
 
 
@@ -26,6 +26,11 @@ from tests.saying import say
         ("twenty, five", ["20", "5"]),
         ("eight hundred five five five", ["800", "5", "5", "5"]),
         ("eight hundred five", ["805"]),
+        ("nineteen hundred five five one", ["1900", "5", "5", "1"]),
+        ("five- five oh one", ["5", "5", "0", "1"]),
+        ("twenty- five", ["20", "5"]),
+        ("five treble two", ["5", "222"]),
+        ("five nought two", ["5", "0", "2"]),
         ("2.5 million", ["2500000"]),
         ("three point five million", ["3500000"]),
         ("3 point 5", ["3.5"]),

@@ -7,14 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from caesura.formatting.cards import card_in, luhn
-from caesura.formatting.figures import runs
+from caesura.formatting.digit_runs import digit_runs
 from tests.formatting.spoken import words
 
 
 def found(sentence: str) -> str | None:
-    (run,) = runs(words(sentence))
-    card = card_in(run.pieces)
-    return None if card is None else " ".join(piece.digits for piece in run.pieces[slice(*card)])
+    (run,) = digit_runs(words(sentence))
+    card = card_in(run.groups)
+    return None if card is None else " ".join(group.digits for group in run.groups[slice(*card)])
 
 
 @pytest.mark.parametrize("number", ["4111111111111111", "378282246310005", "5555555555554444", "30569309025904"])

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from caesura.errors import UsageError
 from caesura.formatting.cards import luhn
-from caesura.formatting.figures import runs
+from caesura.formatting.digit_runs import digit_runs
 from caesura.formatting.redaction import KINDS, MEMORY_S, Secret, redacted, secrets
 from caesura.words import Word, raw
 from tests.formatting.spoken import sentence, words
@@ -171,7 +171,7 @@ def card_numbers(draw: st.DrawFn) -> str:
 
 def assert_hidden(heard: tuple[Word, ...], kinds: list[str]) -> None:
     hidden = redacted(heard, secrets(heard, kinds))
-    assert runs(hidden, loosely=True) == ()
+    assert digit_runs(hidden, loosely=True) == ()
     assert not any(char.isdigit() for word in hidden for char in raw(word.text) if not raw(word.text).startswith("["))
     assert (hidden[0].start, hidden[-1].end) == (heard[0].start, heard[-1].end)
     assert list(hidden) == sorted(hidden, key=lambda word: word.start)
@@ -207,8 +207,8 @@ def test_of_a_card_number_that_is_cut_anywhere_nothing_is_left_after_the_cut(
     _, heard = message
     at = data.draw(st.integers(0, len(heard)))
     interim, rest = heard[:at], heard[at:]
-    assert runs(redacted(interim, secrets(interim, ["pci"], more=True)), loosely=True) == ()
-    assert runs(redacted(rest, secrets(rest, ["pci"], before=interim)), loosely=True) == ()
+    assert digit_runs(redacted(interim, secrets(interim, ["pci"], more=True)), loosely=True) == ()
+    assert digit_runs(redacted(rest, secrets(rest, ["pci"], before=interim)), loosely=True) == ()
 
 
 @given(st.lists(st.text(max_size=8), max_size=20), st.sets(st.sampled_from(KINDS)))

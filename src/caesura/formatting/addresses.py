@@ -8,19 +8,24 @@ from __future__ import annotations
 
 import re
 
-from caesura.formatting.reading import Reading, table
+from caesura.formatting.parsed_words import Reading
 from caesura.formatting.spans import Kind, Span, span
+from caesura.formatting.spoken_tokens import word_set
 
-TOPS = table(
+TOPS = word_set(
     "com org net edu gov io ai dev app co uk us ca de fr eu es it nl ch at au info biz me tv tech xyz online store "
     "site cloud"
 )
 _JOINERS = {"dot": ".", "underscore": "_", "dash": "-", "hyphen": "-", "plus": "+"}
-_PROVIDERS = table("gmail yahoo hotmail outlook icloud aol proton protonmail gmx live msn comcast fastmail googlemail")
-_MAIL = table("email e-mail emails mail address send sent write reach reply contact ping forward cc invoice username")
+_PROVIDERS = word_set(
+    "gmail yahoo hotmail outlook icloud aol proton protonmail gmx live msn comcast fastmail googlemail"
+)
+_MAIL = word_set(
+    "email e-mail emails mail address send sent write reach reply contact ping forward cc invoice username"
+)
 _ANNOUNCE = frozenset({"is", "it's", "its", "that's"})
-_LEADS = table("is it's its that's to at me")
-_NO_NAME = table(
+_LEADS = word_set("is it's its that's to at me")
+_NO_NAME = word_set(
     "a an the is it it's its that's this that to at me us them him her you i my your our and or on in for of up out "
     "here there available online live work works working email mail address page site website find found visit look "
     "looked looks looking go went see saw check get sign signed signup log logged login arrived"

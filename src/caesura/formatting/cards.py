@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from caesura.formatting.figures import Piece
+from caesura.formatting.digit_runs import DigitGroup
 
 SHORTEST = 13
 LONGEST = 19
@@ -19,31 +19,31 @@ def luhn(digits: str) -> bool:
     return bool(digits) and sum(value - 9 if value > 9 else value for value in doubled) % 10 == 0
 
 
-def card_in(pieces: Sequence[Piece]) -> tuple[int, int] | None:
-    """Which of `pieces` (first, last exclusive) are the card number; None where too few digits were said for one.
+def card_in(groups: Sequence[DigitGroup]) -> tuple[int, int] | None:
+    """Which of `groups` (first, last exclusive) are the card number; None where too few digits were said for one.
 
     What passes the check digit is preferred, but nothing else is let go: one digit misheard fails the check, and
     the others are a secret all the same. So where nothing passes it is all, or the first stretch that has the length
     of a number where all is longer than one. Three groups of four are a number whose rest was lost.
     """
-    length = sum(len(piece.digits) for piece in pieces)
+    length = sum(len(group.digits) for group in groups)
     if length < SHORTEST:
-        return (0, len(pieces)) if _in_fours(pieces) else None
-    spans = _spans(pieces)
+        return (0, len(groups)) if _in_fours(groups) else None
+    spans = _spans(groups)
     for first, last in spans:
-        if (first == 0 or length > LONGEST) and luhn("".join(piece.digits for piece in pieces[first:last])):
+        if (first == 0 or length > LONGEST) and luhn("".join(group.digits for group in groups[first:last])):
             return first, last
-    return spans[0] if spans and length > LONGEST else (0, len(pieces))
+    return spans[0] if spans and length > LONGEST else (0, len(groups))
 
 
-def _spans(pieces: Sequence[Piece]) -> list[tuple[int, int]]:
-    """Every stretch of pieces with as many digits as a card number, from the likeliest to the least."""
+def _spans(groups: Sequence[DigitGroup]) -> list[tuple[int, int]]:
+    """Every stretch of groups with as many digits as a card number, from the likeliest to the least."""
     ends: list[dict[int, int]] = []
-    for first in range(len(pieces)):
+    for first in range(len(groups)):
         length = 0
         reached: dict[int, int] = {}
-        for last in range(first, len(pieces)):
-            length += len(pieces[last].digits)
+        for last in range(first, len(groups)):
+            length += len(groups[last].digits)
             if length > LONGEST:
                 break
             reached[length] = last + 1
@@ -51,6 +51,6 @@ def _spans(pieces: Sequence[Piece]) -> list[tuple[int, int]]:
     return [(first, reached[length]) for length in _LENGTHS for first, reached in enumerate(ends) if length in reached]
 
 
-def _in_fours(pieces: Sequence[Piece]) -> bool:
-    fours = [len(piece.digits) == 4 for piece in pieces]
+def _in_fours(groups: Sequence[DigitGroup]) -> bool:
+    fours = [len(group.digits) == 4 for group in groups]
     return any(all(fours[at : at + 3]) for at in range(len(fours) - 2))

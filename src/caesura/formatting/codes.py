@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from caesura.formatting.context import IDS, identifier
-from caesura.formatting.reading import Reading
+from caesura.formatting.parsed_words import Reading
 from caesura.formatting.spans import Kind, Span, span
 
 _SHORTEST = 4

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from caesura.formatting.reading import Reading, table
+from caesura.formatting.parsed_words import Reading
+from caesura.formatting.spoken_tokens import word_set
 
-IDS = table(
+IDS = word_set(
     "account accounts reference ref order tracking confirmation invoice policy member membership id code routing card "
     "visa mastercard amex case ticket serial license licence vin pin passcode password prescription claim booking "
     "reservation zip zipcode postcode cvv cvc code's part model employee student patient record isbn sku "
@@ -12,38 +13,19 @@ IDS = table(
 )
 """What follows is an identifier: digits without a value."""
 SOCIAL = frozenset({"social", "ssn"})
-PHONES = table(
+PHONES = word_set(
     "phone telephone call cell cellphone mobile fax dial text landline callback whatsapp reach contact line hotline tel"
 )
 _PLAIN = frozenset({"number", "numbers", "digits"})
-PLACES = table(
+PLACES = word_set(
     "suite apartment apt room unit building gate flight exit route highway interstate extension ext box channel bus "
     "train floor platform"
 )
 """A number directly after one of these is a name."""
-STREETS = table(
+STREETS = word_set(
     "street st avenue ave road rd lane ln drive dr boulevard blvd court ct place way square terrace parkway highway "
     "broadway circle"
 )
-MONTHS = {
-    name.lower(): name
-    for name in (
-        "January",
-        "February",
-        "March",
-        "April",
-        "May",
-        "June",
-        "July",
-        "August",
-        "September",
-        "October",
-        "November",
-        "December",
-    )
-}
-VERBAL = frozenset({"may", "march"})
-"""Months that are verbs as well."""
 REACH = 10
 """So many tokens back a word still says what a number is."""
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from caesura.formatting.figures import digits_of
+from caesura.formatting.spoken_tokens import TokenKind, digits_of, kind_of
 from caesura.words import Word, raw
 
 CARD = "card"
@@ -55,7 +55,7 @@ def _is_a_number(spoken: Sequence[str], words: Sequence[Word], at: int) -> bool:
     if at + 1 == len(spoken) or re.search(r"[.?!,:;]$", words[at].text):
         return True
     after = spoken[at + 1]
-    if after in _AFTER_SOCIAL or digits_of(after):
+    if after in _AFTER_SOCIAL or kind_of(after) in _BEGINS_NUMBER or digits_of(after):
         return True
     return at > 0 and spoken[at - 1] in _WHOSE and after not in _SOCIAL_THINGS
 
@@ -66,10 +66,8 @@ _WORDS = MappingProxyType(
     | dict.fromkeys(("ssn", "ssns", "itin"), SSN)
     | {"exp": EXPIRATION}
 )
-_AFTER_SOCIAL = frozenset(
-    {"security", "insurance", "number", "is", "was", "it's", "its", "please", "one", "two", "three", "four", "five"}
-    | {"six", "seven", "eight", "nine", "zero", "oh", "double"}
-)
+_AFTER_SOCIAL = frozenset({"security", "insurance", "number", "is", "was", "it's", "its", "please"})
+_BEGINS_NUMBER = frozenset({TokenKind.DIGIT, TokenKind.ZERO, TokenKind.REPEAT})
 _WHOSE = frozenset({"my", "your", "his", "her", "their", "full", "whole", "entire"})
 _SOCIAL_THINGS = frozenset({"media", "network", "networks", "life", "circle", "worker", "workers", "club", "skills"})
 # First word -> what follows it and what that means; the longest first.

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 
-from caesura.formatting.reading import Amount, Reading, Shape
+from caesura.formatting.parsed_words import Amount, Reading, Shape
 from caesura.formatting.spans import Kind, Span, span
 
 _SIGNS = {

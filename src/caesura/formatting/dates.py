@@ -6,18 +6,18 @@ verbs. `the fifth of January` keeps its order.
 
 from __future__ import annotations
 
-from caesura.formatting.context import MONTHS, VERBAL
-from caesura.formatting.reading import Amount, Reading, Shape, table
+from caesura.formatting.parsed_words import Amount, Reading, Shape
 from caesura.formatting.spans import Kind, Piece, Span
+from caesura.formatting.spoken_tokens import AMBIGUOUS_MONTHS, MONTHS, word_set
 
 _SAID_YEARS = range(1100, 2100)
 _CENTURIES = range(17, 21)
-_LEADS = table(
+_LEADS = word_set(
     "on by until till from since of to through before after and between in for is was due this last next early late "
     "every about around dated"
 )
-_FOLLOWS = table("at in on and to through from by for or is was with until if works please the we i")
-_PRONOUNS = table("i you we they he she it who that this which one")
+_FOLLOWS = word_set("at in on and to through from by for or is was with until if works please the we i")
+_PRONOUNS = word_set("i you we they he she it who that this which one")
 _DECADES = {
     "twenties": "20",
     "thirties": "30",
@@ -106,7 +106,7 @@ def _day(reading: Reading, at: int) -> Amount | None:
 
 def _is_day_of(reading: Reading, at: int, day: Amount) -> bool:
     """`you may first want to` is no date, `on may first` is one."""
-    if reading.text(at) not in VERBAL:
+    if reading.text(at) not in AMBIGUOUS_MONTHS:
         return True
     if reading.text(at - 1) in _PRONOUNS and not reading.tokens[at].capital:
         return False
@@ -117,7 +117,7 @@ def _is_day_of(reading: Reading, at: int, day: Amount) -> bool:
 
 def is_month(reading: Reading, at: int) -> bool:
     """Whether a month is named there; one that is a verb as well by what leads to it, or by a capital in a sentence."""
-    if reading.text(at) not in VERBAL:
+    if reading.text(at) not in AMBIGUOUS_MONTHS:
         return reading.text(at) in MONTHS
     sentence = at == 0 or reading.stopped(at)
     return reading.text(at - 1) in _LEADS or (reading.tokens[at].capital and not sentence)

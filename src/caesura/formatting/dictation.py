@@ -11,7 +11,7 @@ import enum
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from caesura.formatting.reading import signs, table
+from caesura.formatting.spoken_tokens import split_punctuation, word_set
 from caesura.words import Word
 
 
@@ -75,13 +75,13 @@ COMMANDS: Mapping[tuple[str, ...], _Command] = {
 _BEGINNINGS = frozenset(said[0] for said in COMMANDS)
 _STOPS = ".?!…"
 _SIGNS = ",;:" + _STOPS
-_SMALL = table("and but or nor so yet for the a an with without to of in on at as that which who if when")
+_SMALL = word_set("and but or nor so yet for the a an with without to of in on at as that which who if when")
 """What is never capital but at the start of a sentence."""
 
 
 def dictated(words: Sequence[Word]) -> tuple[Word, ...]:
     """The words with commands carried out; a sign with no word to go to is a word of its own."""
-    said = [signs(word.text)[1].lower() for word in words]
+    said = [split_punctuation(word.text)[1].lower() for word in words]
     if _BEGINNINGS.isdisjoint(said):
         return tuple(words)
     page = _Page()
@@ -142,7 +142,7 @@ class _Page:
             self._words[-1] = replace(last, text=self._stripped(last.text, command.side) + command.sign)
         self._join = command.side is _Side.JOIN
         self._signed = True
-        ended = any(sign in signs(said[-1].text)[2] for sign in _STOPS)
+        ended = any(sign in split_punctuation(said[-1].text)[2] for sign in _STOPS)
         if command.capital:
             self._capital = True
         elif command.side is _Side.END and ended:
@@ -158,7 +158,7 @@ class _Page:
         return text.rstrip(",;:" if side is _Side.CLOSE else _SIGNS)
 
     def _cased(self, text: str) -> str:
-        before, core, after = signs(text)
+        before, core, after = split_punctuation(text)
         if self._capital:
             return before + core[:1].upper() + core[1:] + after
         if self._capital is False and core.lower() in _SMALL:

@@ -7,19 +7,20 @@ from dataclasses import replace
 
 from caesura.formatting.addresses import addresses, unfinished
 from caesura.formatting.codes import code
-from caesura.formatting.context import MONTHS, VERBAL
 from caesura.formatting.currency import money, percent
 from caesura.formatting.dates import date
 from caesura.formatting.numbers import Manner, number, plausible
+from caesura.formatting.parsed_words import Reading
 from caesura.formatting.phones import string
-from caesura.formatting.reading import Reading
 from caesura.formatting.spans import Kind, Span, fits
+from caesura.formatting.spoken_tokens import AMBIGUOUS_MONTHS, MONTHS, TokenKind
 from caesura.formatting.times import time
 
 _COMPLETE = frozenset({Kind.PERCENT, Kind.TIME, Kind.MONEY, Kind.DATE, Kind.ADDRESS, Kind.PHONE})
 """What is told at once when it ends a segment: it may go on, but seldom does."""
-_STARTS = frozenset({"oh", "o", "double", "triple"})
-_LINKS = frozenset({"point", "and", "dash", "hyphen", "oh", "o", "double", "triple", "of", "the"})
+_STARTS = frozenset({TokenKind.ZERO, TokenKind.REPEAT})
+"""Kinds of tokens that may begin a number of which no digit has been said yet."""
+_LINKS = frozenset({"point", "and", "dash", "hyphen", "of", "the"})
 
 
 def spans(reading: Reading, manner: Manner) -> tuple[Span, ...]:
@@ -90,29 +91,30 @@ def open_at(reading: Reading, found: tuple[Span, ...], *, complete: bool, guesse
     if complete and last is not None and last.last == size and last.kind in _COMPLETE:
         return len(reading.words)
     if at == size:
-        at = min(
-            _number_open_at(reading, max(0, size - guess), _STARTS if guesses else frozenset())
-            for guess in range(guesses + 1)
-        )
+        at = min(_number_open_at(reading, max(0, size - guess), guesses=guesses > 0) for guess in range(guesses + 1))
     for one in found:
         if one.first < at < one.last or (one.first < at and one.last == size):
             at = one.first
     return reading.tokens[at].word if at < size else len(reading.words)
 
 
-def _number_open_at(reading: Reading, end: int, starts: frozenset[str]) -> int:
+def _number_open_at(reading: Reading, end: int, *, guesses: bool) -> int:
     """Where the number begins that may go on after the token before `end`; the number of tokens when none may.
 
-    `starts` are links that count as a beginning with nothing before them.
+    With `guesses`, `oh` or `double` alone counts as a beginning: the next word may have been a digit.
     """
     covered = _covered(reading)
     at = end
     while at > 0 and (at == end or not reading.stopped(at)) and _goes_on(reading, at - 1, covered):
         at -= 1
     # What only links is nothing by itself: `and`, `of the`.
-    while at < end and at not in covered and reading.text(at) in _LINKS - starts:
+    while at < end and at not in covered and _only_links(reading, at, guesses=guesses):
         at += 1
     return at if at < end else reading.size
+
+
+def _only_links(reading: Reading, at: int, *, guesses: bool) -> bool:
+    return reading.text(at) in _LINKS or (reading.kind(at) in _STARTS and not guesses)
 
 
 def _covered(reading: Reading) -> set[int]:
@@ -124,7 +126,7 @@ def _covered(reading: Reading) -> set[int]:
 
 def _goes_on(reading: Reading, at: int, covered: set[int]) -> bool:
     text = reading.text(at)
-    if at in covered or _month(reading, at) or text in _LINKS:
+    if at in covered or _month(reading, at) or text in _LINKS or reading.kind(at) in _STARTS:
         return True
     if any(sign.isdigit() for sign in text):
         return True
@@ -138,4 +140,4 @@ def _month(reading: Reading, at: int) -> bool:
     text = reading.text(at)
     if text not in MONTHS:
         return False
-    return text not in VERBAL or (reading.tokens[at].capital and at > 0 and not reading.stopped(at))
+    return text not in AMBIGUOUS_MONTHS or (reading.tokens[at].capital and at > 0 and not reading.stopped(at))

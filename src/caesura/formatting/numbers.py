@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from caesura.formatting.context import IDS, PLACES, SOCIAL, identifier, street
 from caesura.formatting.currency import grouped, leading
 from caesura.formatting.dates import decade, is_month, is_year, month_of, year
-from caesura.formatting.reading import Amount, Reading, Shape, table
+from caesura.formatting.parsed_words import Amount, Reading, Shape
 from caesura.formatting.spans import Kind, Span, span
+from caesura.formatting.spoken_tokens import word_set
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,16 +24,16 @@ class Manner:
     numerals: bool
 
 
-_ONE_AFTER = table(
+_ONE_AFTER = word_set(
     "no the this that which each any every some another good only last next first right wrong big new other same old "
     "loved not just"
 )
-_ONE_BEFORE = table("of another would could should must can may might day thing")
-_DETERMINERS = table("the my your his her our their this that its")
-_NO_RANK = table("name names class aid hand lady person place of")
-_NO_YEAR_BEFORE = table("dollars percent cents hundred thousand million vision hindsight")
+_ONE_BEFORE = word_set("of another would could should must can may might day thing")
+_DETERMINERS = word_set("the my your his her our their this that its")
+_NO_RANK = word_set("name names class aid hand lady person place of")
+_NO_YEAR_BEFORE = word_set("dollars percent cents hundred thousand million vision hindsight")
 _RANGES = frozenset({"to", "through", "or"})
-_FRACTIONS = table(
+_FRACTIONS = word_set(
     "half halves quarter quarters third thirds fourths fifth fifths sixth sixths seventh sevenths eighth eighths ninth "
     "ninths tenth tenths hundredths"
 )

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 from caesura.formatting.cards import LONGEST, SHORTEST, card_in, luhn
 from caesura.formatting.cues import CARD, CODE, EXPIRATION
-from caesura.formatting.figures import Piece, Run
-from caesura.formatting.months import after_month, is_month, is_month_and_year
+from caesura.formatting.digit_runs import DigitGroup, DigitRun
+from caesura.formatting.pii_dates import after_month, is_month_and_year
+from caesura.formatting.spoken_tokens import is_month
 from caesura.formatting.suspects import REACH, REACH_BACK, Reading, Suspect, announced
 
 CARD_LABEL = "CREDIT_CARD"
@@ -25,30 +26,30 @@ def payments(reading: Reading) -> Iterator[Suspect]:
     yield from _expirations(reading)
     yield from _scattered(reading)
     for run in reading.dictated:
-        if (card := card_in(run.pieces)) is not None:
+        if (card := card_in(run.groups)) is not None:
             yield from _card(reading, run, *card)
-            yield from _after_card(reading, run.pieces[card[1] - 1].last)
+            yield from _after_card(reading, run.groups[card[1] - 1].last)
 
 
-def _card(reading: Reading, run: Run, first: int, last: int) -> Iterator[Suspect]:
-    """The number among the pieces of a run; what was said in the same breath goes with it."""
-    number = run.pieces[first:last]
+def _card(reading: Reading, run: DigitRun, first: int, last: int) -> Iterator[Suspect]:
+    """The number among the groups of a run; what was said in the same breath goes with it."""
+    number = run.groups[first:last]
     yield Suspect(0, number[0].first, number[-1].last, CARD_LABEL)
-    for piece in (*run.pieces[:first], *run.pieces[last:]):
-        yield Suspect(1, piece.first, piece.last, _label(reading, piece) or "REDACTED")
+    for group in (*run.groups[:first], *run.groups[last:]):
+        yield Suspect(1, group.first, group.last, _label(reading, group) or "REDACTED")
 
 
 def _after_card(reading: Reading, at: int) -> Iterator[Suspect]:
     """What looks like a date or a code soon after a number that ends at `at`."""
     for run in reading.dictated:
         if at <= run.first <= at + REACH and _is_date_and_code(run.digits) and not reading.is_amount(run):
-            for piece in run.pieces:
-                yield Suspect(6, piece.first, piece.last, _label(reading, piece) or EXPIRATION_LABEL)
+            for group in run.groups:
+                yield Suspect(6, group.first, group.last, _label(reading, group) or EXPIRATION_LABEL)
     for month in range(at, min(at + REACH, len(reading.words))):
-        year = reading.pieces.get(month + 1)
+        year = reading.groups.get(month + 1)
         if year is not None and len(year.digits) in (2, 4) and is_month(reading.words[month].text):
             yield Suspect(6, month, year.last, EXPIRATION_LABEL)
-            code = reading.pieces.get(year.last)
+            code = reading.groups.get(year.last)
             if code is not None and len(code.digits) in (3, 4):
                 yield Suspect(6, code.first, code.last, CODE_LABEL)
 
@@ -57,11 +58,11 @@ def _is_date_and_code(digits: str) -> bool:
     return len(digits) in (3, 4) or (len(digits) <= 10 and is_month_and_year(digits[:4]))
 
 
-def _label(reading: Reading, piece: Piece) -> str | None:
-    told_apart = "/" in reading.words[piece.first].text
-    if is_month_and_year(piece.digits) and (told_apart or len(piece.digits) > 3):
+def _label(reading: Reading, group: DigitGroup) -> str | None:
+    told_apart = "/" in reading.words[group.first].text
+    if is_month_and_year(group.digits) and (told_apart or len(group.digits) > 3):
         return EXPIRATION_LABEL
-    return CODE_LABEL if len(piece.digits) in (3, 4) else None
+    return CODE_LABEL if len(group.digits) in (3, 4) else None
 
 
 def _expirations(reading: Reading) -> Iterator[Suspect]:
@@ -80,7 +81,7 @@ def _expirations(reading: Reading) -> Iterator[Suspect]:
 
 def _end_of_date(reading: Reading, at: int) -> int | None:
     if is_month(reading.words[at].text):
-        return after_month(reading.words, at, reading.pieces)
+        return after_month(reading.words, at, reading.groups)
     run = next((run for run in reading.dictated if run.first == at), None)
     return run.last if run is not None and len(run.digits) < SHORTEST else None
 
@@ -88,7 +89,7 @@ def _end_of_date(reading: Reading, at: int) -> int | None:
 def _scattered(reading: Reading) -> Iterator[Suspect]:
     """A number in groups with words between them that nobody says in a number: only its check digit tells."""
     for at in range(len(reading.dictated)):
-        groups: list[Run] = []
+        groups: list[DigitRun] = []
         for run in reading.dictated[at : at + MOST_GROUPS]:
             if groups and run.first - groups[-1].last > SCATTER:
                 break

@@ -13,14 +13,15 @@ from dataclasses import dataclass
 import phonenumbers
 
 from caesura.formatting.context import IDS, PLACES, SOCIAL, identifier, street
-from caesura.formatting.reading import Amount, Reading, Shape, table
+from caesura.formatting.parsed_words import Amount, Reading, Shape
 from caesura.formatting.spans import Kind, Piece, Span, span
+from caesura.formatting.spoken_tokens import word_set
 
 _NANP = re.compile(r"1?[2-9]\d{2}[2-9]\d{6}")
 _CHUNKS = frozenset({(3, 3, 4), (1, 3, 3, 4), (3, 7), (10,), (1, 10)})
 _MOST = 64
 """More numbers than this in a row are not looked at together."""
-_UNITS = table("percent per dollars dollar euros euro yen rupees pounds cents cent pence am pm a.m p.m o'clock")
+_UNITS = word_set("percent per dollars dollar euros euro yen rupees pounds cents cent pence am pm a.m p.m o'clock")
 _DASHES = frozenset({"dash", "hyphen"})
 
 

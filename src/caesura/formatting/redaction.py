@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from caesura.errors import UsageError
-from caesura.formatting.figures import runs
+from caesura.formatting.digit_runs import digit_runs
 from caesura.formatting.payments import payments
 from caesura.formatting.suspects import (
     Reading,
@@ -133,7 +133,7 @@ def _settled(suspects: Sequence[Suspect], begin: int, end: int) -> Iterator[Secr
 def _tag(label: str, hidden: Sequence[Word], values: dict[str, list[str]]) -> str:
     if label == "REDACTED":
         return "[REDACTED]"
-    digits = "".join(run.digits for run in runs(hidden, loosely=True))
+    digits = "".join(run.digits for run in digit_runs(hidden, loosely=True))
     value = digits or " ".join(raw(word.text) for word in hidden)
     known = values.setdefault(label, [])
     if value not in known:

@@ -6,7 +6,8 @@ import enum
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from caesura.formatting.reading import Reading, signs
+from caesura.formatting.parsed_words import Reading
+from caesura.formatting.spoken_tokens import split_punctuation
 from caesura.words import Word
 
 
@@ -100,12 +101,12 @@ def written(reading: Reading, spans: Sequence[Span]) -> tuple[Written, ...]:
 
 
 def _written(piece: Piece, spoken: tuple[Word, ...], found: Span, *, ends: bool) -> Written:
-    before = signs(spoken[0].text)[0] if piece is found.pieces[0] else ""
-    after = signs(spoken[-1].text)[2] if piece is found.pieces[-1] else ""
+    before = split_punctuation(spoken[0].text)[0] if piece is found.pieces[0] else ""
+    after = split_punctuation(spoken[-1].text)[2] if piece is found.pieces[-1] else ""
     if piece.text.startswith("("):
         before = before.removesuffix("(")
-    if len(spoken) == 1 and piece.text == signs(spoken[0].text)[1]:
-        after = signs(spoken[0].text)[2]
+    if len(spoken) == 1 and piece.text == split_punctuation(spoken[0].text)[1]:
+        after = split_punctuation(spoken[0].text)[2]
     if spoken[-1].text.lower().endswith((".m.", ".m.,")) and not ends:
         # The full stop of `p.m.` is none.
         after = after.removeprefix(".")

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from caesura.formatting.cues import SSN, Cue, cues
-from caesura.formatting.figures import MOST_JOINERS, Run, both_runs, runs
-from caesura.formatting.months import dates
+from caesura.formatting.digit_runs import MOST_JOINERS, DigitRun, both_digit_runs, digit_runs
+from caesura.formatting.pii_dates import dates
 from caesura.words import Word, raw
 
 REACH = 12
@@ -40,22 +40,22 @@ class Reading:
 
     def __init__(self, words: Sequence[Word]) -> None:
         self.words = words
-        self.dictated, self.counted = both_runs(words)
-        """The runs of figures, as somebody would dictate them, and with nothing between them."""
+        self.dictated, self.counted = both_digit_runs(words)
+        """The digit_runs of figures, as somebody would dictate them, and with nothing between them."""
         self.cues = cues(words)
-        self.pieces = {piece.first: piece for run in self.dictated for piece in run.pieces}
+        self.groups = {group.first: group for run in self.dictated for group in run.groups}
 
     def raw(self, at: int) -> str:
         """The raw word at `at`; empty beyond the ends."""
         return raw(self.words[at].text) if 0 <= at < len(self.words) else ""
 
-    def is_amount(self, run: Run) -> bool:
+    def is_amount(self, run: DigitRun) -> bool:
         """Whether it is money or a percentage, and too short to be anything else in spite of that."""
         if len(run.digits) >= 9:
             return False
-        if len(run.pieces) == 1 and self.raw(run.last) in _UNITS:
+        if len(run.groups) == 1 and self.raw(run.last) in _UNITS:
             return True
-        return all(_is_signed(self.words[piece.first].text) for piece in run.pieces)
+        return all(_is_signed(self.words[group.first].text) for group in run.groups)
 
 
 def announced(reading: Reading, kind: str, label: str, *, rank: int, least: int, complete: int) -> Iterator[Suspect]:
@@ -91,13 +91,13 @@ def social(reading: Reading) -> Iterator[Suspect]:
     for run in reading.dictated:
         if len(run.digits) == 9:
             yield Suspect(5, run.first, run.last, "SSN")
-        lengths = [len(piece.digits) for piece in run.pieces]
+        lengths = [len(group.digits) for group in run.groups]
         for at in range(len(lengths) - 2):
             if lengths[at : at + 3] == [3, 2, 4]:
-                yield Suspect(2, run.pieces[at].first, run.pieces[at + 2].last, "SSN")
-        for piece in run.pieces:
-            if _GROUPED.search(unicodedata.normalize("NFKC", reading.words[piece.first].text)):
-                yield Suspect(2, piece.first, piece.last, "SSN")
+                yield Suspect(2, run.groups[at].first, run.groups[at + 2].last, "SSN")
+        for group in run.groups:
+            if _GROUPED.search(unicodedata.normalize("NFKC", reading.words[group.first].text)):
+                yield Suspect(2, group.first, group.last, "SSN")
 
 
 def numbers(reading: Reading, least: int) -> Iterator[Suspect]:
@@ -122,13 +122,13 @@ def begun_card(reading: Reading) -> Iterator[Suspect]:
     run = _trailing(reading)
     if run is None or reading.is_amount(run) or len(run.digits) < 4:
         return
-    lengths_told = [len(piece.digits) for piece in run.pieces]
+    lengths_told = [len(group.digits) for group in run.groups]
     social_one = lengths_told == [3, 2, 4] or _GROUPED.search(reading.words[run.first].text) is not None
     if len(run.digits) in MANY_OF_A_CARD and _is_in_one_go(run) and not social_one and not _is_called(reading, run):
         yield Suspect(9, run.first, run.last, "REDACTED")
         return
-    plain = all(reading.raw(piece.first).isdigit() or piece.last - piece.first > 1 for piece in run.pieces)
-    lengths = {len(piece.digits) for piece in run.pieces}
+    plain = all(reading.raw(group.first).isdigit() or group.last - group.first > 1 for group in run.groups)
+    lengths = {len(group.digits) for group in run.groups}
     if lengths == {1} or (lengths == {4} and plain and not _YEAR.fullmatch(run.digits)):
         yield Suspect(9, run.first, run.last, "REDACTED")
 
@@ -138,7 +138,7 @@ def begun_social(reading: Reading) -> Iterator[Suspect]:
     run = _trailing(reading)
     if run is None or reading.is_amount(run):
         return
-    grouped = [len(piece.digits) for piece in run.pieces] == [3, 2]
+    grouped = [len(group.digits) for group in run.groups] == [3, 2]
     if grouped or (len(run.digits) in MANY_OF_A_SOCIAL and _is_in_one_go(run) and not _is_called(reading, run)):
         yield Suspect(9, run.first, run.last, "REDACTED")
 
@@ -150,12 +150,12 @@ def carried_on(reading: Reading, at: int, least: int) -> Iterator[Suspect]:
             yield Suspect(9, run.first, run.last, "REDACTED")
 
 
-def _is_in_one_go(run: Run) -> bool:
+def _is_in_one_go(run: DigitRun) -> bool:
     """Nothing stands between its figures."""
-    return all(one.last == other.first for one, other in itertools.pairwise(run.pieces))
+    return all(one.last == other.first for one, other in itertools.pairwise(run.groups))
 
 
-def _is_called(reading: Reading, run: Run) -> bool:
+def _is_called(reading: Reading, run: DigitRun) -> bool:
     """`Call me at 555 123 4567`: words before say that it is a telephone number."""
     before = range(max(run.first - CALLED_BACK, 0), run.first)
     return any(reading.raw(at) in _CALLS for at in before)
@@ -165,7 +165,7 @@ def _is_signed(text: str) -> bool:
     return any(unicodedata.category(char) == "Sc" or char == "%" for char in text)
 
 
-def _is_named_after(reading: Reading, run: Run, told: Sequence[Cue]) -> bool:
+def _is_named_after(reading: Reading, run: DigitRun, told: Sequence[Cue]) -> bool:
     """`6789 is my social`; not the 25 in `25, social 123-45-6789`."""
     for cue in told:
         if 0 <= cue.first - run.last <= REACH_BACK:
@@ -175,25 +175,25 @@ def _is_named_after(reading: Reading, run: Run, told: Sequence[Cue]) -> bool:
     return False
 
 
-def _trailing(reading: Reading) -> Run | None:
+def _trailing(reading: Reading) -> DigitRun | None:
     """The figures at the end to which another would belong."""
     end = len(reading.words)
     if not reading.dictated or end - reading.dictated[-1].last > MOST_JOINERS:
         return None
-    run = runs((*reading.words, Word("0", 0.0, 0.0, 0.0)), loosely=True)[-1]
-    pieces = tuple(piece for piece in run.pieces if piece.first < end)
-    return Run(pieces) if pieces else None
+    run = digit_runs((*reading.words, Word("0", 0.0, 0.0, 0.0)), loosely=True)[-1]
+    groups = tuple(group for group in run.groups if group.first < end)
+    return DigitRun(groups) if groups else None
 
 
-def _is_telephone(run: Run, text: str) -> bool:
-    digits, lengths = run.digits, [len(piece.digits) for piece in run.pieces]
+def _is_telephone(run: DigitRun, text: str) -> bool:
+    digits, lengths = run.digits, [len(group.digits) for group in run.groups]
     if text.startswith("+"):
         return 8 <= len(digits) <= 15
     national = len(digits) == 10 or (len(digits) == 11 and digits[0] == "1")
     return national or (len(digits) == 7 and (lengths == [3, 4] or _LOCAL.search(text) is not None))
 
 
-def _is_a_thing(reading: Reading, run: Run) -> bool:
+def _is_a_thing(reading: Reading, run: DigitRun) -> bool:
     """`This one`, `no one`, `one of them`: no number is said."""
     if run.last - run.first > 1 or reading.raw(run.first) != "one":
         return False

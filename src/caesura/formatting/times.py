@@ -8,10 +8,11 @@ from __future__ import annotations
 import re
 
 from caesura.formatting.context import street
-from caesura.formatting.reading import Amount, Reading, Shape, table
+from caesura.formatting.parsed_words import Amount, Reading, Shape
 from caesura.formatting.spans import Kind, Piece, Span
+from caesura.formatting.spoken_tokens import word_set
 
-_CUES = table("at by until till around before after from since between")
+_CUES = word_set("at by until till around before after from since between")
 _JOINTS = frozenset({"to", "and", "or", "through"})
 _CLOCK = re.compile(r"(?:0?[1-9]|1[0-2]):[0-5]\d")
 _MERIDIEMS = {"am": "AM", "a.m": "AM", "pm": "PM", "p.m": "PM"}

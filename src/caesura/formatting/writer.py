@@ -13,11 +13,11 @@ from dataclasses import dataclass, field, replace
 from caesura.events import Search
 from caesura.formatting.amounts import read
 from caesura.formatting.dictation import dictated
+from caesura.formatting.disfluencies import without_fillers
 from caesura.formatting.entities import open_at, spans
-from caesura.formatting.fillers import without_fillers
 from caesura.formatting.numbers import Manner
+from caesura.formatting.parsed_words import Reading
 from caesura.formatting.profanity import masked
-from caesura.formatting.reading import Reading
 from caesura.formatting.redaction import Secret, redacted, secrets
 from caesura.formatting.replacing import replaced
 from caesura.formatting.searching import searched

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from caesura.formatting.fillers import FILLERS, without_fillers
+from caesura.formatting.disfluencies import FILLERS, without_fillers
 from caesura.words import Word
 from tests.saying import say, text
 
