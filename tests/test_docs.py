@@ -18,8 +18,8 @@ from caesura.cli.main import app
 from caesura.client.events import Event
 from caesura.client.plan import Tuning
 from caesura.formatting.dictation import COMMANDS
-from caesura.formatting.redaction import KINDS
-from caesura.formatting.searching import searched
+from caesura.formatting.redaction import PII_KINDS
+from caesura.formatting.searching import search_words
 from caesura.formatting.writer import Writer
 from caesura.protocol import closing
 from caesura.protocol.catalogue import Catalogue, Offer
@@ -156,7 +156,7 @@ def test_finals_wait_as_the_docs_say(said: str, held: str) -> None:
     ("query", "said", "found", "confidence"), tables(FORMATTING, "searched for", "said", "found", "confidence")
 )
 def test_searches_find_what_the_docs_say(query: str, said: str, found: str, confidence: str) -> None:
-    (search,) = searched(say(said), [query])
+    (search,) = search_words(say(said), [query])
     hits = [(hit.snippet, f"{hit.confidence:.2f}") for hit in search.hits]
     assert hits == ([(found, confidence)] if found else [])
 
@@ -168,7 +168,7 @@ def test_the_docs_name_every_command_of_dictation() -> None:
 
 def test_there_are_examples_of_everything() -> None:
     asked = " ".join(row[0] for row in tables(FORMATTING, "asked for", "said", "written"))
-    for name in ("smart_format", "numerals", "dictation", "profanity_filter", "replace", *KINDS):
+    for name in ("smart_format", "numerals", "dictation", "profanity_filter", "replace", *PII_KINDS):
         assert name in asked
     assert tables(FORMATTING, "asked for", "said so far", "told in the interim")
     assert tables(FORMATTING, "said", "held")

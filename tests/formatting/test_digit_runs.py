@@ -1,4 +1,4 @@
-"""Figures are read however they are written or spoken, and belong together where they were said together."""
+"""Digit runs: digits are read however they are written or spoken, and belong together where they were said together."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def dictated(sentence: str) -> list[str]:
         ("[SSN_1] 4", ["4"]),
     ],
 )
-def test_figures_in_a_row_are_one_run(sentence: str, digits: list[str]) -> None:
+def test_digits_in_a_row_are_one_run(sentence: str, digits: list[str]) -> None:
     assert counted(sentence) == digits
 
 
@@ -76,16 +76,16 @@ def test_digits_of_every_script_count(written: str) -> None:
         ("4111 to go", ["4111"]),
     ],
 )
-def test_who_dictates_says_other_words_between_figures(sentence: str, digits: list[str]) -> None:
+def test_loosely_other_words_may_stand_between_digits(sentence: str, digits: list[str]) -> None:
     assert dictated(sentence) == digits
 
 
-def test_so_many_words_may_stand_between_two_figures_and_no_more() -> None:
+def test_only_so_many_words_may_stand_between_two_groups() -> None:
     assert dictated("4 " + "okay " * MOST_JOINERS + "1") == ["41"]
     assert dictated("4 " + "okay " * (MOST_JOINERS + 1) + "1") == ["4", "1"]
 
 
-def test_a_run_tells_which_words_it_covers() -> None:
+def test_a_run_knows_the_words_of_each_group() -> None:
     (run,) = digit_runs(words("it is double four uh forty one now"))
     assert [(group.first, group.last, group.digits) for group in run.groups] == [(2, 4, "44"), (5, 7, "41")]
     assert (run.first, run.last) == (2, 7)

@@ -2,14 +2,14 @@ from __future__ import annotations
 
 import pytest
 
-from caesura.formatting.amounts import read
-from caesura.formatting.entities import open_at, spans
-from caesura.formatting.numbers import Manner
+from caesura.formatting.amounts import parse_amounts
+from caesura.formatting.entities import find_entities, incomplete_from
+from caesura.formatting.numbers import NumberStyle
 from caesura.formatting.style import Style
 from caesura.formatting.writer import Writer
 from tests.saying import say, text
 
-SMART = Manner(smart=True, numerals=False)
+SMART = NumberStyle(smart=True, numerals=False)
 
 EXAMPLES = (
     """
@@ -187,8 +187,8 @@ At | three thirty
 @pytest.mark.parametrize("sentence", OPEN)
 def test_what_may_go_on_is_open(sentence: str) -> None:
     before, rest = sentence.split("|")
-    reading = read(say(before + rest))
-    assert open_at(reading, spans(reading, SMART), complete=True) == len(before.split())
+    parsed = parse_amounts(say(before + rest))
+    assert incomplete_from(parsed, find_entities(parsed, SMART), complete=True) == len(before.split())
 
 
 CLOSED = """
@@ -211,20 +211,20 @@ Make it a double
 @pytest.mark.parametrize("sentence", CLOSED)
 def test_what_is_complete_or_no_number_is_not_open(sentence: str) -> None:
     words = say(sentence)
-    reading = read(words)
-    assert open_at(reading, spans(reading, SMART), complete=True) == len(words)
+    parsed = parse_amounts(words)
+    assert incomplete_from(parsed, find_entities(parsed, SMART), complete=True) == len(words)
 
 
 def test_ten_digits_may_be_the_beginning_of_a_card_number() -> None:
     words = say("It is four five three two seven seven eight eight nine nine")
-    reading = read(words)
-    assert open_at(reading, spans(reading, SMART), complete=True) == len(words)
-    assert open_at(reading, spans(reading, SMART), complete=False) == 2
+    parsed = parse_amounts(words)
+    assert incomplete_from(parsed, find_entities(parsed, SMART), complete=True) == len(words)
+    assert incomplete_from(parsed, find_entities(parsed, SMART), complete=False) == 2
 
 
 def test_the_last_words_of_an_interim_may_be_guesses() -> None:
     words = say("It is four one one for")
-    reading = read(words)
-    found = spans(reading, SMART)
-    assert open_at(reading, found, complete=False) == len(words)
-    assert open_at(reading, found, complete=False, guesses=2) == 2
+    parsed = parse_amounts(words)
+    found = find_entities(parsed, SMART)
+    assert incomplete_from(parsed, found, complete=False) == len(words)
+    assert incomplete_from(parsed, found, complete=False, guesses=2) == 2

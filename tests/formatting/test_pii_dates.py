@@ -1,4 +1,4 @@
-"""Dates are found by the name of their month, or three figures in one word."""
+"""Dates are found by the name of their month, or by three numbers in one word."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_a_date_is_its_month_with_what_belongs_to_it(sentence: str, date: str) -
 
 
 @pytest.mark.parametrize("sentence", ["in January we", "you may 5", "a march of 20 miles", "123-45-6789", ""])
-def test_what_looks_like_one_is_no_date(sentence: str) -> None:
+def test_lookalikes_are_no_dates(sentence: str) -> None:
     assert found(sentence) == []
 
 

@@ -16,13 +16,13 @@ from caesura.formatting.spoken_tokens import (
 from tests.saying import say
 
 
-def test_a_word_is_parted_from_the_signs_around_it() -> None:
+def test_a_word_is_split_from_the_punctuation_around_it() -> None:
     assert split_punctuation('("Five.")') == ('("', "Five", '.")')
     assert split_punctuation("$5.50,") == ("", "$5.50", ",")
     assert split_punctuation("end.\n\n") == ("", "end", ".\n\n")
 
 
-def test_a_token_is_small_and_knows_what_parts_it_from_the_next() -> None:
+def test_a_token_is_lowered_and_knows_what_separates_it_from_the_next() -> None:
     found = tokenize(say("Twenty, Five. six"))
     assert [token.text for token in found] == ["twenty", "five", "six"]
     assert [(token.comma, token.stop, token.capital) for token in found] == [
@@ -42,7 +42,7 @@ def test_number_words_with_a_hyphen_are_two_tokens_of_one_word() -> None:
     assert [token.comma for token in found] == [False, True, False]
 
 
-def test_hesitations_are_no_tokens() -> None:
+def test_filled_pauses_are_no_tokens() -> None:
     assert [(token.text, token.word) for token in tokenize(say("twenty Um, five"))] == [
         ("twenty", 0),
         ("five", 2),

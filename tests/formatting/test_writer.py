@@ -15,7 +15,7 @@ REDACT = Style(redact=("numbers",))
 STYLES = (SMART, NUMERALS, Style(smart_format=True, numerals=True), Style(smart_format=True, filler_words=True))
 
 
-def written(style: Style, sentence: str, *, final: bool = True, language: str = "en") -> str:
+def render(style: Style, sentence: str, *, final: bool = True, language: str = "en") -> str:
     return text(Writer(style, language).write(say(sentence), final=final).words)
 
 
@@ -23,15 +23,15 @@ def written(style: Style, sentence: str, *, final: bool = True, language: str = 
 
 
 def test_without_a_style_only_hesitations_go() -> None:
-    assert written(Style(), "Um, I have twenty five fucks comma uh.") == "I have twenty five fucks comma."
+    assert render(Style(), "Um, I have twenty five fucks comma uh.") == "I have twenty five fucks comma."
 
 
 def test_hesitations_stay_when_they_are_asked_for() -> None:
-    assert written(Style(filler_words=True), "Um, I see.") == "Um, I see."
+    assert render(Style(filler_words=True), "Um, I see.") == "Um, I see."
 
 
 def test_a_hesitation_does_not_part_a_number_even_when_it_stays() -> None:
-    assert written(Style(filler_words=True, smart_format=True), "It is five five um five.") == "It is 555."
+    assert render(Style(filler_words=True, smart_format=True), "It is five five um five.") == "It is 555."
 
 
 def test_replacement_and_search_come_after_numbers() -> None:
@@ -58,28 +58,28 @@ def test_profanity_is_masked() -> None:
 def test_words_of_other_languages_pass_unharmed(language: str) -> None:
     style = Style(smart_format=True, numerals=True, dictation=True)
     sentence = "Um six Uhr, comma one hundred period may fifth."
-    assert written(style, sentence, language=language) == sentence
+    assert render(style, sentence, language=language) == sentence
 
 
 def test_a_mix_of_languages_has_its_numbers_written_and_keeps_its_words() -> None:
-    assert written(SMART, "Um gato costs twenty five dollars", language="multi") == "Um gato costs $25"
+    assert render(SMART, "Um gato costs twenty five dollars", language="multi") == "Um gato costs $25"
 
 
 @pytest.mark.parametrize("language", ["en-GB", "en_US", "EN"])
 def test_any_english_is_english(language: str) -> None:
-    assert written(SMART, "um twenty five dollars", language=language) == "$25"
+    assert render(SMART, "um twenty five dollars", language=language) == "$25"
 
 
 def test_printed_digits_are_redacted_in_any_language() -> None:
-    assert "4567" not in written(REDACT, "Die Nummer ist 4567.", language="de")
-    assert written(REDACT, "Die Nummer ist 4567", final=False, language="de") == "Die Nummer ist"
+    assert "4567" not in render(REDACT, "Die Nummer ist 4567.", language="de")
+    assert render(REDACT, "Die Nummer ist 4567", final=False, language="de") == "Die Nummer ist"
 
 
 # ---- redaction ----
 
 
 def test_a_spoken_secret_is_redacted_and_other_numbers_stay_in_words() -> None:
-    done = written(REDACT, "Two of them, number four five six seven, in twenty five minutes.")
+    done = render(REDACT, "Two of them, number four five six seven, in twenty five minutes.")
     assert done.startswith("Two of them, number [")
     assert done.endswith(", in twenty five minutes.")
     assert not any(sign.isdigit() for sign in done.replace("_1]", "]"))
@@ -98,7 +98,7 @@ def test_what_is_no_secret_keeps_every_spoken_word_as_it_was() -> None:
 
 def test_with_smart_formatting_what_is_no_secret_is_written() -> None:
     style = Style(smart_format=True, redact=("pci",))
-    assert written(style, "It costs twenty five dollars for two.") == "It costs $25 for two."
+    assert render(style, "It costs twenty five dollars for two.") == "It costs $25 for two."
 
 
 @pytest.mark.parametrize(
@@ -113,11 +113,11 @@ def test_with_smart_formatting_what_is_no_secret_is_written() -> None:
     ],
 )
 def test_an_interim_keeps_back_a_number_that_may_go_on(spoken: str, told: str) -> None:
-    assert written(REDACT, spoken, final=False) == told
+    assert render(REDACT, spoken, final=False) == told
 
 
 def test_an_interim_without_redaction_keeps_nothing_back() -> None:
-    assert written(SMART, "My number is four five six", final=False) == "My number is 456"
+    assert render(SMART, "My number is four five six", final=False) == "My number is 456"
 
 
 @given(
@@ -129,7 +129,7 @@ def test_no_beginning_of_a_redacted_number_is_ever_told(number: list[str], data:
     heard = data.draw(st.integers(1, len(number)))
     after = data.draw(st.sampled_from(["", "for", "to um", "and"]))
     before = "my number is"
-    told = written(REDACT, " ".join([before, "four", *number[:heard], after]), final=False)
+    told = render(REDACT, " ".join([before, "four", *number[:heard], after]), final=False)
     assert told == before
 
 

@@ -1,8 +1,8 @@
-"""Tokens in, the numbers said in them out, wherever one begins.
+"""Parser of spoken numbers: finds cardinals, ordinals and decimals among tokens, with their values.
 
 Cardinals, ordinals and decimals are found by text2num (`find_numbers`, 17 us for 30 words): it is kept by the
 people who wrote it for speech recognition, knows English number grammar, and works on tokens, so that times survive.
-What it does not know is here, as small tables: `oh` as zero, `double five`, numbers already printed, `2.5 million`,
+What it does not know is here, as small rules: `oh` as zero, `double five`, numbers already printed, `2.5 million`,
 and where its `and` goes too far (`between one hundred and two hundred` is no 102).
 """
 
@@ -15,7 +15,7 @@ from decimal import Decimal
 
 from text_to_num import find_numbers
 
-from caesura.formatting.parsed_words import Amount, Reading, Shape
+from caesura.formatting.parsed_words import Amount, ParsedWords, Shape
 from caesura.formatting.spoken_tokens import (
     CARDINALS,
     MAGNITUDES,
@@ -33,7 +33,7 @@ _ORDINAL = re.compile(r"(\d+)(?:st|nd|rd|th)")
 
 
 class _Spoken:
-    """A token as text2num asks about it."""
+    """A token with the interface that text2num expects."""
 
     __slots__ = ("_part", "_separated", "_text")
 
@@ -50,25 +50,25 @@ class _Spoken:
         return not self._part
 
 
-def read(words: Sequence[Word]) -> Reading:
-    """The reading of `words`: their tokens and the amounts in them."""
+def parse_amounts(words: Sequence[Word]) -> ParsedWords:
+    """Parse words into tokens and the amounts in them."""
     found = tokenize(words)
-    reading = Reading(tuple(words), found, {}, {})
+    parsed = ParsedWords(tuple(words), found, {}, {})
     amounts = _spoken(found) | _printed(found)
     if amounts:
-        _put_zeros(reading, amounts)
-        _put_repeats(reading, amounts)
-        _put_decimals(reading, amounts)
-        _put_multiples(reading, amounts)
-    return Reading(reading.words, found, amounts, {amount.last: amount for amount in amounts.values()})
+        _add_zeros(parsed, amounts)
+        _add_repeats(parsed, amounts)
+        _add_decimals(parsed, amounts)
+        _add_multiples(parsed, amounts)
+    return ParsedWords(parsed.words, found, amounts, {amount.last: amount for amount in amounts.values()})
 
 
 def _spoken(found: Sequence[SpokenToken]) -> dict[int, Amount]:
     if not any(token.kind in NUMBER_WORDS for token in found):
         return {}
-    asked = [_as_asked(found, at) for at in range(len(found))]
+    spoken_tokens = [_as_spoken(found, at) for at in range(len(found))]
     amounts: dict[int, Amount] = {}
-    for one in find_numbers(asked, "en", threshold=0):
+    for one in find_numbers(spoken_tokens, "en", threshold=0):
         first, last = int(one.start), int(one.end)
         spoken = found[first:last]
         if all(token.kind is TokenKind.DIGIT for token in spoken):
@@ -92,7 +92,7 @@ def _digit_at(found: Sequence[SpokenToken], at: int) -> bool:
     return follows and not (found[at - 1].stop or found[at - 1].comma)
 
 
-def _as_asked(found: Sequence[SpokenToken], at: int) -> _Spoken:
+def _as_spoken(found: Sequence[SpokenToken], at: int) -> _Spoken:
     token = found[at]
     before = found[at - 1] if at else None
     # After `thousand` a comma belongs to the number; elsewhere it parts two numbers.
@@ -107,7 +107,7 @@ def _as_asked(found: Sequence[SpokenToken], at: int) -> _Spoken:
 
 
 def _smaller_follows(found: Sequence[SpokenToken], at: int, magnitude: str) -> bool:
-    """Whether what comes after an `and` still belongs to the number with that magnitude."""
+    """Whether the cardinal after an `and` still belongs to the number with that magnitude."""
     end = at
     while end < len(found) and found[end].kind in CARDINALS:
         end += 1
@@ -142,29 +142,29 @@ def _printed(found: Sequence[SpokenToken]) -> dict[int, Amount]:
     return amounts
 
 
-def _put_zeros(reading: Reading, amounts: dict[int, Amount]) -> None:
-    """`oh` is a zero between digits, after two of them, and before two; anywhere else it is an exclamation."""
+def _add_zeros(parsed: ParsedWords, amounts: dict[int, Amount]) -> None:
+    """Add `oh` as a zero between digits, after two of them, and before two; elsewhere it is an exclamation."""
     ends = {amount.last for amount in amounts.values() if not amount.ordinal}
-    for at in range(reading.size):
-        if reading.kind(at) is not TokenKind.ZERO:
+    for at in range(parsed.size):
+        if parsed.kind(at) is not TokenKind.ZERO:
             continue
-        digits, ohs = _run(reading, amounts, at + 1)
-        led = at in ends and not reading.apart(at)
-        joined = reading.text(at - 1) == "point" or reading.kind(at - 1) is TokenKind.REPEAT
+        digits, ohs = _run(parsed, amounts, at + 1)
+        led = at in ends and not parsed.separated(at)
+        joined = parsed.text(at - 1) == "point" or parsed.kind(at - 1) is TokenKind.REPEAT
         zero = (led and (digits + ohs >= 1 or _digits_before(amounts, at) >= 2)) or (digits + ohs >= 2 and digits)
         if zero or (joined and digits):
             amounts[at] = Amount(at, at + 1, "0", Shape.DIGITS)
             ends.add(at + 1)
 
 
-def _run(reading: Reading, amounts: Mapping[int, Amount], at: int) -> tuple[int, int]:
-    """How many single digits, and how many that may be zeros, follow from there."""
+def _run(parsed: ParsedWords, amounts: Mapping[int, Amount], at: int) -> tuple[int, int]:
+    """Number of single digits, and of tokens that may be zeros, in a row from `at` on."""
     digits = ohs = 0
-    while at < reading.size and not reading.apart(at):
+    while at < parsed.size and not parsed.separated(at):
         amount = amounts.get(at)
         if amount is not None and amount.shape is Shape.DIGITS:
             digits += 1
-        elif reading.kind(at) is TokenKind.ZERO:
+        elif parsed.kind(at) is TokenKind.ZERO:
             ohs += 1
         else:
             break
@@ -179,11 +179,11 @@ def _digits_before(amounts: Mapping[int, Amount], at: int) -> int:
     return count
 
 
-def _put_repeats(reading: Reading, amounts: dict[int, Amount]) -> None:
-    """`double five` among other digits is 55; alone it is a word."""
-    for at, token in enumerate(reading.tokens):
+def _add_repeats(parsed: ParsedWords, amounts: dict[int, Amount]) -> None:
+    """Repeat the digit after `double` and the like among other digits; alone it is a word."""
+    for at, token in enumerate(parsed.tokens):
         times = REPEATS.get(token.text)
-        amount = amounts.get(at + 1) if times and not reading.apart(at + 1) else None
+        amount = amounts.get(at + 1) if times and not parsed.separated(at + 1) else None
         if times is None or amount is None or amount.shape is not Shape.DIGITS or amount.ordinal:
             continue
         beside = amounts.get(amount.last)
@@ -193,18 +193,18 @@ def _put_repeats(reading: Reading, amounts: dict[int, Amount]) -> None:
             amounts[at] = replace(amount, first=at, digits=amount.digits * times)
 
 
-def _put_decimals(reading: Reading, amounts: dict[int, Amount]) -> None:
-    """`3 point 5`, `one point oh five`, and `point five` before a percent."""
-    for at, token in enumerate(reading.tokens):
-        if token.text != "point" or reading.apart(at + 1):
+def _add_decimals(parsed: ParsedWords, amounts: dict[int, Amount]) -> None:
+    """Join decimals: `3 point 5`, `one point oh five`, and `point five` before `percent`."""
+    for at, token in enumerate(parsed.tokens):
+        if token.text != "point" or parsed.separated(at + 1):
             continue
         whole = next((a for a in amounts.values() if a.last == at and a.digits.isdigit() and not a.ordinal), None)
         digits, end = "", at + 1
         while (part := amounts.get(end)) and part.digits.isdigit() and not part.ordinal:
-            if digits and (part.shape is not Shape.DIGITS or reading.apart(end)):
+            if digits and (part.shape is not Shape.DIGITS or parsed.separated(end)):
                 break
             digits, end = digits + part.digits, part.last
-        if not digits or (whole is None and reading.text(end) not in {"percent", "million", "billion"}):
+        if not digits or (whole is None and parsed.text(end) not in {"percent", "million", "billion"}):
             continue
         first = at if whole is None else whole.first
         for taken in [k for k in amounts if first <= k < end]:
@@ -212,18 +212,18 @@ def _put_decimals(reading: Reading, amounts: dict[int, Amount]) -> None:
         amounts[first] = Amount(first, end, f"{whole.digits if whole else '0'}.{digits}", Shape.DECIMAL)
 
 
-def _put_multiples(reading: Reading, amounts: dict[int, Amount]) -> None:
-    """`5 million`, `2.5 million`."""
+def _add_multiples(parsed: ParsedWords, amounts: dict[int, Amount]) -> None:
+    """Multiply printed numbers by the magnitude after them: `5 million`, `2.5 million`."""
     for at in sorted(amounts):
         amount = amounts.get(at)
         if amount is None or amount.ordinal or amount.shape not in (Shape.DECIMAL, Shape.PRINTED):
             continue
         times = amounts.get(amount.last)
-        if times is None or not times.bare or times.ordinal or reading.apart(amount.last):
+        if times is None or not times.bare or times.ordinal or parsed.separated(amount.last):
             continue
         if times.last != times.first + 1:
             continue
-        product = Decimal(amount.digits) * MAGNITUDES[reading.text(times.first)]
+        product = Decimal(amount.digits) * MAGNITUDES[parsed.text(times.first)]
         if product == product.to_integral_value():
             del amounts[times.first]
             amounts[at] = Amount(at, times.last, str(int(product)), Shape.LARGE)

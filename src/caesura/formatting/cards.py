@@ -1,4 +1,4 @@
-"""Runs of figures in; the payment card number in them, if there may be one, out."""
+"""Finds the payment card number in a run of digit groups, by length and check digit."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ SHORTEST = 13
 LONGEST = 19
 """Digits of a card number (ISO/IEC 7812-1 allows fewer, but no network issues them)."""
 _LENGTHS = (16, 15, 19, 18, 17, 14, 13)
-"""The commonest first: among several fits that one is the number."""
+"""Lengths of card numbers, the commonest first: among several fits that one is the number."""
 
 
 def luhn(digits: str) -> bool:
-    """Whether the last of `digits` checks the others (ISO/IEC 7812-1, annex B)."""
+    """Whether the last digit is the check digit of the others (Luhn; ISO/IEC 7812-1, annex B)."""
     doubled = (int(digit) * (2 if place % 2 else 1) for place, digit in enumerate(reversed(digits)))
     return bool(digits) and sum(value - 9 if value > 9 else value for value in doubled) % 10 == 0
 
 
 def card_in(groups: Sequence[DigitGroup]) -> tuple[int, int] | None:
-    """Which of `groups` (first, last exclusive) are the card number; None where too few digits were said for one.
+    """Find the groups (first, last exclusive) of the card number; None where there are too few digits for one.
 
     What passes the check digit is preferred, but nothing else is let go: one digit misheard fails the check, and
     the others are a secret all the same. So where nothing passes it is all, or the first stretch that has the length
@@ -37,7 +37,7 @@ def card_in(groups: Sequence[DigitGroup]) -> tuple[int, int] | None:
 
 
 def _spans(groups: Sequence[DigitGroup]) -> list[tuple[int, int]]:
-    """Every stretch of groups with as many digits as a card number, from the likeliest to the least."""
+    """All stretches of groups with as many digits as a card number, the likeliest first."""
     ends: list[dict[int, int]] = []
     for first in range(len(groups)):
         length = 0

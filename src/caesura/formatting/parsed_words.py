@@ -1,4 +1,4 @@
-"""Words in, the bare tokens that numbers and entities are read from out, with the amounts that were found in them."""
+"""Parsed words of a segment: its tokens and the numbers among them, which all entity finders read."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from caesura.words import Word
 
 
 class Shape(enum.Enum):
-    """How an amount was said."""
+    """How a number was said."""
 
     DIGITS = enum.auto()
     """Digit by digit: `five`, `oh`, `double five`."""
     PAIR = enum.auto()
     """10 to 99."""
     LARGE = enum.auto()
-    """With hundred, thousand, million."""
+    """With `hundred`, `thousand`, `million`."""
     DECIMAL = enum.auto()
     PRINTED = enum.auto()
     """Already in digits."""
@@ -38,50 +38,50 @@ class Amount:
 
     @property
     def whole(self) -> int:
-        """Its value; -1 for a decimal."""
+        """Value of a whole number; -1 for a decimal."""
         return int(self.digits) if self.digits.isdigit() else -1
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ParsedWords:
     """The tokens of a segment, and the amounts that begin at each of them."""
 
     words: tuple[Word, ...]
     tokens: tuple[SpokenToken, ...]
     amounts: Mapping[int, Amount]
     ends: Mapping[int, Amount]
-    """The same amounts by the token after each."""
+    """The amounts by the token after each."""
 
     def kind(self, at: int) -> TokenKind:
         """Kind of the token at `at`; OTHER outside."""
         return self.tokens[at].kind if 0 <= at < len(self.tokens) else TokenKind.OTHER
 
     def text(self, at: int) -> str:
-        """The token there, "" outside."""
+        """Text of the token at `at`; "" outside."""
         return self.tokens[at].text if 0 <= at < len(self.tokens) else ""
 
-    def apart(self, at: int) -> bool:
-        """Whether a sign separates the token there from the one before."""
+    def separated(self, at: int) -> bool:
+        """Whether punctuation separates the token at `at` from the one before."""
         before = self.tokens[at - 1] if at > 0 else None
         return before is not None and (before.comma or before.dash or before.stop)
 
-    def stopped(self, at: int) -> bool:
-        """Whether a sentence ends, or another speaker begins, before the token there."""
+    def break_before(self, at: int) -> bool:
+        """Whether a sentence ends, or another speaker begins, before the token at `at`."""
         return at > 0 and self.tokens[at - 1].stop
 
-    def next(self, at: int) -> Amount | None:
-        """The amount that begins there and belongs to what was said just before."""
-        return None if self.stopped(at) else self.amounts.get(at)
+    def continuation(self, at: int) -> Amount | None:
+        """Amount that begins at `at` in the same sentence as the token before."""
+        return None if self.break_before(at) else self.amounts.get(at)
 
-    def previous(self, at: int) -> Amount | None:
-        """The amount that ends before the token there."""
+    def ending_at(self, at: int) -> Amount | None:
+        """Amount that ends before the token at `at`."""
         return self.ends.get(at)
 
-    def before(self, at: int, count: int) -> list[str]:
-        """Up to `count` tokens before the one there, nearest first."""
+    def preceding(self, at: int, count: int) -> list[str]:
+        """Up to `count` tokens before the one at `at`, nearest first."""
         return [self.tokens[k].text for k in range(at - 1, max(-1, at - 1 - count), -1)]
 
     @property
     def size(self) -> int:
-        """How many tokens there are."""
+        """Number of tokens."""
         return len(self.tokens)

@@ -11,7 +11,7 @@ from caesura.words import Word, raw
 
 
 def is_month_and_year(digits: str) -> bool:
-    """Whether they may be a month and a year, as cards tell when they end: MMYY, MYY or MMYYYY."""
+    """Whether digits may be a month and a year, as cards print their expiration: MMYY, MYY or MMYYYY."""
     if len(digits) not in (3, 4, 6):
         return False
     month = int(digits[: 1 if len(digits) == 3 else 2])
@@ -19,24 +19,24 @@ def is_month_and_year(digits: str) -> bool:
 
 
 def dates(words: Sequence[Word], found: Sequence[DigitRun]) -> tuple[tuple[int, int], ...]:
-    """The words (first, last exclusive) of each date; `found` are the digit_runs of figures in `words`.
+    """Find the words (first, last exclusive) of each date; `found` are the digit runs in `words`.
 
     The name of a month with a day, a year or both beside it (`January 5, 2024`, `5th of January`, `the fifth of May`),
-    and three figures in one word (`1/5/2024`).
+    and three numbers in one word (`1/5/2024`).
     """
     groups = {group.first: group for run in found for group in run.groups}
     ends = {group.last: group for group in groups.values()}
-    told = [
+    named = [
         _around(words, at, groups, ends)
         for at, word in enumerate(words)
         if is_month(word.text)
     ]  # fmt: skip
-    written = [(group.first, group.last) for group in groups.values() if _NUMERIC.search(words[group.first].text)]
-    return (*(date for date in told if date is not None), *written)
+    numeric = [(group.first, group.last) for group in groups.values() if _NUMERIC.search(words[group.first].text)]
+    return (*(date for date in named if date is not None), *numeric)
 
 
 def after_month(words: Sequence[Word], at: int, groups: Mapping[int, DigitGroup]) -> int:
-    """Where the day and the year end that follow the month at `at`; `at` + 1 where none do."""
+    """Index after the day and year that follow the month at `at`; `at` + 1 where none do."""
     last = at + 1
     days = years = 0
     while last < len(words) and not years:

@@ -1,4 +1,4 @@
-"""Words as an engine prints them in, words as the style asks for them and what was searched for out.
+"""Words as an engine prints them in, words as the style asks for them and what was search_words for out.
 
 The order: hesitations, spoken punctuation, numbers and entities, redaction, profanity, replacement, search. Redaction
 has to see digits: with `redact` all numbers are read, the secrets among them redacted, and what was no secret and the
@@ -11,17 +11,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from caesura.events import Search
-from caesura.formatting.amounts import read
-from caesura.formatting.dictation import dictated
-from caesura.formatting.disfluencies import without_fillers
-from caesura.formatting.entities import open_at, spans
-from caesura.formatting.numbers import Manner
-from caesura.formatting.parsed_words import Reading
-from caesura.formatting.profanity import masked
-from caesura.formatting.redaction import Secret, redacted, secrets
-from caesura.formatting.replacing import replaced
-from caesura.formatting.searching import searched
-from caesura.formatting.spans import Span, Written, written
+from caesura.formatting.amounts import parse_amounts
+from caesura.formatting.dictation import apply_dictation
+from caesura.formatting.disfluencies import remove_fillers
+from caesura.formatting.entities import find_entities, incomplete_from
+from caesura.formatting.numbers import NumberStyle
+from caesura.formatting.parsed_words import ParsedWords
+from caesura.formatting.profanity import mask_profanity
+from caesura.formatting.redaction import PiiSpan, find_pii, redact
+from caesura.formatting.rendering import Entity, FormattedWord, render
+from caesura.formatting.replacing import apply_replacements
+from caesura.formatting.searching import search_words
 from caesura.formatting.style import Style
 from caesura.words import Word
 
@@ -31,7 +31,7 @@ _GUESSED = 2
 
 @dataclass(frozen=True, slots=True)
 class Writing:
-    """The words as they are written, and one search for each thing searched for.
+    """The words as they are written, and one search for each thing search_words for.
 
     `plain` is what was written with its secrets still in it, for `before` of what follows; empty without redaction.
     """
@@ -54,7 +54,7 @@ class Writer:
         self._style = style
         self._english = primary == "en"
         self._reads = primary in {"en", "multi"}
-        self._manner = Manner(smart=style.smart_format, numerals=style.numerals)
+        self._number_style = NumberStyle(smart=style.smart_format, numerals=style.numerals)
 
     def write(self, words: Sequence[Word], *, final: bool, before: Sequence[Word] = ()) -> Writing:
         """The words of a whole segment; `final` False: of an interim.
@@ -73,15 +73,15 @@ class Writer:
         if style.redact and not final:
             told = told[: self._certain(told)]
         if self._english and not style.filler_words:
-            told = without_fillers(told)
+            told = remove_fillers(told)
         if self._english and style.dictation:
-            told = dictated(told)
+            told = apply_dictation(told)
         told, plain = self._formatted(told, before)
         if style.profanity_filter:
-            told = masked(told)
+            told = mask_profanity(told)
         if style.replace:
-            told = replaced(told, style.replace)
-        return Writing(told, searched(told, style.search) if style.search else (), plain)
+            told = apply_replacements(told, style.replace)
+        return Writing(told, search_words(told, style.search) if style.search else (), plain)
 
     def open_from(self, words: Sequence[Word]) -> int:
         """The first word of a number, date, address that may still go on at the end; `len(words)` when none may.
@@ -94,8 +94,8 @@ class Writer:
             return len(words)
         if not self._reads:
             return _digits_open_at(words) if style.redact else len(words)
-        reading, found = self._read(words)
-        return open_at(reading, found, complete=not style.redact)
+        parsed, found = self._read(words)
+        return incomplete_from(parsed, found, complete=not style.redact)
 
     def joins(self, words: Sequence[Word], at: int) -> bool:
         """Whether the words before and from `at` on are parts of one number, date, address."""
@@ -103,20 +103,20 @@ class Writer:
             return False
         if not self._reads:
             return all(any(sign.isdigit() for sign in word.text) for word in words[at - 1 : at + 1])
-        reading, found = self._read(words)
-        places = [(reading.tokens[one.first].word, reading.tokens[one.last - 1].word) for one in found]
+        parsed, found = self._read(words)
+        places = [(parsed.tokens[one.first].word, parsed.tokens[one.last - 1].word) for one in found]
         return any(first < at <= last for first, last in places)
 
     def _certain(self, words: Sequence[Word]) -> int:
         """How many words of an interim can be told."""
         if not self._reads:
             return _digits_open_at(words)
-        reading, found = self._read(words)
-        return open_at(reading, found, complete=False, guesses=_GUESSED)
+        parsed, found = self._read(words)
+        return incomplete_from(parsed, found, complete=False, guesses=_GUESSED)
 
-    def _read(self, words: Sequence[Word]) -> tuple[Reading, tuple[Span, ...]]:
-        reading = read(words)
-        return reading, spans(reading, self._manner)
+    def _read(self, words: Sequence[Word]) -> tuple[ParsedWords, tuple[Entity, ...]]:
+        parsed = parse_amounts(words)
+        return parsed, find_entities(parsed, self._number_style)
 
     def _formatted(self, words: tuple[Word, ...], before: Sequence[Word]) -> tuple[tuple[Word, ...], tuple[Word, ...]]:
         """The words with numbers written and secrets redacted, and with the secrets in them."""
@@ -124,18 +124,18 @@ class Writer:
         if not self._reads:
             if not style.redact:
                 return words, ()
-            return redacted(words, secrets(words, style.redact, before=before)), words
+            return redact(words, find_pii(words, style.redact, before=before)), words
         if not (style.redact or style.smart_format or style.numerals):
             return words, ()
-        reading, found = self._read(words)
+        parsed, found = self._read(words)
         if not style.redact:
-            return tuple(one.word for one in written(reading, [one for one in found if one.wanted])), ()
-        done = written(reading, found)
+            return tuple(one.word for one in render(parsed, [one for one in found if one.wanted])), ()
+        done = render(parsed, found)
         plain = tuple(one.word for one in done)
-        return _spoken_again(done, secrets(plain, style.redact, before=before)), plain
+        return _spoken_again(done, find_pii(plain, style.redact, before=before)), plain
 
 
-def _spoken_again(done: Sequence[Written], found: Sequence[Secret]) -> tuple[Word, ...]:
+def _spoken_again(done: Sequence[FormattedWord], found: Sequence[PiiSpan]) -> tuple[Word, ...]:
     """The words with the secrets redacted, and the rest in words where the style wants words."""
     secret = {at for one in found for at in range(one.first, one.last)}
     words: list[Word] = []
@@ -145,7 +145,7 @@ def _spoken_again(done: Sequence[Written], found: Sequence[Secret]) -> tuple[Wor
         words.extend([one.word] if one.wanted or at in secret else one.spoken)
     places.append(len(words))
     moved = [replace(one, first=places[one.first], last=places[one.last]) for one in found]
-    return redacted(words, moved)
+    return redact(words, moved)
 
 
 def _digits_open_at(words: Sequence[Word]) -> int:

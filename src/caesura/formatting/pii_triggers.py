@@ -1,4 +1,4 @@
-"""Written words in; where somebody says that a card number, a security code or a social security number comes, out."""
+"""Finds trigger phrases, which announce a card number, a security code or a social security number."""
 
 from __future__ import annotations
 
@@ -17,32 +17,32 @@ SSN = "ssn"
 
 
 @dataclass(frozen=True, slots=True)
-class Cue:
-    """The words `first`..`last` (exclusive) announce a secret of this kind, or name one just said."""
+class PiiTrigger:
+    """The words `first`..`last` (exclusive) announce a secret of `kind`, or name one just said."""
 
     kind: str
     first: int
     last: int
 
 
-def cues(words: Sequence[Word]) -> tuple[Cue, ...]:
-    """The cues in `words`, in their order."""
+def find_triggers(words: Sequence[Word]) -> tuple[PiiTrigger, ...]:
+    """Find the trigger phrases in words, in their order."""
     spoken = [raw(word.text).replace(".", "") for word in words]
-    return tuple(cue for at in range(len(words)) if (cue := _cue(spoken, words, at)) is not None)
+    return tuple(trigger for at in range(len(words)) if (trigger := _trigger(spoken, words, at)) is not None)
 
 
-def _cue(spoken: Sequence[str], words: Sequence[Word], at: int) -> Cue | None:
+def _trigger(spoken: Sequence[str], words: Sequence[Word], at: int) -> PiiTrigger | None:
     for phrase, kind in _PHRASES.get(spoken[at], ()):
         last = at + len(phrase)
         if tuple(spoken[at:last]) == phrase:
-            return None if _is_of_social_security(kind, spoken, at) else Cue(kind, at, last)
+            return None if _is_of_social_security(kind, spoken, at) else PiiTrigger(kind, at, last)
     word = spoken[at].removesuffix("'s")
     if word in _WORDS:
-        return Cue(_WORDS[word], at, at + 1)
+        return PiiTrigger(_WORDS[word], at, at + 1)
     if word.startswith("expir"):
-        return Cue(EXPIRATION, at, at + 1)
+        return PiiTrigger(EXPIRATION, at, at + 1)
     if word == "social" and _is_a_number(spoken, words, at):
-        return Cue(SSN, at, at + 1)
+        return PiiTrigger(SSN, at, at + 1)
     return None
 
 
@@ -51,7 +51,7 @@ def _is_of_social_security(kind: str, spoken: Sequence[str], at: int) -> bool:
 
 
 def _is_a_number(spoken: Sequence[str], words: Sequence[Word], at: int) -> bool:
-    """`my social is ...` says so, `social media` does not."""
+    """Whether `social` means the number: `my social is ...` does, `social media` does not."""
     if at + 1 == len(spoken) or re.search(r"[.?!,:;]$", words[at].text):
         return True
     after = spoken[at + 1]
