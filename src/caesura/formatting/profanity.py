@@ -20,7 +20,8 @@ def mask_profanity(words: Sequence[Word]) -> tuple[Word, ...]:
     """Replace letters of profane words by asterisks (developers.deepgram.com/docs/profanity-filter).
 
     Only whole words are profane, or parts of one between hyphens and apostrophes: `Scunthorpe` stays, `bull-shit's`
-    becomes `bull-****'s`. Case and punctuation around do not matter, but what is also a name stays where it has a capital.
+    becomes `bull-****'s`. Case and punctuation around do not matter, but what is also a name stays where it has a
+    capital.
     """
     return tuple(replace(word, text=_LETTERS.sub(_mask, word.text)) for word in words)
 
