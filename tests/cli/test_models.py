@@ -1,4 +1,4 @@
-"""`caesura models`: the table, what one model is, and pulling it from a hub on loopback."""
+"""`caesura models`: the table, one model in detail, and pulling it from a hub on loopback."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_help_names_the_three(tmp_path: Path) -> None:
 # ---- list ----
 
 
-def test_the_table_fits_a_terminal_and_says_what_is_here(tmp_path: Path) -> None:
+def test_the_table_fits_a_terminal_and_shows_which_models_are_here(tmp_path: Path) -> None:
     lines = run("list", models=tmp_path).stdout.splitlines()
     assert lines[0].split() == ["--engine", "languages", "size", "here", "licence"]
     assert lines[1].split() == ["moonshine", "en", "built", "in", "MIT"]
@@ -86,7 +86,7 @@ def test_the_table_fits_a_terminal_and_says_what_is_here(tmp_path: Path) -> None
 
 
 @pytest.mark.slow
-def test_what_was_pulled_is_here_with_its_real_size(hub: FakeHub, tmp_path: Path) -> None:
+def test_a_pulled_model_is_listed_with_its_real_size(hub: FakeHub, tmp_path: Path) -> None:
     assert listed(tmp_path)["whisper:tiny"]["state"] == "no"
     pull(hub, tmp_path)
     row = listed(tmp_path)["whisper:tiny"]
@@ -121,7 +121,7 @@ def test_engines_of_other_packages_are_listed_broken_ones_too(tmp_path: Path, mo
 # ---- info ----
 
 
-def test_what_is_not_here_is_told_from_the_catalogue(tmp_path: Path) -> None:
+def test_info_of_a_missing_model_comes_from_the_catalogue(tmp_path: Path) -> None:
     result = run("info", "large", "--json", models=tmp_path)
     told = json.loads(result.stdout)
     assert result.exit_code == 0
@@ -133,7 +133,7 @@ def test_what_is_not_here_is_told_from_the_catalogue(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_what_is_here_is_checked_byte_by_byte(hub: FakeHub, tmp_path: Path) -> None:
+def test_info_verifies_every_byte_of_a_model(hub: FakeHub, tmp_path: Path) -> None:
     pull(hub, tmp_path)
     result = run("info", "tiny", models=tmp_path)
     assert result.exit_code == 0
@@ -150,7 +150,7 @@ def test_what_is_here_is_checked_byte_by_byte(hub: FakeHub, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("command", ["info", "pull"])
-def test_a_name_that_is_none_is_refused(tmp_path: Path, command: str) -> None:
+def test_an_unknown_name_is_refused(tmp_path: Path, command: str) -> None:
     result = run(command, "smal", models=tmp_path)
     assert result.exit_code == 2
     assert "no Whisper model is called 'smal'" in result.stderr
@@ -175,7 +175,7 @@ def test_pulling_shows_progress_and_says_how_to_serve(hub: FakeHub, tmp_path: Pa
 
 
 @pytest.mark.slow
-def test_pulling_tells_json(hub: FakeHub, tmp_path: Path) -> None:
+def test_pulling_prints_json(hub: FakeHub, tmp_path: Path) -> None:
     told = json.loads(pull(hub, tmp_path, "--json").stdout)
     assert (told["name"], told["revision"], told["fresh"]) == ("tiny", REVISION, True)
     assert {file["name"] for file in told["files"]} == set(hub.files) - {"README.md"}
@@ -191,7 +191,7 @@ def test_the_folder_the_hub_and_the_revision_can_be_named(hub: FakeHub, tmp_path
 
 
 @pytest.mark.slow
-def test_without_network_it_says_so_and_leaves_nothing(tmp_path: Path) -> None:
+def test_pulling_without_network_prints_an_error_and_leaves_nothing(tmp_path: Path) -> None:
     result = run("pull", "tiny", "--endpoint", "http://127.0.0.1:9", models=tmp_path)
     assert result.exit_code == 1
     assert "http://127.0.0.1:9 cannot be reached" in result.stderr

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 from rich.table import Table
 
-from caesura.cli.choosing import models_folder
+from caesura.cli.engine_flags import models_folder
 from caesura.cli.failing import FAILED, MISUSED, errors_as_sentences, fail
 from caesura.engines.models.catalogue import ALIASES, CATALOGUE, DEFAULT_MODEL, CatalogueEntry, find_model
 from caesura.engines.models.runtime import library_version, not_installed
