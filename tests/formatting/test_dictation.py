@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from caesura.formatting.dictation import COMMANDS, apply_dictation
+from caesura.formatting.itn import TextFormatter
 from caesura.formatting.style import Style
-from caesura.formatting.writer import Writer
 from tests.saying import say, text
 
 # `\\n` in the written text is a line break that belongs to the word before it.
@@ -45,7 +45,7 @@ no commands here. -> no commands here.
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_spoken_punctuation_is_written(example: str) -> None:
     spoken, written = example.split(" -> ")
-    done = Writer(Style(dictation=True)).write(say(spoken), final=True).words
+    done = TextFormatter(Style(dictation=True)).format(say(spoken), final=True).words
     assert text(done) == written.replace(r"\n", "\n")
 
 
@@ -78,4 +78,4 @@ def test_a_sign_does_not_change_the_times_of_its_word() -> None:
 
 def test_numbers_are_written_after_dictation() -> None:
     style = Style(dictation=True, smart_format=True)
-    assert text(Writer(style).write(say("it is twenty five dollars period"), final=True).words) == "it is $25."
+    assert text(TextFormatter(style).format(say("it is twenty five dollars period"), final=True).words) == "it is $25."

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from caesura.errors import UsageError
 from caesura.formatting.cards import luhn
 from caesura.formatting.digit_runs import digit_runs
-from caesura.formatting.redaction import MEMORY_S, PII_KINDS, PiiSpan, find_pii, redact
+from caesura.formatting.redaction import CONTEXT_S, PII_KINDS, PiiSpan, find_pii, redact
 from caesura.words import Word, raw
 from tests.formatting.spoken import sentence, words
 
@@ -113,8 +113,8 @@ def test_a_number_that_nothing_announced_is_known_from_its_seventh_digit() -> No
 
 def test_what_was_said_long_before_announces_nothing() -> None:
     before = words("my card number is")
-    assert find_pii(words("4111 thanks", at=1.0 + MEMORY_S), ["pci"], before=before) != ()
-    assert find_pii(words("4111 thanks", at=1.5 + MEMORY_S), ["pci"], before=before) == ()
+    assert find_pii(words("4111 thanks", at=1.0 + CONTEXT_S), ["pci"], before=before) != ()
+    assert find_pii(words("4111 thanks", at=1.5 + CONTEXT_S), ["pci"], before=before) == ()
 
 
 def test_digits_at_the_end_are_a_secret_while_more_may_follow() -> None:

@@ -80,7 +80,7 @@ def _crosses(parsed: ParsedWords, found: Entity) -> bool:
     return any(word.speaker != speaker for word in parsed.words[first : last + 1])
 
 
-def incomplete_from(parsed: ParsedWords, found: tuple[Entity, ...], *, complete: bool, guesses: int = 0) -> int:
+def incomplete_entity_at(parsed: ParsedWords, found: tuple[Entity, ...], *, complete: bool, guesses: int = 0) -> int:
     """Index of the first word of an entity that may go on after the end; the number of words when none may.
 
     With `complete`, what can be complete counts as complete (a price, a phone number); redaction does without, because

@@ -35,9 +35,9 @@ from caesura.formatting.pii_candidates import (
 from caesura.words import Word, raw
 
 PII_KINDS: Final = ("pci", "ssn", "numbers", "aggressive_numbers")
-MEMORY_WORDS: Final = 40
+CONTEXT_WORDS: Final = 40
 """Most words of `before` that are considered."""
-MEMORY_S: Final = 20.0
+CONTEXT_S: Final = 20.0
 """Age, in seconds of audio, up to which words of `before` are considered."""
 
 
@@ -72,7 +72,7 @@ def find_pii(
         raise UsageError(f"kinds: {sorted(wanted - frozenset(PII_KINDS))}; give any of {', '.join(PII_KINDS)}")
     if not words or not wanted:
         return ()
-    remembered = tuple(word for word in before[-MEMORY_WORDS:] if word.end >= words[0].start - MEMORY_S)
+    remembered = tuple(word for word in before[-CONTEXT_WORDS:] if word.end >= words[0].start - CONTEXT_S)
     message = PiiMessage((*remembered, *words))
     candidates = [*_candidates(message, wanted, len(remembered)), *(incomplete_number(message) if more else ())]
     return tuple(_resolved(candidates, len(remembered), len(message.words)))
