@@ -63,7 +63,9 @@ def test_the_error_for_a_missing_model_says_how_to_get_it(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("engine", ["moonshine", "whisper:tiny", "package.module:attribute"])
 def test_a_model_for_an_engine_that_has_none_to_choose_is_refused(tmp_path: Path, engine: str) -> None:
-    with pytest.raises(UsageError, match=rf"model: 'small' was asked of engine '{engine}', which has no models to"):
+    with pytest.raises(
+        UsageError, match=rf"model: 'small' does not apply to engine '{engine}', which has no models to"
+    ):
         resolve_engines([engine], "small", tmp_path)
 
 

@@ -26,7 +26,7 @@ def test_without_a_style_only_hesitations_go() -> None:
     assert render(Style(), "Um, I have twenty five fucks comma uh.") == "I have twenty five fucks comma."
 
 
-def test_hesitations_stay_when_they_are_asked_for() -> None:
+def test_filled_pauses_stay_when_requested() -> None:
     assert render(Style(filler_words=True), "Um, I see.") == "Um, I see."
 
 
@@ -42,7 +42,7 @@ def test_replacement_and_search_come_after_numbers() -> None:
     assert (search.query, len(search.hits)) == ("much", 1)
 
 
-def test_nothing_is_searched_for_unless_something_is_asked_for() -> None:
+def test_nothing_is_searched_for_without_queries() -> None:
     assert TextFormatter(Style()).format(say("hello"), final=True).searches == ()
 
 
@@ -124,7 +124,7 @@ def test_an_interim_without_redaction_keeps_nothing_back() -> None:
     st.lists(st.sampled_from(["four", "five", "oh", "double", "nine", "4", "55", "um"]), min_size=4, max_size=24),
     st.data(),
 )
-def test_no_beginning_of_a_redacted_number_is_ever_told(number: list[str], data: st.DataObject) -> None:
+def test_no_beginning_of_a_redacted_number_ever_goes_out(number: list[str], data: st.DataObject) -> None:
     """Whatever part of a card number an interim has heard, with or without a misheard word after it."""
     heard = data.draw(st.integers(1, len(number)))
     after = data.draw(st.sampled_from(["", "for", "to um", "and"]))
@@ -274,7 +274,7 @@ def test_nothing_is_lost_in_redaction_but_secrets(words: tuple[Word, ...]) -> No
 
 
 @pytest.mark.parametrize(("kind", "value", "most"), [("pci", "4111111111111111", 6), ("ssn", "456781234", 4)])
-def test_a_secret_that_a_final_cuts_in_two_tells_its_first_group_at_most(kind: str, value: str, most: int) -> None:
+def test_a_secret_that_a_final_cuts_in_two_reveals_its_first_group_at_most(kind: str, value: str, most: int) -> None:
     """Finalize, or three seconds of silence, may end a final in the middle of a number."""
     names = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
     for told in range(most + 1, len(value) + 1):

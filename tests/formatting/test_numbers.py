@@ -91,7 +91,7 @@ def test_there_are_as_many_examples_as_promised() -> None:
     assert len(EXAMPLES) >= 40
 
 
-def test_with_both_asked_for_small_numbers_are_digits_and_entities_are_written() -> None:
+def test_with_both_options_small_numbers_are_digits_and_entities_are_written() -> None:
     written = TextFormatter(Style(numerals=True, smart_format=True)).format(
         say("The first two cost five dollars"), final=True
     )

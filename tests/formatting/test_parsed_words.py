@@ -21,4 +21,4 @@ def test_places_outside_of_the_tokens_have_neutral_answers() -> None:
         True,
     )
     assert parsed.preceding(2, 5) == ["five", "twenty"]
-    assert (amount.whole, Amount(0, 1, "2.5", Shape.DECIMAL).whole) == (5, -1)
+    assert (amount.value, Amount(0, 1, "2.5", Shape.DECIMAL).value) == (5, -1)

@@ -96,7 +96,7 @@ def test_an_unknown_kind_is_refused_by_name() -> None:
 # ---- more than one message ----
 
 
-def test_a_number_told_with_pauses_is_known_when_words_before_announced_it() -> None:
+def test_a_number_with_pauses_is_recognised_after_a_trigger_phrase() -> None:
     before = words("my card number is 4111")
     now = words("1111, 1111 thanks", at=3.0)
     assert find_pii(before, ["pci"]) == (PiiSpan(4, 5, "CREDIT_CARD"),)
@@ -104,7 +104,7 @@ def test_a_number_told_with_pauses_is_known_when_words_before_announced_it() -> 
     assert find_pii(now, ["pci"]) == ()
 
 
-def test_a_number_that_nothing_announced_is_known_from_its_seventh_digit() -> None:
+def test_an_unannounced_number_is_recognised_from_its_seventh_digit() -> None:
     before = words("it is 4111")
     assert find_pii(words("1111 thanks", at=2.0), ["pci"], before=before) == (PiiSpan(0, 1, "REDACTED"),)
     assert find_pii(words("11 thanks", at=2.0), ["pci"], before=before) == ()
@@ -184,7 +184,7 @@ def test_no_digit_of_a_card_number_is_left(message: tuple[str, tuple[Word, ...]]
 
 
 @given(messages(st.text("0123456789", min_size=13, max_size=19)))
-def test_no_digit_of_a_card_number_that_was_misheard_is_left(message: tuple[str, tuple[Word, ...]]) -> None:
+def test_no_digit_of_a_misrecognised_card_number_is_left(message: tuple[str, tuple[Word, ...]]) -> None:
     assert_hidden(message[1], ["pci"])
 
 

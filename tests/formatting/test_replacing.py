@@ -32,7 +32,7 @@ def written(said: str, *pairs: tuple[str, str]) -> str:
         ("hello", ("", "x"), "hello"),
     ],
 )
-def test_words_are_found_in_any_case_and_written_as_asked(said: str, pair: tuple[str, str], becomes: str) -> None:
+def test_words_are_found_in_any_case_and_replaced_as_requested(said: str, pair: tuple[str, str], becomes: str) -> None:
     assert written(said, pair) == becomes
 
 
@@ -42,7 +42,7 @@ def test_with_a_capital_only_that_case_is_found_and_it_goes_first() -> None:
     assert written("It ate it. IT", *pairs) == "The monster ate the monster. the monster"
 
 
-def test_more_words_go_first_and_then_the_order_in_which_they_were_asked_for() -> None:
+def test_longer_matches_win_and_then_the_order_of_the_pairs() -> None:
     assert written("new york city", ("new", "old"), ("new york", "NY"), ("york city", "Y")) == "NY city"
     assert written("new", ("new", "old"), ("new", "newer")) == "old"
 

@@ -21,7 +21,7 @@ def hits(said: str, query: str) -> tuple[Hit, ...]:
     return search.hits
 
 
-def test_a_hit_tells_where_and_how_it_was_written() -> None:
+def test_a_hit_has_its_times_and_its_text() -> None:
     assert hits("This is Social Epistemology, right?", "social epistemology") == (
         Hit(1.0, 1.0, 2.0, "social epistemology"),
     )
@@ -43,7 +43,7 @@ def test_a_hit_tells_where_and_how_it_was_written() -> None:
         ("привет мир", "Привет, мир!"),
     ],
 )
-def test_what_was_misheard_is_found(query: str, said: str) -> None:
+def test_misrecognised_words_are_found(query: str, said: str) -> None:
     found = hits(f"and then we said {said} to all of them", query)
     assert found[0].confidence > 0.4
     assert found[0].start < (4 + len(said.split())) * 0.5

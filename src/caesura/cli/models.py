@@ -127,7 +127,8 @@ def pull(
 
     An interrupted download resumes where it stopped; a model that is complete is not downloaded again.
     """
-    # Read by huggingface_hub when it is imported: its requests tell only the library's version, its log is for us.
+    # Read by huggingface_hub when it is imported: requests then carry only the library's version, and
+    # no log lines get between the progress bar and the error.
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("HF_HUB_VERBOSITY", "error")
     with _whisper_extra():

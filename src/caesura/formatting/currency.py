@@ -36,7 +36,7 @@ def money(parsed: ParsedWords, at: int) -> Entity | None:
     sign, end = _currency(parsed, amount.last)
     if not sign:
         return None
-    cents = _cents(parsed, end, "pence" if sign == "£" else "cents") if amount.whole >= 0 else None
+    cents = _cents(parsed, end, "pence" if sign == "£" else "cents") if amount.value >= 0 else None
     if cents is not None:
         return entity(EntityKind.MONEY, at, cents[1], f"{sign}{grouped(amount.digits)}.{cents[0]:02d}")
     return entity(EntityKind.MONEY, at, end, sign + _priced(amount))
@@ -85,12 +85,12 @@ def _cents(parsed: ParsedWords, at: int, name: str) -> tuple[int, int] | None:
     """Number of cents said from `at` on (`and fifty cents`), and the token after them."""
     begins = at + 1 if parsed.text(at) == "and" else at
     amount = parsed.continuation(begins)
-    if amount is None or parsed.break_before(at) or amount.ordinal or not 0 <= amount.whole < 100:
+    if amount is None or parsed.break_before(at) or amount.ordinal or not 0 <= amount.value < 100:
         return None
     named = parsed.text(amount.last)
     if parsed.separated(amount.last) or (named != name and not (name == "cents" and named in _CENTS)):
         return None
-    return amount.whole, amount.last + 1
+    return amount.value, amount.last + 1
 
 
 def _priced(amount: Amount) -> str:

@@ -40,14 +40,14 @@ def date(parsed: ParsedWords, at: int) -> Entity | None:
     day = _day(parsed, at + 1)
     with_day = year(parsed, day.last) if day is not None and not parsed.break_before(day.last) else None
     if day is not None and with_day is not None and _is_day_of(parsed, at, day):
-        day_piece = EntityWord(at + 1, day.last, f"{day.whole},")
+        day_piece = EntityWord(at + 1, day.last, f"{day.value},")
         return Entity(EntityKind.DATE, (month, day_piece, EntityWord(day.last, with_day[1], with_day[0])))
     alone = year(parsed, at + 1)
     if alone is not None and is_month(parsed, at):
         return Entity(EntityKind.DAY, (month, EntityWord(at + 1, alone[1], alone[0])))
     if day is None or not _is_day_of(parsed, at, day) or not (day.ordinal or _ends(parsed, day.last)):
         return None
-    return Entity(EntityKind.DAY, (month, EntityWord(at + 1, day.last, str(day.whole))))
+    return Entity(EntityKind.DAY, (month, EntityWord(at + 1, day.last, str(day.value))))
 
 
 def year(parsed: ParsedWords, at: int) -> tuple[str, int] | None:
@@ -56,11 +56,11 @@ def year(parsed: ParsedWords, at: int) -> tuple[str, int] | None:
     if first is None or first.ordinal:
         return None
     if first.shape in (Shape.PRINTED, Shape.LARGE):
-        plain = len(first.digits) == 4 and "," not in parsed.text(at) and first.whole in _SAID_YEARS
+        plain = len(first.digits) == 4 and "," not in parsed.text(at) and first.value in _SAID_YEARS
         large = first.shape is Shape.LARGE and not is_year(parsed, first)
         return (first.digits, first.last) if plain and not large else None
     second = None if parsed.separated(first.last) else parsed.amounts.get(first.last)
-    if first.shape is not Shape.PAIR or first.whole not in _CENTURIES or second is None or second.ordinal:
+    if first.shape is not Shape.PAIR or first.value not in _CENTURIES or second is None or second.ordinal:
         return None
     if second.shape is Shape.PAIR:
         return first.digits + second.digits, second.last
@@ -73,16 +73,16 @@ def year(parsed: ParsedWords, at: int) -> tuple[str, int] | None:
 def is_year(parsed: ParsedWords, amount: Amount) -> bool:
     """Whether a number with hundred or thousand is a spoken year: `two thousand (and) nine`, `in nineteen hundred`."""
     spoken = [token.text for token in parsed.tokens[amount.first : amount.last]]
-    if spoken[:2] == ["two", "thousand"] and 2000 < amount.whole < 2100:
+    if spoken[:2] == ["two", "thousand"] and 2000 < amount.value < 2100:
         return True
-    hundreds = amount.whole % 100 == 0 and 1100 <= amount.whole <= 1900 and spoken[-1:] == ["hundred"]
+    hundreds = amount.value % 100 == 0 and 1100 <= amount.value <= 1900 and spoken[-1:] == ["hundred"]
     return hundreds and parsed.text(amount.first - 1) in {"in", "since", "early", "late", "year", "of", "until"}
 
 
 def decade(parsed: ParsedWords, at: int) -> tuple[str, int] | None:
     """Decade that begins at `at` and the token after it: `nineteen nineties`."""
     century = parsed.amounts.get(at)
-    if century is None or century.shape is not Shape.PAIR or century.whole not in _CENTURIES or century.ordinal:
+    if century is None or century.shape is not Shape.PAIR or century.value not in _CENTURIES or century.ordinal:
         return None
     tens = _DECADES.get(parsed.text(century.last))
     return None if tens is None or parsed.separated(century.last) else (f"{century.digits}{tens}s", century.last + 1)
@@ -101,7 +101,7 @@ def _day(parsed: ParsedWords, at: int) -> Amount | None:
     following = None if amount is None else parsed.continuation(amount.last)
     if following is not None and following.bare:
         return None
-    return amount if amount is not None and 1 <= amount.whole <= 31 and amount.shape is not Shape.LARGE else None
+    return amount if amount is not None and 1 <= amount.value <= 31 and amount.shape is not Shape.LARGE else None
 
 
 def _is_day_of(parsed: ParsedWords, at: int, day: Amount) -> bool:

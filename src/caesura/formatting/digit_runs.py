@@ -1,4 +1,4 @@
-"""Digit runs: the digits that words write or say, strung together where they were said together.
+"""Finds digit runs: digits that were written or spoken one after the other, strung together.
 
 A group of digits is written (`4111`, `123-45-6789`, `$25`, `٤٢`) or was left as it was spoken (`forty-one`,
 `double seven`, `oh`). Spoken ones are English. Digits of every script count, and come out as `0` to `9`.
@@ -40,7 +40,7 @@ class DigitGroup:
 
 @dataclass(frozen=True, slots=True)
 class DigitRun:
-    """Groups of digits that were said one after the other; never empty."""
+    """Groups of digits that follow one another; never empty."""
 
     groups: tuple[DigitGroup, ...]
 
@@ -162,7 +162,7 @@ def _single_digit(words: Sequence[Word], token: SpokenToken | None) -> str:
 
 
 def _written_digits(text: str) -> str:
-    # The number in a tag of redaction is none that was said.
+    # The index in a tag of redaction was not spoken.
     return "" if text.startswith("[") and _TAG.match(text) else digits_of(text)
 
 

@@ -118,7 +118,7 @@ def _digits(parsed: ParsedWords, amount: Amount, number_style: NumberStyle) -> s
 def _ordinal(parsed: ParsedWords, amount: Amount, number_style: NumberStyle) -> Entity | None:
     if amount.shape is Shape.PRINTED or not _is_rank(parsed, amount):
         return None
-    wanted = number_style.numerals or (number_style.smart and (amount.whole >= 10 or month_of(parsed, amount.last)))
+    wanted = number_style.numerals or (number_style.smart and (amount.value >= 10 or month_of(parsed, amount.last)))
     return entity(EntityKind.NUMBER, amount.first, amount.last, ordinal(amount.digits), wanted=wanted)
 
 
@@ -132,7 +132,7 @@ def _is_rank(parsed: ParsedWords, amount: Amount) -> bool:
     spoken = parsed.text(amount.last - 1)
     if amount.last - amount.first == 1 and spoken in {"first", "second"}:
         return before in _DETERMINERS and after not in _NO_RANK
-    return before not in {"a", "an"} or amount.whole >= 10
+    return before not in {"a", "an"} or amount.value >= 10
 
 
 def ordinal(digits: str) -> str:

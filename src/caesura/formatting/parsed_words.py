@@ -11,7 +11,7 @@ from caesura.words import Word
 
 
 class Shape(enum.Enum):
-    """How a number was said."""
+    """Form in which a number was spoken."""
 
     DIGITS = enum.auto()
     """Digit by digit: `five`, `oh`, `double five`."""
@@ -37,7 +37,7 @@ class Amount:
     """A `hundred` or `thousand` with nothing before it."""
 
     @property
-    def whole(self) -> int:
+    def value(self) -> int:
         """Value of a whole number; -1 for a decimal."""
         return int(self.digits) if self.digits.isdigit() else -1
 

@@ -79,14 +79,14 @@ def find_pii(
 
 
 def redact(words: Sequence[Word], secrets: Sequence[PiiSpan]) -> tuple[Word, ...]:
-    """`words` with one word in place of each secret: its tag, and the punctuation that ended it.
+    """Replace each secret by one word: its tag, with the punctuation that ended the secret.
 
-    It lasts from the start of the secret's first word to the end of its last, and its confidence is the least of
+    The word lasts from the start of the secret's first word to the end of its last, and its confidence is the least of
     theirs. Tags count from 1 in each message and for each label; the same value has the same number.
 
     Args:
-        words: A message's.
-        secrets: Of these words, as `secrets` tells them.
+        words: Words of one message.
+        secrets: Secrets in these words, from `find_pii`.
     """
     written: list[Word] = []
     values: dict[str, list[str]] = {}

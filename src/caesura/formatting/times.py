@@ -48,25 +48,25 @@ def _clock(parsed: ParsedWords, at: int) -> tuple[str, int] | None:
     if _CLOCK.fullmatch(parsed.text(at)):
         return parsed.text(at), at + 1
     hour = parsed.amounts.get(at)
-    if hour is None or hour.ordinal or not 1 <= hour.whole <= 12:
+    if hour is None or hour.ordinal or not 1 <= hour.value <= 12:
         return None
     previous = parsed.ending_at(at)
     if previous is not None and not parsed.separated(at):
         return None
     minute = None if parsed.separated(hour.last) else parsed.amounts.get(hour.last)
     if minute is None:
-        return str(hour.whole), hour.last
+        return str(hour.value), hour.last
     if _is_minute(minute):
-        return f"{hour.whole}:{minute.digits}", minute.last
+        return f"{hour.value}:{minute.digits}", minute.last
     unit = None if parsed.separated(minute.last) else parsed.amounts.get(minute.last)
     if minute.digits == "0" and unit is not None and unit.shape is Shape.DIGITS and len(unit.digits) == 1:
-        return f"{hour.whole}:0{unit.digits}", unit.last
+        return f"{hour.value}:0{unit.digits}", unit.last
     return None
 
 
 def _is_minute(amount: Amount) -> bool:
     spoken = amount.shape is Shape.PAIR or (amount.shape is Shape.PRINTED and len(amount.digits) == 2)
-    return spoken and not amount.ordinal and 10 <= amount.whole <= 59
+    return spoken and not amount.ordinal and 10 <= amount.value <= 59
 
 
 def _meridiem(parsed: ParsedWords, at: int) -> tuple[str, int]:

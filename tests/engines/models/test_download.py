@@ -221,7 +221,7 @@ def test_a_busy_hub_interrupts_the_download(puller: Puller, status: int) -> None
         puller()
 
 
-def test_a_hub_that_is_busy_for_a_moment_is_asked_again(puller: Puller) -> None:
+def test_a_hub_that_is_busy_for_a_moment_is_tried_again(puller: Puller) -> None:
     puller.hub.statuses["config.json"] = [429]
     puller()
     assert puller.hub.fetched().count("config.json") == 2
@@ -322,9 +322,9 @@ def test_a_file_without_checksum_is_refused(puller: Puller) -> None:
         puller()
 
 
-def test_another_refusal_is_told_by_its_status(puller: Puller) -> None:
+def test_another_refusal_is_reported_with_its_status(puller: Puller) -> None:
     puller.hub.listing_status = 418
-    with pytest.raises(LineError, match="answered 418 when asked for"):
+    with pytest.raises(LineError, match="answered 418 to the request for"):
         puller()
 
 

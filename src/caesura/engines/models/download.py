@@ -90,7 +90,7 @@ class HubFile:
 
 @dataclass(frozen=True, slots=True)
 class HubModel:
-    """The files of a model at `revision`, which is a commit whatever name it was asked for by."""
+    """The files of a model at `revision`, which is a commit whatever name was requested."""
 
     repo: str
     revision: str
@@ -146,7 +146,7 @@ def pull(
 
 
 class Hub:
-    """Client of one hub. Sends no token: the models are public, and a mirror need not know who asks."""
+    """Client of one hub. Sends no token: the models are public, and a mirror need not know the user."""
 
     def __init__(self, endpoint: str) -> None:
         """Sends nothing yet. Raises UsageError when `endpoint` is not a URL."""
@@ -265,7 +265,7 @@ def _status_error(endpoint: str, what: str, status: int) -> LineError | UsageErr
         return UsageError(f"{endpoint} has no {what} for everybody ({status}); check its name and revision")
     if status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
         return DownloadInterrupted(f"{endpoint} cannot resume {what}; the same command starts it again")
-    return LineError(f"{endpoint} answered {status} when asked for {what}")
+    return LineError(f"{endpoint} answered {status} to the request for {what}")
 
 
 def _parse_listing(repo: str, info: ModelInfo) -> HubModel:
