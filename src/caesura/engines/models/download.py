@@ -10,6 +10,7 @@ process ends, write its own metadata beside the model, and reach for Xet storage
 
 from __future__ import annotations
 
+import importlib.metadata
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -29,6 +30,7 @@ from huggingface_hub.hf_api import ModelInfo, RepoSibling
 from huggingface_hub.utils import WeakFileLock, build_hf_headers  # type: ignore[attr-defined]  # exported lazily
 from huggingface_hub.utils.sha import git_hash
 
+from caesura.distribution import DISTRIBUTION
 from caesura.engines.models.catalogue import CatalogueEntry
 from caesura.engines.models.store import (
     OLD,
@@ -154,9 +156,10 @@ class Hub:
         if parts.scheme not in {"http", "https"} or not parts.netloc:
             raise UsageError(f"endpoint: {endpoint!r} is no URL of a hub; {DEFAULT_ENDPOINT} is the usual one")
         self.endpoint = endpoint.rstrip("/")
-        self._api = HfApi(endpoint=self.endpoint, token=False, library_name="caesura")
+        client = {"library_name": "caesura", "library_version": importlib.metadata.version(DISTRIBUTION)}
+        self._api = HfApi(endpoint=self.endpoint, token=False, **client)
         # Not compressed: a resumed transfer counts the bytes of the file, not those on the wire.
-        self._headers = build_hf_headers(token=False, library_name="caesura", headers={"Accept-Encoding": "identity"})
+        self._headers = build_hf_headers(token=False, headers={"Accept-Encoding": "identity"}, **client)
 
     def list_files(self, repo: str, revision: str) -> HubModel:
         """List the files of the model in `repo` at a branch, tag or commit.
