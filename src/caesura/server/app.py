@@ -21,13 +21,12 @@ from caesura.server.auth import present
 from caesura.server.entries import config, features
 from caesura.server.live import LiveConnection
 from caesura.server.origin_guard import OriginGuard
-from caesura.server.recording_ask import Limits
-from caesura.server.recordings import Recordings
+from caesura.server.prerecorded.active import ActiveRecordings
+from caesura.server.prerecorded.route import transcribe_recording
 from caesura.server.refusal import refusal_response
 from caesura.server.request_id import new_request_id
 from caesura.server.rest.app import create_api
 from caesura.server.service import Service
-from caesura.server.submitting import submit
 
 _log = logging.getLogger("caesura.live")
 
@@ -95,15 +94,7 @@ class _Routes:
 
     def __init__(self, service: Service) -> None:
         self._service = service
-        settings = service.settings
-        self.recordings = Recordings(
-            Limits(
-                most_bytes=settings.max_recording_bytes,
-                most_at_once=settings.max_recordings,
-                stall_timeout_s=settings.stall_timeout_s,
-            ),
-            service.shutdown,
-        )
+        self.recordings = ActiveRecordings(service)
 
     async def listen(self, websocket: WebSocket) -> None:
         """Refuse with an HTTP answer, or accept and run the connection."""
@@ -137,14 +128,14 @@ class _Routes:
 
     async def recording(self, request: Request) -> Response:
         """The words of a whole recording."""
-        return await submit(request, self._service, self.recordings)
+        return await transcribe_recording(request, self._service, self.recordings, request_id=new_request_id())
 
     async def status(self, _: Request) -> Response:
         """How the server fares, in the shape of the wire."""
         return _json(
             {
                 "system_health": "Healthy" if self._service.ready else "Initializing",
-                "active_batch_requests": self.recordings.active,
+                "active_batch_requests": self.recordings.count,
                 "active_stream_requests": self._service.live,
                 "active_listen_v2_stream_requests": 0,
             }

@@ -53,16 +53,6 @@ class Running:
     load: EngineLoad
 
 
-@dataclass(frozen=True, slots=True)
-class Hearer:
-    """An engine that runs, and what tells speech from silence before it."""
-
-    engine: EngineInfo
-    model: ModelInfo
-    pool: EnginePool
-    vad: SileroModel
-
-
 class OpenConnection(Protocol):
     """A live connection, as the service sees it."""
 
@@ -138,11 +128,6 @@ class Service:
             opened_alike.discard(connection)
             if not opened_alike:
                 self.connections.pop(api_key_id, None)
-
-    def hearer(self, offer: Offer) -> Hearer:
-        """What it takes to hear a recording with the engine behind an offer."""
-        engine = self.engine(offer)
-        return Hearer(engine.info, engine.model, engine.pool, self.vad)
 
     def admit(self, presented: str | None) -> Access | None:
         """Whom this key or token lets in; None: nobody."""

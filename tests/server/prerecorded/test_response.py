@@ -1,26 +1,28 @@
-"""From what was heard to the JSON that was asked for."""
+"""From a transcript to the JSON that was asked for."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 import pytest
 
+from caesura.ledger.access import Access
 from caesura.pipeline.recording import Passage, Transcript
+from caesura.protocol.catalogue import Offer
 from caesura.protocol.messages import ModelInfo
 from caesura.protocol.options import ListenOptions
-from caesura.server.recording_answer import answer_text
-from caesura.server.recording_ask import Ask
+from caesura.server.admission import Admitted
+from caesura.server.prerecorded.request import RecordingRequest
+from caesura.server.prerecorded.response import response_json
+from caesura.server.service import voices_info
 from caesura.speech.voice import Voice, Voices
 from caesura.words import Word
-from tests.posting import writer
 
 MODEL = ModelInfo("u", "n", "v", "a")
-VOICES = ModelInfo("d", "voices", "1", "x-vector")
 
 
 def passage(text: str, at: float, language: str | None = None) -> Passage:
@@ -29,17 +31,10 @@ def passage(text: str, at: float, language: str | None = None) -> Passage:
 
 
 def answered(options: ListenOptions, *channels: tuple[Passage, ...]) -> Any:
-    def fetch(url: str) -> AsyncIterator[bytes]:
-        raise AssertionError(url)
-
-    async def deliver(text: str) -> None:
-        raise AssertionError(text)
-
+    admitted = Admitted(Access("p", None, frozenset()), options, Offer(MODEL, ("en",), True, False), None)
     request_id = "01a00000-0000-7000-8000-000000000001"
-    diarizer = VOICES if options.diarize else None
-    ask = Ask(request_id, options, writer(options), lambda _: None, fetch, deliver, diarizer=diarizer)
-    transcript = Transcript(12.5, "ab", 99, channels)
-    return json.loads(answer_text(ask, MODEL, transcript, "2026-01-01T00:00:00.000Z"))
+    request = RecordingRequest(request_id, datetime(2026, 1, 1, tzinfo=UTC), admitted)
+    return json.loads(response_json(request, Transcript(12.5, "ab", 99, channels)))
 
 
 def test_passages_become_one_channel_in_their_order() -> None:
@@ -76,7 +71,7 @@ def test_who_speaks_is_told_and_parts_utterances_and_paragraphs() -> None:
     passages = (spoken("Are you there?", 1.0, 4), spoken("Yes, I am.", 2.3, 2), spoken("Good.", 3.6, 4))
     options = ListenOptions(diarize=True, utterances=True, paragraphs=True, punctuate=True)
     told = answered(options, passages, (spoken("Hello.", 0.0, 2),))
-    assert told["metadata"]["diarize_info"] == {"model_uuid": "d", "arch": "x-vector"}
+    assert told["metadata"]["diarize_info"] == {"model_uuid": voices_info().uuid, "arch": voices_info().arch}
     assert [(each["channel"], each["speaker"], each["transcript"]) for each in told["results"]["utterances"]] == [
         (1, 0, "Hello."),
         (0, 0, "Are you there?"),

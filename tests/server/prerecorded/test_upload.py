@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from starlette.requests import Request
 
-from caesura.server import upload
-from caesura.server.body_rate import BodyRate, BodyTooSlow
-from caesura.server.upload import BodyStalled, BodyTooLarge, ClientGone, EarlyResponse, Upload
+from caesura.server.prerecorded import upload
+from caesura.server.prerecorded.body_rate import BodyRate, BodyTooSlow
+from caesura.server.prerecorded.upload import BodyStalled, BodyTooLarge, ClientGone, EarlyResponse, Upload
 
 GONE = {"type": "http.disconnect"}
 Message = dict[str, Any]
@@ -38,10 +38,10 @@ class Peer:
     async def send(self, message: Any) -> None:
         self.sent.append(dict(message))
 
-    def upload(self, most_bytes: int = 100, stall_timeout_s: float = 10.0, rate_s: float | None = None) -> Upload:
+    def upload(self, max_bytes: int = 100, stall_timeout_s: float = 10.0, rate_s: float | None = None) -> Upload:
         request = Request(self.scope, self.receive)
         rate = BodyRate(stall_timeout_s if rate_s is None else rate_s)
-        return Upload(request, most_bytes=most_bytes, stall_timeout_s=stall_timeout_s, rate=rate)
+        return Upload(request, max_bytes=max_bytes, stall_timeout_s=stall_timeout_s, rate=rate)
 
 
 def run(story: Coroutine[Any, Any, Any]) -> Any:
@@ -67,9 +67,9 @@ def test_a_body_of_nothing_is_complete() -> None:
 
 
 def test_a_short_body_comes_whole() -> None:
-    assert run(Peer(piece(b"{"), piece(b"}", more=False)).upload().whole(2)) == b"{}"
+    assert run(Peer(piece(b"{"), piece(b"}", more=False)).upload().read_all(2)) == b"{}"
     with pytest.raises(BodyTooLarge):
-        run(Peer(piece(b"{"), piece(b"}", more=False)).upload().whole(1))
+        run(Peer(piece(b"{"), piece(b"}", more=False)).upload().read_all(1))
 
 
 def test_too_much_is_told_by_the_head_and_by_the_bytes() -> None:
@@ -103,7 +103,7 @@ def test_a_hang_up_is_waited_for_once_all_is_read() -> None:
     async def main() -> None:
         peer = Peer(piece(b"one", more=False), piece(b"", more=False), GONE)
         found = peer.upload()
-        gone = asyncio.create_task(found.hung_up())
+        gone = asyncio.create_task(found.disconnected())
         await asyncio.sleep(0)
         assert len(peer.messages) == 3
         await taken(found)

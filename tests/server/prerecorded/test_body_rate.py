@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from caesura.server import body_rate
-from caesura.server.body_rate import LEAST_PER_S, SLOW_PER_S, BodyRate, BodyTooSlow, Throughput
+from caesura.server.prerecorded import body_rate
+from caesura.server.prerecorded.body_rate import MIN_BYTES_PER_S, SLOW_BYTES_PER_S, BodyRate, BodyTooSlow, Throughput
 
 
 def run(story: Coroutine[Any, Any, Any]) -> Any:
@@ -64,14 +64,14 @@ def test_only_the_time_counts_in_which_a_body_is_waited_for(monkeypatch: pytest.
         patient, dripping = BodyRate(60.0), BodyRate(60.0)
         for _ in range(10):
             await wait_for(patient, clock, 0.1)
-            patient.came(100)
+            patient.received(100)
             clock.now += 1_000.0
         for _ in range(2):
             await wait_for(dripping, clock, 20.0)
-            dripping.came(20 * LEAST_PER_S - 1)
+            dripping.received(20 * MIN_BYTES_PER_S - 1)
         await wait_for(dripping, clock, 20.0)
         with pytest.raises(BodyTooSlow):
-            dripping.came(20 * LEAST_PER_S - 1)
+            dripping.received(20 * MIN_BYTES_PER_S - 1)
 
     asyncio.run(main())
 
@@ -81,7 +81,7 @@ def test_the_thriftiest_codec_in_real_time_is_fast_enough(monkeypatch: pytest.Mo
         clock, rate = Clock(monkeypatch), BodyRate(60.0)
         for _ in range(3_000):
             await wait_for(rate, clock, 0.4)
-            rate.came(round(0.4 * LEAST_PER_S) + 1)
+            rate.received(round(0.4 * MIN_BYTES_PER_S) + 1)
 
     asyncio.run(main())
 
@@ -113,7 +113,7 @@ def test_a_fast_body_does_not_give_way(monkeypatch: pytest.MonkeyPatch) -> None:
         clock, rate = Clock(monkeypatch), BodyRate(60.0)
         for _ in range(20):
             await wait_for(rate, clock, 1.0)
-            rate.came(SLOW_PER_S)
+            rate.received(SLOW_BYTES_PER_S)
         seen: list[bool] = []
 
         async def coming() -> None:

@@ -1,0 +1,78 @@
+"""The JSON response for a transcribed recording: speakers assigned, words formatted, as the options ask."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+from caesura.formatting.redaction import MEMORY_WORDS
+from caesura.formatting.writer import Writer, Writing
+from caesura.pipeline.company import told_apart
+from caesura.pipeline.recording import Passage, Transcript, main_language
+from caesura.protocol.catalogue import Offer
+from caesura.protocol.options import ListenOptions
+from caesura.protocol.recording_json import RecordingAnswer, RecordingChannel, write_recording
+from caesura.protocol.writing import written
+from caesura.server.asked import language, style
+from caesura.server.live import rfc3339
+from caesura.server.prerecorded.request import RecordingRequest
+from caesura.server.service import voices_info
+from caesura.words import Word
+
+
+def response_json(request: RecordingRequest, transcript: Transcript) -> str:
+    """The response body; takes a while for hours of speech, so call it on a thread."""
+    options = request.options
+    formatter = _RunFormatter(options, request.admitted.offer)
+    return write_recording(
+        RecordingAnswer(
+            request_id=request.request_id,
+            sha256=transcript.sha256,
+            created=rfc3339(request.created),
+            duration=transcript.seconds,
+            channels=tuple(_channel(options, formatter, passages) for passages in transcript.channels),
+            model=request.admitted.offer.model,
+            punctuate=options.punctuate,
+            paragraphs=options.paragraphs,
+            utterance_gap_s=options.utt_split_s if options.utterances else None,
+            diarizer=voices_info() if options.diarize else None,
+            tags=options.tags,
+            extra=options.extra,
+        )
+    )
+
+
+class _RunFormatter:
+    """Formats run after run of words; redaction looks back at the words before each run."""
+
+    def __init__(self, options: ListenOptions, offer: Offer) -> None:
+        spoken = language(options)
+        if spoken is None or options.detect_language:
+            spoken = offer.languages[0] if len(offer.languages) == 1 else "multi"
+        self._writer = Writer(style(options), spoken)
+        self._before: tuple[Word, ...] = ()
+
+    def format(self, words: tuple[Word, ...]) -> Writing:
+        writing = self._writer.write(words, final=True, before=self._before)
+        self._before = (*self._before, *writing.plain)[-MEMORY_WORDS:]
+        return writing
+
+
+def _channel(options: ListenOptions, formatter: _RunFormatter, passages: tuple[Passage, ...]) -> RecordingChannel:
+    spoken = told_apart(passages) if options.diarize else [word for passage in passages for word in passage.words]
+    words, searches = written(spoken, formatter.format)
+    return RecordingChannel(
+        words,
+        searches,
+        detected_language=main_language(passages) if options.detect_language else None,
+        languages=_languages(passages) if options.language == "multi" else (),
+    )
+
+
+def _languages(passages: Iterable[Passage]) -> tuple[str, ...]:
+    """Languages of the passages, the one with the most words first."""
+    counts: Counter[str] = Counter()
+    for passage in passages:
+        if passage.language is not None:
+            counts[passage.language] += len(passage.words)
+    return tuple(language for language, count in counts.most_common() if count)
