@@ -30,7 +30,7 @@ class Posting:
     @property
     def records(self) -> list[Request]:
         """What went into the ledger since `begin_test`."""
-        return list(self.service.records)[self.ended_before :]
+        return list(self.service.session_log)[self.ended_before :]
 
     @property
     def delivered(self) -> list[str]:
@@ -39,7 +39,7 @@ class Posting:
 
     def begin_test(self) -> None:
         """Forget what tests before this one left."""
-        self.ended_before = len(self.service.records)
+        self.ended_before = len(self.service.session_log)
         self.receiver.requests.clear()
         self.receiver.answers[:] = [Answer()]
 

@@ -82,7 +82,7 @@ def test_dollars_are_kept_to_the_nanodollar(ledger: Ledger) -> None:
 def test_a_row_of_a_project_that_is_not_there_is_refused_for_good(ledger: Ledger) -> None:
     with pytest.raises(LedgerError) as refused:
         save(ledger, ended(project_id="nobody"))
-    assert not refused.value.passing
+    assert not refused.value.transient
     assert "960000" not in str(refused.value)
 
 

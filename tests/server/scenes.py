@@ -49,8 +49,8 @@ async def until(true: Callable[[], object], within_s: float = 10.0) -> None:
 
 async def record(server: Serving, count: int = 1) -> Request:
     """The last of so many records, once there are that many."""
-    await until(lambda: len(server.service.records) >= count)
-    return list(server.service.records)[count - 1]
+    await until(lambda: len(server.service.session_log) >= count)
+    return list(server.service.session_log)[count - 1]
 
 
 async def refusal(url: str, *, key: str | None = None) -> tuple[int, dict[str, str]]:

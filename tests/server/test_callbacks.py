@@ -17,7 +17,7 @@ from websockets.exceptions import ConnectionClosed
 
 from caesura.ledger.requests import Outcome
 from caesura.protocol.closing import CALLBACK_FAILED, REVOKED
-from caesura.server import book as book_module
+from caesura.server.accounts import ledger_writer as ledger_writer_module
 from caesura.server.live import LiveConnection
 from caesura.server.outbound import callback as callback_module
 from caesura.server.outbound.callback import Patience
@@ -436,7 +436,7 @@ def test_a_server_that_is_stopped_delivers_what_it_heard() -> None:
             assert line.closed_with == (1012, "")
             assert_tiled(told(receiver.bodies), 2.0)
             assert told(receiver.bodies)[-1]["type"] == "Metadata"
-        assert [row.close_code for row in server.service.records] == [1012]
+        assert [row.close_code for row in server.service.session_log] == [1012]
 
     asyncio.run(main())
 
@@ -461,7 +461,7 @@ def test_what_waits_for_a_slow_receiver_is_delivered_although_the_key_was_revoke
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What was heard before is told; the stream is closed at once."""
-    monkeypatch.setattr(book_module, "POLL_S", 0.02)
+    monkeypatch.setattr(ledger_writer_module, "POLL_S", 0.02)
     outside = Outside(tmp_path / "ledger.db")
     key = outside.key()
 

@@ -149,7 +149,7 @@ def _plain(key: Key, now: datetime) -> dict[str, Any]:
 
 
 def _moment(moment: datetime | None) -> str | None:
-    from caesura.ledger.columns import rfc3339
+    from caesura.rfc3339 import rfc3339
 
     return None if moment is None else rfc3339(moment)
 

@@ -113,7 +113,7 @@ def credit(
 
 
 def _plain(project: Project) -> dict[str, object]:
-    from caesura.ledger.columns import rfc3339
+    from caesura.rfc3339 import rfc3339
 
     return asdict(project) | {"created": rfc3339(project.created)}
 

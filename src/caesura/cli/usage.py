@@ -109,8 +109,8 @@ def _plain(
     groups: list[tuple[str, Totals]],
     days: dict[date, Totals],
 ) -> dict[str, Any]:
-    from caesura.ledger.columns import rfc3339
     from caesura.ledger.prices import list_prices
+    from caesura.rfc3339 import rfc3339
 
     prices = list_prices()
     return {

@@ -5,32 +5,23 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 
 from sqlalchemy import BigInteger, String, Text
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 
+from caesura.rfc3339 import LENGTH, rfc3339
+
 NANO = 1_000_000_000
 _UNTAKEN = re.compile("[\0\ud800-\udfff]")
-MOMENT_LENGTH = len("2026-01-01T00:00:00.000Z")
-
-
-def rfc3339(moment: datetime) -> str:
-    """`moment`, which knows its zone, in UTC with milliseconds, as `2026-01-01T00:00:00.000Z`.
-
-    Always of one length, so that texts sort as the moments do. Raises ValueError for a moment without a zone.
-    """
-    if moment.tzinfo is None:
-        raise ValueError(f"{moment} has no time zone")
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 class Moment(TypeDecorator[datetime]):
     """A point in time, to the millisecond, in UTC. Text, because SQLite knows no moments and text sorts as they do."""
 
-    impl = String(MOMENT_LENGTH)
+    impl = String(LENGTH)
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> str | None:

@@ -132,7 +132,7 @@ def _prepare_file(path: Path, *, create: bool) -> None:
         os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
     except OSError as error:
         raise LedgerError(
-            f"the ledger cannot be made at {path}: {error.strerror}; name another place by --database", passing=False
+            f"the ledger cannot be made at {path}: {error.strerror}; name another place by --database", transient=False
         ) from error
 
 
@@ -195,5 +195,5 @@ def _translated(where: str) -> Iterator[None]:
         reason = str(error.orig).strip() if isinstance(error, DBAPIError) else str(error)
         # What says that the statement is at fault will say so again; all else may pass: a disk that is full, a server
         # that is away or only reads for now.
-        passing = not isinstance(error, DataError | IntegrityError | ProgrammingError | NotSupportedError)
-        raise LedgerError(f"the ledger at {where} failed: {reason}", passing=passing) from error
+        transient = not isinstance(error, DataError | IntegrityError | ProgrammingError | NotSupportedError)
+        raise LedgerError(f"the ledger at {where} failed: {reason}", transient=transient) from error

@@ -16,9 +16,9 @@ from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
 from caesura.protocol.closing import Refusal
+from caesura.server.accounts.credentials import parse_credential
+from caesura.server.accounts.usage_record import config, features
 from caesura.server.admission import admit_stream
-from caesura.server.auth import present
-from caesura.server.entries import config, features
 from caesura.server.live import LiveConnection
 from caesura.server.origin_guard import OriginGuard
 from caesura.server.prerecorded.active import ActiveRecordings
@@ -100,7 +100,7 @@ class _Routes:
         """Refuse with an HTTP answer, or accept and run the connection."""
         service = self._service
         request_id = new_request_id()
-        credential = present(websocket.headers.get("authorization"), websocket.scope.get("subprotocols", []))
+        credential = parse_credential(websocket.headers.get("authorization"), websocket.scope.get("subprotocols", []))
         verdict = await admit_stream(service, credential, websocket.scope["query_string"], request_id=request_id)
         if isinstance(verdict, Refusal):
             service.metrics.refused(verdict.status)

@@ -33,10 +33,11 @@ from caesura.protocol.closing import CALLBACK_FAILED, NET_0000, REVOKED, TOO_MAN
 from caesura.protocol.codec import write_server_message
 from caesura.protocol.messages import Metadata, Results, ServerMessage, SpeechStarted, UtteranceEnd
 from caesura.protocol.session import Identity, Session, State, Timers
+from caesura.rfc3339 import rfc3339
+from caesura.server.accounts.usage_record import ended_stream, started_record
 from caesura.server.admission import Admitted
 from caesura.server.arrivals import Arrivals
 from caesura.server.asked import audio_format, bytes_per_second, hearing, preferred, style
-from caesura.server.entries import ended_stream, opened_entry
 from caesura.server.metrics import Cause
 from caesura.server.outbound.callback import Callback
 from caesura.server.outbound.target import Target
@@ -82,11 +83,11 @@ class LiveConnection:
             biases=offer.biases,
             diarizer=voices_info() if options.diarize else None,
         )
-        self._entry = opened_entry(
+        self._entry = started_record(
             options,
             access=access,
             request_id=request_id,
-            server_id=service.book.server_id,
+            server_id=service.ledger_writer.server_id,
             model=offer.model,
             created=created,
         )
@@ -121,7 +122,7 @@ class LiveConnection:
 
     async def run(self) -> None:
         """Drive the session until it is closed or the client is gone."""
-        self._service.book.open(self._entry)
+        self._service.ledger_writer.begin_request(self._entry)
         self._arm()
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -439,10 +440,5 @@ class LiveConnection:
             close_code=tally.close_code,
             close_reason=tally.close_reason,
         )
-        priced = self._service.book.close(ended)
-        self._service.records.add(priced, binary_control_suspects=tally.binary_control_suspects)
-
-
-def rfc3339(moment: datetime) -> str:
-    """A moment of UTC, with milliseconds."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        priced = self._service.ledger_writer.end_request(ended)
+        self._service.session_log.add(priced, binary_control_suspects=tally.binary_control_suspects)

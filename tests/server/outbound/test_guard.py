@@ -183,7 +183,7 @@ def test_a_resolver_that_takes_too_long_is_given_up() -> None:
 
     with pytest.raises(RemoteFailed, match=r"could not be resolved within 0\.05 s") as failed:
         asyncio.run(Guard(Reach(), forever).connect("a.example", 80, within_s=0.05))
-    assert failed.value.again
+    assert failed.value.retryable
 
 
 def test_a_socket_is_connected_to_a_name_that_may_be_reached() -> None:
@@ -203,6 +203,6 @@ def test_a_port_where_nobody_listens_is_a_failure_that_may_pass() -> None:
             port = server.port
         with pytest.raises(RemoteFailed, match="no connection could be made") as failed:
             await Guard(ANYWHERE, Names({})).connect("127.0.0.1", port, within_s=1)
-        assert failed.value.again
+        assert failed.value.retryable
 
     asyncio.run(main())

@@ -97,7 +97,7 @@ def test_some_refusals_may_pass(status: int) -> None:
         async with web_server(Answer(status, {"Retry-After": "7"})) as server:
             with outbound() as out, pytest.raises(RemoteFailed, match=f"it answered {status}") as failed:
                 await deliver(out, server.url())
-            assert (failed.value.again, failed.value.retry_after_s) == (True, 7.0)
+            assert (failed.value.retryable, failed.value.retry_after_s) == (True, 7.0)
 
     run(main)
 
@@ -109,7 +109,7 @@ def test_others_do_not(status: int) -> None:
         async with web_server(Answer(status, headers)) as server:
             with outbound() as out, pytest.raises(RemoteFailed, match=f"it answered {status}") as failed:
                 await deliver(out, server.url())
-            assert (failed.value.again, failed.value.retry_after_s) == (False, 0.0)
+            assert (failed.value.retryable, failed.value.retry_after_s) == (False, 0.0)
 
     run(main)
 
@@ -142,7 +142,7 @@ def test_who_does_not_answer_is_given_up(answer: Callable[[asyncio.StreamWriter]
         async with web_server(answer) as server:
             with outbound(timeouts=QUICK) as out, pytest.raises(RemoteFailed, match=why) as failed:
                 await deliver(out, server.url())
-            assert failed.value.again
+            assert failed.value.retryable
 
     run(main)
 
@@ -169,7 +169,7 @@ def test_a_redirect_that_loses_what_is_sent_is_a_failure(status: int) -> None:
         async with web_server(Answer(status, {"Location": "/there"})) as server:
             with outbound() as out, pytest.raises(RemoteFailed, match="307 and 308 keep") as failed:
                 await deliver(out, server.url())
-            assert (failed.value.again, len(server.requests)) == (False, 1)
+            assert (failed.value.retryable, len(server.requests)) == (False, 1)
 
     run(main)
 
@@ -190,7 +190,7 @@ def test_redirects_come_to_an_end() -> None:
         async with web_server(Answer(307, {"Location": "/again"})) as server:
             with outbound() as out, pytest.raises(RemoteFailed, match="more than 5 times") as failed:
                 await deliver(out, server.url())
-            assert (failed.value.again, len(server.requests)) == (False, 6)
+            assert (failed.value.retryable, len(server.requests)) == (False, 6)
 
     run(main)
 
@@ -339,7 +339,7 @@ def test_a_certificate_is_checked_against_the_name_and_not_the_address(tmp_path:
                 await deliver(out, server.url(scheme="https", host="a.example"))
                 with pytest.raises(RemoteFailed, match="certificate is not to be trusted") as failed:
                     await deliver(out, server.url(scheme="https", host="b.example"))
-                assert not failed.value.again
+                assert not failed.value.retryable
             system = ssl.create_default_context()
             with outbound(names=names, tls=system) as out, pytest.raises(RemoteFailed, match="certificate"):
                 await deliver(out, server.url(scheme="https", host="a.example"))
@@ -356,7 +356,7 @@ def test_a_callback_is_not_led_from_tls_to_plain_text(tmp_path: Path) -> None:
             resolved: Names = {"a.example": [["127.0.0.1"]]}
             with outbound(names=resolved, tls=theirs) as out, pytest.raises(RemoteFailed, match="to http") as failed:
                 await deliver(out, url)
-            assert (failed.value.again, plain.connections) == (False, 0)
+            assert (failed.value.retryable, plain.connections) == (False, 0)
 
     run(main)
 

@@ -114,7 +114,7 @@ def test_a_receiver_that_closes_is_lost_however_politely(code: int) -> None:
                     await there.take(b"{}")
                     with pytest.raises(RemoteFailed, match=f"its socket closed \\({code}\\)") as failed:
                         await watching
-                    assert not failed.value.again
+                    assert not failed.value.retryable
                     with pytest.raises(RemoteFailed, match="its socket closed"):
                         await there.take(b"{}")
 
@@ -222,7 +222,7 @@ def test_a_server_that_does_not_upgrade_fails(status: int, headers: dict[str, st
             with outbound() as out, pytest.raises(RemoteFailed, match=why) as failed:
                 async with opened(f"ws://127.0.0.1:{port}/", out):
                     pass
-            assert failed.value.again is again
+            assert failed.value.retryable is again
             assert "hidden" not in str(failed.value)
 
     asyncio.run(main())
@@ -245,7 +245,7 @@ def test_what_is_no_socket_server_fails(
             with outbound(timeouts=QUICK) as out, pytest.raises(RemoteFailed, match=why) as failed:
                 async with opened(server.url(scheme="ws"), out):
                     pass
-            assert failed.value.again is again
+            assert failed.value.retryable is again
 
     asyncio.run(main())
 
@@ -261,7 +261,7 @@ def test_a_server_that_speaks_no_tls_fails() -> None:
         with outbound() as out, pytest.raises(RemoteFailed, match="no connection could be made") as failed:
             async with opened(f"wss://127.0.0.1:{port}/", out):
                 pass
-        assert failed.value.again
+        assert failed.value.retryable
         server.close()
 
     asyncio.run(main())
@@ -307,7 +307,7 @@ def test_a_socket_of_tls_is_checked_against_its_name(tmp_path: Path) -> None:
                 with pytest.raises(RemoteFailed, match="certificate") as failed:
                     async with opened(f"wss://b.example:{port}/", out):
                         pass
-                assert not failed.value.again
+                assert not failed.value.retryable
 
     asyncio.run(main())
 

@@ -10,6 +10,7 @@ import httpx2
 import pytest
 
 from caesura.errors import BadUrl, RemoteFailed
+from caesura.ledger.projects import DEFAULT_PROJECT_ID
 from tests.server.outbound.remote import web_server
 from tests.server.prerecorded.test_route import PRIVATE, SPEECH, post, refused
 from tests.server.scenes import record, served, until
@@ -22,15 +23,15 @@ def test_status_counts_the_recordings_that_are_being_heard() -> None:
     async def main(server: Serving) -> None:
         _, writer = await asyncio.open_connection(*server.address)
         writer.write(b"POST /v1/listen HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\nRIFF")
-        await until(lambda: any(server.service.book._per_project.values()))
+        await until(lambda: server.service.ledger_writer.open_requests(DEFAULT_PROJECT_ID))
         async with httpx2.AsyncClient(base_url=server.http) as client:
             assert (await client.get("/v1/status")).json()["active_batch_requests"] == 1
             answer = await client.post("/v1/listen", content=SPEECH)
             assert refused(answer) == (429, "TOO_MANY_REQUESTS")
         writer.transport.abort()
         await record(server, 2)
-        assert sorted(row.code for row in server.service.records) == [422, 429]
-        assert not any(server.service.book._per_project.values())
+        assert sorted(row.code for row in server.service.session_log) == [422, 429]
+        assert not server.service.ledger_writer.open_requests(DEFAULT_PROJECT_ID)
 
     served(main, max_recordings=1)
 
@@ -86,7 +87,7 @@ def test_a_url_whose_bytes_hardly_come_gives_way_too(monkeypatch: pytest.MonkeyP
         remote = await asyncio.start_server(dripping, "127.0.0.1", 0)
         port = remote.sockets[0].getsockname()[1]
         slow = asyncio.create_task(post(server, body={"url": f"http://127.0.0.1:{port}/"}))
-        await until(lambda: len(server.service.book._live) == 1)
+        await until(lambda: server.service.ledger_writer.open_requests(DEFAULT_PROJECT_ID))
         await asyncio.sleep(0.8)
         assert (await post(server)).status_code == 200
         assert refused(await slow) == (408, "REQUEST_TIMEOUT")
@@ -96,7 +97,7 @@ def test_a_url_whose_bytes_hardly_come_gives_way_too(monkeypatch: pytest.MonkeyP
     served(main, max_recordings=1, **PRIVATE)
 
 
-@pytest.mark.parametrize("error", [BadUrl("It may not be reached."), RemoteFailed("it answered 404", again=False)])
+@pytest.mark.parametrize("error", [BadUrl("It may not be reached."), RemoteFailed("it answered 404", retryable=False)])
 def test_a_result_that_cannot_be_delivered_is_one_line_in_the_log(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: Exception
 ) -> None:

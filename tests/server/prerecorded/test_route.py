@@ -14,6 +14,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from caesura.ledger.projects import DEFAULT_PROJECT_ID
 from caesura.ledger.requests import Method, Outcome
 from caesura.server.outbound.guard import Guard, Reach
 from tests.recordings import path
@@ -161,7 +162,7 @@ def test_what_cannot_be_honoured_is_refused_by_name(query: str) -> None:
         assert refused(answer)[0] == 400
         name = query.partition("=")[0]
         assert name in answer.json()["err_msg"]
-        assert len(server.service.records) == 0
+        assert len(server.service.session_log) == 0
 
     served(main)
 
@@ -181,7 +182,7 @@ def test_an_answered_recording_is_on_record_and_billed(tmp_path: Path) -> None:
         assert ended.audio_seconds == ended.billed_seconds == SECONDS
         assert (ended.channels, ended.bytes_in, ended.close_code) == (1, len(SPEECH), None)
         assert (ended.api_key_id, ended.tags) == (key.key.api_key_id, ("call", "ward"))
-        assert server.service.book.live(ended.project_id) == 0
+        assert server.service.ledger_writer.open_requests(ended.project_id) == 0
 
     served(main, database=str(outside.path))
     (row,) = outside.rows()
@@ -208,7 +209,7 @@ def test_what_was_no_recording_is_on_record_and_costs_nothing() -> None:
         assert refused(answer) == (400, "Bad Request")
         ended = await record(server)
         assert (ended.code, ended.outcome, ended.billed_seconds, ended.usd) == (400, Outcome.FAILED, 0.0, 0.0)
-        assert server.service.book.live(ended.project_id) == 0
+        assert server.service.ledger_writer.open_requests(ended.project_id) == 0
 
     served(main)
 
@@ -217,11 +218,11 @@ def test_a_client_that_does_not_wait_leaves_its_place_and_a_record() -> None:
     async def main(server: Serving) -> None:
         _, writer = await asyncio.open_connection(*server.address)
         writer.write(b"POST /v1/listen HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\nRIFF")
-        await until(lambda: any(server.service.book._per_project.values()))
+        await until(lambda: server.service.ledger_writer.open_requests(DEFAULT_PROJECT_ID))
         writer.transport.abort()
         ended = await record(server)
         assert (ended.code, ended.outcome) == (422, Outcome.FAILED)
-        assert server.service.book.live(ended.project_id) == 0
+        assert server.service.ledger_writer.open_requests(ended.project_id) == 0
 
     served(main)
 
@@ -244,7 +245,7 @@ def test_a_fault_of_our_own_is_on_record_and_takes_no_place_for_ever(
             assert ended.code == 500
         assert ended.outcome is Outcome.FAILED
         assert ended.billed_seconds == 0.0
-        assert server.service.book.live(ended.project_id) == 0
+        assert server.service.ledger_writer.open_requests(ended.project_id) == 0
 
     served(main, **PRIVATE)
     assert "on purpose" in caplog.text
@@ -302,7 +303,7 @@ def test_a_callback_that_may_not_be_reached_is_refused(url: str) -> None:
         assert refused(answer) == (400, "INVALID_QUERY_PARAMETER")
         assert "callback" in answer.json()["err_msg"]
         assert "hush" not in answer.text + str(answer.headers)
-        assert len(server.service.records) == 0
+        assert len(server.service.session_log) == 0
 
     served(main)
 
@@ -365,7 +366,7 @@ def test_a_url_that_may_not_be_reached_is_refused(url: str, caplog: pytest.LogCa
         assert "hush" not in answer.text + str(answer.headers)
         ended = await record(server)
         assert (ended.code, ended.billed_seconds, ended.bytes_in) == (400, 0.0, 0)
-        assert server.service.book.live(ended.project_id) == 0
+        assert server.service.ledger_writer.open_requests(ended.project_id) == 0
 
     with caplog.at_level(logging.DEBUG):
         served(main)

@@ -21,7 +21,7 @@ from caesura.ledger.database import Ledger, open_ledger
 from caesura.ledger.keys import NewKey, create_key
 from caesura.ledger.projects import DEFAULT_PROJECT_ID, Project, create_project
 from caesura.ledger.requests import Request, save_requests
-from caesura.server.book import Book
+from caesura.server.accounts.ledger_writer import LedgerWriter
 from caesura.server.rest.app import create_api
 from caesura.server.rest.bodies import Limits
 from caesura.server.service import Service
@@ -39,7 +39,7 @@ class Asked:
 
     app: Starlette
     ledger: Ledger
-    book: Book
+    writer: LedgerWriter
 
     async def ask(self, method: str, path: str, *, key: str | None = None, **options: Any) -> httpx2.Response:
         """What is answered; every answer names its request."""
@@ -55,7 +55,7 @@ class Asked:
 
     async def key(self, *scopes: str, project: str = DEFAULT_PROJECT_ID, **made: Any) -> NewKey:
         """A new key, which the routes know."""
-        return await self.book.write(
+        return await self.writer.write(
             lambda connection: create_key(
                 connection, project_id=project, now=datetime.now(UTC), scopes=scopes or ("owner",), **made
             )
@@ -66,13 +66,13 @@ class Asked:
         return (await self.key(*scopes, **made)).secret
 
     async def project(self, name: str) -> Project:
-        return await self.book.write(lambda connection: create_project(connection, name, now=datetime.now(UTC)))
+        return await self.writer.write(lambda connection: create_project(connection, name, now=datetime.now(UTC)))
 
     async def save(self, *rows: Request) -> None:
-        await self.book.write(lambda connection: save_requests(connection, rows))
+        await self.writer.write(lambda connection: save_requests(connection, rows))
 
     async def credit(self, usd: float, note: str = "", project: str = DEFAULT_PROJECT_ID) -> str:
-        return await self.book.write(
+        return await self.writer.write(
             lambda connection: add_credit(connection, project, usd, now=datetime.now(UTC), note=note)
         )
 
@@ -85,13 +85,13 @@ async def asked(
     with tempfile.TemporaryDirectory() as folder:
         where = location or _fresh(Path(folder))
         with await asyncio.to_thread(open_ledger, where, now=datetime.now(UTC)) as ledger:
-            book = Book(ledger, flag_keys=settings.keys)
-            await book.start()
-            app = Starlette(routes=[Mount("/", app=create_api(_service(settings), book, limits=limits))])
+            writer = LedgerWriter(ledger, flag_keys=settings.keys)
+            await writer.start()
+            app = Starlette(routes=[Mount("/", app=create_api(_service(settings), writer, limits=limits))])
             try:
-                yield Asked(app, ledger, book)
+                yield Asked(app, ledger, writer)
             finally:
-                await book.stop()
+                await writer.stop()
 
 
 def _fresh(folder: Path) -> str:

@@ -93,7 +93,7 @@ def test_expired_and_revoked_keys_and_their_tokens_are_out() -> None:
         assert (await api.get("/v1/auth/token", key=token)).status_code == 200
         await api.ask("DELETE", f"{HERE}/keys/{revoked.key.api_key_id}", key=good)
         long_ago = datetime.now(UTC) - timedelta(days=2)
-        expired = await api.book.write(
+        expired = await api.writer.write(
             lambda connection: create_key(
                 connection, project_id=DEFAULT_PROJECT_ID, now=long_ago, expires=long_ago + timedelta(days=1)
             )
@@ -108,7 +108,7 @@ def test_expired_and_revoked_keys_and_their_tokens_are_out() -> None:
 def test_when_all_keys_are_revoked_no_door_opens() -> None:
     async def story(api: Asked) -> None:
         only = await api.key()
-        await api.book.write(lambda c: revoke_key(c, only.key.api_key_id, now=datetime.now(UTC)))
+        await api.writer.write(lambda c: revoke_key(c, only.key.api_key_id, now=datetime.now(UTC)))
         assert (await api.get("/v1/projects")).status_code == 401
 
     told(story)

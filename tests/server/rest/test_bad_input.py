@@ -59,8 +59,8 @@ def test_no_route_lets_in_who_has_no_valid_key() -> None:
         revoked = await api.key()
         token = (await api.ask("POST", "/v1/auth/grant", key=revoked.secret)).json()["access_token"]
         now = datetime.now(UTC)
-        await api.book.write(lambda c: revoke_key(c, revoked.key.api_key_id, now=now))
-        expired = await api.book.write(
+        await api.writer.write(lambda c: revoke_key(c, revoked.key.api_key_id, now=now))
+        expired = await api.writer.write(
             lambda c: create_key(
                 c, project_id=DEFAULT_PROJECT_ID, now=now - timedelta(days=2), expires=now - timedelta(days=1)
             )

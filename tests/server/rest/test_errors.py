@@ -89,7 +89,7 @@ def _failing(error: Exception) -> Iterator[None]:
     ("error", "status", "code"),
     [
         (LedgerError("the disk is full"), 503, "Service Unavailable"),
-        (LedgerError("no such column", passing=False), 500, "INTERNAL_SERVER_ERROR"),
+        (LedgerError("no such column", transient=False), 500, "INTERNAL_SERVER_ERROR"),
     ],
 )
 def test_a_ledger_that_fails_is_told_without_its_reason(

@@ -65,7 +65,7 @@ def test_keys_are_listed_by_status_and_revoked_ones_not_at_all() -> None:
     async def story(api: Asked) -> None:
         owner, gone = await make(api, scopes=["owner"]), await api.key()
         long_ago = datetime.now(UTC) - timedelta(days=9)
-        expired = await api.book.write(
+        expired = await api.writer.write(
             lambda c: create_key(
                 c, project_id=DEFAULT_PROJECT_ID, now=long_ago, expires=long_ago + timedelta(days=1), comment="old"
             )

@@ -20,7 +20,7 @@ def test_a_token_lets_in_and_says_how_long() -> None:
             assert granted.status_code == 200
             assert set(granted.json()) == {"access_token", "expires_in"}
             assert granted.json()["expires_in"] == expires
-        access = api.book.verify(granted.json()["access_token"])
+        access = api.writer.verify(granted.json()["access_token"])
         assert access is not None
         assert access.may("usage:write")
         assert not access.may("project:read")

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
-from caesura.server.entries import _SWITCHES
+from caesura.server.accounts.usage_record import _SWITCHES
 from caesura.server.rest.wishes import (
     FEATURES,
     UNTOLD,

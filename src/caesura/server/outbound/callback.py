@@ -158,7 +158,7 @@ class Callback:
             await self._patiently(lambda: self._receiver.take(data), self._patience.pauses_s if essential else ())
         except RemoteFailed as failure:
             self.deliveries.left_out += not essential
-            if essential or not failure.again:
+            if essential or not failure.retryable:
                 raise
         else:
             self.deliveries.delivered += 1
@@ -169,7 +169,7 @@ class Callback:
             try:
                 return await attempt()
             except RemoteFailed as failure:
-                if not failure.again:
+                if not failure.retryable:
                     raise
                 self.deliveries.retries += 1
                 asked_s = min(failure.retry_after_s, LONGEST_RETRY_AFTER_S)

@@ -150,9 +150,9 @@ class Guard:
         try:
             found = [ipaddress.ip_address(text) for text in await self._lookup(host, port)]
         except OSError as error:
-            raise RemoteFailed("the name of its host could not be resolved", again=True) from error
+            raise RemoteFailed("the name of its host could not be resolved", retryable=True) from error
         if not found:
-            raise RemoteFailed("the name of its host has no address", again=True)
+            raise RemoteFailed("the name of its host has no address", retryable=True)
         for address in found:
             if not self._reach.allows(address):
                 raise _forbidden(host, address)
@@ -174,7 +174,7 @@ class Guard:
                 addresses = await self.resolve(host, port)
         except TimeoutError as error:
             message = f"the name of its host could not be resolved within {within_s:g} s"
-            raise RemoteFailed(message, again=True) from error
+            raise RemoteFailed(message, retryable=True) from error
         failure: OSError | None = None
         for tried, address in enumerate(addresses):
             share = (deadline - loop.time()) / (len(addresses) - tried)
@@ -185,7 +185,7 @@ class Guard:
                 failure = error
         late = isinstance(failure, TimeoutError)
         how = f"no connection could be made within {within_s:g} s" if late else "no connection could be made"
-        raise RemoteFailed(how, again=True) from failure
+        raise RemoteFailed(how, retryable=True) from failure
 
     async def connect(self, host: str, port: int, *, within_s: float) -> socket.socket:
         """A connected, non-blocking TCP socket. Raises as `dial` does."""

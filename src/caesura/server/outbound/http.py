@@ -112,9 +112,11 @@ class Client:
         status = response.status
         if status in REDIRECTS:
             message = f"it redirects with {status}, which a callback does not follow: 307 and 308 keep what is sent"
-            raise RemoteFailed(message, again=False)
+            raise RemoteFailed(message, retryable=False)
         if not 200 <= status < 300:
-            raise RemoteFailed(f"it answered {status}", again=_may_pass(status), retry_after_s=_retry_after(response))
+            raise RemoteFailed(
+                f"it answered {status}", retryable=_may_pass(status), retry_after_s=_retry_after(response)
+            )
 
     async def get(self, target: Target, headers: Mapping[str, str]) -> httpcore2.Response:
         """The head of the answer, whatever its status, after redirects; `aclose` it. Raises BadUrl, RemoteFailed."""
@@ -132,11 +134,11 @@ class Client:
             await _discard(response)
             there = target.redirected(location)
             if target.secure and not there.secure and content is not None:
-                raise RemoteFailed("it redirects from https to http, which would show the text", again=False)
+                raise RemoteFailed("it redirects from https to http, which would show the text", retryable=False)
             if there.origin != target.origin:
                 headers = {}
             target = there
-        raise RemoteFailed(f"it redirects more than {MOST_REDIRECTS} times", again=False)
+        raise RemoteFailed(f"it redirects more than {MOST_REDIRECTS} times", retryable=False)
 
     async def _ask(
         self, target: Target, method: str, headers: Mapping[str, str], content: bytes | None
@@ -161,7 +163,7 @@ class Client:
             async with asyncio.timeout(2 * connect_s + response_s):
                 return await self._pool.handle_async_request(request)
         except TimeoutError as error:
-            raise RemoteFailed(f"it did not answer within {response_s:g} s", again=True) from error
+            raise RemoteFailed(f"it did not answer within {response_s:g} s", retryable=True) from error
         except TRANSPORT_ERRORS as error:
             raise_failed(error, self._timeouts)
 
@@ -185,7 +187,7 @@ def raise_failed(error: Exception, timeouts: Timeouts) -> NoReturn:
             how = "it did not answer in HTTP/1.1, or not to the end"
         case _:
             how = "the connection broke"
-    raise RemoteFailed(how, again=again) from error
+    raise RemoteFailed(how, retryable=again) from error
 
 
 def header(response: httpcore2.Response, name: bytes) -> str:

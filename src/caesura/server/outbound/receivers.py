@@ -110,9 +110,9 @@ class SocketReceiver:
             self._socket = await self._upgraded(reached)
         except InvalidStatus as error:
             status = error.response.status_code
-            raise RemoteFailed(f"it answered {status}", again=status >= 500 or status == 429) from None
+            raise RemoteFailed(f"it answered {status}", retryable=status >= 500 or status == 429) from None
         except TimeoutError:
-            raise RemoteFailed(f"it did not answer within {timeouts.response_s:g} s", again=True) from None
+            raise RemoteFailed(f"it did not answer within {timeouts.response_s:g} s", retryable=True) from None
         except (WebSocketException, OSError, EOFError, ValueError) as error:
             # A redirect too, which would need another socket. None of these sentences may be shown: they hold URLs.
             raise _not_a_socket(error) from None
@@ -148,7 +148,7 @@ class SocketReceiver:
         except ConnectionClosed as closed:
             raise _lost(closed) from None
         except TimeoutError:
-            raise RemoteFailed(f"it took nothing for {response_s:g} s", again=False) from None
+            raise RemoteFailed(f"it took nothing for {response_s:g} s", retryable=False) from None
 
     async def watch(self) -> None:
         """Read what the receiver says, which is nothing to us, until it goes; raise unless that was expected."""
@@ -164,7 +164,7 @@ class SocketReceiver:
         self._ending = True
         await self._open_socket.close()
         if self._open_socket.protocol.close_rcvd is None:
-            raise RemoteFailed("it did not say at the end that it had everything", again=False)
+            raise RemoteFailed("it did not say at the end that it had everything", retryable=False)
 
     async def close(self) -> None:
         """Cut what is still open."""
@@ -180,18 +180,18 @@ class SocketReceiver:
 
 def _lost(closed: ConnectionClosed) -> RemoteFailed:
     code = closed.rcvd.code if closed.rcvd is not None else 1006
-    return RemoteFailed(f"its socket closed ({code}) before the stream had ended", again=False)
+    return RemoteFailed(f"its socket closed ({code}) before the stream had ended", retryable=False)
 
 
 def _not_a_socket(error: Exception) -> RemoteFailed:
     if isinstance(error.__cause__, InvalidStatus):
-        return RemoteFailed("it redirects, which a callback over ws or wss does not follow", again=False)
+        return RemoteFailed("it redirects, which a callback over ws or wss does not follow", retryable=False)
     if isinstance(error, ssl.SSLCertVerificationError):
-        return RemoteFailed("its certificate is not to be trusted", again=False)
+        return RemoteFailed("its certificate is not to be trusted", retryable=False)
     if isinstance(error, OSError):
-        return RemoteFailed("no connection could be made", again=True)
+        return RemoteFailed("no connection could be made", retryable=True)
     cut = isinstance(error.__cause__, EOFError | OSError)
-    return RemoteFailed("it does not answer as a WebSocket server", again=cut)
+    return RemoteFailed("it does not answer as a WebSocket server", retryable=cut)
 
 
 class _NoSecrets(logging.LoggerAdapter[logging.Logger]):

@@ -13,8 +13,8 @@ from caesura.protocol.catalogue import Offer
 from caesura.protocol.options import ListenOptions
 from caesura.protocol.recording_json import RecordingAnswer, RecordingChannel, write_recording
 from caesura.protocol.writing import written
+from caesura.rfc3339 import rfc3339
 from caesura.server.asked import language, style
-from caesura.server.live import rfc3339
 from caesura.server.prerecorded.request import RecordingRequest
 from caesura.server.service import voices_info
 from caesura.words import Word

@@ -11,8 +11,8 @@ from starlette.responses import Response
 
 from caesura.protocol.closing import Refusal
 from caesura.protocol.recording_json import write_accepted
+from caesura.server.accounts.credentials import parse_credential
 from caesura.server.admission import admit
-from caesura.server.auth import present
 from caesura.server.prerecorded.active import ActiveRecordings
 from caesura.server.prerecorded.request import CLIENT_GONE, RecordingRequest
 from caesura.server.prerecorded.run import RecordingRun
@@ -30,7 +30,7 @@ async def transcribe_recording(
     A client that disconnects ends the work: at once when its whole request was read, and otherwise once the bytes that
     it sent have been read, since no more are read than can be transcribed.
     """
-    credential = present(http.headers.get("authorization"), [])
+    credential = parse_credential(http.headers.get("authorization"), [])
     admitted = admit(service, credential, http.scope["query_string"], recording=True)
     if isinstance(admitted, Refusal):
         service.metrics.refused(admitted.status)

@@ -21,8 +21,8 @@ from caesura.pipeline.intake import Intake
 from caesura.pipeline.recording import Listening, Recording, Transcript
 from caesura.protocol.closing import SERVICE_UNAVAILABLE, Refusal, refusal_body
 from caesura.protocol.options import ListenOptions
+from caesura.server.accounts.usage_record import ended_recording, started_record
 from caesura.server.asked import audio_format, language, preferred
-from caesura.server.entries import ended_recording, opened_entry
 from caesura.server.prerecorded.body_rate import BodyRate
 from caesura.server.prerecorded.download import Download
 from caesura.server.prerecorded.request import (
@@ -78,16 +78,16 @@ class RecordingRun:
         self._file: io.BufferedIOBase | None = None
         self._seconds = 0.0
         self._channels = 0
-        self._record = opened_entry(
+        self._record = started_record(
             request.options,
             access=request.admitted.access,
             request_id=request.request_id,
-            server_id=service.book.server_id,
+            server_id=service.ledger_writer.server_id,
             model=request.admitted.offer.model,
             created=request.created,
             recording=True,
         )
-        service.book.open(self._record)
+        service.ledger_writer.begin_request(self._record)
 
     # ---- the steps, in order ----
 
@@ -149,7 +149,7 @@ class RecordingRun:
             channels=self._channels,
             bytes_in=self._source.size,
         )
-        self._service.records.add(self._service.book.close(ended))
+        self._service.session_log.add(self._service.ledger_writer.end_request(ended))
         self._service.metrics.recorded(code, self._seconds)
 
     async def _unless_stopped(self, work: Coroutine[Any, Any, Result]) -> Result:

@@ -10,7 +10,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import Message, Receive, Scope, Send
 
 from caesura.distribution import DISTRIBUTION
-from caesura.server.book import Book
+from caesura.server.accounts.ledger_writer import LedgerWriter
 from caesura.server.request_id import new_request_id
 from caesura.server.rest import billing, keys, members, models, projects, requests, tokens, usage
 from caesura.server.rest.bodies import Limits
@@ -47,12 +47,12 @@ class Api(FastAPI):
         return self.openapi_schema
 
 
-def create_api(service: Service, book: Book | None = None, *, limits: Limits | None = None) -> FastAPI:
+def create_api(service: Service, ledger: LedgerWriter | None = None, *, limits: Limits | None = None) -> FastAPI:
     """The management routes around `service`, which whoever mounts it starts and stops.
 
     Args:
         service: Need not be started: until its ledger is open, requests are answered with 503.
-        book: The ledger to ask where it is not that of `service`; started by the first request.
+        ledger: The ledger to ask where it is not that of `service`; started by the first request.
         limits: What bodies may be.
     """
     api = Api(
@@ -65,7 +65,7 @@ def create_api(service: Service, book: Book | None = None, *, limits: Limits | N
         generate_unique_id_function=lambda route: f"{route.tags[0]}_{route.name}",
     )
     api.state.service = service
-    api.state.book = book
+    api.state.ledger_writer = ledger
     api.state.limits = limits or Limits()
     api.state.beside = methods_beside()
     handle_errors(api)

@@ -23,8 +23,8 @@ from caesura.ledger.projects import DEFAULT_PROJECT_ID, Project
 from caesura.ledger.scopes import DELETE_PROJECT as DELETE
 from caesura.ledger.scopes import READ_BILLING, READ_KEYS, READ_PROJECT, READ_USAGE, ROLES, WRITE_KEYS, WRITE_PROJECT
 from caesura.protocol.closing import SERVICE_UNAVAILABLE
-from caesura.server.auth import is_loopback, present
-from caesura.server.book import Book
+from caesura.server.accounts.credentials import is_loopback, parse_credential
+from caesura.server.accounts.ledger_writer import LedgerWriter
 from caesura.server.rest.errors import (
     INVALID_AUTH,
     PROJECT_NOT_FOUND,
@@ -54,12 +54,12 @@ class Caller:
     """Whether it was a temporary token, which may transcribe and nothing else."""
 
 
-def _book(request: Request) -> Book:
+def _ledger(request: Request) -> LedgerWriter:
     service = _service(request)
-    given: Book | None = request.app.state.book
+    given: LedgerWriter | None = request.app.state.ledger_writer
     if given is None and not service.open_for_business:
         raise failed(refused(SERVICE_UNAVAILABLE))
-    return service.book if given is None else given
+    return service.ledger_writer if given is None else given
 
 
 def _service(request: Request) -> Service:
@@ -67,30 +67,30 @@ def _service(request: Request) -> Service:
     return service
 
 
-TheBook = Annotated[Book, Depends(_book)]
-TheService = Annotated[Service, Depends(_service)]
+CurrentLedger = Annotated[LedgerWriter, Depends(_ledger)]
+CurrentService = Annotated[Service, Depends(_service)]
 Id = Annotated[str, Path(json_schema_extra={"format": "uuid"}), AfterValidator(str.lower)]
 """An id in a path; that it is one has been checked by then."""
 
 
-async def authenticate(request: Request, book: TheBook, service: TheService) -> Caller:
+async def authenticate(request: Request, ledger: CurrentLedger, service: CurrentService) -> Caller:
     """Who asks. Raises HTTPException, 401, without a key that lets in."""
-    secret = present(request.headers.get("authorization"), ()).secret
-    access = book.verify(secret)
+    secret = parse_credential(request.headers.get("authorization"), ()).secret
+    access = ledger.verify(secret)
     if access is None:
         if not service.settings.no_auth:
             raise failed(INVALID_AUTH)
         return Caller(Access(DEFAULT_PROJECT_ID, None, ROLES["member"]))
-    if not book.required:
+    if not ledger.key_required:
         return Caller(_unkeyed(access, request, service))
     known = digest(secret or "")
-    return Caller(access, book.access.keys.get(known), temporary=_is_temporary(book.access, known))
+    return Caller(access, ledger.access.keys.get(known), temporary=_is_temporary(ledger.access, known))
 
 
-TheCaller = Annotated[Caller, Depends(authenticate)]
+CurrentCaller = Annotated[Caller, Depends(authenticate)]
 
 
-async def with_ids(request: Request, caller: TheCaller) -> Caller:
+async def with_ids(request: Request, caller: CurrentCaller) -> Caller:
     """Who asks, once all ids in the path are ids. Raises HTTPException, 404."""
     for name, value in request.path_params.items():
         if name.endswith("_id") and not UUID.fullmatch(value):
@@ -122,9 +122,9 @@ def project_for(scope: str) -> Callable[..., Awaitable[Project]]:
     """A dependency: the project in the path, which is the caller's, who has this scope there."""
 
     async def admitted(
-        request: Request, project_id: Id, caller: Annotated[Caller, Depends(with_ids)], book: TheBook
+        request: Request, project_id: Id, caller: Annotated[Caller, Depends(with_ids)], ledger: CurrentLedger
     ) -> Project:
-        project = book.access.projects.get(project_id)
+        project = ledger.access.projects.get(project_id)
         if project is None or project.project_id != caller.access.project_id:
             raise failed(PROJECT_NOT_FOUND)
         _check_lasting(caller)

@@ -8,12 +8,12 @@ from fastapi import APIRouter, Query
 from sqlalchemy import Connection
 
 from caesura.ledger.balances import Balance, list_balances
-from caesura.ledger.columns import rfc3339
 from caesura.ledger.projects import Project
 from caesura.ledger.requests import Method, RequestFilter
 from caesura.ledger.usage import Grouping
 from caesura.ledger.usage import UsageRow as Row
-from caesura.server.rest.auth import BillingToRead, Id, TheBook
+from caesura.rfc3339 import rfc3339
+from caesura.server.rest.auth import BillingToRead, CurrentLedger, Id
 from caesura.server.rest.errors import errors, failed, not_found
 from caesura.server.rest.shapes import Deployment
 from caesura.server.rest.sums import days, sums
@@ -40,16 +40,18 @@ _GROUPED = {
 
 
 @router.get("/v1/projects/{project_id}/balances", name="list_balances", responses=errors())
-async def list_all(project: BillingToRead, book: TheBook, _: Annotated[NoQuery, Query()]) -> Balances:
+async def list_all(project: BillingToRead, ledger: CurrentLedger, _: Annotated[NoQuery, Query()]) -> Balances:
     """What is left of each credit of a project, the oldest first: it is used up first."""
-    balances = await book.read(lambda connection: list_balances(connection, project.project_id))
+    balances = await ledger.read(lambda connection: list_balances(connection, project.project_id))
     return Balances(balances=[_facts(balance) for balance in balances])
 
 
 @router.get("/v1/projects/{project_id}/balances/{balance_id}", name="get_balance", responses=errors())
-async def get(project: BillingToRead, balance_id: Id, book: TheBook, _: Annotated[NoQuery, Query()]) -> BalanceFacts:
+async def get(
+    project: BillingToRead, balance_id: Id, ledger: CurrentLedger, _: Annotated[NoQuery, Query()]
+) -> BalanceFacts:
     """What is left of one credit."""
-    balances = await book.read(lambda connection: list_balances(connection, project.project_id))
+    balances = await ledger.read(lambda connection: list_balances(connection, project.project_id))
     for balance in balances:
         if balance.balance_id == balance_id:
             return _facts(balance)
@@ -57,17 +59,19 @@ async def get(project: BillingToRead, balance_id: Id, book: TheBook, _: Annotate
 
 
 @router.get("/v1/projects/{project_id}/purchases", responses=errors())
-async def purchases(project: BillingToRead, book: TheBook, asked: Annotated[PurchasesQuery, Query()]) -> Purchases:
+async def purchases(
+    project: BillingToRead, ledger: CurrentLedger, asked: Annotated[PurchasesQuery, Query()]
+) -> Purchases:
     """The credits of a project as they were given, the newest first."""
-    balances = await book.read(lambda connection: list_balances(connection, project.project_id))
+    balances = await ledger.read(lambda connection: list_balances(connection, project.project_id))
     return Purchases(orders=[_order(balance) for balance in balances[::-1][: asked.limit]])
 
 
 @router.get("/v1/projects/{project_id}/billing/fields", responses=errors())
-async def fields(project: BillingToRead, book: TheBook, asked: Annotated[RangeQuery, Query()]) -> BillingFields:
+async def fields(project: BillingToRead, ledger: CurrentLedger, asked: Annotated[RangeQuery, Query()]) -> BillingFields:
     """What occurs in the requests of a project."""
     wanted = RequestFilter(project_id=project.project_id, start=asked.start, end=asked.end)
-    rows = await book.read(lambda connection: sums(connection, wanted, by=set().union(*_GROUPED.values())))
+    rows = await ledger.read(lambda connection: sums(connection, wanted, by=set().union(*_GROUPED.values())))
     items = {_line_item(row): f"{row.model_name}, {row.method}" for row in rows}
     return BillingFields(
         accessors=sorted({row.accessor for row in rows if row.accessor is not None}),
@@ -78,14 +82,16 @@ async def fields(project: BillingToRead, book: TheBook, asked: Annotated[RangeQu
 
 
 @router.get("/v1/projects/{project_id}/billing/breakdown", responses=errors())
-async def breakdown(project: BillingToRead, book: TheBook, asked: Annotated[BillingQuery, Query()]) -> BillingBreakdown:
+async def breakdown(
+    project: BillingToRead, ledger: CurrentLedger, asked: Annotated[BillingQuery, Query()]
+) -> BillingBreakdown:
     """What the requests of a project would have cost each day, told apart by whatever is asked for."""
     by = {grouping for name in asked.grouping for grouping in _GROUPED[name]}
 
     def summing(connection: Connection) -> list[Row]:
         return sums(connection, _wanted(project, asked), by=by, tag=asked.tag)
 
-    rows = await book.read(summing)
+    rows = await ledger.read(summing)
     first, last = days(rows, asked.start, asked.end, today=today())
     results = [BillingRow(dollars=row.totals.usd, grouping=_group(row, "line_item" in asked.grouping)) for row in rows]
     return BillingBreakdown(start=first.isoformat(), end=last.isoformat(), resolution=BY_DAY, results=results)

@@ -202,7 +202,7 @@ def _ledger_failed(request: Request, error: Exception) -> Response:
     assert isinstance(error, LedgerError)
     request_id = _request_id(request)
     _log.error("%s: %s", request_id, error)
-    if not error.passing:
+    if not error.transient:
         return _broken(request, error)
     return answer(refused(closing.SERVICE_UNAVAILABLE), request_id)
 

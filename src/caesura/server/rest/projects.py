@@ -13,10 +13,10 @@ from caesura.ledger.projects import delete_project, rename_project
 from caesura.ledger.scopes import READ_PROJECT
 from caesura.server.rest.auth import (
     Caller,
+    CurrentLedger,
     ProjectToDelete,
     ProjectToRead,
     ProjectToWrite,
-    TheBook,
     manager_for,
 )
 from caesura.server.rest.bodies import body_of, takes
@@ -29,10 +29,10 @@ router = APIRouter(tags=["projects"])
 
 @router.get("/v1/projects", name="list", responses=errors(ids=False))
 async def list_projects(
-    caller: Annotated[Caller, Depends(manager_for(READ_PROJECT))], book: TheBook, _: Annotated[NoQuery, Query()]
+    caller: Annotated[Caller, Depends(manager_for(READ_PROJECT))], ledger: CurrentLedger, _: Annotated[NoQuery, Query()]
 ) -> Projects:
     """The project that the key belongs to."""
-    project = book.access.projects.get(caller.access.project_id)
+    project = ledger.access.projects.get(caller.access.project_id)
     found = [] if project is None else [ListedProject(project_id=project.project_id, name=project.name)]
     return Projects(projects=found)
 
@@ -44,7 +44,9 @@ async def get_project(project: ProjectToRead, _: Annotated[PageQuery, Query()]) 
 
 
 @router.patch("/v1/projects/{project_id}", responses=errors(408, 409, 413), openapi_extra=takes(ProjectWish))
-async def rename(request: Request, project: ProjectToWrite, book: TheBook, _: Annotated[NoQuery, Query()]) -> Message:
+async def rename(
+    request: Request, project: ProjectToWrite, ledger: CurrentLedger, _: Annotated[NoQuery, Query()]
+) -> Message:
     """Call a project something else. Names are unique on a server."""
     wish = await body_of(request, ProjectWish)
 
@@ -52,7 +54,7 @@ async def rename(request: Request, project: ProjectToWrite, book: TheBook, _: An
         return rename_project(connection, project.project_id, wish.name)
 
     try:
-        renamed = await book.write(renaming)
+        renamed = await ledger.write(renaming)
     except UsageError as error:
         raise failed(conflict(str(error))) from None
     if not renamed:
@@ -61,14 +63,14 @@ async def rename(request: Request, project: ProjectToWrite, book: TheBook, _: An
 
 
 @router.delete("/v1/projects/{project_id}", responses=errors(409))
-async def delete(project: ProjectToDelete, book: TheBook, _: Annotated[NoQuery, Query()]) -> Message:
+async def delete(project: ProjectToDelete, ledger: CurrentLedger, _: Annotated[NoQuery, Query()]) -> Message:
     """Delete a project and revoke its keys; what it used stays on record."""
 
     def deleting(connection: Connection) -> bool:
         return delete_project(connection, project.project_id, now=datetime.now(UTC))
 
     try:
-        deleted = await book.write(deleting)
+        deleted = await ledger.write(deleting)
     except UsageError as error:
         raise failed(conflict(str(error))) from None
     if not deleted:

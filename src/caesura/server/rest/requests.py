@@ -7,9 +7,9 @@ from typing import Annotated, Literal, cast
 from fastapi import APIRouter, Query
 from sqlalchemy import Connection
 
-from caesura.ledger.columns import rfc3339
 from caesura.ledger.requests import Outcome, Request, RequestFilter, find_request, find_requests
-from caesura.server.rest.auth import Id, TheBook, UsageToRead
+from caesura.rfc3339 import rfc3339
+from caesura.server.rest.auth import CurrentLedger, Id, UsageToRead
 from caesura.server.rest.errors import errors, failed, not_found
 from caesura.server.rest.shapes import Deployment
 from caesura.server.rest.usage_shapes import OneRequest, RequestDetails, RequestFacts, RequestResponse, Requests
@@ -19,7 +19,7 @@ router = APIRouter(tags=["requests"])
 
 
 @router.get("/v1/projects/{project_id}/requests", name="list", responses=errors())
-async def list_all(project: UsageToRead, book: TheBook, asked: Annotated[RequestsQuery, Query()]) -> Requests:
+async def list_all(project: UsageToRead, ledger: CurrentLedger, asked: Annotated[RequestsQuery, Query()]) -> Requests:
     """A page of the requests of a project, the newest first; pages count from 0."""
     wanted = RequestFilter(
         project_id=project.project_id,
@@ -36,14 +36,16 @@ async def list_all(project: UsageToRead, book: TheBook, asked: Annotated[Request
     def finding(connection: Connection) -> list[Request]:
         return find_requests(connection, wanted, limit=asked.limit, page=asked.page)
 
-    found = await book.read(finding)
+    found = await ledger.read(finding)
     return Requests(page=asked.page, limit=asked.limit, requests=[facts(each) for each in found])
 
 
 @router.get("/v1/projects/{project_id}/requests/{request_id}", responses=errors())
-async def get(project: UsageToRead, request_id: Id, book: TheBook, _: Annotated[NoQuery, Query()]) -> OneRequest:
+async def get(
+    project: UsageToRead, request_id: Id, ledger: CurrentLedger, _: Annotated[NoQuery, Query()]
+) -> OneRequest:
     """One request."""
-    found = await book.read(lambda connection: find_request(connection, request_id, project_id=project.project_id))
+    found = await ledger.read(lambda connection: find_request(connection, request_id, project_id=project.project_id))
     if found is None:
         raise failed(not_found("The project has no request of that id."))
     return OneRequest(request=facts(found))

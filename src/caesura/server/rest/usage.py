@@ -11,7 +11,7 @@ from caesura.ledger.projects import Project
 from caesura.ledger.requests import RequestFilter
 from caesura.ledger.usage import Grouping, usage_fields
 from caesura.ledger.usage import UsageRow as Row
-from caesura.server.rest.auth import TheBook, TheService, UsageToRead
+from caesura.server.rest.auth import CurrentLedger, CurrentService, UsageToRead
 from caesura.server.rest.errors import errors
 from caesura.server.rest.sums import days, sums
 from caesura.server.rest.usage_shapes import (
@@ -34,9 +34,9 @@ SEVERAL = "multi"
 
 
 @router.get("/v1/projects/{project_id}/usage", responses=errors())
-async def get(project: UsageToRead, book: TheBook, asked: Annotated[UsageQuery, Query()]) -> Usage:
+async def get(project: UsageToRead, ledger: CurrentLedger, asked: Annotated[UsageQuery, Query()]) -> Usage:
     """What a project used each day."""
-    rows = await book.read(
+    rows = await ledger.read(
         lambda connection: sums(connection, wanted_by(project, asked), tag=asked.tag, features=asked.features)
     )
     first, last = days(rows, asked.start, asked.end, today=today())
@@ -55,11 +55,11 @@ async def get(project: UsageToRead, book: TheBook, asked: Annotated[UsageQuery, 
 
 @router.get("/v1/projects/{project_id}/usage/fields", responses=errors())
 async def fields(
-    project: UsageToRead, book: TheBook, service: TheService, asked: Annotated[RangeQuery, Query()]
+    project: UsageToRead, ledger: CurrentLedger, service: CurrentService, asked: Annotated[RangeQuery, Query()]
 ) -> UsageFieldsFound:
     """What occurs in the requests of a project."""
     wanted = RequestFilter(project_id=project.project_id, start=asked.start, end=asked.end)
-    found = await book.read(lambda connection: usage_fields(connection, wanted))
+    found = await ledger.read(lambda connection: usage_fields(connection, wanted))
     return UsageFieldsFound(
         tags=list(found.tags),
         models=[_used_model(service, name, uuid) for name, uuid in found.models],
@@ -70,11 +70,11 @@ async def fields(
 
 @router.get("/v1/projects/{project_id}/usage/breakdown", responses=errors())
 async def breakdown(
-    project: UsageToRead, book: TheBook, asked: Annotated[UsageBreakdownQuery, Query()]
+    project: UsageToRead, ledger: CurrentLedger, asked: Annotated[UsageBreakdownQuery, Query()]
 ) -> UsageBreakdown:
     """What a project used each day, told apart by whatever is asked for."""
     by = {Grouping(name) for name in asked.grouping}
-    rows = await book.read(
+    rows = await ledger.read(
         lambda connection: sums(connection, wanted_by(project, asked), by=by, tag=asked.tag, features=asked.features)
     )
     first, last = days(rows, asked.start, asked.end, today=today())

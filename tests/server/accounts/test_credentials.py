@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from caesura.errors import UsageError
-from caesura.server.auth import Credential, check_exposure, is_loopback, present
+from caesura.server.accounts.credentials import Credential, check_exposure, is_loopback, parse_credential
 from caesura.server.settings import Settings
 
 
@@ -33,12 +33,12 @@ def test_credentials_are_read_from_header_or_subprotocols(
     authorization: str | None, subprotocols: list[str], secret: str | None, echo: str | None
 ) -> None:
     """The header wins; scheme words count in any case; only the scheme word is echoed."""
-    assert present(authorization, subprotocols) == Credential(secret, echo)
+    assert parse_credential(authorization, subprotocols) == Credential(secret, echo)
 
 
 def test_a_credential_does_not_show_its_secret() -> None:
     """What is logged by accident is not a key."""
-    assert "K1" not in repr(present("Token K1", []))
+    assert "K1" not in repr(parse_credential("Token K1", []))
     assert "K1" not in repr(Settings(keys=("K1",)))
 
 

@@ -12,7 +12,7 @@ from caesura.ledger.access import Access
 from caesura.ledger.requests import Method, Outcome, Request
 from caesura.protocol.messages import ModelInfo
 from caesura.protocol.options import ListenOptions
-from caesura.server.entries import config, ended_recording, ended_stream, features, opened_entry
+from caesura.server.accounts.usage_record import config, ended_recording, ended_stream, features, started_record
 from tests.ledger.rows import NOW
 
 ACCESS = Access("project", "key", frozenset(), ("phone",))
@@ -36,7 +36,7 @@ def begun(options: ListenOptions, **changed: Any) -> Request:
         "model": MODEL,
         "created": NOW,
     }
-    return opened_entry(options, **values | changed)
+    return started_record(options, **values | changed)
 
 
 def over(options: ListenOptions, **changed: Any) -> Request:

@@ -1,4 +1,4 @@
-"""Credentials as clients present them in; what they hold and what may be echoed out."""
+"""Credentials of a request: parsed from its headers or subprotocols, without ever showing the secret."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Credential:
         return f"Credential(secret={'***' if self.secret else None}, echo={self.echo!r})"
 
 
-def present(authorization: str | None, subprotocols: Sequence[str]) -> Credential:
+def parse_credential(authorization: str | None, subprotocols: Sequence[str]) -> Credential:
     """Read the `Authorization` header or the `Sec-WebSocket-Protocol` list; the header wins.
 
     Scheme words count in any case. Of the subprotocols only the scheme word is echoed, as it was offered.

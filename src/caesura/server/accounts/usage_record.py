@@ -1,4 +1,4 @@
-"""What a request asked for and how it went in; its record for the ledger, without a word of what was said, out."""
+"""Records of requests for the ledger: what was asked for, how it ended, and what is billed; never what was said."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from caesura.ledger.requests import Method, Outcome, Request, callback_origin
 from caesura.protocol.messages import ModelInfo
 from caesura.protocol.options import ListenOptions
 
-FINE_CLOSES = frozenset({1000, 1001, 1005, 1012})
+SUCCESSFUL_CLOSE_CODES = frozenset({1000, 1001, 1005, 1012})
 """Codes of streams that ended as somebody wanted: finished, left without a word, or told of a restart."""
 _SWITCHES = (
     "multichannel",
@@ -36,7 +36,7 @@ _SWITCHES = (
 """Options that are features when they are on, under the name of their parameter."""
 
 
-def opened_entry(
+def started_record(
     options: ListenOptions,
     *,
     access: Access,
@@ -70,7 +70,7 @@ def opened_entry(
 
 
 def ended_stream(
-    entry: Request,
+    record: Request,
     options: ListenOptions,
     *,
     completed: datetime,
@@ -85,9 +85,9 @@ def ended_stream(
 ) -> Request:
     """The record of a stream that ended; each channel is billed where they were heard apart."""
     return replace(
-        entry,
+        record,
         completed=completed,
-        outcome=Outcome.SUCCEEDED if close_code in FINE_CLOSES else Outcome.FAILED,
+        outcome=Outcome.SUCCEEDED if close_code in SUCCESSFUL_CLOSE_CODES else Outcome.FAILED,
         audio_seconds=round(audio_seconds, 6),
         channels=channels,
         billed_seconds=_billed(options, audio_seconds, channels),
@@ -101,7 +101,7 @@ def ended_stream(
 
 
 def ended_recording(
-    entry: Request,
+    record: Request,
     options: ListenOptions,
     *,
     completed: datetime,
@@ -112,14 +112,14 @@ def ended_recording(
 ) -> Request:
     """The record of a recording that was answered with the HTTP status `code`; one refused is not billed."""
     return replace(
-        entry,
+        record,
         completed=completed,
         code=code,
         outcome=Outcome.SUCCEEDED if code < 400 else Outcome.FAILED,
         audio_seconds=round(audio_seconds, 6),
         channels=channels,
         billed_seconds=_billed(options, audio_seconds, channels) if code < 400 else 0.0,
-        connection_seconds=round((completed - entry.created).total_seconds(), 3),
+        connection_seconds=round((completed - record.created).total_seconds(), 3),
         bytes_in=bytes_in,
     )
 

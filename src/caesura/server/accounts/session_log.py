@@ -1,4 +1,4 @@
-"""Ended requests in; one structured log line each out, and the newest of them kept."""
+"""Log of ended requests: one JSON line each, and the newest kept in memory."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import asdict
 
-from caesura.ledger.columns import rfc3339
 from caesura.ledger.requests import Request
+from caesura.rfc3339 import rfc3339
 
 _log = logging.getLogger("caesura.session")
 
 KEPT = 1000
 
 
-class Records:
-    """The newest records; the others are in the ledger and in the log."""
+class SessionLog:
+    """The newest records of ended requests; older ones are in the ledger and in the log."""
 
     def __init__(self) -> None:
         self._kept: deque[Request] = deque(maxlen=KEPT)
 
     def add(self, record: Request, **counts: int) -> None:
-        """Keep a record and log it, with `counts`, as one JSON line; it holds nothing that was said."""
+        """Keep a record and log it, with `counts`, as one JSON line. Neither holds any spoken word."""
         self._kept.append(record)
         _log.info("%s", json.dumps({"event": "session_ended", **asdict(record), **counts}, default=rfc3339))
 

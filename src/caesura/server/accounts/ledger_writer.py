@@ -1,8 +1,9 @@
-"""Requests as they begin and end in; rows of the ledger, who is let in, and keys that were revoked, out.
+"""Asynchronous front of the ledger: buffers request records for one writer thread, and checks keys from memory.
 
-The event loop never waits for the database: one thread talks to it, whatever is written waits in a bounded buffer, and
-who is let in is answered from a table in memory that is read anew when the ledger says that it changed.
-A database that fails stops no stream: rows wait and are tried again, keys are answered from the last table.
+The event loop never waits for the database. Records wait in a bounded buffer until the writer thread saves them; keys
+are checked against a table in memory, which is loaded again when the ledger's revision changes, and whoever opened a
+connection with a revoked key is told.
+A database that fails stops no stream: records wait and are written later, keys are checked against the last table.
 """
 
 from __future__ import annotations
@@ -34,33 +35,33 @@ _log = logging.getLogger("caesura.ledger")
 Result = TypeVar("Result")
 
 GATHER_S = 0.05
-"""What begins or ends within so long is written in one transaction."""
+"""Records are gathered for so long and then written in one transaction."""
 POLL_S = 0.5
-"""How often the ledger is asked whether keys changed: a key revoked by another process is out within a second."""
+"""How often the revision is read: a key that another process revokes is refused within a second."""
 ROUTE_THREADS = 4
-"""What management routes read and write at once."""
+"""Reads and writes that management routes have under way at once."""
 RETRY_S = 1.0
 STOP_S = 5.0
-"""How long a server that stops tries to write its last rows."""
+"""How long a stopping server tries to write its last records."""
 BATCH = 500
-MOST_WAITING = 20_000
-"""Rows of either kind that wait while the database fails."""
+MAX_WAITING = 20_000
+"""Records that wait while the database fails: so many of requests that began, and as many of ended ones."""
 
 
 @dataclass(frozen=True, slots=True)
-class BookHealth:
-    """How writing goes, for metrics and readiness."""
+class LedgerHealth:
+    """State of the writer, for metrics."""
 
     reachable: bool
-    """Whether the database answered last time."""
+    """Whether the last access to the database succeeded."""
     waiting: int
-    """Rows not written yet."""
+    """Records not written yet."""
     lost: int
-    """Ends of requests that will never be written."""
+    """Records of ended requests that will never be written."""
 
 
-class Book:
-    """The ledger as the event loop sees it. Construct, `start` inside a running loop, `stop`."""
+class LedgerWriter:
+    """The ledger for the event loop. Construct, `start` inside a running loop, `stop`."""
 
     def __init__(
         self,
@@ -81,18 +82,18 @@ class Book:
         self._thread = ThreadPoolExecutor(1, "caesura-ledger")
         self._route_threads = ThreadPoolExecutor(ROUTE_THREADS, "caesura-routes")
         """For management routes alone: nothing else that blocks can keep them waiting."""
-        self._opened: dict[str, Request] = {}
-        self._closed: dict[str, Request] = {}
-        self._live: dict[str, str] = {}
+        self._begun: dict[str, Request] = {}
+        self._ended: dict[str, Request] = {}
+        self._projects_by_request: dict[str, str] = {}
         self._per_project: Counter[str] = Counter()
         self._wake = asyncio.Event()
         self._writing = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
         self._reachable = True
         self._lost = 0
-        self._beaten = clock()
+        self._last_heartbeat = clock()
 
-    # ---- who is let in ----
+    # ---- access ----
 
     @property
     def server_id(self) -> str:
@@ -101,85 +102,85 @@ class Book:
 
     @property
     def started(self) -> bool:
-        """Whether the keys have been read."""
+        """Whether keys and projects have been loaded."""
         return self._table is not None
 
     @property
     def access(self) -> AccessTable:
-        """Keys and projects as last read."""
-        assert self._table is not None, "start the book first"
+        """Keys and projects as last loaded."""
+        assert self._table is not None, "start the ledger writer first"
         return self._table
 
     @property
-    def required(self) -> bool:
+    def key_required(self) -> bool:
         """Whether every request needs a key."""
         return self.access.required
 
     def verify(self, presented: str | None) -> Access | None:
-        """Whom this key or token lets in; None: nobody. Answered from memory."""
+        """Access of this key or token, from memory; None for one that grants none."""
         return self.access.admit(presented, now=self._clock())
 
-    def grant(self, access: Access, ttl_s: int) -> Token:
-        """A temporary token for `access`, which must be allowed to grant. Raises UsageError for the time."""
+    def grant_token(self, access: Access, ttl_s: int) -> Token:
+        """A temporary token for `access`, which must have the scope. Raises UsageError for a bad `ttl_s`."""
         return self.access.grant(access, ttl_s=ttl_s, now=self._clock())
 
-    def room(self, project_id: str) -> bool:
-        """Whether the project may have one more request at once through this server. Other servers count their own."""
+    def has_capacity(self, project_id: str) -> bool:
+        """Whether the project's concurrency limit has room for one more request on this server."""
         project = self.access.projects.get(project_id)
         limit = None if project is None else project.concurrency_limit
         return limit is None or self._per_project[project_id] < limit
 
-    def paid(self, project_id: str) -> bool:
-        """Whether the project has credit left or needs none, as of the last poll: it may overdraw by what runs."""
+    def has_credit(self, project_id: str) -> bool:
+        """Whether the project has credit or needs none, as of the last poll: requests under way may overdraw it."""
         project = self.access.projects.get(project_id)
         return project is None or project.may_spend
 
-    def live(self, project_id: str) -> int:
-        """How many requests of the project are open here."""
+    def open_requests(self, project_id: str) -> int:
+        """Requests of the project that are open on this server."""
         return self._per_project[project_id]
 
-    # ---- what is written ----
+    # ---- records ----
 
-    def open(self, record: Request) -> None:
-        """A request begins, and takes one of its project's places. It is written within `GATHER_S` and a write."""
-        if record.request_id not in self._live:
-            self._live[record.request_id] = record.project_id
+    def begin_request(self, record: Request) -> None:
+        """Count a request against its project's concurrency limit, and buffer its record."""
+        if record.request_id not in self._projects_by_request:
+            self._projects_by_request[record.request_id] = record.project_id
             self._per_project[record.project_id] += 1
-        self._opened[record.request_id] = record
-        if len(self._opened) > MOST_WAITING:
-            # Its end will say all that this row would have said.
-            del self._opened[next(iter(self._opened))]
+        self._begun[record.request_id] = record
+        if len(self._begun) > MAX_WAITING:
+            # The record of its end will contain everything that this one does.
+            del self._begun[next(iter(self._begun))]
         self._wake.set()
 
-    def close(self, record: Request) -> Request:
-        """A request ends: takes the record with everything in it but its price, returns it priced.
+    def end_request(self, record: Request) -> Request:
+        """Price and buffer the record of a request that ended, and return it priced.
 
-        One never opened is written too.
+        A request that never began here is written too.
         """
-        project_id = self._live.pop(record.request_id, None)
+        project_id = self._projects_by_request.pop(record.request_id, None)
         if project_id is not None:
             self._per_project[project_id] -= 1
-        self._opened.pop(record.request_id, None)
-        priced = self._closed[record.request_id] = self._prices.priced(record)
-        if len(self._closed) > MOST_WAITING:
-            self._lose(self._closed.pop(next(iter(self._closed))), "too many wait")
+        self._begun.pop(record.request_id, None)
+        priced = self._ended[record.request_id] = self._prices.priced(record)
+        if len(self._ended) > MAX_WAITING:
+            self._lose(self._ended.pop(next(iter(self._ended))), "too many records wait")
         self._wake.set()
         return priced
 
     @property
-    def health(self) -> BookHealth:
-        """How writing goes."""
-        return BookHealth(self._reachable, len(self._opened) + len(self._closed), self._lost)
+    def health(self) -> LedgerHealth:
+        """State of the writer now."""
+        return LedgerHealth(self._reachable, len(self._begun) + len(self._ended), self._lost)
 
     async def flush(self) -> bool:
-        """Write what waits now; whether nothing waits any more."""
-        while self._opened or self._closed:
+        """Write all buffered records; False when the database failed."""
+        while self._begun or self._ended:
             if not await self._write():
                 return False
         return True
 
     async def refresh(self) -> None:
-        """Read keys and projects anew if they changed; call it after changing them. Raises LedgerError."""
+        """Load keys and projects again if they changed; call it after changing them. Raises LedgerError."""
         before = self.access
         table = await self._in_thread(partial(self._read_table, before))
         known = self.access
@@ -190,7 +191,7 @@ class Book:
             self._on_revoked(api_key_id)
 
     async def read(self, work: Callable[[Connection], Result]) -> Result:
-        """What `work` reads in one transaction, for routes; in a thread. Raises LedgerError and what it raises."""
+        """Run `work` in one read transaction on a route thread. Raises LedgerError, and whatever `work` raises."""
 
         def reading() -> Result:
             with self._ledger.reading() as connection:
@@ -199,7 +200,7 @@ class Book:
         return await asyncio.get_running_loop().run_in_executor(self._route_threads, reading)
 
     async def write(self, work: Callable[[Connection], Result]) -> Result:
-        """What `work` makes in one transaction, which this server obeys at once. Raises as `read`."""
+        """Run `work` in one write transaction on a route thread, then `refresh`. Raises as `read` does."""
 
         def writing() -> Result:
             with self._ledger.writing() as connection:
@@ -209,14 +210,14 @@ class Book:
         await self.refresh()
         return made
 
-    # ---- the life of a book ----
+    # ---- start and stop ----
 
     async def start(self) -> None:
-        """Close what dead servers left open, read the keys, begin to write. Raises LedgerError."""
-        recovered, self._table = await self._in_thread(self._sign_on)
-        _tell_recovered(recovered)
+        """Close requests that dead servers left open, load keys, start writing. Raises LedgerError."""
+        recovered, self._table = await self._in_thread(self._register)
+        _log_recovered(recovered)
         self._report_flag_keys()
-        self._task = asyncio.create_task(self._keep())
+        self._task = asyncio.create_task(self._write_loop())
 
     def _report_flag_keys(self) -> None:
         """Log which static keys are keys of the ledger, since those are judged by the ledger alone."""
@@ -227,7 +228,7 @@ class Book:
                 _log.warning("a static key lets nobody in: the ledger has revoked or expired it (%s)", key.api_key_id)
 
     async def stop(self) -> None:
-        """Write what waits, sign off, let go. Idempotent."""
+        """Write what is buffered, unregister this server, release the threads. Idempotent."""
         if self._task is not None:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -242,13 +243,13 @@ class Book:
             async with asyncio.timeout(STOP_S):
                 while not await self.flush():  # noqa: ASYNC110  # no event says that a database answers again
                     await asyncio.sleep(RETRY_S)
-                await self._in_thread(self._sign_off)
-        for record in self._closed.values():
+                await self._in_thread(self._unregister)
+        for record in self._ended.values():
             self._lose(record, "the server stops and the database fails")
-        self._closed.clear()
+        self._ended.clear()
 
-    async def _keep(self) -> None:
-        """Write when there is something to write, poll when it is time, for ever."""
+    async def _write_loop(self) -> None:
+        """Write records as they come, and poll the ledger every `POLL_S`, until cancelled."""
         loop = asyncio.get_running_loop()
         poll_at = loop.time() + POLL_S
         while True:
@@ -262,20 +263,20 @@ class Book:
                 if loop.time() >= poll_at:
                     written = await self._poll() and written
                     poll_at = loop.time() + POLL_S
-            except Exception:  # noqa: BLE001  # our own mistake, said aloud, must not end all writing
-                _log.exception("writing the ledger broke")
+            except Exception:  # noqa: BLE001  # a bug of ours is logged, but must not end all writing
+                _log.exception("writing the ledger failed")
                 written = False
             if not written:
                 await asyncio.sleep(RETRY_S)
 
     async def _poll(self) -> bool:
-        """Look whether keys changed, and say that we live; whether the database answered."""
+        """Refresh keys, send a heartbeat when one is due; whether the database answered."""
         try:
             await self.refresh()
             now = self._clock()
-            if (now - self._beaten).total_seconds() >= servers.BEAT_S:
-                _tell_recovered(await self._in_thread(partial(self._beat, now)))
-                self._beaten = now
+            if (now - self._last_heartbeat).total_seconds() >= servers.BEAT_S:
+                _log_recovered(await self._in_thread(partial(self._heartbeat, now)))
+                self._last_heartbeat = now
         except LedgerError as error:
             self._failed(error)
             return False
@@ -285,10 +286,10 @@ class Book:
     # ---- one batch ----
 
     async def _write(self) -> bool:
-        """Write one batch; whether it is done with. What could not be written waits on, ahead of what came since."""
+        """Write one batch; False when the database failed. Its records then wait on, ahead of newer ones."""
         async with self._writing:
-            opened = _take(self._opened, BATCH)
-            closed = _take(self._closed, BATCH)
+            opened = _take_batch(self._begun, BATCH)
+            closed = _take_batch(self._ended, BATCH)
             try:
                 await self._save_all(opened, closed)
             except LedgerError as error:
@@ -302,65 +303,65 @@ class Book:
             return True
 
     async def _save_all(self, opened: dict[str, Request], closed: dict[str, Request]) -> None:
-        """Write them, or those of them that the database will have; what was given up is taken out of them.
+        """Write all records, dropping those that the database rejects for good, which are removed from the dicts.
 
-        Raises LedgerError when it may have them later.
+        Raises LedgerError for a transient failure.
         """
         try:
             await self._in_thread(partial(self._save, [*opened.values(), *closed.values()]))
         except LedgerError as error:
-            if error.passing:
+            if error.transient:
                 raise
             for rows in (opened, closed):
                 await self._save_singly(rows)
 
     async def _save_singly(self, rows: dict[str, Request]) -> None:
-        """The database will not have them together: find those that it will not have, and give those up."""
+        """Write records one by one after the batch was rejected, and drop those that are rejected again."""
         for request_id, record in list(rows.items()):
             try:
                 await self._in_thread(partial(self._save, [record]))
             except LedgerError as error:
-                if error.passing:
+                if error.transient:
                     raise
                 self._lose(record, str(error))
             del rows[request_id]
 
     def _put_back(self, opened: dict[str, Request], closed: dict[str, Request]) -> None:
-        # What has ended meanwhile says more than the row that it was opened by.
-        self._opened = {i: row for i, row in opened.items() if i not in self._closed} | self._opened
-        self._closed = closed | self._closed
+        # A request that ended meanwhile has a newer record.
+        self._begun = {i: row for i, row in opened.items() if i not in self._ended} | self._begun
+        self._ended = closed | self._ended
 
     def _lose(self, record: Request, why: str) -> None:
         self._lost += 1
-        _log.error("%s: its row is lost: %s", record.request_id, why)
+        _log.error("%s: its record is lost: %s", record.request_id, why)
 
     def _failed(self, error: LedgerError) -> None:
         if self._reachable:
-            _log.error("%s; streams go on, their rows wait in memory", error)
+            _log.error("%s; streams go on, their records wait in memory", error)
         self._reachable = False
 
     def _answered(self) -> None:
         if not self._reachable:
-            _log.warning("the ledger answers again; %d rows wait", self.health.waiting)
+            _log.warning("the ledger answers again; %d records wait", self.health.waiting)
         self._reachable = True
 
-    # ---- in the thread ----
+    # ---- on the writer thread ----
 
     async def _in_thread(self, work: Callable[[], Result]) -> Result:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
-    def _sign_on(self) -> tuple[int, AccessTable]:
+    def _register(self) -> tuple[int, AccessTable]:
         with self._ledger.writing() as connection:
             servers.register(connection, self._server)
             recovered = servers.recover(connection, here=self._server, now=self._clock())
             return recovered, load_access(connection, self._flag_keys)
 
-    def _beat(self, now: datetime) -> int:
+    def _heartbeat(self, now: datetime) -> int:
         with self._ledger.writing() as connection:
             servers.beat(connection, self._server, now=now)
             return servers.recover(connection, here=self._server, now=now)
 
-    def _sign_off(self) -> None:
+    def _unregister(self) -> None:
         with self._ledger.writing() as connection:
             servers.sign_off(connection, self._server)
 
@@ -369,7 +370,7 @@ class Book:
             if revision.current(connection) != before.revision:
                 return load_access(connection, self._flag_keys)
             if any(project.obeys_credits for project in before.projects.values()):
-                # What they have spent changes with every request, and counts up no revision.
+                # What projects have spent changes with every request, without a new revision.
                 return replace(before, projects=projects_by_id(connection))
             return before
 
@@ -378,14 +379,14 @@ class Book:
             save_requests(connection, batch)
 
 
-def _take(rows: dict[str, Request], most: int) -> dict[str, Request]:
-    """The oldest of them, taken out."""
+def _take_batch(rows: dict[str, Request], most: int) -> dict[str, Request]:
+    """Remove and return the oldest `most` records."""
     taken = {request_id: rows[request_id] for request_id in list(rows)[:most]}
     for request_id in taken:
         del rows[request_id]
     return taken
 
 
-def _tell_recovered(count: int) -> None:
+def _log_recovered(count: int) -> None:
     if count:
         _log.warning("%d requests were open when their server died: closed as interrupted", count)

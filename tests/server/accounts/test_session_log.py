@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import pytest
 
 from caesura.ledger.requests import Method, Outcome, Request
-from caesura.server.records import KEPT, Records
+from caesura.server.accounts.session_log import KEPT, SessionLog
 
 RECORD = Request(
     request_id="01a",
@@ -35,7 +35,7 @@ RECORD = Request(
 def test_a_record_is_one_json_line(caplog: pytest.LogCaptureFixture) -> None:
     """All its fields are in the line, and nothing else is."""
     with caplog.at_level(logging.INFO, "caesura.session"):
-        Records().add(RECORD, binary_control_suspects=2)
+        SessionLog().add(RECORD, binary_control_suspects=2)
     (line,) = caplog.messages
     said = json.loads(line)
     assert said.pop("event") == "session_ended"
@@ -45,10 +45,10 @@ def test_a_record_is_one_json_line(caplog: pytest.LogCaptureFixture) -> None:
     assert {field.name for field in fields(Request)} == set(said)
 
 
-def test_the_newest_records_are_kept() -> None:
+def test_the_newest_log_are_kept() -> None:
     """Memory is bounded."""
-    records = Records()
+    log = SessionLog()
     for _ in range(KEPT + 5):
-        records.add(RECORD)
-    assert len(records) == KEPT
-    assert next(iter(records)) == RECORD
+        log.add(RECORD)
+    assert len(log) == KEPT
+    assert next(iter(log)) == RECORD
