@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from caesura.ledger.requests import Request
+from caesura.ledger.requests import RequestRecord
 from caesura.server.service import Service
 from caesura.server.settings import Settings
 from tests.server.outbound.remote import Answer, WebServer, web_server
@@ -28,7 +28,7 @@ class Posting:
     ended_before: int = 0
 
     @property
-    def records(self) -> list[Request]:
+    def records(self) -> list[RequestRecord]:
         """What went into the ledger since `begin_test`."""
         return list(self.service.session_log)[self.ended_before :]
 

@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 
 from caesura.ledger import servers
 from caesura.ledger.database import Ledger, open_ledger
-from caesura.ledger.requests import Outcome, Request, find_request, save_requests
+from caesura.ledger.requests import Outcome, RequestRecord, find_request, save_requests
 from caesura.ledger.servers import LEASE_S, Server, beat, recover, register, sign_off
 from tests.ledger.rows import NOW, ended, opened
 
@@ -45,7 +45,7 @@ def run(ledger: Ledger, now: datetime, alive: dict[int, int], here: Server = HER
         return recover(connection, here=here, now=now, started=alive.get)
 
 
-def row(ledger: Ledger, number: int = 0) -> Request:
+def row(ledger: Ledger, number: int = 0) -> RequestRecord:
     with ledger.reading() as connection:
         found = find_request(connection, opened(number).request_id)
     assert found is not None

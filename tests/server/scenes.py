@@ -12,7 +12,7 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
-from caesura.ledger.requests import Request
+from caesura.ledger.requests import RequestRecord
 from caesura.server.settings import Settings
 from tests.encodings import encode
 from tests.recordings import recording
@@ -47,7 +47,7 @@ async def until(true: Callable[[], object], within_s: float = 10.0) -> None:
             await asyncio.sleep(0.005)
 
 
-async def record(server: Serving, count: int = 1) -> Request:
+async def record(server: Serving, count: int = 1) -> RequestRecord:
     """The last of so many records, once there are that many."""
     await until(lambda: len(server.service.session_log) >= count)
     return list(server.service.session_log)[count - 1]

@@ -15,7 +15,7 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
-from caesura.ledger.requests import Request
+from caesura.ledger.requests import RequestRecord
 from caesura.server.accounts import ledger_writer as ledger_writer_module
 from tests.server.outside import Outside
 from tests.server.scenes import LINEAR, record, refusal, served, speech, until
@@ -224,7 +224,7 @@ def test_what_was_refused_is_in_no_record_and_counted(outside: Outside) -> None:
         assert 'caesura_refusals_total{status="401"} 1.0' in text
 
     served(main, database=str(outside.path))
-    rows: list[Request] = outside.rows()
+    rows: list[RequestRecord] = outside.rows()
     assert len(rows) == 1
     assert rows[0].created >= began
     assert json.dumps(dict(rows[0].config)).find(key.secret) == -1

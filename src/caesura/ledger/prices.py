@@ -9,7 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from caesura.errors import UsageError
-from caesura.ledger.requests import Method, Request
+from caesura.ledger.requests import Method, RequestRecord
 
 FIELDS = ("streaming", "recorded", "multilingual_streaming", "multilingual_recorded")
 
@@ -44,7 +44,7 @@ class PriceTable:
     features: Mapping[str, float]
     """US dollars a minute and channel on top, by feature."""
 
-    def per_minute(self, request: Request) -> float:
+    def per_minute(self, request: RequestRecord) -> float:
         """US dollars for a minute of one channel of what was asked for."""
         model = str(request.config.get("model") or self.default)
         price = self.models[self._family(model)].per_minute(
@@ -52,16 +52,16 @@ class PriceTable:
         )
         return price + sum(self.features.get(feature, 0.0) for feature in request.features)
 
-    def usd(self, request: Request) -> float:
+    def usd(self, request: RequestRecord) -> float:
         """What the audio would have cost; nothing for a request that failed to be one (an HTTP error)."""
         return 0.0 if request.code >= 400 else request.billed_seconds / 60 * self.per_minute(request)
 
-    def saved_usd(self, request: Request) -> float:
+    def saved_usd(self, request: RequestRecord) -> float:
         """What the pauses would have cost, had silence been sent to keep the stream open."""
         channels = max(request.channels, 1) if "multichannel" in request.features else 1
         return request.paused_seconds * channels / 60 * self.per_minute(request)
 
-    def priced(self, request: Request) -> Request:
+    def priced(self, request: RequestRecord) -> RequestRecord:
         """The same request with both."""
         return replace(request, usd=self.usd(request), saved_usd=self.saved_usd(request))
 

@@ -42,7 +42,7 @@ class Outcome(StrEnum):
     """Its server died."""
 
 
-class Status(StrEnum):
+class RequestStatus(StrEnum):
     """Which requests can be asked for by how they ended; one that is open has no status yet."""
 
     SUCCEEDED = "succeeded"
@@ -51,7 +51,7 @@ class Status(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class RequestRecord:
     """What one request used. Billing counts decoded audio only; a pause costs nothing."""
 
     request_id: str
@@ -108,7 +108,7 @@ class RequestFilter:
     endpoint: str | None = None
     method: Method | None = None
     deployment: str | None = None
-    status: Status | None = None
+    status: RequestStatus | None = None
     model: str | None = None
     """Name or UUID of the engine's model."""
 
@@ -130,16 +130,16 @@ class RequestFilter:
         if self.model is not None:
             found.append((requests.c.model_name == self.model) | (requests.c.model_uuid == self.model))
         match self.status:
-            case Status.SUCCEEDED:
+            case RequestStatus.SUCCEEDED:
                 found.append(requests.c.outcome == Outcome.SUCCEEDED)
-            case Status.FAILED:
+            case RequestStatus.FAILED:
                 found.append(requests.c.outcome.in_([Outcome.FAILED, Outcome.INTERRUPTED]))
             case None:
                 pass
         return found
 
 
-def save_requests(connection: Connection, records: Iterable[Request]) -> None:
+def save_requests(connection: Connection, records: Iterable[RequestRecord]) -> None:
     """Write rows, new ones and ones known by their id: the whole row is replaced. Doing it twice does no harm.
 
     What they cost is added to what their projects have spent. Of several records of one request the last counts. One
@@ -159,7 +159,9 @@ def save_requests(connection: Connection, records: Iterable[Request]) -> None:
     )
 
 
-def find_requests(connection: Connection, wanted: RequestFilter, *, limit: int = 10, page: int = 0) -> list[Request]:
+def find_requests(
+    connection: Connection, wanted: RequestFilter, *, limit: int = 10, page: int = 0
+) -> list[RequestRecord]:
     """One page of what is wanted, the newest first; pages count from 0.
 
     Raises UsageError for a limit that is not 1 to 1000, or a page out of bounds.
@@ -172,7 +174,7 @@ def find_requests(connection: Connection, wanted: RequestFilter, *, limit: int =
     return [_request(row) for row in connection.execute(query.limit(limit).offset(limit * page)).mappings()]
 
 
-def find_request(connection: Connection, request_id: str, *, project_id: str | None = None) -> Request | None:
+def find_request(connection: Connection, request_id: str, *, project_id: str | None = None) -> RequestRecord | None:
     """The request of that id, in that project where it is given."""
     query = _select(RequestFilter(request_id=request_id, project_id=project_id))
     row = connection.execute(query).mappings().first()
@@ -192,10 +194,10 @@ def callback_origin(url: str) -> str:
     return f"{parts.scheme}://{f'[{host}]' if ':' in host else host}{port}"
 
 
-_NAMES = tuple(each.name for each in fields(Request))
+_NAMES = tuple(each.name for each in fields(RequestRecord))
 
 
-def _spend(connection: Connection, rows: Mapping[str, Request]) -> None:
+def _spend(connection: Connection, rows: Mapping[str, RequestRecord]) -> None:
     costing = {request_id: row.usd for request_id, row in rows.items() if row.outcome != Outcome.OPEN}
     if not costing:
         return
@@ -217,10 +219,10 @@ def _select(wanted: RequestFilter) -> Select[Any]:
     return select(*(requests.c[name] for name in _NAMES)).where(*wanted.conditions())
 
 
-def _row(record: Request) -> dict[str, object]:
+def _row(record: RequestRecord) -> dict[str, object]:
     return {name: getattr(record, name) for name in _NAMES}
 
 
-def _request(row: Mapping[Any, Any]) -> Request:
+def _request(row: Mapping[Any, Any]) -> RequestRecord:
     values = {name: row[name] for name in _NAMES}
-    return Request(**values | {"method": Method(row["method"]), "outcome": Outcome(row["outcome"])})
+    return RequestRecord(**values | {"method": Method(row["method"]), "outcome": Outcome(row["outcome"])})

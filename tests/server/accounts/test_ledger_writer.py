@@ -24,7 +24,7 @@ from caesura.ledger import keys, projects, scopes, servers
 from caesura.ledger.balances import add_credit
 from caesura.ledger.database import Ledger, open_ledger
 from caesura.ledger.projects import DEFAULT_PROJECT_ID
-from caesura.ledger.requests import Outcome, Request, RequestFilter, find_requests, save_requests
+from caesura.ledger.requests import Outcome, RequestFilter, RequestRecord, find_requests, save_requests
 from caesura.server.accounts import ledger_writer as ledger_writer_module
 from caesura.server.accounts.ledger_writer import LedgerHealth, LedgerWriter
 from tests import postgres
@@ -55,7 +55,7 @@ class Flaky(Ledger):
         with super().reading() as connection:
             yield connection
 
-    def rows(self) -> dict[str, Request]:
+    def rows(self) -> dict[str, RequestRecord]:
         """What is written, by id, whatever is broken."""
         with super().reading() as connection:
             return {row.request_id: row for row in find_requests(connection, RequestFilter(), limit=1000)}
@@ -198,9 +198,9 @@ def test_rows_wait_when_the_database_goes_while_a_bad_one_is_looked_for(
     ledger: Flaky, monkeypatch: pytest.MonkeyPatch, end: str
 ) -> None:
     save = ledger_writer_module.save_requests
-    looked_for: list[Request] = []
+    looked_for: list[RequestRecord] = []
 
-    def leaving(connection: Connection, batch: list[Request]) -> None:
+    def leaving(connection: Connection, batch: list[RequestRecord]) -> None:
         if len(batch) > 1:
             raise LedgerError("one of them is bad", transient=False)
         looked_for.extend(batch)
@@ -259,7 +259,7 @@ def test_the_loop_does_not_wait_for_the_database(ledger: Flaky, monkeypatch: pyt
     go_on = threading.Event()
     real = ledger_writer_module.save_requests
 
-    def slow(connection: Connection, batch: list[Request]) -> None:
+    def slow(connection: Connection, batch: list[RequestRecord]) -> None:
         go_on.wait(WITHIN_S)
         real(connection, batch)
 

@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from caesura.ledger.requests import Method, Outcome, Request
+from caesura.ledger.requests import Method, Outcome, RequestRecord
 from caesura.server.accounts.session_log import KEPT, SessionLog
 
-RECORD = Request(
+RECORD = RequestRecord(
     request_id="01a",
     project_id="p",
     api_key_id=None,
@@ -42,7 +42,7 @@ def test_a_record_is_one_json_line(caplog: pytest.LogCaptureFixture) -> None:
     assert (said["audio_seconds"], said["paused_seconds"], said["tags"]) == (15.0, 20.0, ["a"])
     assert said["created"] == "2026-01-01T00:00:00.000Z"
     assert said.pop("binary_control_suspects") == 2
-    assert {field.name for field in fields(Request)} == set(said)
+    assert {field.name for field in fields(RequestRecord)} == set(said)
 
 
 def test_the_newest_log_are_kept() -> None:

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from caesura.ledger.access import Access
-from caesura.ledger.requests import Method, Outcome, Request
+from caesura.ledger.requests import Method, Outcome, RequestRecord
+from caesura.protocol.closing import RESTART
 from caesura.protocol.messages import ModelInfo
 from caesura.protocol.options import ListenOptions
 from caesura.server.accounts.usage_record import config, ended_recording, ended_stream, features, started_record
@@ -28,7 +29,7 @@ SECRET = ListenOptions(
 )
 
 
-def begun(options: ListenOptions, **changed: Any) -> Request:
+def begun(options: ListenOptions, **changed: Any) -> RequestRecord:
     values: dict[str, Any] = {
         "access": ACCESS,
         "request_id": "id",
@@ -39,7 +40,7 @@ def begun(options: ListenOptions, **changed: Any) -> Request:
     return started_record(options, **values | changed)
 
 
-def over(options: ListenOptions, **changed: Any) -> Request:
+def over(options: ListenOptions, **changed: Any) -> RequestRecord:
     values: dict[str, Any] = {
         "completed": NOW + timedelta(seconds=60),
         "audio_seconds": 30.0,
@@ -110,7 +111,6 @@ def test_channels_are_billed_each_where_they_are_heard_apart(multichannel: bool,
         (1000, Outcome.SUCCEEDED),
         (1001, Outcome.SUCCEEDED),
         (1005, Outcome.SUCCEEDED),
-        (1012, Outcome.SUCCEEDED),
         (1006, Outcome.FAILED),
         (1008, Outcome.FAILED),
         (1011, Outcome.FAILED),
@@ -119,6 +119,13 @@ def test_channels_are_billed_each_where_they_are_heard_apart(multichannel: bool,
 )
 def test_how_a_stream_ended_is_read_from_its_close(close_code: int | None, outcome: Outcome) -> None:
     assert over(ListenOptions(), close_code=close_code).outcome is outcome
+
+
+def test_a_restart_of_ours_succeeds_and_a_client_that_closes_with_its_code_does_not() -> None:
+    restarted = over(ListenOptions(), close_code=RESTART.code, close_reason=RESTART.reason)
+    assert restarted.outcome is Outcome.SUCCEEDED
+    closed_by_client = over(ListenOptions(), close_code=RESTART.code, close_reason="the client closed")
+    assert closed_by_client.outcome is Outcome.FAILED
 
 
 def test_the_end_keeps_what_the_beginning_said() -> None:

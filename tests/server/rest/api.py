@@ -20,10 +20,10 @@ from caesura.ledger.balances import add_credit
 from caesura.ledger.database import Ledger, open_ledger
 from caesura.ledger.keys import NewKey, create_key
 from caesura.ledger.projects import DEFAULT_PROJECT_ID, Project, create_project
-from caesura.ledger.requests import Request, save_requests
+from caesura.ledger.requests import RequestRecord, save_requests
 from caesura.server.accounts.ledger_writer import LedgerWriter
 from caesura.server.rest.app import create_api
-from caesura.server.rest.bodies import Limits
+from caesura.server.rest.request_body import BodyLimits
 from caesura.server.service import Service
 from caesura.server.settings import Settings
 
@@ -68,7 +68,7 @@ class Asked:
     async def project(self, name: str) -> Project:
         return await self.writer.write(lambda connection: create_project(connection, name, now=datetime.now(UTC)))
 
-    async def save(self, *rows: Request) -> None:
+    async def save(self, *rows: RequestRecord) -> None:
         await self.writer.write(lambda connection: save_requests(connection, rows))
 
     async def credit(self, usd: float, note: str = "", project: str = DEFAULT_PROJECT_ID) -> str:
@@ -79,7 +79,7 @@ class Asked:
 
 @asynccontextmanager
 async def asked(
-    *, settings: Settings = SCRIPTED, limits: Limits | None = None, location: str | None = None
+    *, settings: Settings = SCRIPTED, limits: BodyLimits | None = None, location: str | None = None
 ) -> AsyncIterator[Asked]:
     """The routes, mounted in an application as the server mounts them, on a fresh ledger."""
     with tempfile.TemporaryDirectory() as folder:
@@ -87,7 +87,7 @@ async def asked(
         with await asyncio.to_thread(open_ledger, where, now=datetime.now(UTC)) as ledger:
             writer = LedgerWriter(ledger, flag_keys=settings.keys)
             await writer.start()
-            app = Starlette(routes=[Mount("/", app=create_api(_service(settings), writer, limits=limits))])
+            app = Starlette(routes=[Mount("/", app=create_api(_service(settings), ledger=writer, limits=limits))])
             try:
                 yield Asked(app, ledger, writer)
             finally:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import uvicorn
 
-from caesura.server.rest.bodies import Limits
+from caesura.server.rest.request_body import BodyLimits
 from caesura.server.run import uvicorn_config
 from tests.server.rest.api import SCRIPTED, asked
 
@@ -31,7 +31,7 @@ class Served:
 
 
 @contextmanager
-def served(*, limits: Limits | None = None, location: str | None = None) -> Iterator[Served]:
+def served(*, limits: BodyLimits | None = None, location: str | None = None) -> Iterator[Served]:
     """The routes while inside."""
     # With its protocol named, asyncio sends answers at once (TCP_NODELAY).
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from caesura.server.rest.bodies import Limits
+from caesura.server.rest.request_body import BodyLimits
 from tests.server.rest.api import HERE
 from tests.server.rest.served import Served, served
 
@@ -20,7 +20,7 @@ SLOW_S = 0.3
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Served]:
-    with served(limits=Limits(body_s=SLOW_S)) as running:
+    with served(limits=BodyLimits(body_s=SLOW_S)) as running:
         yield running
 
 

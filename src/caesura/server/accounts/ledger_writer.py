@@ -27,7 +27,7 @@ from caesura.ledger.access import Access, AccessTable, load_access, projects_by_
 from caesura.ledger.database import Ledger
 from caesura.ledger.keys import digest
 from caesura.ledger.prices import PriceTable, list_prices
-from caesura.ledger.requests import Request, save_requests
+from caesura.ledger.requests import RequestRecord, save_requests
 from caesura.ledger.tokens import Token
 
 _log = logging.getLogger("caesura.ledger")
@@ -82,8 +82,8 @@ class LedgerWriter:
         self._thread = ThreadPoolExecutor(1, "caesura-ledger")
         self._route_threads = ThreadPoolExecutor(ROUTE_THREADS, "caesura-routes")
         """For management routes alone: nothing else that blocks can keep them waiting."""
-        self._begun: dict[str, Request] = {}
-        self._ended: dict[str, Request] = {}
+        self._begun: dict[str, RequestRecord] = {}
+        self._ended: dict[str, RequestRecord] = {}
         self._projects_by_request: dict[str, str] = {}
         self._per_project: Counter[str] = Counter()
         self._wake = asyncio.Event()
@@ -141,7 +141,7 @@ class LedgerWriter:
 
     # ---- records ----
 
-    def begin_request(self, record: Request) -> None:
+    def begin_request(self, record: RequestRecord) -> None:
         """Count a request against its project's concurrency limit, and buffer its record."""
         if record.request_id not in self._projects_by_request:
             self._projects_by_request[record.request_id] = record.project_id
@@ -152,7 +152,7 @@ class LedgerWriter:
             del self._begun[next(iter(self._begun))]
         self._wake.set()
 
-    def end_request(self, record: Request) -> Request:
+    def end_request(self, record: RequestRecord) -> RequestRecord:
         """Price and buffer the record of a request that ended, and return it priced.
 
         A request that never began here is written too.
@@ -302,7 +302,7 @@ class LedgerWriter:
             self._answered()
             return True
 
-    async def _save_all(self, opened: dict[str, Request], closed: dict[str, Request]) -> None:
+    async def _save_all(self, opened: dict[str, RequestRecord], closed: dict[str, RequestRecord]) -> None:
         """Write all records, dropping those that the database rejects for good, which are removed from the dicts.
 
         Raises LedgerError for a transient failure.
@@ -315,7 +315,7 @@ class LedgerWriter:
             for rows in (opened, closed):
                 await self._save_singly(rows)
 
-    async def _save_singly(self, rows: dict[str, Request]) -> None:
+    async def _save_singly(self, rows: dict[str, RequestRecord]) -> None:
         """Write records one by one after the batch was rejected, and drop those that are rejected again."""
         for request_id, record in list(rows.items()):
             try:
@@ -326,12 +326,12 @@ class LedgerWriter:
                 self._lose(record, str(error))
             del rows[request_id]
 
-    def _put_back(self, opened: dict[str, Request], closed: dict[str, Request]) -> None:
+    def _put_back(self, opened: dict[str, RequestRecord], closed: dict[str, RequestRecord]) -> None:
         # A request that ended meanwhile has a newer record.
         self._begun = {i: row for i, row in opened.items() if i not in self._ended} | self._begun
         self._ended = closed | self._ended
 
-    def _lose(self, record: Request, why: str) -> None:
+    def _lose(self, record: RequestRecord, why: str) -> None:
         self._lost += 1
         _log.error("%s: its record is lost: %s", record.request_id, why)
 
@@ -374,12 +374,12 @@ class LedgerWriter:
                 return replace(before, projects=projects_by_id(connection))
             return before
 
-    def _save(self, batch: list[Request]) -> None:
+    def _save(self, batch: list[RequestRecord]) -> None:
         with self._ledger.writing() as connection:
             save_requests(connection, batch)
 
 
-def _take_batch(rows: dict[str, Request], most: int) -> dict[str, Request]:
+def _take_batch(rows: dict[str, RequestRecord], most: int) -> dict[str, RequestRecord]:
     """Remove and return the oldest `most` records."""
     taken = {request_id: rows[request_id] for request_id in list(rows)[:most]}
     for request_id in taken:

@@ -6,12 +6,13 @@ from dataclasses import replace
 from datetime import datetime
 
 from caesura.ledger.access import Access
-from caesura.ledger.requests import Method, Outcome, Request, callback_origin
+from caesura.ledger.requests import Method, Outcome, RequestRecord, callback_origin
+from caesura.protocol.closing import RESTART
 from caesura.protocol.messages import ModelInfo
 from caesura.protocol.options import ListenOptions
 
-SUCCESSFUL_CLOSE_CODES = frozenset({1000, 1001, 1005, 1012})
-"""Codes of streams that ended as somebody wanted: finished, left without a word, or told of a restart."""
+SUCCESSFUL_CLOSE_CODES = frozenset({1000, 1001, 1005})
+"""Close codes of streams that ended as intended: finished, or left by the client without an error."""
 _SWITCHES = (
     "multichannel",
     "interim_results",
@@ -46,12 +47,12 @@ def started_record(
     created: datetime,
     recording: bool = False,
     path: str = "/v1/listen",
-) -> Request:
+) -> RequestRecord:
     """The record of a request that begins. `path` comes without its query, which may name secrets.
 
     A recording's is `sync`, or `async` where its answer goes to a callback; its code is 200 until another is known.
     """
-    return Request(
+    return RequestRecord(
         request_id=request_id,
         project_id=access.project_id,
         api_key_id=access.api_key_id,
@@ -70,7 +71,7 @@ def started_record(
 
 
 def ended_stream(
-    record: Request,
+    record: RequestRecord,
     options: ListenOptions,
     *,
     completed: datetime,
@@ -82,12 +83,12 @@ def ended_stream(
     bytes_in: int,
     close_code: int | None,
     close_reason: str,
-) -> Request:
+) -> RequestRecord:
     """The record of a stream that ended; each channel is billed where they were heard apart."""
     return replace(
         record,
         completed=completed,
-        outcome=Outcome.SUCCEEDED if close_code in SUCCESSFUL_CLOSE_CODES else Outcome.FAILED,
+        outcome=_outcome(close_code, close_reason),
         audio_seconds=round(audio_seconds, 6),
         channels=channels,
         billed_seconds=_billed(options, audio_seconds, channels),
@@ -101,7 +102,7 @@ def ended_stream(
 
 
 def ended_recording(
-    record: Request,
+    record: RequestRecord,
     options: ListenOptions,
     *,
     completed: datetime,
@@ -109,7 +110,7 @@ def ended_recording(
     audio_seconds: float = 0.0,
     channels: int = 0,
     bytes_in: int = 0,
-) -> Request:
+) -> RequestRecord:
     """The record of a recording that was answered with the HTTP status `code`; one refused is not billed."""
     return replace(
         record,
@@ -152,6 +153,12 @@ def config(options: ListenOptions) -> dict[str, object]:
         "replace": len(options.replace),
     }
     return {name: value for name, value in found.items() if value not in (None, 0, [])}
+
+
+def _outcome(close_code: int | None, close_reason: str) -> Outcome:
+    """Our own close for a restart is a success; a client that closes with the same code has another reason."""
+    restarted = (close_code, close_reason) == (RESTART.code, RESTART.reason)
+    return Outcome.SUCCEEDED if restarted or close_code in SUCCESSFUL_CLOSE_CODES else Outcome.FAILED
 
 
 def _method(options: ListenOptions, recording: bool) -> Method:

@@ -25,6 +25,7 @@ from caesura.ledger.scopes import READ_BILLING, READ_KEYS, READ_PROJECT, READ_US
 from caesura.protocol.closing import SERVICE_UNAVAILABLE
 from caesura.server.accounts.credentials import is_loopback, parse_credential
 from caesura.server.accounts.ledger_writer import LedgerWriter
+from caesura.server.prerecorded.active import ActiveRecordings
 from caesura.server.rest.errors import (
     INVALID_AUTH,
     PROJECT_NOT_FOUND,
@@ -33,8 +34,8 @@ from caesura.server.rest.errors import (
     failed,
     forbidden,
     insufficient,
+    quoted,
     refused,
-    shown,
 )
 from caesura.server.service import Service
 
@@ -67,8 +68,14 @@ def _service(request: Request) -> Service:
     return service
 
 
+def _recordings(request: Request) -> ActiveRecordings:
+    recordings: ActiveRecordings = request.app.state.recordings
+    return recordings
+
+
 CurrentLedger = Annotated[LedgerWriter, Depends(_ledger)]
 CurrentService = Annotated[Service, Depends(_service)]
+CurrentRecordings = Annotated[ActiveRecordings, Depends(_recordings)]
 Id = Annotated[str, Path(json_schema_extra={"format": "uuid"}), AfterValidator(str.lower)]
 """An id in a path; that it is one has been checked by then."""
 
@@ -176,4 +183,4 @@ def _check_lasting(caller: Caller) -> None:
 def _check_single(request: Request) -> None:
     for name, times in Counter(name for name, _ in request.query_params.multi_items()).items():
         if times > 1 and name not in REPEATED:
-            raise failed(bad_query(f"{shown(name)} is given {times} times: give it once"))
+            raise failed(bad_query(f"{quoted(name)} is given {times} times: give it once"))

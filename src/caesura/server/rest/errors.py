@@ -14,6 +14,7 @@ from typing import Any
 
 from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException as RoutingError
 from starlette.requests import ClientDisconnect
 
@@ -23,12 +24,12 @@ from caesura.protocol.closing import Refusal
 
 _log = logging.getLogger("caesura.rest")
 
-LONGEST_SHOWN = 60
+MAX_QUOTED = 60
 """Characters of a value that an answer repeats."""
 
 
 @dataclass(frozen=True, slots=True)
-class Legacy:
+class DataPlaneFault:
     """The shape of the data plane. `err_msg` is printable ASCII: the header `dg-error` repeats it."""
 
     status: int
@@ -42,7 +43,7 @@ class Legacy:
 
 
 @dataclass(frozen=True, slots=True)
-class Managed:
+class ManagementFault:
     """The shape of the management plane."""
 
     status: int
@@ -52,14 +53,14 @@ class Managed:
 
 
 @dataclass(frozen=True, slots=True)
-class Text:
+class PlainTextFault:
     """Plain text."""
 
     status: int
     text: str
 
 
-Fault = Legacy | Managed | Text
+Fault = DataPlaneFault | ManagementFault | PlainTextFault
 
 
 def failed(fault: Fault) -> HTTPException:
@@ -67,9 +68,9 @@ def failed(fault: Fault) -> HTTPException:
     return HTTPException(fault.status, fault)
 
 
-def refused(refusal: Refusal, details: str = "") -> Legacy:
+def refused(refusal: Refusal, details: str = "") -> DataPlaneFault:
     """A refusal of the live endpoint as a fault."""
-    return Legacy(
+    return DataPlaneFault(
         refusal.status,
         refusal.err_code,
         refusal.err_msg,
@@ -79,46 +80,46 @@ def refused(refusal: Refusal, details: str = "") -> Legacy:
 
 
 INVALID_AUTH = refused(closing.INVALID_AUTH)
-PROJECT_NOT_FOUND = Legacy(404, "PROJECT_NOT_FOUND", "Project not found.", identified=False)
+PROJECT_NOT_FOUND = DataPlaneFault(404, "PROJECT_NOT_FOUND", "Project not found.", identified=False)
 
 
-def forbidden(details: str) -> Legacy:
+def forbidden(details: str) -> DataPlaneFault:
     """A temporary token, or a key below member, asks for what it never gets."""
-    return Legacy(403, "FORBIDDEN", "Insufficient permissions.", details, identified=False)
+    return DataPlaneFault(403, "FORBIDDEN", "Insufficient permissions.", details, identified=False)
 
 
-def insufficient(details: str) -> Legacy:
+def insufficient(details: str) -> DataPlaneFault:
     """A key lacks the scope for this."""
-    return Legacy(401, "INSUFFICIENT_PERMISSIONS", "User does not have sufficient permissions.", details)
+    return DataPlaneFault(401, "INSUFFICIENT_PERMISSIONS", "User does not have sufficient permissions.", details)
 
 
-def not_found(what: str) -> Managed:
+def not_found(what: str) -> ManagementFault:
     """There is no such thing in the project; `what` is a sentence."""
-    return Managed(404, "NOT_FOUND", what)
+    return ManagementFault(404, "NOT_FOUND", what)
 
 
-def conflict(why: str) -> Managed:
+def conflict(why: str) -> ManagementFault:
     """What is asked for cannot be as things stand."""
-    return Managed(409, "CONFLICT", why)
+    return ManagementFault(409, "CONFLICT", why)
 
 
-def bad_id(value: str) -> Text:
+def bad_id(value: str) -> PlainTextFault:
     """An id in a path that is no UUID."""
     example = "give 36 characters as in 123e4567-e89b-12d3-a456-426614174000"
-    return Text(404, f"UUID parsing failed: {shown(value)} is no UUID, {example}")
+    return PlainTextFault(404, f"UUID parsing failed: {quoted(value)} is no UUID, {example}")
 
 
-def bad_query(why: str) -> Legacy:
+def bad_query(why: str) -> DataPlaneFault:
     """A query parameter that cannot be honoured."""
-    return Legacy(400, "INVALID_QUERY_PARAMETER", f"Failed to deserialize query parameters: {why}")
+    return DataPlaneFault(400, "INVALID_QUERY_PARAMETER", f"Failed to deserialize query parameters: {why}")
 
 
-def bad_body(why: str) -> Managed:
+def bad_body(why: str) -> ManagementFault:
     """A body that is no JSON, or not of the shape that was asked for."""
-    return Managed(400, "INVALID_JSON", "Invalid JSON submitted.", why)
+    return ManagementFault(400, "INVALID_JSON", "Invalid JSON submitted.", why)
 
 
-def shown(value: object) -> str:
+def quoted(value: object) -> str:
     """A value from outside, in printable ASCII and not too long."""
     written = ascii(value)
     return _short(written)
@@ -135,23 +136,23 @@ def first_error(errors: Any, *, skip: int = 0) -> str:
     given = error.get("input")
     if not where or error["type"] == "missing" or not isinstance(given, str | int | float | bool):
         return f"{where}: {what}" if where else what
-    return f"{where} is {shown(given)}: {what}"
+    return f"{where} is {quoted(given)}: {what}"
 
 
-def answer(fault: Fault, request_id: str) -> Response:
+def fault_response(fault: Fault, request_id: str) -> Response:
     """The answer that `fault` is. Whoever sends it adds the id of the request as a header."""
     match fault:
-        case Legacy():
+        case DataPlaneFault():
             body = {"err_code": fault.err_code, "err_msg": fault.err_msg}
             body |= {"request_id": request_id} if fault.identified else {}
             headers = {"dg-error": fault.err_msg}
             if fault.retry_after_s:
                 headers["retry-after"] = str(fault.retry_after_s)
-        case Managed():
+        case ManagementFault():
             body = {"category": fault.category, "message": fault.message}
             body |= {"request_id": request_id}
             headers = {}
-        case Text():
+        case PlainTextFault():
             return Response(fault.text, fault.status, media_type="text/plain")
     body |= {"details": fault.details} if fault.details else {}
     return Response(json.dumps(body, separators=(",", ":")), fault.status, headers, media_type="application/json")
@@ -160,63 +161,71 @@ def answer(fault: Fault, request_id: str) -> Response:
 def handle_errors(api: FastAPI) -> None:
     """Let every failure of `api` be answered in one of the shapes."""
     for error, handler in (
-        (RoutingError, _stated),
-        (RequestValidationError, _misread),
-        (LedgerError, _ledger_failed),
-        (ClientDisconnect, _left),
-        (Exception, _broken),
+        (RoutingError, _on_http_error),
+        (RequestValidationError, _on_unreadable_query),
+        (LedgerError, _on_ledger_error),
+        (ClientDisconnect, _on_disconnect),
+        (Exception, _on_internal_error),
     ):
         api.add_exception_handler(error, handler)
 
 
-def _request_id(request: Request) -> str:
+def request_id_of(request: Request) -> str:
+    """The id that every answer to this request carries."""
     return str(request.state.request_id)
 
 
-def _stated(request: Request, error: Exception) -> Response:
+def _on_http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, RoutingError)
     fault: object = error.detail
     headers = dict(error.headers or {})
-    if not isinstance(fault, Legacy | Managed | Text):
-        allowed = request.app.state.beside.get(request.scope["path"])
-        headers |= {} if allowed is None else {"allow": ", ".join(allowed)}
-        fault = _by_router(error.status_code if allowed is None else 405, request)
-    response = answer(fault, _request_id(request))
+    if not isinstance(fault, DataPlaneFault | ManagementFault | PlainTextFault):
+        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            headers = {"allow": ", ".join(_methods_at(request))}
+        fault = _routing_fault(error.status_code, request)
+    response = fault_response(fault, request_id_of(request))
     response.headers.update(headers)
     return response
 
 
-def _by_router(status: int, request: Request) -> Managed:
+def _routing_fault(status: int, request: Request) -> ManagementFault:
     if status == HTTPStatus.NOT_FOUND:
         return not_found("There is nothing at this path: /openapi.json lists what is served.")
     phrase = HTTPStatus(status).phrase
-    return Managed(status, phrase.upper().replace(" ", "_"), f"{phrase}: {request.method} is not served here.")
+    return ManagementFault(status, phrase.upper().replace(" ", "_"), f"{phrase}: {request.method} is not served here.")
 
 
-def _misread(request: Request, error: Exception) -> Response:
+def _methods_at(request: Request) -> list[str]:
+    """The methods of all routes at the path: the router itself names those of the first one only."""
+    routes: tuple[APIRoute, ...] = request.app.state.routes
+    methods = (route.methods or () for route in routes if route.path_regex.match(request.scope["path"]))
+    return sorted(set[str]().union(*methods) - {"HEAD"})
+
+
+def _on_unreadable_query(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    return answer(bad_query(_printable(first_error(error.errors(), skip=1))), _request_id(request))
+    return fault_response(bad_query(_printable(first_error(error.errors(), skip=1))), request_id_of(request))
 
 
-def _ledger_failed(request: Request, error: Exception) -> Response:
+def _on_ledger_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, LedgerError)
-    request_id = _request_id(request)
+    request_id = request_id_of(request)
     _log.error("%s: %s", request_id, error)
     if not error.transient:
-        return _broken(request, error)
-    return answer(refused(closing.SERVICE_UNAVAILABLE), request_id)
+        return _on_internal_error(request, error)
+    return fault_response(refused(closing.SERVICE_UNAVAILABLE), request_id)
 
 
-def _left(request: Request, _: Exception) -> Response:
-    return answer(bad_body("the client left before its body was whole"), _request_id(request))
+def _on_disconnect(request: Request, _: Exception) -> Response:
+    return fault_response(bad_body("the client left before its body was whole"), request_id_of(request))
 
 
-def _broken(request: Request, _: Exception) -> Response:
-    fault = Legacy(500, "INTERNAL_SERVER_ERROR", "Something broke inside; the log says what.")
-    return answer(fault, _request_id(request))
+def _on_internal_error(request: Request, _: Exception) -> Response:
+    fault = DataPlaneFault(500, "INTERNAL_SERVER_ERROR", "Something broke inside; the log says what.")
+    return fault_response(fault, request_id_of(request))
 
 
-def errors(*statuses: int, ids: bool = True) -> dict[int | str, dict[str, Any]]:
+def error_responses(*statuses: int, ids: bool = True) -> dict[int | str, dict[str, Any]]:
     """What a route's document says of its errors; `ids`: whether there are any in its path, which may be none."""
     found: dict[int | str, dict[str, Any]] = {}
     for status in sorted({*statuses, 400, 401, 403, 500, 503} | ({404} if ids else set())):
@@ -231,7 +240,7 @@ ANY_ERROR = {"anyOf": [{"$ref": "#/components/schemas/LegacyError"}, {"$ref": "#
 
 
 def _short(text: str) -> str:
-    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}..."
+    return text if len(text) <= MAX_QUOTED else f"{text[:MAX_QUOTED]}..."
 
 
 def _printable(text: str) -> str:

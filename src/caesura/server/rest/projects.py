@@ -19,15 +19,15 @@ from caesura.server.rest.auth import (
     ProjectToWrite,
     manager_for,
 )
-from caesura.server.rest.bodies import body_of, takes
-from caesura.server.rest.errors import PROJECT_NOT_FOUND, conflict, errors, failed
-from caesura.server.rest.shapes import ListedProject, Message, ProjectFacts, Projects
-from caesura.server.rest.wishes import NoQuery, PageQuery, ProjectWish
+from caesura.server.rest.errors import PROJECT_NOT_FOUND, conflict, error_responses, failed
+from caesura.server.rest.request_body import read_body, request_body_schema
+from caesura.server.rest.request_models import NoQuery, PageQuery, RenameProjectRequest
+from caesura.server.rest.response_models import ListedProject, Message, ProjectFacts, Projects
 
 router = APIRouter(tags=["projects"])
 
 
-@router.get("/v1/projects", name="list", responses=errors(ids=False))
+@router.get("/v1/projects", name="list", responses=error_responses(ids=False))
 async def list_projects(
     caller: Annotated[Caller, Depends(manager_for(READ_PROJECT))], ledger: CurrentLedger, _: Annotated[NoQuery, Query()]
 ) -> Projects:
@@ -37,21 +37,25 @@ async def list_projects(
     return Projects(projects=found)
 
 
-@router.get("/v1/projects/{project_id}", name="get", responses=errors())
+@router.get("/v1/projects/{project_id}", name="get", responses=error_responses())
 async def get_project(project: ProjectToRead, _: Annotated[PageQuery, Query()]) -> ProjectFacts:
     """One project. The page of it that is asked for is always all of it."""
     return ProjectFacts(project_id=project.project_id, name=project.name, mip_opt_out=True)
 
 
-@router.patch("/v1/projects/{project_id}", responses=errors(408, 409, 413), openapi_extra=takes(ProjectWish))
+@router.patch(
+    "/v1/projects/{project_id}",
+    responses=error_responses(408, 409, 413),
+    openapi_extra=request_body_schema(RenameProjectRequest),
+)
 async def rename(
     request: Request, project: ProjectToWrite, ledger: CurrentLedger, _: Annotated[NoQuery, Query()]
 ) -> Message:
     """Call a project something else. Names are unique on a server."""
-    wish = await body_of(request, ProjectWish)
+    body = await read_body(request, RenameProjectRequest)
 
     def renaming(connection: Connection) -> bool:
-        return rename_project(connection, project.project_id, wish.name)
+        return rename_project(connection, project.project_id, body.name)
 
     try:
         renamed = await ledger.write(renaming)
@@ -62,7 +66,7 @@ async def rename(
     return Message(message="The project is renamed.")
 
 
-@router.delete("/v1/projects/{project_id}", responses=errors(409))
+@router.delete("/v1/projects/{project_id}", responses=error_responses(409))
 async def delete(project: ProjectToDelete, ledger: CurrentLedger, _: Annotated[NoQuery, Query()]) -> Message:
     """Delete a project and revoke its keys; what it used stays on record."""
 

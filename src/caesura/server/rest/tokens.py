@@ -9,27 +9,31 @@ from fastapi import APIRouter, Query, Request
 from caesura.ledger.scopes import GRANT
 from caesura.rfc3339 import rfc3339
 from caesura.server.rest.auth import CurrentCaller, CurrentLedger
-from caesura.server.rest.bodies import body_of, takes
-from caesura.server.rest.errors import errors, failed, forbidden
-from caesura.server.rest.shapes import Granted, KeyFacts
-from caesura.server.rest.wishes import GrantWish, NoQuery
+from caesura.server.rest.errors import error_responses, failed, forbidden
+from caesura.server.rest.request_body import read_body, request_body_schema
+from caesura.server.rest.request_models import CreateTokenRequest, NoQuery
+from caesura.server.rest.response_models import Granted, KeyFacts
 
 router = APIRouter(tags=["auth"])
 
 
-@router.post("/v1/auth/grant", responses=errors(408, 413, ids=False), openapi_extra=takes(GrantWish, optional=True))
+@router.post(
+    "/v1/auth/grant",
+    responses=error_responses(408, 413, ids=False),
+    openapi_extra=request_body_schema(CreateTokenRequest, optional=True),
+)
 async def grant(
     request: Request, caller: CurrentCaller, ledger: CurrentLedger, _: Annotated[NoQuery, Query()]
 ) -> Granted:
     """Make a temporary token, which may transcribe and nothing else; for keys that are members or more."""
     if caller.temporary or not caller.access.may(GRANT):
         raise failed(forbidden("Only a key of the role member, admin or owner may make temporary tokens."))
-    wish = await body_of(request, GrantWish, optional=True)
-    token = ledger.grant_token(caller.access, wish.ttl_s)
+    body = await read_body(request, CreateTokenRequest, optional=True)
+    token = ledger.grant_token(caller.access, body.ttl_s)
     return Granted(access_token=token.access_token, expires_in=token.expires_in)
 
 
-@router.get("/v1/auth/token", responses=errors(ids=False), response_model_exclude_unset=True)
+@router.get("/v1/auth/token", responses=error_responses(ids=False), response_model_exclude_unset=True)
 async def facts(caller: CurrentCaller, _: Annotated[NoQuery, Query()]) -> KeyFacts:
     """What is known of the key or temporary token that was presented; not its secret."""
     access, key = caller.access, caller.key

@@ -11,10 +11,11 @@ from caesura.ledger.projects import Project
 from caesura.ledger.requests import RequestFilter
 from caesura.ledger.usage import Grouping, usage_fields
 from caesura.ledger.usage import UsageRow as Row
+from caesura.server.rest.aggregation import aggregate, days
 from caesura.server.rest.auth import CurrentLedger, CurrentService, UsageToRead
-from caesura.server.rest.errors import errors
-from caesura.server.rest.sums import days, sums
-from caesura.server.rest.usage_shapes import (
+from caesura.server.rest.errors import error_responses
+from caesura.server.rest.request_models import RangeQuery, UsageBreakdownQuery, UsageQuery
+from caesura.server.rest.usage_response_models import (
     Resolution,
     Usage,
     UsageBreakdown,
@@ -24,7 +25,6 @@ from caesura.server.rest.usage_shapes import (
     UsageRow,
     UsedModel,
 )
-from caesura.server.rest.wishes import RangeQuery, UsageBreakdownQuery, UsageQuery
 from caesura.server.service import Service
 
 router = APIRouter(tags=["usage"])
@@ -33,13 +33,13 @@ HOUR_S = 3600.0
 SEVERAL = "multi"
 
 
-@router.get("/v1/projects/{project_id}/usage", responses=errors())
-async def get(project: UsageToRead, ledger: CurrentLedger, asked: Annotated[UsageQuery, Query()]) -> Usage:
+@router.get("/v1/projects/{project_id}/usage", responses=error_responses())
+async def get(project: UsageToRead, ledger: CurrentLedger, query: Annotated[UsageQuery, Query()]) -> Usage:
     """What a project used each day."""
     rows = await ledger.read(
-        lambda connection: sums(connection, wanted_by(project, asked), tag=asked.tag, features=asked.features)
+        lambda connection: aggregate(connection, wanted_by(project, query), tag=query.tag, features=query.features)
     )
-    first, last = days(rows, asked.start, asked.end, today=today())
+    first, last = days(rows, query.start, query.end, today=today())
     results = [
         UsageOfDay(
             start=day(row),
@@ -53,12 +53,12 @@ async def get(project: UsageToRead, ledger: CurrentLedger, asked: Annotated[Usag
     return Usage(start=first.isoformat(), end=last.isoformat(), resolution=BY_DAY, results=results)
 
 
-@router.get("/v1/projects/{project_id}/usage/fields", responses=errors())
+@router.get("/v1/projects/{project_id}/usage/fields", responses=error_responses())
 async def fields(
-    project: UsageToRead, ledger: CurrentLedger, service: CurrentService, asked: Annotated[RangeQuery, Query()]
+    project: UsageToRead, ledger: CurrentLedger, service: CurrentService, query: Annotated[RangeQuery, Query()]
 ) -> UsageFieldsFound:
     """What occurs in the requests of a project."""
-    wanted = RequestFilter(project_id=project.project_id, start=asked.start, end=asked.end)
+    wanted = RequestFilter(project_id=project.project_id, start=query.start, end=query.end)
     found = await ledger.read(lambda connection: usage_fields(connection, wanted))
     return UsageFieldsFound(
         tags=list(found.tags),
@@ -68,16 +68,18 @@ async def fields(
     )
 
 
-@router.get("/v1/projects/{project_id}/usage/breakdown", responses=errors())
+@router.get("/v1/projects/{project_id}/usage/breakdown", responses=error_responses())
 async def breakdown(
-    project: UsageToRead, ledger: CurrentLedger, asked: Annotated[UsageBreakdownQuery, Query()]
+    project: UsageToRead, ledger: CurrentLedger, query: Annotated[UsageBreakdownQuery, Query()]
 ) -> UsageBreakdown:
     """What a project used each day, told apart by whatever is asked for."""
-    by = {Grouping(name) for name in asked.grouping}
+    by = {Grouping(name) for name in query.grouping}
     rows = await ledger.read(
-        lambda connection: sums(connection, wanted_by(project, asked), by=by, tag=asked.tag, features=asked.features)
+        lambda connection: aggregate(
+            connection, wanted_by(project, query), by=by, tag=query.tag, features=query.features
+        )
     )
-    first, last = days(rows, asked.start, asked.end, today=today())
+    first, last = days(rows, query.start, query.end, today=today())
     results = [
         UsageRow(
             hours=row.totals.audio_seconds / HOUR_S,
@@ -90,17 +92,17 @@ async def breakdown(
     return UsageBreakdown(start=first.isoformat(), end=last.isoformat(), resolution=BY_DAY, results=results)
 
 
-def wanted_by(project: Project, asked: UsageQuery) -> RequestFilter:
+def wanted_by(project: Project, query: UsageQuery) -> RequestFilter:
     """What the ledger filters by."""
     return RequestFilter(
         project_id=project.project_id,
-        start=asked.start,
-        end=asked.end,
-        accessor=asked.accessor,
-        endpoint=asked.endpoint,
-        method=asked.method,
-        deployment=asked.deployment,
-        model=asked.model,
+        start=query.start,
+        end=query.end,
+        accessor=query.accessor,
+        endpoint=query.endpoint,
+        method=query.method,
+        deployment=query.deployment,
+        model=query.model,
     )
 
 

@@ -18,12 +18,12 @@ from pydantic import (
 
 from caesura.ledger.keys import MOST_COMMENT, MOST_TAG, MOST_TAGS
 from caesura.ledger.projects import MOST_NAME
-from caesura.ledger.requests import LAST_PAGE, MOST_PER_PAGE, Method, Status
+from caesura.ledger.requests import LAST_PAGE, MOST_PER_PAGE, Method, RequestStatus
 from caesura.ledger.tokens import DEFAULT_TTL_S, LONGEST_TTL_S, SHORTEST_TTL_S
-from caesura.server.rest.moments import WRITTEN, end_moment, moment
-from caesura.server.rest.shapes import Deployment, Endpoint
+from caesura.server.rest.response_models import Deployment, Endpoint
+from caesura.server.rest.timestamps import WRITTEN, parse_range_end, parse_timestamp
 
-LONGEST_KEY_S = 100 * 365 * 24 * 3600
+MAX_KEY_LIFETIME_S = 100 * 365 * 24 * 3600
 ACCESSOR = "^[0-9a-fA-F-]{12,36}$"
 """Ids of keys: UUIDs, and the twelve digits of one that was given by flag."""
 LINE_ITEM = "^(streaming|sync|async)::.{1,200}$"
@@ -42,8 +42,8 @@ def _not_blank(name: str) -> str:
 
 Whole = Annotated[int, BeforeValidator(_whole)]
 _SCHEMA = {"type": "string", "pattern": WRITTEN}
-Moment = Annotated[datetime, PlainValidator(moment), WithJsonSchema(_SCHEMA)]
-EndMoment = Annotated[datetime, PlainValidator(end_moment), WithJsonSchema(_SCHEMA)]
+Moment = Annotated[datetime, PlainValidator(parse_timestamp), WithJsonSchema(_SCHEMA)]
+EndMoment = Annotated[datetime, PlainValidator(parse_range_end), WithJsonSchema(_SCHEMA)]
 Tag = Annotated[str, Field(min_length=1, max_length=MOST_TAG)]
 Accessor = Annotated[str, Field(pattern=ACCESSOR), AfterValidator(str.lower)]
 UuidText = Annotated[
@@ -59,7 +59,7 @@ class Body(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid")
 
 
-class GrantWish(Body):
+class CreateTokenRequest(Body):
     """How long a temporary token shall last."""
 
     ttl_seconds: Annotated[Whole, Field(ge=SHORTEST_TTL_S, le=LONGEST_TTL_S)] | None = None
@@ -70,23 +70,23 @@ class GrantWish(Body):
         return DEFAULT_TTL_S if self.ttl_seconds is None else self.ttl_seconds
 
 
-class ProjectWish(Body):
+class RenameProjectRequest(Body):
     """What a project shall be called."""
 
     name: Annotated[str, Field(min_length=1, max_length=MOST_NAME), AfterValidator(_not_blank)]
 
 
-class KeyWish(Body):
+class CreateKeyRequest(Body):
     """What a new key shall be; it ends at `expiration_date`, after `time_to_live_in_seconds`, or never."""
 
     comment: Annotated[str, Field(max_length=MOST_COMMENT)]
     scopes: Annotated[list[Annotated[str, Field(max_length=64)]], Field(min_length=1, max_length=64)]
     tags: Annotated[list[Tag], Field(max_length=MOST_TAGS)] | None = None
     expiration_date: Moment | None = None
-    time_to_live_in_seconds: Annotated[Whole, Field(ge=1, le=LONGEST_KEY_S)] | None = None
+    time_to_live_in_seconds: Annotated[Whole, Field(ge=1, le=MAX_KEY_LIFETIME_S)] | None = None
 
     @model_validator(mode="after")
-    def _one_end(self) -> KeyWish:
+    def _one_end(self) -> CreateKeyRequest:
         if self.expiration_date is not None and self.time_to_live_in_seconds is not None:
             raise ValueError("give expiration_date or time_to_live_in_seconds, not both")
         return self
@@ -142,7 +142,7 @@ class RequestsQuery(RangeQuery, PageQuery):
     deployment: Deployment | None = None
     endpoint: Endpoint | None = None
     method: Method | None = None
-    status: Status | None = None
+    status: RequestStatus | None = None
 
 
 class UsageQuery(RangeQuery):
@@ -198,7 +198,7 @@ class UsageQuery(RangeQuery):
     @model_validator(mode="before")
     @classmethod
     def _told_apart(cls, given: Any) -> Any:
-        for name in UNTOLD:
+        for name in UNSUPPORTED_FILTERS:
             if isinstance(given, dict) and given.get(name) is not None:
                 raise ValueError(f"requests are not told apart by {name} here: leave it out")
         return given
@@ -210,10 +210,21 @@ class UsageQuery(RangeQuery):
         return {name: value for name, value in values.items() if value is not None}
 
 
-UNTOLD = ("callback_method", "channels", "encoding", "extra", "language", "sample_rate", "utt_split", "version")
+UNSUPPORTED_FILTERS = (
+    "callback_method",
+    "channels",
+    "encoding",
+    "extra",
+    "language",
+    "sample_rate",
+    "utt_split",
+    "version",
+)
 """Filters of the hosted service for what is in no request's features here."""
 FEATURES = tuple(
-    name for name, field in UsageQuery.model_fields.items() if field.annotation == bool | None and name not in UNTOLD
+    name
+    for name, field in UsageQuery.model_fields.items()
+    if field.annotation == bool | None and name not in UNSUPPORTED_FILTERS
 )
 
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from caesura.server.rest.bodies import Limits, takes
-from caesura.server.rest.wishes import GrantWish, KeyWish
+from caesura.server.rest.request_body import BodyLimits, request_body_schema
+from caesura.server.rest.request_models import CreateKeyRequest, CreateTokenRequest
 from tests.server.rest.api import HERE, Asked, told
 
 JSON = {"content-type": "application/json"}
@@ -18,7 +18,7 @@ KEYS = f"{HERE}/keys"
 
 
 def refused(
-    content: Any, *, headers: dict[str, str] = JSON, limits: Limits | None = None
+    content: Any, *, headers: dict[str, str] = JSON, limits: BodyLimits | None = None
 ) -> tuple[int, dict[str, str]]:
     """How this body of a new key is answered."""
     found: list[tuple[int, dict[str, str]]] = []
@@ -115,7 +115,7 @@ def test_a_body_that_is_too_slow_is_refused() -> None:
         assert sent[0]["status"] == 408
         assert json.loads(sent[1]["body"])["category"] == "REQUEST_TIMEOUT"
 
-    told(story, limits=Limits(body_s=0.05))
+    told(story, limits=BodyLimits(body_s=0.05))
 
 
 def test_a_client_that_leaves_harms_nobody() -> None:
@@ -138,5 +138,5 @@ def test_a_client_that_leaves_harms_nobody() -> None:
 
 
 def test_the_document_says_whether_a_body_is_needed() -> None:
-    assert takes(KeyWish)["requestBody"]["required"] is True
-    assert takes(GrantWish, optional=True)["requestBody"]["required"] is False
+    assert request_body_schema(CreateKeyRequest)["requestBody"]["required"] is True
+    assert request_body_schema(CreateTokenRequest, optional=True)["requestBody"]["required"] is False

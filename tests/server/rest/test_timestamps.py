@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from caesura.server.rest.moments import end_moment, last_day, moment
+from caesura.server.rest.timestamps import last_day, parse_range_end, parse_timestamp
 
 
 @pytest.mark.parametrize(
@@ -26,7 +26,7 @@ from caesura.server.rest.moments import end_moment, last_day, moment
     ],
 )
 def test_every_form_is_read_as_utc(written: str, read: datetime) -> None:
-    assert moment(written) == read
+    assert parse_timestamp(written) == read
 
 
 @pytest.mark.parametrize(
@@ -52,13 +52,13 @@ def test_every_form_is_read_as_utc(written: str, read: datetime) -> None:
 )
 def test_what_is_no_moment_is_refused_with_the_forms(written: object) -> None:
     with pytest.raises(ValueError, match="give YYYY-MM-DD"):
-        moment(written)
+        parse_timestamp(written)
 
 
 def test_a_date_that_ends_a_range_is_in_it() -> None:
-    assert end_moment("2026-01-02") == datetime(2026, 1, 3, tzinfo=UTC)
-    assert end_moment("2026-01-02T03:00:00") == datetime(2026, 1, 2, 3, tzinfo=UTC)
-    assert end_moment("9999-12-31").year == 9999
+    assert parse_range_end("2026-01-02") == datetime(2026, 1, 3, tzinfo=UTC)
+    assert parse_range_end("2026-01-02T03:00:00") == datetime(2026, 1, 2, 3, tzinfo=UTC)
+    assert parse_range_end("9999-12-31").year == 9999
 
 
 def test_the_last_day_of_a_range_is_the_last_that_it_touches() -> None:
@@ -69,7 +69,7 @@ def test_the_last_day_of_a_range_is_the_last_that_it_touches() -> None:
 
 @given(st.text(max_size=40))
 def test_any_text_is_a_moment_or_a_value_error(text: str) -> None:
-    for read in (moment, end_moment):
+    for read in (parse_timestamp, parse_range_end):
         with suppress(ValueError):
             assert read(text).tzinfo is UTC
 
@@ -82,4 +82,4 @@ def test_what_python_writes_is_read(written: datetime) -> None:
     except (OverflowError, ValueError):
         return
     if written.utcoffset().seconds % 60 == 0:  # type: ignore[union-attr]
-        assert moment(text) == expected
+        assert parse_timestamp(text) == expected

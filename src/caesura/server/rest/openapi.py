@@ -1,7 +1,7 @@
-"""The routes of the API in; the OpenAPI document out, with the routes that are served beside it.
+"""The OpenAPI document: what FastAPI generates from the routes, completed with what it cannot know.
 
-What FastAPI makes of the routes is completed here: bodies that they read themselves, credentials, errors in their
-shapes, the header that every answer has, and the live and operational endpoints.
+Added here: bodies that routes read themselves, credentials, the shapes of errors, and the header that every response
+has.
 """
 
 from __future__ import annotations
@@ -14,11 +14,9 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from caesura.server.rest.listening import listen_paths
-from caesura.server.rest.operating import Readiness, Status, operating_paths
-from caesura.server.rest.shapes import LegacyError, ManagedError
-from caesura.server.rest.transcripts import Accepted, Transcription, Url
-from caesura.server.rest.wishes import GrantWish, KeyWish, ProjectWish
+from caesura.server.rest.request_models import CreateKeyRequest, CreateTokenRequest, RenameProjectRequest
+from caesura.server.rest.response_models import LegacyError, ManagedError
+from caesura.server.rest.transcript_models import RecordingUrl
 
 REQUEST_ID = "dg-request-id"
 REF = "#/components/schemas/{model}"
@@ -26,19 +24,15 @@ DESCRIPTION = (
     "Live speech-to-text that can pause. The wire is that of Deepgram's API: its SDKs work when they are told this "
     "server's address."
 )
-_BESIDE: tuple[type[BaseModel], ...] = (
+_READ_BY_ROUTES: tuple[type[BaseModel], ...] = (
     LegacyError,
     ManagedError,
-    GrantWish,
-    KeyWish,
-    ProjectWish,
-    Url,
-    Transcription,
-    Accepted,
-    Status,
-    Readiness,
+    CreateTokenRequest,
+    CreateKeyRequest,
+    RenameProjectRequest,
+    RecordingUrl,
 )
-"""Shapes that no route of FastAPI's names."""
+"""Models that no signature of a route names: errors, and bodies that routes read themselves."""
 _SECURITY = {
     "token": {
         "type": "apiKey",
@@ -51,13 +45,13 @@ _SECURITY = {
 _REQUEST_ID = {"description": "The id of the request.", "schema": {"type": "string", "format": "uuid"}}
 
 
-def described(api: FastAPI) -> dict[str, Any]:
-    """The document of all routes."""
+def build_openapi(api: FastAPI) -> dict[str, Any]:
+    """The document of all routes of `api`."""
     document: dict[str, Any] = get_openapi(
         title=api.title, version=api.version, description=DESCRIPTION, routes=api.routes
     )
     schemas = document["components"]["schemas"]
-    schemas |= models_json_schema([(model, "validation") for model in _BESIDE], ref_template=REF)[1]["$defs"]
+    schemas |= models_json_schema([(model, "validation") for model in _READ_BY_ROUTES], ref_template=REF)[1]["$defs"]
     # FastAPI would answer what cannot be read with 422; here it is 400.
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
@@ -65,25 +59,23 @@ def described(api: FastAPI) -> dict[str, Any]:
     for path, operations in document["paths"].items():
         for operation in operations.values():
             _complete(path, operation)
-    document["paths"] |= _beside()
-    for operations in document["paths"].values():
-        for operation in operations.values():
-            _secure(operation)
     return document
 
 
-def methods_beside() -> dict[str, list[str]]:
-    """Which methods are served at paths that are not the API's own."""
-    return {path: sorted(method.upper() for method in operations) for path, operations in _beside().items()}
-
-
-def _beside() -> dict[str, dict[str, Any]]:
-    return listen_paths() | operating_paths()
-
-
 def _complete(path: str, operation: dict[str, Any]) -> None:
-    """What FastAPI does not know of a route, or knows wrongly."""
-    operation["responses"].pop("422", None)
+    """Correct and complete what FastAPI generated for one operation."""
+    responses = operation["responses"]
+    if responses.get("422", {}).get("description") == "Validation Error":
+        del responses["422"]
+    _complete_parameters(path, operation)
+    _split_summary(operation)
+    operation.setdefault("security", [{"token": []}, {"bearer": []}])
+    for response in responses.values():
+        response["headers"] = {REQUEST_ID: {"$ref": f"#/components/headers/{REQUEST_ID}"}}
+
+
+def _complete_parameters(path: str, operation: dict[str, Any]) -> None:
+    """Declare ids in the path, which dependencies read, and drop null from the schemas."""
     parameters = operation.setdefault("parameters", [])
     for parameter in parameters:
         parameter["schema"] = _not_null(parameter["schema"])
@@ -92,17 +84,15 @@ def _complete(path: str, operation: dict[str, Any]) -> None:
         if name not in declared:
             kind = {"format": "uuid"} if name.endswith("_id") else {}
             parameters.append({"name": name, "in": "path", "required": True, "schema": {"type": "string", **kind}})
-    summary, _, rest = operation.pop("description").partition(". ")
+
+
+def _split_summary(operation: dict[str, Any]) -> None:
+    """The first sentence of the docstring is the summary, the rest the description."""
+    text = " ".join(operation.pop("description").split())
+    summary, _, rest = text.partition(". ")
     operation["summary"] = summary.removesuffix(".")
     if rest:
         operation["description"] = rest
-
-
-def _secure(operation: dict[str, Any]) -> None:
-    """Credentials, and the header that every answer has."""
-    operation.setdefault("security", [{"token": []}, {"bearer": []}])
-    for response in operation["responses"].values():
-        response["headers"] = {REQUEST_ID: {"$ref": f"#/components/headers/{REQUEST_ID}"}}
 
 
 def _not_null(schema: dict[str, Any]) -> dict[str, Any]:

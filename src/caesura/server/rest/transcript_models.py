@@ -1,4 +1,4 @@
-"""Nothing in; the shapes of what a recording is answered with out, for the document of the API."""
+"""Models of the response to a recording, for the OpenAPI document; the response itself is written elsewhere."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
-from caesura.server.rest.shapes import Time, Uuid
+from caesura.server.rest.response_models import Time, Uuid
 
 Seconds = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
-class Url(BaseModel):
+class RecordingUrl(BaseModel):
     """Where a recording lies."""
 
     url: str
 
 
-class Accepted(BaseModel):
+class CallbackAccepted(BaseModel):
     """The answer comes later, to the callback."""
 
     request_id: Uuid
@@ -39,7 +39,7 @@ class Diarizer(BaseModel):
     arch: str
 
 
-class Metadata(BaseModel):
+class MetadataModel(BaseModel):
     """About the recording."""
 
     transaction_key: str
@@ -55,7 +55,7 @@ class Metadata(BaseModel):
     extra: dict[str, str] | None = None
 
 
-class Word(BaseModel):
+class WordModel(BaseModel):
     """A word."""
 
     word: str
@@ -67,7 +67,7 @@ class Word(BaseModel):
     speaker_confidence: Share | None = None
 
 
-class Sentence(BaseModel):
+class SentenceModel(BaseModel):
     """A sentence."""
 
     text: str
@@ -75,34 +75,34 @@ class Sentence(BaseModel):
     end: Seconds
 
 
-class Paragraph(BaseModel):
+class ParagraphModel(BaseModel):
     """Sentences that belong together."""
 
-    sentences: list[Sentence]
+    sentences: list[SentenceModel]
     speaker: int | None = None
     num_words: int
     start: Seconds
     end: Seconds
 
 
-class Paragraphs(BaseModel):
+class ParagraphsModel(BaseModel):
     """With `paragraphs`."""
 
     transcript: str
-    paragraphs: list[Paragraph]
+    paragraphs: list[ParagraphModel]
 
 
-class Alternative(BaseModel):
+class AlternativeModel(BaseModel):
     """What was heard."""
 
     transcript: str
     confidence: Share
-    words: list[Word]
+    words: list[WordModel]
     languages: list[str] | None = None
-    paragraphs: Paragraphs | None = None
+    paragraphs: ParagraphsModel | None = None
 
 
-class Hit(BaseModel):
+class HitModel(BaseModel):
     """Where it may have been said."""
 
     confidence: Share
@@ -111,22 +111,22 @@ class Hit(BaseModel):
     snippet: str
 
 
-class Search(BaseModel):
+class SearchModel(BaseModel):
     """With `search`."""
 
     query: str
-    hits: list[Hit]
+    hits: list[HitModel]
 
 
-class Channel(BaseModel):
+class ChannelModel(BaseModel):
     """One channel, or all of them mixed."""
 
-    search: list[Search] | None = None
-    alternatives: list[Alternative]
+    search: list[SearchModel] | None = None
+    alternatives: list[AlternativeModel]
     detected_language: str | None = None
 
 
-class Utterance(BaseModel):
+class UtteranceModel(BaseModel):
     """With `utterances`: what was said between two pauses."""
 
     start: Seconds
@@ -134,20 +134,20 @@ class Utterance(BaseModel):
     confidence: Share
     channel: int
     transcript: str
-    words: list[Word]
+    words: list[WordModel]
     speaker: int | None = None
     id: Uuid
 
 
-class Results(BaseModel):
+class ResultsModel(BaseModel):
     """What was heard."""
 
-    channels: list[Channel]
-    utterances: list[Utterance] | None = None
+    channels: list[ChannelModel]
+    utterances: list[UtteranceModel] | None = None
 
 
 class Transcription(BaseModel):
     """What a recording is answered with."""
 
-    metadata: Metadata
-    results: Results
+    metadata: MetadataModel
+    results: ResultsModel

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from caesura.server.rest.shapes import Date, Deployment, MethodName, Time, Uuid
+from caesura.server.rest.response_models import Date, Deployment, MethodName, Time, Uuid
 
 # ---- requests ----
 

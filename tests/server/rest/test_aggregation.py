@@ -11,8 +11,8 @@ from fastapi import HTTPException
 from caesura.ledger.database import open_ledger
 from caesura.ledger.requests import RequestFilter, save_requests
 from caesura.ledger.usage import Grouping, UsageRow, sum_usage
-from caesura.server.rest import sums as module
-from caesura.server.rest.sums import days, sums
+from caesura.server.rest import aggregation as module
+from caesura.server.rest.aggregation import aggregate, days
 from tests.ledger.rows import NOW, ended
 
 EVERYTHING = RequestFilter()
@@ -30,7 +30,7 @@ def summed(path: Path, **asked: object) -> list[UsageRow]:
                 ],
             )
         with ledger.reading() as connection:
-            return sums(connection, EVERYTHING, **asked)  # type: ignore[arg-type]
+            return aggregate(connection, EVERYTHING, **asked)  # type: ignore[arg-type]
 
 
 def test_rows_that_a_filter_told_apart_are_added_up_again(tmp_path: Path) -> None:
@@ -53,7 +53,7 @@ def test_without_filters_it_is_what_the_ledger_sums(tmp_path: Path) -> None:
 
 
 def test_so_many_groups_are_not_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MOST_GROUPED", 2)
+    monkeypatch.setattr(module, "MAX_GROUPED_REQUESTS", 2)
     assert len(summed(tmp_path, by={Grouping.METHOD})) == 1
     with pytest.raises(HTTPException) as refused:
         summed(tmp_path, by={Grouping.TAGS})

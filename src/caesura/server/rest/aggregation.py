@@ -11,13 +11,13 @@ from sqlalchemy import Connection
 from caesura.ledger.requests import RequestFilter, count_requests
 from caesura.ledger.usage import Grouping, Totals, UsageRow, sum_usage
 from caesura.server.rest.errors import bad_query, failed
-from caesura.server.rest.moments import last_day
+from caesura.server.rest.timestamps import last_day
 
-MOST_GROUPED = 200_000
+MAX_GROUPED_REQUESTS = 200_000
 """Requests that are grouped by tags, of which each may have its own."""
 
 
-def sums(
+def aggregate(
     connection: Connection,
     wanted: RequestFilter,
     *,
@@ -35,8 +35,10 @@ def sums(
     looked_into = {Grouping.TAGS} if tag is not None else set()
     looked_into |= {Grouping.FEATURE_SET} if features else set()
     every = set(by) | looked_into
-    if Grouping.TAGS in every and count_requests(connection, wanted) > MOST_GROUPED:
-        raise failed(bad_query(f"more than {MOST_GROUPED} requests would be told apart by tags: give start and end"))
+    if Grouping.TAGS in every and count_requests(connection, wanted) > MAX_GROUPED_REQUESTS:
+        raise failed(
+            bad_query(f"more than {MAX_GROUPED_REQUESTS} requests would be told apart by tags: give start and end")
+        )
     rows = sum_usage(connection, wanted, by=every, by_day=True)
     kept = [row for row in rows if _has_tag(row, tag) and _has_features(row, features or {})]
     return _merged(kept, looked_into - set(by)) if looked_into - set(by) else kept

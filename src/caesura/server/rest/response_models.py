@@ -38,6 +38,31 @@ class Message(BaseModel):
     message: str
 
 
+# ---- operation ----
+
+
+class ServerStatus(BaseModel):
+    """How the server is."""
+
+    system_health: str
+    active_batch_requests: int
+    active_stream_requests: int
+    active_listen_v2_stream_requests: int
+
+
+class Alive(BaseModel):
+    """That the process is alive."""
+
+    status: str
+
+
+class Readiness(BaseModel):
+    """Whether the server can serve streams."""
+
+    ready: bool
+    engines: list[str]
+
+
 # ---- auth ----
 
 

@@ -14,7 +14,7 @@ WRITTEN = (
 DATE_LENGTH = len("2026-01-01")
 
 
-def moment(written: object) -> datetime:
+def parse_timestamp(written: object) -> datetime:
     """What a client wrote, in UTC; what names no zone is in UTC, a date alone is its midnight.
 
     Raises ValueError with a sentence for what is none, or lies outside the years 1 to 9999.
@@ -28,9 +28,9 @@ def moment(written: object) -> datetime:
         raise ValueError(f"there is no such moment: {FORMS}") from None
 
 
-def end_moment(written: object) -> datetime:
+def parse_range_end(written: object) -> datetime:
     """As `moment`, for the end of a range, which is left out of it: a date alone means all of that day."""
-    read = moment(written)
+    read = parse_timestamp(written)
     if isinstance(written, str) and len(written) > DATE_LENGTH:
         return read
     try:

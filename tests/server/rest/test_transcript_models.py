@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from caesura.events import Hit, Search
 from caesura.protocol.messages import ModelInfo
 from caesura.protocol.recording_json import RecordingAnswer, RecordingChannel, write_accepted, write_recording
-from caesura.server.rest.transcripts import Accepted, Transcription, Url
+from caesura.server.rest.transcript_models import CallbackAccepted, RecordingUrl, Transcription
 from caesura.words import Word
 
 MODEL = ModelInfo("00000000-0000-4000-8000-0000000000aa", "general-local", "2026-01-01.0", "local")
@@ -47,7 +47,7 @@ def test_every_field_that_is_written_is_described(answer: RecordingAnswer) -> No
 
 def test_what_a_callback_is_promised_with_is_described() -> None:
     written = json.loads(write_accepted(ID))
-    assert Accepted.model_validate(written).model_dump() == written
+    assert CallbackAccepted.model_validate(written).model_dump() == written
 
 
 @pytest.mark.parametrize(
@@ -55,8 +55,8 @@ def test_what_a_callback_is_promised_with_is_described() -> None:
     [
         (Transcription, {"metadata": {}}),
         (Transcription, json.loads(write_recording(PLAIN)) | {"results": {"channels": [{"alternatives": [{}]}]}}),
-        (Accepted, {}),
-        (Url, {"url": 1}),
+        (CallbackAccepted, {}),
+        (RecordingUrl, {"url": 1}),
     ],
 )
 def test_what_is_none_is_not(shape: type[BaseModel], said: dict[str, Any]) -> None:

@@ -9,13 +9,13 @@ from typing import Any, TypeVar
 from fastapi import Request
 from pydantic import BaseModel, ValidationError
 
-from caesura.server.rest.errors import Managed, bad_body, failed, first_error
+from caesura.server.rest.errors import ManagementFault, bad_body, failed, first_error
 
 Body = TypeVar("Body", bound=BaseModel)
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class BodyLimits:
     """What a body may be."""
 
     body_bytes: int = 64 * 1024
@@ -23,13 +23,13 @@ class Limits:
     """Seconds that it may take to come."""
 
 
-def takes(shape: type[BaseModel], *, optional: bool = False) -> dict[str, Any]:
-    """What a route's document says of the body that it reads by `body_of`."""
+def request_body_schema(shape: type[BaseModel], *, optional: bool = False) -> dict[str, Any]:
+    """What a route's document says of the body that it reads by `read_body`."""
     schema = {"$ref": f"#/components/schemas/{shape.__name__}"}
     return {"requestBody": {"required": not optional, "content": {"application/json": {"schema": schema}}}}
 
 
-async def body_of(request: Request, shape: type[Body], *, optional: bool = False) -> Body:
+async def read_body(request: Request, shape: type[Body], *, optional: bool = False) -> Body:
     """The body of a request as `shape`; none at all is `{}` where it is `optional`.
 
     Raises HTTPException: 413 for a body that is too large, 408 for one that is too slow, 400 for one that is no JSON
@@ -47,7 +47,7 @@ async def body_of(request: Request, shape: type[Body], *, optional: bool = False
         raise failed(bad_body(f"Json deserialize error: {why}")) from None
 
 
-async def _read(request: Request, limits: Limits) -> bytes:
+async def _read(request: Request, limits: BodyLimits) -> bytes:
     declared = request.headers.get("content-length", "0")
     if declared.isdecimal() and int(declared[:20]) > limits.body_bytes:
         raise failed(_too_large(limits))
@@ -60,12 +60,14 @@ async def _read(request: Request, limits: Limits) -> bytes:
                     raise failed(_too_large(limits))
     except TimeoutError:
         message = f"The body was not whole after {limits.body_s:g} s."
-        raise failed(Managed(408, "REQUEST_TIMEOUT", message)) from None
+        raise failed(ManagementFault(408, "REQUEST_TIMEOUT", message)) from None
     return bytes(read)
 
 
-def _too_large(limits: Limits) -> Managed:
-    return Managed(413, "PAYLOAD_TOO_LARGE", f"The body is longer than the {limits.body_bytes} bytes that it may have.")
+def _too_large(limits: BodyLimits) -> ManagementFault:
+    return ManagementFault(
+        413, "PAYLOAD_TOO_LARGE", f"The body is longer than the {limits.body_bytes} bytes that it may have."
+    )
 
 
 def _is_json(content_type: str) -> bool:

@@ -11,16 +11,16 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
 from caesura.server.accounts.usage_record import _SWITCHES
-from caesura.server.rest.wishes import (
+from caesura.server.rest.request_models import (
     FEATURES,
-    UNTOLD,
+    UNSUPPORTED_FILTERS,
     BillingQuery,
-    GrantWish,
+    CreateKeyRequest,
+    CreateTokenRequest,
     KeysQuery,
-    KeyWish,
     NoQuery,
     PageQuery,
-    ProjectWish,
+    RenameProjectRequest,
     RequestsQuery,
     UsageBreakdownQuery,
     UsageQuery,
@@ -33,7 +33,7 @@ JSON = st.recursive(
 )
 
 
-@pytest.mark.parametrize("shape", [GrantWish, KeyWish, ProjectWish])
+@pytest.mark.parametrize("shape", [CreateTokenRequest, CreateKeyRequest, RenameProjectRequest])
 @given(data=st.data())
 def test_any_json_is_a_wish_or_a_validation_error(shape: type[BaseModel], data: st.DataObject) -> None:
     fields = st.dictionaries(st.sampled_from([*shape.model_fields, "other"]), JSON)
@@ -65,13 +65,13 @@ def test_the_features_that_are_filtered_by_are_those_that_were_given() -> None:
 
 def test_features_are_told_apart_by_unless_no_request_keeps_them() -> None:
     """Every filter of the hosted service is one or the other; what requests keep has a filter where that has one."""
-    assert not set(FEATURES) & set(UNTOLD)
+    assert not set(FEATURES) & set(UNSUPPORTED_FILTERS)
     assert {"diarize", "keyterm", "summarize", "callback"} <= set(FEATURES)
     without_filter = {"interim_results", "vad_events", "no_delay"}
     assert set(_SWITCHES) - without_filter <= set(FEATURES)
 
 
-@pytest.mark.parametrize("name", UNTOLD)
+@pytest.mark.parametrize("name", UNSUPPORTED_FILTERS)
 def test_a_filter_by_what_is_not_kept_is_refused_with_a_sentence(name: str) -> None:
     with pytest.raises(ValidationError, match=f"not told apart by {name} here"):
         UsageQuery.model_validate({name: "true"})
