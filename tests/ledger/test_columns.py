@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from caesura.ledger.columns import Dollars, Moment
+from caesura.ledger.columns import Dollars, Timestamp
 from caesura.rfc3339 import rfc3339
 
 moments = st.datetimes(datetime(1000, 1, 2), datetime(9999, 12, 30), timezones=st.timezones())  # noqa: DTZ001
@@ -15,7 +15,7 @@ moments = st.datetimes(datetime(1000, 1, 2), datetime(9999, 12, 30), timezones=s
 
 @given(moments)
 def test_a_moment_comes_back_to_the_millisecond(moment: datetime) -> None:
-    back = Moment().process_result_value(rfc3339(moment), None)  # type: ignore[arg-type]
+    back = Timestamp().process_result_value(rfc3339(moment), None)  # type: ignore[arg-type]
     assert back is not None
     assert timedelta(0) <= moment.astimezone(UTC) - back < timedelta(milliseconds=1)
 

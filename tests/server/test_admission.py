@@ -20,7 +20,7 @@ from caesura.protocol.messages import ModelInfo
 from caesura.server.accounts.credentials import Credential
 from caesura.server.admission import Admitted, admit, admit_stream
 from caesura.server.load_control import LoadSampler
-from caesura.server.outbound.guard import Reach
+from caesura.server.outbound.guard import ReachPolicy
 from caesura.server.outbound.http import Outbound
 from caesura.server.service import Service
 from caesura.server.settings import Settings
@@ -276,7 +276,7 @@ def test_a_callback_that_may_not_be_reached_is_refused_without_being_repeated(ur
 
 
 def test_whoever_serves_its_own_network_may_be_called_back_there() -> None:
-    desk = Desk(outbound=Outbound(Reach(private=True, ports=None)))
+    desk = Desk(outbound=Outbound(ReachPolicy(private=True, ports=None)))
     target = admitted(desk.verdict("callback=http://127.0.0.1:9/")).callback
     assert target is not None
     assert target.port == 9

@@ -20,8 +20,8 @@ from caesura.protocol.closing import CALLBACK_FAILED, REVOKED
 from caesura.server.accounts import ledger_writer as ledger_writer_module
 from caesura.server.live import LiveConnection
 from caesura.server.outbound import callback as callback_module
-from caesura.server.outbound.callback import Patience
-from caesura.server.outbound.guard import Guard, Reach
+from caesura.server.outbound.callback import RetryPolicy
+from caesura.server.outbound.guard import Guard, ReachPolicy
 from caesura.server.settings import Settings
 from tests.server.outbound.remote import Answer, Names, Raw, socket_server, web_server
 from tests.server.outside import Outside
@@ -267,7 +267,7 @@ def _hasty(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def hasty(*args: Any, **options: Any) -> callback_module.Callback:
-    return callback_module.Callback(*args, **options, patience=Patience(pauses_s=(0.0, 0.0)))
+    return callback_module.Callback(*args, **options, retry_policy=RetryPolicy(pauses_s=(0.0, 0.0)))
 
 
 def test_a_receiver_that_wants_nothing_ends_the_stream(caplog: pytest.LogCaptureFixture) -> None:
@@ -364,7 +364,7 @@ def test_a_slow_receiver_misses_interims_and_no_final(
 
     with caplog.at_level(logging.WARNING):
         served(main, **PRIVATE)
-    assert "interims were left out" in caplog.text
+    assert "interims were dropped" in caplog.text
     assert " 0 were not delivered" in caplog.text
 
 
@@ -505,7 +505,7 @@ def test_a_name_that_turns_out_to_be_this_machine_is_not_reached(scheme: str, ca
 
     async def main(server: Serving) -> None:
         names = Names({"hooks.example.com": [["127.0.0.1"]]})
-        server.service.outbound.guard = Guard(Reach(ports=None), names)
+        server.service.outbound.guard = Guard(ReachPolicy(ports=None), names)
         async with web_server() as receiver:
             callback = receiver.url(SECRETS, scheme=scheme, host="hooks.example.com")
             async with open_line(server.url, **LINEAR, callback=callback) as line:

@@ -1,4 +1,4 @@
-"""What one request used in; a row for it out, and the rows that a filter asks for. Never what was said."""
+"""Records of requests: what each used and how it ended, never what was said."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from caesura.ledger.columns import NANO
 from caesura.ledger.schema import projects, requests
 
 DEPLOYMENT = "self-hosted"
-"""What every request through this server is, of the deployments that can be asked for."""
-MOST_PER_PAGE = 1000
+"""The deployment of every request on this server, among those that filters know."""
+MAX_PER_PAGE = 1000
 LAST_PAGE = 10**9
 
 
 class Method(StrEnum):
-    """How the audio came, and how the answer went."""
+    """How the audio was received, and how the transcript was returned."""
 
     STREAMING = "streaming"
     SYNC = "sync"
     ASYNC = "async"
-    """The answer went to a callback."""
+    """The transcript was sent to a callback."""
 
 
 class Outcome(StrEnum):
@@ -39,20 +39,20 @@ class Outcome(StrEnum):
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     INTERRUPTED = "interrupted"
-    """Its server died."""
+    """The server died while the request was open."""
 
 
 class RequestStatus(StrEnum):
-    """Which requests can be asked for by how they ended; one that is open has no status yet."""
+    """Filter by outcome; an open request has no status yet."""
 
     SUCCEEDED = "succeeded"
     FAILED = "failed"
-    """Interrupted ones too."""
+    """Includes interrupted requests."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestRecord:
-    """What one request used. Billing counts decoded audio only; a pause costs nothing."""
+    """The record of one request. Billing counts decoded audio only; a pause costs nothing."""
 
     request_id: str
     project_id: str
@@ -60,27 +60,27 @@ class RequestRecord:
     server_id: str
     model_uuid: str
     model_name: str
-    """Of the engine that heard it; `config` says what was asked for."""
+    """The model that transcribed; the one that was asked for is in `config`."""
     created: datetime
     path: str
     endpoint: str = "listen"
     method: Method
     deployment: str = DEPLOYMENT
     code: int
-    """The HTTP status: 101 for every stream, however it went on."""
+    """The HTTP status: 101 for every stream, however it ended."""
     tags: tuple[str, ...] = ()
     features: tuple[str, ...] = ()
     config: Mapping[str, object] = field(default_factory=dict)
-    """What was asked for; of terms, searches and replacements only how many."""
+    """Parameters of the request; of terms, searches and replacements only their number."""
     callback: str | None = None
-    """Scheme, host and port of where the answer went, as `callback_origin` gives it."""
+    """Scheme, host and port of the callback URL, as `callback_origin` returns it."""
     # ---- known at the end ----
     completed: datetime | None = None
     outcome: Outcome = Outcome.OPEN
     audio_seconds: float = 0.0
     channels: int = 0
     billed_seconds: float = 0.0
-    """Of audio, each channel counted where they are heard apart."""
+    """Seconds of audio; each channel counts where channels are transcribed separately."""
     connection_seconds: float = 0.0
     paused_seconds: float = 0.0
     keepalive_count: int = 0
@@ -88,22 +88,22 @@ class RequestRecord:
     close_code: int | None = None
     close_reason: str = ""
     usd: float = 0.0
-    """What it would have cost at list price."""
+    """Cost at list price."""
     saved_usd: float = 0.0
-    """What its pauses would have cost had silence been sent instead."""
+    """Cost of its pauses, if silence had been sent instead."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestFilter:
-    """Which requests are meant; None: any."""
+    """Filter of requests; a field that is None matches all."""
 
     project_id: str | None = None
     start: datetime | None = None
-    """Created then or later."""
+    """Earliest creation time."""
     end: datetime | None = None
-    """Created before."""
+    """Creation times end before this."""
     accessor: str | None = None
-    """The id of the key that was used."""
+    """Id of the key."""
     request_id: str | None = None
     endpoint: str | None = None
     method: Method | None = None
@@ -113,7 +113,7 @@ class RequestFilter:
     """Name or UUID of the engine's model."""
 
     def conditions(self) -> list[ColumnElement[bool]]:
-        """As SQL."""
+        """The filter as SQL conditions."""
         equal = {
             requests.c.project_id: self.project_id,
             requests.c.api_key_id: self.accessor,
@@ -140,10 +140,10 @@ class RequestFilter:
 
 
 def save_requests(connection: Connection, records: Iterable[RequestRecord]) -> None:
-    """Write rows, new ones and ones known by their id: the whole row is replaced. Doing it twice does no harm.
+    """Insert or replace records by their id; idempotent.
 
-    What they cost is added to what their projects have spent. Of several records of one request the last counts. One
-    that says that its request is open never replaces one that says how it ended.
+    Their cost is added to what their projects have spent. Of several records of one request the last counts, but one of
+    an open request never replaces one of its end.
     """
     rows = {record.request_id: record for record in records}
     if not rows:
@@ -162,12 +162,12 @@ def save_requests(connection: Connection, records: Iterable[RequestRecord]) -> N
 def find_requests(
     connection: Connection, wanted: RequestFilter, *, limit: int = 10, page: int = 0
 ) -> list[RequestRecord]:
-    """One page of what is wanted, the newest first; pages count from 0.
+    """One page of the matching requests, the newest first; pages count from 0.
 
     Raises UsageError for a limit that is not 1 to 1000, or a page out of bounds.
     """
-    if not 1 <= limit <= MOST_PER_PAGE:
-        raise UsageError(f"limit is {limit}: give a whole number from 1 to {MOST_PER_PAGE}")
+    if not 1 <= limit <= MAX_PER_PAGE:
+        raise UsageError(f"limit is {limit}: give a whole number from 1 to {MAX_PER_PAGE}")
     if not 0 <= page <= LAST_PAGE:
         raise UsageError(f"page is {page}: give a whole number from 0 to {LAST_PAGE}")
     query = _select(wanted).order_by(requests.c.created.desc(), requests.c.request_id.desc())
@@ -175,19 +175,19 @@ def find_requests(
 
 
 def find_request(connection: Connection, request_id: str, *, project_id: str | None = None) -> RequestRecord | None:
-    """The request of that id, in that project where it is given."""
+    """The request with that id, in `project_id` if that is given."""
     query = _select(RequestFilter(request_id=request_id, project_id=project_id))
     row = connection.execute(query).mappings().first()
     return None if row is None else _request(row)
 
 
 def count_requests(connection: Connection, wanted: RequestFilter) -> int:
-    """How many there are of them."""
+    """Number of matching requests."""
     return connection.scalar(select(func.count()).select_from(requests).where(*wanted.conditions())) or 0
 
 
 def callback_origin(url: str) -> str:
-    """Where a callback goes, without user, password, path and query, which may hold secrets."""
+    """Scheme, host and port of a URL, without user, password, path and query, which may hold secrets."""
     parts = urlsplit(url)
     port = f":{parts.port}" if parts.port is not None else ""
     host = parts.hostname or ""
@@ -206,7 +206,7 @@ def _spend(connection: Connection, rows: Mapping[str, RequestRecord]) -> None:
     spent: Counter[str] = Counter()
     for request_id, usd in costing.items():
         spent[rows[request_id].project_id] += round((usd - before.get(request_id, 0.0)) * NANO)
-    # In one order, so that two servers that write at once do not wait for each other in a circle.
+    # In a fixed order, so that two servers that write at once cannot deadlock.
     for project_id, nano in sorted(spent.items()):
         connection.execute(
             update(projects)

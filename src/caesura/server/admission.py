@@ -79,6 +79,6 @@ async def admit_stream(
 
 def _target(service: Service, url: str, *, recording: bool) -> Target:
     try:
-        return service.outbound.read(url, WEB if recording else WEB + SOCKETS)
+        return service.outbound.parse(url, WEB if recording else WEB + SOCKETS)
     except BadUrl as error:
         raise BadParameter("callback", "", f"Invalid 'callback' value: {error}") from error

@@ -14,7 +14,7 @@ def refusal_response(refusal: Refusal, request_id: str | None = None, *, early: 
 
     Args:
         refusal: What is wrong.
-        request_id: Goes into the body and a header; None makes one.
+        request_id: Id for the body and a header; None makes a new one.
         early: The request's body was not read to its end.
     """
     request_id = request_id or new_request_id()

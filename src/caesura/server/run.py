@@ -1,4 +1,4 @@
-"""Settings in, a server that runs until it is told to stop: sockets, uvicorn, signals."""
+"""Running a server until it is told to stop: sockets, uvicorn, signals."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from caesura.server.shutdown import DrainingServer
 _log = logging.getLogger("caesura.server")
 
 CLIENTS_KEEPALIVE_S = 5.0
-"""How often the KeepAlive comes that is built into clients."""
+"""Interval of the KeepAlive that is built into clients."""
 TCP_STALL_MS = 30_000
-"""A peer that acknowledges nothing for so long is gone: the kernel then cuts the connection."""
+"""The kernel cuts a connection whose peer acknowledges nothing for so long."""
 
 
 _REFUSALS_ARE_ANSWERS = RefusalsAreAnswers()
@@ -71,7 +71,7 @@ def serve(settings: Settings, *, on_ready: Callable[[str], None] | None = None) 
 
 
 def uvicorn_config(app: object, settings: Settings) -> uvicorn.Config:
-    """How uvicorn carries the wire: no pings of its own, no compression (audio does not shrink; it costs memory)."""
+    """Configuration of uvicorn: no pings of its own; no compression, which costs memory and does not shrink audio."""
     logging.getLogger("uvicorn.error").addFilter(_REFUSALS_ARE_ANSWERS)
     for name in ("uvicorn.error", "caesura.wire"):
         logging.getLogger(name).addFilter(_LOG_LIMIT)
@@ -94,7 +94,7 @@ def uvicorn_config(app: object, settings: Settings) -> uvicorn.Config:
 
 
 def _allow_open_files(sessions: int) -> None:
-    """Each session is an open file; the usual soft limit of 1024 is far below what a server holds."""
+    """Raise the soft limit of open files: each session is one, and the usual limit is 1024."""
     if sys.platform == "win32":
         return
     import resource
@@ -114,7 +114,7 @@ def _listener(settings: Settings) -> socket.socket:
     with contextlib.ExitStack() as failed:
         try:
             info = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-            # With its protocol: asyncio sends at once only on sockets that say they are TCP.
+            # With its protocol named, since asyncio sets TCP_NODELAY only on sockets that are declared as TCP.
             listener = failed.enter_context(socket.socket(info[0], info[1], info[2]))
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             if hasattr(socket, "TCP_USER_TIMEOUT"):

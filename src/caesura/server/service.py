@@ -33,7 +33,7 @@ from caesura.server.accounts.ledger_writer import LedgerHealth, LedgerWriter
 from caesura.server.accounts.session_log import SessionLog
 from caesura.server.load_control import EngineLoad, LoadSampler
 from caesura.server.metrics import Load, Metrics
-from caesura.server.outbound.guard import OPEN_PORTS, Reach
+from caesura.server.outbound.guard import ALLOWED_PORTS, ReachPolicy
 from caesura.server.outbound.http import Outbound, Timeouts
 from caesura.server.settings import Settings
 from caesura.server.shutdown import Shutdown
@@ -78,7 +78,10 @@ class Service:
         self.metrics = Metrics()
         self.metrics.watch(self._load)
         self.outbound = Outbound(
-            Reach(private=settings.allow_private_urls, ports=None if settings.allow_private_urls else OPEN_PORTS),
+            ReachPolicy(
+                private=settings.allow_private_urls,
+                ports=None if settings.allow_private_urls else ALLOWED_PORTS,
+            ),
             Timeouts(settings.url_connect_timeout_s, settings.url_response_timeout_s),
         )
         self.shutdown = Shutdown()

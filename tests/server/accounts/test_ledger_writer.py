@@ -424,7 +424,7 @@ def test_a_project_without_credit_is_known_at_the_next_poll(ledger: Flaky) -> No
 
 
 def test_a_server_says_that_it_lives(ledger: Flaky, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(servers, "BEAT_S", 0.0)
+    monkeypatch.setattr(servers, "HEARTBEAT_S", 0.0)
 
     async def story(writer: LedgerWriter) -> None:
         with ledger.reading() as connection:

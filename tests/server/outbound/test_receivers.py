@@ -14,10 +14,10 @@ from websockets.asyncio.server import ServerConnection
 from websockets.http11 import Request, Response
 
 from caesura.errors import BadUrl, RemoteFailed
-from caesura.server.outbound.guard import Reach
+from caesura.server.outbound.guard import ReachPolicy
 from caesura.server.outbound.http import Outbound
 from caesura.server.outbound.receivers import HttpReceiver, Receiver, SocketReceiver, receiver
-from caesura.server.outbound.target import SOCKETS, WEB, read_target
+from caesura.server.outbound.target import SOCKETS, WEB, parse_target
 from tests.server.outbound.remote import (
     QUICK,
     certificate,
@@ -33,7 +33,7 @@ from tests.server.outbound.remote import (
 
 @asynccontextmanager
 async def opened(url: str, out: Outbound, key_id: str = "key-1") -> AsyncIterator[Receiver]:
-    there = receiver(read_target(url, WEB + SOCKETS), outbound=out, method="PUT", key_id=key_id)
+    there = receiver(parse_target(url, WEB + SOCKETS), outbound=out, method="PUT", key_id=key_id)
     try:
         await there.open()
         yield there
@@ -50,7 +50,7 @@ def test_the_scheme_decides_which_way() -> None:
     with outbound() as out:
         kinds = {
             scheme: type(
-                receiver(read_target(f"{scheme}://a.example/", WEB + SOCKETS), outbound=out, method="POST", key_id="")
+                receiver(parse_target(f"{scheme}://a.example/", WEB + SOCKETS), outbound=out, method="POST", key_id="")
             )
             for scheme in WEB + SOCKETS
         }
@@ -270,7 +270,7 @@ def test_a_server_that_speaks_no_tls_fails() -> None:
 def test_a_socket_is_opened_only_where_the_guard_lets_it() -> None:
     async def main() -> None:
         async with socket_server(deaf) as port:
-            with outbound(reach=Reach(ports=None)) as out:
+            with outbound(reach=ReachPolicy(ports=None)) as out:
                 for host in ("127.0.0.1", "localhost", "[::ffff:127.0.0.1]", "2130706433"):
                     with pytest.raises(BadUrl, match="may not be reached"):
                         async with opened(f"ws://{host}:{port}/", out):

@@ -45,12 +45,12 @@ def test_a_cut_ends_the_wait_for_a_server_that_does_not_answer() -> None:
     async def main() -> None:
         rate = BodyRate(10.0)
         async with web_server(silence) as remote:
-            fetching = asyncio.create_task(fetch(remote.url(), rate=rate))
+            open_download = asyncio.create_task(fetch(remote.url(), rate=rate))
             async with asyncio.timeout(5):
                 while not remote.connections:
                     await asyncio.sleep(0.005)
             rate.cut()
             with pytest.raises(BodyTooSlow):
-                await fetching
+                await open_download
 
     asyncio.run(main())

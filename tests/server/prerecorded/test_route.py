@@ -16,7 +16,7 @@ import pytest
 
 from caesura.ledger.projects import DEFAULT_PROJECT_ID
 from caesura.ledger.requests import Method, Outcome
-from caesura.server.outbound.guard import Guard, Reach
+from caesura.server.outbound.guard import Guard, ReachPolicy
 from tests.recordings import path
 from tests.server.outbound.remote import Answer, Names, web_server
 from tests.server.outside import Outside
@@ -313,7 +313,7 @@ def test_a_callback_whose_name_turns_out_to_be_this_machine_is_not_reached(caplo
 
     async def main(server: Serving) -> None:
         names = Names({"hooks.example.com": [["127.0.0.1"]]})
-        server.service.outbound.guard = Guard(Reach(ports=None), names)
+        server.service.outbound.guard = Guard(ReachPolicy(ports=None), names)
         async with web_server() as receiver:
             url = receiver.url("/x?token=hush", host="hooks.example.com").replace("?", "%3F").replace("=", "%3D")
             assert (await post(server, f"callback={url}")).status_code == 200
@@ -375,7 +375,7 @@ def test_a_url_that_may_not_be_reached_is_refused(url: str, caplog: pytest.LogCa
 
 def test_a_name_that_turns_out_to_be_this_machine_is_not_fetched_from() -> None:
     async def main(server: Serving) -> None:
-        server.service.outbound.guard = Guard(Reach(ports=None), Names({"files.example.com": [["127.0.0.1"]]}))
+        server.service.outbound.guard = Guard(ReachPolicy(ports=None), Names({"files.example.com": [["127.0.0.1"]]}))
         async with web_server(Answer(body=SPEECH)) as remote:
             answer = await post(server, "", {"url": remote.url("/a.wav", host="files.example.com")})
             assert refused(answer) == (400, "REMOTE_CONTENT_ERROR")

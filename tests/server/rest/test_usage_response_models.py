@@ -15,7 +15,7 @@ PAIRS = (
     (usage_response_models.RequestFacts, "ProjectRequestResponse"),
     (usage_response_models.Usage, "UsageV1Response"),
     (usage_response_models.UsageBreakdown, "UsageBreakdownV1Response"),
-    (usage_response_models.UsageRow, "UsageBreakdownV1ResponseResultsItem"),
+    (usage_response_models.UsageRowModel, "UsageBreakdownV1ResponseResultsItem"),
     (usage_response_models.UsageGroup, "UsageBreakdownV1ResponseResultsItemGrouping"),
     (usage_response_models.Resolution, "UsageBreakdownV1ResponseResolution"),
     (usage_response_models.UsageFieldsFound, "UsageFieldsV1Response"),

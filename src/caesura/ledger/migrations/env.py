@@ -1,4 +1,4 @@
-"""A connection in a transaction in; the steps asked for taken within it. Alembic runs this file."""
+"""Alembic's environment: runs the migrations on the connection, and in the transaction, of the caller."""
 
 from __future__ import annotations
 

@@ -114,11 +114,11 @@ class LedgerWriter:
     @property
     def key_required(self) -> bool:
         """Whether every request needs a key."""
-        return self.access.required
+        return self.access.key_required
 
     def verify(self, presented: str | None) -> Access | None:
         """Access of this key or token, from memory; None for one that grants none."""
-        return self.access.admit(presented, now=self._clock())
+        return self.access.verify(presented, now=self._clock())
 
     def grant_token(self, access: Access, ttl_s: int) -> Token:
         """A temporary token for `access`, which must have the scope. Raises UsageError for a bad `ttl_s`."""
@@ -222,7 +222,7 @@ class LedgerWriter:
     def _report_flag_keys(self) -> None:
         """Log which static keys are keys of the ledger, since those are judged by the ledger alone."""
         for key in filter(None, (self.access.keys.get(digest(secret)) for secret in self._flag_keys)):
-            if key.lets_in(self._clock()):
+            if key.is_valid(self._clock()):
                 _log.info("a static key is key %s of the ledger, which alone judges it", key.api_key_id)
             else:
                 _log.warning("a static key lets nobody in: the ledger has revoked or expired it (%s)", key.api_key_id)
@@ -274,7 +274,7 @@ class LedgerWriter:
         try:
             await self.refresh()
             now = self._clock()
-            if (now - self._last_heartbeat).total_seconds() >= servers.BEAT_S:
+            if (now - self._last_heartbeat).total_seconds() >= servers.HEARTBEAT_S:
                 _log_recovered(await self._in_thread(partial(self._heartbeat, now)))
                 self._last_heartbeat = now
         except LedgerError as error:
@@ -358,12 +358,12 @@ class LedgerWriter:
 
     def _heartbeat(self, now: datetime) -> int:
         with self._ledger.writing() as connection:
-            servers.beat(connection, self._server, now=now)
+            servers.heartbeat(connection, self._server, now=now)
             return servers.recover(connection, here=self._server, now=now)
 
     def _unregister(self) -> None:
         with self._ledger.writing() as connection:
-            servers.sign_off(connection, self._server)
+            servers.unregister(connection, self._server)
 
     def _read_table(self, before: AccessTable) -> AccessTable:
         with self._ledger.reading() as connection:

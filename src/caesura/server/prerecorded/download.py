@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-from caesura.server.outbound.fetch import fetching
+from caesura.server.outbound.fetch import open_download
 from caesura.server.outbound.http import Outbound
 from caesura.server.prerecorded.body_rate import BodyRate
 from caesura.server.prerecorded.upload import BodyTooLarge
@@ -33,6 +33,6 @@ class Download:
                 yield part
 
     async def _fetched(self) -> AsyncGenerator[bytes, None]:
-        async with fetching(self._url, outbound=self._outbound, most_bytes=self._max_bytes) as remote:
+        async with open_download(self._url, outbound=self._outbound, max_bytes=self._max_bytes) as remote:
             async for part in remote.parts:
                 yield part

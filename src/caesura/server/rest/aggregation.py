@@ -1,4 +1,4 @@
-"""Which requests are meant in; their sums by day and group out, told apart by tags and features too."""
+"""Usage aggregated by day and group, with filters by tag and feature that the database cannot apply."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from caesura.server.rest.errors import bad_query, failed
 from caesura.server.rest.timestamps import last_day
 
 MAX_GROUPED_REQUESTS = 200_000
-"""Requests that are grouped by tags, of which each may have its own."""
+"""Most requests that are grouped by tags, since each may have tags of its own."""
 
 
 def aggregate(
@@ -25,27 +25,27 @@ def aggregate(
     tag: str | None = None,
     features: Mapping[str, bool] | None = None,
 ) -> list[UsageRow]:
-    """A row for each day and group, in order.
+    """Usage of the matching requests, a row for each day and group, in order.
 
-    A feature that is true is wanted, together with any other such; one that is false is not.
+    Requests match `features` if they have any of those that are true, and none of those that are false.
 
-    Raises HTTPException, 400, when too many requests would have to be told apart by their tags.
+    Raises HTTPException, 400, when too many requests would have to be grouped by tags.
     """
-    # Tags and features of a request are one text in the database: what filters by a single one looks into groups.
-    looked_into = {Grouping.TAGS} if tag is not None else set()
-    looked_into |= {Grouping.FEATURE_SET} if features else set()
-    every = set(by) | looked_into
+    # The tags of a request are one text in the database, and so are its features: filtering by one needs groups.
+    filtered = {Grouping.TAGS} if tag is not None else set()
+    filtered |= {Grouping.FEATURE_SET} if features else set()
+    every = set(by) | filtered
     if Grouping.TAGS in every and count_requests(connection, wanted) > MAX_GROUPED_REQUESTS:
         raise failed(
-            bad_query(f"more than {MAX_GROUPED_REQUESTS} requests would be told apart by tags: give start and end")
+            bad_query(f"more than {MAX_GROUPED_REQUESTS} requests would be grouped by tags: give start and end")
         )
     rows = sum_usage(connection, wanted, by=every, by_day=True)
     kept = [row for row in rows if _has_tag(row, tag) and _has_features(row, features or {})]
-    return _merged(kept, looked_into - set(by)) if looked_into - set(by) else kept
+    return _merged(kept, filtered - set(by)) if filtered - set(by) else kept
 
 
 def days(rows: list[UsageRow], start: datetime | None, end: datetime | None, *, today: date) -> tuple[date, date]:
-    """The first and last day of a range: what was asked for, else from the first row to today."""
+    """First and last day of a range; without `start` or `end`, from the first row to today."""
     found = [row.day for row in rows if row.day is not None]
     last = today if end is None else last_day(end)
     return (min(found, default=last) if start is None else start.date()), last
@@ -62,13 +62,13 @@ def _has_features(row: UsageRow, features: Mapping[str, bool]) -> bool:
     return not has & unwanted and (not wanted or bool(has & wanted))
 
 
-def _merged(rows: list[UsageRow], forgotten: set[Grouping]) -> list[UsageRow]:
-    """The rows without what they were told apart by in vain."""
+def _merged(rows: list[UsageRow], dropped: set[Grouping]) -> list[UsageRow]:
+    """The rows merged over groupings that were needed for filtering only."""
     found: dict[UsageRow, UsageRow] = {}
-    blank = {"tags": None} if Grouping.TAGS in forgotten else {}
-    blank |= {"feature_set": None} if Grouping.FEATURE_SET in forgotten else {}
+    blank = {"tags": None} if Grouping.TAGS in dropped else {}
+    blank |= {"feature_set": None} if Grouping.FEATURE_SET in dropped else {}
     for row in rows:
-        group = replace(row, totals=_NOTHING, **blank)
+        group = replace(row, totals=_NO_TOTALS, **blank)
         found[group] = replace(group, totals=row.totals + found[group].totals if group in found else row.totals)
     return sorted(found.values(), key=_order)
 
@@ -78,4 +78,4 @@ def _order(row: UsageRow) -> tuple[str, ...]:
     return tuple(str(part or "") for part in parts)
 
 
-_NOTHING = Totals()
+_NO_TOTALS = Totals()

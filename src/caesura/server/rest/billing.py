@@ -1,4 +1,4 @@
-"""A range and filters in; credits, and what requests would have cost at list price, out."""
+"""Routes for credits and for what requests would have cost at list price."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from sqlalchemy import Connection
 from caesura.ledger.balances import Balance, list_balances
 from caesura.ledger.projects import Project
 from caesura.ledger.requests import Method, RequestFilter
-from caesura.ledger.usage import Grouping
-from caesura.ledger.usage import UsageRow as Row
+from caesura.ledger.usage import Grouping, UsageRow
 from caesura.rfc3339 import rfc3339
 from caesura.server.rest.aggregation import aggregate, days
 from caesura.server.rest.auth import BillingToRead, CurrentLedger, Id
@@ -88,7 +87,7 @@ async def breakdown(
     """What the requests of a project would have cost each day, told apart by whatever is asked for."""
     by = {grouping for name in query.grouping for grouping in _GROUPED[name]}
 
-    def summing(connection: Connection) -> list[Row]:
+    def summing(connection: Connection) -> list[UsageRow]:
         return aggregate(connection, _wanted(project, query), by=by, tag=query.tag)
 
     rows = await ledger.read(summing)
@@ -110,7 +109,7 @@ def _wanted(project: Project, query: BillingQuery) -> RequestFilter:
     )
 
 
-def _group(row: Row, by_item: bool) -> BillingGroup:
+def _group(row: UsageRow, by_item: bool) -> BillingGroup:
     return BillingGroup(
         start=day(row),
         end=day(row),
@@ -121,7 +120,7 @@ def _group(row: Row, by_item: bool) -> BillingGroup:
     )
 
 
-def _line_item(row: Row) -> str:
+def _line_item(row: UsageRow) -> str:
     return f"{row.method}::{row.model_name}"
 
 

@@ -1,7 +1,7 @@
-"""What went wrong in; answers in the three shapes of the wire, and what the API's document says of them, out.
+"""Errors of the HTTP routes: the three response shapes of the wire, their handlers and their OpenAPI description.
 
-The data plane and who is let in speak one JSON shape (`err_code`), the management plane another (`category`), and an
-id in a path that is none is answered in plain text. A route raises `failed(fault)`; the handlers here write it down.
+The data plane and authentication use one JSON shape (`err_code`), the management plane another (`category`), and a
+malformed id in a path is answered in plain text. A route raises `failed(fault)`; the handlers here make the response.
 """
 
 from __future__ import annotations
@@ -25,26 +25,26 @@ from caesura.protocol.closing import Refusal
 _log = logging.getLogger("caesura.rest")
 
 MAX_QUOTED = 60
-"""Characters of a value that an answer repeats."""
+"""Most characters of a value that a response repeats."""
 
 
 @dataclass(frozen=True, slots=True)
 class DataPlaneFault:
-    """The shape of the data plane. `err_msg` is printable ASCII: the header `dg-error` repeats it."""
+    """An error in the shape of the data plane. `err_msg` is printable ASCII, since the header `dg-error` repeats it."""
 
     status: int
     err_code: str
     err_msg: str
     details: str = ""
     identified: bool = True
-    """Whether the body names the request too; the header always does."""
+    """Whether the body contains the request id too; the header always does."""
     retry_after_s: int = 0
     """Seconds for the `Retry-After` header; 0: no such header."""
 
 
 @dataclass(frozen=True, slots=True)
 class ManagementFault:
-    """The shape of the management plane."""
+    """An error in the shape of the management plane."""
 
     status: int
     category: str
@@ -54,7 +54,7 @@ class ManagementFault:
 
 @dataclass(frozen=True, slots=True)
 class PlainTextFault:
-    """Plain text."""
+    """An error in plain text."""
 
     status: int
     text: str
@@ -64,12 +64,12 @@ Fault = DataPlaneFault | ManagementFault | PlainTextFault
 
 
 def failed(fault: Fault) -> HTTPException:
-    """What a route raises to answer with `fault`."""
+    """The exception that a route raises to answer with `fault`."""
     return HTTPException(fault.status, fault)
 
 
 def refused(refusal: Refusal, details: str = "") -> DataPlaneFault:
-    """A refusal of the live endpoint as a fault."""
+    """A refusal of the data plane as a fault."""
     return DataPlaneFault(
         refusal.status,
         refusal.err_code,
@@ -84,53 +84,53 @@ PROJECT_NOT_FOUND = DataPlaneFault(404, "PROJECT_NOT_FOUND", "Project not found.
 
 
 def forbidden(details: str) -> DataPlaneFault:
-    """A temporary token, or a key below member, asks for what it never gets."""
+    """The fault for what a temporary token, or a key without a role, may never do."""
     return DataPlaneFault(403, "FORBIDDEN", "Insufficient permissions.", details, identified=False)
 
 
 def insufficient(details: str) -> DataPlaneFault:
-    """A key lacks the scope for this."""
+    """The fault for a key that lacks a scope."""
     return DataPlaneFault(401, "INSUFFICIENT_PERMISSIONS", "User does not have sufficient permissions.", details)
 
 
 def not_found(what: str) -> ManagementFault:
-    """There is no such thing in the project; `what` is a sentence."""
+    """The fault for something that does not exist; `what` is a sentence."""
     return ManagementFault(404, "NOT_FOUND", what)
 
 
 def conflict(why: str) -> ManagementFault:
-    """What is asked for cannot be as things stand."""
+    """The fault for a request that the current state does not permit."""
     return ManagementFault(409, "CONFLICT", why)
 
 
 def bad_id(value: str) -> PlainTextFault:
-    """An id in a path that is no UUID."""
+    """The fault for an id in a path that is not a UUID."""
     example = "give 36 characters as in 123e4567-e89b-12d3-a456-426614174000"
     return PlainTextFault(404, f"UUID parsing failed: {quoted(value)} is no UUID, {example}")
 
 
 def bad_query(why: str) -> DataPlaneFault:
-    """A query parameter that cannot be honoured."""
+    """The fault for a bad query parameter."""
     return DataPlaneFault(400, "INVALID_QUERY_PARAMETER", f"Failed to deserialize query parameters: {why}")
 
 
 def bad_body(why: str) -> ManagementFault:
-    """A body that is no JSON, or not of the shape that was asked for."""
+    """The fault for a body that is not JSON, or does not match its model."""
     return ManagementFault(400, "INVALID_JSON", "Invalid JSON submitted.", why)
 
 
 def quoted(value: object) -> str:
-    """A value from outside, in printable ASCII and not too long."""
+    """A value from outside, in printable ASCII and shortened."""
     written = ascii(value)
     return _short(written)
 
 
 def first_error(errors: Any, *, skip: int = 0) -> str:
-    """What pydantic found first, as the name of the field, its value and what is wrong; `skip`: of its path."""
+    """The first error of pydantic, as field, value and what is wrong; `skip` parts of the field's path are left out."""
     error = errors[0]
     where = _short(".".join(str(part) for part in error["loc"][skip:]))
     if error["type"] == "extra_forbidden":
-        # Its value may be a secret that was put in the wrong place.
+        # The value may be a secret in the wrong place.
         return f"there is no {where} here: leave it out"
     what = error["msg"].removeprefix("Value error, ")
     given = error.get("input")
@@ -140,7 +140,7 @@ def first_error(errors: Any, *, skip: int = 0) -> str:
 
 
 def fault_response(fault: Fault, request_id: str) -> Response:
-    """The answer that `fault` is. Whoever sends it adds the id of the request as a header."""
+    """The response for `fault`; the application adds the request id as a header."""
     match fault:
         case DataPlaneFault():
             body = {"err_code": fault.err_code, "err_msg": fault.err_msg}
@@ -159,7 +159,7 @@ def fault_response(fault: Fault, request_id: str) -> Response:
 
 
 def handle_errors(api: FastAPI) -> None:
-    """Let every failure of `api` be answered in one of the shapes."""
+    """Register handlers that answer every error of `api` in one of the shapes."""
     for error, handler in (
         (RoutingError, _on_http_error),
         (RequestValidationError, _on_unreadable_query),
@@ -217,7 +217,7 @@ def _on_ledger_error(request: Request, error: Exception) -> Response:
 
 
 def _on_disconnect(request: Request, _: Exception) -> Response:
-    return fault_response(bad_body("the client left before its body was whole"), request_id_of(request))
+    return fault_response(bad_body("the client disconnected before its body was complete"), request_id_of(request))
 
 
 def _on_internal_error(request: Request, _: Exception) -> Response:
@@ -226,7 +226,7 @@ def _on_internal_error(request: Request, _: Exception) -> Response:
 
 
 def error_responses(*statuses: int, ids: bool = True) -> dict[int | str, dict[str, Any]]:
-    """What a route's document says of its errors; `ids`: whether there are any in its path, which may be none."""
+    """OpenAPI descriptions of the errors of a route; `ids`: whether its path contains ids, which may be malformed."""
     found: dict[int | str, dict[str, Any]] = {}
     for status in sorted({*statuses, 400, 401, 403, 500, 503} | ({404} if ids else set())):
         content: dict[str, Any] = {"application/json": {"schema": ANY_ERROR}}

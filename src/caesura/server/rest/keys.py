@@ -1,4 +1,4 @@
-"""Requests for the keys of a project in; keys out, each with its secret once."""
+"""Routes for the API keys of a project."""
 
 from __future__ import annotations
 
@@ -118,4 +118,4 @@ def _make(connection: Connection, project: Project, body: CreateKeyRequest, now:
 
 
 def _status(key: Key, now: datetime) -> str:
-    return "active" if key.lets_in(now) else "expired"
+    return "active" if key.is_valid(now) else "expired"

@@ -1,4 +1,4 @@
-"""Requests for people in; that there is one, whoever runs the server, or what to do instead, out.
+"""Routes for members and invitations: one member, whoever runs the server, and no accounts.
 
 The ledger knows keys and no accounts. Each project has one member, who owns it and every key in it.
 """

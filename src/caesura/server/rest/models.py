@@ -1,4 +1,4 @@
-"""The engines that run in; the models that clients can choose out."""
+"""Routes for the models that clients can choose: those of the engines that run."""
 
 from __future__ import annotations
 

@@ -29,9 +29,9 @@ def _route(path: str, **described: Any) -> Callable[[Handler], Handler]:
     return register
 
 
-@_route("/v1/status", response_description="How it is.")
+@_route("/v1/status", response_description="The state of the server.")
 async def status(service: CurrentService, recordings: CurrentRecordings) -> ServerStatus:
-    """How the server is."""
+    """State of the server."""
     return ServerStatus(
         system_health="Healthy" if service.ready else "Initializing",
         active_batch_requests=recordings.count,
@@ -40,7 +40,7 @@ async def status(service: CurrentService, recordings: CurrentRecordings) -> Serv
     )
 
 
-@_route("/healthz", response_description="It is.")
+@_route("/healthz", response_description="It is alive.")
 async def healthz() -> Alive:
     """Whether the process is alive."""
     return Alive(status="ok")
@@ -48,8 +48,8 @@ async def healthz() -> Alive:
 
 @_route(
     "/readyz",
-    response_description="They can.",
-    responses={503: {"description": "They cannot yet.", "model": Readiness}},
+    response_description="Streams can be served.",
+    responses={503: {"description": "Streams cannot be served yet.", "model": Readiness}},
 )
 async def readyz(response: Response, service: CurrentService) -> Readiness:
     """Whether streams can be served now."""
@@ -58,14 +58,14 @@ async def readyz(response: Response, service: CurrentService) -> Readiness:
     return Readiness(ready=service.ready, engines=[engine.model.name for engine in service.engines])
 
 
-@_route("/metrics", response_description="All of them.", response_class=PlainTextResponse)
+@_route("/metrics", response_description="All metrics.", response_class=PlainTextResponse)
 async def metrics(request: Request, service: CurrentService) -> Response:
     """Metrics for Prometheus."""
     body, content_type = service.metrics.render(request.headers.get("accept", ""))
     return Response(body, headers={"content-type": content_type})
 
 
-@_route("/openapi.json", response_description="It.", response_model=dict[str, object])
+@_route("/openapi.json", response_description="The document.", response_model=dict[str, object])
 async def openapi(request: Request) -> Response:
     """This document."""
     return JSONResponse(request.app.openapi(), headers={"cache-control": "no-store"})

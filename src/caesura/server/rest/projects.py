@@ -1,4 +1,4 @@
-"""Requests for projects in; what they are called, and that it was changed, out."""
+"""Routes for projects."""
 
 from __future__ import annotations
 

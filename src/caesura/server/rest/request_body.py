@@ -1,4 +1,4 @@
-"""Bytes of a body as they come in; the request that they are out, or why they are none, never more than is bounded."""
+"""Reading and validating JSON bodies of management routes, bounded in size and time."""
 
 from __future__ import annotations
 
@@ -16,32 +16,32 @@ Body = TypeVar("Body", bound=BaseModel)
 
 @dataclass(frozen=True, slots=True)
 class BodyLimits:
-    """What a body may be."""
+    """Bounds of a body."""
 
     body_bytes: int = 64 * 1024
     body_s: float = 30.0
-    """Seconds that it may take to come."""
+    """Most seconds that it may take to arrive."""
 
 
-def request_body_schema(shape: type[BaseModel], *, optional: bool = False) -> dict[str, Any]:
-    """What a route's document says of the body that it reads by `read_body`."""
-    schema = {"$ref": f"#/components/schemas/{shape.__name__}"}
+def request_body_schema(model: type[BaseModel], *, optional: bool = False) -> dict[str, Any]:
+    """OpenAPI description of a body that a route reads by `read_body`."""
+    schema = {"$ref": f"#/components/schemas/{model.__name__}"}
     return {"requestBody": {"required": not optional, "content": {"application/json": {"schema": schema}}}}
 
 
-async def read_body(request: Request, shape: type[Body], *, optional: bool = False) -> Body:
-    """The body of a request as `shape`; none at all is `{}` where it is `optional`.
+async def read_body(request: Request, model: type[Body], *, optional: bool = False) -> Body:
+    """Read and validate the body of a request; an `optional` one may be empty, which counts as `{}`.
 
-    Raises HTTPException: 413 for a body that is too large, 408 for one that is too slow, 400 for one that is no JSON
-    or not of that shape.
+    Raises HTTPException: 413 for a body that is too large, 408 for one that is too slow, 400 for one that is not JSON
+    or does not match `model`.
     """
     read = await _read(request, request.app.state.limits)
     if not read and optional:
-        return shape()
+        return model()
     if not _is_json(request.headers.get("content-type", "")):
         raise failed(bad_body("Content type error: send the header content-type: application/json"))
     try:
-        return shape.model_validate_json(read)
+        return model.model_validate_json(read)
     except ValidationError as error:
         why = first_error(error.errors(include_url=False, include_context=False))
         raise failed(bad_body(f"Json deserialize error: {why}")) from None
@@ -59,7 +59,7 @@ async def _read(request: Request, limits: BodyLimits) -> bytes:
                 if len(read) > limits.body_bytes:
                     raise failed(_too_large(limits))
     except TimeoutError:
-        message = f"The body was not whole after {limits.body_s:g} s."
+        message = f"The body was not complete after {limits.body_s:g} s."
         raise failed(ManagementFault(408, "REQUEST_TIMEOUT", message)) from None
     return bytes(read)
 
@@ -71,6 +71,6 @@ def _too_large(limits: BodyLimits) -> ManagementFault:
 
 
 def _is_json(content_type: str) -> bool:
-    # A browser asks first before it sends this type to another site, and is not answered: no page can change keys here.
+    # Browsers send this type to another site only after a preflight request, which is refused: no page can make keys.
     kind = content_type.partition(";")[0].strip().lower()
     return kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json"))

@@ -1,4 +1,4 @@
-"""Bodies and query strings in; what a client asks for out, typed and bounded, as models that describe them."""
+"""Models of JSON bodies and query strings that management routes accept."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from pydantic import (
     model_validator,
 )
 
-from caesura.ledger.keys import MOST_COMMENT, MOST_TAG, MOST_TAGS
-from caesura.ledger.projects import MOST_NAME
-from caesura.ledger.requests import LAST_PAGE, MOST_PER_PAGE, Method, RequestStatus
-from caesura.ledger.tokens import DEFAULT_TTL_S, LONGEST_TTL_S, SHORTEST_TTL_S
+from caesura.ledger.keys import MAX_COMMENT, MAX_TAG, MAX_TAGS
+from caesura.ledger.projects import MAX_NAME
+from caesura.ledger.requests import LAST_PAGE, MAX_PER_PAGE, Method, RequestStatus
+from caesura.ledger.tokens import DEFAULT_TTL_S, MAX_TTL_S, MIN_TTL_S
 from caesura.server.rest.response_models import Deployment, Endpoint
-from caesura.server.rest.timestamps import WRITTEN, parse_range_end, parse_timestamp
+from caesura.server.rest.timestamps import PATTERN, parse_range_end, parse_timestamp
 
 MAX_KEY_LIFETIME_S = 100 * 365 * 24 * 3600
 ACCESSOR = "^[0-9a-fA-F-]{12,36}$"
-"""Ids of keys: UUIDs, and the twelve digits of one that was given by flag."""
+"""Ids of keys: UUIDs, or twelve hexadecimal digits for a flag key."""
 LINE_ITEM = "^(streaming|sync|async)::.{1,200}$"
 
 
 def _whole(given: object) -> object:
-    # Clients that know no whole numbers write 30.0.
+    # Clients without integers write 30.0.
     return int(given) if isinstance(given, float) and given.is_integer() else given
 
 
@@ -41,10 +41,10 @@ def _not_blank(name: str) -> str:
 
 
 Whole = Annotated[int, BeforeValidator(_whole)]
-_SCHEMA = {"type": "string", "pattern": WRITTEN}
-Moment = Annotated[datetime, PlainValidator(parse_timestamp), WithJsonSchema(_SCHEMA)]
-EndMoment = Annotated[datetime, PlainValidator(parse_range_end), WithJsonSchema(_SCHEMA)]
-Tag = Annotated[str, Field(min_length=1, max_length=MOST_TAG)]
+_SCHEMA = {"type": "string", "pattern": PATTERN}
+Timestamp = Annotated[datetime, PlainValidator(parse_timestamp), WithJsonSchema(_SCHEMA)]
+RangeEnd = Annotated[datetime, PlainValidator(parse_range_end), WithJsonSchema(_SCHEMA)]
+Tag = Annotated[str, Field(min_length=1, max_length=MAX_TAG)]
 Accessor = Annotated[str, Field(pattern=ACCESSOR), AfterValidator(str.lower)]
 UuidText = Annotated[
     str,
@@ -54,35 +54,35 @@ UuidText = Annotated[
 
 
 class Body(BaseModel):
-    """A body: nothing is converted, and nothing that is unknown is let through."""
+    """A JSON body: types are not converted, and unknown fields are refused."""
 
     model_config = ConfigDict(strict=True, extra="forbid")
 
 
 class CreateTokenRequest(Body):
-    """How long a temporary token shall last."""
+    """Lifetime of a temporary token."""
 
-    ttl_seconds: Annotated[Whole, Field(ge=SHORTEST_TTL_S, le=LONGEST_TTL_S)] | None = None
+    ttl_seconds: Annotated[Whole, Field(ge=MIN_TTL_S, le=MAX_TTL_S)] | None = None
 
     @property
     def ttl_s(self) -> int:
-        """Seconds."""
+        """The lifetime in seconds."""
         return DEFAULT_TTL_S if self.ttl_seconds is None else self.ttl_seconds
 
 
 class RenameProjectRequest(Body):
-    """What a project shall be called."""
+    """New name of a project."""
 
-    name: Annotated[str, Field(min_length=1, max_length=MOST_NAME), AfterValidator(_not_blank)]
+    name: Annotated[str, Field(min_length=1, max_length=MAX_NAME), AfterValidator(_not_blank)]
 
 
 class CreateKeyRequest(Body):
-    """What a new key shall be; it ends at `expiration_date`, after `time_to_live_in_seconds`, or never."""
+    """A new key, which expires at `expiration_date`, after `time_to_live_in_seconds`, or never."""
 
-    comment: Annotated[str, Field(max_length=MOST_COMMENT)]
+    comment: Annotated[str, Field(max_length=MAX_COMMENT)]
     scopes: Annotated[list[Annotated[str, Field(max_length=64)]], Field(min_length=1, max_length=64)]
-    tags: Annotated[list[Tag], Field(max_length=MOST_TAGS)] | None = None
-    expiration_date: Moment | None = None
+    tags: Annotated[list[Tag], Field(max_length=MAX_TAGS)] | None = None
+    expiration_date: Timestamp | None = None
     time_to_live_in_seconds: Annotated[Whole, Field(ge=1, le=MAX_KEY_LIFETIME_S)] | None = None
 
     @model_validator(mode="after")
@@ -93,7 +93,7 @@ class CreateKeyRequest(Body):
 
 
 class Query(BaseModel):
-    """A query string: a filter that is misspelt is refused, it would let everything through."""
+    """A query string: unknown parameters are refused, since a misspelt filter would match everything."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -103,39 +103,39 @@ class NoQuery(Query):
 
 
 class ModelsQuery(Query):
-    """Which models to list."""
+    """Filter of models."""
 
     include_outdated: bool = Field(False, description="Older versions too; there are none, so this changes nothing.")
 
 
 class PageQuery(Query):
-    """Which part of a list."""
+    """One page of a list."""
 
-    limit: Annotated[int, Field(ge=1, le=MOST_PER_PAGE)] = 10
+    limit: Annotated[int, Field(ge=1, le=MAX_PER_PAGE)] = 10
     page: Annotated[int, Field(ge=0, le=LAST_PAGE)] = 0
 
 
 class KeysQuery(Query):
-    """Which keys to list."""
+    """Filter of keys."""
 
     status: Literal["active", "expired"] | None = None
 
 
 class PurchasesQuery(Query):
-    """How many purchases to list."""
+    """Length of a list of purchases."""
 
-    limit: Annotated[int, Field(ge=1, le=MOST_PER_PAGE)] = 10
+    limit: Annotated[int, Field(ge=1, le=MAX_PER_PAGE)] = 10
 
 
 class RangeQuery(Query):
     """A range of time, in UTC unless it says otherwise."""
 
-    start: Moment | None = Field(None, description="From then on; without it, from the first request.")
-    end: EndMoment | None = Field(None, description="Before then; a date alone means all of that day.")
+    start: Timestamp | None = Field(None, description="From then on; without it, from the first request.")
+    end: RangeEnd | None = Field(None, description="Before then; a date alone means all of that day.")
 
 
 class RequestsQuery(RangeQuery, PageQuery):
-    """Which requests to list."""
+    """Filter of requests."""
 
     accessor: Accessor | None = Field(None, description="The id of a key.")
     request_id: UuidText | None = None
@@ -146,10 +146,9 @@ class RequestsQuery(RangeQuery, PageQuery):
 
 
 class UsageQuery(RangeQuery):
-    """Which requests to sum up.
+    """Filter of requests whose usage is summed.
 
-    A feature that is true asks for requests with it, or with any other that is true; one that is false leaves out
-    requests with it.
+    Requests match if they have any of the features that are true, and none of those that are false.
     """
 
     accessor: Accessor | None = Field(None, description="The id of a key.")
@@ -197,15 +196,15 @@ class UsageQuery(RangeQuery):
 
     @model_validator(mode="before")
     @classmethod
-    def _told_apart(cls, given: Any) -> Any:
+    def _refuse_unsupported(cls, given: Any) -> Any:
         for name in UNSUPPORTED_FILTERS:
             if isinstance(given, dict) and given.get(name) is not None:
-                raise ValueError(f"requests are not told apart by {name} here: leave it out")
+                raise ValueError(f"requests cannot be filtered by {name} here: leave it out")
         return given
 
     @property
     def features(self) -> dict[str, bool]:
-        """The features that are filtered by."""
+        """The features to filter by."""
         values = {name: getattr(self, name) for name in FEATURES}
         return {name: value for name, value in values.items() if value is not None}
 
@@ -220,7 +219,7 @@ UNSUPPORTED_FILTERS = (
     "utt_split",
     "version",
 )
-"""Filters of the hosted service for what is in no request's features here."""
+"""Filters of the hosted service for what is not among the features of requests here."""
 FEATURES = tuple(
     name
     for name, field in UsageQuery.model_fields.items()
@@ -229,13 +228,13 @@ FEATURES = tuple(
 
 
 class UsageBreakdownQuery(UsageQuery):
-    """Which requests to sum up, and what to tell apart."""
+    """Filter of requests whose usage is summed, and its grouping."""
 
     grouping: list[Literal["accessor", "endpoint", "feature_set", "models", "method", "tags", "deployment"]] = Field([])
 
 
 class BillingQuery(RangeQuery):
-    """Which requests to bill, and what to tell apart."""
+    """Filter of requests whose cost is summed, and its grouping."""
 
     accessor: Accessor | None = Field(None, description="The id of a key.")
     deployment: Deployment | None = None

@@ -1,4 +1,4 @@
-"""Filters in; what requests used, a page of them or one, out. Never what was said."""
+"""Routes for the records of single requests: what each used, never what was said."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the ledger and the engines know in; bodies of answers out, as models that describe them too."""
+"""Models of the responses of operational and management routes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MethodName = Literal["sync", "async", "streaming"]
 
 
 class LegacyError(BaseModel):
-    """An error of the data plane, or of who is let in."""
+    """An error of the data plane, or of authentication."""
 
     err_code: str
     err_msg: str
@@ -33,7 +33,7 @@ class ManagedError(BaseModel):
 
 
 class Message(BaseModel):
-    """What was done."""
+    """Confirmation of a change."""
 
     message: str
 
@@ -42,7 +42,7 @@ class Message(BaseModel):
 
 
 class ServerStatus(BaseModel):
-    """How the server is."""
+    """State of the server."""
 
     system_health: str
     active_batch_requests: int
@@ -51,7 +51,7 @@ class ServerStatus(BaseModel):
 
 
 class Alive(BaseModel):
-    """That the process is alive."""
+    """The process is alive."""
 
     status: str
 
@@ -67,16 +67,16 @@ class Readiness(BaseModel):
 
 
 class Granted(BaseModel):
-    """A temporary token, which is shown this once."""
+    """A new temporary token, shown only here."""
 
     access_token: str
     expires_in: int = Field(description="Seconds.")
 
 
 class KeyFacts(BaseModel):
-    """What is known of the credential that was presented."""
+    """Information on the credential that was presented."""
 
-    api_key_id: str | None = Field(description="null where no key is asked for.")
+    api_key_id: str | None = Field(description="null where no key is required.")
     project_id: Uuid
     scopes: list[str]
     tags: list[str]
@@ -90,7 +90,7 @@ class KeyFacts(BaseModel):
 
 
 class SttModel(BaseModel):
-    """A model that hears speech."""
+    """A speech-to-text model."""
 
     name: str
     canonical_name: str
@@ -98,13 +98,13 @@ class SttModel(BaseModel):
     languages: list[str]
     version: str
     uuid: Uuid
-    batch: bool = Field(description="Whether it hears recordings.")
-    streaming: bool = Field(description="Whether it hears live streams.")
+    batch: bool = Field(description="Whether it transcribes recordings.")
+    streaming: bool = Field(description="Whether it transcribes live streams.")
     formatted_output: bool = Field(description="Whether `smart_format` does more than punctuate.")
 
 
 class TtsModel(BaseModel):
-    """A model that speaks; this server has none."""
+    """A text-to-speech model; this server has none."""
 
     name: str
     canonical_name: str
@@ -144,7 +144,7 @@ class ProjectFacts(ListedProject):
 
 
 class ListedMember(BaseModel):
-    """Whose a key is: whoever runs the server, as it has no accounts."""
+    """The owner of a key: whoever runs the server, which has no accounts."""
 
     member_id: Uuid
     email: str = Field(description="Empty: the server knows no addresses.")
@@ -162,7 +162,7 @@ class ListedKey(BaseModel):
 
 
 class KeyOfMember(BaseModel):
-    """A key, and whose it is."""
+    """A key with its owner."""
 
     member: ListedMember
     api_key: ListedKey
@@ -175,7 +175,7 @@ class Keys(BaseModel):
 
 
 class MemberWithKey(ListedMember):
-    """Whose a key is, with the key."""
+    """The owner of a key, with the key."""
 
     api_key: ListedKey
 
@@ -193,7 +193,7 @@ class KeyItem(BaseModel):
 
 
 class NewKeyWithSecret(BaseModel):
-    """A key just made; its secret is shown this once."""
+    """A new key; its secret is shown only here."""
 
     api_key_id: Uuid
     key: str
@@ -204,7 +204,7 @@ class NewKeyWithSecret(BaseModel):
 
 
 class MemberFacts(ListedMember):
-    """A member with what it may do."""
+    """A member with its scopes."""
 
     scopes: list[str]
 
@@ -216,19 +216,19 @@ class Members(BaseModel):
 
 
 class Scopes(BaseModel):
-    """What a member may do."""
+    """The scopes of a member."""
 
     scopes: list[str]
 
 
 class Invite(BaseModel):
-    """Somebody who was asked to join; this server asks nobody."""
+    """An invitation; this server has none."""
 
     email: str
     scope: str
 
 
 class Invites(BaseModel):
-    """Nobody."""
+    """Invitations: an empty list."""
 
     invites: list[Invite]

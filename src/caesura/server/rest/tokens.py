@@ -1,4 +1,4 @@
-"""A key in; what is known of it, or a temporary token in its stead, out."""
+"""Routes for temporary tokens, and for what is known of the credential that was presented."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A range and filters in; what was used, by day and group, out."""
+"""Routes for usage, by day and group."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from fastapi import APIRouter, Query
 
 from caesura.ledger.projects import Project
 from caesura.ledger.requests import RequestFilter
-from caesura.ledger.usage import Grouping, usage_fields
-from caesura.ledger.usage import UsageRow as Row
+from caesura.ledger.usage import Grouping, UsageRow, usage_fields
 from caesura.server.rest.aggregation import aggregate, days
 from caesura.server.rest.auth import CurrentLedger, CurrentService, UsageToRead
 from caesura.server.rest.errors import error_responses
@@ -22,7 +21,7 @@ from caesura.server.rest.usage_response_models import (
     UsageFieldsFound,
     UsageGroup,
     UsageOfDay,
-    UsageRow,
+    UsageRowModel,
     UsedModel,
 )
 from caesura.server.service import Service
@@ -81,7 +80,7 @@ async def breakdown(
     )
     first, last = days(rows, query.start, query.end, today=today())
     results = [
-        UsageRow(
+        UsageRowModel(
             hours=row.totals.audio_seconds / HOUR_S,
             total_hours=row.totals.billed_seconds / HOUR_S,
             requests=row.totals.requests,
@@ -111,13 +110,13 @@ def today() -> date:
     return datetime.now(UTC).date()
 
 
-def day(row: Row) -> str:
+def day(row: UsageRow) -> str:
     """The day of a row that is by day."""
     assert row.day is not None
     return row.day.isoformat()
 
 
-def _group(row: Row) -> UsageGroup:
+def _group(row: UsageRow) -> UsageGroup:
     return UsageGroup(
         start=day(row),
         end=day(row),

@@ -1,4 +1,4 @@
-"""What the ledger says of requests in; bodies of answers about usage and cost out, as models that describe them too."""
+"""Models of the responses about requests, usage and cost."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ class UsageGroup(BaseModel):
     deployment: str | None = None
 
 
-class UsageRow(BaseModel):
+class UsageRowModel(BaseModel):
     """What one group of requests used in a day."""
 
     hours: float
@@ -136,7 +136,7 @@ class UsageBreakdown(BaseModel):
     start: Date
     end: Date
     resolution: Resolution
-    results: list[UsageRow]
+    results: list[UsageRowModel]
 
 
 class UsedModel(BaseModel):
