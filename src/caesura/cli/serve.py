@@ -49,7 +49,7 @@ def serve(
         ),
     ] = DEFAULTS.host,
     port: Annotated[
-        int, typer.Option(envvar="CAESURA_PORT", metavar="PORT", parser=whole(0, 65535), help="0 takes a free one.")
+        int, typer.Option(envvar="CAESURA_PORT", metavar="PORT", parser=whole(0, 65535), help="0 for any free port.")
     ] = DEFAULTS.port,
     engine: Engines = list(DEFAULTS.engines),  # noqa: B006  # typer wants a list and copies it
     model: Annotated[
@@ -167,7 +167,7 @@ def serve(
             envvar="CAESURA_MAX_MESSAGE_BYTES",
             metavar="BYTES",
             parser=whole(1024),
-            help="Longest message taken from a client.",
+            help="Longest message that a client may send.",
         ),
     ] = DEFAULTS.max_message_bytes,
     max_recordings: Annotated[
@@ -185,7 +185,7 @@ def serve(
             envvar="CAESURA_MAX_RECORDING_BYTES",
             metavar="BYTES",
             parser=whole(1024),
-            help="Largest recording taken, uploaded or by URL.",
+            help="Largest recording, uploaded or by URL.",
         ),
     ] = DEFAULTS.max_recording_bytes,
     stall_timeout: Annotated[

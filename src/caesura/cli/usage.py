@@ -61,10 +61,10 @@ def usage(
         start = moment_before(since, now)
         with ledger.reading() as connection:
             in_project = named_project(connection, project)
-            wanted = RequestFilter(start=start, project_id=None if in_project is None else in_project.project_id)
-            (whole,) = sum_usage(connection, wanted)
-            groups = _groups(connection, wanted, by)
-            days = {row.day: row.totals for row in sum_usage(connection, wanted, by_day=True) if row.day is not None}
+            criteria = RequestFilter(start=start, project_id=None if in_project is None else in_project.project_id)
+            (whole,) = sum_usage(connection, criteria)
+            groups = _groups(connection, criteria, by)
+            days = {row.day: row.totals for row in sum_usage(connection, criteria, by_day=True) if row.day is not None}
     if as_json:
         typer.echo(json.dumps(_plain(start, now, by, whole.totals, groups, days), indent=2))
     elif whole.totals.requests == 0:
@@ -73,23 +73,23 @@ def usage(
         _print(Console(highlight=False), by, whole.totals, groups, days)
 
 
-def _groups(connection: Connection, wanted: RequestFilter, by: By) -> list[tuple[str, Totals]]:
+def _groups(connection: Connection, criteria: RequestFilter, by: By) -> list[tuple[str, Totals]]:
     """Names of groups with their totals, the most expensive first; days in order."""
     from caesura.ledger.keys import list_keys
     from caesura.ledger.usage import Grouping, sum_usage
 
     match by:
         case By.DAY:
-            return [(str(row.day), row.totals) for row in sum_usage(connection, wanted, by_day=True)]
+            return [(str(row.day), row.totals) for row in sum_usage(connection, criteria, by_day=True)]
         case By.KEY:
             names = {key.api_key_id: f"{key.api_key_id} {key.comment}".strip() for key in list_keys(connection)}
-            rows = sum_usage(connection, wanted, by=[Grouping.ACCESSOR])
+            rows = sum_usage(connection, criteria, by=[Grouping.ACCESSOR])
             found = [(names.get(row.accessor or "", row.accessor or NO_KEY), row.totals) for row in rows]
         case By.MODEL:
-            rows = sum_usage(connection, wanted, by=[Grouping.MODELS])
+            rows = sum_usage(connection, criteria, by=[Grouping.MODELS])
             found = [(row.model_name or "", row.totals) for row in rows]
         case By.TAG:
-            rows = sum_usage(connection, wanted, by=[Grouping.TAGS])
+            rows = sum_usage(connection, criteria, by=[Grouping.TAGS])
             found = [(tag, row.totals) for row in rows for tag in row.tags or (NO_TAG,)]
     return sorted(_merged(found), key=lambda each: (-each[1].usd, each[0]))
 

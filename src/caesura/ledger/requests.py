@@ -60,7 +60,7 @@ class RequestRecord:
     server_id: str
     model_uuid: str
     model_name: str
-    """The model that transcribed; the one that was asked for is in `config`."""
+    """The model that transcribed; the one that was requested is in `config`."""
     created: datetime
     path: str
     endpoint: str = "listen"
@@ -160,7 +160,7 @@ def save_requests(connection: Connection, records: Iterable[RequestRecord]) -> N
 
 
 def find_requests(
-    connection: Connection, wanted: RequestFilter, *, limit: int = 10, page: int = 0
+    connection: Connection, criteria: RequestFilter, *, limit: int = 10, page: int = 0
 ) -> list[RequestRecord]:
     """One page of the matching requests, the newest first; pages count from 0.
 
@@ -170,7 +170,7 @@ def find_requests(
         raise UsageError(f"limit is {limit}: give a whole number from 1 to {MAX_PER_PAGE}")
     if not 0 <= page <= LAST_PAGE:
         raise UsageError(f"page is {page}: give a whole number from 0 to {LAST_PAGE}")
-    query = _select(wanted).order_by(requests.c.created.desc(), requests.c.request_id.desc())
+    query = _select(criteria).order_by(requests.c.created.desc(), requests.c.request_id.desc())
     return [_request(row) for row in connection.execute(query.limit(limit).offset(limit * page)).mappings()]
 
 
@@ -181,9 +181,9 @@ def find_request(connection: Connection, request_id: str, *, project_id: str | N
     return None if row is None else _request(row)
 
 
-def count_requests(connection: Connection, wanted: RequestFilter) -> int:
+def count_requests(connection: Connection, criteria: RequestFilter) -> int:
     """Number of matching requests."""
-    return connection.scalar(select(func.count()).select_from(requests).where(*wanted.conditions())) or 0
+    return connection.scalar(select(func.count()).select_from(requests).where(*criteria.conditions())) or 0
 
 
 def callback_origin(url: str) -> str:
@@ -215,8 +215,8 @@ def _spend(connection: Connection, rows: Mapping[str, RequestRecord]) -> None:
         )
 
 
-def _select(wanted: RequestFilter) -> Select[Any]:
-    return select(*(requests.c[name] for name in _NAMES)).where(*wanted.conditions())
+def _select(criteria: RequestFilter) -> Select[Any]:
+    return select(*(requests.c[name] for name in _NAMES)).where(*criteria.conditions())
 
 
 def _row(record: RequestRecord) -> dict[str, object]:

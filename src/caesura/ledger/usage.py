@@ -86,7 +86,7 @@ class UsageFields:
 
 
 def sum_usage(
-    connection: Connection, wanted: RequestFilter, *, by: Collection[Grouping] = (), by_day: bool = False
+    connection: Connection, criteria: RequestFilter, *, by: Collection[Grouping] = (), by_day: bool = False
 ) -> list[UsageRow]:
     """Totals of the matching requests, one row for each group that occurs, ordered by day (if asked for) and group.
 
@@ -96,18 +96,18 @@ def sum_usage(
     columns = _columns(by, by_day)
     query = (
         select(*(column.label(name) for name, column in columns.items()), *_SUMS)
-        .where(*wanted.conditions(), requests.c.outcome != Outcome.OPEN)
+        .where(*criteria.conditions(), requests.c.outcome != Outcome.OPEN)
         .group_by(*columns.values())
         .order_by(*columns.values())
     )
     return [_usage_row(row, list(columns)) for row in connection.execute(query).mappings()]
 
 
-def usage_fields(connection: Connection, wanted: RequestFilter) -> UsageFields:
+def usage_fields(connection: Connection, criteria: RequestFilter) -> UsageFields:
     """Every tag, model, method and feature of the matching requests, without duplicates, sorted."""
 
     def each(*columns: ColumnElement[Any]) -> list[Any]:
-        return list(connection.execute(select(*columns).where(*wanted.conditions()).distinct()))
+        return list(connection.execute(select(*columns).where(*criteria.conditions()).distinct()))
 
     return UsageFields(
         tags=tuple(sorted({tag for (tags,) in each(requests.c.tags) for tag in tags})),

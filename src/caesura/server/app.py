@@ -90,8 +90,8 @@ async def _listen(websocket: WebSocket, service: Service) -> None:
         _log.info("%s: refused with %d: %s", request_id, verdict.status, verdict.logged)
         await websocket.send_denial_response(refusal_response(verdict, request_id))
         return
-    asked = ", ".join((*config(verdict.options), *features(verdict.options)))
-    _log.debug("%s: opened by key %s with %s", request_id, verdict.access.api_key_id, asked)
+    requested = ", ".join((*config(verdict.options), *features(verdict.options)))
+    _log.debug("%s: opened by key %s with %s", request_id, verdict.access.api_key_id, requested)
     headers = {"dg-request-id": request_id, "dg-project-id": verdict.access.project_id}
     connection = LiveConnection(websocket, service, verdict, request_id=request_id)
     try:

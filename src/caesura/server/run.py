@@ -33,7 +33,7 @@ _LOG_LIMIT = LogLimit()
 def serve(settings: Settings, *, on_ready: Callable[[str], None] | None = None) -> None:
     """Serve until SIGINT or SIGTERM, then drain.
 
-    `on_ready` is called with the WebSocket URL once live connections are taken.
+    `on_ready` is called with the WebSocket URL once live connections are accepted.
 
     Raises UsageError (an address that cannot be used or must not be open) and EngineError (an engine that does not
     load); both say what to do.
@@ -100,14 +100,14 @@ def _allow_open_files(sessions: int) -> None:
     import resource
 
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = sessions + 256
+    needed = sessions + 256
     if hard != resource.RLIM_INFINITY:
-        wanted = min(wanted, hard)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
+        needed = min(needed, hard)
+    if soft != resource.RLIM_INFINITY and soft < needed:
         with contextlib.suppress(OSError, ValueError):
-            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-    if wanted < sessions + 256:
-        _log.warning("only %d open files are allowed: not all of %d sessions fit; raise `ulimit -n`", wanted, sessions)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
+    if needed < sessions + 256:
+        _log.warning("only %d open files are allowed: not all of %d sessions fit; raise `ulimit -n`", needed, sessions)
 
 
 def _listener(settings: Settings) -> socket.socket:
@@ -124,7 +124,7 @@ def _listener(settings: Settings) -> socket.socket:
         except OSError as error:
             raise UsageError(
                 f"cannot listen on {settings.host} port {settings.port}: {error.strerror or error}; "
-                "choose another --host or --port (0 takes a free one)"
+                "choose another --host or --port (0 for any free port)"
             ) from error
         failed.pop_all()
     return listener

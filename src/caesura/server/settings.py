@@ -14,7 +14,7 @@ class Settings:
 
     host: str = "127.0.0.1"
     port: int = 8080
-    """0 takes a free port."""
+    """0 for any free port."""
     engines: tuple[str, ...] = ("moonshine",)
     """Engines to run, the default one first."""
     model_names: Mapping[str, str] = field(default_factory=dict)

@@ -297,7 +297,7 @@ def test_the_end_is_not_waited_for_without_end() -> None:
             async with asyncio.timeout(1):
                 deliveries = await running.end(within_s=0.05)
             assert running.callback.failed is not None
-            assert "did not take everything in time" in running.callback.failed
+            assert "did not accept everything in time" in running.callback.failed
             assert deliveries.pending == 2
 
     run(main)

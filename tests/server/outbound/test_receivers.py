@@ -62,10 +62,10 @@ def test_a_message_is_a_request_with_the_method_and_the_key() -> None:
         async with web_server() as server:
             with outbound() as out:
                 async with opened(server.url(), out) as there:
-                    await there.take(b"{1}")
+                    await there.send(b"{1}")
                     await there.finish()
                 async with opened(server.url(), out, key_id="") as there:
-                    await there.take(b"{2}")
+                    await there.send(b"{2}")
             first, second = server.requests
             assert (first.line, first.headers["dg-token"]) == ("PUT / HTTP/1.1", "key-1")
             assert "dg-token" not in second.headers
@@ -85,8 +85,8 @@ def test_a_socket_carries_text_and_closes_in_order() -> None:
         async with socket_server(hear) as port:
             with outbound() as out:
                 async with opened(f"ws://user:word@127.0.0.1:{port}/in?a=1", out) as there:
-                    await there.take("{ü}".encode())
-                    await there.take(b"{2}")
+                    await there.send("{ü}".encode())
+                    await there.send(b"{2}")
                     await there.finish()
         assert heard == ["{ü}", "{2}"]
         (connection,) = seen
@@ -111,12 +111,12 @@ def test_a_receiver_that_closes_is_lost_however_politely(code: int) -> None:
             with outbound() as out:
                 async with opened(f"ws://127.0.0.1:{port}/", out) as there:
                     watching = asyncio.create_task(there.watch())
-                    await there.take(b"{}")
+                    await there.send(b"{}")
                     with pytest.raises(RemoteFailed, match=f"its socket closed \\({code}\\)") as failed:
                         await watching
                     assert not failed.value.retryable
                     with pytest.raises(RemoteFailed, match="its socket closed"):
-                        await there.take(b"{}")
+                        await there.send(b"{}")
 
     asyncio.run(main())
 
@@ -146,7 +146,7 @@ def test_what_a_receiver_says_is_read_and_means_nothing() -> None:
             with outbound() as out:
                 async with opened(f"ws://127.0.0.1:{port}/", out) as there, asyncio.TaskGroup() as tasks:
                     tasks.create_task(there.watch())
-                    await there.take(b"{}")
+                    await there.send(b"{}")
                     await there.finish()
 
     asyncio.run(main())
@@ -176,8 +176,8 @@ def test_a_receiver_that_takes_nothing_is_given_up() -> None:
         async with socket_server(stare, close_timeout=0.1) as port:
             with outbound(timeouts=QUICK) as out:
                 async with opened(f"ws://127.0.0.1:{port}/", out) as there:
-                    with pytest.raises(RemoteFailed, match=r"took nothing for 0\.15 s"):
-                        await there.take(bytes(20_000_000))
+                    with pytest.raises(RemoteFailed, match=r"accepted nothing for 0\.15 s"):
+                        await there.send(bytes(20_000_000))
 
     asyncio.run(main())
 
@@ -193,7 +193,7 @@ def test_an_end_that_is_not_answered_is_told(monkeypatch: pytest.MonkeyPatch) ->
         async with socket_server(stare, close_timeout=0.1) as port:
             with outbound() as out:
                 async with opened(f"ws://127.0.0.1:{port}/", out) as there:
-                    with pytest.raises(RemoteFailed, match="did not say at the end"):
+                    with pytest.raises(RemoteFailed, match="did not confirm at the end"):
                         await there.finish()
 
     asyncio.run(main())
@@ -287,7 +287,7 @@ def test_a_proxy_of_the_environment_is_not_used(monkeypatch: pytest.MonkeyPatch,
             monkeypatch.setenv("no_proxy", "")
             with outbound() as out:
                 async with opened(f"ws://127.0.0.1:{port}/", out) as there:
-                    await there.take(b"{}")
+                    await there.send(b"{}")
                     await there.finish()
             assert proxy.connections == 0
 
@@ -302,7 +302,7 @@ def test_a_socket_of_tls_is_checked_against_its_name(tmp_path: Path) -> None:
         async with socket_server(deaf, ssl=ours) as port:
             with outbound(names=names, tls=theirs) as out:
                 async with opened(f"wss://a.example:{port}/", out) as there:
-                    await there.take(b"{}")
+                    await there.send(b"{}")
                     await there.finish()
                 with pytest.raises(RemoteFailed, match="certificate") as failed:
                     async with opened(f"wss://b.example:{port}/", out):
@@ -320,7 +320,7 @@ def test_no_log_shows_what_a_url_keeps_secret(caplog: pytest.LogCaptureFixture) 
             logging.getLogger("websockets.server").setLevel(logging.INFO)  # the test's own side
             with outbound() as out:
                 async with opened(f"ws://user:hidden1@127.0.0.1:{port}/?key=hidden2", out) as there:
-                    await there.take(b"hidden3")
+                    await there.send(b"hidden3")
                     await there.finish()
 
     asyncio.run(main())

@@ -1,8 +1,8 @@
 """Asynchronous front of the ledger: buffers request records for one writer thread, and checks keys from memory.
 
 The event loop never waits for the database. Records wait in a bounded buffer until the writer thread saves them; keys
-are checked against a table in memory, which is loaded again when the ledger's revision changes, and whoever opened a
-connection with a revoked key is told.
+are checked against a table in memory, which is loaded again when the ledger's revision changes; `on_revoked` is called
+for each key that was revoked.
 A database that fails stops no stream: records wait and are written later, keys are checked against the last table.
 """
 
@@ -220,12 +220,12 @@ class LedgerWriter:
         self._task = asyncio.create_task(self._write_loop())
 
     def _report_flag_keys(self) -> None:
-        """Log which static keys are keys of the ledger, since those are judged by the ledger alone."""
+        """Log which static keys are keys of the ledger, since the ledger alone decides whether those are valid."""
         for key in filter(None, (self.access.keys.get(digest(secret)) for secret in self._flag_keys)):
             if key.is_valid(self._clock()):
-                _log.info("a static key is key %s of the ledger, which alone judges it", key.api_key_id)
+                _log.info("a static key is key %s of the ledger, which decides whether it is valid", key.api_key_id)
             else:
-                _log.warning("a static key lets nobody in: the ledger has revoked or expired it (%s)", key.api_key_id)
+                _log.warning("a static key is not valid: it is revoked or expired in the ledger (%s)", key.api_key_id)
 
     async def stop(self) -> None:
         """Write what is buffered, unregister this server, release the threads. Idempotent."""
@@ -241,7 +241,7 @@ class LedgerWriter:
     async def _finish(self) -> None:
         with contextlib.suppress(TimeoutError, LedgerError):
             async with asyncio.timeout(STOP_S):
-                while not await self.flush():  # noqa: ASYNC110  # no event says that a database answers again
+                while not await self.flush():  # noqa: ASYNC110  # a database gives no event when it is back
                     await asyncio.sleep(RETRY_S)
                 await self._in_thread(self._unregister)
         for record in self._ended.values():
@@ -381,10 +381,10 @@ class LedgerWriter:
 
 def _take_batch(rows: dict[str, RequestRecord], most: int) -> dict[str, RequestRecord]:
     """Remove and return the oldest `most` records."""
-    taken = {request_id: rows[request_id] for request_id in list(rows)[:most]}
-    for request_id in taken:
+    batch = {request_id: rows[request_id] for request_id in list(rows)[:most]}
+    for request_id in batch:
         del rows[request_id]
-    return taken
+    return batch
 
 
 def _log_recovered(count: int) -> None:

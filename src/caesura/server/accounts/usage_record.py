@@ -48,9 +48,9 @@ def started_record(
     recording: bool = False,
     path: str = "/v1/listen",
 ) -> RequestRecord:
-    """The record of a request that begins. `path` comes without its query, which may name secrets.
+    """The record of a request that begins. `path` must not contain the query, which may hold secrets.
 
-    A recording's is `sync`, or `async` where its answer goes to a callback; its code is 200 until another is known.
+    Recordings have the method `sync`, or `async` with a callback, and the code 200 until another is known.
     """
     return RequestRecord(
         request_id=request_id,
@@ -84,7 +84,7 @@ def ended_stream(
     close_code: int | None,
     close_reason: str,
 ) -> RequestRecord:
-    """The record of a stream that ended; each channel is billed where they were heard apart."""
+    """The record of a stream that ended; with `multichannel` each channel is billed."""
     return replace(
         record,
         completed=completed,
@@ -126,7 +126,7 @@ def ended_recording(
 
 
 def features(options: ListenOptions) -> tuple[str, ...]:
-    """The parameters that are on, sorted; those whose values may be private by name alone."""
+    """Names of the features that are on, sorted; without values, which may be private."""
     found = [name for name in _SWITCHES if getattr(options, name)]
     if options.keyterms:
         found.append("keyterm")
@@ -136,7 +136,7 @@ def features(options: ListenOptions) -> tuple[str, ...]:
 
 
 def config(options: ListenOptions) -> dict[str, object]:
-    """What was asked for beside switches; of terms, searches and replacements only how many there were."""
+    """Parameters other than switches; of terms, searches and replacements only their number."""
     found: dict[str, object] = {
         "model": options.model,
         "language": options.language,

@@ -108,7 +108,7 @@ class Callback:
         if self._overfull:
             self._shed()
         if self._overfull:
-            self._fail("too much waits for it: it takes what it is sent too slowly")
+            self._fail("too many messages wait: it accepts them too slowly")
         self._changed.set()
 
     def finish(self, *, within_s: float) -> None:
@@ -127,7 +127,7 @@ class Callback:
                 finally:
                     self._limit = None
         except* TimeoutError:
-            self._fail("it did not take everything in time")
+            self._fail("it did not accept everything in time")
         except* (BadUrl, RemoteFailed) as failures:
             self._fail(_reason(failures), _reason(failures, detailed=True))
         finally:
@@ -156,7 +156,7 @@ class Callback:
         """Deliver one message, with retries when it is essential."""
         try:
             await self._with_retries(
-                lambda: self._receiver.take(data), self._retry_policy.pauses_s if essential else ()
+                lambda: self._receiver.send(data), self._retry_policy.pauses_s if essential else ()
             )
         except RemoteFailed as failure:
             self.counts.dropped += not essential
@@ -239,7 +239,7 @@ async def deliver_result(
     try:
         for left in range(tries - 1, -1, -1):
             try:
-                return await to.take(text.encode())
+                return await to.send(text.encode())
             except RemoteFailed as failure:
                 _log.info("the result for %s was not accepted: %s; %d tries are left", target, failure, left)
                 if left == 0:

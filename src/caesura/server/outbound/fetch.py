@@ -37,8 +37,8 @@ async def open_download(url: str, *, outbound: Outbound, max_bytes: int = MAX_BY
     followed and guarded in the same way.
 
     Raises:
-        NotFetched: It may not be reached, does not answer, answers something else than 200, takes too long, breaks
-            off or is larger than `max_bytes`; said on the way in, or while `parts` are read.
+        NotFetched: The URL may not be reached, does not answer with 200, takes too long, breaks off or is larger than
+            `max_bytes`; raised on entry, or while `parts` are read.
     """
     timeouts = outbound.timeouts
     deadline = asyncio.get_running_loop().time() + timeouts.whole_s
@@ -109,7 +109,7 @@ async def _parts(
             if max(received, unpacked) > max_bytes:
                 raise _too_large(max_bytes)
             yield part
-            await asyncio.sleep(0)  # unpacking goes on for long without a wait of its own
+            await asyncio.sleep(0)  # decompression can run for long without awaiting anything
     if not unpacker.complete:
         raise _not_fetched("it broke off before its end")
 

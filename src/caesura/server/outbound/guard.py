@@ -1,8 +1,8 @@
 """Guard against server-side request forgery: connects only to addresses that may be reached.
 
 Clients name the URLs that this server calls, so without a guard they could make it connect to what only it can reach:
-itself, its network, the metadata service of its cloud. The guard judges addresses, not names: a name is resolved once,
-every address it has is judged, and the connection goes to one of those very addresses. A name that resolves to another
+itself, its network, the metadata service of its cloud. The guard checks addresses, not names: a name is resolved once,
+every address it has is checked, and the connection goes to one of those very addresses. A name that resolves to another
 address a moment later (DNS rebinding) gains nothing.
 """
 
@@ -165,7 +165,7 @@ class Guard:
 
         Raises:
             BadUrl: The host, or the port, may not be reached from here.
-            RemoteFailed: The name could not be resolved, or nobody answers.
+            RemoteFailed: The name could not be resolved, or no address accepts the connection.
         """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + within_s
@@ -234,7 +234,7 @@ _PRIVATE_V4 = _v4(
     "192.168.0.0/16",
 )
 _FORBIDDEN_V4 = _v4(
-    "0.0.0.0/8",  # "this host": on Linux a way to say loopback
+    "0.0.0.0/8",  # "this host", which on Linux means loopback
     "192.0.0.0/24",
     "192.0.2.0/24",  # documentation
     "192.88.99.0/24",  # relays of 6to4, given up

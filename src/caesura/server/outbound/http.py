@@ -98,14 +98,14 @@ class Client:
         await self._pool.aclose()
 
     async def deliver(self, target: Target, method: str, headers: Mapping[str, str], content: bytes) -> None:
-        """Return when the receiver took `content` (2xx).
+        """Send `content`; return when the receiver accepted it (2xx).
 
         Redirects are followed where they keep method and body, but none from TLS to plain text; `headers` go only
-        to the origin that was asked for.
+        to the origin of `target`.
 
         Raises:
             BadUrl: The URL, or one that it redirects to, may not be reached.
-            RemoteFailed: It could not be reached or did not take it; `retryable` unless it never will.
+            RemoteFailed: It could not be reached or did not accept the content; `retryable` if that may change.
         """
         response = await self._follow(target, method, headers, content)
         await _discard(response)

@@ -30,7 +30,7 @@ class Receiver(Protocol):
         """Return when messages can be sent; may be called again after it failed."""
         ...
 
-    async def take(self, text: bytes) -> None:
+    async def send(self, text: bytes) -> None:
         """Send one message, UTF-8, and return when the receiver has it."""
         ...
 
@@ -74,7 +74,7 @@ class HttpReceiver:
     async def open(self) -> None:
         """Nothing is sent before there is a message."""
 
-    async def take(self, text: bytes) -> None:
+    async def send(self, text: bytes) -> None:
         """Return when it was answered with 2xx."""
         await self._client.deliver(self._target, self._method, self._headers, text)
 
@@ -139,7 +139,7 @@ class SocketReceiver:
             **tls,
         )
 
-    async def take(self, text: bytes) -> None:
+    async def send(self, text: bytes) -> None:
         """Return when the socket has it."""
         response_s = self._outbound.timeouts.response_s
         try:
@@ -148,7 +148,7 @@ class SocketReceiver:
         except ConnectionClosed as closed:
             raise _lost(closed) from None
         except TimeoutError:
-            raise RemoteFailed(f"it took nothing for {response_s:g} s", retryable=False) from None
+            raise RemoteFailed(f"it accepted nothing for {response_s:g} s", retryable=False) from None
 
     async def watch(self) -> None:
         """Read and ignore messages of the receiver until the socket closes; raise when that was not expected."""
@@ -164,7 +164,7 @@ class SocketReceiver:
         self._ending = True
         await self._open_socket.close()
         if self._open_socket.protocol.close_rcvd is None:
-            raise RemoteFailed("it did not say at the end that it had everything", retryable=False)
+            raise RemoteFailed("it did not confirm at the end that it received everything", retryable=False)
 
     async def close(self) -> None:
         """Abort the socket if it is still open."""

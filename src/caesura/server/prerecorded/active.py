@@ -63,7 +63,7 @@ class ActiveRecordings:
         self.threads.shutdown(wait=False)
 
     def _evict_slow_upload(self) -> bool:
-        """Cut one upload that is so slow that it should give way to another; whether there was one."""
+        """Cut one upload that is so slow that it should give way to another; and return whether there was one."""
         slow = next((run for run in self._connected if run.rate.slow), None)
         if slow is None:
             return False

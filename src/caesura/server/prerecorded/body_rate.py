@@ -12,7 +12,7 @@ MIN_BYTES_PER_S: Final = 64
 SLOW_BYTES_PER_S: Final = 8_000
 """Speed below which a body gives way to another recording: telephone audio in real time."""
 SLOW_AFTER_S: Final = 5.0
-"""Time over which `SLOW_BYTES_PER_S` is judged."""
+"""Time over which `SLOW_BYTES_PER_S` is measured."""
 _MARKS: Final = 8
 
 T = TypeVar("T")
@@ -54,7 +54,7 @@ class BodyRate:
     """Speed of one body. Only time spent waiting for it counts: a body that is not being read is not slow."""
 
     def __init__(self, stall_timeout_s: float) -> None:
-        """`stall_timeout_s`: how long nothing may arrive, and the time over which `MIN_BYTES_PER_S` is judged."""
+        """`stall_timeout_s`: how long nothing may arrive, and the time over which `MIN_BYTES_PER_S` is measured."""
         self._minimum = Throughput(stall_timeout_s)
         self._slow = Throughput(SLOW_AFTER_S)
         self._waited_s = 0.0

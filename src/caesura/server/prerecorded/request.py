@@ -31,7 +31,7 @@ class RecordingRequest:
     request_id: str
     created: datetime
     admitted: Admitted
-    """Who sent it, what was asked for, which engine transcribes it, and where the callback goes."""
+    """The access of the caller, the options, the model that transcribes, and the target of the callback."""
 
     @property
     def options(self) -> ListenOptions:
@@ -83,6 +83,6 @@ def parse_url(body: bytes) -> str:
 
 
 def _header_text(sentence: str) -> str:
-    """The sentence as printable ASCII of bounded length: it goes into the `dg-error` header."""
+    """The sentence as printable ASCII of bounded length, for the `dg-error` header."""
     text = "".join(char if char.isprintable() else " " for char in sentence[:500])
     return text.encode("ascii", "backslashreplace").decode("ascii")

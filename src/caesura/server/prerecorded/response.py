@@ -21,7 +21,7 @@ from caesura.words import Word
 
 
 def response_json(request: RecordingRequest, transcript: Transcript) -> str:
-    """The response body; takes a while for hours of speech, so call it on a thread."""
+    """The response body. Slow for hours of speech, so call it on a thread."""
     options = request.options
     formatter = _RunFormatter(options, request.admitted.offer)
     return write_recording(

@@ -27,8 +27,8 @@ async def transcribe_recording(
 ) -> Response:
     """Admit the request, receive or fetch the recording, transcribe it, and answer or promise a callback.
 
-    A client that disconnects ends the work: at once when its whole request was read, and otherwise once the bytes that
-    it sent have been read, since no more are read than can be transcribed.
+    A client that disconnects ends the work: at once if its whole request was read, and otherwise when the bytes that it
+    sent have been read, since no more are read than can be transcribed.
     """
     credential = parse_credential(http.headers.get("authorization"), [])
     admitted = admit(service, credential, http.scope["query_string"], recording=True)
@@ -45,13 +45,13 @@ async def transcribe_recording(
                 text = await run.response_while_connected()
                 run.close(200)
             else:
-                # Once it is answered the client may go: all that it sends must have been read by then.
+                # The client may disconnect after the response, so its whole body must have been read before.
                 await run.spool_upload()
                 recordings.finish_in_background(run)
                 text = write_accepted(request_id)
     except asyncio.CancelledError:
         run.close(CLIENT_GONE.status)
         raise
-    except Exception as error:  # noqa: BLE001  # whatever breaks is answered, and takes no place of the project for ever
+    except Exception as error:  # noqa: BLE001  # every failure is answered, and frees the slot of the project
         return refusal_response(run.fail(error), request_id, early=not run.upload.complete)
     return Response(text, headers={"dg-request-id": request_id}, media_type="application/json")

@@ -19,7 +19,7 @@ MAX_GROUPED_REQUESTS = 200_000
 
 def aggregate(
     connection: Connection,
-    wanted: RequestFilter,
+    criteria: RequestFilter,
     *,
     by: Collection[Grouping] = (),
     tag: str | None = None,
@@ -35,11 +35,11 @@ def aggregate(
     filtered = {Grouping.TAGS} if tag is not None else set()
     filtered |= {Grouping.FEATURE_SET} if features else set()
     every = set(by) | filtered
-    if Grouping.TAGS in every and count_requests(connection, wanted) > MAX_GROUPED_REQUESTS:
+    if Grouping.TAGS in every and count_requests(connection, criteria) > MAX_GROUPED_REQUESTS:
         raise failed(
             bad_query(f"more than {MAX_GROUPED_REQUESTS} requests would be grouped by tags: give start and end")
         )
-    rows = sum_usage(connection, wanted, by=every, by_day=True)
+    rows = sum_usage(connection, criteria, by=every, by_day=True)
     kept = [row for row in rows if _has_tag(row, tag) and _has_features(row, features or {})]
     return _merged(kept, filtered - set(by)) if filtered - set(by) else kept
 
@@ -57,9 +57,9 @@ def _has_tag(row: UsageRow, tag: str | None) -> bool:
 
 def _has_features(row: UsageRow, features: Mapping[str, bool]) -> bool:
     has = set(row.feature_set or ())
-    wanted = {name for name, wanted in features.items() if wanted}
-    unwanted = features.keys() - wanted
-    return not has & unwanted and (not wanted or bool(has & wanted))
+    any_of = {name for name, included in features.items() if included}
+    none_of = features.keys() - any_of
+    return not has & none_of and (not any_of or bool(has & any_of))
 
 
 def _merged(rows: list[UsageRow], dropped: set[Grouping]) -> list[UsageRow]:

@@ -32,7 +32,7 @@ from caesura.server.rest.request_body import BodyLimits
 from caesura.server.service import Service
 
 DATA_PLANE: Final = frozenset({"listen", "operation"})
-"""Tags of routes whose responses say nothing about caching."""
+"""Tags of routes whose responses have no `Cache-Control`."""
 
 
 class Api(FastAPI):
@@ -71,11 +71,11 @@ def create_api(
     ledger: LedgerWriter | None = None,
     limits: BodyLimits | None = None,
 ) -> FastAPI:
-    """The HTTP routes around `service`, which whoever mounts the application starts and stops.
+    """The HTTP routes around `service`, which is started and stopped outside.
 
     Args:
         service: Need not be started: until its ledger is open, requests are answered with 503.
-        recordings: The recordings of the server, stopped by whoever mounts the application; None makes an empty set.
+        recordings: The active recordings of the server, stopped outside; None makes an empty set.
         ledger: The ledger of the management routes where it is not that of `service`.
         limits: Bounds of bodies on management routes.
     """

@@ -61,7 +61,7 @@ async def get(
 async def purchases(
     project: BillingToRead, ledger: CurrentLedger, query: Annotated[PurchasesQuery, Query()]
 ) -> Purchases:
-    """The credits of a project as they were given, the newest first."""
+    """The credits of a project, the newest first."""
     balances = await ledger.read(lambda connection: list_balances(connection, project.project_id))
     return Purchases(orders=[_order(balance) for balance in balances[::-1][: query.limit]])
 
@@ -69,8 +69,8 @@ async def purchases(
 @router.get("/v1/projects/{project_id}/billing/fields", responses=error_responses())
 async def fields(project: BillingToRead, ledger: CurrentLedger, query: Annotated[RangeQuery, Query()]) -> BillingFields:
     """What occurs in the requests of a project."""
-    wanted = RequestFilter(project_id=project.project_id, start=query.start, end=query.end)
-    rows = await ledger.read(lambda connection: aggregate(connection, wanted, by=set().union(*_GROUPED.values())))
+    criteria = RequestFilter(project_id=project.project_id, start=query.start, end=query.end)
+    rows = await ledger.read(lambda connection: aggregate(connection, criteria, by=set().union(*_GROUPED.values())))
     items = {_line_item(row): f"{row.model_name}, {row.method}" for row in rows}
     return BillingFields(
         accessors=sorted({row.accessor for row in rows if row.accessor is not None}),
@@ -84,7 +84,7 @@ async def fields(project: BillingToRead, ledger: CurrentLedger, query: Annotated
 async def breakdown(
     project: BillingToRead, ledger: CurrentLedger, query: Annotated[BillingQuery, Query()]
 ) -> BillingBreakdown:
-    """What the requests of a project would have cost each day, told apart by whatever is asked for."""
+    """What the requests of a project would have cost each day, grouped as asked for."""
     by = {grouping for name in query.grouping for grouping in _GROUPED[name]}
 
     def summing(connection: Connection) -> list[UsageRow]:

@@ -38,7 +38,7 @@ NO_KEY = not_found("The project has no key of that id.")
     "/v1/projects/{project_id}/keys", name="list", responses=error_responses(), response_model_exclude_none=True
 )
 async def list_all(project: KeysToRead, ledger: CurrentLedger, query: Annotated[KeysQuery, Query()]) -> Keys:
-    """The keys of a project, the oldest first; revoked ones are gone."""
+    """The keys of a project, the oldest first; without revoked ones."""
     now = datetime.now(UTC)
     keys = await ledger.read(lambda connection: list_keys(connection, project.project_id))
     member = ListedMember(member_id=member_of(project), email=NO_ADDRESS)
@@ -55,7 +55,7 @@ async def list_all(project: KeysToRead, ledger: CurrentLedger, query: Annotated[
 async def create(
     request: Request, project: KeysToWrite, caller: CurrentCaller, ledger: CurrentLedger, _: Annotated[NoQuery, Query()]
 ) -> NewKeyWithSecret:
-    """Make a key. Its secret is in this answer and nowhere else. It may do nothing that its maker may not."""
+    """Make a key. Its secret is in this response only. It cannot have more scopes than the key that makes it."""
     body = await read_body(request, CreateKeyRequest)
     now = datetime.now(UTC)
     try:

@@ -52,7 +52,7 @@ async def list_scopes(project: ProjectToRead, member_id: Id, _: NoWishes) -> Sco
 
 @router.get("/v1/projects/{project_id}/invites", responses=error_responses())
 async def list_invites(_: ProjectToRead, __: NoWishes) -> Invites:
-    """Who was asked to join: nobody."""
+    """The invitations of a project: none."""
     return Invites(invites=[])
 
 

@@ -21,7 +21,7 @@ from caesura.server.rest.transcript_models import RecordingUrl
 REQUEST_ID = "dg-request-id"
 REF = "#/components/schemas/{model}"
 DESCRIPTION = (
-    "Live speech-to-text that can pause. The wire is that of Deepgram's API: its SDKs work when they are told this "
+    "Live speech-to-text that can pause. The wire is that of Deepgram's API: its SDKs work when they are given this "
     "server's address."
 )
 _READ_BY_ROUTES: tuple[type[BaseModel], ...] = (
@@ -38,7 +38,7 @@ _SECURITY = {
         "type": "apiKey",
         "in": "header",
         "name": "Authorization",
-        "description": "`Authorization: Token KEY`. None is asked for while no key exists.",
+        "description": "`Authorization: Token KEY`. Not required while no key exists.",
     },
     "bearer": {"type": "http", "scheme": "bearer", "description": "A temporary token, or a key."},
 }

@@ -39,7 +39,7 @@ async def list_projects(
 
 @router.get("/v1/projects/{project_id}", name="get", responses=error_responses())
 async def get_project(project: ProjectToRead, _: Annotated[PageQuery, Query()]) -> ProjectFacts:
-    """One project. The page of it that is asked for is always all of it."""
+    """One project. The parameters of a page change nothing."""
     return ProjectFacts(project_id=project.project_id, name=project.name, mip_opt_out=True)
 
 
@@ -51,7 +51,7 @@ async def get_project(project: ProjectToRead, _: Annotated[PageQuery, Query()]) 
 async def rename(
     request: Request, project: ProjectToWrite, ledger: CurrentLedger, _: Annotated[NoQuery, Query()]
 ) -> Message:
-    """Call a project something else. Names are unique on a server."""
+    """Rename a project. Names are unique on a server."""
     body = await read_body(request, RenameProjectRequest)
 
     def renaming(connection: Connection) -> bool:
@@ -68,7 +68,7 @@ async def rename(
 
 @router.delete("/v1/projects/{project_id}", responses=error_responses(409))
 async def delete(project: ProjectToDelete, ledger: CurrentLedger, _: Annotated[NoQuery, Query()]) -> Message:
-    """Delete a project and revoke its keys; what it used stays on record."""
+    """Delete a project and revoke its keys; its request records stay."""
 
     def deleting(connection: Connection) -> bool:
         return delete_project(connection, project.project_id, now=datetime.now(UTC))

@@ -27,7 +27,7 @@ router = APIRouter(tags=["requests"])
 @router.get("/v1/projects/{project_id}/requests", name="list", responses=error_responses())
 async def list_all(project: UsageToRead, ledger: CurrentLedger, query: Annotated[RequestsQuery, Query()]) -> Requests:
     """A page of the requests of a project, the newest first; pages count from 0."""
-    wanted = RequestFilter(
+    criteria = RequestFilter(
         project_id=project.project_id,
         start=query.start,
         end=query.end,
@@ -40,7 +40,7 @@ async def list_all(project: UsageToRead, ledger: CurrentLedger, query: Annotated
     )
 
     def finding(connection: Connection) -> list[RequestRecord]:
-        return find_requests(connection, wanted, limit=query.limit, page=query.page)
+        return find_requests(connection, criteria, limit=query.limit, page=query.page)
 
     found = await ledger.read(finding)
     return Requests(page=query.page, limit=query.limit, requests=[facts(each) for each in found])

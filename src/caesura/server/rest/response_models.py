@@ -144,7 +144,7 @@ class ProjectFacts(ListedProject):
 
 
 class ListedMember(BaseModel):
-    """The owner of a key: whoever runs the server, which has no accounts."""
+    """The owner of a key: the operator of the server, which has no accounts."""
 
     member_id: Uuid
     email: str = Field(description="Empty: the server knows no addresses.")

@@ -25,7 +25,7 @@ router = APIRouter(tags=["auth"])
 async def grant(
     request: Request, caller: CurrentCaller, ledger: CurrentLedger, _: Annotated[NoQuery, Query()]
 ) -> Granted:
-    """Make a temporary token, which may transcribe and nothing else; for keys that are members or more."""
+    """Make a temporary token, which may transcribe and nothing else; needs a key with a role."""
     if caller.temporary or not caller.access.may(GRANT):
         raise failed(forbidden("Only a key of the role member, admin or owner may make temporary tokens."))
     body = await read_body(request, CreateTokenRequest, optional=True)
@@ -35,7 +35,7 @@ async def grant(
 
 @router.get("/v1/auth/token", responses=error_responses(ids=False), response_model_exclude_unset=True)
 async def facts(caller: CurrentCaller, _: Annotated[NoQuery, Query()]) -> KeyFacts:
-    """What is known of the key or temporary token that was presented; not its secret."""
+    """Information on the key or temporary token that was presented; not its secret."""
     access, key = caller.access, caller.key
     known = KeyFacts(
         api_key_id=access.api_key_id,

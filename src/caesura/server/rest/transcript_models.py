@@ -13,19 +13,19 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class RecordingUrl(BaseModel):
-    """Where a recording lies."""
+    """The URL of a recording."""
 
     url: str
 
 
 class CallbackAccepted(BaseModel):
-    """The answer comes later, to the callback."""
+    """The request was accepted; the transcript is sent to the callback."""
 
     request_id: Uuid
 
 
 class ModelFacts(BaseModel):
-    """What ran."""
+    """The model that transcribed."""
 
     name: str
     version: str
@@ -33,14 +33,14 @@ class ModelFacts(BaseModel):
 
 
 class Diarizer(BaseModel):
-    """What told the speakers apart."""
+    """The model that assigned speakers."""
 
     model_uuid: Uuid
     arch: str
 
 
 class MetadataModel(BaseModel):
-    """About the recording."""
+    """Metadata of the recording."""
 
     transaction_key: str
     request_id: Uuid
@@ -76,7 +76,7 @@ class SentenceModel(BaseModel):
 
 
 class ParagraphModel(BaseModel):
-    """Sentences that belong together."""
+    """A paragraph."""
 
     sentences: list[SentenceModel]
     speaker: int | None = None
@@ -86,14 +86,14 @@ class ParagraphModel(BaseModel):
 
 
 class ParagraphsModel(BaseModel):
-    """With `paragraphs`."""
+    """The transcript in paragraphs, with `paragraphs=true`."""
 
     transcript: str
     paragraphs: list[ParagraphModel]
 
 
 class AlternativeModel(BaseModel):
-    """What was heard."""
+    """The transcript of a channel."""
 
     transcript: str
     confidence: Share
@@ -103,7 +103,7 @@ class AlternativeModel(BaseModel):
 
 
 class HitModel(BaseModel):
-    """Where it may have been said."""
+    """A place where the searched text may have been said."""
 
     confidence: Share
     start: Seconds
@@ -112,14 +112,14 @@ class HitModel(BaseModel):
 
 
 class SearchModel(BaseModel):
-    """With `search`."""
+    """Hits for one searched text, with `search`."""
 
     query: str
     hits: list[HitModel]
 
 
 class ChannelModel(BaseModel):
-    """One channel, or all of them mixed."""
+    """Results of one channel, or of all channels mixed."""
 
     search: list[SearchModel] | None = None
     alternatives: list[AlternativeModel]
@@ -127,7 +127,7 @@ class ChannelModel(BaseModel):
 
 
 class UtteranceModel(BaseModel):
-    """With `utterances`: what was said between two pauses."""
+    """Speech between two pauses, with `utterances=true`."""
 
     start: Seconds
     end: Seconds
@@ -140,14 +140,14 @@ class UtteranceModel(BaseModel):
 
 
 class ResultsModel(BaseModel):
-    """What was heard."""
+    """Results of all channels."""
 
     channels: list[ChannelModel]
     utterances: list[UtteranceModel] | None = None
 
 
 class Transcription(BaseModel):
-    """What a recording is answered with."""
+    """The response to a recording."""
 
     metadata: MetadataModel
     results: ResultsModel

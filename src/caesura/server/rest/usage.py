@@ -36,7 +36,7 @@ SEVERAL = "multi"
 async def get(project: UsageToRead, ledger: CurrentLedger, query: Annotated[UsageQuery, Query()]) -> Usage:
     """What a project used each day."""
     rows = await ledger.read(
-        lambda connection: aggregate(connection, wanted_by(project, query), tag=query.tag, features=query.features)
+        lambda connection: aggregate(connection, request_filter(project, query), tag=query.tag, features=query.features)
     )
     first, last = days(rows, query.start, query.end, today=today())
     results = [
@@ -56,9 +56,9 @@ async def get(project: UsageToRead, ledger: CurrentLedger, query: Annotated[Usag
 async def fields(
     project: UsageToRead, ledger: CurrentLedger, service: CurrentService, query: Annotated[RangeQuery, Query()]
 ) -> UsageFieldsFound:
-    """What occurs in the requests of a project."""
-    wanted = RequestFilter(project_id=project.project_id, start=query.start, end=query.end)
-    found = await ledger.read(lambda connection: usage_fields(connection, wanted))
+    """Values that occur in the requests of a project, to filter by."""
+    criteria = RequestFilter(project_id=project.project_id, start=query.start, end=query.end)
+    found = await ledger.read(lambda connection: usage_fields(connection, criteria))
     return UsageFieldsFound(
         tags=list(found.tags),
         models=[_used_model(service, name, uuid) for name, uuid in found.models],
@@ -71,11 +71,11 @@ async def fields(
 async def breakdown(
     project: UsageToRead, ledger: CurrentLedger, query: Annotated[UsageBreakdownQuery, Query()]
 ) -> UsageBreakdown:
-    """What a project used each day, told apart by whatever is asked for."""
+    """What a project used each day, grouped as asked for."""
     by = {Grouping(name) for name in query.grouping}
     rows = await ledger.read(
         lambda connection: aggregate(
-            connection, wanted_by(project, query), by=by, tag=query.tag, features=query.features
+            connection, request_filter(project, query), by=by, tag=query.tag, features=query.features
         )
     )
     first, last = days(rows, query.start, query.end, today=today())
@@ -91,8 +91,8 @@ async def breakdown(
     return UsageBreakdown(start=first.isoformat(), end=last.isoformat(), resolution=BY_DAY, results=results)
 
 
-def wanted_by(project: Project, query: UsageQuery) -> RequestFilter:
-    """What the ledger filters by."""
+def request_filter(project: Project, query: UsageQuery) -> RequestFilter:
+    """The filter of the ledger for a query."""
     return RequestFilter(
         project_id=project.project_id,
         start=query.start,
@@ -106,12 +106,12 @@ def wanted_by(project: Project, query: UsageQuery) -> RequestFilter:
 
 
 def today() -> date:
-    """In UTC."""
+    """The current date in UTC."""
     return datetime.now(UTC).date()
 
 
 def day(row: UsageRow) -> str:
-    """The day of a row that is by day."""
+    """The day of a row of daily usage."""
     assert row.day is not None
     return row.day.isoformat()
 

@@ -16,16 +16,18 @@ class RequestDetails(BaseModel):
 
     usd: float = Field(description="What it would have cost at list price.")
     duration: float = Field(description="Seconds of audio.")
-    total_audio: float = Field(description="Seconds of audio that count: every channel where they are heard apart.")
+    total_audio: float = Field(
+        description="Seconds of audio; each channel counts where channels are transcribed separately."
+    )
     channels: int
     streams: int
     tier: None = None
     metadata: None = None
-    models: list[str] = Field(description="UUIDs of the models that heard it.")
+    models: list[str] = Field(description="UUIDs of the models that transcribed it.")
     method: MethodName
     tags: list[str]
     features: list[str]
-    config: dict[str, object] = Field(description="What was asked for; of terms and searches only how many.")
+    config: dict[str, object] = Field(description="Parameters of the request; of terms and searches only their number.")
     outcome: Literal["succeeded", "failed", "interrupted"]
     connection_seconds: float
     paused_seconds: float = Field(description="Seconds without audio, held by KeepAlive.")
@@ -90,7 +92,9 @@ class UsageOfDay(BaseModel):
     start: Date
     end: Date
     hours: float = Field(description="Of audio.")
-    total_hours: float = Field(description="Of audio that counts: every channel where they are heard apart.")
+    total_hours: float = Field(
+        description="Hours of audio; each channel counts where channels are transcribed separately."
+    )
     requests: int
 
 
@@ -140,10 +144,10 @@ class UsageBreakdown(BaseModel):
 
 
 class UsedModel(BaseModel):
-    """A model that heard requests."""
+    """A model that transcribed requests."""
 
     name: str
-    language: str | None = Field(description="What it hears, `multi` where that is more than one; null: it is gone.")
+    language: str | None = Field(description="Its language, `multi` for several; null if it no longer runs.")
     version: str | None
     model_id: Uuid
 
@@ -163,7 +167,7 @@ class BalanceFacts(BaseModel):
     balance_id: Uuid
     amount: float = Field(description="What is left.")
     units: Literal["usd"] = "usd"
-    purchase_order_id: str = Field(description="The note of whoever gave it.")
+    purchase_order_id: str = Field(description="The note of the credit.")
 
 
 class Balances(BaseModel):
