@@ -13,11 +13,10 @@ from caesura.client.recovery import Action, LineSettings, Recovery
 from caesura.events import StreamEvent
 from caesura.protocol.actions import CloseSocket, EndAudio, FeedAudio, FlushAudio, Send
 from caesura.protocol.client_session import Watch
-from caesura.protocol.codec import write_server_message
 from caesura.protocol.messages import ModelInfo
 from caesura.protocol.options import ListenOptions
 from caesura.protocol.session import Identity, Session, Timers
-from caesura.testing.ear import Ears, Pace
+from caesura.testing.ear import AudioThread, Pace
 from tests.client.lines import VOICE
 
 E = TypeVar("E")
@@ -48,7 +47,7 @@ class Simulated:
         self.events: list[Event] = []
         self.reachable = True
         self._timers = Timers(idle_s=idle_s)
-        self._server: tuple[Session, Ears] | None = None
+        self._server: tuple[Session, AudioThread] | None = None
         self.machine.start(now=0.0)
         self._settle()
 
@@ -133,7 +132,7 @@ class Simulated:
             self.machine.failed(refusal(503), now=self.now)
             return
         pace = Pace(longest_s=5.0, endpoint_s=0.3)
-        self._server = Session(OPTIONS, IDENTITY, self._timers, now=self.now), Ears(VOICE, pace, RATE)
+        self._server = Session(OPTIONS, IDENTITY, self._timers, now=self.now), AudioThread(VOICE, pace, RATE)
         self.machine.opened("", now=self.now)
 
     def _write(self) -> bool:
@@ -161,8 +160,8 @@ class Simulated:
                     self._tell(session, ears.flush(channel))
                 case EndAudio():
                     self._tell(session, ears.end())
-                case Send(message):
-                    self.machine.receive_text(write_server_message(message), now=self.now)
+                case Send(text):
+                    self.machine.receive_text(text, now=self.now)
                 case CloseSocket(code, reason):
                     self._server = None
                     self.machine.closed(code, reason, now=self.now)

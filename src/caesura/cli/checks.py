@@ -165,8 +165,8 @@ def check_vad(recording: Recording) -> Iterator[Finding]:
 
         vad = SileroVad(load_silero())
         speech = np.frombuffer(recording.pcm, "<i2").astype(np.float32) / np.float32(32768)
-        speaking = float(vad.hear(speech).max())
-        silent = float(SileroVad(load_silero()).hear(np.zeros(16_000, np.float32)).max())
+        speaking = float(vad.feed(speech).max())
+        silent = float(SileroVad(load_silero()).feed(np.zeros(16_000, np.float32)).max())
     except (ImportError, OSError, CaesuraError) as error:
         yield Finding("engines", "VAD (Silero)", CheckState.BROKEN, str(error), install_command("server"))
         return

@@ -69,7 +69,7 @@ class Placer:
             return Final(text, timed, *place, said.speech_final, said.from_finalize, raw)
         return Interim(text, timed, *place, raw)
 
-    def speech_started(self, said: wire.SpeechStarted) -> SpeechStarted | None:
+    def speech_started(self, said: wire.SpeechStartedMessage) -> SpeechStarted | None:
         """The event for a SpeechStarted message; None when another connection has told it."""
         sample = self._heard_from(said.timestamp)
         if sample is not None:
@@ -78,7 +78,7 @@ class Placer:
             self._started[said.channel] = sample
         return SpeechStarted(said.channel, said.timestamp, *self._moments(sample))
 
-    def utterance_end(self, said: wire.UtteranceEnd) -> UtteranceEnd | None:
+    def utterance_end(self, said: wire.UtteranceEndMessage) -> UtteranceEnd | None:
         """The event for an UtteranceEnd message; None when another connection has told it."""
         if said.last_word_end < 0:
             return UtteranceEnd(said.channel, None, None, None)

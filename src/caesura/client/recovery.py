@@ -60,8 +60,8 @@ from caesura.protocol.messages import (
     KeepAlive,
     Metadata,
     Results,
-    SpeechStarted,
-    UtteranceEnd,
+    SpeechStartedMessage,
+    UtteranceEndMessage,
 )
 from caesura.timeline import Timeline
 
@@ -516,9 +516,9 @@ class Recovery:
         match answer:
             case Results():
                 self._heard(answer, raw, now)
-            case SpeechStarted():
+            case SpeechStartedMessage():
                 self._tell(self._placer.speech_started(answer))
-            case UtteranceEnd():
+            case UtteranceEndMessage():
                 self._tell(self._placer.utterance_end(answer))
             case Metadata(duration=seconds):
                 self._provider_s = (self._provider_s or 0.0) + seconds

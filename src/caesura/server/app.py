@@ -20,7 +20,7 @@ from caesura.protocol.closing import Refusal
 from caesura.server.accounts.credentials import parse_credential
 from caesura.server.accounts.usage_record import config, features
 from caesura.server.admission import admit_stream
-from caesura.server.live import LiveConnection
+from caesura.server.live.connection import LiveConnection
 from caesura.server.origin_guard import OriginGuard
 from caesura.server.prerecorded.active import ActiveRecordings
 from caesura.server.refusal import refusal_response

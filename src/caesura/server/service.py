@@ -1,4 +1,4 @@
-"""What all connections of one server share: engines, ears, VAD, ledger, metrics; started and stopped as one."""
+"""The parts that all connections of one server share: engines, audio thread, voice activity, ledger, metrics."""
 
 from __future__ import annotations
 
@@ -24,33 +24,39 @@ from caesura.ledger.database import open_ledger
 from caesura.ledger.prices import read_prices
 from caesura.ledger.projects import DEFAULT_PROJECT_ID
 from caesura.ledger.scopes import ROLES
-from caesura.pipeline.ears import Ears
-from caesura.pipeline.pool import EnginePool
+from caesura.pipeline.audio_thread import AudioThread
+from caesura.pipeline.recognizer import NewRecognizer
+from caesura.pipeline.segmented import SegmentedRecognizer
 from caesura.protocol.catalogue import Catalogue, Offer
 from caesura.protocol.messages import ModelInfo
 from caesura.server.accounts.credentials import check_exposure
 from caesura.server.accounts.ledger_writer import LedgerHealth, LedgerWriter
 from caesura.server.accounts.session_log import SessionLog
 from caesura.server.load_control import EngineLoad, LoadSampler
-from caesura.server.metrics import Load, Metrics
+from caesura.server.metrics import Metrics, ServerLoad
 from caesura.server.outbound.guard import ALLOWED_PORTS, ReachPolicy
 from caesura.server.outbound.http import Outbound, Timeouts
 from caesura.server.settings import Settings
 from caesura.server.shutdown import Shutdown
+from caesura.speech.embedder import ARCH, NAME, VERSION, embedder_missing
 from caesura.speech.vad import SileroModel, load_silero
-from caesura.speech.voices import ARCH, NAME, VERSION, voices_there
+from caesura.workers.base import NewWorker
+from caesura.workers.pool import EnginePool
+from caesura.workers.process_worker import ProcessWorker
 
 _NAMESPACE = uuid.UUID("6f1c0c0e-52c2-4f0c-9f0e-ca35a7a0ca35")
 
 
 @dataclass(frozen=True, slots=True)
-class Running:
-    """An engine that runs."""
+class LoadedEngine:
+    """An engine of this server, with its workers and its load."""
 
     info: EngineInfo
     model: ModelInfo
     pool: EnginePool
     load: EngineLoad
+    new_recognizer: NewRecognizer
+    """Makes the recognizer of a live channel."""
 
 
 class OpenConnection(Protocol):
@@ -66,12 +72,18 @@ class OpenConnection(Protocol):
 class Service:
     """The shared parts of a server. Construct, `start` inside a running loop, `stop`."""
 
-    def __init__(self, settings: Settings, *, random: Callable[[], float] = random.random) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        random: Callable[[], float] = random.random,
+        new_worker: NewWorker = ProcessWorker,
+    ) -> None:
         self.settings = settings
-        self.ears = Ears(clock=time.monotonic)
-        self.engines = tuple(_running(name, settings, self.ears) for name in settings.engines)
+        self.audio_thread = AudioThread(clock=time.monotonic)
+        self.engines = tuple(_loaded_engine(name, settings, self.audio_thread, new_worker) for name in settings.engines)
         self.catalogue = Catalogue(
-            tuple(_offer(engine) for engine in self.engines), settings.model_names, diarizes=voices_there() is None
+            tuple(_offer(engine) for engine in self.engines), settings.model_names, diarizes=embedder_missing() is None
         )
         _check_names(settings.model_names, self.catalogue)
         self.session_log = SessionLog()
@@ -115,7 +127,7 @@ class Service:
         """How many upgrades wait for their turn."""
         return sum(engine.load.waiting for engine in self.engines)
 
-    def engine(self, offer: Offer) -> Running:
+    def engine(self, offer: Offer) -> LoadedEngine:
         """The engine behind an offer of the catalogue."""
         return next(engine for engine in self.engines if engine.model == offer.model)
 
@@ -161,7 +173,7 @@ class Service:
         Raises EngineError, LedgerError, UsageError.
         """
         await self._open_ledger()
-        self.ears.start()
+        self.audio_thread.start()
         self._vad = await asyncio.to_thread(load_silero)
         await asyncio.gather(*(engine.pool.start() for engine in self.engines))
 
@@ -181,7 +193,7 @@ class Service:
     async def stop(self) -> None:
         """Stop everything that runs."""
         await asyncio.gather(*(engine.pool.stop() for engine in self.engines))
-        self.ears.stop()
+        self.audio_thread.stop()
         self.outbound.close()
         if self._ledger_writer is not None:
             await self._ledger_writer.stop()
@@ -203,15 +215,15 @@ class Service:
         for connection in tuple(self.connections.get(api_key_id, ())):
             connection.revoke()
 
-    def _load(self) -> Load:
+    def _load(self) -> ServerLoad:
         pools = [engine.pool for engine in self.engines]
         writer = self._ledger_writer
         ledger = writer.health if writer is not None else LedgerHealth(reachable=False, waiting=0, lost=0)
-        return Load(
+        return ServerLoad(
             live=self.live,
             capacity=self.settings.max_sessions,
             workers=sum(pool.workers for pool in pools),
-            workers_ready=sum(len(pool.pids) for pool in pools),
+            workers_ready=sum(len(pool.ready_workers) for pool in pools),
             worker_restarts=sum(pool.restarts for pool in pools),
             waiting_s=sum(pool.waiting_s for pool in pools),
             oldest_wait_s=max(pool.oldest_wait_s for pool in pools),
@@ -230,13 +242,14 @@ def _check_names(names: Mapping[str, str], catalogue: Catalogue) -> None:
             raise UsageError(f"--model-name {name}={model}: no engine runs that model; choose of {', '.join(models)}")
 
 
-def _running(name: str, settings: Settings, ears: Ears) -> Running:
+def _loaded_engine(name: str, settings: Settings, audio_thread: AudioThread, new_worker: NewWorker) -> LoadedEngine:
     info = engine_info(name)
-    pool = EnginePool(name, workers=settings.workers or os.cpu_count() or 1)
-    return Running(info, model_info(info), pool, EngineLoad(info.name, pool, ears))
+    workers = settings.workers or os.cpu_count() or 1
+    pool = EnginePool(name, workers=workers, max_jobs=info.max_jobs, new_worker=new_worker)
+    return LoadedEngine(info, model_info(info), pool, EngineLoad(info.name, pool, audio_thread), SegmentedRecognizer)
 
 
-def _offer(engine: Running) -> Offer:
+def _offer(engine: LoadedEngine) -> Offer:
     info = engine.info
     return Offer(engine.model, info.languages, info.biases, info.detects_language)
 
@@ -247,6 +260,6 @@ def model_info(engine: EngineInfo) -> ModelInfo:
     return ModelInfo(str(name), engine.name, engine.version, engine.arch)
 
 
-def voices_info() -> ModelInfo:
+def embedder_info() -> ModelInfo:
     """What the wire says of the network that tells speakers apart; the same network has the same UUID everywhere."""
     return ModelInfo(str(uuid.uuid5(_NAMESPACE, f"model:{NAME}:{VERSION}")), NAME, VERSION, ARCH)

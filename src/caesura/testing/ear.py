@@ -9,7 +9,7 @@ from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from caesura.events import AudioFound, Drained, Heard, SpeechBegan, StreamEvent, UtteranceEnded
+from caesura.events import AudioFound, Drained, SpeechBegan, StreamEvent, TranscriptSegment, UtteranceEnded
 from caesura.testing.voice import CONFIDENCE, SAMPLE_BYTES, Voice
 from caesura.words import Word
 
@@ -124,11 +124,11 @@ class Ear:
             self._go(min(stop, self._next()))
             yield from self._arrived()
 
-    def flush(self) -> Heard:
+    def flush(self) -> TranscriptSegment:
         """Make everything final."""
         return self._final(self.at, endpoint=True, flushed=True)
 
-    def end(self) -> list[Heard]:
+    def end(self) -> list[TranscriptSegment]:
         """The audio is over: one last final, none when everything is."""
         return [self._final(self.at, endpoint=self._endpoint is not None)] if self.at > self._start else []
 
@@ -189,7 +189,7 @@ class Ear:
         """Where a segment that is too long ends: before the word that is being said, in it when there is no before."""
         return self._run_start if self._run is not None and self._run_start > self._start else self.at
 
-    def _final(self, end: int, *, endpoint: bool, flushed: bool = False) -> Heard:
+    def _final(self, end: int, *, endpoint: bool, flushed: bool = False) -> TranscriptSegment:
         told = [said for said in self._said if said.first < end]
         self._said = self._said[len(told) :]
         heard = self._heard(end, told, final=True, endpoint=endpoint, flushed=flushed)
@@ -202,10 +202,10 @@ class Ear:
 
     def _heard(
         self, end: int, told: list[_Said], *, final: bool = False, endpoint: bool = False, flushed: bool = False
-    ) -> Heard:
+    ) -> TranscriptSegment:
         rate = self._rate
         words = tuple(Word(said.text, said.first / rate, said.last / rate, CONFIDENCE) for said in told)
-        return Heard(self.channel, self._start / rate, end / rate, words, final, endpoint, flushed)
+        return TranscriptSegment(self.channel, self._start / rate, end / rate, words, final, endpoint, flushed)
 
     def _gap_event(self) -> UtteranceEnded:
         last, self._last_word_end = self._last_word_end, None

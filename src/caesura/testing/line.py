@@ -23,12 +23,11 @@ from caesura.protocol.actions import (
     FeedAudio,
     FlushAudio,
     Reconfigure,
+    ReleaseHeldFinals,
     Send,
-    TellHeld,
     Warn,
 )
 from caesura.protocol.closing import Close
-from caesura.protocol.codec import write_server_message
 from caesura.protocol.messages import ModelInfo
 from caesura.protocol.session import Identity, Session, State, Timers
 from caesura.testing.connection import Connection, Text
@@ -235,11 +234,11 @@ class Line:
                     self._tell(self._ears.flush(channel))
             case EndAudio():
                 self._tell(self._ears.end())
-            case Send(message):
-                self._outbox.put_nowait(write_server_message(message))
+            case Send(text):
+                self._outbox.put_nowait(text)
             case CloseSocket():
                 self._outbox.put_nowait(action)
-            case Reconfigure() | TellHeld() | Warn():
+            case Reconfigure() | ReleaseHeldFinals() | Warn():
                 pass  # its words are in the samples, and written as they are there
             case _:
                 assert_never(action)

@@ -11,30 +11,30 @@ import numpy as np
 import pytest
 
 from caesura.ledger.access import Access
-from caesura.pipeline.recording import Passage, Transcript
+from caesura.pipeline.recording import RecognizedSegment, RecordingTranscript
 from caesura.protocol.catalogue import Offer
 from caesura.protocol.messages import ModelInfo
 from caesura.protocol.options import ListenOptions
 from caesura.server.admission import Admitted
 from caesura.server.prerecorded.request import RecordingRequest
 from caesura.server.prerecorded.response import response_json
-from caesura.server.service import voices_info
-from caesura.speech.voice import Voice, Voices
+from caesura.server.service import embedder_info
+from caesura.speech.embedding import PackedEmbeddings, SpeakerEmbedding
 from caesura.words import Word
 
 MODEL = ModelInfo("u", "n", "v", "a")
 
 
-def passage(text: str, at: float, language: str | None = None) -> Passage:
+def passage(text: str, at: float, language: str | None = None) -> RecognizedSegment:
     words = tuple(Word(each, at + 0.4 * i, at + 0.4 * i + 0.3, 0.9) for i, each in enumerate(text.split()))
-    return Passage(at, at + 0.4 * len(words), words, language)
+    return RecognizedSegment(at, at + 0.4 * len(words), words, language)
 
 
-def answered(options: ListenOptions, *channels: tuple[Passage, ...]) -> Any:
+def answered(options: ListenOptions, *channels: tuple[RecognizedSegment, ...]) -> Any:
     admitted = Admitted(Access("p", None, frozenset()), options, Offer(MODEL, ("en",), True, False), None)
     request_id = "01a00000-0000-7000-8000-000000000001"
     request = RecordingRequest(request_id, datetime(2026, 1, 1, tzinfo=UTC), admitted)
-    return json.loads(response_json(request, Transcript(12.5, "ab", 99, channels)))
+    return json.loads(response_json(request, RecordingTranscript(12.5, "ab", 99, channels)))
 
 
 def test_passages_become_one_channel_in_their_order() -> None:
@@ -63,15 +63,15 @@ def test_languages_are_told_where_they_were_to_be_found() -> None:
 
 
 def test_who_speaks_is_told_and_parts_utterances_and_paragraphs() -> None:
-    def spoken(text: str, at: float, person: int) -> Passage:
+    def spoken(text: str, at: float, person: int) -> RecognizedSegment:
         plain = passage(text, at)
-        voice = Voice(0.0, 1.5, np.eye(1, 512, person, dtype=np.float32)[0])
-        return replace(plain, voices=Voices.packed([voice], at))
+        voice = SpeakerEmbedding(0.0, 1.5, np.eye(1, 512, person, dtype=np.float32)[0])
+        return replace(plain, embeddings=PackedEmbeddings.packed([voice], at))
 
     passages = (spoken("Are you there?", 1.0, 4), spoken("Yes, I am.", 2.3, 2), spoken("Good.", 3.6, 4))
     options = ListenOptions(diarize=True, utterances=True, paragraphs=True, punctuate=True)
     told = answered(options, passages, (spoken("Hello.", 0.0, 2),))
-    assert told["metadata"]["diarize_info"] == {"model_uuid": voices_info().uuid, "arch": voices_info().arch}
+    assert told["metadata"]["diarize_info"] == {"model_uuid": embedder_info().uuid, "arch": embedder_info().arch}
     assert [(each["channel"], each["speaker"], each["transcript"]) for each in told["results"]["utterances"]] == [
         (1, 0, "Hello."),
         (0, 0, "Are you there?"),

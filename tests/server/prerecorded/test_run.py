@@ -197,7 +197,7 @@ def test_a_client_that_does_not_wait_for_its_answer_ends_the_work(server: Postin
     with socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2]))) as client:
         body = json.dumps({"url": server.remote.url()}).encode()
         head = b"POST /v1/listen HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
-        client.sendall(head % len(body) + body)
+        client.sendall(head + b"content-length: %d\r\n\r\n" % len(body) + body)
         until(lambda: active(server) == 1)
     until(lambda: active(server) == 0)
     until(lambda: bool(server.records))

@@ -7,20 +7,20 @@ from collections.abc import Iterable
 
 from caesura.formatting.redaction import MEMORY_WORDS
 from caesura.formatting.writer import Writer, Writing
-from caesura.pipeline.company import told_apart
-from caesura.pipeline.recording import Passage, Transcript, main_language
+from caesura.pipeline.batch_diarization import assign_speakers
+from caesura.pipeline.recording import RecognizedSegment, RecordingTranscript, main_language
 from caesura.protocol.catalogue import Offer
 from caesura.protocol.options import ListenOptions
 from caesura.protocol.recording_json import RecordingAnswer, RecordingChannel, write_recording
 from caesura.protocol.writing import written
 from caesura.rfc3339 import rfc3339
-from caesura.server.asked import language, style
 from caesura.server.prerecorded.request import RecordingRequest
-from caesura.server.service import voices_info
+from caesura.server.service import embedder_info
+from caesura.server.stream_config import language, style
 from caesura.words import Word
 
 
-def response_json(request: RecordingRequest, transcript: Transcript) -> str:
+def response_json(request: RecordingRequest, transcript: RecordingTranscript) -> str:
     """The response body. Slow for hours of speech, so call it on a thread."""
     options = request.options
     formatter = _RunFormatter(options, request.admitted.offer)
@@ -30,12 +30,12 @@ def response_json(request: RecordingRequest, transcript: Transcript) -> str:
             sha256=transcript.sha256,
             created=rfc3339(request.created),
             duration=transcript.seconds,
-            channels=tuple(_channel(options, formatter, passages) for passages in transcript.channels),
+            channels=tuple(_channel(options, formatter, segments) for segments in transcript.channels),
             model=request.admitted.offer.model,
             punctuate=options.punctuate,
             paragraphs=options.paragraphs,
             utterance_gap_s=options.utt_split_s if options.utterances else None,
-            diarizer=voices_info() if options.diarize else None,
+            diarizer=embedder_info() if options.diarize else None,
             tags=options.tags,
             extra=options.extra,
         )
@@ -58,21 +58,23 @@ class _RunFormatter:
         return writing
 
 
-def _channel(options: ListenOptions, formatter: _RunFormatter, passages: tuple[Passage, ...]) -> RecordingChannel:
-    spoken = told_apart(passages) if options.diarize else [word for passage in passages for word in passage.words]
+def _channel(
+    options: ListenOptions, formatter: _RunFormatter, segments: tuple[RecognizedSegment, ...]
+) -> RecordingChannel:
+    spoken = assign_speakers(segments) if options.diarize else [word for segment in segments for word in segment.words]
     words, searches = written(spoken, formatter.format)
     return RecordingChannel(
         words,
         searches,
-        detected_language=main_language(passages) if options.detect_language else None,
-        languages=_languages(passages) if options.language == "multi" else (),
+        detected_language=main_language(segments) if options.detect_language else None,
+        languages=_languages(segments) if options.language == "multi" else (),
     )
 
 
-def _languages(passages: Iterable[Passage]) -> tuple[str, ...]:
-    """Languages of the passages, the one with the most words first."""
+def _languages(segments: Iterable[RecognizedSegment]) -> tuple[str, ...]:
+    """Languages of the segments, the one with the most words first."""
     counts: Counter[str] = Counter()
-    for passage in passages:
-        if passage.language is not None:
-            counts[passage.language] += len(passage.words)
+    for segment in segments:
+        if segment.language is not None:
+            counts[segment.language] += len(segment.words)
     return tuple(language for language, count in counts.most_common() if count)

@@ -17,12 +17,11 @@ from starlette.requests import Request
 
 from caesura.engines.base import EngineInfo
 from caesura.errors import InternalError
-from caesura.pipeline.intake import Intake
-from caesura.pipeline.recording import Listening, Recording, Transcript
+from caesura.pipeline.byte_pipe import BytePipe
+from caesura.pipeline.recording import PAUSE_S, RecordingConfig, RecordingTranscriber, RecordingTranscript
 from caesura.protocol.closing import SERVICE_UNAVAILABLE, Refusal, refusal_body
 from caesura.protocol.options import ListenOptions
 from caesura.server.accounts.usage_record import ended_recording, started_record
-from caesura.server.asked import audio_format, language, preferred
 from caesura.server.prerecorded.body_rate import BodyRate
 from caesura.server.prerecorded.download import Download
 from caesura.server.prerecorded.request import (
@@ -37,6 +36,7 @@ from caesura.server.prerecorded.request import (
 from caesura.server.prerecorded.response import response_json
 from caesura.server.prerecorded.upload import Upload
 from caesura.server.service import Service
+from caesura.server.stream_config import audio_format, language, preferred
 
 _log = logging.getLogger("caesura.recordings")
 
@@ -160,17 +160,17 @@ class RecordingRun:
 
     async def _spool(self) -> None:
         file = self._file = _temporary_file()
-        pipe = Intake()
+        pipe = BytePipe()
         writing = asyncio.ensure_future(self._in_thread(partial(_write_all, file, pipe)))
         try:
             await self._receive(pipe)
             await writing
         finally:
-            pipe.abandon()
+            pipe.cancel()
             # The file must not be closed while the thread still writes to it.
             await asyncio.gather(writing, return_exceptions=True)
 
-    async def _receive(self, pipe: Intake) -> None:
+    async def _receive(self, pipe: BytePipe) -> None:
         """Pass the recording on, piece by piece, no faster than `pipe` is emptied."""
         async with aclosing(self._source.pieces()) as pieces:
             async for piece in pieces:
@@ -188,19 +188,21 @@ class RecordingRun:
             transcript = await self._transcribe(iter(partial(self._file.read, SPOOL_READ_BYTES), b""))
         return await self._in_thread(partial(response_json, self.request, transcript))
 
-    async def _transcribe_as_received(self) -> Transcript:
-        pipe = Intake()
+    async def _transcribe_as_received(self) -> RecordingTranscript:
+        pipe = BytePipe()
         receiving = asyncio.create_task(self._receive(pipe))
         try:
             return await self._transcribe(pipe, receiving)
         finally:
-            pipe.abandon()
+            pipe.cancel()
             receiving.cancel()
             await asyncio.gather(receiving, return_exceptions=True)
 
-    async def _transcribe(self, pieces: Iterable[bytes], receiving: asyncio.Task[None] | None = None) -> Transcript:
+    async def _transcribe(
+        self, pieces: Iterable[bytes], receiving: asyncio.Task[None] | None = None
+    ) -> RecordingTranscript:
         """The transcript of all pieces. Raises what broke `receiving`, as soon as it does."""
-        recording = Recording(
+        recording = RecordingTranscriber(
             pieces,
             audio_format(self.request.options),
             recording_config(self.request.options, self._engine.info),
@@ -226,10 +228,11 @@ class RecordingRun:
         return asyncio.get_running_loop().run_in_executor(self._threads, work)
 
 
-def recording_config(options: ListenOptions, engine: EngineInfo) -> Listening:
+def recording_config(options: ListenOptions, engine: EngineInfo) -> RecordingConfig:
     """How a recording is transcribed for these options."""
-    return Listening(
+    return RecordingConfig(
         max_segment_s=engine.max_segment_s,
+        pause_s=max(PAUSE_S, engine.min_endpointing_s),
         language=language(options),
         terms=preferred(options.keyterms, options.keywords),
         split=options.multichannel,

@@ -1,0 +1,176 @@
+"""Messages between the server and its worker processes, and their encoding as frames.
+
+A frame is a length, the length of its head, the head in JSON, and arrays of float32, all behind one another. Nothing in
+it can be executed: engines are other people's code, and a worker that was taken over must not take the front too. The
+module loads nothing large, for a worker imports it before it has settled how many threads it may use.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, assert_never
+
+from caesura.errors import InternalError
+
+if TYPE_CHECKING:
+    from caesura.engines.base import Hypothesis, SegmentJob
+
+HEADER: Final = struct.Struct("!I")
+MAX_FRAME: Final = 64 * 1024 * 1024
+"""Bytes of one frame; a longer one is a fault. Half an hour of audio, far above any engine's segment."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadEngine:
+    """Front to worker, once: load this engine; `path` is where the front imports from."""
+
+    engine: str
+    path: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Transcribe:
+    """Front to worker: one batch for the engine."""
+
+    jobs: tuple[SegmentJob, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """Worker to front, once: the engine is loaded."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadFailed:
+    """Worker to front, once, before it ends: the engine cannot be loaded."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Transcribed:
+    """Worker to front: one hypothesis for each job of the batch."""
+
+    hypotheses: tuple[Hypothesis, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class JobsFailed:
+    """Worker to front: the engine raised; the worker goes on. `reason` holds nothing that was said."""
+
+    reason: str
+
+
+ToWorker = LoadEngine | Transcribe
+ToFront = Ready | LoadFailed | Transcribed | JobsFailed
+Frame = ToWorker | ToFront
+
+
+_ALIGNMENT: Final = 16
+"""Arrays begin at a multiple of so many bytes, as the code of engines likes them."""
+
+
+def encode(frame: Frame) -> bytes:
+    """The bytes of one frame.
+
+    Raises InternalError when it is longer than `MAX_FRAME`, or holds what no job or hypothesis may hold.
+    """
+    arrays: list[Any] = []
+    head = json.dumps(_to_json(frame, arrays), separators=(",", ":")).encode("ascii")
+    head += b" " * (-(HEADER.size + len(head)) % _ALIGNMENT)
+    length = HEADER.size + len(head) + sum(array.nbytes for array in arrays)
+    return b"".join(
+        (HEADER.pack(checked_length(length)), HEADER.pack(len(head)), head, *(memoryview(each) for each in arrays))
+    )
+
+
+def decode(body: bytes | bytearray) -> Frame:
+    """The frame in `body`, which is without its length. Raises InternalError when it is none."""
+    try:
+        at = HEADER.size + HEADER.unpack_from(body)[0]
+        if at > len(body):
+            raise InternalError(f"a frame of {len(body)} bytes with a head of {at - HEADER.size}")
+        head = json.loads(body[HEADER.size : at].decode("ascii"))
+    except (struct.error, ValueError, RecursionError) as error:
+        raise InternalError(f"a frame of {len(body)} bytes cannot be read: {type(error).__name__}") from None
+    match head:
+        case ["ready"]:
+            frame: Frame = Ready()
+        case ["refused", str(reason)]:
+            frame = LoadFailed(reason)
+        case ["failed", str(reason)]:
+            frame = JobsFailed(reason)
+        case ["load", str(engine), [*path]] if all(isinstance(each, str) for each in path):
+            frame = LoadEngine(engine, tuple(path))
+        case ["transcribe" | "transcribed" as kind, [*values]]:
+            return _with_arrays(kind, values, body, at)
+        case _:
+            raise InternalError("a frame between front and worker of an unknown kind")
+    if at != len(body):
+        raise InternalError(f"a frame has {len(body) - at} bytes behind its head")
+    return frame
+
+
+def _to_json(frame: Frame, arrays: list[Any]) -> list[Any]:
+    match frame:
+        case Ready():
+            return ["ready"]
+        case LoadFailed(reason):
+            return ["refused", reason]
+        case JobsFailed(reason):
+            return ["failed", reason]
+        case LoadEngine(engine, path):
+            return ["load", engine, path]
+        case Transcribe(jobs):
+            from caesura.workers.job_codec import job_to_json
+
+            return ["transcribe", [job_to_json(job, arrays) for job in jobs]]
+        case Transcribed(hypotheses):
+            from caesura.workers.job_codec import hypothesis_to_json
+
+            return ["transcribed", [hypothesis_to_json(each, arrays) for each in hypotheses]]
+        case _:
+            assert_never(frame)
+
+
+def _with_arrays(kind: str, values: list[Any], body: bytes | bytearray, at: int) -> Transcribe | Transcribed:
+    # Not at the head of the file: this loads numpy, and with it its threads.
+    from caesura.workers.job_codec import Arrays, hypothesis_from_json, job_from_json
+
+    arrays = Arrays(body, at)
+    frame: Transcribe | Transcribed
+    if kind == "transcribe":
+        frame = Transcribe(tuple(job_from_json(value, arrays) for value in values))
+    else:
+        frame = Transcribed(tuple(hypothesis_from_json(value, arrays) for value in values))
+    arrays.finish()
+    return frame
+
+
+def checked_length(length: int) -> int:
+    """`length` itself. Raises InternalError when it is more than `MAX_FRAME`."""
+    if length > MAX_FRAME:
+        raise InternalError(f"a frame between front and worker of {length} bytes; the most is {MAX_FRAME}")
+    return length
+
+
+class FrameReader:
+    """Puts frames together again from bytes in pieces of any size."""
+
+    def __init__(self) -> None:
+        """No byte has come yet."""
+        self._buffer = bytearray()
+
+    def receive(self, data: bytes) -> Iterator[Frame]:
+        """The frames that `data` completes. Raises InternalError on what cannot be one."""
+        self._buffer += data
+        while len(self._buffer) >= HEADER.size:
+            end = HEADER.size + checked_length(HEADER.unpack_from(self._buffer)[0])
+            if len(self._buffer) < end:
+                return
+            body = bytes(memoryview(self._buffer)[HEADER.size : end])
+            del self._buffer[:end]
+            yield decode(body)

@@ -1,0 +1,14 @@
+"""What every test of the pipeline begins with."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.workers import pool_engines
+
+
+@pytest.fixture(autouse=True)
+def _children_before() -> None:
+    """Other tests may have left a server running; it is none of this test's children."""
+    pool_engines.known.clear()
+    pool_engines.known.update(pool_engines.children())
