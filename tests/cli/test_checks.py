@@ -1,4 +1,4 @@
-"""What doctor looks at, and what it says of what it finds."""
+"""What `caesura doctor` checks, and the findings it reports."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_a_package_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> 
     assert size.state is CheckState.LIMITED
 
 
-def test_the_vad_tells_speech_from_silence() -> None:
+def test_the_vad_distinguishes_speech_from_silence() -> None:
     (finding,) = checks.check_vad(bundled_recording())
     assert finding.state is CheckState.WORKS
 

@@ -1,4 +1,4 @@
-"""Numbers in; requests as a server would write them out."""
+"""Request records for tests, as a server would write them."""
 
 from __future__ import annotations
 

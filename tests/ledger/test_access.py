@@ -53,7 +53,7 @@ def test_a_revoked_key_still_says_that_keys_are_needed(ledger: Ledger) -> None:
     assert found.revoked() == {made.key.api_key_id}
 
 
-def test_an_expired_key_lets_nobody_in(ledger: Ledger) -> None:
+def test_an_expired_key_is_refused(ledger: Ledger) -> None:
     made = make(ledger, expires=NOW + timedelta(seconds=1))
     found = table(ledger)
     assert found.verify(made.secret, now=NOW) is not None
@@ -117,7 +117,7 @@ def test_projects_come_with_their_limits(ledger: Ledger) -> None:
     assert table(ledger).projects[made.project_id] == made
 
 
-def test_a_flag_key_that_the_ledger_knows_is_judged_by_the_ledger_alone(ledger: Ledger) -> None:
+def test_a_flag_key_that_the_ledger_knows_is_valid_only_if_the_ledger_says_so(ledger: Ledger) -> None:
     """Its scopes and id are those of the ledger, and once revoked it lets nobody in, nor does a token of it."""
     made = make(ledger, scopes=["usage:write", "usage:read", "keys:read"])
     found = table(ledger, [made.secret, "another"])
@@ -134,6 +134,6 @@ def test_a_flag_key_that_the_ledger_knows_is_judged_by_the_ledger_alone(ledger: 
     assert revoked.verify("another", now=NOW) is not None
 
 
-def test_an_expired_flag_key_lets_nobody_in(ledger: Ledger) -> None:
+def test_an_expired_flag_key_is_refused(ledger: Ledger) -> None:
     made = make(ledger, expires=NOW + timedelta(seconds=1))
     assert table(ledger, [made.secret]).verify(made.secret, now=NOW + timedelta(seconds=1)) is None

@@ -65,7 +65,7 @@ def test_a_wrong_secret_finds_no_key(ledger: Ledger) -> None:
         assert key_of_secret(connection, "\ud800") is None
 
 
-def test_a_revoked_key_lets_nobody_in_and_is_revoked_once(ledger: Ledger) -> None:
+def test_a_revoked_key_is_refused_and_is_revoked_once(ledger: Ledger) -> None:
     made = make(ledger)
     with ledger.writing() as connection:
         assert revoke_key(connection, made.key.api_key_id, now=NOW)

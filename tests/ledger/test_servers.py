@@ -1,4 +1,4 @@
-"""Servers that die between the beginning and the end of a request, and who says so."""
+"""Servers that die while requests are open, and the recovery of those requests."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ def test_this_process_is_a_server_that_lives() -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux says when a process began")
-def test_the_start_of_a_process_tells_it_from_all_others() -> None:
+def test_the_start_of_a_process_distinguishes_it_from_all_others() -> None:
     ours = servers.process_start(os.getpid())
     assert ours is not None
     assert ours != servers.process_start(1)

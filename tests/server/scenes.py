@@ -1,4 +1,4 @@
-"""A story about a server in; the same, told to a running one in this process, out."""
+"""Runs a test against a server in this process, with helpers to stream, wait and inspect."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Live streams whose words go to a URL: what the receiver gets, what the client is told, and what neither ever sees."""
+"""Live streams with a callback: what the receiver gets, what the client gets, and what neither sees."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def slowly(seconds: float) -> Raw:
 # ---- what is delivered ----
 
 
-def test_everything_that_is_heard_is_posted_in_order_and_the_socket_stays_silent_to_its_close() -> None:
+def test_every_message_is_posted_in_order_and_the_socket_stays_silent_to_its_close() -> None:
     """The same messages as a client would have had without a callback."""
 
     async def main(server: Serving) -> None:
@@ -137,7 +137,7 @@ def test_everything_that_is_heard_is_posted_in_order_and_the_socket_stays_silent
     served(main, **PRIVATE)
 
 
-def test_everything_that_is_heard_goes_over_one_socket_that_is_closed_in_order() -> None:
+def test_every_message_goes_over_one_socket_that_is_closed_in_order() -> None:
     async def main(server: Serving) -> None:
         data = speech() + bytes(48_000)
         async with listening() as (receiver, url):
@@ -168,7 +168,7 @@ def test_words_are_delivered_while_the_stream_goes_on() -> None:
     served(main, **PRIVATE)
 
 
-def test_whoever_asks_to_inspect_gets_the_same_on_the_socket() -> None:
+def test_a_client_that_inspects_gets_the_same_on_the_socket() -> None:
     async def main(server: Serving) -> None:
         async with web_server() as receiver:
             async with open_line(server.url, **EVENTS, callback=receiver.url(), inspect_response=True) as line:
@@ -197,7 +197,7 @@ def test_what_answers_the_client_itself_goes_to_the_client() -> None:
     served(main, **PRIVATE)
 
 
-def test_the_receiver_is_told_which_key_it_was_and_never_the_key(tmp_path: Path) -> None:
+def test_the_receiver_gets_the_id_of_the_key_and_never_the_key(tmp_path: Path) -> None:
     outside = Outside(tmp_path / "ledger.db")
     key = outside.key()
 
@@ -425,7 +425,7 @@ def test_a_client_that_inspects_too_slowly_is_cut_and_the_receiver_gets_everythi
     served(main, **PRIVATE)
 
 
-def test_a_server_that_is_stopped_delivers_what_it_heard() -> None:
+def test_a_server_that_is_stopped_delivers_what_it_transcribed() -> None:
     async def main() -> None:
         async with web_server() as receiver:
             async with serving(Settings(engines=("scripted",), workers=1, **PRIVATE)) as server:

@@ -1,4 +1,4 @@
-"""What is refused although the key is good: too many at once, nothing left to pay with, a key for something else."""
+"""Refusals despite a valid key: concurrency limits, credits, scopes."""
 
 from __future__ import annotations
 

@@ -81,7 +81,7 @@ def test_a_foreign_page_is_refused_on_every_route_while_no_key_is_needed(
         served(main)
 
 
-def test_a_recording_of_a_foreign_page_is_not_heard() -> None:
+def test_a_recording_of_a_foreign_page_is_not_transcribed() -> None:
     """Refused before its body is read."""
 
     async def main(server: Serving) -> None:
@@ -116,7 +116,7 @@ def test_a_named_page_gets_everything_with_its_preflights() -> None:
     served(main, cors_origins=parse_origins([APP]))
 
 
-def test_a_name_that_was_told_is_let_in() -> None:
+def test_a_configured_name_is_accepted() -> None:
     async def main(server: Serving) -> None:
         async with httpx2.AsyncClient(base_url=server.http) as client:
             for host, status in (("speech.example.org", 200), ("evil.example", 403)):

@@ -76,9 +76,7 @@ def test_a_key_that_is_revoked_elsewhere_ends_its_open_streams_within_a_second(o
 
 
 @pytest.mark.usefixtures("_soon")
-def test_a_stream_that_is_telling_its_last_words_is_revoked_too(
-    outside: Outside, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_stream_that_is_draining_is_revoked_too(outside: Outside, monkeypatch: pytest.MonkeyPatch) -> None:
     """The record says so, although a close in order had been decided."""
     key = outside.key()
 
@@ -98,7 +96,7 @@ def test_a_stream_that_is_telling_its_last_words_is_revoked_too(
 
 
 @pytest.mark.usefixtures("_soon")
-def test_from_the_first_key_on_nobody_comes_in_without_one(outside: Outside) -> None:
+def test_from_the_first_key_on_every_request_needs_one(outside: Outside) -> None:
     """On loopback no key is needed while there is none; one made elsewhere counts as soon as it is seen."""
 
     async def main(server: Serving) -> None:
@@ -122,7 +120,7 @@ def test_from_the_first_key_on_nobody_comes_in_without_one(outside: Outside) -> 
 
 
 @pytest.mark.usefixtures("_soon")
-def test_an_expired_key_lets_nobody_in_and_closes_nothing(outside: Outside) -> None:
+def test_an_expired_key_is_refused_and_closes_nothing(outside: Outside) -> None:
     key = outside.key(expires=datetime.now(UTC) + timedelta(seconds=1.5))
 
     async def main(server: Serving) -> None:
@@ -211,7 +209,7 @@ def test_revoking_a_ledger_key_ends_it_also_where_it_is_a_static_key(
 
 
 @pytest.mark.usefixtures("_soon")
-def test_whoever_asks_for_no_keys_lets_everybody_in(outside: Outside) -> None:
+def test_a_server_with_no_auth_accepts_everybody(outside: Outside) -> None:
     """A key that is presented and good still counts as that key."""
     key = outside.key()
 

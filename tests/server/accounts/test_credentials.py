@@ -1,4 +1,4 @@
-"""Who is let in, by which credentials, and what is echoed."""
+"""Credentials that are accepted, and what is echoed of them."""
 
 from __future__ import annotations
 

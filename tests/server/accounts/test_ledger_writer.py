@@ -1,4 +1,4 @@
-"""The ledger as the event loop sees it: what is written when, who is let in, and what a broken database does."""
+"""The ledger writer: what is written when, which keys are valid, and what a failing database does."""
 
 from __future__ import annotations
 
@@ -279,7 +279,7 @@ def test_the_loop_does_not_wait_for_the_database(ledger: Flaky, monkeypatch: pyt
     assert len(ledger.rows()) == 2
 
 
-def test_a_mistake_of_our_own_is_told_and_ends_nothing(
+def test_a_mistake_of_our_own_is_reported_and_ends_nothing(
     ledger: Flaky, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as broken:
@@ -312,7 +312,7 @@ def test_a_key_made_elsewhere_is_asked_for_from_then_on(ledger: Flaky) -> None:
     run(ledger, story)
 
 
-def test_a_key_revoked_elsewhere_is_told_once_and_lets_nobody_in(ledger: Flaky) -> None:
+def test_a_key_revoked_elsewhere_is_reported_once_and_is_refused(ledger: Flaky) -> None:
     made, other = make_key(ledger), make_key(ledger)
     told: list[str] = []
 
@@ -329,7 +329,9 @@ def test_a_key_revoked_elsewhere_is_told_once_and_lets_nobody_in(ledger: Flaky) 
     assert told == [made.key.api_key_id]
 
 
-def test_what_a_route_writes_is_obeyed_at_once_and_told_once(ledger: Flaky, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_route_writes_is_obeyed_at_once_and_reported_once(
+    ledger: Flaky, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(ledger_writer_module, "POLL_S", 600)
     told: list[str] = []
 
@@ -373,7 +375,7 @@ def test_a_token_is_granted_and_let_in(ledger: Flaky) -> None:
     run(ledger, story)
 
 
-def test_keys_given_by_flag_are_let_in(ledger: Flaky) -> None:
+def test_keys_given_by_flag_are_accepted(ledger: Flaky) -> None:
     async def story(writer: LedgerWriter) -> None:
         assert writer.key_required
         assert writer.verify("secret") is not None

@@ -1,4 +1,4 @@
-"""Records of requests made from what was asked for and how it went."""
+"""Records of requests, made from the options and the end of the request."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_features_are_the_parameters_that_are_on() -> None:
     assert features(SECRET) == ("callback", "keyterm", "keywords", "redact", "replace", "search")
 
 
-def test_the_form_of_the_audio_is_told_where_it_was_declared() -> None:
+def test_the_form_of_the_audio_is_reported_where_it_was_declared() -> None:
     raw = config(ListenOptions(encoding="linear16", sample_rate=16_000, channels=2, endpointing_ms=None))
     assert (raw["encoding"], raw["sample_rate"], raw["channels"]) == ("linear16", 16_000, 2)
     assert "endpointing" not in raw
@@ -101,7 +101,9 @@ def test_the_form_of_the_audio_is_told_where_it_was_declared() -> None:
 
 
 @pytest.mark.parametrize(("multichannel", "channels", "billed"), [(False, 2, 30.0), (True, 2, 60.0), (True, 0, 30.0)])
-def test_channels_are_billed_each_where_they_are_heard_apart(multichannel: bool, channels: int, billed: float) -> None:
+def test_channels_are_billed_each_where_they_are_transcribed_separately(
+    multichannel: bool, channels: int, billed: float
+) -> None:
     assert over(ListenOptions(multichannel=multichannel), channels=channels).billed_seconds == billed
 
 

@@ -1,4 +1,4 @@
-"""Messages for a callback: delivered in order, tried again, left out, or told as lost; and none of it for ever."""
+"""Messages to a callback: delivered in order, retried, dropped or lost, within bounds."""
 
 from __future__ import annotations
 
@@ -327,7 +327,7 @@ def test_an_end_before_the_beginning_is_delivered_too() -> None:
     run(main)
 
 
-def test_a_failure_before_the_beginning_is_told_and_ends_it() -> None:
+def test_a_failure_before_the_beginning_is_reported_and_ends_it() -> None:
     async def main() -> None:
         retry_policy = RetryPolicy(max_messages=0)
         async with web_server() as server, calling(server.url(), retry_policy=retry_policy, began=False) as running:
@@ -480,7 +480,7 @@ def test_a_result_is_tried_again_whatever_was_answered(status: int) -> None:
     run(main)
 
 
-def test_a_result_that_nobody_takes_is_given_up_after_ten_further_tries(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_result_that_is_never_accepted_is_given_up_after_ten_further_tries(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
 
     async def main() -> None:

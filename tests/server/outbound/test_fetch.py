@@ -41,7 +41,7 @@ def test_a_recording_comes_as_it_is_with_its_type() -> None:
     assert asked(answer) == ("audio/wav", SOUND)
 
 
-def test_the_request_asks_for_nothing_packed_and_carries_the_password_of_the_url() -> None:
+def test_the_request_asks_for_nothing_compressed_and_carries_the_password_of_the_url() -> None:
     async def main() -> None:
         async with web_server(Answer(200, {}, b"x")) as server:
             await fetched(server.url("/a.wav?b=1", userinfo="user:word@"))
@@ -88,7 +88,7 @@ def test_a_recording_may_end_with_its_connection() -> None:
         ("", SOUND),
     ],
 )
-def test_what_is_packed_all_the_same_is_unpacked(encoding: str, packed: bytes) -> None:
+def test_what_is_compressed_all_the_same_is_uncompressed(encoding: str, packed: bytes) -> None:
     assert asked(Answer(200, {"Content-Encoding": encoding}, packed)) == ("", SOUND)
 
 
@@ -102,7 +102,7 @@ def test_what_is_packed_all_the_same_is_unpacked(encoding: str, packed: bytes) -
         ("deflate", zlib.compress(SOUND)[:-1], "broke off"),
     ],
 )
-def test_what_cannot_be_unpacked_is_refused(encoding: str, body: bytes, why: str) -> None:
+def test_what_cannot_be_uncompressed_is_refused(encoding: str, body: bytes, why: str) -> None:
     with pytest.raises(NotFetched, match=why):
         asked(Answer(200, {"Content-Encoding": encoding}, body))
 
@@ -124,7 +124,7 @@ def test_a_bomb_is_stopped_at_the_limit_and_never_held_whole() -> None:
         tracemalloc.stop()
 
 
-def test_other_tasks_run_while_much_is_unpacked() -> None:
+def test_other_tasks_run_while_much_is_uncompressed() -> None:
     packed = gzip.compress(bytes(5_000_000))
 
     async def main() -> int:

@@ -66,7 +66,7 @@ def test_an_address_carried_in_another_stands_as_itself(address: ipaddress.IPv4A
     assert {classify(each) for each in (mapped, translated, sixtofour)} == {classify(address)}
 
 
-def test_the_setting_lets_in_what_is_inside_and_nothing_that_never_is() -> None:
+def test_the_setting_allows_private_addresses_and_no_forbidden_ones() -> None:
     assert all(not ReachPolicy().allows(ipaddress.ip_address(text)) for text in INSIDE + NEVER)
     assert all(ReachPolicy(private=True).allows(ipaddress.ip_address(text)) for text in PUBLIC + INSIDE)
     assert not any(ReachPolicy(private=True).allows(ipaddress.ip_address(text)) for text in NEVER)
@@ -148,7 +148,7 @@ def test_a_name_without_addresses_does_not_resolve() -> None:
         resolved(Names({"a.example": [[]]}), "a.example")
 
 
-def test_what_is_connected_to_is_what_was_judged_though_the_name_has_moved_since() -> None:
+def test_the_address_that_is_connected_to_is_the_one_that_was_checked_though_the_name_has_moved_since() -> None:
     """DNS rebinding: public when it is judged, loopback a moment later. It is asked once and dialled as judged."""
     names = Names({"a.example": [["8.8.8.8"], ["127.0.0.1"]]})
     dialled: list[str] = []

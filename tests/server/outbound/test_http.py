@@ -1,4 +1,4 @@
-"""What is sent to the URLs of clients, where redirects are followed to, and what every failure is called."""
+"""Requests to URLs that clients name: headers, redirects, and the error of each failure."""
 
 from __future__ import annotations
 
@@ -298,7 +298,7 @@ def test_a_proxy_of_the_environment_is_not_used(monkeypatch: pytest.MonkeyPatch,
     run(main)
 
 
-def test_a_url_is_read_and_judged_in_one_step() -> None:
+def test_a_url_is_parsed_and_checked_in_one_step() -> None:
     with outbound(reach=ReachPolicy()) as out:
         assert out.parse("https://example.com:8443/a").port == 8443
         for url in ("https://example.com:8444/", "http://10.0.0.1/", "http://[::1]/", "ftp://example.com/"):

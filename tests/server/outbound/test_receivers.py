@@ -1,4 +1,4 @@
-"""The two ways to a callback: what each sends, and how each says that it is lost."""
+"""Receivers of callbacks over HTTP and WebSocket: what each sends, and how each reports its loss."""
 
 from __future__ import annotations
 
@@ -167,7 +167,7 @@ def test_a_receiver_that_says_too_much_at_once_is_lost() -> None:
     asyncio.run(main())
 
 
-def test_a_receiver_that_takes_nothing_is_given_up() -> None:
+def test_a_receiver_that_accepts_nothing_is_given_up() -> None:
     async def stare(connection: ServerConnection) -> None:
         connection.transport.pause_reading()
         await connection.wait_closed()
@@ -182,7 +182,7 @@ def test_a_receiver_that_takes_nothing_is_given_up() -> None:
     asyncio.run(main())
 
 
-def test_an_end_that_is_not_answered_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_end_that_is_not_answered_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("caesura.server.outbound.receivers.CLOSE_S", 0.05)
 
     async def stare(connection: ServerConnection) -> None:

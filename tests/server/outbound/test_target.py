@@ -1,4 +1,4 @@
-"""What is read out of a URL, and what is never shown of it."""
+"""Parsing of URLs that clients name, and the secrets that are never shown."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from tests.serving_inprocess import Serving
 pytestmark = pytest.mark.slow
 
 
-def test_status_counts_the_recordings_that_are_being_heard() -> None:
+def test_status_counts_the_recordings_that_are_being_transcribed() -> None:
     async def main(server: Serving) -> None:
         _, writer = await asyncio.open_connection(*server.address)
         writer.write(b"POST /v1/listen HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\nRIFF")
@@ -71,7 +71,7 @@ def test_slow_uploads_keep_neither_routes_nor_recordings_waiting(query: str, mon
     served(main, **PRIVATE)
 
 
-def test_a_url_whose_bytes_hardly_come_gives_way_too(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_slow_download_gives_way_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("caesura.server.prerecorded.body_rate.SLOW_AFTER_S", 0.3)
 
     async def dripping(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -1,4 +1,4 @@
-"""How fast a body comes: a window over the time that it was waited for, and who gives way."""
+"""Speed of a body: a window over the time spent waiting, and which uploads give way."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a transcript to the JSON that was asked for."""
+"""The JSON response for a transcript."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_the_gap_between_utterances_is_what_was_asked() -> None:
         assert len(told["results"]["utterances"]) == count
 
 
-def test_languages_are_told_where_they_were_to_be_found() -> None:
+def test_languages_are_reported_where_they_were_to_be_found() -> None:
     passages = (passage("ja doch", 0.0, "de"), passage("yes", 3.0, "en"))
     (plain,) = answered(ListenOptions(), passages)["results"]["channels"]
     assert "detected_language" not in plain
@@ -62,7 +62,7 @@ def test_languages_are_told_where_they_were_to_be_found() -> None:
     assert several["alternatives"][0]["languages"] == ["de", "en"]
 
 
-def test_who_speaks_is_told_and_parts_utterances_and_paragraphs() -> None:
+def test_who_speaks_is_reported_and_parts_utterances_and_paragraphs() -> None:
     def spoken(text: str, at: float, person: int) -> RecognizedSegment:
         plain = passage(text, at)
         voice = SpeakerEmbedding(0.0, 1.5, np.eye(1, 512, person, dtype=np.float32)[0])
@@ -84,7 +84,7 @@ def test_who_speaks_is_told_and_parts_utterances_and_paragraphs() -> None:
     assert all(0.99 < word["speaker_confidence"] <= 1 for word in alternative["words"])
 
 
-def test_who_speaks_is_not_told_unless_it_was_asked_for() -> None:
+def test_who_speaks_is_not_reported_unless_it_was_asked_for() -> None:
     told = answered(ListenOptions(utterances=True), (passage("one", 0.0),))
     (utterance,) = told["results"]["utterances"]
     assert "diarize_info" not in told["metadata"]

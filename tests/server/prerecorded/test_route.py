@@ -1,4 +1,4 @@
-"""Recordings posted to a whole server: admitted, written as asked, fetched, called back, and on record."""
+"""Recordings posted to a whole server: admitted, formatted, fetched, called back and recorded."""
 
 from __future__ import annotations
 
@@ -192,7 +192,7 @@ def test_an_answered_recording_is_on_record_and_billed(tmp_path: Path) -> None:
     assert key.secret not in str(row)
 
 
-def test_each_channel_that_is_heard_apart_is_billed() -> None:
+def test_each_channel_that_is_transcribed_separately_is_billed() -> None:
     async def main(server: Serving) -> None:
         await post(server, "multichannel=true", twice())
         await post(server, "", twice())
@@ -282,7 +282,7 @@ def test_the_result_is_delivered_and_only_an_id_is_answered(tmp_path: Path) -> N
     served(main, database=str(outside.path), engines=(SECRET,), **PRIVATE)
 
 
-def test_what_was_no_recording_is_told_to_the_receiver() -> None:
+def test_what_was_no_recording_is_reported_to_the_receiver() -> None:
     async def main(server: Serving) -> None:
         async with web_server() as receiver:
             answer = await post(server, f"callback={receiver.url()}", b"no music " * 1000)
@@ -330,7 +330,7 @@ def test_a_callback_whose_name_turns_out_to_be_this_machine_is_not_reached(caplo
 # ---- the recording lies elsewhere ----
 
 
-def test_a_url_is_fetched_and_heard_like_a_body() -> None:
+def test_a_url_is_fetched_and_transcribed_like_a_body() -> None:
     async def main(server: Serving) -> None:
         plain = await post(server, "punctuate=true")
         async with web_server(Answer(body=SPEECH)) as remote:
@@ -396,7 +396,7 @@ def test_a_redirect_to_what_may_not_be_reached_is_not_followed() -> None:
 
 
 @pytest.mark.parametrize("answered", [Answer(404), Answer(500), Answer(200, body=b"")], ids=["404", "500", "empty"])
-def test_a_url_behind_which_there_is_no_recording_is_told(answered: Answer) -> None:
+def test_a_url_behind_which_there_is_no_recording_is_reported(answered: Answer) -> None:
     async def main(server: Serving) -> None:
         async with web_server(answered) as remote:
             answer = await post(server, "", {"url": remote.url("/a.wav?token=hush")})

@@ -101,7 +101,7 @@ def test_a_file_is_known_by_its_bytes(server: Posting, kind: str | None) -> None
     assert ended.billed_seconds == ended.audio_seconds == pytest.approx(metadata["duration"], abs=1e-3)
 
 
-def test_raw_audio_is_heard_as_declared(server: Posting) -> None:
+def test_raw_audio_is_decoded_as_declared(server: Posting) -> None:
     body = SPEECH.read_bytes()[44:]
     answer = post(server, body, "encoding=linear16&sample_rate=16000")
     assert answer.json()["metadata"]["duration"] == pytest.approx(len(body) / 32_000, abs=1e-3)
@@ -113,7 +113,7 @@ def test_a_header_goes_before_what_was_declared(server: Posting) -> None:
     assert declared["results"] == plain["results"]
 
 
-def test_channels_are_heard_apart_only_when_asked(server: Posting) -> None:
+def test_channels_are_transcribed_separately_only_when_asked(server: Posting) -> None:
     mixed = post(server, wav(2)).json()
     assert (mixed["metadata"]["channels"], len(mixed["results"]["channels"])) == (1, 1)
     apart = post(server, wav(2), "multichannel=true&utterances=true").json()
@@ -133,7 +133,7 @@ def test_a_url_is_fetched(server: Posting) -> None:
     assert server.records[0].bytes_in == len(body)
 
 
-def test_a_url_that_gives_nothing_is_told(server: Posting) -> None:
+def test_a_url_that_gives_nothing_is_reported(server: Posting) -> None:
     server.remote.answers[:] = [Answer(404)]
     answer = post(server, json.dumps({"url": server.remote.url()}), content_type="application/json")
     assert (answer.status_code, answer.json()["err_code"]) == (400, "REMOTE_CONTENT_ERROR")
@@ -181,7 +181,7 @@ def test_a_body_that_stalls_is_given_up(server: Posting) -> None:
     assert server.records[0].code == 422
 
 
-def test_a_client_that_hangs_up_ends_the_work(server: Posting) -> None:
+def test_a_client_that_disconnects_ends_the_work(server: Posting) -> None:
     with socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2]))) as client:
         body = wav(1)
         head = b"POST /v1/listen HTTP/1.1\r\nhost: localhost\r\ncontent-length: %d\r\n\r\n" % (len(body) * 2)
@@ -223,7 +223,7 @@ def test_a_client_may_ask_before_it_sends(server: Posting) -> None:
         assert b"HTTP/1.1 100 " not in told
 
 
-def test_no_more_recordings_are_heard_than_allowed(server: Posting) -> None:
+def test_no_more_recordings_are_transcribed_than_allowed(server: Posting) -> None:
     port = int(server.url.rpartition(":")[2])
     with socket.create_connection(("127.0.0.1", port)) as one, socket.create_connection(("127.0.0.1", port)) as two:
         for client in (one, two):
@@ -234,7 +234,7 @@ def test_no_more_recordings_are_heard_than_allowed(server: Posting) -> None:
     until(lambda: active(server) == 0)
 
 
-def test_a_callback_is_promised_at_once_and_told_later(server: Posting) -> None:
+def test_a_callback_is_promised_at_once_and_delivered_later(server: Posting) -> None:
     body = SPEECH.read_bytes()
     answer = post(server, body, callback(server))
     assert answer.json() == {"request_id": answer.headers["dg-request-id"]}
@@ -246,7 +246,7 @@ def test_a_callback_is_promised_at_once_and_told_later(server: Posting) -> None:
     assert active(server) == 0
 
 
-def test_a_callback_is_told_of_failure(server: Posting) -> None:
+def test_a_callback_is_reported_of_failure(server: Posting) -> None:
     answer = post(server, b"no audio at all", callback(server))
     assert answer.status_code == 200
     until(lambda: bool(server.delivered))
@@ -261,7 +261,7 @@ def test_a_callback_takes_a_url_too(server: Posting) -> None:
     assert json.loads(server.delivered[0])["metadata"]["duration"] > 5
 
 
-def test_a_fault_of_ours_is_told_to_whoever_waits_and_to_a_callback(
+def test_a_fault_of_ours_is_reported_to_the_client_and_to_a_callback(
     server: Posting, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def broken(*_: object) -> Any:
@@ -278,7 +278,7 @@ def test_a_fault_of_ours_is_told_to_whoever_waits_and_to_a_callback(
     assert caplog.text.count("the recording failed") == 2
 
 
-def test_a_disk_that_takes_nothing_is_answered_and_counted(
+def test_a_disk_that_cannot_be_written_is_answered_and_counted(
     server: Posting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "is not there"))

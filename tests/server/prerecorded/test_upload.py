@@ -72,7 +72,7 @@ def test_a_short_body_comes_whole() -> None:
         run(Peer(piece(b"{"), piece(b"}", more=False)).upload().read_all(1))
 
 
-def test_too_much_is_told_by_the_head_and_by_the_bytes() -> None:
+def test_a_body_that_is_too_large_is_rejected_by_its_length_and_by_its_bytes() -> None:
     with pytest.raises(BodyTooLarge):
         Peer(content_length="101").upload().check_length()
     Peer(content_length="100").upload().check_length()
@@ -81,14 +81,14 @@ def test_too_much_is_told_by_the_head_and_by_the_bytes() -> None:
         run(taken(Peer(piece(bytes(60)), piece(bytes(41))).upload()))
 
 
-def test_a_stall_and_a_hang_up_are_told() -> None:
+def test_a_stall_and_a_disconnect_raise() -> None:
     with pytest.raises(BodyStalled):
         run(taken(Peer(piece(b"one")).upload(stall_timeout_s=0.01)))
     with pytest.raises(ClientGone):
         run(taken(Peer(piece(b"one"), GONE).upload()))
 
 
-def test_a_body_that_hardly_comes_is_told_and_its_end_is_in_time() -> None:
+def test_a_body_that_is_too_slow_is_rejected_and_its_end_is_in_time() -> None:
     class Dripping(Peer):
         async def receive(self) -> Message:
             await asyncio.sleep(0.01)
@@ -99,7 +99,7 @@ def test_a_body_that_hardly_comes_is_told_and_its_end_is_in_time() -> None:
     assert run(taken(Dripping(piece(b"", more=False)).upload(rate_s=0.005))) == []
 
 
-def test_a_hang_up_is_waited_for_once_all_is_read() -> None:
+def test_a_disconnect_is_awaited_once_all_is_read() -> None:
     async def main() -> None:
         peer = Peer(piece(b"one", more=False), piece(b"", more=False), GONE)
         found = peer.upload()
@@ -128,7 +128,7 @@ def test_an_early_answer_is_whole_before_the_rest_is_read_and_dropped() -> None:
     assert peer.messages == [GONE]
 
 
-def test_who_asks_before_sending_is_not_invited() -> None:
+def test_a_client_that_waits_for_100_continue_is_not_invited_to_send() -> None:
     peer = Peer(piece(b"never asked for"), expect="100-continue")
     assert len(respond(peer)) == 3
     assert len(peer.messages) == 1

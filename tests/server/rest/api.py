@@ -1,4 +1,4 @@
-"""Keys in; the management routes on a ledger of the test's own, asked in process, out."""
+"""The HTTP routes on a fresh ledger, called in process."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ AT_HOME = "http://127.0.0.1:8080"
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ManagementApi:
     """The routes, and the ledger under them."""
 
     app: Starlette
     ledger: Ledger
     writer: LedgerWriter
 
-    async def ask(self, method: str, path: str, *, key: str | None = None, **options: Any) -> httpx2.Response:
+    async def request(self, method: str, path: str, *, key: str | None = None, **options: Any) -> httpx2.Response:
         """What is answered; every answer names its request."""
         headers = options.pop("headers", {}) | ({} if key is None else {"authorization": f"Token {key}"})
         base = options.pop("base", AT_HOME)
@@ -51,7 +51,7 @@ class Asked:
         return response
 
     async def get(self, path: str, **options: Any) -> httpx2.Response:
-        return await self.ask("GET", path, **options)
+        return await self.request("GET", path, **options)
 
     async def key(self, *scopes: str, project: str = DEFAULT_PROJECT_ID, **made: Any) -> NewKey:
         """A new key, which the routes know."""
@@ -78,9 +78,9 @@ class Asked:
 
 
 @asynccontextmanager
-async def asked(
+async def management_api(
     *, settings: Settings = SCRIPTED, limits: BodyLimits | None = None, location: str | None = None
-) -> AsyncIterator[Asked]:
+) -> AsyncIterator[ManagementApi]:
     """The routes, mounted in an application as the server mounts them, on a fresh ledger."""
     with tempfile.TemporaryDirectory() as folder:
         where = location or _fresh(Path(folder))
@@ -89,7 +89,7 @@ async def asked(
             await writer.start()
             app = Starlette(routes=[Mount("/", app=create_api(_service(settings), ledger=writer, limits=limits))])
             try:
-                yield Asked(app, ledger, writer)
+                yield ManagementApi(app, ledger, writer)
             finally:
                 await writer.stop()
 
@@ -118,11 +118,11 @@ def _scripted() -> Service:
     return Service(SCRIPTED)
 
 
-def told(story: Callable[[Asked], Awaitable[None]], **options: Any) -> None:
+def run_story(story: Callable[[ManagementApi], Awaitable[None]], **options: Any) -> None:
     """Tell a story about the routes."""
 
     async def whole() -> None:
-        async with asked(**options) as api:
+        async with management_api(**options) as api:
             await asyncio.wait_for(story(api), 30)
 
     asyncio.run(whole())

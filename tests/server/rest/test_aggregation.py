@@ -38,7 +38,7 @@ def test_rows_that_a_filter_told_apart_are_added_up_again(tmp_path: Path) -> Non
     assert (row.totals.requests, row.totals.audio_seconds, row.tags, row.feature_set) == (2, 60.0, None, None)
 
 
-def test_what_was_asked_for_stays_told_apart(tmp_path: Path) -> None:
+def test_groups_that_were_asked_for_stay_separate(tmp_path: Path) -> None:
     rows = summed(tmp_path, by={Grouping.TAGS}, tag="b", features={"punctuate": False})
     assert [(row.tags, row.feature_set, row.totals.requests) for row in rows] == [
         (("a", "b"), None, 1),

@@ -1,4 +1,4 @@
-"""The three shapes of errors, and what broke inside."""
+"""The three shapes of errors, and internal errors."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from caesura.server.rest.errors import (
     first_error,
     quoted,
 )
-from tests.server.rest.api import HERE, Asked, told
+from tests.server.rest.api import HERE, ManagementApi, run_story
 
 
 def test_the_shape_of_the_data_plane() -> None:
@@ -61,22 +61,22 @@ def test_a_secret_in_a_field_that_is_none_is_not_repeated() -> None:
 
 
 def test_a_name_that_is_none_is_not_repeated_whole_for_clients_read_no_header_that_long() -> None:
-    async def story(api: Asked) -> None:
+    async def story(api: ManagementApi) -> None:
         answer = await api.get(f"{HERE}?{'a' * 20_000}=1")
         assert answer.status_code == 400
         assert len(answer.headers["dg-error"]) < 200
 
-    told(story)
+    run_story(story)
 
 
 def test_a_query_that_breaks_lines_cannot_break_headers() -> None:
-    async def story(api: Asked) -> None:
+    async def story(api: ManagementApi) -> None:
         answer = await api.get(f"{HERE}?a%0d%0aset-cookie:%20x=1")
         assert answer.status_code == 400
         assert "set-cookie" not in answer.headers
         assert answer.headers["dg-error"] == answer.json()["err_msg"]
 
-    told(story)
+    run_story(story)
 
 
 @contextmanager
@@ -92,12 +92,12 @@ def _failing(error: Exception) -> Iterator[None]:
         (LedgerError("no such column", transient=False), 500, "INTERNAL_SERVER_ERROR"),
     ],
 )
-def test_a_ledger_that_fails_is_told_without_its_reason(
+def test_a_ledger_that_fails_is_reported_without_its_reason(
     error: LedgerError, status: int, code: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The log has the reason, under the id that the client was told."""
 
-    async def story(api: Asked) -> None:
+    async def story(api: ManagementApi) -> None:
         monkeypatch.setattr(api.ledger, "reading", lambda: _failing(error))
         answer = await api.get(f"{HERE}/requests")
         assert (answer.status_code, answer.json()["err_code"]) == (status, code)
@@ -107,17 +107,17 @@ def test_a_ledger_that_fails_is_told_without_its_reason(
         assert answer.headers["dg-request-id"] in line
 
     with caplog.at_level(logging.ERROR):
-        told(story)
+        run_story(story)
 
 
-def test_what_breaks_inside_is_told_without_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def story(api: Asked) -> None:
+def test_what_breaks_inside_is_reported_without_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def story(api: ManagementApi) -> None:
         monkeypatch.setattr(api.ledger, "reading", lambda: _failing(RuntimeError("private")))
         with pytest.raises(RuntimeError, match="private"):
             # The server logs it; whoever asked over a socket got a 500 before.
             await api.get(f"{HERE}/requests")
 
-    told(story)
+    run_story(story)
 
 
 def test_every_error_that_a_route_names_is_described() -> None:

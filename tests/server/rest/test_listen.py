@@ -5,7 +5,7 @@ from __future__ import annotations
 from caesura.server.rest.app import create_api
 from caesura.server.rest.listen_parameters import LIVE, RECORDING
 from caesura.server.service import Service
-from tests.server.rest.api import SCRIPTED, Asked, told
+from tests.server.rest.api import SCRIPTED, ManagementApi, run_story
 
 
 def test_the_document_describes_recordings_and_live_streams() -> None:
@@ -20,23 +20,23 @@ def test_the_document_describes_recordings_and_live_streams() -> None:
     ]
 
 
-def test_a_get_without_an_upgrade_is_told_what_to_do() -> None:
-    async def story(api: Asked) -> None:
+def test_a_get_without_an_upgrade_is_refused_with_advice() -> None:
+    async def story(api: ManagementApi) -> None:
         answer = await api.get("/v1/listen")
         assert answer.status_code == 426
         assert answer.json()["request_id"] == answer.headers["dg-request-id"]
         assert answer.json()["err_msg"] == answer.headers["dg-error"]
         assert "cache-control" not in answer.headers
-        head = await api.ask("HEAD", "/v1/listen")
+        head = await api.request("HEAD", "/v1/listen")
         assert (head.status_code, head.headers["dg-error"]) == (426, answer.headers["dg-error"])
 
-    told(story)
+    run_story(story)
 
 
 def test_before_the_ledger_is_open_no_recording_is_taken() -> None:
-    async def story(api: Asked) -> None:
-        answer = await api.ask("POST", "/v1/listen", content=b"RIFF")
+    async def story(api: ManagementApi) -> None:
+        answer = await api.request("POST", "/v1/listen", content=b"RIFF")
         assert (answer.status_code, answer.json()["err_code"]) == (503, "Service Unavailable")
         assert answer.json()["request_id"] == answer.headers["dg-request-id"]
 
-    told(story)
+    run_story(story)

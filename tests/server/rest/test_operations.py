@@ -11,7 +11,7 @@ import pytest
 from caesura.server.rest.app import create_api
 from caesura.server.rest.response_models import Alive, Readiness, ServerStatus
 from caesura.server.service import Service
-from tests.server.rest.api import SCRIPTED, Asked, told
+from tests.server.rest.api import SCRIPTED, ManagementApi, run_story
 from tests.serving_inprocess import serving
 
 PATHS = ("/v1/status", "/healthz", "/readyz", "/metrics", "/openapi.json")
@@ -25,22 +25,22 @@ def described() -> dict[str, Any]:
 def test_none_of_them_needs_a_key() -> None:
     assert all(operation["security"] == [] for operation in described().values())
 
-    async def story(api: Asked) -> None:
+    async def story(api: ManagementApi) -> None:
         await api.key()
         for path in PATHS:
             for method in ("GET", "HEAD"):
-                assert (await api.ask(method, path)).status_code == (503 if path == "/readyz" else 200)
+                assert (await api.request(method, path)).status_code == (503 if path == "/readyz" else 200)
 
-    told(story)
+    run_story(story)
 
 
 def test_a_server_that_is_not_ready_says_so() -> None:
-    async def story(api: Asked) -> None:
+    async def story(api: ManagementApi) -> None:
         answer = await api.get("/readyz")
         assert (answer.status_code, answer.json()) == (503, {"ready": False, "engines": ["scripted"]})
         assert (await api.get("/v1/status")).json()["system_health"] == "Initializing"
 
-    told(story)
+    run_story(story)
 
 
 @pytest.mark.slow

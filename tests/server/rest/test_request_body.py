@@ -1,4 +1,4 @@
-"""Bodies that are no JSON, too large, too slow, or of another shape than was asked for."""
+"""Bodies that are not JSON, too large, too slow, or do not match their model."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 from caesura.server.rest.request_body import BodyLimits, request_body_schema
 from caesura.server.rest.request_models import CreateKeyRequest, CreateTokenRequest
-from tests.server.rest.api import HERE, Asked, told
+from tests.server.rest.api import HERE, ManagementApi, run_story
 
 JSON = {"content-type": "application/json"}
 KEYS = f"{HERE}/keys"
@@ -23,11 +23,11 @@ def refused(
     """How this body of a new key is answered."""
     found: list[tuple[int, dict[str, str]]] = []
 
-    async def story(api: Asked) -> None:
-        answer = await api.ask("POST", KEYS, content=content, headers=headers)
+    async def story(api: ManagementApi) -> None:
+        answer = await api.request("POST", KEYS, content=content, headers=headers)
         found.append((answer.status_code, answer.json()))
 
-    told(story, limits=limits)
+    run_story(story, limits=limits)
     return found[0]
 
 
@@ -99,7 +99,7 @@ def test_a_body_that_is_too_slow_is_refused() -> None:
         yield b"{"
         await asyncio.sleep(30)
 
-    async def story(api: Asked) -> None:
+    async def story(api: ManagementApi) -> None:
         sending = {"type": "http", "method": "POST", "path": KEYS, "query_string": b"", "root_path": ""}
         sending |= {"headers": [(b"host", b"localhost"), (b"content-type", b"application/json")]}
         sent: list[Any] = []
@@ -115,11 +115,11 @@ def test_a_body_that_is_too_slow_is_refused() -> None:
         assert sent[0]["status"] == 408
         assert json.loads(sent[1]["body"])["category"] == "REQUEST_TIMEOUT"
 
-    told(story, limits=BodyLimits(body_s=0.05))
+    run_story(story, limits=BodyLimits(body_s=0.05))
 
 
 def test_a_client_that_leaves_harms_nobody() -> None:
-    async def story(api: Asked) -> None:
+    async def story(api: ManagementApi) -> None:
         sending = {"type": "http", "method": "POST", "path": KEYS, "query_string": b"", "root_path": ""}
         sending |= {"headers": [(b"host", b"localhost"), (b"content-type", b"application/json")]}
 
@@ -134,7 +134,7 @@ def test_a_client_that_leaves_harms_nobody() -> None:
         await api.app(sending, receive, send)
         assert sent[0]["status"] == 400
 
-    told(story)
+    run_story(story)
 
 
 def test_the_document_says_whether_a_body_is_needed() -> None:

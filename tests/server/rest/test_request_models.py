@@ -1,4 +1,4 @@
-"""What clients may ask for: bounds, types, and what excludes what."""
+"""Models of requests: bounds, types, and fields that exclude each other."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_the_features_that_are_filtered_by_are_those_that_were_given() -> None:
     assert UsageQuery().features == {}
 
 
-def test_features_are_told_apart_by_unless_no_request_keeps_them() -> None:
+def test_features_are_filtered_by_unless_no_record_has_them() -> None:
     """Every filter of the hosted service is one or the other; what requests keep has a filter where that has one."""
     assert not set(FEATURES) & set(UNSUPPORTED_FILTERS)
     assert {"diarize", "keyterm", "summarize", "callback"} <= set(FEATURES)

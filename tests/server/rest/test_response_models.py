@@ -1,4 +1,4 @@
-"""The models of responses, held against the vendor's own."""
+"""Models of responses, held against the vendor's own."""
 
 from __future__ import annotations
 

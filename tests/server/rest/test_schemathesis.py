@@ -1,4 +1,4 @@
-"""What schemathesis makes of the OpenAPI document, sent to the routes that it describes."""
+"""Requests that schemathesis generates from the OpenAPI document."""
 
 from __future__ import annotations
 

@@ -84,7 +84,7 @@ def test_a_body_that_comes_too_slowly_is_given_up(server: Served) -> None:
         assert time.monotonic() - began >= SLOW_S
 
 
-def test_a_client_that_hangs_up_leaves_the_server_as_it_was(server: Served) -> None:
+def test_a_client_that_disconnects_leaves_the_server_as_it_was(server: Served) -> None:
     for sent in (b"", b'{"comment"'):
         with connect(server) as line:
             line.sendall(head(server, content_length="1000") + sent)

@@ -1,4 +1,4 @@
-"""What recordings are answered with, as the document of the API describes it, held against what is written."""
+"""Models of the response to a recording, held against what is written."""
 
 from __future__ import annotations
 
