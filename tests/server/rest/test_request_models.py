@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
-from caesura.server.accounts.usage_record import _SWITCHES
+from caesura.server.accounts.usage_record import SWITCHES
 from caesura.server.rest.request_models import (
     FEATURES,
     UNSUPPORTED_FILTERS,
@@ -68,7 +68,7 @@ def test_features_are_filtered_by_unless_no_record_has_them() -> None:
     assert not set(FEATURES) & set(UNSUPPORTED_FILTERS)
     assert {"diarize", "keyterm", "summarize", "callback"} <= set(FEATURES)
     without_filter = {"interim_results", "vad_events", "no_delay"}
-    assert set(_SWITCHES) - without_filter <= set(FEATURES)
+    assert set(SWITCHES) - without_filter <= set(FEATURES)
 
 
 @pytest.mark.parametrize("name", UNSUPPORTED_FILTERS)

@@ -13,7 +13,7 @@ from caesura.protocol.options import ListenOptions
 
 SUCCESSFUL_CLOSE_CODES = frozenset({1000, 1001, 1005})
 """Close codes of streams that ended as intended: finished, or left by the client without an error."""
-_SWITCHES = (
+SWITCHES = (
     "multichannel",
     "interim_results",
     "vad_events",
@@ -127,7 +127,7 @@ def ended_recording(
 
 def features(options: ListenOptions) -> tuple[str, ...]:
     """Names of the features that are on, sorted; without values, which may be private."""
-    found = [name for name in _SWITCHES if getattr(options, name)]
+    found = [name for name in SWITCHES if getattr(options, name)]
     if options.keyterms:
         found.append("keyterm")
     if options.utterance_end_ms is not None:
