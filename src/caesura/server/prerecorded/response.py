@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
-from caesura.formatting.redaction import MEMORY_WORDS
-from caesura.formatting.writer import Writer, Writing
+from caesura.formatting.itn import FormattedText, TextFormatter
+from caesura.formatting.redaction import CONTEXT_WORDS
 from caesura.pipeline.batch_diarization import assign_speakers
 from caesura.pipeline.recording import RecognizedSegment, RecordingTranscript, main_language
 from caesura.protocol.catalogue import Offer
@@ -49,13 +49,13 @@ class _RunFormatter:
         spoken = language(options)
         if spoken is None or options.detect_language:
             spoken = offer.languages[0] if len(offer.languages) == 1 else "multi"
-        self._writer = Writer(style(options), spoken)
+        self._formatter = TextFormatter(style(options), spoken)
         self._before: tuple[Word, ...] = ()
 
-    def format(self, words: tuple[Word, ...]) -> Writing:
-        writing = self._writer.write(words, final=True, before=self._before)
-        self._before = (*self._before, *writing.plain)[-MEMORY_WORDS:]
-        return writing
+    def format(self, words: tuple[Word, ...]) -> FormattedText:
+        formatted = self._formatter.format(words, final=True, before=self._before)
+        self._before = (*self._before, *formatted.plain)[-CONTEXT_WORDS:]
+        return formatted
 
 
 def _channel(
