@@ -26,10 +26,12 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "client/decode.py": ("audio",),
     "client/microphone.py": ("mic",),
     "engines": ("server",),
+    "engines/models/download.py": ("whisper",),
     "engines/whisper.py": ("server", "whisper"),
     "formatting": ("server",),
     "ledger": ("server",),
     "pipeline": ("server",),
+    "workers": ("server",),
     "server": ("server",),
     "speech": ("server",),
 }

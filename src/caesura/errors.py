@@ -19,7 +19,7 @@ CaesuraError
 ├── LineError                  what broke in between
 │   ├── Unreachable            nothing answers at that address
 │   ├── RemoteFailed           what a URL names did not answer, or not as it should
-│   ├── BrokeOff               a download ended early, or the other side is busy: to try again helps
+│   ├── DownloadInterrupted    a download ended early, or the hub is busy; trying again helps
 │   └── GaveUp                 the connection could not be made again in the time allowed
 └── InternalError              what broke inside
     ├── EngineError            an engine could not answer
@@ -161,17 +161,17 @@ class Unreachable(LineError):
 class RemoteFailed(LineError):
     """What a URL names could not be reached, or did not answer as it should; `str()` says how, for the wire.
 
-    `again` is whether the same may work later; `retry_after_s` is what `Retry-After` asked for.
+    `retryable` is whether the same may work later; `retry_after_s` is what `Retry-After` asked for.
     """
 
-    def __init__(self, message: str, *, again: bool, retry_after_s: float = 0.0) -> None:
+    def __init__(self, message: str, *, retryable: bool, retry_after_s: float = 0.0) -> None:
         super().__init__(message)
-        self.again = again
+        self.retryable = retryable
         self.retry_after_s = retry_after_s
 
 
-class BrokeOff(LineError):
-    """A download ended early, or who was to give it is busy; to try again helps."""
+class DownloadInterrupted(LineError):
+    """A download ended early, or the hub that gives it is busy; trying again helps."""
 
 
 class GaveUp(LineError):
@@ -187,11 +187,11 @@ class EngineError(InternalError):
 
 
 class LedgerError(InternalError):
-    """The ledger could not be read or written; `str()` says why, `passing` whether trying again may help."""
+    """The ledger could not be read or written; `str()` says why, `transient` whether trying again may help."""
 
-    def __init__(self, message: str, *, passing: bool = True) -> None:
+    def __init__(self, message: str, *, transient: bool = True) -> None:
         super().__init__(message)
-        self.passing = passing
+        self.transient = transient
 
 
 def _by_id(request_id: str) -> str:
