@@ -156,7 +156,10 @@ class Hub:
         if parts.scheme not in {"http", "https"} or not parts.netloc:
             raise UsageError(f"endpoint: {endpoint!r} is no URL of a hub; {DEFAULT_ENDPOINT} is the usual one")
         self.endpoint = endpoint.rstrip("/")
-        client = {"library_name": "caesura", "library_version": importlib.metadata.version(DISTRIBUTION)}
+        client: dict[str, Any] = {
+            "library_name": "caesura",
+            "library_version": importlib.metadata.version(DISTRIBUTION),
+        }
         self._api = HfApi(endpoint=self.endpoint, token=False, **client)
         # Not compressed: a resumed transfer counts the bytes of the file, not those on the wire.
         self._headers = build_hf_headers(token=False, headers={"Accept-Encoding": "identity"}, **client)
