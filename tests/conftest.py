@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
-# No deadlines for single examples: a shared machine has pauses of its own.
-settings.register_profile("dev", deadline=None)
-settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
+# Nothing here depends on how long examples take: a shared machine has pauses of its own.
+UNTIMED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("dev", UNTIMED)
+settings.register_profile("ci", UNTIMED, derandomize=True, print_blob=True)
 # For `make check`, which runs with every change. `make test` tries more examples, `make explore` new ones.
-settings.register_profile("fast", deadline=None, derandomize=True, max_examples=20)
-settings.register_profile("explore", deadline=None, max_examples=1000, stateful_step_count=100, print_blob=True)
+settings.register_profile("fast", UNTIMED, derandomize=True, max_examples=20)
+settings.register_profile("explore", UNTIMED, max_examples=1000, stateful_step_count=100, print_blob=True)
 settings.load_profile("ci" if os.environ.get("CI") else "dev")
 
 SLOW_TIMEOUT_S = 300.0

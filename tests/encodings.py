@@ -58,7 +58,7 @@ def wav(data: bytes, rate: int, channels: int, *, tag: int = 1, bits: int = 16, 
     return header + struct.pack("<4sI", b"data", declared & 0xFFFFFFFF) + data
 
 
-def contain(
+def mux(
     samples: Samples,
     rate: int,
     container: str,
@@ -89,7 +89,7 @@ def contain(
 
 def opus_packets(samples: Samples, rate: int) -> list[bytes]:
     """Bare Opus packets of 20 ms."""
-    with av.open(io.BytesIO(contain(samples, rate, "webm", "libopus", bit_rate=32_000)), "r") as source:
+    with av.open(io.BytesIO(mux(samples, rate, "webm", "libopus", bit_rate=32_000)), "r") as source:
         return [bytes(packet) for packet in source.demux(source.streams.audio[0]) if packet.size]
 
 
@@ -110,23 +110,23 @@ KINDS: dict[str, Kind] = {
     "linear32": Kind(lambda x, _: x.T.astype("<f4").tobytes(), Encoding.LINEAR32),
     "mulaw": Kind(lambda x, _: mulaw(x), Encoding.MULAW),
     "alaw": Kind(lambda x, _: alaw(x), Encoding.ALAW),
-    "flac": Kind(lambda x, rate: contain(x, rate, "flac", "flac"), Encoding.FLAC),
+    "flac": Kind(lambda x, rate: mux(x, rate, "flac", "flac"), Encoding.FLAC),
     "opus": Kind(opus_packets, Encoding.OPUS),
-    "ogg-opus": Kind(lambda x, rate: contain(x, rate, "ogg", "libopus", bit_rate=32_000), Encoding.OGG_OPUS),
+    "ogg-opus": Kind(lambda x, rate: mux(x, rate, "ogg", "libopus", bit_rate=32_000), Encoding.OGG_OPUS),
     "wav": Kind(lambda x, rate: wav(as_int16(x).tobytes(), rate, len(x))),
     "wav-float": Kind(lambda x, rate: wav(x.T.astype("<f4").tobytes(), rate, len(x), tag=3, bits=32)),
     "wav-mulaw": Kind(lambda x, rate: wav(mulaw(x), rate, len(x), tag=7, bits=8)),
-    "flac-file": Kind(lambda x, rate: contain(x, rate, "flac", "flac")),
-    "mp3": Kind(lambda x, rate: contain(x, rate, "mp3", "libmp3lame", bit_rate=64_000)),
-    "aac": Kind(lambda x, rate: contain(x, rate, "adts", "aac")),
-    "ogg-opus-file": Kind(lambda x, rate: contain(x, rate, "ogg", "libopus", bit_rate=32_000)),
+    "flac-file": Kind(lambda x, rate: mux(x, rate, "flac", "flac")),
+    "mp3": Kind(lambda x, rate: mux(x, rate, "mp3", "libmp3lame", bit_rate=64_000)),
+    "aac": Kind(lambda x, rate: mux(x, rate, "adts", "aac")),
+    "ogg-opus-file": Kind(lambda x, rate: mux(x, rate, "ogg", "libopus", bit_rate=32_000)),
     # libav's own Vorbis encoder makes stereo only.
-    "ogg-vorbis": Kind(lambda x, rate: contain(np.repeat(x[:1], 2, axis=0), rate, "ogg", "vorbis")),
-    "ogg-flac": Kind(lambda x, rate: contain(x, rate, "ogg", "flac")),
-    "webm": Kind(lambda x, rate: contain(x, rate, "webm", "libopus", bit_rate=32_000, options={"live": "1"})),
-    "mp4": Kind(lambda x, rate: contain(x, rate, "mp4", "aac", options=_FRAGMENTED)),
-    "mp4-faststart": Kind(lambda x, rate: contain(x, rate, "mp4", "aac", options={"movflags": "faststart"})),
-    "mp4-index-last": Kind(lambda x, rate: contain(x, rate, "mp4", "aac")),
+    "ogg-vorbis": Kind(lambda x, rate: mux(np.repeat(x[:1], 2, axis=0), rate, "ogg", "vorbis")),
+    "ogg-flac": Kind(lambda x, rate: mux(x, rate, "ogg", "flac")),
+    "webm": Kind(lambda x, rate: mux(x, rate, "webm", "libopus", bit_rate=32_000, options={"live": "1"})),
+    "mp4": Kind(lambda x, rate: mux(x, rate, "mp4", "aac", options=_FRAGMENTED)),
+    "mp4-faststart": Kind(lambda x, rate: mux(x, rate, "mp4", "aac", options={"movflags": "faststart"})),
+    "mp4-index-last": Kind(lambda x, rate: mux(x, rate, "mp4", "aac")),
 }
 """Every kind that `encode` knows; those without an encoding are self-describing containers."""
 

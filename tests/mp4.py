@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import av
 
-from tests.encodings import contain
+from tests.encodings import mux
 from tests.signals import sound
 
 
@@ -30,7 +30,7 @@ def sizes(count: int, fixed: int, *each: int) -> bytes:
 
 def sample_entry(inside: bytes = b"") -> bytes:
     """The sample description of 16 kHz mono AAC, taken from a file that libav wrote."""
-    data = contain(sound(16_000, 0.3), 16_000, "mp4", "aac")
+    data = mux(sound(16_000, 0.3), 16_000, "mp4", "aac")
     at = data.index(b"stsd") - 4
     described = data[at : at + int.from_bytes(data[at : at + 4])]
     return box(b"stsd", described[8:], inside)
@@ -38,7 +38,7 @@ def sample_entry(inside: bytes = b"") -> bytes:
 
 def aac_packet() -> bytes:
     """One AAC frame of 64 ms of near silence."""
-    with av.open(io.BytesIO(contain(sound(16_000, 1.0) * 1e-4, 16_000, "mp4", "aac")), "r") as source:
+    with av.open(io.BytesIO(mux(sound(16_000, 1.0) * 1e-4, 16_000, "mp4", "aac")), "r") as source:
         return min((bytes(packet) for packet in source.demux(audio=0) if packet.size), key=len)
 
 

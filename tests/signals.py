@@ -48,14 +48,14 @@ def decoded(messages: Iterable[bytes], declared: AudioFormat, *, split: bool = T
     return np.concatenate([piece for piece in pieces if piece.size] or pieces[-1:], axis=1)
 
 
-def likeness(received: Samples, sent: Samples) -> float:
+def correlation(received: Samples, sent: Samples) -> float:
     """Correlation of two mono signals over their common length, without shifting either."""
     n = min(len(received), len(sent))
     return float(np.corrcoef(received[:n], sent[:n])[0, 1])
 
 
-def late_likeness(received: Samples, sent: Samples, most: int = 1300) -> float:
+def delayed_correlation(received: Samples, sent: Samples, most: int = 1300) -> float:
     """Correlation of two mono signals of which the first is delayed by up to `most` samples."""
     n = min(len(sent), len(received) - most)
     at = int(np.argmax(np.correlate(received[: n + most], sent[:n], "valid")))
-    return likeness(received[at:], sent)
+    return correlation(received[at:], sent)

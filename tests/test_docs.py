@@ -29,7 +29,7 @@ from caesura.protocol.options import parse_options
 from caesura.server.metrics import Metrics, ServerLoad, close_labels
 from caesura.server.origin import OriginPolicy, Pass, Preflight, RequestHead, parse_hosts, parse_origins
 from caesura.server.stream_config import style
-from tests.saying import say, text
+from tests.spoken_words import text, words_of
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -163,19 +163,19 @@ def writer(asked: str) -> TextFormatter:
 
 @pytest.mark.parametrize(("asked", "said", "written"), tables(FORMATTING + README, "asked for", "said", "written"))
 def test_words_are_formatted_as_documented(asked: str, said: str, written: str) -> None:
-    assert text(writer(asked).format(say(said), final=True).words) == written.replace("\\n", "\n")
+    assert text(writer(asked).format(words_of(said), final=True).words) == written.replace("\\n", "\n")
 
 
 @pytest.mark.parametrize(
     ("asked", "said", "told"), tables(FORMATTING, "asked for", "said so far", "told in the interim")
 )
 def test_interims_withhold_what_is_documented(asked: str, said: str, told: str) -> None:
-    assert text(writer(asked).format(say(said), final=False).words) == told
+    assert text(writer(asked).format(words_of(said), final=False).words) == told
 
 
 @pytest.mark.parametrize(("said", "held"), tables(FORMATTING, "said", "held"))
 def test_finals_are_held_as_documented(said: str, held: str) -> None:
-    words = say(said)
+    words = words_of(said)
     assert (writer("smart_format=true").incomplete_from(words) < len(words)) is (held == "yes")
 
 
@@ -183,7 +183,7 @@ def test_finals_are_held_as_documented(said: str, held: str) -> None:
     ("query", "said", "found", "confidence"), tables(FORMATTING, "searched for", "said", "found", "confidence")
 )
 def test_searches_find_what_is_documented(query: str, said: str, found: str, confidence: str) -> None:
-    (search,) = search_words(say(said), [query])
+    (search,) = search_words(words_of(said), [query])
     hits = [(hit.snippet, f"{hit.confidence:.2f}") for hit in search.hits]
     assert hits == ([(found, confidence)] if found else [])
 

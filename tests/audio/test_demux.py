@@ -19,7 +19,7 @@ from caesura.audio.demux import MP3, DemuxDecoder
 from caesura.audio.format import AudioFormat
 from caesura.audio.stream import AudioStream
 from caesura.errors import BadAudio
-from tests.encodings import contain, encode
+from tests.encodings import encode, mux
 from tests.signals import cut, decoded, feed_all, run, sound
 
 SELF = AudioFormat(None, None)
@@ -175,7 +175,7 @@ def test_video_alone_holds_no_audio() -> None:
 
 def test_a_stream_that_comes_up_in_the_middle_is_passed_over() -> None:
     """A tag of video in FLV that announces none; PyAV looked for its stream in vain."""
-    data = contain(SAID, 48_000, "flv", "mp3")
+    data = mux(SAID, 48_000, "flv", "mp3")
     tags, at = list[int](), 13
     while at < len(data):
         tags.append(at)

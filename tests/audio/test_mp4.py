@@ -16,7 +16,7 @@ from caesura.audio.stream import AudioStream
 from caesura.errors import BadAudio
 from tests.encodings import encode
 from tests.mp4 import AUDIO_AT, FTYP, aac_packet, aac_tables, box, index_last, track
-from tests.signals import cut, decoded, feed_all, likeness, sound
+from tests.signals import correlation, cut, decoded, feed_all, sound
 
 SELF = AudioFormat(None, None)
 KINDS = ["mp4", "mp4-faststart", "mp4-index-last"]
@@ -37,7 +37,7 @@ def test_any_cutting_gives_the_same_samples(kind: str, size: int) -> None:
 
 @pytest.mark.parametrize("kind", ["mp4-faststart", "mp4-index-last"])
 def test_the_encoder_delay_is_taken_out_where_the_index_tells_it(kind: str) -> None:
-    assert likeness(decoded([made(kind)], SELF)[0], sound(16_000, 2)[0]) > 0.99
+    assert correlation(decoded([made(kind)], SELF)[0], sound(16_000, 2)[0]) > 0.99
 
 
 @pytest.mark.parametrize("kind", ["mp4", "mp4-faststart"])

@@ -15,9 +15,9 @@ from caesura.client.decode import Decoder, libav
 from caesura.client.form import Form
 from caesura.client.places import Input, Place, open_place
 from caesura.errors import UsageError
-from tests.encodings import as_int16, contain, encode, wav
+from tests.encodings import as_int16, encode, mux, wav
 from tests.recordings import path
-from tests.signals import likeness, sound
+from tests.signals import correlation, sound
 
 SAID = sound(48_000, 0.5, 2)
 PIPES = ["mp3", "aac", "ogg-opus-file", "ogg-vorbis", "ogg-flac", "webm", "mp4", "mp4-faststart", "flac-file"]
@@ -98,7 +98,7 @@ def test_a_pipe_of_any_kind_gives_the_same_samples(kind: str) -> None:
 
 def test_without_loss_the_samples_are_exact() -> None:
     _, data = everything(filed(coded("flac-file")))
-    assert likeness(channels(data)[0], SAID[0]) > 0.9999
+    assert correlation(channels(data)[0], SAID[0]) > 0.9999
 
 
 def test_a_recording_keeps_its_rate_and_length() -> None:
@@ -113,7 +113,7 @@ def test_a_recording_keeps_its_rate_and_length() -> None:
 @pytest.mark.parametrize(("rate", "becomes"), [(4_000, 8_000), (96_000, 48_000)])
 def test_rates_that_do_speech_no_good_are_changed(rate: int, becomes: int) -> None:
     said = sound(rate, 0.5)
-    form, data = everything(filed(contain(said, rate, "flac", "flac")))
+    form, data = everything(filed(mux(said, rate, "flac", "flac")))
     assert form.sample_rate == becomes
     assert len(data) == pytest.approx(becomes, abs=200)
 
@@ -142,7 +142,7 @@ def test_a_stream_that_changes_in_the_middle_keeps_its_first_form(
     first: tuple[int, int], second: tuple[int, int]
 ) -> None:
     """Ogg streams joined into one may differ in rate and channels; what follows is fitted to what came first."""
-    joined = b"".join(contain(sound(rate, 0.5, count), rate, "ogg", "flac") for rate, count in (first, second))
+    joined = b"".join(mux(sound(rate, 0.5, count), rate, "ogg", "flac") for rate, count in (first, second))
     form, data = everything(piped(joined))
     assert (form.sample_rate, form.channels) == (48_000, first[1])
     assert len(data) == 48_000 * form.frame_bytes
@@ -157,7 +157,7 @@ def test_what_is_read_is_at_least_what_was_asked_for() -> None:
 
 
 def test_damage_costs_what_was_damaged() -> None:
-    data = contain(sound(48_000, 4, 1), 48_000, "ogg", "libopus", bit_rate=32_000)
+    data = mux(sound(48_000, 4, 1), 48_000, "ogg", "libopus", bit_rate=32_000)
     middle = len(data) // 2
     _, heard = everything(piped(data[:middle] + bytes(300) + data[middle + 300 :]))
     assert 2 * 96_000 < len(heard) < 4 * 96_000
@@ -190,7 +190,7 @@ def test_a_file_that_fails_does_so_after_its_last_sample() -> None:
                 raise OSError(5, "Input/output error")
             return super().read(size)
 
-    made = decoder(open_place(Failing(contain(sound(48_000, 4), 48_000, "flac", "flac"))))
+    made = decoder(open_place(Failing(mux(sound(48_000, 4), 48_000, "flac", "flac"))))
     assert len(made.read(1_000_000)) > 1_000
     with pytest.raises(UsageError, match=r"^the open file can no longer be read: Input/output error\.$"):
         made.read(1)
@@ -227,7 +227,7 @@ def test_what_is_damaged_beyond_reading_gives_what_came_before() -> None:
 
 
 def test_what_a_resampler_holds_back_is_not_lost() -> None:
-    _, data = everything(filed(contain(sound(96_000, 0.5), 96_000, "flac", "flac")))
+    _, data = everything(filed(mux(sound(96_000, 0.5), 96_000, "flac", "flac")))
     assert len(data) == 48_000
 
 
@@ -251,7 +251,7 @@ def test_a_codec_that_nobody_knows_is_named() -> None:
 def test_a_stream_of_which_nothing_can_be_decoded_is_given_up() -> None:
     target = io.BytesIO()
     with (
-        av.open(io.BytesIO(contain(SAID, 48_000, "matroska", "flac"))) as source,
+        av.open(io.BytesIO(mux(SAID, 48_000, "matroska", "flac"))) as source,
         av.open(target, "w", format="matroska") as copy,
     ):
         stream = copy.add_stream_from_template(source.streams.audio[0])
@@ -265,7 +265,7 @@ def test_a_stream_of_which_nothing_can_be_decoded_is_given_up() -> None:
 
 
 def test_an_interrupted_file_ends() -> None:
-    source = filed(contain(sound(48_000, 4), 48_000, "flac", "flac"))
+    source = filed(mux(sound(48_000, 4), 48_000, "flac", "flac"))
     made = decoder(source)
     source.interrupt()
     assert len(made.read(1_000_000)) < 4 * 96_000 / 2

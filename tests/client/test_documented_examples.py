@@ -17,7 +17,7 @@ from caesura.client import plan
 from caesura.client.address import listen_address
 from caesura.client.sources import Clock
 from caesura.testing import FakeServer, Voice
-from tests.serving import start_server
+from tests.server_process import start_server
 
 pytestmark = pytest.mark.slow
 

@@ -40,9 +40,9 @@ from caesura.testing import Close, Connection, FakeServer
 from tests.client.lines import BEAT_S, PATIENCE_S, VOICE, listening, placed, spoken
 from tests.client.peers import Peers, peers
 from tests.client.simulated import RATE, Simulated, say, silence
-from tests.encodings import contain
+from tests.encodings import mux
 from tests.recordings import recording
-from tests.serving import start_server
+from tests.server_process import start_server
 
 # Real sockets and real clocks: together they take too long for `make check`.
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("at_once")]
@@ -535,7 +535,7 @@ def test_a_webm_recording_goes_on_after_a_reconnect() -> None:
     """https://github.com/deepgram/deepgram-js-sdk/issues/301, with a real container and our own server."""
     first, second = recording("lv-0880"), recording("lv-0890")
     samples = np.concatenate([first.samples, np.zeros(16_000, np.float32), second.samples])
-    webm = contain(
+    webm = mux(
         samples[None], 16_000, "webm", "libopus", bit_rate=32_000, options={"live": "1", "cluster_time_limit": "500"}
     )
     clusters = webm.split(CLUSTER)

@@ -14,7 +14,7 @@ import caesura.sync
 from caesura.distribution import install_command
 from tests.engines.models.without_whisper import HIDDEN, children_without_library
 from tests.recordings import recording
-from tests.serving import start_server
+from tests.server_process import start_server
 
 pytestmark = pytest.mark.slow
 

@@ -13,10 +13,10 @@ import pytest
 from caesura.ledger.requests import Outcome
 from caesura.protocol.closing import REVOKED
 from caesura.server.accounts import ledger_writer as ledger_writer_module
+from tests.in_process_server import InProcessServer
+from tests.live_client import FINALIZE, KEEPALIVE, live_client
 from tests.server.outside import Outside
 from tests.server.scenes import LINEAR, record, refusal, served, speech, until
-from tests.serving_inprocess import Serving
-from tests.wire import FINALIZE, KEEPALIVE, open_line
 
 pytestmark = pytest.mark.slow
 
@@ -33,7 +33,7 @@ def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ledger_writer_module, "POLL_S", 0.02)
 
 
-async def status(server: Serving, key: str | None) -> tuple[int, str]:
+async def status(server: InProcessServer, key: str | None) -> tuple[int, str]:
     found, body = await refusal(server.url, key=key)
     return found, body["err_code"]
 
@@ -43,11 +43,11 @@ def test_a_key_that_is_revoked_elsewhere_ends_its_open_streams_within_a_second(o
     """With the time that it really takes, from the end of the transaction that revokes it to the close frame."""
     key, other = outside.key(), outside.key()
 
-    async def main(server: Serving) -> None:
+    async def main(server: InProcessServer) -> None:
         async with (
-            open_line(server.url, key=key.secret, **LINEAR) as one,
-            open_line(server.url, key=key.secret, **LINEAR) as two,
-            open_line(server.url, key=other.secret, **LINEAR) as bystander,
+            live_client(server.url, key=key.secret, **LINEAR) as one,
+            live_client(server.url, key=key.secret, **LINEAR) as two,
+            live_client(server.url, key=other.secret, **LINEAR) as bystander,
         ):
             await one.socket.send(speech()[:64_000])
             await one.socket.send(FINALIZE)
@@ -81,10 +81,10 @@ def test_a_stream_that_is_draining_is_revoked_too(outside: Outside, monkeypatch:
     """The record says so, although a close in order had been decided."""
     key = outside.key()
 
-    async def main(server: Serving) -> None:
+    async def main(server: InProcessServer) -> None:
         # Jobs are lost, so that the last words do not come.
         monkeypatch.setattr(server.service.engines[0].pool, "submit", lambda *_: None)
-        async with open_line(server.url, key=key.secret, **LINEAR) as line:
+        async with live_client(server.url, key=key.secret, **LINEAR) as line:
             await line.socket.send(speech())
             await line.socket.send('{"type":"CloseStream"}')
             await asyncio.to_thread(outside.revoke, key)
@@ -100,13 +100,13 @@ def test_a_stream_that_is_draining_is_revoked_too(outside: Outside, monkeypatch:
 def test_from_the_first_key_on_every_request_needs_one(outside: Outside) -> None:
     """On loopback no key is needed while there is none; one made elsewhere counts as soon as it is seen."""
 
-    async def main(server: Serving) -> None:
-        async with open_line(server.url, **LINEAR) as early:
+    async def main(server: InProcessServer) -> None:
+        async with live_client(server.url, **LINEAR) as early:
             key = await asyncio.to_thread(outside.key)
             await until(lambda: server.service.ledger_writer.key_required)
             assert await status(server, None) == REFUSED
             assert await status(server, "csk_wrong") == REFUSED
-            async with open_line(server.url, key=key.secret, **LINEAR) as line:
+            async with live_client(server.url, key=key.secret, **LINEAR) as line:
                 await line.finish()
                 assert line.closed_with == (1000, "")
             # Who came before needed none, and stays.
@@ -124,8 +124,8 @@ def test_from_the_first_key_on_every_request_needs_one(outside: Outside) -> None
 def test_an_expired_key_is_refused_and_closes_nothing(outside: Outside) -> None:
     key = outside.key(expires=datetime.now(UTC) + timedelta(seconds=1.5))
 
-    async def main(server: Serving) -> None:
-        async with open_line(server.url, key=key.secret, **LINEAR) as line:
+    async def main(server: InProcessServer) -> None:
+        async with live_client(server.url, key=key.secret, **LINEAR) as line:
             await until(lambda: server.service.ledger_writer.verify(key.secret) is None)
             assert await status(server, key.secret) == REFUSED
             await line.finish()
@@ -138,12 +138,12 @@ def test_an_expired_key_is_refused_and_closes_nothing(outside: Outside) -> None:
 def test_a_token_opens_a_stream_that_outlives_it_but_not_its_key(outside: Outside) -> None:
     key = outside.key(tags=("ward",))
 
-    async def main(server: Serving) -> None:
+    async def main(server: InProcessServer) -> None:
         writer = server.service.ledger_writer
         access = writer.verify(key.secret)
         assert access is not None
         token = writer.grant_token(access, ttl_s=1).access_token
-        async with open_line(server.url, key=token, tag="call", **LINEAR) as line:
+        async with live_client(server.url, key=token, tag="call", **LINEAR) as line:
             await until(lambda: writer.verify(token) is None)
             assert await status(server, token) == REFUSED
             await line.socket.send(speech()[:32_000])
@@ -163,13 +163,13 @@ def test_a_token_opens_a_stream_that_outlives_it_but_not_its_key(outside: Outsid
 
 @pytest.mark.usefixtures("_soon")
 def test_keys_given_by_flag_go_on_beside_those_of_the_ledger(outside: Outside) -> None:
-    async def main(server: Serving) -> None:
-        async with open_line(server.url, key="by-flag", **LINEAR) as line:
+    async def main(server: InProcessServer) -> None:
+        async with live_client(server.url, key="by-flag", **LINEAR) as line:
             key = await asyncio.to_thread(outside.key)
             await until(lambda: server.service.ledger_writer.verify(key.secret))
             await asyncio.to_thread(outside.revoke, key)
             await until(lambda: server.service.ledger_writer.verify(key.secret) is None)
-            async with open_line(server.url, key="by-flag", **LINEAR) as another:
+            async with live_client(server.url, key="by-flag", **LINEAR) as another:
                 await another.finish()
             await line.finish()
             assert line.closed_with == another.closed_with == (1000, "")
@@ -188,14 +188,14 @@ def test_revoking_a_ledger_key_ends_it_also_where_it_is_a_static_key(
     """Its streams are closed, it is refused from then on, and the next start warns of it."""
     key = outside.key()
 
-    async def main(server: Serving) -> None:
-        async with open_line(server.url, key=key.secret, **LINEAR) as line:
+    async def main(server: InProcessServer) -> None:
+        async with live_client(server.url, key=key.secret, **LINEAR) as line:
             await asyncio.to_thread(outside.revoke, key)
             await asyncio.wait_for(line.listen(), 5)
             assert line.closed_with == (1008, REVOKED.reason)
         assert await status(server, key.secret) == REFUSED
 
-    async def again(server: Serving) -> None:
+    async def again(server: InProcessServer) -> None:
         assert await status(server, key.secret) == REFUSED
 
     with caplog.at_level(logging.INFO, "caesura.ledger"):
@@ -214,9 +214,9 @@ def test_a_server_with_no_auth_accepts_everybody(outside: Outside) -> None:
     """A key that is presented and good still counts as that key."""
     key = outside.key()
 
-    async def main(server: Serving) -> None:
+    async def main(server: InProcessServer) -> None:
         for presented in (None, "csk_wrong", key.secret):
-            async with open_line(server.url, key=presented, **LINEAR) as line:
+            async with live_client(server.url, key=presented, **LINEAR) as line:
                 await line.finish()
                 assert line.closed_with == (1000, "")
         await record(server, 3)

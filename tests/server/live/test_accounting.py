@@ -17,14 +17,14 @@ from caesura.server.admission import Admitted, admit
 from caesura.server.live.accounting import StreamAccounting
 from caesura.server.metrics import StreamUsage
 from caesura.server.service import Service
-from tests.serving_inprocess import serving
+from tests.in_process_server import in_process_server
 
 
 def accounted(play: Callable[[Service, StreamAccounting], Awaitable[None]], **options: object) -> None:
     """Run `play` with the accounting of a stream of a server."""
 
     async def main() -> None:
-        async with serving() as server:
+        async with in_process_server() as server:
             query = urlencode({"encoding": "linear16", "sample_rate": 16_000, **options}).encode()
             admitted = cast(Admitted, admit(server.service, Credential(None, None), query))
             accounting = StreamAccounting(server.service, admitted, "the-request", now=100.0)

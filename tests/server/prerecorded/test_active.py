@@ -11,16 +11,16 @@ import pytest
 
 from caesura.errors import BadUrl, RemoteFailed
 from caesura.ledger.projects import DEFAULT_PROJECT_ID
+from tests.in_process_server import InProcessServer
 from tests.server.outbound.remote import web_server
 from tests.server.prerecorded.test_route import PRIVATE, SPEECH, post, refused
 from tests.server.scenes import record, served, until
-from tests.serving_inprocess import Serving
 
 pytestmark = pytest.mark.slow
 
 
 def test_status_counts_the_recordings_that_are_being_transcribed() -> None:
-    async def main(server: Serving) -> None:
+    async def main(server: InProcessServer) -> None:
         _, writer = await asyncio.open_connection(*server.address)
         writer.write(b"POST /v1/listen HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\nRIFF")
         await until(lambda: server.service.ledger_writer.open_requests(DEFAULT_PROJECT_ID))
@@ -36,7 +36,7 @@ def test_status_counts_the_recordings_that_are_being_transcribed() -> None:
     served(main, max_recordings=1)
 
 
-async def drip(server: Serving, query: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+async def drip(server: InProcessServer, query: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     """An upload that begins and hardly goes on."""
     reader, writer = await asyncio.open_connection(*server.address)
     head = f"POST /v1/listen?{query} HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1000000\r\n\r\n"
@@ -49,7 +49,7 @@ def test_slow_uploads_keep_neither_routes_nor_recordings_waiting(query: str, mon
     """Eight of them held all places for minutes and, with callbacks, every thread of the management routes."""
     monkeypatch.setattr("caesura.server.prerecorded.body_rate.SLOW_AFTER_S", 0.5)
 
-    async def main(server: Serving) -> None:
+    async def main(server: InProcessServer) -> None:
         # As on a machine of one core; on a large one it takes more uploads to use up the threads that all share.
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(5))
         slow = [await drip(server, query) for _ in range(8)]
@@ -83,7 +83,7 @@ def test_a_slow_download_gives_way_too(monkeypatch: pytest.MonkeyPatch) -> None:
                 await asyncio.sleep(0.05)
         writer.close()
 
-    async def main(server: Serving) -> None:
+    async def main(server: InProcessServer) -> None:
         remote = await asyncio.start_server(dripping, "127.0.0.1", 0)
         port = remote.sockets[0].getsockname()[1]
         slow = asyncio.create_task(post(server, body={"url": f"http://127.0.0.1:{port}/"}))
@@ -106,7 +106,7 @@ def test_a_result_that_cannot_be_delivered_is_one_line_in_the_log(
 
     monkeypatch.setattr("caesura.server.prerecorded.active.deliver_result", failing)
 
-    async def main(server: Serving) -> None:
+    async def main(server: InProcessServer) -> None:
         async with web_server() as receiver:
             assert (await post(server, f"callback={receiver.url()}")).status_code == 200
             await until(lambda: "could not be delivered" in caplog.text)

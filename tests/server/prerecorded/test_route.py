@@ -17,11 +17,11 @@ import pytest
 from caesura.ledger.projects import DEFAULT_PROJECT_ID
 from caesura.ledger.requests import Method, Outcome
 from caesura.server.outbound.guard import Guard, ReachPolicy
+from tests.in_process_server import InProcessServer
 from tests.recordings import path
 from tests.server.outbound.remote import Answer, Names, web_server
 from tests.server.outside import Outside
 from tests.server.scenes import logged, record, served, until
-from tests.serving_inprocess import Serving
 
 pytestmark = pytest.mark.slow
 
@@ -33,7 +33,7 @@ PRIVATE: dict[str, Any] = {"allow_private_urls": True}
 
 
 async def post(
-    server: Serving, query: str = "", body: Any = SPEECH, *, key: str | None = None, **headers: str
+    server: InProcessServer, query: str = "", body: Any = SPEECH, *, key: str | None = None, **headers: str
 ) -> httpx2.Response:
     if key is not None:
         headers["Authorization"] = f"Token {key}"
@@ -100,7 +100,7 @@ def twice(seconds: float = 2.0) -> bytes:
     ],
 )
 def test_a_recording_is_written_as_a_stream_would_be(query: str, expected: str | None) -> None:
-    async def main(server: Serving) -> None:
+    async def main(server: InProcessServer) -> None:
         answer = await post(server, query)
         if expected is None:
             assert not any(sign.isdigit() for sign in transcript(answer).replace("_1]", "").replace("_2]", ""))
@@ -114,7 +114,7 @@ def test_a_recording_is_written_as_a_stream_would_be(query: str, expected: str |
 
 
 def test_paragraphs_utterances_and_hits_are_made_of_the_written_words() -> None:
-    async def main(server: Serving) -> None:
+    async def main(server: InProcessServer) -> None:
         query = "smart_format=true&paragraphs=true&utterances=true&search=anna&search=elephant&replace=owes:gave"
         answer = await post(server, query)
         text = transcript(answer)
@@ -135,7 +135,7 @@ def test_paragraphs_utterances_and_hits_are_made_of_the_written_words() -> None:
 
 
 def test_a_secret_is_hidden_and_cannot_be_searched_for() -> None:
-    async def main(server: Serving) -> None:
+    async def main(server: InProcessServer) -> None:
         answer = await post(server, "redact=pci&search=four%20one&utterances=true&paragraphs=true")
         assert transcript(answer) == "My card is [CREDIT_CARD_1], thanks."
         hits = answer.json()["results"]["channels"][0]["search"][0]["hits"]
@@ -146,7 +146,7 @@ def test_a_secret_is_hidden_and_cannot_be_searched_for() -> None:
 
 
 def test_a_recording_tells_who_spoke_where_that_is_asked_for() -> None:
-    async def main(server: Serving) -> None:
+    async def main(server: InProcessServer) -> None:
         answer = await post(server, "diarize=true")
         assert all("speaker" in word for word in alternative(answer)["words"])
 
@@ -157,7 +157,7 @@ def test_a_recording_tells_who_spoke_where_that_is_asked_for() -> None:
     "query", ["keyterm=x", "keywords=x:2", "detect_language=true", "numerals=maybe", "model=nova-9"]
 )
 def test_what_cannot_be_honoured_is_refused_by_name(query: str) -> None:
-    async def main(server: Serving) -> None:
+    async def main(server: InProcessServer) -> None:
         answer = await post(server, query)
         assert refused(answer)[0] == 400
         name = query.partition("=")[0]
@@ -174,7 +174,7 @@ def test_an_answered_recording_is_on_record_and_billed(tmp_path: Path) -> None:
     outside = Outside(tmp_path / "ledger.db")
     key = outside.key(tags=("ward",))
 
-    async def main(server: Serving) -> None:
+    async def main(server: InProcessServer) -> None:
         answer = await post(server, "tag=call&punctuate=true&search=hush&replace=hush:hush", key=key.secret)
         ended = await record(server)
         assert ended.request_id == answer.headers["dg-request-id"] == answer.json()["metadata"]["request_id"]
@@ -193,7 +193,7 @@ def test_an_answered_recording_is_on_record_and_billed(tmp_path: Path) -> None:
 
 
 def test_each_channel_that_is_transcribed_separately_is_billed() -> None:
-    async def main(server: Serving) -> None:
+    async def main(server: InProcessServer) -> None:
         await post(server, "multichannel=true", twice())
         await post(server, "", twice())
         apart, mixed = await record(server, 1), await record(server, 2)
@@ -204,7 +204,7 @@ def test_each_channel_that_is_transcribed_separately_is_billed() -> None:
 
 
 def test_what_was_no_recording_is_on_record_and_costs_nothing() -> None:
-    async def main(server: Serving) -> None:
+    async def main(server: InProcessServer) -> None:
         answer = await post(server, "", b"this is no music at all" * 1000)
         assert refused(answer) == (400, "Bad Request")
         ended = await record(server)
@@ -215,7 +215,7 @@ def test_what_was_no_recording_is_on_record_and_costs_nothing() -> None:
 
 
 def test_a_client_that_does_not_wait_leaves_its_place_and_a_record() -> None:
-    async def main(server: Serving) -> None:
+    async def main(server: InProcessServer) -> None:
         _, writer = await asyncio.open_connection(*server.address)
         writer.write(b"POST /v1/listen HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\nRIFF")
         await until(lambda: server.service.ledger_writer.open_requests(DEFAULT_PROJECT_ID))
@@ -236,7 +236,7 @@ def test_a_fault_of_our_own_is_on_record_and_takes_no_place_for_ever(
 
     monkeypatch.setattr("caesura.server.prerecorded.run.response_json", broken)
 
-    async def main(server: Serving) -> None:
+    async def main(server: InProcessServer) -> None:
         async with web_server() as receiver:
             answer = await post(server, f"callback={receiver.url()}" if callback else "")
             ended = await record(server)
@@ -258,7 +258,7 @@ def test_the_result_is_delivered_and_only_an_id_is_answered(tmp_path: Path) -> N
     outside = Outside(tmp_path / "ledger.db")
     key = outside.key()
 
-    async def main(server: Serving) -> None:
+    async def main(server: InProcessServer) -> None:
         plain = await post(server, "smart_format=true&redact=pci", key=key.secret)
         async with web_server() as receiver:
             callback = receiver.url("/hook?a=b", userinfo="anna:sesame@").replace("&", "%26").replace("?", "%3F")
@@ -283,7 +283,7 @@ def test_the_result_is_delivered_and_only_an_id_is_answered(tmp_path: Path) -> N
 
 
 def test_what_was_no_recording_is_reported_to_the_receiver() -> None:
-    async def main(server: Serving) -> None:
+    async def main(server: InProcessServer) -> None:
         async with web_server() as receiver:
             answer = await post(server, f"callback={receiver.url()}", b"no music " * 1000)
             assert answer.status_code == 200
@@ -298,7 +298,7 @@ def test_what_was_no_recording_is_reported_to_the_receiver() -> None:
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:8080/hush", "wss://example.com/hush", "http://example.com:22/hush"])
 def test_a_callback_that_may_not_be_reached_is_refused(url: str) -> None:
-    async def main(server: Serving) -> None:
+    async def main(server: InProcessServer) -> None:
         answer = await post(server, f"callback={url}")
         assert refused(answer) == (400, "INVALID_QUERY_PARAMETER")
         assert "callback" in answer.json()["err_msg"]
@@ -311,7 +311,7 @@ def test_a_callback_that_may_not_be_reached_is_refused(url: str) -> None:
 def test_a_callback_whose_name_turns_out_to_be_this_machine_is_not_reached(caplog: pytest.LogCaptureFixture) -> None:
     """The recording is heard and billed; its result goes nowhere, and the log says why."""
 
-    async def main(server: Serving) -> None:
+    async def main(server: InProcessServer) -> None:
         names = Names({"hooks.example.com": [["127.0.0.1"]]})
         server.service.outbound.guard = Guard(ReachPolicy(ports=None), names)
         async with web_server() as receiver:
@@ -331,7 +331,7 @@ def test_a_callback_whose_name_turns_out_to_be_this_machine_is_not_reached(caplo
 
 
 def test_a_url_is_fetched_and_transcribed_like_a_body() -> None:
-    async def main(server: Serving) -> None:
+    async def main(server: InProcessServer) -> None:
         plain = await post(server, "punctuate=true")
         async with web_server(Answer(body=SPEECH)) as remote:
             answer = await post(server, "punctuate=true", {"url": remote.url("/a.wav", userinfo="anna:sesame@")})
@@ -360,7 +360,7 @@ def test_a_url_is_fetched_and_transcribed_like_a_body() -> None:
     ],
 )
 def test_a_url_that_may_not_be_reached_is_refused(url: str, caplog: pytest.LogCaptureFixture) -> None:
-    async def main(server: Serving) -> None:
+    async def main(server: InProcessServer) -> None:
         answer = await post(server, "", {"url": url})
         assert refused(answer) == (400, "REMOTE_CONTENT_ERROR")
         assert "hush" not in answer.text + str(answer.headers)
@@ -374,7 +374,7 @@ def test_a_url_that_may_not_be_reached_is_refused(url: str, caplog: pytest.LogCa
 
 
 def test_a_name_that_turns_out_to_be_this_machine_is_not_fetched_from() -> None:
-    async def main(server: Serving) -> None:
+    async def main(server: InProcessServer) -> None:
         server.service.outbound.guard = Guard(ReachPolicy(ports=None), Names({"files.example.com": [["127.0.0.1"]]}))
         async with web_server(Answer(body=SPEECH)) as remote:
             answer = await post(server, "", {"url": remote.url("/a.wav", host="files.example.com")})
@@ -385,7 +385,7 @@ def test_a_name_that_turns_out_to_be_this_machine_is_not_fetched_from() -> None:
 
 
 def test_a_redirect_to_what_may_not_be_reached_is_not_followed() -> None:
-    async def main(server: Serving) -> None:
+    async def main(server: InProcessServer) -> None:
         there = Answer(302, headers={"Location": "http://169.254.169.254/latest/meta-data"})
         async with web_server(there) as remote:
             answer = await post(server, "", {"url": remote.url("/a.wav")})
@@ -397,7 +397,7 @@ def test_a_redirect_to_what_may_not_be_reached_is_not_followed() -> None:
 
 @pytest.mark.parametrize("answered", [Answer(404), Answer(500), Answer(200, body=b"")], ids=["404", "500", "empty"])
 def test_a_url_behind_which_there_is_no_recording_is_reported(answered: Answer) -> None:
-    async def main(server: Serving) -> None:
+    async def main(server: InProcessServer) -> None:
         async with web_server(answered) as remote:
             answer = await post(server, "", {"url": remote.url("/a.wav?token=hush")})
         assert answer.status_code == 400

@@ -17,7 +17,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from tests.posting import Posting, posting
+from tests.recording_server import RecordingServer, recording_server
 from tests.server.outbound.remote import Answer, silence
 
 pytestmark = pytest.mark.slow
@@ -29,14 +29,14 @@ CORRUPT = "Bad Request: failed to process audio: corrupt or unsupported data"
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[Posting]:
+def server() -> Iterator[RecordingServer]:
     """Plays the script on two workers."""
-    with posting(workers=2, max_recording_bytes=4_000_000, max_recordings=2, stall_timeout_s=0.5) as running:
+    with recording_server(workers=2, max_recording_bytes=4_000_000, max_recordings=2, stall_timeout_s=0.5) as running:
         yield running
 
 
 @pytest.fixture(autouse=True)
-def _fresh(server: Posting) -> None:
+def _fresh(server: RecordingServer) -> None:
     server.begin_test()
 
 
@@ -47,18 +47,18 @@ def until(true: Callable[[], bool], limit_s: float = WAIT_S) -> None:
         time.sleep(0.005)
 
 
-def callback(server: Posting) -> str:
+def callback(server: RecordingServer) -> str:
     """The query of a request whose result goes to the receiver."""
     return f"callback={server.receiver.url('/hook')}"
 
 
-def active(server: Posting) -> int:
+def active(server: RecordingServer) -> int:
     """Recordings being received or transcribed."""
     with urllib.request.urlopen(f"{server.url}/v1/status") as answer:
         return int(json.load(answer)["active_batch_requests"])
 
 
-def post(server: Posting, body: Any, query: str = "", **headers: str) -> httpx2.Response:
+def post(server: RecordingServer, body: Any, query: str = "", **headers: str) -> httpx2.Response:
     with httpx2.Client(timeout=WAIT_S) as client:
         request = client.build_request("POST", f"{server.url}/v1/listen?{query}", content=body)
         request.headers.update({name.replace("_", "-"): value for name, value in headers.items()})
@@ -80,7 +80,7 @@ def wav(channels: int, seconds: float = 4.0) -> bytes:
 
 
 @pytest.mark.parametrize("kind", ["deepgram/audio+video", "application/octet-stream", "audio/wav", None])
-def test_a_file_is_known_by_its_bytes(server: Posting, kind: str | None) -> None:
+def test_a_file_is_known_by_its_bytes(server: RecordingServer, kind: str | None) -> None:
     body = SPEECH.read_bytes()
     answer = post(server, body, "punctuate=true&tag=a&extra=k:v", **({"content_type": kind} if kind else {}))
     assert answer.status_code == 200
@@ -101,19 +101,19 @@ def test_a_file_is_known_by_its_bytes(server: Posting, kind: str | None) -> None
     assert ended.billed_seconds == ended.audio_seconds == pytest.approx(metadata["duration"], abs=1e-3)
 
 
-def test_raw_audio_is_decoded_as_declared(server: Posting) -> None:
+def test_raw_audio_is_decoded_as_declared(server: RecordingServer) -> None:
     body = SPEECH.read_bytes()[44:]
     answer = post(server, body, "encoding=linear16&sample_rate=16000")
     assert answer.json()["metadata"]["duration"] == pytest.approx(len(body) / 32_000, abs=1e-3)
 
 
-def test_a_header_goes_before_what_was_declared(server: Posting) -> None:
+def test_a_header_goes_before_what_was_declared(server: RecordingServer) -> None:
     plain = post(server, SPEECH.read_bytes()).json()
     declared = post(server, SPEECH.read_bytes(), "encoding=linear16&sample_rate=8000").json()
     assert declared["results"] == plain["results"]
 
 
-def test_channels_are_transcribed_separately_only_when_asked(server: Posting) -> None:
+def test_channels_are_transcribed_separately_only_when_asked(server: RecordingServer) -> None:
     mixed = post(server, wav(2)).json()
     assert (mixed["metadata"]["channels"], len(mixed["results"]["channels"])) == (1, 1)
     apart = post(server, wav(2), "multichannel=true&utterances=true").json()
@@ -124,7 +124,7 @@ def test_channels_are_transcribed_separately_only_when_asked(server: Posting) ->
     assert server.records[-1].billed_seconds == pytest.approx(2 * apart["metadata"]["duration"], abs=1e-3)
 
 
-def test_a_url_is_fetched(server: Posting) -> None:
+def test_a_url_is_fetched(server: RecordingServer) -> None:
     body = SPEECH.read_bytes()
     server.remote.answers[:] = [Answer(body=body)]
     url = server.remote.url("/a.wav")
@@ -133,7 +133,7 @@ def test_a_url_is_fetched(server: Posting) -> None:
     assert server.records[0].bytes_in == len(body)
 
 
-def test_a_url_that_gives_nothing_is_reported(server: Posting) -> None:
+def test_a_url_that_gives_nothing_is_reported(server: RecordingServer) -> None:
     server.remote.answers[:] = [Answer(404)]
     answer = post(server, json.dumps({"url": server.remote.url()}), content_type="application/json")
     assert (answer.status_code, answer.json()["err_code"]) == (400, "REMOTE_CONTENT_ERROR")
@@ -142,7 +142,7 @@ def test_a_url_that_gives_nothing_is_reported(server: Posting) -> None:
 
 
 @pytest.mark.parametrize("body", ["", "{", "[]", '{"url": 3}', '{"url": ""}', "[" * 50_000])
-def test_json_that_names_no_url_is_refused(server: Posting, body: str) -> None:
+def test_json_that_names_no_url_is_refused(server: RecordingServer, body: str) -> None:
     answer = post(server, body, content_type="application/json")
     assert answer.status_code == 400
     assert answer.json() == {
@@ -155,21 +155,21 @@ def test_json_that_names_no_url_is_refused(server: Posting, body: str) -> None:
 @pytest.mark.parametrize(
     "body", [b"", b"x", b"hello, I am a text and no audio" * 1000, b'{"url": "https://a.b"}', b"RIFF\0\0\0\0WAVE"]
 )
-def test_what_is_no_audio_is_refused(server: Posting, body: bytes) -> None:
+def test_what_is_no_audio_is_refused(server: RecordingServer, body: bytes) -> None:
     answer = post(server, body)
     assert answer.status_code == 400
     assert (answer.json()["err_code"], answer.json()["err_msg"]) == ("Bad Request", CORRUPT)
     assert (server.records[0].code, server.records[0].billed_seconds) == (400, 0.0)
 
 
-def test_too_much_is_refused_by_its_length_and_by_its_bytes(server: Posting) -> None:
+def test_too_much_is_refused_by_its_length_and_by_its_bytes(server: RecordingServer) -> None:
     for body in (bytes(5_000_000), iter([wav(1), *[bytes(100_000)] * 45])):
         answer = post(server, body)
         assert (answer.status_code, answer.json()["err_code"]) == (413, "PAYLOAD_TOO_LARGE")
     assert active(server) == 0
 
 
-def test_a_body_that_stalls_is_given_up(server: Posting) -> None:
+def test_a_body_that_stalls_is_given_up(server: RecordingServer) -> None:
     with socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2]))) as client:
         client.sendall(b"POST /v1/listen HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1000\r\n\r\nRIFF")
         client.settimeout(WAIT_S)
@@ -181,7 +181,7 @@ def test_a_body_that_stalls_is_given_up(server: Posting) -> None:
     assert server.records[0].code == 422
 
 
-def test_a_client_that_disconnects_ends_the_work(server: Posting) -> None:
+def test_a_client_that_disconnects_ends_the_work(server: RecordingServer) -> None:
     with socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2]))) as client:
         body = wav(1)
         head = b"POST /v1/listen HTTP/1.1\r\nhost: localhost\r\ncontent-length: %d\r\n\r\n" % (len(body) * 2)
@@ -192,7 +192,7 @@ def test_a_client_that_disconnects_ends_the_work(server: Posting) -> None:
     assert server.records[0].code == 422
 
 
-def test_a_client_that_does_not_wait_for_its_answer_ends_the_work(server: Posting) -> None:
+def test_a_client_that_does_not_wait_for_its_answer_ends_the_work(server: RecordingServer) -> None:
     server.remote.answers[:] = [silence]
     with socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2]))) as client:
         body = json.dumps({"url": server.remote.url()}).encode()
@@ -204,7 +204,7 @@ def test_a_client_that_does_not_wait_for_its_answer_ends_the_work(server: Postin
     assert (server.records[0].code, server.records[0].billed_seconds) == (499, 0.0)
 
 
-def test_a_client_may_ask_before_it_sends(server: Posting) -> None:
+def test_a_client_may_ask_before_it_sends(server: RecordingServer) -> None:
     body = SPEECH.read_bytes()
     with socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2]))) as client:
         client.settimeout(WAIT_S)
@@ -223,7 +223,7 @@ def test_a_client_may_ask_before_it_sends(server: Posting) -> None:
         assert b"HTTP/1.1 100 " not in told
 
 
-def test_no_more_recordings_are_transcribed_than_allowed(server: Posting) -> None:
+def test_no_more_recordings_are_transcribed_than_allowed(server: RecordingServer) -> None:
     port = int(server.url.rpartition(":")[2])
     with socket.create_connection(("127.0.0.1", port)) as one, socket.create_connection(("127.0.0.1", port)) as two:
         for client in (one, two):
@@ -234,7 +234,7 @@ def test_no_more_recordings_are_transcribed_than_allowed(server: Posting) -> Non
     until(lambda: active(server) == 0)
 
 
-def test_a_callback_is_promised_at_once_and_delivered_later(server: Posting) -> None:
+def test_a_callback_is_promised_at_once_and_delivered_later(server: RecordingServer) -> None:
     body = SPEECH.read_bytes()
     answer = post(server, body, callback(server))
     assert answer.json() == {"request_id": answer.headers["dg-request-id"]}
@@ -246,14 +246,14 @@ def test_a_callback_is_promised_at_once_and_delivered_later(server: Posting) -> 
     assert active(server) == 0
 
 
-def test_a_callback_is_reported_of_failure(server: Posting) -> None:
+def test_a_callback_is_reported_of_failure(server: RecordingServer) -> None:
     answer = post(server, b"no audio at all", callback(server))
     assert answer.status_code == 200
     until(lambda: bool(server.delivered))
     assert json.loads(server.delivered[0])["err_msg"] == CORRUPT
 
 
-def test_a_callback_takes_a_url_too(server: Posting) -> None:
+def test_a_callback_takes_a_url_too(server: RecordingServer) -> None:
     server.remote.answers[:] = [Answer(body=SPEECH.read_bytes())]
     body = json.dumps({"url": server.remote.url()})
     assert post(server, body, callback(server), content_type="application/json").status_code == 200
@@ -262,7 +262,7 @@ def test_a_callback_takes_a_url_too(server: Posting) -> None:
 
 
 def test_a_fault_of_ours_is_reported_to_the_client_and_to_a_callback(
-    server: Posting, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    server: RecordingServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def broken(*_: object) -> Any:
         raise ZeroDivisionError
@@ -279,7 +279,7 @@ def test_a_fault_of_ours_is_reported_to_the_client_and_to_a_callback(
 
 
 def test_a_disk_that_cannot_be_written_is_answered_and_counted(
-    server: Posting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    server: RecordingServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "is not there"))
     answer = post(server, SPEECH.read_bytes(), callback(server))

@@ -11,8 +11,8 @@ import pytest
 from caesura.server.rest.app import create_api
 from caesura.server.rest.response_models import Alive, Readiness, ServerStatus
 from caesura.server.service import Service
+from tests.in_process_server import in_process_server
 from tests.server.rest.api import SCRIPTED, ManagementApi, run_story
-from tests.serving_inprocess import serving
 
 PATHS = ("/v1/status", "/healthz", "/readyz", "/metrics", "/openapi.json")
 
@@ -46,7 +46,7 @@ def test_a_server_that_is_not_ready_says_so() -> None:
 @pytest.mark.slow
 def test_the_server_answers_as_described() -> None:
     async def story() -> None:
-        async with serving() as server, httpx2.AsyncClient(base_url=server.http) as client:
+        async with in_process_server() as server, httpx2.AsyncClient(base_url=server.http) as client:
             for path, operation in described().items():
                 answer = await client.get(path)
                 (kind,) = operation["responses"][str(answer.status_code)]["content"]

@@ -27,7 +27,7 @@ def speex_packets(name: str) -> list[bytes]:
         return [bytes(packet) for packet in source.demux(source.streams.audio[0]) if packet.size]
 
 
-def same_speech(decoded: NDArray[np.float32], *, after_s: float = 0.0) -> float:
+def level_correlation(decoded: NDArray[np.float32], *, after_s: float = 0.0) -> float:
     """Correlation of the levels of 16 kHz samples, from `after_s` on, with those of the original; at best 1.
 
     Speech codecs keep no waveform, and delay it by up to 20 ms.

@@ -19,7 +19,7 @@ STOP_S = 15.0
 
 
 @dataclass(frozen=True, slots=True)
-class Served:
+class ServerProcess:
     """A running server: `url` is ws://127.0.0.1:PORT, without a path; `log` is the file of its log."""
 
     url: str
@@ -33,7 +33,7 @@ class Served:
 
 
 @contextmanager
-def start_server(**settings: Any) -> Iterator[Served]:
+def start_server(**settings: Any) -> Iterator[ServerProcess]:
     """Start a server with these `Settings` and wait until it is ready; by default scripted, one worker, a free port."""
     settings = {"engine": "scripted", "workers": 1, "port": 0, **settings}
     with tempfile.NamedTemporaryFile("w", prefix="caesura-", suffix=".log") as log:
@@ -51,7 +51,7 @@ def start_server(**settings: Any) -> Iterator[Served]:
             url = child.stdout.readline().strip()
             if not url:
                 raise RuntimeError(f"the server did not start:\n{Path(log.name).read_text()}")
-            yield Served(url.removesuffix("/v1/listen"), child.pid, Path(log.name))
+            yield ServerProcess(url.removesuffix("/v1/listen"), child.pid, Path(log.name))
         finally:
             _end(child)
 

@@ -17,7 +17,7 @@ CLOSE_STREAM = '{"type": "CloseStream"}'
 
 
 @dataclass
-class Line:
+class LiveClient:
     """One connection; `messages` has all messages received so far."""
 
     socket: ClientConnection
@@ -68,16 +68,16 @@ class Line:
         return self.socket.close_code, self.socket.close_reason
 
 
-class open_line:  # noqa: N801  # used like a function
-    """`async with open_line(url, model="nova-3", ...) as line`; `key` goes into a header, all else into the query."""
+class live_client:  # noqa: N801  # used like a function
+    """`async with live_client(url, model="nova-3", ...) as line`; `key` goes into a header, all else into the query."""
 
     def __init__(self, url: str, *, key: str | None = None, **query: str | int | bool) -> None:
         headers = {} if key is None else {"Authorization": f"Token {key}"}
         pairs = {name: str(value).lower() if isinstance(value, bool) else value for name, value in query.items()}
         self._connecting = connect(f"{url}?{urlencode(pairs)}", max_size=None, additional_headers=headers)
 
-    async def __aenter__(self) -> Line:
-        return Line(await self._connecting.__aenter__())
+    async def __aenter__(self) -> LiveClient:
+        return LiveClient(await self._connecting.__aenter__())
 
     async def __aexit__(self, *error: object) -> None:
         await self._connecting.__aexit__(*error)  # type: ignore[arg-type]

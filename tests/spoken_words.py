@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from caesura.words import Word
 
 
-def say(sentence: str, *, start: float = 0.0, speaker: int | None = None) -> tuple[Word, ...]:
+def words_of(sentence: str, *, start: float = 0.0, speaker: int | None = None) -> tuple[Word, ...]:
     """The words of a sentence: one each half second, each 0.4 s long."""
     return tuple(
         Word(text, round(start + at / 2, 3), round(start + at / 2 + 0.4, 3), 0.9, speaker)

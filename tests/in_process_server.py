@@ -18,7 +18,7 @@ from caesura.workers.thread_worker import ThreadWorker
 
 
 @dataclass(frozen=True, slots=True)
-class Serving:
+class InProcessServer:
     """A running server: `url` begins with ws://, `http` with http://."""
 
     service: Service
@@ -36,7 +36,9 @@ class Serving:
 
 
 @contextlib.asynccontextmanager
-async def serving(settings: Settings | None = None, *, new_worker: NewWorker = ThreadWorker) -> AsyncIterator[Serving]:
+async def in_process_server(
+    settings: Settings | None = None, *, new_worker: NewWorker = ThreadWorker
+) -> AsyncIterator[InProcessServer]:
     """A running server; by default with the scripted engine and one worker.
 
     Workers are threads, which start at once, unless a test is about processes and gives `ProcessWorker`.
@@ -58,7 +60,7 @@ async def serving(settings: Settings | None = None, *, new_worker: NewWorker = T
         await ready.wait()
         if failures:
             raise failures[0]
-        yield Serving(service, listener.getsockname()[:2])
+        yield InProcessServer(service, listener.getsockname()[:2])
     finally:
         server.should_exit = True
         await running

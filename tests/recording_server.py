@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from caesura.ledger.requests import RequestRecord
 from caesura.server.service import Service
 from caesura.server.settings import Settings
+from tests.in_process_server import in_process_server
 from tests.server.outbound.remote import Answer, WebServer, web_server
-from tests.serving_inprocess import serving
 
 
 @dataclass
-class Posting:
+class RecordingServer:
     """A running server; `url` is http://127.0.0.1:PORT."""
 
     service: Service
@@ -45,17 +45,17 @@ class Posting:
 
 
 @contextmanager
-def posting(engine: str = "scripted", **settings: object) -> Iterator[Posting]:
+def recording_server(engine: str = "scripted", **settings: object) -> Iterator[RecordingServer]:
     """A server for recordings, ready inside; callbacks and URLs may name this machine."""
     chosen = Settings(**{"engines": (engine,), "workers": 1, "allow_private_urls": True, **settings})  # type: ignore[arg-type]
     ready = threading.Event()
-    running: list[tuple[Posting, asyncio.AbstractEventLoop, asyncio.Event]] = []
+    running: list[tuple[RecordingServer, asyncio.AbstractEventLoop, asyncio.Event]] = []
 
     async def serve() -> None:
-        async with serving(chosen) as server, web_server() as remote, web_server() as receiver:
+        async with in_process_server(chosen) as server, web_server() as remote, web_server() as receiver:
             stopping = asyncio.Event()
             running.append(
-                (Posting(server.service, server.http, remote, receiver), asyncio.get_running_loop(), stopping)
+                (RecordingServer(server.service, server.http, remote, receiver), asyncio.get_running_loop(), stopping)
             )
             ready.set()
             await stopping.wait()
