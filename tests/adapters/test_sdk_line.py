@@ -109,11 +109,6 @@ def test_nothing_is_added_to_the_address(server: FakeServer) -> None:
     assert dict(server.connections[0].request.query) == {"encoding": ("linear16",), "sample_rate": ("16000",)}
 
 
-def test_channels_are_told_apart_when_that_is_asked_for() -> None:
-    stereo = "ws://host/v1/listen?encoding=linear16&sample_rate=8000&channels=2"
-    assert (read_address(stereo).channels, read_address(f"{stereo}&multichannel=True").channels) == (1, 2)
-
-
 # ---- the line ----
 
 

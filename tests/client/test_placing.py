@@ -107,8 +107,8 @@ def test_there_is_no_wall_clock_before_anything_was_captured() -> None:
 def test_a_server_that_speaks_before_it_was_sent_anything_is_told_without_places() -> None:
     line = Line()
     assert line.words(said(0.0, 0.0, ("one", 0.0, 0.0))) == [("one", None, None)]
-    assert line.placer.speech_started(wire.SpeechStarted(0, 1, 0.5)) == SpeechStarted(0, 0.5, None, None)
-    assert line.placer.utterance_end(wire.UtteranceEnd(0, 1, 0.5)) == UtteranceEnd(0, 0.5, None, None)
+    assert line.placer.speech_started(wire.SpeechStarted(0, 1, 0.5), "") == SpeechStarted(0, 0.5, None, None)
+    assert line.placer.utterance_end(wire.UtteranceEnd(0, 1, 0.5), "") == UtteranceEnd(0, 0.5, None, None)
     assert line.placer.confirmed == 0
 
 
@@ -122,8 +122,8 @@ def test_where_samples_cannot_be_counted_there_is_stream_time_only() -> None:
             None,
             None,
         )
-        assert placer.speech_started(wire.SpeechStarted(0, 1, 0.5)) == SpeechStarted(0, 0.5, None, None)
-        assert placer.utterance_end(wire.UtteranceEnd(0, 1, 1.0)) == UtteranceEnd(0, 1.0, None, None)
+        assert placer.speech_started(wire.SpeechStarted(0, 1, 0.5), "") == SpeechStarted(0, 0.5, None, None)
+        assert placer.utterance_end(wire.UtteranceEnd(0, 1, 1.0), "") == UtteranceEnd(0, 1.0, None, None)
         assert placer.confirmed == 0
         placer.begin_epoch(epoch)
 
@@ -240,23 +240,23 @@ def test_finals_of_one_connection_do_not_hide_one_another(line: Line) -> None:
 
 
 def test_speech_that_begins_after_a_pause_lies_after_it(line: Line) -> None:
-    assert line.placer.speech_started(wire.SpeechStarted(0, 1, 10.0)) == SpeechStarted(0, 10.0, 30.0, clock(30))
+    assert line.placer.speech_started(wire.SpeechStarted(0, 1, 10.0), "") == SpeechStarted(0, 10.0, 30.0, clock(30))
 
 
 def test_an_utterance_that_ends_at_a_pause_ends_before_it(line: Line) -> None:
-    assert line.placer.utterance_end(wire.UtteranceEnd(0, 1, 10.0)) == UtteranceEnd(0, 10.0, 10.0, clock(10))
+    assert line.placer.utterance_end(wire.UtteranceEnd(0, 1, 10.0), "") == UtteranceEnd(0, 10.0, 10.0, clock(10))
 
 
 def test_an_end_without_a_time_is_told_without_one(line: Line) -> None:
-    assert line.placer.utterance_end(wire.UtteranceEnd(2, 3, -1.0)) == UtteranceEnd(2, None, None, None)
+    assert line.placer.utterance_end(wire.UtteranceEnd(2, 3, -1.0), "") == UtteranceEnd(2, None, None, None)
 
 
 def started(line: Line, at: float, channel: int = 0) -> bool:
-    return line.placer.speech_started(wire.SpeechStarted(channel, 2, at)) is not None
+    return line.placer.speech_started(wire.SpeechStarted(channel, 2, at), "") is not None
 
 
 def ended(line: Line, at: float, channel: int = 0) -> bool:
-    return line.placer.utterance_end(wire.UtteranceEnd(channel, 2, at)) is not None
+    return line.placer.utterance_end(wire.UtteranceEnd(channel, 2, at), "") is not None
 
 
 @pytest.mark.parametrize("tell", [started, ended])
@@ -271,3 +271,10 @@ def test_what_another_connection_told_is_not_told_again(line: Line, tell: type[s
     assert tell(line, 0.9, 1)
     assert tell(line, 1.36)
     assert tell(line, 1.36)
+
+
+def test_every_event_carries_the_message_it_came_in() -> None:
+    placer = Placer(None)
+    started, ended = wire.SpeechStarted(0, 1, 0.5), wire.UtteranceEnd(0, 1, -1.0)
+    assert getattr(placer.speech_started(started, "started"), "raw", None) == "started"
+    assert getattr(placer.utterance_end(ended, "ended"), "raw", None) == "ended"

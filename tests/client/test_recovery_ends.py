@@ -265,6 +265,13 @@ def test_finish_sends_finalize_and_close_stream_and_waits_for_metadata() -> None
     assert [final.raw for final in transcript.finals] == [""]
 
 
+def test_closed_carries_the_metadata_message_as_it_came() -> None:
+    bench = Bench()
+    bench.finish()
+    bench.hear(metadata(0.0))
+    assert bench.closed.raw == metadata(0.0)
+
+
 def test_finish_is_done_once() -> None:
     bench = Bench()
     bench.finish(5.0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
 from collections.abc import Callable, Iterator, Mapping
@@ -12,7 +11,6 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 from caesura.adapters.captured_line import CapturedLine
-from caesura.adapters.sdk_json import SdkJson, Stretch
 from caesura.client.events import (
     Closed,
     Event,
@@ -28,7 +26,7 @@ from caesura.client.events import (
 )
 from caesura.client.plan import Credentials, Declared, Plan, Tuning, plan_line
 from caesura.client.recovery import Phase, Recovery
-from caesura.client.transport import Opener, Transport
+from caesura.client.retiming import MessageRetimer, Stretch, source_stretch
 from caesura.errors import CaesuraError, UsageError
 
 FINISH_S = 60.0
@@ -71,11 +69,6 @@ class Asked:
             int(channels) if channels.isdecimal() else 1,
         )
 
-    @property
-    def channels(self) -> int:
-        """How many are told apart."""
-        return self.declared.channels if self._last("multichannel") == "true" else 1
-
     def _last(self, name: str) -> str:
         return self.parameters.get(name, [""])[-1]
 
@@ -95,12 +88,10 @@ class SdkLine(CapturedLine):
 
     def __init__(self, asked: Asked, headers: Mapping[str, str], *, tuning: Tuning, pause_after_s: float) -> None:
         """Starts nothing. Raises UsageError for what cannot be."""
-        plan = _plan(asked, headers, tuning)
-        super().__init__(replace(plan, opener=_overhear(plan.opener, self._heard)), pause_after_s=pause_after_s)
-        self._json = SdkJson(self._place, channels=asked.channels)
+        super().__init__(_plan(asked, headers, tuning), pause_after_s=pause_after_s)
+        self._retimer = MessageRetimer(self._to_source)
         self._begun = False
         self._finishing = False
-        self._metadata = ""
         self._stats = Stats()
         self._closed: Closed | None = None
 
@@ -171,33 +162,25 @@ class SdkLine(CapturedLine):
         self._finishing = True
         self.end(FINISH_S)
 
-    def _heard(self, text: str) -> None:
-        """A message of the server, as it came; on the client's loop."""
-        if '"Metadata"' not in text:
-            return
-        with contextlib.suppress(ValueError, AttributeError):  # the machine complains of what is no message
-            if json.loads(text).get("type") == "Metadata":
-                self._metadata = text
-
-    def _place(self, stretch: Stretch, epoch: int) -> Stretch | None:
-        return self._open_driver.ask(lambda machine, now: _placed(machine, stretch, epoch))
+    def _to_source(self, stretch: Stretch, epoch: int) -> Stretch | None:
+        return self._open_driver.ask(lambda machine, now: source_stretch(machine.timeline, stretch, epoch))
 
     def _retell(self, event: Event) -> str | None:
         match event:
             case Interim() | Final():
-                return self._json.results(event)
+                return self._retimer.results(event)
             case SpeechStarted():
-                return self._json.speech_started(event)
+                return self._retimer.speech_started(event)
             case UtteranceEnd():
-                return self._json.utterance_end(event)
+                return self._retimer.utterance_end(event)
             case Notice(raw=raw):
                 return raw
             case Stats():
                 self._stats = event
-            case Closed(code=code, error=error):
+            case Closed(code=code, error=error, raw=metadata):
                 self._closed = event
-                if code is not None and error is None and self._metadata:
-                    return self._json.metadata(self._metadata, self._stats)
+                if code is not None and error is None and metadata:
+                    return self._retimer.metadata(metadata, self._stats)
             case Gap(seconds=seconds, why=why):
                 _log.warning("%.3f s of audio are lost: %s", seconds, why)
             case Reconnecting(attempt=attempt, delay_s=delay_s, why=why):
@@ -228,50 +211,3 @@ def _plan(asked: Asked, headers: Mapping[str, str], tuning: Tuning) -> Plan:
 def _without_wav_header(data: bytes) -> bytes:
     """The samples: who reads them from a WAV file often sends its header along, for which the wire has a click."""
     return data[max(data.find(b"data"), 36) + 8 :] if data.startswith(b"RIFF") else data
-
-
-def _placed(machine: Recovery, stretch: Stretch, epoch: int) -> Stretch | None:
-    """Audio before a pause belongs to what ends there, audio behind it to what begins there."""
-    timeline = machine.timeline
-    if timeline is None:
-        return None
-    try:
-        first, last = timeline.to_source(stretch[0], epoch), timeline.heard_until(stretch[1], epoch)
-    except ValueError:
-        return None  # nothing was sent on that connection
-    return first, max(last / timeline.sample_rate, first)
-
-
-def _overhear(opener: Opener, heard: Callable[[str], None]) -> Opener:
-    """`opener`, with every message told to `heard` too."""
-
-    async def open_one() -> Transport:
-        return _Overheard(await opener(), heard)
-
-    return open_one
-
-
-class _Overheard:
-    """A connection whose messages somebody else is told too."""
-
-    def __init__(self, transport: Transport, heard: Callable[[str], None]) -> None:
-        self._transport = transport
-        self._heard = heard
-        self.request_id = transport.request_id
-
-    async def send(self, frame: bytes | str) -> None:
-        await self._transport.send(frame)
-
-    async def receive(self) -> str:
-        text = await self._transport.receive()
-        self._heard(text)
-        return text
-
-    async def ping(self) -> None:
-        await self._transport.ping()
-
-    async def close(self) -> None:
-        await self._transport.close()
-
-    def abort(self) -> None:
-        self._transport.abort()

@@ -67,6 +67,7 @@ class Final:
     from_finalize: bool
     """It was asked for, by `finalize` or `pause`."""
     raw: str = field(default="", repr=False, compare=False)
+    """The server's message as it came."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,8 @@ class SpeechStarted:
     stream: float
     source: float | None
     wall: datetime | None
+    raw: str = field(default="", repr=False, compare=False)
+    """The server's message as it came."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +90,8 @@ class UtteranceEnd:
     stream: float | None
     source: float | None
     wall: datetime | None
+    raw: str = field(default="", repr=False, compare=False)
+    """The server's message as it came."""
 
 
 # ---- the line itself ----
@@ -158,6 +163,7 @@ class Notice:
     type: str
     text: str
     raw: str = field(default="", repr=False)
+    """The server's message as it came."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +202,8 @@ class Closed:
     code: int | None
     reason: str
     error: CaesuraError | None = field(default=None, compare=False)
+    raw: str = field(default="", repr=False, compare=False)
+    """The server's newest Metadata message as it came; "" when none came."""
 
 
 Event = (

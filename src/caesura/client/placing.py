@@ -69,25 +69,25 @@ class Placer:
             return Final(text, timed, *place, said.speech_final, said.from_finalize, raw)
         return Interim(text, timed, *place, raw)
 
-    def speech_started(self, said: wire.SpeechStarted) -> SpeechStarted | None:
+    def speech_started(self, said: wire.SpeechStarted, raw: str) -> SpeechStarted | None:
         """The event for a SpeechStarted message; None when another connection has told it."""
         sample = self._heard_from(said.timestamp)
         if sample is not None:
             if self._is_told(sample, self._before.started.get(said.channel)):
                 return None
             self._started[said.channel] = sample
-        return SpeechStarted(said.channel, said.timestamp, *self._moments(sample))
+        return SpeechStarted(said.channel, said.timestamp, *self._moments(sample), raw)
 
-    def utterance_end(self, said: wire.UtteranceEnd) -> UtteranceEnd | None:
+    def utterance_end(self, said: wire.UtteranceEnd, raw: str) -> UtteranceEnd | None:
         """The event for an UtteranceEnd message; None when another connection has told it."""
         if said.last_word_end < 0:
-            return UtteranceEnd(said.channel, None, None, None)
+            return UtteranceEnd(said.channel, None, None, None, raw)
         sample = self._heard_until(said.last_word_end)
         if sample is not None:
             if self._is_told(sample, self._before.ended.get(said.channel)):
                 return None
             self._ended[said.channel] = sample
-        return UtteranceEnd(said.channel, said.last_word_end, *self._moments(sample))
+        return UtteranceEnd(said.channel, said.last_word_end, *self._moments(sample), raw)
 
     # ---- inside ----
 

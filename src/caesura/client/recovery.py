@@ -178,6 +178,8 @@ class Recovery:
         self._paused_s = 0.0
         self._keepalives = 0
         self._provider_s: float | None = None
+        self._metadata = ""
+        """The server's newest Metadata message."""
         self._error: CaesuraError | None = None
         self._complete = False
 
@@ -517,10 +519,11 @@ class Recovery:
             case Results():
                 self._heard(answer, raw, now)
             case SpeechStarted():
-                self._tell(self._placer.speech_started(answer))
+                self._tell(self._placer.speech_started(answer, raw))
             case UtteranceEnd():
-                self._tell(self._placer.utterance_end(answer))
+                self._tell(self._placer.utterance_end(answer, raw))
             case Metadata(duration=seconds):
+                self._metadata = raw
                 self._provider_s = (self._provider_s or 0.0) + seconds
                 if self._supply.has_ended and (self._all_heard(seconds) or not self._supply.unheard):
                     self._actions.append(Action.CLOSE)
@@ -667,4 +670,4 @@ class Recovery:
         self._phase = Phase.CLOSED
         self._finish_at = self._attempt_at = inf
         self._error = error
-        self._events += (self.stats(now=now), Closed(code, reason, error))
+        self._events += (self.stats(now=now), Closed(code, reason, error, self._metadata))

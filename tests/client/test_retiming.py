@@ -1,4 +1,4 @@
-"""Events in, the SDK's JSON out: words once, on the source clock, and nothing of the server's message lost."""
+"""Re-timed messages have each word once, on the source clock, and keep everything else that the server wrote."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from caesura.adapters.sdk_json import SdkJson, Stretch
 from caesura.client.events import Final, Interim, SpeechStarted, Stats, TimedWord, UtteranceEnd
+from caesura.client.retiming import MessageRetimer, Stretch, source_stretch
+from caesura.timeline import Timeline
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 PAUSE_S = 10.0
@@ -24,7 +25,7 @@ def uncounted(stretch: Stretch, epoch: int) -> None:
     return None
 
 
-WRITER = SdkJson(place, channels=2)
+WRITER = MessageRetimer(place)
 
 
 def word(text: str, start: float) -> dict[str, Any]:
@@ -93,7 +94,7 @@ def test_words_that_were_told_before_are_left_out() -> None:
 
 def test_each_second_is_in_one_final_only() -> None:
     """A new connection hears the end of what was told again."""
-    writer = SdkJson(place, channels=2)
+    writer = MessageRetimer(place)
     writer.results(final())
     again = replace(final(), stream_start=2.5, stream_end=4.0)
     said = json.loads(writer.results(again))
@@ -103,7 +104,7 @@ def test_each_second_is_in_one_final_only() -> None:
 def test_where_samples_cannot_be_counted_the_server_s_times_stay() -> None:
     event = final(timed("yes", 0.0), timed("yes", 1.0), timed("no", 2.0))
     words = tuple(replace(each, source_start=None, source_end=None, wall_start=None) for each in event.words)
-    said = json.loads(SdkJson(uncounted, channels=1).results(replace(event, words=words)))
+    said = json.loads(MessageRetimer(uncounted).results(replace(event, words=words)))
     best, other = said["channel"]["alternatives"]
     assert (said["start"], best["words"][0]["start"], other["words"][0]["start"]) == (0.0, 0.0, 0.0)
     assert best["words"][0]["wall_start"] is None
@@ -115,15 +116,21 @@ def test_an_interim_without_words_is_one() -> None:
     assert said["channel"]["alternatives"] == [{"transcript": "", "words": []}]
 
 
-def test_speech_started_and_utterance_end_are_as_on_the_wire() -> None:
-    assert json.loads(WRITER.speech_started(SpeechStarted(1, 0.5, 10.5, NOON))) == {
+STARTED = json.dumps({"type": "SpeechStarted", "channel": [1, 2], "timestamp": 0.5, "new": True})
+ENDED = json.dumps({"type": "UtteranceEnd", "channel": [0, 2], "last_word_end": 0.5})
+UNKNOWN_END = json.dumps({"type": "UtteranceEnd", "channel": [0, 2], "last_word_end": -1})
+
+
+def test_speech_started_and_utterance_end_are_the_server_s_with_source_times() -> None:
+    assert json.loads(WRITER.speech_started(SpeechStarted(1, 0.5, 10.5, NOON, STARTED))) == {
         "type": "SpeechStarted",
         "channel": [1, 2],
         "timestamp": 10.5,
         "stream_timestamp": 0.5,
         "wall_timestamp": "2026-01-01T12:00:00.000Z",
+        "new": True,
     }
-    assert json.loads(WRITER.utterance_end(UtteranceEnd(0, 0.5, 10.5, NOON))) == {
+    assert json.loads(WRITER.utterance_end(UtteranceEnd(0, 0.5, 10.5, NOON, ENDED))) == {
         "type": "UtteranceEnd",
         "channel": [0, 2],
         "last_word_end": 10.5,
@@ -133,9 +140,9 @@ def test_speech_started_and_utterance_end_are_as_on_the_wire() -> None:
 
 
 def test_unknown_moments_are_as_on_the_wire() -> None:
-    said = json.loads(WRITER.utterance_end(UtteranceEnd(0, None, None, None)))
+    said = json.loads(WRITER.utterance_end(UtteranceEnd(0, None, None, None, UNKNOWN_END)))
     assert (said["last_word_end"], said["wall_last_word_end"]) == (-1, None)
-    assert json.loads(WRITER.speech_started(SpeechStarted(0, 0.5, None, None)))["timestamp"] == 0.5
+    assert json.loads(WRITER.speech_started(SpeechStarted(0, 0.5, None, None, STARTED)))["timestamp"] == 0.5
 
 
 def test_metadata_counts_each_second_once() -> None:
@@ -153,3 +160,16 @@ def test_metadata_counts_each_second_once() -> None:
 def test_metadata_of_what_cannot_be_counted_is_the_server_s() -> None:
     said = json.loads(WRITER.metadata(json.dumps(METADATA), Stats(connections=1)))
     assert (said["duration"], said["provider_duration"]) == (2.0, None)
+
+
+def test_a_stretch_next_to_a_pause_stays_on_its_side_of_it() -> None:
+    timeline = Timeline(1000)
+    timeline.sent(1000, 0)
+    timeline.sent(1000, 5000)
+    assert source_stretch(timeline, (0.5, 1.0), 0) == (0.5, 1.0)
+    assert source_stretch(timeline, (1.0, 1.5), 0) == (5.0, 5.5)
+
+
+def test_a_stretch_has_no_source_time_where_nothing_was_sent_or_samples_are_not_counted() -> None:
+    assert source_stretch(Timeline(1000), (0.0, 1.0), 0) is None
+    assert source_stretch(None, (0.0, 1.0), 0) is None
