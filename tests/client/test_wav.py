@@ -155,8 +155,8 @@ def test_a_file_that_ends_in_its_header_is_refused(length: int) -> None:
     ("file", "sentence"),
     [
         (PLAIN[:44], "the open file is empty: nothing follows its WAV header."),
-        (riff(chunk(b"data", SAMPLES)), "its WAV header does not say what the samples are."),
-        (riff(chunk(b"fmt ", bytes(4)), chunk(b"data", SAMPLES)), "a WAV fmt chunk of 4 bytes; 16 are usual."),
+        (riff(chunk(b"data", SAMPLES)), "WAV data before its fmt chunk."),
+        (riff(chunk(b"fmt ", bytes(4)), chunk(b"data", SAMPLES)), "WAV fmt chunk of 4 bytes: must be 16 to 4096."),
         (riff(fmt(rate=100)), "a sample rate of 100 Hz; it must be 4000 to 192000."),
         (riff(fmt(channels=0)), "0 channels; there must be 1 to 20."),
         (riff(fmt(channels=21)), "21 channels; there must be 1 to 20."),

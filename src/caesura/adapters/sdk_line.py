@@ -27,11 +27,13 @@ from caesura.client.events import (
 from caesura.client.plan import Credentials, Declared, Plan, Tuning, plan_line
 from caesura.client.recovery import Phase, Recovery
 from caesura.client.retiming import MessageRetimer, Stretch, source_stretch
-from caesura.errors import CaesuraError, UsageError
+from caesura.containers import wav
+from caesura.errors import BadAudio, CaesuraError, UsageError
 
 FINISH_S = 60.0
 """How long the end may take after CloseStream; who leaves the SDK's context does not wait so long."""
 
+_USUAL_WAV_HEADER = 44
 _FREE_TEXT = {"callback", "extra", "keyterm", "keywords", "replace", "search", "tag"}
 """Parameters in which True may be a word."""
 
@@ -209,5 +211,11 @@ def _plan(asked: Asked, headers: Mapping[str, str], tuning: Tuning) -> Plan:
 
 
 def _without_wav_header(data: bytes) -> bytes:
-    """The samples: who reads them from a WAV file often sends its header along, for which the wire has a click."""
-    return data[max(data.find(b"data"), 36) + 8 :] if data.startswith(b"RIFF") else data
+    """The samples: a program that reads them from a WAV file often sends its header along, which would be a click."""
+    if not data.startswith(wav.MAGICS):
+        return data
+    try:
+        length = wav.header_bytes(data)
+    except BadAudio:
+        length = None
+    return data[_USUAL_WAV_HEADER if length is None else length :]

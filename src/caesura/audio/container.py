@@ -11,6 +11,8 @@ from caesura.audio.demux import ADTS, AIFF, ASF, AU, CAF, FLV, MATROSKA, MP3, MP
 from caesura.audio.flac import FlacDecoder
 from caesura.audio.mp4 import Mp4Decoder
 from caesura.audio.wav import WavDecoder
+from caesura.containers import flac, wav
+from caesura.containers.header import EBML_MAGIC, ID3_MAGIC, OGG_MAGIC
 from caesura.errors import BadAudio
 
 _Opener = Callable[[Collector], Decoder]
@@ -34,11 +36,10 @@ def _open_amr(into: Collector) -> Decoder:
 
 
 _MAGIC: tuple[tuple[int, bytes, _Opener], ...] = (
-    (0, b"RIFF", WavDecoder),
-    (0, b"RF64", WavDecoder),
-    (0, b"fLaC", FlacDecoder),
-    (0, b"OggS", open_ogg),
-    (0, b"\x1a\x45\xdf\xa3", _opener(MATROSKA)),
+    *((0, magic, WavDecoder) for magic in wav.MAGICS),
+    (0, flac.MAGIC, FlacDecoder),
+    (0, OGG_MAGIC, open_ogg),
+    (0, EBML_MAGIC, _opener(MATROSKA)),
     (0, b"#!AMR", _open_amr),
     (0, b"FORM", _opener(AIFF)),
     (0, b".snd", _opener(AU)),
@@ -186,7 +187,7 @@ class ContainerDecoder:
 
     def _skip_id3(self) -> bool:
         # True while a tag, which may be pictures of any size, is (or may be) on its way past.
-        if not self._head.startswith(b"ID3"):
+        if not self._head.startswith(ID3_MAGIC):
             return False
         if len(self._head) < _ID3_BYTES:
             return True

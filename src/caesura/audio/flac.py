@@ -11,10 +11,9 @@ from av.audio.codeccontext import AudioCodecContext
 from caesura.audio.avframe import put_frame
 from caesura.audio.collector import Collector
 from caesura.audio.format import check_channels, check_rate
+from caesura.containers.flac import FlacReader, StreamInfo
 from caesura.errors import BadAudio
 
-_MAGIC = b"fLaC"
-_STREAMINFO_BYTES = 34
 _MAX_HEADER = 16
 _PATIENCE = 64 * 1024
 
@@ -101,10 +100,7 @@ class FlacDecoder:
     def __init__(self, into: Collector) -> None:
         self._into = into
         self._buffer = bytearray()
-        self._skip = 0
-        self._in_metadata = True
-        self._seen_magic = False
-        self._info = b""
+        self._metadata = FlacReader()
         self._codec: AudioCodecContext | None = None
         self._frame: _Header | None = None
         self._scanned = 0
@@ -113,19 +109,17 @@ class FlacDecoder:
 
     def feed(self, data: bytes) -> Iterator[None]:
         """Decodes every frame that is complete. Raises BadAudio."""
-        if self._skip:
-            dropped = min(self._skip, len(data))
-            self._skip -= dropped
-            data = data[dropped:]
+        if not self._metadata.is_done:
+            data = self._metadata.feed(data)
+            if self._codec is None and self._metadata.info is not None:
+                self._open(self._metadata.info)
         self._buffer += data
-        while self._in_metadata:
-            if not self._metadata():
-                return
-        yield from self._frames()
+        if self._metadata.is_done:
+            yield from self._frames()
 
     def finish(self) -> Iterator[None]:
         """Decodes the last frame. Raises BadAudio when the bytes held no audio that can be decoded."""
-        if self._in_metadata or self._skip:
+        if not self._metadata.is_done:
             raise BadAudio("the FLAC stream ended before its header was complete")
         # The last header may be nearer to the end than the longest header is long.
         self._buffer += bytes(_MAX_HEADER)
@@ -141,39 +135,12 @@ class FlacDecoder:
     def close(self) -> None:
         """Nothing to free."""
 
-    def _metadata(self) -> bool:
-        # One step through magic and metadata blocks; False when more bytes are needed.
-        if self._skip or len(self._buffer) < 4:
-            return False
-        if not self._seen_magic:
-            if self._buffer[:4] != _MAGIC:
-                raise BadAudio(f"FLAC stream begins with {bytes(self._buffer[:4])!r}: must be {_MAGIC!r}")
-            del self._buffer[:4]
-            self._seen_magic = True
-            return True
-        last, kind = self._buffer[0] & 0x80, self._buffer[0] & 0x7F
-        size = int.from_bytes(self._buffer[1:4])
-        if not self._info:
-            if kind != 0 or size != _STREAMINFO_BYTES:
-                raise BadAudio("FLAC stream does not begin with its STREAMINFO block")
-            if len(self._buffer) < 4 + size:
-                return False
-            self._open(bytes(self._buffer[4 : 4 + size]))
-        self._in_metadata = not last
-        here = min(4 + size, len(self._buffer))
-        self._skip = 4 + size - here
-        del self._buffer[:here]
-        return True
-
-    def _open(self, info: bytes) -> None:
-        packed = int.from_bytes(info[10:18])
-        rate, channels, bits = packed >> 44, (packed >> 41 & 7) + 1, (packed >> 36 & 31) + 1
-        self._into.declare(check_rate(rate), check_channels(channels))
-        self._info = info
+    def _open(self, info: StreamInfo) -> None:
+        self._into.declare(check_rate(info.sample_rate), check_channels(info.channels))
         # No frame is longer than its samples uncoded, give or take headers.
-        self._max_frame = int.from_bytes(info[2:4]) * channels * ((bits + 8) // 8) + 1024
+        self._max_frame = info.max_block * info.channels * ((info.bits + 8) // 8) + 1024
         self._codec = AudioCodecContext.create("flac", "r")
-        self._codec.extradata = info
+        self._codec.extradata = info.body
         self._codec.thread_count = 1
         self._codec.options = {"err_detect": "crccheck+explode"}
 

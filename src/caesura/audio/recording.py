@@ -11,6 +11,7 @@ from caesura.audio.collector import Collector
 from caesura.audio.format import AudioFormat, Samples
 from caesura.audio.mp4 import Mp4Order, decode_file
 from caesura.audio.stream import AudioStream
+from caesura.containers.wav import is_wav
 from caesura.errors import BadAudio
 
 HEAD_BYTES: Final = 12
@@ -87,8 +88,7 @@ class RecordingDecoder:
         """Settles how the bytes are decoded, and returns those that have come."""
         self._head = None
         declared = self._declared
-        wave = head[:4] in (b"RIFF", b"RF64") and head[8:12] == b"WAVE"
-        if wave or (declared.encoding is not None and declared.encoding.value in _PACKETS):
+        if is_wav(head) or (declared.encoding is not None and declared.encoding.value in _PACKETS):
             declared = replace(declared, encoding=None)
         if declared.encoding is None and head[4:8] in _BOXES:
             self._order = Mp4Order()

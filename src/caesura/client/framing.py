@@ -8,7 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from math import isfinite
 
-from caesura.errors import UsageError
+from caesura.containers.header import MAGIC_BYTES, container_name, header_bytes
+from caesura.errors import BadAudio, UsageError
 
 SAMPLE_BYTES = {"linear16": 2, "linear32": 4, "mulaw": 1, "alaw": 1}
 """Encodings in which samples can be counted."""
@@ -20,15 +21,6 @@ OVER_NOISE = 3.0
 NOISE_RISES = 0.01
 """How much of the way to a louder piece the noise floor follows it; to a quieter one it goes at once."""
 
-_MAGIC = {
-    b"RIFF": "a WAV file",
-    b"fLaC": "a FLAC file",
-    b"OggS": "an Ogg file",
-    b"\x1a\x45\xdf\xa3": "a WebM file",
-    b"ID3": "an MP3 file",
-}
-_CLUSTER = b"\x1f\x43\xb6\x75"
-_START, _NO_PACKET_ENDS = bytes(8), b"\xff" * 8
 MAX_HEADER_BYTES = 256 * 1024
 """A container that has no audio before so many bytes is sent on without looking further."""
 
@@ -53,8 +45,8 @@ class Aligner:
 
     def align(self, data: bytes) -> bytes:
         """As many whole samples as there are now. Raises UsageError when the stream begins like a container."""
-        if len(self._head) < 4:
-            self._head += data[:4]
+        if len(self._head) < MAGIC_BYTES:
+            self._head += data[:MAGIC_BYTES]
             self._refuse_container(self._head)
         data = self._rest + data if self._rest else data
         odd = len(data) % self._pcm.frame_bytes
@@ -62,12 +54,11 @@ class Aligner:
         return data[: len(data) - odd] if odd else data
 
     def _refuse_container(self, head: bytes) -> None:
-        for magic, what in _MAGIC.items():
-            if head.startswith(magic):
-                raise UsageError(
-                    f"The audio is {what}, not raw {self._pcm.encoding}. Open it with caesura.recording(...), "
-                    "or connect with encoding=None to have it sent as it is."
-                )
+        if (name := container_name(head)) is not None:
+            raise UsageError(
+                f"The audio is {name}, not raw {self._pcm.encoding}. Open it with caesura.recording(...), "
+                "or connect with encoding=None to have it sent as it is."
+            )
 
 
 class HeaderKeeper:
@@ -83,10 +74,10 @@ class HeaderKeeper:
         if self.header is not None:
             return
         self._head += data
-        if len(self._head) < 4:
+        if len(self._head) < MAGIC_BYTES:
             return
         head = bytes(self._head)
-        length = _header_length(head)
+        length = _header_bytes(head)
         if length is None and len(head) < MAX_HEADER_BYTES:
             return
         self.header = head[: length or 0]
@@ -97,48 +88,12 @@ class HeaderKeeper:
         return bytes(self._head[:until]) if self.header is None else self.header[:until]
 
 
-def _header_length(head: bytes) -> int | None:
-    """How long the header at the start of `head` is; None while that cannot be said."""
-    if head.startswith(b"\x1a\x45\xdf\xa3"):
-        at = head.find(_CLUSTER)
-        return at if at >= 0 else None
-    if head.startswith(b"OggS"):
-        return _ogg_header(head)
-    if head.startswith(b"fLaC"):
-        return _flac_header(head)
-    if head.startswith(b"RIFF"):
-        at = head.find(b"data")
-        return at + 8 if at >= 0 and len(head) >= at + 8 else None
-    return 0
-
-
-def _ogg_header(head: bytes) -> int | None:
-    """Header pages are those at granule position 0, or in which no packet ends, before the first one with audio.
-
-    See RFC 3533 and RFC 7845.
-    """
-    at = 0
-    while len(head) >= at + 27:
-        if head[at : at + 4] != b"OggS":
-            return at
-        segments = head[at + 26]
-        if len(head) < at + 27 + segments:
-            return None
-        if at and head[at + 6 : at + 14] not in (_START, _NO_PACKET_ENDS):
-            return at
-        at += 27 + segments + sum(head[at + 27 : at + 27 + segments])
-    return None
-
-
-def _flac_header(head: bytes) -> int | None:
-    """The marker and all metadata blocks (RFC 9639, section 8)."""
-    at = 4
-    while len(head) >= at + 4:
-        last, length = head[at] & 0x80, int.from_bytes(head[at + 1 : at + 4], "big")
-        at += 4 + length
-        if last:
-            return at if len(head) >= at else None
-    return None
+def _header_bytes(head: bytes) -> int | None:
+    """Bytes of the header at the start of `head`; a broken one is sent once and never again."""
+    try:
+        return header_bytes(head)
+    except BadAudio:
+        return 0
 
 
 class Loudness:

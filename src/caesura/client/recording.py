@@ -12,6 +12,7 @@ from caesura.client.form import Form, checked
 from caesura.client.places import Input, Place, open_place
 from caesura.client.sources import AudioSource
 from caesura.client.wav import read_wav
+from caesura.containers.wav import is_wav
 from caesura.distribution import install_command
 from caesura.errors import UsageError
 
@@ -100,7 +101,7 @@ class RecordingFeed:
             self._input.close()
 
     def _declared(self, source: Input, head: bytes, raw: Form) -> Form:
-        if head[:4] == b"RIFF" and head[8:12] == b"WAVE":
+        if is_wav(head):
             raise UsageError(
                 f"{source.name} is a WAV and says itself what it holds: leave encoding and sample_rate away."
             )
