@@ -24,7 +24,7 @@ from pathlib import Path
 
 import numpy as np
 from conditions import conditions, under
-from load import BUNDLED, FRAME_S, FRAME_SAMPLES, RATE, Pcm, Recording, recordings, room_tone, run, serving
+from load import BUNDLED, FRAME_S, FRAME_SAMPLES, RATE, PcmFormat, Recording, recordings, room_tone, run, serving
 from report import common_arguments, console, progress_bar, repeat, write
 from rich.table import Table
 
@@ -81,7 +81,7 @@ class Row:
 
 
 class Judge:
-    """Counts the errors of a text against what was really said."""
+    """SampleCounts the errors of a text against what was really said."""
 
     def __init__(self) -> None:
         self._normal: Callable[[str], str] = EnglishTextNormalizer()
@@ -137,7 +137,7 @@ def quietest(samples: Samples, first: int, last: int) -> int:
     return first + int(np.argmin(energy[QUIET:] - energy[:-QUIET])) + QUIET // 2
 
 
-async def live_text(url: str, pcm: Pcm, *, realtime: bool, asked: Mapping[str, str]) -> str:
+async def live_text(url: str, pcm: PcmFormat, *, realtime: bool, asked: Mapping[str, str]) -> str:
     """What comes back as finals when `pcm` is streamed."""
 
     async def feed() -> AsyncIterator[bytes]:

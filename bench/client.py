@@ -22,8 +22,8 @@ from report import above_zero, common_arguments, console, percentile, progress_b
 from rich.table import Table
 from websockets.asyncio.client import connect as bare_connect
 
+from caesura.client.config import Tuning
 from caesura.client.line import connect
-from caesura.client.plan import Tuning
 from caesura.testing import FakeServer, Voice
 
 RATE = 16_000

@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from load import BUNDLED, FRAME_SAMPLES, RATE, Pcm, Recording, recordings, room_tone, serving
+from load import BUNDLED, FRAME_SAMPLES, RATE, PcmFormat, Recording, recordings, room_tone, serving
 from report import common_arguments, progress_bar, publish, repeat
 
 from caesura.client.line import connect
@@ -47,10 +47,10 @@ class Turn:
 
 def conversation(
     spoken: Sequence[Recording], chance: random.Random, *, readers: int, turns: int, joined: int
-) -> tuple[Pcm, list[Turn]]:
+) -> tuple[PcmFormat, list[Turn]]:
     """A conversation of so many readers, in runs of up to `joined` turns without a pause between them."""
     people = chance.sample(sorted({reader(each) for each in spoken}), readers)
-    pieces: list[Pcm] = [room_tone(PAUSE_S)]
+    pieces: list[PcmFormat] = [room_tone(PAUSE_S)]
     told: list[Turn] = []
     at = PAUSE_S
     left = 0
@@ -72,7 +72,7 @@ def reader(recording: Recording) -> str:
     return re.split(r"\d", recording.name, maxsplit=1)[0]
 
 
-def stretch(pcm: Pcm, chance: random.Random) -> Pcm:
+def stretch(pcm: PcmFormat, chance: random.Random) -> PcmFormat:
     """1 to 5 seconds of the speech in it, or all there is."""
     loud = np.flatnonzero(np.abs(pcm.astype(np.int32)) > LOUD)
     speech = pcm[max(loud[0] - RATE // 20, 0) : loud[-1] + RATE // 20]
@@ -81,7 +81,7 @@ def stretch(pcm: Pcm, chance: random.Random) -> Pcm:
     return speech[first : first + size]
 
 
-async def heard(url: str, pcm: Pcm) -> list[tuple[float, int]]:
+async def heard(url: str, pcm: PcmFormat) -> list[tuple[float, int]]:
     """The middle of each word in seconds, and its speaker."""
 
     async def feed() -> AsyncIterator[bytes]:
@@ -102,7 +102,7 @@ async def heard(url: str, pcm: Pcm) -> list[tuple[float, int]]:
     ]
 
 
-def posted(url: str, pcm: Pcm) -> list[tuple[float, int]]:
+def posted(url: str, pcm: PcmFormat) -> list[tuple[float, int]]:
     """The same of a recording."""
     file = io.BytesIO()
     with wave.open(file, "wb") as written:
@@ -117,7 +117,7 @@ def posted(url: str, pcm: Pcm) -> list[tuple[float, int]]:
     return [((word["start"] + word["end"]) / 2, word["speaker"]) for word in words]
 
 
-def telephone(pcm: Pcm) -> Pcm:
+def telephone(pcm: PcmFormat) -> PcmFormat:
     """As it comes out of a telephone: 300 to 3400 Hz, a little noise, mu-law."""
     bands = np.fft.rfft(pcm / 32768)
     hertz = np.fft.rfftfreq(len(pcm), 1 / RATE)

@@ -15,8 +15,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 import caesura
 from caesura.cli.main import app
+from caesura.client.config import Tuning
 from caesura.client.events import Event
-from caesura.client.plan import Tuning
 from caesura.formatting.dictation import COMMANDS
 from caesura.formatting.redaction import KINDS
 from caesura.formatting.searching import searched

@@ -13,7 +13,7 @@ import pytest
 import caesura
 import caesura.sync
 from caesura import errors
-from caesura.client import events, faults, line, microphone, plan, recording, sync
+from caesura.client import config, events, faults, line, microphone, recording, sync
 from caesura.timeline import Timeline
 
 ROOT = Path(caesura.__file__).parent
@@ -42,13 +42,13 @@ NAMES = {
     "Line": line,
     "connect": line,
     "microphone": microphone,
-    "Tuning": plan,
+    "Tuning": config,
     "recording": recording,
     "BadAnswer": errors,
     "BadCredentials": errors,
     "CaesuraError": errors,
-    "GaveUp": errors,
-    "HungUp": errors,
+    "ReconnectFailed": errors,
+    "ConnectionClosedByServer": errors,
     "LineError": errors,
     "PaymentRequired": errors,
     "PeerError": errors,

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from caesura.client.microphone import (
         microphone as microphone,
     )
-    from caesura.client.plan import (
+    from caesura.client.config import (
         Tuning as Tuning,
     )
     from caesura.client.recording import (
@@ -53,8 +53,8 @@ if TYPE_CHECKING:
         BadAnswer as BadAnswer,
         BadCredentials as BadCredentials,
         CaesuraError as CaesuraError,
-        GaveUp as GaveUp,
-        HungUp as HungUp,
+        ReconnectFailed as ReconnectFailed,
+        ConnectionClosedByServer as ConnectionClosedByServer,
         LineError as LineError,
         PaymentRequired as PaymentRequired,
         PeerError as PeerError,
@@ -77,11 +77,11 @@ _NAMES = {
     "caesura.client.faults": "Faults",
     "caesura.client.line": "Line connect",
     "caesura.client.microphone": "microphone",
-    "caesura.client.plan": "Tuning",
+    "caesura.client.config": "Tuning",
     "caesura.client.recording": "recording",
     "caesura.errors": (
-        "BadAnswer BadCredentials CaesuraError GaveUp HungUp LineError PaymentRequired PeerError "
-        "Refused TooManyStreams Unreachable UsageError"
+        "BadAnswer BadCredentials CaesuraError ConnectionClosedByServer LineError PaymentRequired PeerError "
+        "ReconnectFailed Refused TooManyStreams Unreachable UsageError"
     ),
     "caesura.timeline": "Timeline",
 }

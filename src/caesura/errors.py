@@ -13,14 +13,14 @@ CaesuraError
 │   │   └── TooManyStreams     429: as many streams are open as may be
 │   ├── BadUrl                 a URL that is none, or that leads where this server does not go
 │   ├── NotFetched             the URL of a recording gave no recording
-│   ├── HungUp                 a server closed the connection without having been asked to
+│   ├── ConnectionClosedByServer                 a server closed the connection without having been asked to
 │   └── BadAnswer              a server said what is no message of the wire
 ├── UsageError                 what our caller did
 ├── LineError                  what broke in between
 │   ├── Unreachable            nothing answers at that address
 │   ├── RemoteFailed           what a URL names did not answer, or not as it should
 │   ├── BrokeOff               a download ended early, or the other side is busy: to try again helps
-│   └── GaveUp                 the connection could not be made again in the time allowed
+│   └── ReconnectFailed                 the connection could not be made again in the time allowed
 └── InternalError              what broke inside
     ├── EngineError            an engine could not answer
     └── LedgerError            the ledger could not be read or written
@@ -120,7 +120,7 @@ class NotFetched(PeerError):
     """The URL of a recording gave no recording; `str()` says why, for the wire. `__cause__` may know more."""
 
 
-class HungUp(PeerError):
+class ConnectionClosedByServer(PeerError):
     """A server closed the connection without having been asked to.
 
     `code` and `reason` are those of its close frame, `request_id` is the connection's.
@@ -174,7 +174,7 @@ class BrokeOff(LineError):
     """A download ended early, or who was to give it is busy; to try again helps."""
 
 
-class GaveUp(LineError):
+class ReconnectFailed(LineError):
     """The connection could not be made again in the time allowed; `__cause__` is the last failure."""
 
 

@@ -268,9 +268,9 @@ def test_frames_of_several_channels_are_refused(server: FakeServer) -> None:
 
 
 def test_nothing_is_tried_again_behind_the_end_of_the_input() -> None:
-    assert not api_error(caesura.GaveUp("no"), may_retry=False).retryable
-    assert api_error(caesura.GaveUp("no")).retryable
-    assert not api_error(caesura.HungUp(1008, "DATA-0000")).retryable
+    assert not api_error(caesura.ReconnectFailed("no"), may_retry=False).retryable
+    assert api_error(caesura.ReconnectFailed("no")).retryable
+    assert not api_error(caesura.ConnectionClosedByServer(1008, "DATA-0000")).retryable
 
 
 # ---- a recording ----

@@ -179,7 +179,7 @@ async def three_phases(server: FakeServer) -> Running:
 
 
 def test_a_pause_and_a_reset_cost_a_pipeline_no_word(server: FakeServer) -> None:
-    """And the last words, for which nobody asked, come before the end of the pipeline."""
+    """And the last words, for which nobody request, come before the end of the pipeline."""
     pipeline = asyncio.run(three_phases(server))
     one, two, three, four = pipeline.words
     assert [word.text for word in pipeline.words] == ["one", "two", "three", "four"]

@@ -12,16 +12,17 @@ from math import inf
 from typing import Any, TypeVar
 
 from caesura.client.events import Closed, Event, Final, Gap, Sent, Stats
-from caesura.client.framing import Pcm
+from caesura.client.line_settings import LineSettings
+from caesura.client.pcm import PcmFormat
 from caesura.client.reconnect import Backoff, refusal
-from caesura.client.recovery import Action, LineSettings, Phase, Recovery
-from caesura.client.supply import STEADY_S
+from caesura.client.recovery import Action, Phase, Recovery
+from caesura.client.send_buffer import STEADY_S
 from caesura.errors import CaesuraError
 from caesura.protocol.client_session import Watch
 
 RATE = 1000
-MONO = Pcm("linear16", RATE, 2)
-STEREO = Pcm("linear16", RATE, 4)
+MONO = PcmFormat("linear16", RATE, 2)
+STEREO = PcmFormat("linear16", RATE, 4)
 
 KEEPALIVE = '{"type":"KeepAlive"}'
 FINALIZE = '{"type":"Finalize"}'
@@ -90,7 +91,7 @@ class Bench:
 
     def __init__(
         self,
-        pcm: Pcm | None = MONO,
+        pcm: PcmFormat | None = MONO,
         *,
         wall_offset_s: float = 0.0,
         retry: Backoff | None = None,
@@ -241,7 +242,7 @@ class Bench:
         self.takes = True
         if self.stuck:
             self.stuck = False
-            self.machine.frame_taken(now=self.now)
+            self.machine.frame_sent(now=self.now)
         self.settle()
         self.until(self.now)
 
@@ -281,7 +282,7 @@ class Bench:
             if not self.takes:
                 self.stuck = True
                 return
-            self.machine.frame_taken(now=self.now)
+            self.machine.frame_sent(now=self.now)
         raise AssertionError("the machine never comes to rest")
 
     # ---- what is seen ----

@@ -12,17 +12,18 @@ import pytest
 
 from caesura.client.driver import Driver
 from caesura.client.events import Closed, Event, Final, Reconnected, Reconnecting, Stats, Transcript
-from caesura.client.framing import Pcm
+from caesura.client.line_settings import LineSettings
+from caesura.client.pcm import PcmFormat
 from caesura.client.reconnect import Backoff, refusal
-from caesura.client.recovery import LineSettings, Phase, Recovery
+from caesura.client.recovery import Phase, Recovery
 from caesura.client.transport import Opener, Transport
-from caesura.errors import BadCredentials, HungUp, InternalError, LineError, Unreachable, UsageError
+from caesura.errors import BadCredentials, ConnectionClosedByServer, InternalError, LineError, Unreachable, UsageError
 from caesura.protocol.client_session import Want, Watch
 from tests.client.lines import PATIENCE_S
 from tests.client.wires import Wire, Wires
 
 SETTINGS = LineSettings(
-    Pcm("linear16", 8_000, 2),
+    PcmFormat("linear16", 8_000, 2),
     watch=Watch(keepalive_s=3600.0, ping_s=3600.0, stall_s=3600.0, mute_s=3600.0),
     backoff=Backoff(base_s=0.01, cap_s=0.01),
     replay_speed=1000.0,
@@ -41,10 +42,10 @@ class Driven:
         self.driver = Driver(self.machine, opener, self.events.append, asyncio.get_running_loop())
 
     def send(self, audio: bytes) -> None:
-        self.driver.tell(lambda machine, now: machine.send(audio, now=now))
+        self.driver.step(lambda machine, now: machine.send(audio, now=now))
 
     def finish(self, seconds: float = PATIENCE_S) -> None:
-        self.driver.tell(lambda machine, now: machine.finish(seconds, now=now))
+        self.driver.step(lambda machine, now: machine.finish(seconds, now=now))
 
     async def opened(self) -> None:
         await resolved(self.driver.opened)
@@ -75,7 +76,7 @@ def drive(
     async def go() -> None:
         driven = Driven(opener, settings)
         if begin:
-            driven.driver.begin()
+            driven.driver.start()
         await test(driven)
 
     asyncio.run(go())
@@ -189,7 +190,7 @@ def test_a_connection_that_ends_for_good_ends_the_line() -> None:
         await driven.opened()
         wires.made[0].end(1008, "DATA-0000")
         result = await driven.done()
-        assert isinstance(result.error, HungUp)
+        assert isinstance(result.error, ConnectionClosedByServer)
         assert (result.error.code, result.error.reason) == (1008, "DATA-0000")
         assert result.error.request_id == "made-by-hand"
 
@@ -295,12 +296,12 @@ def test_a_connection_that_is_there_a_moment_after_giving_up_is_cut() -> None:
 
     async def opener() -> Transport:
         made.append(Wire(lambda: None))
-        driving[0].driver.tell(lambda machine, now: machine.abandon(now=now))
+        driving[0].driver.step(lambda machine, now: machine.abandon(now=now))
         return made[0]
 
     async def test(driven: Driven) -> None:
         driving.append(driven)
-        driven.driver.begin()
+        driven.driver.start()
         await driven.done()
         assert made[0].aborted
 
@@ -312,7 +313,7 @@ def test_giving_up_on_an_open_connection_cuts_it() -> None:
 
     async def test(driven: Driven) -> None:
         await driven.opened()
-        driven.driver.tell(lambda machine, now: machine.abandon(now=now))
+        driven.driver.step(lambda machine, now: machine.abandon(now=now))
         await driven.done()
         assert (wires.made[0].closed, wires.made[0].aborted) == (False, True)
 
@@ -331,7 +332,7 @@ def test_a_transport_that_breaks_its_promise_ends_the_line_and_is_logged(caplog:
         assert wires.made[0].aborted
 
     drive(test, wires)
-    assert "the client broke" in caplog.text
+    assert "internal error in the client" in caplog.text
 
 
 def test_an_opener_that_breaks_its_promise_ends_the_line_and_is_logged(caplog: pytest.LogCaptureFixture) -> None:
@@ -344,7 +345,7 @@ def test_an_opener_that_breaks_its_promise_ends_the_line_and_is_logged(caplog: p
         await driven.done()
 
     drive(test, opener)
-    assert "the client broke" in caplog.text
+    assert "internal error in the client" in caplog.text
 
 
 def test_a_mistake_of_our_own_in_a_deadline_does_not_leave_a_line_that_hangs(
@@ -368,7 +369,7 @@ def test_a_mistake_of_our_own_in_a_deadline_does_not_leave_a_line_that_hangs(
 
 def test_who_writes_without_a_pause_lets_others_read() -> None:
     """A socket that has room takes a frame without waiting, and nothing else would ever run on the loop."""
-    answer = (
+    result = (
         '{"type":"Results","start":0,"duration":1,"is_final":true,"channel":{"alternatives":[{"transcript":"yes"}]}}'
     )
     made: list[Talkative] = []
@@ -377,7 +378,7 @@ def test_who_writes_without_a_pause_lets_others_read() -> None:
         async def send(self, frame: bytes | str) -> None:
             await super().send(frame)
             if len(self.sent) == 5:
-                self.say(answer)
+                self.say(result)
 
     async def opener() -> Transport:
         made.append(Talkative(lambda: None))
@@ -457,9 +458,9 @@ def test_what_is_waited_for_is_resolved_when_it_holds_and_at_the_end_in_any_case
     wires = Wires()
 
     async def test(driven: Driven) -> None:
-        captured = driven.driver.until(lambda machine, now: machine.stats(now=now).captured_s >= 1.0)
-        never = driven.driver.until(lambda machine, now: False)
-        left = driven.driver.until(lambda machine, now: False)
+        captured = driven.driver.when(lambda machine, now: machine.stats(now=now).captured_s >= 1.0)
+        never = driven.driver.when(lambda machine, now: False)
+        left = driven.driver.when(lambda machine, now: False)
         assert left.cancel()
         await driven.opened()
         await asyncio.sleep(0.01)

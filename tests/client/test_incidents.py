@@ -21,6 +21,7 @@ import caesura
 from caesura import sync
 from caesura.client import lead
 from caesura.client.address import listen_address
+from caesura.client.config import Tuning
 from caesura.client.events import (
     Accepted,
     Buffered,
@@ -32,7 +33,6 @@ from caesura.client.events import (
     Reconnected,
     Reconnecting,
 )
-from caesura.client.plan import Tuning
 from caesura.client.transport import Opener, Transport, TransportClosed, websocket_opener
 from caesura.errors import BadCredentials, PaymentRequired, Refused, TooManyStreams
 from caesura.protocol.client_session import Want

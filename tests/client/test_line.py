@@ -17,12 +17,12 @@ import pytest
 import caesura
 from caesura import Faults, Tuning
 from caesura.client import line as line_module
+from caesura.client.event_queue import EventQueue
 from caesura.client.events import Accepted, Buffered, Closed, Dropped, Event, Final, Gap, Interim, Paused, Resumed
-from caesura.client.inbox import Inbox
 from caesura.client.line import Line, connect
 from caesura.client.recovery import PULL_S, RECORDING_FINISH_S
-from caesura.client.sources import Clock
-from caesura.errors import BadCredentials, GaveUp, HungUp, Unreachable, UsageError
+from caesura.client.sources import SourceClock
+from caesura.errors import BadCredentials, ConnectionClosedByServer, ReconnectFailed, Unreachable, UsageError
 from caesura.testing import Close, FakeServer
 from tests.client.lines import BEAT_S, PATIENCE_S, VOICE, placed, spoken
 from tests.client.wires import Wires
@@ -314,7 +314,7 @@ def test_iteration_raises_the_error_behind_closed() -> None:
         async with connect(server.url) as line:
             server.close(1008, "DATA-0000")
             told: list[Event] = []
-            with pytest.raises(HungUp, match="DATA-0000") as caught:
+            with pytest.raises(ConnectionClosedByServer, match="DATA-0000") as caught:
                 await gathered(told, line)
             assert isinstance(told[-1], Closed)
             assert told[-1].error is caught.value
@@ -327,7 +327,7 @@ def test_an_outage_that_lasts_too_long_ends_the_line() -> None:
     async def test(server: FakeServer) -> None:
         async with connect(server.url, tuning=Tuning(retry_for_s=0.05)) as line:
             server.stop()
-            with pytest.raises(GaveUp) as caught:
+            with pytest.raises(ReconnectFailed) as caught:
                 async for _ in line:
                     pass
             assert isinstance(caught.value.__cause__, caesura.CaesuraError)
@@ -344,7 +344,7 @@ def test_iterating_again_after_the_end_ends_again_and_does_not_hang() -> None:
         async with connect(server.url) as line:
             server.close(1008)
             for _ in range(3):
-                with pytest.raises(HungUp):
+                with pytest.raises(ConnectionClosedByServer):
                     async for _ in line:
                         pass
 
@@ -375,7 +375,7 @@ def test_an_iteration_that_is_cancelled_loses_no_event() -> None:
                 waiting.cancel()
                 with pytest.raises(asyncio.CancelledError):
                     await waiting
-            assert not line._inbox._wakes
+            assert not line._queue._wakes
             line.send(VOICE.say("good") + PAUSE)
             async for event in line:
                 assert isinstance(event, Final)
@@ -386,7 +386,7 @@ def test_an_iteration_that_is_cancelled_loses_no_event() -> None:
 
 
 def test_events_that_nobody_takes_are_bounded_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(line_module, "Inbox", lambda: Inbox(limit=3))
+    monkeypatch.setattr(line_module, "EventQueue", lambda: EventQueue(limit=3))
 
     async def test(server: FakeServer) -> None:
         async with connect(server.url) as line:
@@ -563,7 +563,7 @@ def test_a_connection_that_ends_for_good_ends_the_transcribing() -> None:
     async def test(server: FakeServer) -> None:
         server.after(2.0, lambda: server.close(1008, "DATA-0000"))
         async with connect(server.url) as line:
-            with pytest.raises(HungUp, match="DATA-0000"):
+            with pytest.raises(ConnectionClosedByServer, match="DATA-0000"):
                 async for _ in line.transcribe(endless()):
                     pass
 
@@ -678,7 +678,7 @@ def test_a_pause_that_comes_between_waiting_for_room_and_sending_drops_nothing()
 
             told = asyncio.create_task(_all(line.transcribe(audio())))
             await asyncio.sleep(0)
-            room = line._room()
+            room = line._when_room()
             line.resume()
             room.result(PATIENCE_S)
             line.pause()  # on this loop nothing else has run since
@@ -906,7 +906,7 @@ SECRET = "a-key-that-nobody-may-see"
 
 def test_a_key_is_in_no_representation() -> None:
     line = connect("ws://127.0.0.1:1", key=SECRET, tuning=Tuning(headers={"X-Key": SECRET}))
-    assert SECRET not in repr(line) + str(line) + repr(line._plan) + repr(Tuning(headers={"X-Key": SECRET}))
+    assert SECRET not in repr(line) + str(line) + repr(line._config) + repr(Tuning(headers={"X-Key": SECRET}))
 
 
 def test_a_key_is_in_no_log_and_no_error(caplog: pytest.LogCaptureFixture) -> None:
@@ -990,7 +990,7 @@ def test_leaving_the_context_waits_as_long_as_what_is_on_its_way_needs(live: boo
             assert line.unheard_s == 25.0
             finishing = asyncio.create_task(line.finish())
             await asyncio.to_thread(wires.wait, lambda: '{"type":"CloseStream"}' in wires.made[0].texts)
-            left = line._open_driver.ask(lambda machine, now: machine._finish_at - now)
+            left = line._open_driver.query(lambda machine, now: machine._finish_at - now)
             line.abandon()
             await finishing
         return left
@@ -1141,8 +1141,8 @@ def test_a_pause_makes_a_recording_at_the_speed_of_speech_stand_still(
     file = tmp_path / "talk.raw"
     file.write_bytes(VOICE.say(*WORDS))
     played = Played()
-    clock = Clock(played.now, played.sleep, played.sleep_async)
-    monkeypatch.setattr("caesura.client.sources.Clock", lambda: clock)
+    clock = SourceClock(played.now, played.sleep, played.sleep_async)
+    monkeypatch.setattr("caesura.client.sources.SourceClock", lambda: clock)
 
     async def test(server: FakeServer) -> None:
         talk = caesura.recording(file, encoding="linear16", sample_rate=16_000, realtime=True)

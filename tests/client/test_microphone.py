@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from caesura.client.form import Form
+from caesura.client.audio_spec import AudioSpec
 from caesura.client.microphone import Microphone, MicrophoneFeed, microphone
 from caesura.distribution import install_command
 from caesura.errors import UsageError
@@ -126,7 +126,7 @@ def test_what_is_heard_comes_out_for_an_event_loop(devices: Devices) -> None:
 
 def test_closing_it_is_its_end(devices: Devices) -> None:
     """Of whatever waits, too."""
-    feed = MicrophoneFeed(Form("linear16", 16_000), 0.05, None)
+    feed = MicrophoneFeed(AudioSpec("linear16", 16_000), 0.05, None)
     feed.interrupt()
     assert feed.block() == b""
     with microphone() as made:
@@ -220,4 +220,4 @@ def test_without_portaudio_it_is_said_what_to_install(monkeypatch: pytest.Monkey
 def test_a_microphone_is_live_and_does_not_stand_still_in_a_pause() -> None:
     """It has to be read on, since what it hears meanwhile is skipped by the sample."""
     source = microphone()
-    assert (source.is_live, source.stands_still) == (True, False)
+    assert (source.is_live, source.waits_in_pauses) == (True, False)

@@ -10,7 +10,7 @@ from caesura.client.reconnect import Backoff, Verdict, judge, judge_close, judge
 from caesura.errors import (
     BadCredentials,
     CaesuraError,
-    HungUp,
+    ConnectionClosedByServer,
     LineError,
     PaymentRequired,
     Refused,
@@ -37,7 +37,7 @@ STOP, PERMANENT, WAIT, RETRY = Verdict.STOP, Verdict.PERMANENT, Verdict.WAIT, Ve
 )
 def test_each_close_code_has_its_verdict(code: int, verdict: Verdict) -> None:
     assert judge_close(code) is verdict
-    assert judge(HungUp(code)) is verdict
+    assert judge(ConnectionClosedByServer(code)) is verdict
 
 
 @pytest.mark.parametrize(

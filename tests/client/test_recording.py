@@ -13,9 +13,9 @@ from typing import Any, cast
 
 import pytest
 
-from caesura.client.places import Place
+from caesura.client.input import Source
 from caesura.client.recording import RecordingFeed, is_text, recording
-from caesura.client.sources import AudioSource, Clock
+from caesura.client.sources import AudioSource, SourceClock
 from caesura.distribution import install_command
 from caesura.errors import UsageError
 from tests.client.web import web_server, whole
@@ -191,14 +191,14 @@ def test_a_coded_pipe_is_decoded_as_it_comes() -> None:
         def read(self, size: int) -> bytes:
             return sent.read(min(size, 1_000))
 
-    with recording(cast(Place, Slow())) as made:
+    with recording(cast(Source, Slow())) as made:
         assert [len(next(made)) for _ in range(5)] == [9_600] * 5
         assert sent.tell() < len(data) / 8
 
 
 def test_real_time_is_the_speed_of_speech() -> None:
     slept: list[float] = []
-    clock = Clock(lambda: sum(slept), slept.append)
+    clock = SourceClock(lambda: sum(slept), slept.append)
     feed = RecordingFeed(path("jfk"), countable=True)
     assert len(sync_chunks(AudioSource(feed, frame_s=0.1, realtime=True, clock=clock))) == 110
     assert sum(slept) == pytest.approx(11.0)

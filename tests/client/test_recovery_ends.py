@@ -14,16 +14,17 @@ from caesura.client.events import (
     Stats,
     UtteranceEnd,
 )
+from caesura.client.line_settings import LineSettings
 from caesura.client.reconnect import Backoff, refusal
-from caesura.client.recovery import Action, LineSettings, Phase, Recovery
+from caesura.client.recovery import Action, Phase, Recovery
 from caesura.errors import (
     BadAnswer,
     BadCredentials,
     CaesuraError,
-    GaveUp,
-    HungUp,
+    ConnectionClosedByServer,
     LineError,
     PaymentRequired,
+    ReconnectFailed,
     Unreachable,
 )
 from tests.client.bench import (
@@ -48,7 +49,7 @@ def test_after_most_closes_the_line_tries_again(code: int) -> None:
     (reconnecting,) = bench.got(Reconnecting)
     assert (reconnecting.attempt, reconnecting.delay_s) == (1, 0.25)
     assert reconnecting.why == f"closed with {code} why"
-    assert isinstance(reconnecting.error, HungUp)
+    assert isinstance(reconnecting.error, ConnectionClosedByServer)
     bench.reopen()
     bench.wait(1.0)
     assert bench.heard == list(range(100))
@@ -61,7 +62,7 @@ def test_after_other_closes_the_line_ends_with_the_error(code: int) -> None:
     bench.say(100)
     bench.cut(code, "why")
     assert bench.closed == Closed(code, "why")
-    assert isinstance(bench.closed.error, HungUp)
+    assert isinstance(bench.closed.error, ConnectionClosedByServer)
     assert bench.closed.error.code == code
     assert bench.gaps == [(0.0, 0.1)]
     assert not bench.machine.transcript(now=bench.now).complete
@@ -151,7 +152,7 @@ def test_a_server_that_speaks_and_dies_again_and_again_is_given_up() -> None:
         if bench.machine.phase is Phase.WAITING:
             bench.until(bench.machine.next_deadline() or 0.0)
             bench.open()
-    assert isinstance(bench.closed.error, GaveUp)
+    assert isinstance(bench.closed.error, ReconnectFailed)
     attempts = [event.attempt for event in bench.got(Reconnecting)]
     assert attempts == list(range(1, len(attempts) + 1))
 
@@ -192,7 +193,7 @@ def test_a_refusal_is_waited_out_by_who_says_how_long() -> None:
 
 
 def test_a_server_that_restarts_may_refuse_for_a_while() -> None:
-    """Before the first connection too, when it has answered once."""
+    """EarlierConnections the first connection too, when it has answered once."""
     bench = Bench(open_line=False)
     bench.start()
     bench.fail(503)
@@ -222,7 +223,7 @@ def test_an_outage_is_fought_for_its_budget_in_time_and_not_in_attempts() -> Non
         bench.until(bench.machine.next_deadline() or 0.0)
         bench.fail(Unreachable("nobody"))
     assert 140.0 < bench.now < 150.0
-    assert isinstance(bench.closed.error, GaveUp)
+    assert isinstance(bench.closed.error, ReconnectFailed)
     assert isinstance(bench.closed.error.__cause__, Unreachable)
     assert str(bench.closed.error) == f"No connection for {bench.now - 50.0:.0f} s. nobody"
 
@@ -232,7 +233,7 @@ def test_a_server_that_asks_to_wait_longer_than_the_budget_ends_the_line_at_once
     bench.cut()
     bench.until(0.25)
     bench.fail(refusal(503, retry_after_s=60.0))
-    assert isinstance(bench.closed.error, GaveUp)
+    assert isinstance(bench.closed.error, ReconnectFailed)
 
 
 def test_an_outage_begins_when_a_good_connection_breaks() -> None:
@@ -412,7 +413,7 @@ def test_after_the_end_nothing_happens_any_more() -> None:
     machine.closed(1006, "", now=9.0)
     machine.receive_text(results(0.0, 1.0), now=9.0)
     machine.receive_pong(now=9.0)
-    machine.frame_taken(now=9.0)
+    machine.frame_sent(now=9.0)
     machine.handle_deadline(now=99.0)
     bench.settle()
     assert bench.send(voice(0, 10)) == Dropped(10.0, "the line is closed")
@@ -522,7 +523,7 @@ def test_a_machine_that_was_not_started_wants_nothing() -> None:
     assert machine.next_deadline() is None
     assert machine.next_frame(now=0.0) is None
     machine.handle_deadline(now=100.0)
-    machine.frame_taken(now=0.0)
+    machine.frame_sent(now=0.0)
     machine.closed(1006, "", now=0.0)
     machine.receive_text("{", now=0.0)
     machine.receive_pong(now=0.0)
@@ -545,7 +546,7 @@ def test_a_frame_that_an_old_connection_took_late_changes_nothing() -> None:
     bench.takes = False
     bench.say(100)
     bench.cut()
-    bench.machine.frame_taken(now=0.1)
+    bench.machine.frame_sent(now=0.1)
     bench.reopen()
     bench.wait(1.0)
     assert bench.heard == list(range(100))
@@ -580,4 +581,4 @@ def test_a_close_1000_before_close_stream_went_out_is_an_error_when_audio_is_unh
     bench.finish(20.0)
     assert '{"type":"CloseStream"}' not in [text for _, text in bench.texts]
     bench.cut(1000)
-    assert isinstance(bench.closed.error, HungUp)
+    assert isinstance(bench.closed.error, ConnectionClosedByServer)

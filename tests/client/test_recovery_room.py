@@ -51,7 +51,7 @@ def test_a_recording_that_finds_no_room_is_refused_untouched_and_nothing_is_drop
 def test_a_recording_in_one_send_goes_out_bit_by_bit_and_whole() -> None:
     bench = Bench(live=False, keep_s=30.0, watch=PATIENT)
     assert bench.say(50_000) == Accepted()
-    assert not bench.machine.takes_more(now=bench.now)
+    assert not bench.machine.accepts_more(now=bench.now)
     with pytest.raises(UsageError, match="no room"):
         bench.say(1)
     assert heard_to_the_end(bench, 50_000) == list(range(50_000))
@@ -74,18 +74,18 @@ def test_a_recording_keeps_two_seconds_ahead_of_the_server() -> None:
     bench.takes = False
     bench.say(100)
     for _ in range(20):
-        assert bench.machine.takes_more(now=0.0)
+        assert bench.machine.accepts_more(now=0.0)
         bench.say(100)
-    assert not bench.machine.takes_more(now=0.0)
+    assert not bench.machine.accepts_more(now=0.0)
     bench.take()
-    assert bench.machine.takes_more(now=0.0)
+    assert bench.machine.accepts_more(now=0.0)
 
 
 def test_a_recording_waits_in_a_pause_and_loses_nothing() -> None:
     bench = Bench(live=False, watch=PATIENT)
     bench.say(100)
     bench.pause()
-    assert not bench.machine.takes_more(now=0.0)
+    assert not bench.machine.accepts_more(now=0.0)
     bench.machine.send(quiet(50), now=0.0)
     with pytest.raises(UsageError, match="paused, and a recording waits until it is resumed"):
         bench.machine.send(quiet(50), now=0.0)
@@ -107,7 +107,7 @@ def test_a_recording_that_waits_when_the_line_ends_goes_on_to_its_end() -> None:
     bench.finish()
     assert bench.frames[-1][1] == CLOSE_STREAM
     assert len(bench.audio) == 300
-    assert bench.machine.takes_more(now=bench.now)  # nobody waits for a line that is ending
+    assert bench.machine.accepts_more(now=bench.now)  # nobody waits for a line that is ending
 
 
 # ---- a live line that is fed a recording ----
@@ -116,7 +116,7 @@ def test_a_recording_that_waits_when_the_line_ends_goes_on_to_its_end() -> None:
 def test_a_live_line_that_is_fed_a_recording_drops_nothing() -> None:
     bench = Bench(watch=PATIENT)
     assert filled(bench) == 60_000
-    assert not bench.machine.takes_more(now=bench.now)
+    assert not bench.machine.accepts_more(now=bench.now)
     assert heard_to_the_end(bench, 60_000) == list(range(60_000))
     assert bench.gaps == []
     assert bench.machine.transcript(now=bench.now).complete
@@ -126,11 +126,11 @@ def test_a_live_line_waits_only_where_it_would_drop() -> None:
     bench = Bench(watch=PATIENT)
     for _ in range(57):
         bench.say(1000)
-        assert bench.machine.takes_more(now=0.0)
+        assert bench.machine.accepts_more(now=0.0)
     bench.say(1000)
-    assert not bench.machine.takes_more(now=0.0)
+    assert not bench.machine.accepts_more(now=0.0)
     bench.hear(results(0.0, 10.0))
-    assert bench.machine.takes_more(now=0.0)
+    assert bench.machine.accepts_more(now=0.0)
 
 
 def test_a_live_line_without_a_connection_takes_a_recording_as_far_as_there_is_room() -> None:
@@ -148,8 +148,8 @@ def test_a_live_line_that_keeps_to_real_time_drops_the_oldest_and_says_so() -> N
     bench.hear(results(0.0, 1.0))
     bench.cut()
     bench.speak(40.0)
-    assert bench.machine.takes_more(now=bench.now)
-    assert bench.machine.short_of_room
+    assert bench.machine.accepts_more(now=bench.now)
+    assert bench.machine.is_overflowing
     assert bench.gaps[0][0] == 1.0
     assert sum(end - start for start, end in bench.gaps) == 10.0
     assert bench.say(125) == Dropped(125.0, "no room: 30 s of audio wait already")
@@ -170,7 +170,7 @@ def test_a_container_is_taken_for_a_recording_only_when_no_live_one_is_so_large(
     for _ in range(30):
         bench.wait(1.0)
         bench.send(bytes(100_000))  # 800 kbit/s
-    assert bench.machine.takes_more(now=bench.now)
+    assert bench.machine.accepts_more(now=bench.now)
     assert any(gap.why.startswith("no room") for gap in bench.got(Gap))
     bench = Bench(None, keep_s=30.0)
     bench.cut()
@@ -186,14 +186,14 @@ def test_a_container_is_taken_for_a_recording_only_when_no_live_one_is_so_large(
 
 def test_a_recording_at_the_speed_of_speech_stands_still_in_a_pause_to_the_sample() -> None:
     bench = Bench(watch=PATIENT)
-    bench.machine.stand_still()
+    bench.machine.declare_recording()
     bench.speak(1.0)
     bench.pause()
-    assert not bench.machine.takes_more(now=bench.now)
+    assert not bench.machine.accepts_more(now=bench.now)
     bench.wait(17.3333)
     bench.resume()
     assert bench.got(Resumed) == [Resumed(1.0, pytest.approx(17.3333))]
-    assert bench.machine.takes_more(now=bench.now)
+    assert bench.machine.accepts_more(now=bench.now)
     bench.send(quiet(1000))
     assert bench.machine.timeline is not None
     (span,) = bench.machine.timeline.spans
@@ -204,10 +204,10 @@ def test_a_recording_at_the_speed_of_speech_stands_still_in_a_pause_to_the_sampl
 
 def test_a_recording_at_the_speed_of_speech_waits_through_an_outage_that_is_longer_than_what_is_kept() -> None:
     bench = Bench(keep_s=10.0, watch=PATIENT)
-    bench.machine.stand_still()
+    bench.machine.declare_recording()
     bench.cut()
     sent = 0
-    while bench.machine.takes_more(now=bench.now):
+    while bench.machine.accepts_more(now=bench.now):
         bench.wait(0.125)
         bench.machine.send(quiet(125), now=bench.now)
         sent += 125
@@ -221,9 +221,9 @@ def test_a_pause_of_a_live_line_mutes_what_it_was_found_to_be_fed_too() -> None:
     """Nobody waits there for a resume that may be theirs to call."""
     bench = Bench(watch=PATIENT)
     filled(bench)
-    assert not bench.machine.takes_more(now=bench.now)
+    assert not bench.machine.accepts_more(now=bench.now)
     bench.pause()
-    assert bench.machine.takes_more(now=bench.now)
+    assert bench.machine.accepts_more(now=bench.now)
     assert bench.send(quiet(125)) == Dropped(125.0, "paused")
 
 
@@ -232,7 +232,7 @@ def test_live_audio_goes_on_through_a_pause() -> None:
     bench.speak(1.0)
     bench.pause()
     bench.wait(2.0)
-    assert bench.machine.takes_more(now=bench.now)
+    assert bench.machine.accepts_more(now=bench.now)
     assert bench.send(quiet(125)) == Dropped(125.0, "paused")
 
 
@@ -315,7 +315,7 @@ def test_a_line_that_was_closed_without_audio_says_why_it_is_not_complete() -> N
     bench = Bench()
     bench.machine.abandon(now=0.0)
     reason = bench.machine.transcript(now=0.0).reason
-    assert reason == "The line was closed before the server had said everything."
+    assert reason == "The line was closed before the server had sent everything."
 
 
 def test_what_send_answers_is_awaited_at_once_on_a_live_line() -> None:

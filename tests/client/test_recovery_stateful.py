@@ -80,12 +80,12 @@ class LineMachine(RuleBasedStateMachine):
         if after:
             self.bench.wait(words * WORD / RATE)
         paused, ended = self.machine.paused, self.bench.ending or self.bench.ended
-        if not self.machine.takes_more(now=self.bench.now):
+        if not self.machine.accepts_more(now=self.bench.now):
             return  # a recording waits
         try:
             answer = self.bench.say(words * WORD)
         except UsageError:
-            assert self.machine._supply.free_s == 0
+            assert self.machine._buffer.free_s == 0
             return
         if paused or ended:
             assert answer == Dropped(float(words * WORD), "the line is closed" if ended else "paused")
@@ -219,13 +219,13 @@ class LineMachine(RuleBasedStateMachine):
     @invariant()
     def every_captured_sample_is_heard_kept_or_in_a_gap(self) -> None:
         """Or it was sent, found no room any more, and may still be heard, as long as its connection stands."""
-        supply, timeline = self.machine._supply, self.machine.timeline
+        buffer, timeline = self.machine._buffer, self.machine.timeline
         assert timeline is not None
         lost = {place for each in timeline.losses for place in range(each.source, each.end)}
-        ranges = (*supply._tape.ranges, *supply._backlog.ranges)
+        ranges = (*buffer._replay.ranges, *buffer._backlog.ranges)
         kept = {place for each in ranges for place in range(each.start, each.end)}
-        trial = {place for each in supply._forgotten for place in range(each.start, each.end)}
-        heard = set(range(self.machine._placer.confirmed))
+        trial = {place for each in buffer._evicted for place in range(each.start, each.end)}
+        heard = set(range(self.machine._mapper.confirmed))
         captured = set(self.bench.places)
         if self.bench.ended and self.machine.transcript(now=self.bench.now).complete:
             heard = captured
@@ -290,7 +290,7 @@ class LineMachine(RuleBasedStateMachine):
     @invariant()
     def no_connection_starves(self) -> None:
         """Audio or KeepAlive every four seconds, from its opening to CloseStream, if only the socket takes them."""
-        if self.is_open() and not self.bench.stuck and not self.machine._supply.has_ended:
+        if self.is_open() and not self.bench.stuck and not self.machine._buffer.has_ended:
             session = self.machine._session
             assert session is not None
             frames = self.bench.frames
@@ -317,7 +317,7 @@ class LineMachine(RuleBasedStateMachine):
                 assert deadline is not None
                 assert deadline >= self.bench.now
             case Phase.OPEN:
-                assert deadline is not None or self.bench.stuck or self.machine._supply.has_ended
+                assert deadline is not None or self.bench.stuck or self.machine._buffer.has_ended
                 assert deadline is None or deadline >= self.bench.now
             case _:
                 assert not self.bench.ended

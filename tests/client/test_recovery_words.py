@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from caesura.client.events import Final, Interim
-from caesura.client.framing import Pcm
+from caesura.client.pcm import PcmFormat
 from caesura.client.recovery import Phase
 from tests.client.bench import MONO, PATIENT, STEREO, Bench, results
 from tests.client.hearing import Server, check_words
@@ -171,7 +171,7 @@ def test_words_of_what_found_no_room_are_missing_and_those_around_it_are_not() -
 @pytest.mark.parametrize("rate", [8_000, 11_025, 16_000, 22_050, 44_100])
 def test_words_are_placed_to_the_millisecond_at_any_rate(rate: int) -> None:
     """Pieces that are no whole milliseconds, and a wire that rounds to them: no word slips across a pause."""
-    bench = Bench(Pcm("linear16", rate, 2), watch=PATIENT)
+    bench = Bench(PcmFormat("linear16", rate, 2), watch=PATIENT)
     source, expected = 0, []
     for index in range(200):
         samples = rate // 20 + index * 7 % 31

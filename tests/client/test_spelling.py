@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from caesura.client.spelling import KNOWN, doubtful_names
+from caesura.client.spelling import KNOWN, misspelled_names
 
 
 @pytest.mark.parametrize(
@@ -26,13 +26,13 @@ from caesura.client.spelling import KNOWN, doubtful_names
     ],
 )
 def test_a_slip_is_told_with_what_was_meant(given: str, meant: str) -> None:
-    (sentence,) = doubtful_names([given])
+    (sentence,) = misspelled_names([given])
     assert sentence == f"{given!r} is no parameter of the wire, and is ignored: did you mean {meant!r}?"
 
 
 @pytest.mark.parametrize("name", sorted(KNOWN))
 def test_no_known_name_is_in_doubt(name: str) -> None:
-    assert doubtful_names([name]) == ()
+    assert misspelled_names([name]) == ()
 
 
 @pytest.mark.parametrize(
@@ -46,9 +46,9 @@ def test_no_known_name_is_in_doubt(name: str) -> None:
 )  # fmt: skip
 def test_an_unrelated_name_is_no_slip(name: str) -> None:
     """It may be newer than this package."""
-    assert doubtful_names([name]) == ()
+    assert misspelled_names([name]) == ()
 
 
 def test_each_slip_is_told_in_its_order() -> None:
-    told = doubtful_names(["modle", "foo", "interim_result"])
+    told = misspelled_names(["modle", "foo", "interim_result"])
     assert [sentence.split("'")[1] for sentence in told] == ["modle", "interim_result"]

@@ -19,7 +19,7 @@ from caesura import Tuning, sync
 from caesura.client import line as twin
 from caesura.client.events import Closed, Dropped, Event, Final, Gap
 from caesura.client.recovery import PULL_S
-from caesura.errors import HungUp, Unreachable, UsageError
+from caesura.errors import ConnectionClosedByServer, Unreachable, UsageError
 from caesura.testing import Close, FakeServer
 from tests.client.lines import PATIENCE_S, VOICE, listening, placed, spoken
 from tests.client.wires import Wires
@@ -202,7 +202,7 @@ def test_iteration_raises_the_error_behind_closed(server: FakeServer) -> None:
     with listening(line) as heard:
         server.close(1008, "DATA-0000")
         closed = heard.next(Closed)
-    assert isinstance(heard.error, HungUp)
+    assert isinstance(heard.error, ConnectionClosedByServer)
     assert heard.error is closed.error
     assert heard.events[-1] is closed
 
@@ -301,7 +301,7 @@ def test_a_connection_that_ends_for_good_ends_the_transcribing(server: FakeServe
             yield VOICE.say("good")
 
     server.after(2.0, lambda: server.close(1008, "DATA-0000"))
-    with sync.connect(server.url) as line, pytest.raises(HungUp, match="DATA-0000"):
+    with sync.connect(server.url) as line, pytest.raises(ConnectionClosedByServer, match="DATA-0000"):
         list(line.transcribe(endless()))
     until(lambda: not feeders())
 
@@ -341,7 +341,7 @@ def test_a_recording_is_read_no_further_than_the_server_takes_it() -> None:
         taking.start()
         until(lambda: line.waiting_s > PULL_S - 0.6)
         for _ in range(100):
-            line._driver and line._driver.until(lambda machine, now: True).result(PATIENCE_S)
+            line._driver and line._driver.when(lambda machine, now: True).result(PATIENCE_S)
         assert len(read) <= 4  # a part is on its way into the socket, two seconds wait, one second is held
         wires.made[0].take()
         wires.wait(lambda: '{"type":"CloseStream"}' in wires.made[0].texts)

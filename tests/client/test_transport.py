@@ -301,7 +301,7 @@ def test_a_name_that_nobody_has_says_what_to_do(monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
 
     async def test() -> None:
-        with pytest.raises(Unreachable, match=r"host of the name in ws://nobody\.invalid .*name another address") as no:
+        with pytest.raises(Unreachable, match=r"host in ws://nobody\.invalid has no address .*name another address") as no:
             await opener("ws://nobody.invalid")()
         assert no.value.retryable is retryable
 

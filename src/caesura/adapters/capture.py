@@ -18,21 +18,21 @@ class Capture:
         self._pause_after_s = pause_after_s
         self._seconds = 0.0
         """Source seconds of the next piece."""
-        self._free_at: float | None = None
+        self._ready_at: float | None = None
         """Since when the next piece could have come."""
 
-    def take(self, size: int, *, now: float) -> float | None:
+    def place(self, size: int, *, now: float) -> float | None:
         """A piece of `size` bytes came. The source seconds it begins at; None: it follows on the piece before."""
         seconds = size / self._bytes_per_second
-        pause = 0.0 if self._free_at is None else now - seconds - self._free_at
+        pause = 0.0 if self._ready_at is None else now - seconds - self._ready_at
         paused = pause > self._pause_after_s
         if paused:
             self._seconds += pause
         at = self._seconds
         self._seconds += seconds
-        self._free_at = now
+        self._ready_at = now
         return at if paused else None
 
     def released(self, *, now: float) -> None:
         """Whoever brings the audio was held up by us until now: that is no pause."""
-        self._free_at = now
+        self._ready_at = now

@@ -23,9 +23,9 @@ from websockets.frames import Close
 from websockets.http11 import Response
 
 from caesura.adapters.capture import PAUSE_AFTER_S
-from caesura.adapters.sdk_line import Over, SdkLine, read_address
-from caesura.client.plan import Tuning
-from caesura.errors import CaesuraError, GaveUp, HungUp, Refused
+from caesura.adapters.sdk_line import LineEnded, SdkLine, parse_address
+from caesura.client.config import Tuning
+from caesura.errors import CaesuraError, ConnectionClosedByServer, ReconnectFailed, Refused
 
 try:
     import deepgram.transport_interface as _  # noqa: F401  # what is older has no place for a transport
@@ -34,7 +34,7 @@ except ImportError as missing:
     needs = "caesura.adapters.deepgram needs deepgram-sdk 6 or 7: pip install 'deepgram-sdk>=6,<8'"
     raise ImportError(needs) from missing
 
-LEAVE_S = 5.0
+DETACH_S = 5.0
 """How long leaving the SDK's context waits for the last words."""
 
 
@@ -56,11 +56,11 @@ class Transport:
     samples, as if nobody had ever stopped sending."""
 
     def __init__(self, url: str, headers: Mapping[str, str]) -> None:
-        asked = read_address(url)
+        request = parse_address(url)
         self._socket: _Socket
-        if asked.is_line:
+        if request.is_line:
             self._socket = _Line(
-                SdkLine(asked, headers, tuning=self.tuning, pause_after_s=self.pause_after_s),
+                SdkLine(request, headers, tuning=self.tuning, pause_after_s=self.pause_after_s),
             )
         else:
             self._socket = _Plain(url, headers)
@@ -95,11 +95,11 @@ class AsyncTransport:
     """As that of Transport."""
 
     def __init__(self, url: str, headers: Mapping[str, str]) -> None:
-        asked = read_address(url)
+        request = parse_address(url)
         self._socket: _AsyncSocket
-        if asked.is_line:
+        if request.is_line:
             self._socket = _AsyncLine(
-                SdkLine(asked, headers, tuning=self.tuning, pause_after_s=self.pause_after_s),
+                SdkLine(request, headers, tuning=self.tuning, pause_after_s=self.pause_after_s),
             )
         else:
             self._socket = _AsyncPlain(url, headers)
@@ -131,13 +131,13 @@ class AsyncTransport:
 def sdk_error(error: CaesuraError | None) -> Exception:
     """What the SDK's user expects to see when a line ends with `error`, None: as it should."""
     match error:
-        case None | HungUp(code=1000):
+        case None | ConnectionClosedByServer(code=1000):
             return ConnectionClosedOK(Close(1000, ""), Close(1000, ""), rcvd_then_sent=True)
-        case HungUp(code=code, reason=reason):
+        case ConnectionClosedByServer(code=code, reason=reason):
             return ConnectionClosedError(Close(code, reason), None)
         case (
             Refused(__cause__=InvalidStatus(response=response))
-            | GaveUp(__cause__=Refused(__cause__=InvalidStatus(response=response)))
+            | ReconnectFailed(__cause__=Refused(__cause__=InvalidStatus(response=response)))
         ):
             return _api_error(response)
         case Refused(status=status, dg_error=words):
@@ -182,29 +182,29 @@ class _Line:
 
     def send(self, data: Any) -> None:
         try:
-            pieces = self._line.take(data)
-        except Over as over:
-            raise sdk_error(over.error) from over.error
-        for piece in pieces:
-            self._line.hear(piece)
+            chunks = self._line.accept(data)
+        except LineEnded as ended:
+            raise sdk_error(ended.error) from ended.error
+        for chunk in chunks:
+            self._line.send_captured(chunk)
             room = self._line.room()
             if room is not None:
                 room.result()
                 self._line.released()
 
     def recv(self) -> str:
-        there = threading.Event()
+        ready = threading.Event()
         try:
-            while (text := self._line.pull(there.set)) is None:
-                there.wait()
-                there.clear()
-        except Over as over:
-            raise sdk_error(over.error) from over.error
+            while (text := self._line.next_message(ready.set)) is None:
+                ready.wait()
+                ready.clear()
+        except LineEnded as ended:
+            raise sdk_error(ended.error) from ended.error
         return text
 
     def close(self) -> None:
         with contextlib.suppress(concurrent.futures.TimeoutError):
-            self._line.leave().result(LEAVE_S)
+            self._line.detach().result(DETACH_S)
         self._line.abandon()
 
 
@@ -215,11 +215,11 @@ class _AsyncLine:
 
     async def send(self, data: Any) -> None:
         try:
-            pieces = self._line.take(data)
-        except Over as over:
-            raise sdk_error(over.error) from over.error
-        for piece in pieces:
-            self._line.hear(piece)
+            chunks = self._line.accept(data)
+        except LineEnded as ended:
+            raise sdk_error(ended.error) from ended.error
+        for chunk in chunks:
+            self._line.send_captured(chunk)
             room = self._line.room()
             await self._open()
             if room is not None:
@@ -229,24 +229,24 @@ class _AsyncLine:
     async def recv(self) -> str:
         await self._open()
         loop = asyncio.get_running_loop()
-        there = asyncio.Event()
+        ready = asyncio.Event()
 
         def wake() -> None:
             with contextlib.suppress(RuntimeError):  # the user's loop is closed
-                loop.call_soon_threadsafe(there.set)
+                loop.call_soon_threadsafe(ready.set)
 
         try:
-            while (text := self._line.pull(wake)) is None:
-                await there.wait()
-                there.clear()
-        except Over as over:
-            raise sdk_error(over.error) from over.error
+            while (text := self._line.next_message(wake)) is None:
+                await ready.wait()
+                ready.clear()
+        except LineEnded as ended:
+            raise sdk_error(ended.error) from ended.error
         return text
 
     async def close(self) -> None:
         try:
-            async with asyncio.timeout(LEAVE_S):
-                await asyncio.wrap_future(self._line.leave())
+            async with asyncio.timeout(DETACH_S):
+                await asyncio.wrap_future(self._line.detach())
         except TimeoutError:
             pass
         finally:

@@ -15,9 +15,9 @@ from typing import Any
 from caesura.adapters.capture import PAUSE_AFTER_S
 from caesura.adapters.captured_line import ABORT_S, VoiceLine, voice_line
 from caesura.client.address import Value
+from caesura.client.config import Credentials, Tuning
 from caesura.client.events import Event, Final, Gap, Interim, SpeechStarted, TimedWord, UtteranceEnd
 from caesura.client.line import LineBase, connect
-from caesura.client.plan import Credentials, Tuning
 from caesura.errors import CaesuraError, LineError, Refused, UsageError
 
 try:
@@ -82,7 +82,7 @@ class STT(stt.STT):
             tuning: bounds and patience of a line; LiveKit's `conn_options.timeout` bounds the first connection too.
             pause_after_s: audio that comes so much later than the audio before it was captured after a pause.
             **parameters: of the wire: `endpointing=300`, `keyterm=["a", "b"]`, ...; punctuation and VAD events are
-                asked for unless they say otherwise.
+                request for unless they say otherwise.
         """
         super().__init__(
             capabilities=stt.STTCapabilities(
@@ -110,7 +110,7 @@ class STT(stt.STT):
 
     @property
     def model(self) -> str:
-        """The model asked for."""
+        """The model request for."""
         return self._model
 
     @property
@@ -125,7 +125,7 @@ class STT(stt.STT):
         conn_options: APIConnectOptions = DEFAULT_API_CONNECT_OPTIONS,
     ) -> RecognizeStream:
         """A stream of its own line, which is connected at once. Needs a running loop."""
-        return RecognizeStream(self, self._spoken(language), self._sample_rate, conn_options)
+        return RecognizeStream(self, self._language_of(language), self._sample_rate, conn_options)
 
     def line(self, language: str, conn_options: APIConnectOptions) -> VoiceLine:
         """A line for one stream."""
@@ -133,7 +133,7 @@ class STT(stt.STT):
             self._url,
             self._credentials,
             self._sample_rate,
-            tuning=self._patient(conn_options),
+            tuning=self._tuning_for(conn_options),
             pause_after_s=self._pause_after_s,
             parameters={**self._parameters, "language": language},
         )
@@ -142,7 +142,7 @@ class STT(stt.STT):
         self, buffer: AudioBuffer, *, language: NotGivenOr[str] = NOT_GIVEN, conn_options: APIConnectOptions
     ) -> stt.SpeechEvent:
         """A whole recording, over a short line that sends it as fast as the server takes it."""
-        frame, spoken = utils.combine_frames(buffer), self._spoken(language)
+        frame, spoken = utils.combine_frames(buffer), self._language_of(language)
         line = connect(
             self._url,
             key=self._credentials.key,
@@ -150,7 +150,7 @@ class STT(stt.STT):
             sample_rate=frame.sample_rate,
             channels=frame.num_channels,
             live=False,
-            tuning=self._patient(conn_options),
+            tuning=self._tuning_for(conn_options),
             **{**self._parameters, "language": spoken, "interim_results": False, "vad_events": False},
         )
         try:
@@ -167,10 +167,10 @@ class STT(stt.STT):
             alternatives=[data],
         )
 
-    def _spoken(self, language: NotGivenOr[str]) -> str:
+    def _language_of(self, language: NotGivenOr[str]) -> str:
         return str(language) if is_given(language) else self._language
 
-    def _patient(self, conn_options: APIConnectOptions) -> Tuning:
+    def _tuning_for(self, conn_options: APIConnectOptions) -> Tuning:
         """A first connection is tried no longer than LiveKit wants to wait: it has fallbacks of its own."""
         within_s = self._tuning.open_within_s
         within_s = conn_options.timeout if within_s is None else min(within_s, conn_options.timeout)
@@ -186,15 +186,15 @@ class RecognizeStream(stt.RecognizeStream):
         self._source = source
         self._language = language
         self._speaking = False
-        self._quiet_from = 0.0
+        self._ended_at = 0.0
         """Source seconds at which the last utterance ended that the server told to be over."""
         self._unreported_s = 0.0
 
     async def _run(self) -> None:
         line = self._source.line(self._language, self._conn_options)
-        self._quiet_from = 0.0
+        self._ended_at = 0.0
         opened = asyncio.wrap_future(line.begin())
-        tasks = [asyncio.create_task(self._hear(line, opened)), asyncio.create_task(self._forward(line))]
+        tasks = [asyncio.create_task(self._receive(line, opened)), asyncio.create_task(self._forward(line))]
         try:
             await asyncio.gather(*tasks)
         except CaesuraError as error:
@@ -219,8 +219,8 @@ class RecognizeStream(stt.RecognizeStream):
                 self.start_time = time.time() - item.duration
                 began = False
             self._unreported_s += item.duration
-            for piece in line.pieces(item.data.tobytes()):
-                line.hear(piece)
+            for chunk in line.chunks(item.data.tobytes()):
+                line.send_captured(chunk)
                 room = line.room()
                 if room is not None:
                     await asyncio.wrap_future(room)
@@ -229,32 +229,32 @@ class RecognizeStream(stt.RecognizeStream):
 
     # ---- out ----
 
-    async def _hear(self, line: VoiceLine, opened: asyncio.Future[None]) -> None:
+    async def _receive(self, line: VoiceLine, opened: asyncio.Future[None]) -> None:
         """Everything that the line tells, to its end."""
         began_at = time.perf_counter()
         await opened
         self._report_connection_acquired(time.perf_counter() - began_at, False)
         async for event in line:
-            self._tell(event, line)
+            self._handle_event(event, line)
 
-    def _tell(self, event: Event, line: VoiceLine) -> None:
+    def _handle_event(self, event: Event, line: VoiceLine) -> None:
         match event:
             case SpeechStarted(wall=wall):
                 self._start_speaking(wall)
             case Interim() | Final():
-                self._tell_words(event, line)
+                self._emit_words(event, line)
             case UtteranceEnd(wall=wall, source=source):
-                self._quiet_from = source or self._quiet_from
+                self._ended_at = source or self._ended_at
                 self._stop_speaking(wall)
             case Gap(seconds=seconds, why=why):
                 logger.warning("%.2f s of audio will never be words: %s", seconds, why)
             case _:
                 pass
 
-    def _tell_words(self, event: Interim | Final, line: VoiceLine) -> None:
+    def _emit_words(self, event: Interim | Final, line: VoiceLine) -> None:
         is_final = isinstance(event, Final)
         if event.text:
-            if not self._is_over(event.words):
+            if not self._has_ended(event.words):
                 self._start_speaking(event.words[0].wall_start if event.words else None)
             data = _speech(event.text, event.words, self._language, self.start_time_offset)
             data.metadata = {"epoch": event.epoch, "words": [_times(word) for word in event.words]}
@@ -270,9 +270,9 @@ class RecognizeStream(stt.RecognizeStream):
         if event.speech_final or event.from_finalize:
             self._stop_speaking(event.words[-1].wall_end if event.words else None)
 
-    def _is_over(self, words: tuple[TimedWord, ...]) -> bool:
+    def _has_ended(self, words: tuple[TimedWord, ...]) -> bool:
         """Are these the words of an utterance that was told to be over before they were final?"""
-        return bool(words) and (words[-1].source_end or 0.0) <= self._quiet_from + SAME_MOMENT_S
+        return bool(words) and (words[-1].source_end or 0.0) <= self._ended_at + SAME_MOMENT_S
 
     def _start_speaking(self, wall: datetime | None) -> None:
         if not self._speaking:

@@ -13,8 +13,8 @@ from typing import Any
 
 from caesura.adapters.capture import PAUSE_AFTER_S
 from caesura.adapters.captured_line import ABORT_S, VoiceLine, voice_line
+from caesura.client.config import Credentials, Tuning
 from caesura.client.events import Event, Final, Gap, Interim, Reconnected, Reconnecting
-from caesura.client.plan import Credentials, Tuning
 from caesura.errors import CaesuraError, LineError
 
 try:
@@ -107,7 +107,7 @@ class CaesuraSTTService(STTService):
         self._pause_after_s = pause_after_s
         self._finish_s = finish_s
         self._line: VoiceLine | None = None
-        self._ears: dict[VoiceLine, asyncio.Task[None]] = {}
+        self._readers: dict[VoiceLine, asyncio.Task[None]] = {}
         """Who listens to each line: the newest, and those whose last words are still to come."""
 
     # ---- a service's life ----
@@ -119,14 +119,14 @@ class CaesuraSTTService(STTService):
     async def setup(self, setup: FrameProcessorSetup) -> None:
         """Connect; the sample rate is known now."""
         await super().setup(setup)
-        opened = self._dial()
+        opened = self._connect()
         await asyncio.wait({opened}, timeout=SETUP_S)
 
     async def stop(self, frame: EndFrame) -> None:
         """Push the last words; EndFrame goes on behind them."""
         self._end(self._finish_s)
-        if self._ears:
-            await asyncio.wait(self._ears.values(), timeout=self._finish_s + ABORT_S)
+        if self._readers:
+            await asyncio.wait(self._readers.values(), timeout=self._finish_s + ABORT_S)
         await super().stop(frame)
 
     async def cancel(self, frame: CancelFrame) -> None:
@@ -145,7 +145,7 @@ class CaesuraSTTService(STTService):
         """Send audio; what can wait, because it is no live voice, waits for room."""
         line = self._line
         if line is not None:
-            line.hear(audio)
+            line.send_captured(audio)
             if (room := line.room()) is not None:
                 await asyncio.wrap_future(room)
                 line.released()
@@ -171,11 +171,11 @@ class CaesuraSTTService(STTService):
     async def _do_reconnect(self) -> None:
         """The next audio goes to a new line; the old one tells its last words first."""
         self._end(self._finish_s)
-        self._dial()
+        self._connect()
 
     # ---- lines ----
 
-    def _dial(self) -> asyncio.Future[None]:
+    def _connect(self) -> asyncio.Future[None]:
         """A new line, which takes audio at once. Resolved when it is open."""
         settings = self._settings
         parameters: dict[str, Any] = {
@@ -194,31 +194,31 @@ class CaesuraSTTService(STTService):
             parameters=parameters,
         )
         opened = asyncio.wrap_future(line.begin())
-        self._ears[line] = self.create_task(self._hear(line, opened), "hear")
+        self._readers[line] = self.create_task(self._receive(line, opened), "receive")
         return opened
 
     def _end(self, timeout_s: float) -> None:
         self._line = None
-        for line in self._ears:
+        for line in self._readers:
             line.end(timeout_s)
 
     async def _abort(self) -> None:
         self._end(ABORT_S)
-        for ear in tuple(self._ears.values()):
-            await self.cancel_task(ear)
+        for reader in tuple(self._readers.values()):
+            await self.cancel_task(reader)
 
-    async def _hear(self, line: VoiceLine, opened: asyncio.Future[None]) -> None:
+    async def _receive(self, line: VoiceLine, opened: asyncio.Future[None]) -> None:
         """Everything that a line tells, to its end."""
         try:
             await opened
             await self._call_event_handler("on_connected")
             async for event in line:
-                await self._tell(event)
+                await self._handle_event(event)
             await self._call_event_handler("on_disconnected")
         except CaesuraError as error:
             await self._failed(error)
         finally:
-            del self._ears[line]
+            del self._readers[line]
 
     async def _failed(self, error: CaesuraError) -> None:
         """The line has done what there was to do; another one would fare no better."""
@@ -229,12 +229,12 @@ class CaesuraSTTService(STTService):
 
     # ---- what a line tells ----
 
-    async def _tell(self, event: Event) -> None:
+    async def _handle_event(self, event: Event) -> None:
         match event:
             case Interim(text=text) if text:
                 await self.push_frame(InterimTranscriptionFrame(*self._content(event), result=event))
             case Final():
-                await self._tell_final(event)
+                await self._push_final(event)
             case Reconnecting(attempt=1):
                 await self._call_event_handler("on_disconnected")
             case Reconnected():
@@ -245,7 +245,7 @@ class CaesuraSTTService(STTService):
             case _:
                 pass
 
-    async def _tell_final(self, event: Final) -> None:
+    async def _push_final(self, event: Final) -> None:
         if event.from_finalize:
             self.confirm_finalize()
         if event.text:
@@ -258,8 +258,8 @@ class CaesuraSTTService(STTService):
 
     def _content(self, event: Interim | Final) -> tuple[str, str, str, Language | None]:
         """Text, user, time and language of a frame."""
-        said_at = event.words[0].wall_start if event.words else None
-        timestamp = time_now_iso8601() if said_at is None else said_at.isoformat(timespec="milliseconds")
+        spoken_at = event.words[0].wall_start if event.words else None
+        timestamp = time_now_iso8601() if spoken_at is None else spoken_at.isoformat(timespec="milliseconds")
         return event.text, self._user_id, timestamp, _language(self._settings.language)
 
 

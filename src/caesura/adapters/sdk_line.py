@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 from caesura.adapters.captured_line import CapturedLine
+from caesura.client.config import Credentials, DeclaredAudio, LineConfig, Tuning, configure_line
 from caesura.client.events import (
     Closed,
     Event,
@@ -24,7 +25,6 @@ from caesura.client.events import (
     Stats,
     UtteranceEnd,
 )
-from caesura.client.plan import Credentials, Declared, Plan, Tuning, plan_line
 from caesura.client.recovery import Phase, Recovery
 from caesura.client.retiming import MessageRetimer, Stretch, source_stretch
 from caesura.containers import wav
@@ -40,7 +40,7 @@ _FREE_TEXT = {"callback", "extra", "keyterm", "keywords", "replace", "search", "
 _log = logging.getLogger("caesura.adapters.deepgram")
 
 
-class Over(Exception):
+class LineEnded(Exception):
     """The line has ended; `error` is None when it ended as it should."""
 
     def __init__(self, error: CaesuraError | None) -> None:
@@ -49,7 +49,7 @@ class Over(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class SdkRequest:
     """What the SDK's address asks for."""
 
     url: str
@@ -62,10 +62,10 @@ class Asked:
         return urlsplit(self.url).path.rstrip("/").endswith("/v1/listen") and "callback" not in self.parameters
 
     @property
-    def declared(self) -> Declared:
+    def declared(self) -> DeclaredAudio:
         """The audio; what is no number is left for the server to refuse."""
         rate, channels = self._last("sample_rate"), self._last("channels")
-        return Declared(
+        return DeclaredAudio(
             self._last("encoding") or None,
             int(rate) if rate.isdecimal() else 16_000,
             int(channels) if channels.isdecimal() else 1,
@@ -75,22 +75,24 @@ class Asked:
         return self.parameters.get(name, [""])[-1]
 
 
-def read_address(address: str) -> Asked:
+def parse_address(address: str) -> SdkRequest:
     """What the SDK's address asks for; booleans in lower case, which SDK 6.0 to 7.0 do not write."""
     parts = urlsplit(address)
     parameters: dict[str, list[str]] = {}
     for name, value in parse_qsl(parts.query, keep_blank_values=True):
         is_boolean = value in ("True", "False") and name not in _FREE_TEXT
         parameters.setdefault(name, []).append(value.lower() if is_boolean else value)
-    return Asked(urlunsplit((parts.scheme, parts.netloc, parts.path, "", "")), parameters)
+    return SdkRequest(urlunsplit((parts.scheme, parts.netloc, parts.path, "", "")), parameters)
 
 
 class SdkLine(CapturedLine):
     """A line as the SDK's socket: takes what it sends, tells what it expects. Any thread; nothing here waits."""
 
-    def __init__(self, asked: Asked, headers: Mapping[str, str], *, tuning: Tuning, pause_after_s: float) -> None:
+    def __init__(
+        self, request: SdkRequest, headers: Mapping[str, str], *, tuning: Tuning, pause_after_s: float
+    ) -> None:
         """Starts nothing. Raises UsageError for what cannot be."""
-        super().__init__(_plan(asked, headers, tuning), pause_after_s=pause_after_s)
+        super().__init__(_config(request, headers, tuning), pause_after_s=pause_after_s)
         self._retimer = MessageRetimer(self._to_source)
         self._begun = False
         self._finishing = False
@@ -99,56 +101,56 @@ class SdkLine(CapturedLine):
 
     # ---- what the SDK sends ----
 
-    def take(self, data: Any) -> Iterator[bytes]:
+    def accept(self, data: Any) -> Iterator[bytes]:
         """A control message as text, or audio, which is handed back in the pieces to `hear`.
 
-        Raises Over when the line has ended, and UsageError for a message that it has no place for.
+        Raises LineEnded when the line has ended, and UsageError for a message that it has no place for.
         """
         if self._open_driver.done.done():
-            raise Over(self._open_driver.done.result().error)
+            raise LineEnded(self._open_driver.done.result().error)
         if isinstance(data, str):
             self._control(data)
             return iter(())
-        return self.pieces(self._audio(bytes(data)))
+        return self.chunks(self._audio(bytes(data)))
 
-    def leave(self) -> Future[None]:
+    def detach(self) -> Future[None]:
         """The SDK needs nothing more, but may listen still. Resolved when the line is to be abandoned.
 
         That is when everything was told; and without a connection, unless the SDK has sent CloseStream.
         """
-        asked = self._finishing
+        request = self._finishing
         self._finish()
 
         def is_left(machine: Recovery, now: float) -> bool:
-            return machine.phase is Phase.CLOSED or not (asked or machine.phase is Phase.OPEN)
+            return machine.phase is Phase.CLOSED or not (request or machine.phase is Phase.OPEN)
 
-        return self._open_driver.until(is_left)
+        return self._open_driver.when(is_left)
 
     # ---- what it is told ----
 
-    def pull(self, wake: Callable[[], None]) -> str | None:
+    def next_message(self, wake: Callable[[], None]) -> str | None:
         """The next message; None: there is none yet, and then `wake` is called once there may be.
 
-        Raises Over behind the last one.
+        Raises LineEnded behind the last one.
         """
         while self._closed is None:
-            event = self._inbox.take(wake)
+            event = self._queue.take(wake)
             if event is None:
                 return None
-            text = self._retell(event)
+            text = self._to_message(event)
             if text is not None:
                 return text
-        raise Over(self._closed.error)
+        raise LineEnded(self._closed.error)
 
     # ---- inside ----
 
     def _control(self, text: str) -> None:
-        said = json.loads(text)
-        match said.get("type"):
+        message = json.loads(text)
+        match message.get("type"):
             case "KeepAlive":
                 pass  # the line has a clock of its own for that, and one is enough
             case "Finalize":
-                self.finalize(said.get("channel"))
+                self.finalize(message.get("channel"))
             case "CloseStream":
                 self._finish()
             case other:
@@ -158,16 +160,16 @@ class SdkLine(CapturedLine):
 
     def _audio(self, data: bytes) -> bytes:
         begun, self._begun = self._begun, self._begun or bool(data)
-        return data if begun or self._plan.settings.pcm is None else _without_wav_header(data)
+        return data if begun or self._config.settings.pcm is None else _without_wav_header(data)
 
     def _finish(self) -> None:
         self._finishing = True
         self.end(FINISH_S)
 
     def _to_source(self, stretch: Stretch, epoch: int) -> Stretch | None:
-        return self._open_driver.ask(lambda machine, now: source_stretch(machine.timeline, stretch, epoch))
+        return self._open_driver.query(lambda machine, now: source_stretch(machine.timeline, stretch, epoch))
 
-    def _retell(self, event: Event) -> str | None:
+    def _to_message(self, event: Event) -> str | None:
         match event:
             case Interim() | Final():
                 return self._retimer.results(event)
@@ -194,15 +196,15 @@ class SdkLine(CapturedLine):
         return None
 
 
-def _plan(asked: Asked, headers: Mapping[str, str], tuning: Tuning) -> Plan:
+def _config(request: SdkRequest, headers: Mapping[str, str], tuning: Tuning) -> LineConfig:
     # What is not in the address is not to be in ours.
     parameters: dict[str, list[str] | str | None] = dict.fromkeys(("encoding", "sample_rate", "channels"))
-    for name, values in asked.parameters.items():
+    for name, values in request.parameters.items():
         parameters[name] = values[0] if len(values) == 1 else values
-    return plan_line(
-        asked.url,
+    return configure_line(
+        request.url,
         Credentials(),
-        asked.declared,
+        request.declared,
         live=True,
         tuning=replace(tuning, headers={**headers, **tuning.headers}, keep_transcript=False),
         faults=None,

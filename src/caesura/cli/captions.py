@@ -21,7 +21,7 @@ SHORTEST_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Cue:
+class CaptionCue:
     """What is read from `start` to `end`, in seconds of the source."""
 
     start: float
@@ -54,7 +54,7 @@ class Captions:
                 else f"{self._count}\n{start} --> {end}\n{text}\n\n"
             )
 
-    def _placed(self, cue: Cue) -> tuple[int, int]:
+    def _placed(self, cue: CaptionCue) -> tuple[int, int]:
         """When it is shown, in ms: not before the last one ended, be it that two channels speak at once."""
         said_from, said_to = round(cue.start * 1000), round(cue.end * 1000)
         start = max(said_from, self._until_ms)
@@ -66,7 +66,7 @@ class Captions:
         return f"{ms // 3_600_000:02}:{ms // 60_000 % 60:02}:{ms // 1000 % 60:02}{point}{ms % 1000:03}"
 
 
-def cues(words: Sequence[TimedWord]) -> Iterator[Cue]:
+def cues(words: Sequence[TimedWord]) -> Iterator[CaptionCue]:
     """Words in order, cut where a cue would be too long to read or somebody was silent."""
     held: list[TimedWord] = []
     for word in words:
@@ -83,8 +83,8 @@ def _begins_anew(held: Sequence[TimedWord], word: TimedWord) -> bool:
     return late or len(_lines(_text([*held, word]))) > LINES
 
 
-def _cue(held: Sequence[TimedWord]) -> Cue:
-    return Cue(_start(held[0]), _end(held[-1]), _text(held))
+def _cue(held: Sequence[TimedWord]) -> CaptionCue:
+    return CaptionCue(_start(held[0]), _end(held[-1]), _text(held))
 
 
 def _text(words: Sequence[TimedWord]) -> str:

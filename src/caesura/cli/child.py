@@ -86,13 +86,13 @@ async def _until_ready(process: asyncio.subprocess.Process, port: int, lines: de
             while not await _is_ready(port):
                 if process.returncode is not None:
                     await asyncio.sleep(POLL_S)
-                    raise ServerFailed(_told("The server ended before it was ready.", lines))
+                    raise ServerFailed(_with_log("The server ended before it was ready.", lines))
                 await asyncio.sleep(POLL_S)
     except TimeoutError:
-        raise ServerFailed(_told(f"The server was not ready after {ready_s:g} s.", lines)) from None
+        raise ServerFailed(_with_log(f"The server was not ready after {ready_s:g} s.", lines)) from None
 
 
-def _told(sentence: str, lines: deque[str]) -> str:
+def _with_log(sentence: str, lines: deque[str]) -> str:
     return "\n".join([sentence, *(["It said:", *lines] if lines else [])])
 
 

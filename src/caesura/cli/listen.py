@@ -15,14 +15,14 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from caesura.cli.failing import errors_as_sentences, fail
+from caesura.cli.errors import fail, report_errors
 from caesura.cli.key_list import split_keys
-from caesura.cli.show import OutputFormat, Show
+from caesura.cli.renderer import OutputFormat, Renderer
+from caesura.client.config import Credentials, DeclaredAudio, Tuning, configure_line
 from caesura.client.events import Stats, Transcript
-from caesura.client.framing import SAMPLE_BYTES
 from caesura.client.line import Line
 from caesura.client.microphone import microphone
-from caesura.client.plan import Credentials, Declared, Tuning, plan_line
+from caesura.client.pcm import SAMPLE_BYTES
 from caesura.client.recording import recording
 from caesura.client.sources import AudioSource
 from caesura.errors import BadCredentials, CaesuraError, Unreachable
@@ -98,15 +98,15 @@ def listen(
     """
     parameters = _parameters(query or [])
     wanted = OutputFormat.JSON if as_json else output
-    with errors_as_sentences():
+    with report_errors():
         audio = _audio(source, parameters, realtime=realtime)
         live = realtime or source == MICROPHONE
         show_interims = interim or (live and (sys.stdout.isatty() or sys.stderr.isatty()))
         defaults = {"model": "nova-3", "smart_format": "true", **({"interim_results": "true"} if show_interims else {})}
         is_flag = getattr(context.get_parameter_source("key"), "name", "") == "COMMANDLINE"
-        hearing = Hearing(audio, url, _key(key, url, is_flag=is_flag), {**defaults, **parameters}, live=live)
+        run = ListenRun(audio, url, _key(key, url, is_flag=is_flag), {**defaults, **parameters}, live=live)
         try:
-            _report(asyncio.run(hearing.run(wanted, interim=interim)))
+            _report(asyncio.run(run.run(wanted, interim=interim)))
         except BadCredentials as error:
             fail(f"{error} Name a key with --key or {PROVIDER_KEYS.get(url, 'CAESURA_KEY')}.")
         except Unreachable as error:
@@ -114,7 +114,7 @@ def listen(
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class ListenResult:
     """What came of a run: everything heard, how many words were shown, and what broke it."""
 
     transcript: Transcript
@@ -122,7 +122,7 @@ class Heard:
     error: CaesuraError | None
 
 
-class Hearing:
+class ListenRun:
     """One run of the command."""
 
     def __init__(
@@ -134,27 +134,27 @@ class Hearing:
         self._parameters = parameters
         self._live = live
 
-    async def run(self, output: OutputFormat, *, interim: bool) -> Heard:
+    async def run(self, output: OutputFormat, *, interim: bool) -> ListenResult:
         """Stream everything. Raises CaesuraError when that cannot begin."""
         async with self._audio as audio:
             if audio.note:
                 _note(audio.note, "yellow")
             async with self._line(audio) as line:
-                with Show(output, interim=interim, seconds=audio.seconds) as show:
-                    error = await self._show_all(line, audio, show)
-                return Heard(await line.finish(), show.words, error)
+                with Renderer(output, interim=interim, seconds=audio.seconds) as renderer:
+                    error = await self._render_all(line, audio, renderer)
+                return ListenResult(await line.finish(), renderer.words, error)
 
-    async def _show_all(self, line: Line, audio: AudioSource, show: Show) -> CaesuraError | None:
-        """Show every event; returns what broke the line or the audio."""
+    async def _render_all(self, line: Line, audio: AudioSource, renderer: Renderer) -> CaesuraError | None:
+        """Renderer every event; returns what broke the line or the audio."""
         interrupts = _Interrupts(line)
         with (
             interrupts,
-            _enter_pauses(line, live=self._live) as pausable,
-            _watched(line, show, interrupts, audio.seconds, pausable=pausable),
+            _pause_on_enter(line, live=self._live) as pausable,
+            _progress_shown(line, renderer, interrupts, audio.seconds, pausable=pausable),
         ):
             try:
                 async for event in line.transcribe(audio):
-                    show.told(event)
+                    renderer.render(event)
             except CaesuraError as error:
                 return error
         return None
@@ -162,10 +162,10 @@ class Hearing:
     def _line(self, audio: AudioSource) -> Line:
         declared = audio.parameters
         given = {name: value for name, value in self._parameters.items() if name not in declared}
-        plan = plan_line(
+        config = configure_line(
             self._url,
             Credentials(self._key),
-            Declared(
+            DeclaredAudio(
                 str(declared["encoding"]) if declared else None,
                 int(declared.get("sample_rate", 16_000)),
                 int(declared.get("channels", 1)),
@@ -175,9 +175,9 @@ class Hearing:
             faults=None,
             parameters=given,
         )
-        for doubt in plan.doubts:
-            _note(doubt, "yellow")
-        return Line(plan)
+        for warning in config.warnings:
+            _note(warning, "yellow")
+        return Line(config)
 
 
 class _Interrupts:
@@ -208,8 +208,8 @@ class _Interrupts:
 
 
 @contextlib.contextmanager
-def _watched(
-    line: Line, show: Show, interrupts: _Interrupts, length_s: float | None, *, pausable: bool
+def _progress_shown(
+    line: Line, renderer: Renderer, interrupts: _Interrupts, length_s: float | None, *, pausable: bool
 ) -> Iterator[None]:
     """Shows, again and again, how far the line is; `length_s` is that of all audio, where it is known."""
     loop = asyncio.get_running_loop()
@@ -221,7 +221,7 @@ def _watched(
         # What came in a pause is behind us too.
         done = None if line.timeline is None else stats.audio_sent_s - stats.replayed_s + stats.skipped_s
         is_sent = done is not None and length_s is not None and done >= length_s - ROUNDING_S
-        show.sent(done, _state(line, is_ending=interrupts.is_ending, is_sent=is_sent, pausable=pausable))
+        renderer.show_progress(done, _state(line, is_ending=interrupts.is_ending, is_sent=is_sent, pausable=pausable))
         handle = loop.call_later(SHOWN_EVERY_S, look)
 
     look()
@@ -246,7 +246,7 @@ def _state(line: Line, *, is_ending: bool, is_sent: bool, pausable: bool) -> str
 
 
 @contextlib.contextmanager
-def _enter_pauses(line: Line, *, live: bool) -> Iterator[bool]:
+def _pause_on_enter(line: Line, *, live: bool) -> Iterator[bool]:
     """On a terminal Enter pauses and resumes what is live; is that so here? A recording's times would be shifted."""
     if sys.platform == "win32" or not live or not _has_keyboard():
         yield False
@@ -330,13 +330,13 @@ def _key(key: str | None, url: str, *, is_flag: bool) -> str | None:
     return next(iter(split_keys([given or ""])), None)
 
 
-def _report(heard: Heard) -> None:
+def _report(result: ListenResult) -> None:
     """One line on stderr; a stream that did not end as it should fails the command. Raises what broke it."""
-    _note(closing_line(heard.transcript.stats, heard.words), "dim")
-    if heard.error is not None:
-        raise heard.error
-    if not heard.transcript.complete:
-        fail(f"Words may be missing: {heard.transcript.reason}")
+    _note(closing_line(result.transcript.stats, result.words), "dim")
+    if result.error is not None:
+        raise result.error
+    if not result.transcript.complete:
+        fail(f"Words may be missing: {result.transcript.reason}")
 
 
 def _note(sentence: str, style: str) -> None:

@@ -17,7 +17,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from rich.table import Table
 
 from caesura.cli.choosing import models_folder
-from caesura.cli.failing import FAILED, errors_as_sentences, server_extra
+from caesura.cli.errors import FAILED, report_errors, require_server_extra
 from caesura.engines.models.catalogue import ALIASES, OFFERS, Offer, offered
 from caesura.engines.models.runtime import library_version
 from caesura.engines.models.shelf import Manifest, faults, installed, read_manifest, shelf, wrong_sizes
@@ -62,7 +62,7 @@ class Row:
 @models.command("list", short_help="All engines and models, and which of them are here.")
 def list_models(folder: Folder = None, as_json: AsJson = False) -> None:
     """List all engines and models: those that come along, those that were pulled, and those that can be."""
-    with errors_as_sentences():
+    with report_errors():
         rows = [*_engines(), *_whispers(models_folder(folder))]
     if as_json:
         typer.echo(json.dumps([asdict(row) for row in rows], indent=2, ensure_ascii=False))
@@ -82,7 +82,7 @@ def info(name: Name, folder: Folder = None, as_json: AsJson = False) -> None:
 
     Reads all its files to compare their checksums. Leaves with 1 when one of them is wrong.
     """
-    with errors_as_sentences():
+    with report_errors():
         offer = offered(_model(name))
         place = shelf(models_folder(folder), offer.name)
         manifest = read_manifest(place)
@@ -121,10 +121,10 @@ def pull(
 
     What was broken off goes on where it stopped; a model that is whole is not downloaded again.
     """
-    with server_extra():
+    with require_server_extra():
         from caesura.engines.models import hub
         from caesura.engines.models.pull import pull as pull_model
-    with errors_as_sentences():
+    with report_errors():
         offer = offered(_model(name))
         where = endpoint or os.environ.get("HF_ENDPOINT") or hub.DEFAULT_ENDPOINT
         with hub.Hub(where) as source, _progress(offer.name) as told:

@@ -19,7 +19,7 @@ MAX_SENTENCE_ROWS = 6
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class PictureRow:
     """One line: what it shows, its cells, and the style they deserve where there are styles."""
 
     label: str
@@ -47,7 +47,7 @@ ASCII = Marks(sent="#", quiet=".", held="K", word="'", more="~")
 
 def draw(
     timeline: Timeline, held: Sequence[float], words: Sequence[TimedWord], *, width: int, marks: Marks = UNICODE
-) -> list[Row]:
+) -> list[PictureRow]:
     """The picture, no row wider than `width`.
 
     The axis is source time from 0 to the end of the last span. `held`: source seconds of the KeepAlives.
@@ -58,12 +58,12 @@ def draw(
     axis = _Axis(timeline.spans[-1].source_end / timeline.sample_rate, max(width - LABEL_WIDTH, RULER_ROOM))
     placed = [(word.source_start, word.text) for word in words if word.source_start is not None]
     return [
-        Row("wall clock", axis.ruler(lambda second: second), "bold"),
-        Row("audio sent", _sent(timeline, axis, marks), "green"),
-        Row("KeepAlive", axis.row((at, marks.held) for at in held), "magenta"),
-        Row("words", axis.row((at, marks.word) for at, _ in placed), "cyan"),
-        *(Row("", text, "cyan") for text in _sentences(timeline, placed, axis, marks)),
-        Row("stream time", _stream_time(timeline, axis, marks), "bold"),
+        PictureRow("wall clock", axis.ruler(lambda second: second), "bold"),
+        PictureRow("audio sent", _sent(timeline, axis, marks), "green"),
+        PictureRow("KeepAlive", axis.row((at, marks.held) for at in held), "magenta"),
+        PictureRow("words", axis.row((at, marks.word) for at, _ in placed), "cyan"),
+        *(PictureRow("", text, "cyan") for text in _sentences(timeline, placed, axis, marks)),
+        PictureRow("stream time", _stream_time(timeline, axis, marks), "bold"),
     ]
 
 

@@ -17,7 +17,7 @@ PAUSE_AT_S = 7.1
 
 
 @dataclass(frozen=True, slots=True)
-class Recording:
+class BundledRecording:
     """Mono 16-bit little-endian audio without its container."""
 
     sample_rate: int
@@ -34,8 +34,8 @@ class Recording:
         return self.samples / self.sample_rate
 
 
-def bundled_recording() -> Recording:
+def bundled_recording() -> BundledRecording:
     """Twelve seconds of public-domain speech; see recordings/README.md."""
     source = files("caesura.cli") / "recordings" / "sense-and-sensibility.wav"
     with source.open("rb") as raw, wave.open(raw) as opened:
-        return Recording(opened.getframerate(), opened.readframes(opened.getnframes()))
+        return BundledRecording(opened.getframerate(), opened.readframes(opened.getnframes()))

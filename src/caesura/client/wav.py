@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from caesura.client.form import Form, checked
-from caesura.client.places import Input
+from caesura.client.audio_spec import AudioSpec, checked_spec
+from caesura.client.input import Input
 from caesura.containers.wav import ALAW, FLOAT, MAGICS, MULAW, PCM, WavData, WavFormat, WavReader
 from caesura.errors import BadAudio, UsageError
 
@@ -21,7 +21,7 @@ _IMPLAUSIBLE = 0x7FFFF000
 class Wav:
     """What a WAV holds, and how many bytes of samples follow; None: all that follow are samples."""
 
-    form: Form
+    spec: AudioSpec
     data_bytes: int | None
 
 
@@ -43,7 +43,7 @@ class _Header:
     def read(self) -> Wav | None:
         riff = self._take(_RIFF_BYTES)
         if riff[:4] not in MAGICS or riff[8:] not in (b"WAVE", b""):
-            self._source.give_back(bytes(self._seen))
+            self._source.unread(bytes(self._seen))
             return None
         try:
             self._reader.feed(riff)
@@ -52,18 +52,18 @@ class _Header:
             raise UsageError(f"{self._source.name} is broken: {error}.") from error
 
     def _read_chunks(self) -> Wav | None:
-        form: Form | None = None
+        spec: AudioSpec | None = None
         while True:
             wanted = self._reader.wanted
             chunk, _ = self._reader.feed(self._take(min(wanted, _MAX_HEADER), wanted))
             match chunk:
-                case WavFormat() if form is None:
-                    form = self._form(chunk)
-                    if form is None:
-                        self._source.give_back(bytes(self._seen))
+                case WavFormat() if spec is None:
+                    spec = self._spec(chunk)
+                    if spec is None:
+                        self._source.unread(bytes(self._seen))
                         return None
-                case WavData(size) if form is not None:
-                    return self._wav(form, self._declared(size))
+                case WavData(size) if spec is not None:
+                    return self._wav(spec, self._declared(size))
 
     def _take(self, count: int, least: int = 0) -> bytes:
         data = self._source.take(count)
@@ -74,11 +74,11 @@ class _Header:
             raise UsageError(f"{self._source.name} is broken: no audio in the first {_MAX_HEADER} bytes of the WAV.")
         return data
 
-    def _form(self, chunk: WavFormat) -> Form | None:
+    def _spec(self, chunk: WavFormat) -> AudioSpec | None:
         encoding = _ENCODINGS.get((chunk.tag, chunk.width))
         if encoding is None or not chunk.is_consistent:
             return None
-        return checked(Form(encoding, chunk.sample_rate, chunk.channels), self._source.name)
+        return checked_spec(AudioSpec(encoding, chunk.sample_rate, chunk.channels), self._source.name)
 
     def _declared(self, size: int | None) -> int | None:
         left = self._left()
@@ -89,13 +89,13 @@ class _Header:
     def _left(self) -> int | None:
         return None if self._source.size is None else self._source.size - len(self._seen)
 
-    def _wav(self, form: Form, declared: int | None) -> Wav:
+    def _wav(self, spec: AudioSpec, declared: int | None) -> Wav:
         left = self._left()
         known = declared if left is None else left if declared is None else min(left, declared)
         if known == 0:
             raise UsageError(f"{self._source.name} is empty: nothing follows its WAV header.")
-        seconds = None if known is None else known // form.frame_bytes / form.sample_rate
+        seconds = None if known is None else known // spec.frame_bytes / spec.sample_rate
         note = ""
         if declared is not None and left is not None and left < declared:
             note = f"{self._source.name} is cut off: {left} of the {declared} bytes of samples it declares are there."
-        return Wav(Form(form.encoding, form.sample_rate, form.channels, seconds, note), declared)
+        return Wav(AudioSpec(spec.encoding, spec.sample_rate, spec.channels, seconds, note), declared)
