@@ -1,4 +1,4 @@
-"""Recordings laid out with pauses, and a network that breaks, in; the transcript against that of an unbroken line out.
+"""Measures how well a line survives a failing network, against a line on a steady connection.
 
     python bench/chaos.py --speech DIR --minutes 30
 

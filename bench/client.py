@@ -1,4 +1,4 @@
-"""Live lines to a fake server in; what the client costs in CPU and memory, against a bare socket, out.
+"""Measures the CPU and memory of live lines against a fake server, with a bare WebSocket client as the floor.
 
     python bench/client.py --streams 20 --seconds 60 --hours 2
 

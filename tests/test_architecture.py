@@ -37,6 +37,7 @@ PURE_IMPORTS = {
     "typing",
     "urllib",
     "uuid",
+    "warnings",
 }
 PURE_FROM_CAESURA = {"protocol", "containers", "events", "words", "errors", "timeline"}
 
@@ -48,6 +49,7 @@ UNTESTED = {
     Path("words.py"): "plain values; tested where they are made and read",
     Path("engines/base.py"): "the engine seam; a Protocol and plain values",
     Path("client/events.py"): "plain values; tested where they are made and read",
+    Path("client/line_settings.py"): "plain values; tested where they are set and obeyed",
     Path("ledger/schema.py"): "tables; tests/ledger/test_database.py holds them against the migrations",
     Path("ledger/migrations/env.py"): "runs inside Alembic; tests/ledger/test_migration.py has it run",
     **{

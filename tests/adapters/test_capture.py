@@ -1,4 +1,4 @@
-"""When audio came in; where it lies on the source clock out."""
+"""Pauses inferred from when audio arrives."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_what_is_late_by_less_is_delay() -> None:
     assert capture.place(10, now=2.25) is not None
 
 
-def test_a_source_that_is_slow_in_each_piece_is_not_in_a_pause() -> None:
+def test_a_source_that_is_slow_in_each_chunk_is_not_in_a_pause() -> None:
     """A file that is read a little too slowly keeps the times of the file."""
     capture = Capture(RATE)
     assert [capture.place(10, now=0.5 * each) for each in range(100)] == [None] * 100

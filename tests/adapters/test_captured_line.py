@@ -1,4 +1,4 @@
-"""Lines that see pauses in when audio comes, and know what can wait, against the fake server."""
+"""Lines that infer pauses and hold up recordings, against the fake server."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_a_recording_waits_when_it_is_too_far_ahead_of_its_words(server: FakeSer
     line.abandon()
 
 
-def test_a_piece_that_a_voice_can_have_said_stays_whole(server: FakeServer) -> None:
+def test_a_chunk_of_live_length_stays_whole(server: FakeServer) -> None:
     """The machine takes it for having been captured up to now, however long it is."""
     line = line_to(server)
     assert [len(chunk) for chunk in line.chunks(bytes(32_000 * 20))] == [32_000 * 20]
@@ -109,7 +109,7 @@ def test_at_the_end_nothing_waits(server: FakeServer) -> None:
     room.result(5)
 
 
-def test_a_first_connection_that_fails_is_told() -> None:
+def test_a_first_connection_that_fails_is_raised() -> None:
     with FakeServer(VOICE) as server:
         line = line_to(server)
         server.refuse(401)

@@ -286,7 +286,7 @@ def test_leaving_waits_for_the_last_words(server: FakeServer) -> None:
     assert server.connections[0].types[-1] == "CloseStream"
 
 
-def test_leaving_does_not_wait_for_who_is_gone(server: FakeServer) -> None:
+def test_detaching_does_not_wait_for_a_lost_server(server: FakeServer) -> None:
     with client(server.url).listen.v1.connect(**ASKED):
         server.stop()
     assert server.connections[0].types == []

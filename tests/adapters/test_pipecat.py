@@ -210,7 +210,7 @@ async def lost(server: FakeServer) -> Running:
 def test_audio_that_is_lost_is_an_error_that_is_survived(server: FakeServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lead, "LEAD_S", inf)  # it is taken for live, however fast it comes
     pipeline = asyncio.run(lost(server))
-    assert "s of audio will never be words" in pipeline.errors[0].error
+    assert "s of audio is lost" in pipeline.errors[0].error
     assert pipeline.texts == ["three"]
 
 
@@ -253,7 +253,7 @@ async def muted(server: FakeServer) -> Running:
     return pipeline
 
 
-def test_muting_makes_a_final_and_what_is_said_then_is_not_heard(server: FakeServer) -> None:
+def test_muting_makes_a_final_and_what_is_spoken_then_is_not_transcribed(server: FakeServer) -> None:
     assert asyncio.run(muted(server)).texts == ["one", "three"]
 
 

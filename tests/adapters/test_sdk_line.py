@@ -1,4 +1,4 @@
-"""What the SDK sends in; a line under it, and what it tells, out, against the fake server."""
+"""A line behind the SDK, without the SDK, against the fake server."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def test_nothing_is_added_to_the_address(server: FakeServer) -> None:
 # ---- the line ----
 
 
-def test_everything_is_told_on_the_source_clock(server: FakeServer) -> None:
+def test_everything_is_on_the_source_clock(server: FakeServer) -> None:
     """The pause between the two words is seen in what came when, and is in every time behind it."""
     told = "vad_events=true&utterance_end_ms=1000&interim_results=true&endpointing=false"
     line = opened(server, f"{RAW}&{told}", pause_after_s=0.05, keepalive_s=0.1)
@@ -168,7 +168,7 @@ def test_a_broken_message_breaks_nothing(server: FakeServer) -> None:
     assert [message["type"] for message in pulled(line)] == ["Metadata"]
 
 
-def test_who_leaves_waits_for_a_connection_only_after_close_stream(server: FakeServer) -> None:
+def test_detaching_waits_for_a_connection_only_after_close_stream(server: FakeServer) -> None:
     line, asking = opened(server), opened(server)
     take(asking, VOICE.say("one"))
     server.stop()
@@ -183,7 +183,7 @@ def test_who_leaves_waits_for_a_connection_only_after_close_stream(server: FakeS
     line.abandon()
 
 
-def test_who_is_abandoned_tells_no_metadata(server: FakeServer) -> None:
+def test_an_abandoned_line_has_no_metadata(server: FakeServer) -> None:
     line = opened(server)
     take(line, VOICE.say("one"))
     line.abandon()

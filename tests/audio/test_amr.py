@@ -64,7 +64,7 @@ def test_bare_frames_are_the_same_as_a_file(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", FILES)
 @pytest.mark.parametrize("declared", [AudioFormat(None, None), NB, WB])
-def test_a_file_says_itself_which_band_it_is(kind: str, declared: AudioFormat) -> None:
+def test_a_file_declares_which_band_it_is(kind: str, declared: AudioFormat) -> None:
     data, _, own, _ = FILES[kind]
     np.testing.assert_array_equal(decoded([data], declared), decoded([data], own))
 

@@ -1,4 +1,4 @@
-"""libav on its thread: what comes when, damage, and that no thread outlives its stream."""
+"""libav on its thread: when samples come, damage, and that no thread outlives its stream."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def ended(threads: set[threading.Thread]) -> bool:
     return not any(thread.is_alive() for thread in threads)
 
 
-def test_live_webm_is_heard_while_it_comes(webm: bytes) -> None:
+def test_live_webm_is_decoded_while_it_comes(webm: bytes) -> None:
     """Never more than 0.3 s behind what was sent (a block is 20 ms, a cluster's size unknown)."""
     stream, given_out = AudioStream(SELF, split=False), 0
     pieces = cut(webm, 200)

@@ -1,4 +1,4 @@
-"""Finals become captions: what each format wants, where cues are cut, and that no two are shown at once."""
+"""Captions of finals: format, where cues are cut, and that no two are shown at once."""
 
 from __future__ import annotations
 

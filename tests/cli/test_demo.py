@@ -1,4 +1,4 @@
-"""The demo: what it sends on which clock, what it shows, and when it is content."""
+"""The demo: what it sends at which time, what it shows, and its exit code."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_all_audio_is_sent_in_frames_of_50_ms_when_it_was_captured() -> None:
     assert player.frames[-1][0] == pytest.approx(24.4)
 
 
-def test_the_pause_is_held_for_twelve_seconds_and_each_keepalive_told() -> None:
+def test_the_pause_is_held_for_twelve_seconds_and_each_keepalive_printed() -> None:
     run, player, _ = played(12.0)
     assert player.calls == [(7.1, "pause"), (19.1, "resume")]
     assert run.keepalives == [pytest.approx(at, abs=0.06) for at in (11.1, 15.1, 19.1)]
@@ -214,7 +214,7 @@ def test_a_screen_without_unicode_gets_a_picture_in_ascii() -> None:
     assert b"audio sent   ####" in raw.getvalue()
 
 
-def test_the_real_clock_starts_when_it_is_asked() -> None:
+def test_the_real_clock_starts_at_its_first_use() -> None:
     async def wait() -> tuple[float, float]:
         clock = demo.WallClock()
         before = clock.now()

@@ -20,7 +20,7 @@ def test_an_error_of_ours_is_a_sentence_on_stderr(
     assert capsys.readouterr() == ("", "do this\n")
 
 
-def test_an_error_that_nobody_meant_stays_one() -> None:
+def test_an_error_that_is_a_bug_stays_one() -> None:
     with pytest.raises(ZeroDivisionError), report_errors():
         _ = 1 / 0
 

@@ -1,4 +1,4 @@
-"""Text of others on a terminal."""
+"""Text of unknown origin on a terminal."""
 
 from __future__ import annotations
 

@@ -82,7 +82,7 @@ def test_letters_of_any_script_are_written_as_they_are() -> None:
     assert '"transcript":"Grüße 東京"' in json_line(final(word("Grüße", 0.0, 1.0), word("東京", 1.0, 2.0)))
 
 
-def test_times_that_nobody_knows_are_null() -> None:
+def test_times_that_are_unknown_are_null() -> None:
     said = line(final(word("one", 0.0, 1.0, source=None, wall=None)))["words"][0]
     assert (said["source_start"], said["source_end"], said["wall_start"]) == (None, None, None)
 
@@ -130,7 +130,7 @@ def test_times_that_nobody_knows_are_null() -> None:
         ),
     ],
 )
-def test_what_happens_on_the_line_is_told_likewise(event: Event, expected: dict[str, Any]) -> None:
+def test_events_of_the_line_are_written_likewise(event: Event, expected: dict[str, Any]) -> None:
     assert line(event) == expected
 
 

@@ -1,4 +1,4 @@
-"""What is written to stdout in each format, and what a person sees on a terminal while it is."""
+"""Stdout in each format, and the display on a terminal."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def test_interims_are_lines_that_begin_with_a_tilde_when_they_are_wanted(
     assert out.getvalue() == "~ good\nGood morning.\n"
 
 
-def test_channels_are_told_apart_when_there_are_several(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_channels_are_kept_apart_when_there_are_several(monkeypatch: pytest.MonkeyPatch) -> None:
     out, _ = piped(monkeypatch)
     right = final(word("Right.", 0.0, 1.0), channel=1, channels=2)
     render(TEXT, interim("left", 0, 2), right, interim=True)
@@ -182,7 +182,7 @@ def test_messages_that_are_not_known_are_not_noted(monkeypatch: pytest.MonkeyPat
     assert notes.getvalue() == ""
 
 
-def test_why_there_is_no_connection_is_said_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_why_there_is_no_connection_is_printed_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """An outage has dozens of attempts that all fail the same way."""
     _, notes = piped(monkeypatch)
     nobody = "Nothing listens at ws://127.0.0.1:9. Start a server there, or name another address."
@@ -280,7 +280,7 @@ def test_a_source_without_a_length_has_no_bar(monkeypatch: pytest.MonkeyPatch) -
         assert shows(screen, "5.0 s Enter pauses")
 
 
-def test_what_nobody_can_count_is_not_shown_as_zero(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cannot_be_counted_is_not_shown_as_zero(monkeypatch: pytest.MonkeyPatch) -> None:
     screen = on_screen(monkeypatch)
     with Renderer(TEXT, interim=False, seconds=None) as renderer:
         renderer.show_progress(None, "no connection")

@@ -35,7 +35,7 @@ def test_a_length_is_counted_from_now(text: str, length: timedelta) -> None:
         ("2026-12-31T12:00+02:00", datetime(2026, 12, 31, 10, tzinfo=UTC)),
     ],
 )
-def test_a_moment_is_itself_and_in_utc_unless_it_says_otherwise(text: str, moment: datetime) -> None:
+def test_a_moment_is_itself_and_in_utc_unless_it_has_an_offset(text: str, moment: datetime) -> None:
     assert time_after(text, NOW) == time_before(text, NOW) == moment
 
 

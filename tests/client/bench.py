@@ -1,6 +1,6 @@
-"""A line's machine on a test bench: a caller, a socket and a pretend server fed by hand, and time as a variable.
+"""Test bench for a line's machine: a caller, a socket and a server fed by hand, with time as a variable.
 
-One sample is one millisecond, the unit of the wire, so every place is exact. A captured sample holds its own number
+One sample is one millisecond, the unit of the wire, so every position is exact. A captured sample holds its own number
 (`voice`), so what reached a server can be read off it.
 """
 

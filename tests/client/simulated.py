@@ -1,4 +1,4 @@
-"""A line's machine and the fake server's session on one made-up clock in; hours of a line in a moment out."""
+"""A line's machine and the fake server's session on one simulated clock: hours of a line in an instant."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can be said about audio, and what cannot be sent."""
+"""Specifications of audio: their parameters, and which cannot be sent."""
 
 from __future__ import annotations
 

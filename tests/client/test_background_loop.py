@@ -1,4 +1,4 @@
-"""The client's own event loop: one for each process, on a thread of its own, and what happens at the end."""
+"""The background event loop: one for each process, on a thread of its own, and what happens at exit."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_a_process_has_one_loop_and_it_runs_on_a_daemon_thread() -> None:
 
 
 @pytest.mark.usefixtures("_nothing_else_ends")
-def test_all_are_told_to_finish_before_one_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_are_finished_before_one_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     begun: list[tuple[Future[Any], float]] = []
 
     def begin(seconds: float) -> Future[Any]:
@@ -106,7 +106,7 @@ print(len(loops), len(set(loops)), [thread.name for thread in threading.enumerat
 
 
 @pytest.mark.slow
-def test_threads_that_ask_first_and_at_once_get_the_same_loop() -> None:
+def test_threads_that_call_it_first_and_at_once_get_the_same_loop() -> None:
     assert run(THREADS) == ["8 1 1"]
 
 

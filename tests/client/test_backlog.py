@@ -1,4 +1,4 @@
-"""Backlog of a recording: order, places and bounds of what waits for room."""
+"""Backlog of a recording: order, positions and bounds of waiting audio."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a caller says about a line into what its machine and its transport are made of."""
+"""Configuration of a line from the arguments of `connect`."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_a_server_without_interims_may_be_silent_longer(interims: bool | str | N
     assert planned(interim_results=interims, tuning=Tuning(mute_s=7.0, opener=nobody)).settings.watch.mute_s == 7.0
 
 
-def test_interims_that_the_address_asks_for_count_as_well() -> None:
+def test_interims_in_the_address_count_as_well() -> None:
     url = "ws://host/v1/listen?interim_results=true"
     config = configure_line(
         url, Credentials(), MONO, live=True, tuning=Tuning(opener=nobody), faults=None, parameters={}
@@ -220,7 +220,7 @@ def test_secrets_are_not_shown() -> None:
 # ---- the way to connect ----
 
 
-def test_without_an_opener_the_address_is_opened_with_all_that_was_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_an_opener_the_address_is_opened_with_all_parameters(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = {}
 
     def opener(address: str, headers: dict[str, str], *, stall_s: float) -> Any:

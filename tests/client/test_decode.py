@@ -148,7 +148,7 @@ def test_a_stream_that_changes_in_the_middle_keeps_its_first_form(
     assert len(data) == 48_000 * spec.frame_bytes
 
 
-def test_what_is_read_is_at_least_what_was_asked_for() -> None:
+def test_what_is_read_is_at_least_what_was_requested() -> None:
     made = decoder(filed(coded("mp3")))
     assert 50_000 <= len(made.read(50_000)) < 70_000
     made.read(1_000_000)
@@ -243,7 +243,7 @@ def test_a_title_in_another_encoding_does_no_harm() -> None:
     assert everything(filed(data)) == everything(filed(coded("mp4-faststart")))
 
 
-def test_a_codec_that_nobody_knows_is_named() -> None:
+def test_an_unknown_codec_is_named() -> None:
     data = coded("webm").replace(b"A_OPUS", b"A_NONE")
     assert refusal(filed(data)) == "the open file is in a codec that PyAV does not know."
 

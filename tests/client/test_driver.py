@@ -1,4 +1,4 @@
-"""One machine driven on a loop, over connections made by hand."""
+"""Driving one machine on a loop, over fake transports."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from caesura.client.recovery import Phase, Recovery
 from caesura.client.transport import Opener, Transport
 from caesura.errors import BadCredentials, ConnectionClosedByServer, InternalError, LineError, Unreachable, UsageError
 from caesura.protocol.client_session import Want, Watch
+from tests.client.fake_transports import FakeOpener, FakeTransport
 from tests.client.lines import PATIENCE_S
-from tests.client.wires import Wire, Wires
 
 SETTINGS = LineSettings(
     PcmFormat("linear16", 8_000, 2),
@@ -86,14 +86,14 @@ def watching(**watch: float) -> LineSettings:
     return replace(SETTINGS, watch=replace(SETTINGS.watch, **watch))
 
 
-def ends(wire: Wire, code: int = 1000) -> None:
+def ends(wire: FakeTransport, code: int = 1000) -> None:
     """The server has said everything."""
     wire.say(METADATA)
     wire.end(code)
 
 
 def test_a_driver_that_was_made_has_started_nothing() -> None:
-    wires = Wires()
+    wires = FakeOpener()
 
     async def test(driven: Driven) -> None:
         await asyncio.sleep(0)
@@ -103,8 +103,8 @@ def test_a_driver_that_was_made_has_started_nothing() -> None:
     drive(test, wires, begin=False)
 
 
-def test_audio_goes_to_the_connection_and_what_is_said_there_to_the_user() -> None:
-    wires = Wires()
+def test_audio_goes_to_the_connection_and_its_messages_to_the_user() -> None:
+    wires = FakeOpener()
 
     async def test(driven: Driven) -> None:
         await driven.opened()
@@ -125,7 +125,7 @@ def test_audio_goes_to_the_connection_and_what_is_said_there_to_the_user() -> No
 
 
 def test_the_end_in_order_closes_the_connection_and_does_not_cut_it() -> None:
-    wires = Wires()
+    wires = FakeOpener()
 
     async def test(driven: Driven) -> None:
         await driven.opened()
@@ -140,7 +140,7 @@ def test_the_end_in_order_closes_the_connection_and_does_not_cut_it() -> None:
 
 
 def test_a_first_attempt_that_fails_for_good_is_what_opening_fails_with() -> None:
-    wires = Wires(refusal(401))
+    wires = FakeOpener(refusal(401))
 
     async def test(driven: Driven) -> None:
         with pytest.raises(BadCredentials):
@@ -152,7 +152,7 @@ def test_a_first_attempt_that_fails_for_good_is_what_opening_fails_with() -> Non
 
 
 def test_attempts_that_may_succeed_later_are_made_until_one_does() -> None:
-    wires = Wires(Unreachable("no"), Unreachable("not yet"))
+    wires = FakeOpener(Unreachable("no"), Unreachable("not yet"))
 
     async def test(driven: Driven) -> None:
         await driven.opened()
@@ -165,7 +165,7 @@ def test_attempts_that_may_succeed_later_are_made_until_one_does() -> None:
 
 
 def test_a_connection_that_ends_is_followed_by_another_one() -> None:
-    wires = Wires()
+    wires = FakeOpener()
 
     async def test(driven: Driven) -> None:
         await driven.opened()
@@ -184,7 +184,7 @@ def test_a_connection_that_ends_is_followed_by_another_one() -> None:
 
 
 def test_a_connection_that_ends_for_good_ends_the_line() -> None:
-    wires = Wires()
+    wires = FakeOpener()
 
     async def test(driven: Driven) -> None:
         await driven.opened()
@@ -199,7 +199,7 @@ def test_a_connection_that_ends_for_good_ends_the_line() -> None:
 
 def test_a_write_that_never_ends_is_found_although_nothing_else_happens() -> None:
     """The timer that was armed before the write is of no use: it would ring in an hour."""
-    wires = Wires(takes=False)
+    wires = FakeOpener(takes=False)
 
     async def test(driven: Driven) -> None:
         await driven.opened()
@@ -214,8 +214,8 @@ def test_a_write_that_never_ends_is_found_although_nothing_else_happens() -> Non
     drive(test, wires, watching(stall_s=0.05))
 
 
-def test_a_keepalive_that_is_never_written_is_found_on_a_line_that_nobody_uses() -> None:
-    wires = Wires(takes=False)
+def test_a_keepalive_that_is_never_written_is_found_on_an_idle_line() -> None:
+    wires = FakeOpener(takes=False)
 
     async def test(driven: Driven) -> None:
         await driven.opened()
@@ -227,8 +227,8 @@ def test_a_keepalive_that_is_never_written_is_found_on_a_line_that_nobody_uses()
     drive(test, wires, watching(keepalive_s=0.01, stall_s=0.05))
 
 
-def test_a_line_that_nobody_uses_is_kept_alive() -> None:
-    wires = Wires()
+def test_an_idle_line_is_kept_alive() -> None:
+    wires = FakeOpener()
 
     async def test(driven: Driven) -> None:
         await driven.opened()
@@ -239,8 +239,8 @@ def test_a_line_that_nobody_uses_is_kept_alive() -> None:
     drive(test, wires, watching(keepalive_s=0.01))
 
 
-def test_an_answered_ping_is_an_answer_so_that_later_audio_asks_anew() -> None:
-    wires = Wires()
+def test_an_answered_ping_is_an_answer_so_that_later_audio_is_pinged_anew() -> None:
+    wires = FakeOpener()
 
     async def test(driven: Driven) -> None:
         await driven.opened()
@@ -256,7 +256,7 @@ def test_an_answered_ping_is_an_answer_so_that_later_audio_asks_anew() -> None:
 
 
 def test_a_ping_without_an_answer_costs_the_connection() -> None:
-    wires = Wires(answers_pings=False)
+    wires = FakeOpener(answers_pings=False)
 
     async def test(driven: Driven) -> None:
         await driven.opened()
@@ -291,11 +291,11 @@ def test_giving_up_cancels_an_attempt_that_hangs() -> None:
 
 
 def test_a_connection_that_is_there_a_moment_after_giving_up_is_cut() -> None:
-    made: list[Wire] = []
+    made: list[FakeTransport] = []
     driving: list[Driven] = []
 
     async def opener() -> Transport:
-        made.append(Wire(lambda: None))
+        made.append(FakeTransport(lambda: None))
         driving[0].driver.step(lambda machine, now: machine.abandon(now=now))
         return made[0]
 
@@ -309,7 +309,7 @@ def test_a_connection_that_is_there_a_moment_after_giving_up_is_cut() -> None:
 
 
 def test_giving_up_on_an_open_connection_cuts_it() -> None:
-    wires = Wires()
+    wires = FakeOpener()
 
     async def test(driven: Driven) -> None:
         await driven.opened()
@@ -321,7 +321,7 @@ def test_giving_up_on_an_open_connection_cuts_it() -> None:
 
 
 def test_a_transport_that_breaks_its_promise_ends_the_line_and_is_logged(caplog: pytest.LogCaptureFixture) -> None:
-    wires = Wires()
+    wires = FakeOpener()
 
     async def test(driven: Driven) -> None:
         await driven.opened()
@@ -355,7 +355,7 @@ def test_a_mistake_of_our_own_in_a_deadline_does_not_leave_a_line_that_hangs(
         raise ZeroDivisionError("our own")
 
     monkeypatch.setattr(Recovery, "handle_deadline", broken)
-    wires = Wires()
+    wires = FakeOpener()
 
     async def test(driven: Driven) -> None:
         await driven.opened()
@@ -367,14 +367,14 @@ def test_a_mistake_of_our_own_in_a_deadline_does_not_leave_a_line_that_hangs(
     assert "our own" in caplog.text
 
 
-def test_who_writes_without_a_pause_lets_others_read() -> None:
+def test_writing_without_a_break_does_not_starve_the_reader() -> None:
     """A socket that has room takes a frame without waiting, and nothing else would ever run on the loop."""
     result = (
         '{"type":"Results","start":0,"duration":1,"is_final":true,"channel":{"alternatives":[{"transcript":"yes"}]}}'
     )
     made: list[Talkative] = []
 
-    class Talkative(Wire):
+    class Talkative(FakeTransport):
         async def send(self, frame: bytes | str) -> None:
             await super().send(frame)
             if len(self.sent) == 5:
@@ -398,7 +398,7 @@ def test_who_writes_without_a_pause_lets_others_read() -> None:
 
 
 def test_ctrl_c_in_the_middle_of_a_step_does_not_leave_a_line_that_never_moves_again() -> None:
-    wires = Wires()
+    wires = FakeOpener()
 
     async def test(driven: Driven) -> None:
         await driven.opened()
@@ -419,7 +419,7 @@ def test_ctrl_c_in_the_middle_of_a_step_does_not_leave_a_line_that_never_moves_a
 
 
 def test_what_the_caller_got_wrong_is_not_tried_again() -> None:
-    wires = Wires(UsageError("no address"))
+    wires = FakeOpener(UsageError("no address"))
 
     async def test(driven: Driven) -> None:
         with pytest.raises(UsageError, match="no address"):
@@ -431,7 +431,7 @@ def test_what_the_caller_got_wrong_is_not_tried_again() -> None:
 
 
 def test_steps_may_be_taken_from_many_threads_at_once() -> None:
-    wires = Wires()
+    wires = FakeOpener()
     threads, each = 8, 200
 
     async def test(driven: Driven) -> None:
@@ -455,7 +455,7 @@ def test_steps_may_be_taken_from_many_threads_at_once() -> None:
 
 
 def test_what_is_waited_for_is_resolved_when_it_holds_and_at_the_end_in_any_case() -> None:
-    wires = Wires()
+    wires = FakeOpener()
 
     async def test(driven: Driven) -> None:
         captured = driven.driver.when(lambda machine, now: machine.stats(now=now).captured_s >= 1.0)

@@ -1,4 +1,4 @@
-"""Events between two threads."""
+"""The queue of events between two threads."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_events_come_out_as_they_went_in() -> None:
     assert queue.dropped == 0
 
 
-def test_an_interim_that_nobody_took_is_replaced_by_the_next_one() -> None:
+def test_an_interim_that_was_not_read_is_replaced_by_the_next_one() -> None:
     queue = EventQueue()
     for text in ("g", "good", "good mor"):
         queue.put(interim(text))
@@ -69,7 +69,7 @@ def test_an_interim_replaces_none_from_before_another_event() -> None:
     assert taken(queue) == events
 
 
-def test_gaps_that_touch_become_one_as_long_as_nobody_took_the_first() -> None:
+def test_gaps_that_touch_become_one_until_the_first_was_read() -> None:
     queue = EventQueue()
     for tenth in range(1000):
         queue.put(Gap(tenth * 1.0, tenth + 1.0, "no room"))
@@ -105,7 +105,7 @@ def test_an_inbox_is_bounded() -> None:
     assert taken(queue) == [notice(number) for number in range(990, 1000)]
 
 
-def test_who_finds_nothing_is_woken_once() -> None:
+def test_a_reader_that_finds_nothing_is_woken_once() -> None:
     queue = EventQueue()
     woken = []
     assert queue.take(lambda: woken.append("woken")) is None
@@ -114,14 +114,14 @@ def test_who_finds_nothing_is_woken_once() -> None:
     assert woken == ["woken"]
 
 
-def test_who_finds_something_is_not_woken() -> None:
+def test_a_reader_that_finds_something_is_not_woken() -> None:
     queue = EventQueue()
     queue.put(notice(1))
     assert queue.take(lambda: pytest.fail("was woken")) == notice(1)
     queue.put(notice(2))
 
 
-def test_who_waits_no_longer_is_not_woken() -> None:
+def test_a_reader_that_cancels_is_not_woken() -> None:
     queue = EventQueue()
 
     def wake() -> None:
@@ -133,7 +133,7 @@ def test_who_waits_no_longer_is_not_woken() -> None:
     queue.put(notice(1))
 
 
-def test_all_who_wait_are_woken() -> None:
+def test_all_waiting_readers_are_woken() -> None:
     queue = EventQueue()
     woken: list[int] = []
     assert queue.take(lambda: woken.append(1)) is None
@@ -142,7 +142,7 @@ def test_all_who_wait_are_woken() -> None:
     assert sorted(woken) == [1, 2]
 
 
-def test_closed_stays_for_all_who_come() -> None:
+def test_closed_stays_for_all_readers() -> None:
     queue = EventQueue()
     queue.put(notice(1))
     queue.put(Closed(1000, ""))

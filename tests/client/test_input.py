@@ -1,4 +1,4 @@
-"""Where bytes can come from, what is said when they cannot, and that no reader is kept waiting for ever."""
+"""Byte inputs: files, pipes, addresses; their errors, and that no reader waits for ever."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 
 from caesura.client.input import Input, Source, open_input
 from caesura.errors import UsageError
-from tests.client.web import endless, redirected, web_server, whole
+from tests.client.http_server import endless, redirected, web_server, whole
 
 BODY = bytes(range(256)) * 300
 
@@ -92,7 +92,7 @@ def test_a_file_that_is_lent_is_not_closed() -> None:
     assert not lent.closed
 
 
-def test_a_file_that_was_read_before_goes_on_from_there(file: Path) -> None:
+def test_a_file_that_was_read_before_continues_from_there(file: Path) -> None:
     with file.open("rb") as lent:
         lent.seek(1000)
         source = open_input(lent)
@@ -155,7 +155,7 @@ def test_without_standard_input_a_file_must_be_named(monkeypatch: pytest.MonkeyP
     assert refusal("-") == "There is no standard input here; name a file instead of -."
 
 
-def test_nobody_types_audio(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_keyboard_is_no_input(monkeypatch: pytest.MonkeyPatch) -> None:
     keyboard = io.TextIOWrapper(io.BytesIO())
     monkeypatch.setattr(keyboard, "isatty", lambda: True, raising=False)
     monkeypatch.setattr(sys, "stdin", keyboard)
@@ -193,7 +193,7 @@ def test_what_cannot_be_opened_is_named(place: Any, sentence: str) -> None:
     assert refusal(place).startswith(sentence)
 
 
-def test_a_file_of_somebody_else_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_of_another_user_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise PermissionError(13, "Permission denied")
 
@@ -244,7 +244,7 @@ def test_an_address_that_answers_otherwise_is_named() -> None:
     assert refusal(f"{address}/a") == f"{address}/a cannot be fetched: Connection refused."
 
 
-def test_an_address_that_says_nothing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_address_that_does_not_respond_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     def silent(*_: object, **__: object) -> None:
         raise TimeoutError
 

@@ -90,7 +90,7 @@ ENCODERS = {"linear16": linear16, "linear32": linear32, "mulaw": mulaw, "alaw": 
 
 
 @pytest.mark.parametrize("encoding", ENCODERS)
-def test_a_loud_piece_may_be_speech_and_a_quiet_one_is_none(encoding: str) -> None:
+def test_a_loud_chunk_may_be_speech_and_a_quiet_one_is_none(encoding: str) -> None:
     loudness, sound = Loudness(encoding), ENCODERS[encoding]
     said = [loudness.is_speech(sound(peak)) for peak in (0, 100, 400, 8000, 450, 30_000, 0)]
     assert said == [False, False, False, True, False, True, False]

@@ -18,7 +18,7 @@ from caesura.client.recording import RecordingFeed, is_text, recording
 from caesura.client.sources import AudioSource, SourceClock
 from caesura.distribution import install_command
 from caesura.errors import UsageError
-from tests.client.web import web_server, whole
+from tests.client.http_server import web_server, whole
 from tests.encodings import as_int16, encode, mulaw, wav
 from tests.recordings import path
 from tests.signals import sound
@@ -90,7 +90,7 @@ def test_other_kinds_are_decoded(chunks: Callable[[AudioSource], list[bytes]]) -
 
 
 @pytest.mark.usefixtures("without_pyav")
-def test_without_pyav_other_kinds_go_as_they_are_and_it_is_said_what_that_costs() -> None:
+def test_without_pyav_other_kinds_are_sent_as_they_are_and_the_cost_is_noted() -> None:
     made = recording(path("jfk"))
     pieces = sync_chunks(made)
     assert b"".join(pieces) == path("jfk").read_bytes()
@@ -104,7 +104,7 @@ def test_without_pyav_other_kinds_go_as_they_are_and_it_is_said_what_that_costs(
 
 
 @pytest.mark.usefixtures("without_pyav")
-def test_without_pyav_nobody_knows_the_speed_of_speech() -> None:
+def test_without_pyav_real_time_is_refused() -> None:
     assert refusal(path("jfk"), realtime=True) == (
         f"{path('jfk')} cannot be sent at the speed of speech without PyAV, because nobody knows how much sound is in "
         f"its bytes: {install_command('audio')}, or leave realtime away."

@@ -348,7 +348,7 @@ def test_what_is_no_longer_kept_is_one_gap_when_its_connection_breaks() -> None:
 # ---- words once each ----
 
 
-def test_two_real_yes_survive_and_one_heard_again_does_not() -> None:
+def test_two_real_yes_survive_and_one_recognized_again_does_not() -> None:
     bench = Bench(STEREO, watch=PATIENT)
     bench.speak(4.0)
     bench.hear(results(0.0, 4.0, ("yes", 1.0, 1.3), ("yes", 3.0, 3.3), channel=(0, 2)))
@@ -380,7 +380,7 @@ def test_a_server_that_spoke_of_the_replay_is_still_understood_after_a_second_cu
 # ---- the clock on the wall ----
 
 
-def test_words_have_the_moment_at_which_they_were_said() -> None:
+def test_words_have_the_moment_at_which_they_were_spoken() -> None:
     """Captured from 1000.0 to 1001.0, after a pause of 60 s from 1061.0 on, and the last second only sent again."""
     bench = Bench(wall_offset_s=999.0, watch=PATIENT)
     bench.wait(1.0)
@@ -433,7 +433,7 @@ WEBM = b"\x1a\x45\xdf\xa3 segment, tracks "
 CLUSTER = b"\x1f\x43\xb6\x75 opus "
 
 
-def test_a_container_goes_on_behind_its_header_and_its_loss_has_no_range() -> None:
+def test_a_container_continues_behind_its_header_and_its_loss_has_no_range() -> None:
     bench = Bench(None)
     bench.send(WEBM + CLUSTER)
     bench.hear(results(0.0, 0.5, ("one", 0.1, 0.3)))
@@ -453,7 +453,7 @@ def test_a_container_goes_on_behind_its_header_and_its_loss_has_no_range() -> No
     assert bench.stats.captured_s == 0.0
 
 
-def test_a_container_may_pause_and_its_loss_is_not_told_where_there_is_none() -> None:
+def test_a_container_may_pause_and_its_loss_is_not_reported_where_there_is_none() -> None:
     bench = Bench(None, keep_s=0.01)
     bench.send(WEBM + CLUSTER)
     bench.pause()

@@ -1,4 +1,4 @@
-"""How connections and lines end, what is tried again and for how long, and what is said about it, at literal times."""
+"""How connections and lines end, and what is tried again for how long, at literal times."""
 
 from __future__ import annotations
 
@@ -172,7 +172,7 @@ def test_the_first_connection_is_tried_for_ten_seconds_and_then_its_failure_is_t
     assert bench.closed.error is error
 
 
-def test_a_connection_that_is_refused_is_said_at_once_when_it_is_the_first() -> None:
+def test_a_connection_that_is_refused_is_reported_at_once_when_it_is_the_first() -> None:
     bench = Bench(open_line=False)
     bench.start()
     error = Unreachable("Nothing listens there.", retryable=False)
@@ -182,7 +182,7 @@ def test_a_connection_that_is_refused_is_said_at_once_when_it_is_the_first() -> 
     assert bench.got(Reconnecting) == []
 
 
-def test_a_refusal_is_waited_out_by_who_says_how_long() -> None:
+def test_a_refusal_with_retry_after_is_waited_out() -> None:
     """A server that is started at the same time refuses at first."""
     bench = Bench(open_line=False, open_within_s=60.0)
     bench.start()
@@ -288,7 +288,7 @@ def test_finish_is_done_once() -> None:
     assert len(bench.got(Closed)) == 1
 
 
-def test_finish_gives_up_at_its_deadline_and_says_what_is_lost() -> None:
+def test_finish_gives_up_at_its_deadline_and_reports_what_is_lost() -> None:
     bench = Bench()
     bench.speak(1.0)
     bench.hear(results(0.0, 0.4))
@@ -300,7 +300,7 @@ def test_finish_gives_up_at_its_deadline_and_says_what_is_lost() -> None:
     assert bench.actions[-1] == (4.0, Action.ABORT)
 
 
-def test_finish_without_a_connection_says_what_stood_in_its_way() -> None:
+def test_finish_without_a_connection_reports_what_prevented_it() -> None:
     bench = Bench(open_line=False, open_within_s=60.0)
     bench.start()
     bench.say(100)
@@ -365,7 +365,7 @@ def test_a_server_that_closes_without_metadata_was_done_when_finals_cover_everyt
     assert bench.machine.transcript(now=bench.now).complete
 
 
-def test_a_close_that_was_asked_for_and_comes_too_early_is_a_loss_and_no_error() -> None:
+def test_a_requested_close_that_comes_too_early_is_a_loss_and_no_error() -> None:
     bench = Bench()
     bench.speak(1.0)
     bench.finish()
@@ -384,7 +384,7 @@ def test_metadata_in_the_middle_ends_nothing() -> None:
     assert bench.stats.provider_s == 2.0
 
 
-def test_abandon_ends_at_once_and_says_what_is_lost() -> None:
+def test_abandon_ends_at_once_and_reports_what_is_lost() -> None:
     bench = Bench()
     bench.say(100)
     error = LineError("enough")
@@ -572,7 +572,7 @@ def test_a_metadata_that_counts_less_than_was_sent_is_not_the_end() -> None:
     assert bench.gaps == []
 
 
-def test_a_close_1000_before_close_stream_went_out_is_an_error_when_audio_is_unheard() -> None:
+def test_a_close_1000_before_close_stream_went_out_is_an_error_when_audio_has_no_final() -> None:
     """A backlog waits, so CloseStream has its turn behind it."""
     bench = Bench()
     bench.cut()

@@ -1,4 +1,4 @@
-"""Room for audio: what is live loses the oldest, what can wait loses nothing and is held, and who finds out which."""
+"""Room for audio: live audio loses the oldest, recordings wait and lose nothing, and how the two are told apart."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_a_recording_in_one_send_goes_out_bit_by_bit_and_whole() -> None:
     assert bench.machine.transcript(now=bench.now).complete
 
 
-def test_senders_who_wait_are_taken_in_their_order_and_are_bounded() -> None:
+def test_waiting_senders_are_served_in_order_and_are_bounded() -> None:
     bench = Bench(live=False, keep_s=30.0, watch=PATIENT)
     bench.say(31_000)
     for number in range(99):
@@ -98,7 +98,7 @@ def test_a_recording_waits_in_a_pause_and_loses_nothing() -> None:
     assert bench.machine.timeline.spans[-1].source_end == 150
 
 
-def test_a_recording_that_waits_when_the_line_ends_goes_on_to_its_end() -> None:
+def test_a_recording_that_waits_when_the_line_ends_is_read_to_its_end() -> None:
     """In a pause too: finishing ends it."""
     bench = Bench(live=False, watch=PATIENT)
     bench.say(100)
@@ -142,7 +142,7 @@ def test_a_live_line_without_a_connection_takes_a_recording_as_far_as_there_is_r
     assert bench.heard == list(range(30_000))
 
 
-def test_a_live_line_that_keeps_to_real_time_drops_the_oldest_and_says_so() -> None:
+def test_a_live_line_that_keeps_to_real_time_drops_the_oldest_and_reports_it() -> None:
     bench = Bench(keep_s=30.0, watch=PATIENT)
     bench.speak(1.0)
     bench.hear(results(0.0, 1.0))
@@ -227,7 +227,7 @@ def test_a_pause_of_a_live_line_mutes_what_it_was_found_to_be_fed_too() -> None:
     assert bench.send(quiet(125)) == Dropped(125.0, "paused")
 
 
-def test_live_audio_goes_on_through_a_pause() -> None:
+def test_live_audio_is_read_through_a_pause() -> None:
     bench = Bench(watch=PATIENT)
     bench.speak(1.0)
     bench.pause()
@@ -287,7 +287,7 @@ def test_what_waits_for_room_counts_in_how_long_the_end_may_take() -> None:
     assert not bench.ended
 
 
-def test_who_gives_the_end_too_little_time_is_told_what_it_cost() -> None:
+def test_a_finish_with_too_little_time_reports_what_it_cost() -> None:
     bench = Bench(live=False, watch=PATIENT)
     bench.say(3000)
     bench.hear(results(0.0, 1.0))

@@ -17,7 +17,7 @@ from caesura.client.events import Closed, Dropped, Final, Gap, Paused, Resumed
 from caesura.client.recovery import Action, Phase
 from caesura.errors import CaesuraError, Unreachable, UsageError
 from tests.client.bench import KEEPALIVE, MONO, PATIENT, RATE, STEREO, Bench
-from tests.client.hearing import Server
+from tests.client.pretend_server import PretendServer
 
 WORD = 10
 """Samples; the caller sends whole words, so that no Finalize cuts one in two."""
@@ -52,7 +52,7 @@ class LineMachine(RuleBasedStateMachine):
         self.bench = Bench(STEREO if stereo else MONO, open_line=False, **settings)
         self.machine = self.bench.machine
         self.channels = 2 if stereo else 1
-        self.server = Server(self.bench, word=WORD, channels=self.channels)
+        self.server = PretendServer(self.bench, word=WORD, channels=self.channels)
         self.patience = patience
         self.steps = 0
         self.skipped = 0
@@ -183,7 +183,7 @@ class LineMachine(RuleBasedStateMachine):
     @rule(channel=st.integers(0, 1))
     def server_says_an_interim(self, channel: int) -> None:
         self.server.listen()
-        self.server.murmur(channel % self.channels)
+        self.server.send_interim(channel % self.channels)
         self.server.deliver()
 
     @precondition(is_open)

@@ -1,4 +1,4 @@
-"""What a line finds dead, when, and what it leaves alone; each incident as it was seen in the wild."""
+"""What a line finds dead, when, and what it leaves alone."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_a_server_that_falls_silent_in_the_middle_of_speech_is_given_up_ten_seco
     assert found(bench)[0] == 15.0
 
 
-def test_a_server_that_says_nothing_of_silence_lives() -> None:
+def test_a_server_that_sends_nothing_for_silence_is_kept() -> None:
     """For as long as it answers pings (vellum PR #38371)."""
     bench = Bench()
     bench.stream(5.0, LOUD, piece_s=0.125)

@@ -13,7 +13,7 @@ from caesura.client.events import Final, Interim
 from caesura.client.pcm import PcmFormat
 from caesura.client.recovery import Phase
 from tests.client.bench import MONO, PATIENT, STEREO, Bench, results
-from tests.client.hearing import Server, check_words
+from tests.client.pretend_server import PretendServer, check_words
 
 SAMPLES = 60
 """Length of the short stream; a word has ten."""
@@ -28,7 +28,7 @@ class Play:
         pcm, self.every = CUTS[kind]
         self.bench = Bench(pcm, watch=PATIENT)
         self.channels = len(self.every)
-        self.server = Server(self.bench, channels=self.channels)
+        self.server = PretendServer(self.bench, channels=self.channels)
         self.cut_at = cut_at
         self.steps = 0
 
@@ -98,7 +98,7 @@ def test_wherever_a_connection_is_cut_words_come_once_each(kind: str, pauses: bo
 
 def test_one_channel_far_ahead_of_another_is_replayed_for_the_other_alone() -> None:
     bench = Bench(STEREO, watch=PATIENT)
-    server = Server(bench, channels=2)
+    server = PretendServer(bench, channels=2)
     bench.say(200)
     server.listen()
     server.cut(1)
@@ -106,7 +106,7 @@ def test_one_channel_far_ahead_of_another_is_replayed_for_the_other_alone() -> N
     bench.say(100)
     server.listen()
     server.cut(1)
-    server.murmur(0)
+    server.send_interim(0)
     server.deliver()
     bench.cut()
     bench.reopen()
@@ -114,7 +114,7 @@ def test_one_channel_far_ahead_of_another_is_replayed_for_the_other_alone() -> N
     bench.wait(1.0)
     server.listen()
     assert server.heard == list(range(300))
-    server.murmur(1)
+    server.send_interim(1)
     server.cut(1, least=300)
     server.deliver()
     assert [interim.text for interim in bench.got(Interim)][1:] == [""]
@@ -127,7 +127,7 @@ def test_one_channel_far_ahead_of_another_is_replayed_for_the_other_alone() -> N
 
 def test_an_interim_never_brings_back_what_is_final() -> None:
     bench = Bench(watch=PATIENT)
-    server = Server(bench)
+    server = PretendServer(bench)
     bench.say(100)
     server.listen()
     server.cut()
@@ -138,7 +138,7 @@ def test_an_interim_never_brings_back_what_is_final() -> None:
     server.connect()
     bench.wait(1.0)
     server.listen()
-    server.murmur()
+    server.send_interim()
     server.deliver()
     (interim,) = bench.got(Interim)
     assert [word.word for word in interim.words] == ["0:10", "0:11", "0:12", "0:13"]
@@ -147,7 +147,7 @@ def test_an_interim_never_brings_back_what_is_final() -> None:
 
 def test_words_of_what_found_no_room_are_missing_and_those_around_it_are_not() -> None:
     bench = Bench(keep_s=0.1, watch=PATIENT)
-    server = Server(bench)
+    server = PretendServer(bench)
     bench.say(40)
     server.listen()
     server.cut()
@@ -206,7 +206,7 @@ def test_words_are_placed_to_the_millisecond_at_any_rate(rate: int) -> None:
 )
 def test_many_cuts_and_pauses_lose_no_word_and_double_none(acts: list[tuple[int, str]]) -> None:
     bench = Bench(watch=PATIENT)
-    server = Server(bench)
+    server = PretendServer(bench)
     for words, act in acts:
         bench.wait(words / 100)
         bench.say(words * 10)

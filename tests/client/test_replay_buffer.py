@@ -1,4 +1,4 @@
-"""What is kept of captured audio, piece by piece and against a plain dictionary of samples."""
+"""The replay buffer, rule by rule and against a dictionary of samples as a model."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_a_pause_is_a_gap_between_two_pieces() -> None:
     assert [made.waiting(at) for at in (0, 40, 100, 499, 550, 600, 900)] == [200, 160, 100, 100, 50, 0, 0]
 
 
-def test_tiny_pieces_are_gathered_into_few() -> None:
+def test_tiny_chunks_are_gathered_into_few() -> None:
     made = ReplayBuffer(2, 1_000_000)
     for each in range(20_000):
         made.append(each, b"ab")
@@ -69,12 +69,12 @@ def test_audio_longer_than_the_tape_pushes_out_its_own_beginning() -> None:
     assert made.read(0, 1000) == (200, voice(200, 100))
 
 
-def test_what_was_pushed_out_in_touching_pieces_is_one_range() -> None:
+def test_what_was_pushed_out_in_touching_chunks_is_one_range() -> None:
     assert merged([]) == ()
     assert merged([Range(0, 3), Range(3, 5), Range(7, 8), Range(8, 9)]) == (Range(0, 5), Range(7, 9))
 
 
-def test_what_nobody_needs_is_forgotten_up_to_the_sample() -> None:
+def test_audio_that_is_not_needed_is_dropped_to_the_sample() -> None:
     made = tape()
     made.append(0, voice(0, 100))
     made.append(500, voice(500, 100))

@@ -1,4 +1,4 @@
-"""A server's messages on the clocks of several connections into events with three times each, every word once."""
+"""Mapping messages of several connections to events: times on three clocks, every word once."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def test_there_is_no_wall_clock_before_anything_was_captured() -> None:
     assert (event.words[0].source_start, event.words[0].wall_start) == (0.25, None)
 
 
-def test_a_server_that_speaks_before_it_was_sent_anything_is_told_without_places() -> None:
+def test_a_server_that_sends_results_before_any_audio_has_no_source_times() -> None:
     line = Line()
     assert line.words(message(0.0, 0.0, ("one", 0.0, 0.0))) == [("one", None, None)]
     assert line.mapper.speech_started(wire.SpeechStarted(0, 1, 0.5), "") == SpeechStarted(0, 0.5, None, None)
@@ -161,13 +161,13 @@ def test_all_channels_are_covered_when_the_last_one_is(line: Line) -> None:
 # ---- words once each ----
 
 
-def test_a_new_connection_tells_only_what_finals_did_not_cover(line: Line) -> None:
+def test_a_new_connection_yields_only_what_finals_did_not_cover(line: Line) -> None:
     line.hear(message(0.0, 8.0, ("yes", 7.0, 7.5)))
     line.reconnected(8.0, 10.0)
     assert line.words(message(0.0, 2.0, ("yes", 0.5, 1.0))) == [("yes", 8.5, 9.0)]
 
 
-def test_two_words_of_the_same_sound_stay_two_and_one_heard_twice_stays_one(line: Line) -> None:
+def test_two_words_of_the_same_sound_stay_two_and_one_recognized_twice_stays_one(line: Line) -> None:
     """By where they lie, never by their text: channel 1 is ahead, so it hears some of it again."""
     line.hear(message(0.0, 8.0, ("yes", 5.0, 5.5), ("yes", 7.0, 7.5), channel=(1, 2)))
     line.hear(message(0.0, 4.0, ("no", 3.0, 3.5), channel=(0, 2)))
@@ -177,7 +177,7 @@ def test_two_words_of_the_same_sound_stay_two_and_one_heard_twice_stays_one(line
     assert line.words(message(0.0, 6.0, ("yes", 1.0, 1.5), channel=(0, 2))) == [("yes", 5.0, 5.5)]
 
 
-def test_the_text_leaves_out_the_words_that_were_told(line: Line) -> None:
+def test_the_text_leaves_out_the_words_of_earlier_finals(line: Line) -> None:
     line.hear(message(0.0, 8.0, channel=(1, 2)))
     line.reconnected(0.0, 10.0)
     event = line.hear(message(0.0, 10.0, ("old", 7.0, 7.5), ("new", 8.5, 9.0), channel=(1, 2)))
@@ -196,7 +196,7 @@ def test_the_text_leaves_out_the_words_that_were_told(line: Line) -> None:
         pytest.param(8.0, 8.3, False, id="the next word, behind the border"),
     ],
 )
-def test_a_word_on_the_border_is_told_apart_by_its_middle(line: Line, start: float, end: float, emitted: bool) -> None:
+def test_a_word_on_the_border_is_assigned_by_its_middle(line: Line, start: float, end: float, emitted: bool) -> None:
     """Another hearing may place it a little earlier or later: the last word emitted ends at 7.9, the border is 8.0."""
     line.hear(message(0.0, 8.0, ("word", 7.5, 7.9)))
     line.reconnected(7.0, 10.0)
@@ -220,7 +220,7 @@ def test_an_interim_never_brings_back_words_of_a_final(line: Line) -> None:
     assert event.text == "new"
 
 
-def test_the_answer_to_finalize_at_the_very_beginning_is_told(line: Line) -> None:
+def test_the_answer_to_finalize_at_the_very_beginning_is_emitted(line: Line) -> None:
     """An empty one, at a boundary that finals cover: who waits for it must see it."""
     line.hear(message(0.0, 8.0))
     line.reconnected(8.0, 10.0)
@@ -249,7 +249,7 @@ def test_an_utterance_that_ends_at_a_pause_ends_before_it(line: Line) -> None:
     assert line.mapper.utterance_end(wire.UtteranceEnd(0, 1, 10.0), "") == UtteranceEnd(0, 10.0, 10.0, clock(10))
 
 
-def test_an_end_without_a_time_is_told_without_one(line: Line) -> None:
+def test_an_end_without_a_time_is_emitted_without_one(line: Line) -> None:
     assert line.mapper.utterance_end(wire.UtteranceEnd(2, 3, -1.0), "") == UtteranceEnd(2, None, None, None)
 
 
@@ -262,7 +262,7 @@ def ended(line: Line, at: float, channel: int = 0) -> bool:
 
 
 @pytest.mark.parametrize("tell", [started, ended])
-def test_what_another_connection_told_is_not_told_again(line: Line, tell: type[started]) -> None:
+def test_what_another_connection_emitted_is_not_emitted_again(line: Line, tell: type[started]) -> None:
     """Within a quarter of a second it is the same moment; on another channel it is another one."""
     assert tell(line, 3.0)
     assert tell(line, 8.0)

@@ -84,7 +84,7 @@ def test_everything_else_is_the_server_s() -> None:
     assert (other["words"][0]["start"], other["words"][0]["stream_start"]) == (10.0, 0.0)
 
 
-def test_words_that_were_told_before_are_left_out() -> None:
+def test_words_of_earlier_finals_are_left_out() -> None:
     """Two of one kind are told apart by when they were said. Of other alternatives nobody knows, so they go."""
     said = json.loads(WRITER.results(final(timed("yes", 1.0), timed("no", 2.0))))
     (best,) = said["channel"]["alternatives"]

@@ -1,4 +1,4 @@
-"""The capture clock, the cursor, control messages in their place, and what is lost: one rule at a time."""
+"""The send buffer: capture clock, cursor, control messages and losses, one rule at a time."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Store:
         while True:
             header = self.buffer.next_header()
             mark = self.buffer.next_control() if header is None else None
-            piece = self.buffer.next_piece() if header is None and mark is None else None
+            piece = self.buffer.next_audio() if header is None and mark is None else None
             if header is None and mark is None and piece is None:
                 return sent
             sent += [header] if header else [mark] if mark else []
@@ -63,10 +63,10 @@ class Store:
 # ---- pieces ----
 
 
-def test_audio_goes_out_in_order_and_in_pieces_of_a_quarter_second() -> None:
+def test_audio_goes_out_in_order_and_in_chunks_of_a_quarter_second() -> None:
     store = Store()
     store.say(600)
-    pieces = [store.buffer.next_piece() for _ in range(4)]
+    pieces = [store.buffer.next_audio() for _ in range(4)]
     assert [(piece.samples, piece.seconds) for piece in pieces if piece] == [(250, 0.25), (250, 0.25), (100, 0.1)]
     assert pieces[-1] is None
     assert store.buffer.counts.sent == 600
@@ -75,25 +75,25 @@ def test_audio_goes_out_in_order_and_in_pieces_of_a_quarter_second() -> None:
 def test_a_recording_goes_out_in_large_pieces() -> None:
     store = Store(live=False)
     store.say(9000)
-    piece = store.buffer.next_piece()
+    piece = store.buffer.next_audio()
     assert piece is not None
     assert len(piece.data) == 16_384
 
 
-def test_a_piece_says_whether_somebody_may_be_speaking_in_it() -> None:
+def test_a_chunk_says_whether_it_may_hold_speech() -> None:
     store = Store()
     for data, speech in ((bytes(200), False), (loud(100), True)):
         store.capture(data)
-        piece = store.buffer.next_piece()
+        piece = store.buffer.next_audio()
         assert piece is not None
         assert piece.speech is speech
 
 
-def test_a_piece_does_not_go_across_a_gap() -> None:
+def test_a_chunk_does_not_go_across_a_gap() -> None:
     store = Store()
     store.say(100)
     store.say(100, at=5.0)
-    assert [piece.samples for _ in range(2) if (piece := store.buffer.next_piece())] == [100, 100]
+    assert [piece.samples for _ in range(2) if (piece := store.buffer.next_audio())] == [100, 100]
     assert store.timeline is not None
     assert store.timeline.spans == (Span(0, 0, 100), Span(100, 5000, 100))
 
@@ -130,7 +130,7 @@ def test_parts_of_a_sample_add_up_over_many_pauses() -> None:
 @pytest.mark.parametrize(
     ("skipped", "seconds", "moved"), [(2000, 1.994, 2.0), (2000, 2.019, 2.0), (20, 2.0, 2.0), (0, 0.3, 0.3)]
 )
-def test_who_goes_on_capturing_in_a_pause_measures_it_by_the_sample(skipped: int, seconds: float, moved: float) -> None:
+def test_capturing_on_through_a_pause_measures_it_to_the_sample(skipped: int, seconds: float, moved: float) -> None:
     """Otherwise each pause would be off by a part of a piece, and a thousand of them by seconds."""
     store = Store()
     store.buffer.pause()
@@ -154,7 +154,7 @@ def test_a_recording_waits_through_a_pause_and_its_clock_stands_still() -> None:
     assert store.buffer.captured_at == 0.16
 
 
-def test_who_has_a_clock_of_their_own_is_right_about_a_pause() -> None:
+def test_a_caller_s_own_clock_decides_about_a_pause() -> None:
     """The length of a pause is a guess when the next audio says when it was captured."""
     store = Store()
     store.say(100)
@@ -231,7 +231,7 @@ def test_audio_is_accepted_while_no_more_than_a_frame_waits_before_it() -> None:
     assert store.say(100) == Buffered(450.0)
 
 
-def test_without_a_connection_all_that_waits_is_told() -> None:
+def test_without_a_connection_all_waiting_audio_is_counted() -> None:
     store = Store()
     store.connected = False
     assert store.say(100) == Buffered(100.0)
@@ -289,7 +289,7 @@ def test_pauses_without_audio_between_them_send_one_finalize() -> None:
 def test_a_finalize_that_was_not_sent_is_not_forgotten_when_a_final_comes_as_far() -> None:
     store = Store()
     store.say(100)
-    store.buffer.next_piece()
+    store.buffer.next_audio()
     store.buffer.mark(Finalize())
     store.buffer.confirm(100)
     assert store.out() == [Finalize()]
@@ -321,7 +321,7 @@ def test_close_stream_is_sent_again_until_the_line_has_ended() -> None:
 # ---- what was heard ----
 
 
-def test_a_new_connection_hears_everything_from_the_last_final_boundary_on() -> None:
+def test_a_new_connection_is_sent_everything_from_the_last_final_boundary_on() -> None:
     store = Store()
     store.say(1000)
     store.out()
@@ -336,7 +336,7 @@ def test_a_new_connection_hears_everything_from_the_last_final_boundary_on() -> 
 def test_audio_that_was_never_sent_is_not_replayed_when_it_is() -> None:
     store = Store()
     store.say(100)
-    store.buffer.next_piece()
+    store.buffer.next_audio()
     store.cut()
     store.say(50)
     store.out()
@@ -346,12 +346,12 @@ def test_audio_that_was_never_sent_is_not_replayed_when_it_is() -> None:
 def test_a_final_of_what_was_not_sent_confirms_nothing_of_it() -> None:
     store = Store()
     store.say(600)
-    store.buffer.next_piece()
+    store.buffer.next_audio()
     store.buffer.confirm(600)
     assert store.out() == list(range(250, 600))
 
 
-def test_audio_is_unheard_until_a_final_covers_it_but_for_a_millisecond() -> None:
+def test_audio_is_uncovered_until_a_final_covers_it_but_for_a_millisecond() -> None:
     store = Store()
     store.say(100)
     store.out()
@@ -364,7 +364,7 @@ def test_audio_is_unheard_until_a_final_covers_it_but_for_a_millisecond() -> Non
 # ---- what is lost ----
 
 
-def test_without_a_connection_the_oldest_audio_goes_and_is_told_exactly() -> None:
+def test_without_a_connection_the_oldest_audio_is_lost_and_reported_exactly() -> None:
     store = Store(keep_s=1.0)
     store.connected = False
     store.say(900)
@@ -407,7 +407,7 @@ def test_a_server_that_confirms_nothing_for_hours_fills_no_memory() -> None:
     store = Store(keep_s=0.1)
     for _ in range(5000):
         store.say(10)
-        store.buffer.next_piece()
+        store.buffer.next_audio()
     assert len(store.buffer._evicted) == 1
 
 
@@ -425,7 +425,7 @@ def test_what_was_not_kept_in_two_stretches_is_lost_in_two() -> None:
 def test_a_socket_that_takes_nothing_loses_what_was_not_sent_and_not_what_was() -> None:
     store = Store(keep_s=1.0)
     store.say(250)
-    store.buffer.next_piece()
+    store.buffer.next_audio()
     store.say(1000)
     assert store.say(100) == Dropped(100.0, "no room: 1 s of audio wait already")
     assert store.gaps() == [(0.25, 0.35)]
@@ -433,7 +433,7 @@ def test_a_socket_that_takes_nothing_loses_what_was_not_sent_and_not_what_was() 
     assert store.gaps() == [(0.0, 0.25)]
 
 
-def test_a_line_that_ends_unheard_has_lost_the_rest_in_one_piece() -> None:
+def test_a_line_that_ends_without_finals_has_lost_the_rest_in_one_piece() -> None:
     store = Store(live=False)
     for _ in range(4):
         store.say(9000)
@@ -445,7 +445,7 @@ def test_a_line_that_ends_unheard_has_lost_the_rest_in_one_piece() -> None:
     assert store.gaps() == []
 
 
-def test_a_line_whose_server_has_said_everything_has_lost_nothing() -> None:
+def test_a_line_whose_server_has_sent_everything_has_lost_nothing() -> None:
     store = Store()
     store.say(100)
     store.out()
@@ -464,7 +464,7 @@ WEBM = b"\x1a\x45\xdf\xa3 segment, tracks "
 CLUSTER = b"\x1f\x43\xb6\x75 opus "
 
 
-def test_a_new_connection_hears_the_header_of_a_container_first() -> None:
+def test_a_new_connection_is_sent_the_header_of_a_container_first() -> None:
     store = Store(None)
     store.capture(WEBM + CLUSTER)
     assert store.out() == [WEBM + CLUSTER]
@@ -604,7 +604,7 @@ def test_what_waits_for_room_is_lost_when_the_line_ends() -> None:
     assert store.buffer.waiting == 0
 
 
-def test_a_new_connection_hears_what_waited_for_room_behind_the_rest() -> None:
+def test_a_new_connection_is_sent_what_waited_for_room_behind_the_rest() -> None:
     store = Store(live=False, keep_s=30.0)
     store.wait(40_000)
     store.out()

@@ -1,4 +1,4 @@
-"""Chunks, pace, reading ahead and ending, of sources that are made up."""
+"""Sources of audio: chunks, pace, reading ahead and closing, over fake feeds."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def test_any_blocks_become_chunks_of_whole_samples(
 
 
 @both
-def test_a_container_goes_on_as_it_comes(chunks: Callable[[AudioSource], list[bytes]]) -> None:
+def test_a_container_is_passed_on_as_it_comes(chunks: Callable[[AudioSource], list[bytes]]) -> None:
     made = chunks(source(b"a", bytes(10_000), b"bc", spec=AS_IT_IS))
     assert made == [b"a", bytes(8_192), bytes(1_808), b"bc"]
 
@@ -160,7 +160,7 @@ def test_what_breaks_does_so_after_what_came_before(chunks: Callable[[AudioSourc
 
 
 @both
-def test_an_error_that_nobody_foresaw_is_not_swallowed(chunks: Callable[[AudioSource], list[bytes]]) -> None:
+def test_an_error_of_an_unexpected_kind_is_not_swallowed(chunks: Callable[[AudioSource], list[bytes]]) -> None:
     with pytest.raises(ZeroDivisionError):
         chunks(source(ZeroDivisionError()))
 
@@ -249,7 +249,7 @@ def test_in_real_time_a_chunk_comes_when_its_last_sample_was_spoken(
 
 
 @both
-def test_a_reader_who_was_late_gets_what_is_overdue_at_once(chunks: Callable[[AudioSource], list[bytes]]) -> None:
+def test_a_late_reader_gets_what_is_overdue_at_once(chunks: Callable[[AudioSource], list[bytes]]) -> None:
     time = Time()
     made = AudioSource(Blocks(FORM, bytes(2_000)), frame_s=0.1, realtime=True, clock=time.clock())
     with made:
@@ -259,7 +259,7 @@ def test_a_reader_who_was_late_gets_what_is_overdue_at_once(chunks: Callable[[Au
     assert time.slept == pytest.approx([0.1, 0.05, 0.1])
 
 
-def test_a_source_that_was_held_goes_on_at_its_pace_as_if_no_time_had_passed() -> None:
+def test_a_source_that_was_held_continues_at_its_pace_as_if_no_time_had_passed() -> None:
     time = Time()
     made = AudioSource(Blocks(FORM, bytes(2_000)), frame_s=0.1, realtime=True, clock=time.clock())
     with made:

@@ -1,4 +1,4 @@
-"""Spelling of parameter names: slips are found, known names and names of tomorrow are left in peace."""
+"""Misspelled parameter names are found; known names and unknown new ones are not."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from caesura.client.spelling import KNOWN, misspelled_names
         ("sample_rte", "sample_rate"),
     ],
 )
-def test_a_slip_is_told_with_what_was_meant(given: str, meant: str) -> None:
+def test_a_misspelling_is_reported_with_the_right_name(given: str, meant: str) -> None:
     (sentence,) = misspelled_names([given])
     assert sentence == f"{given!r} is no parameter of the wire, and is ignored: did you mean {meant!r}?"
 
@@ -49,6 +49,6 @@ def test_an_unrelated_name_is_no_slip(name: str) -> None:
     assert misspelled_names([name]) == ()
 
 
-def test_each_slip_is_told_in_its_order() -> None:
+def test_each_misspelling_is_reported_in_order() -> None:
     told = misspelled_names(["modle", "foo", "interim_result"])
     assert [sentence.split("'")[1] for sentence in told] == ["modle", "interim_result"]

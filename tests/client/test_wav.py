@@ -71,7 +71,7 @@ def refusal(data: bytes) -> str:
 
 
 @given(sizes=st.lists(st.integers(1, 40), min_size=1, max_size=9), extra=st.binary(max_size=99))
-def test_any_pieces_and_any_chunks_in_front_are_the_same_header(sizes: list[int], extra: bytes) -> None:
+def test_any_chunks_and_any_chunks_in_front_are_the_same_header(sizes: list[int], extra: bytes) -> None:
     file = riff(chunk(b"JUNK", extra), fmt(), chunk(b"LIST", extra), chunk(b"data", SAMPLES))
     source = piped(file, *sizes)
     assert read_wav(source) == Wav(AudioSpec("linear16", 8_000, 2, 256 / 8_000), len(SAMPLES))
@@ -120,7 +120,7 @@ def test_anything_else_is_left_as_it_was(file: bytes) -> None:
 
 
 @pytest.mark.parametrize("size", [0, 0xFFFFFFFF, 0x7FFFFFFF - 36, 0x80000000])
-def test_a_length_that_nobody_knew_is_none(size: int) -> None:
+def test_a_length_that_is_unknown_is_none(size: int) -> None:
     file = riff(fmt(), chunk(b"data", SAMPLES, size))
     assert read_wav(piped(file, 7)) == Wav(AudioSpec("linear16", 8_000, 2), None)
     assert read_wav(filed(file)) == Wav(AudioSpec("linear16", 8_000, 2, 256 / 8_000), None)
@@ -139,7 +139,7 @@ def test_a_long_file_keeps_its_length_elsewhere(kind: bytes) -> None:
     assert wav == Wav(AudioSpec("linear16", 8_000, 2, 256 / 8_000), len(SAMPLES))
 
 
-def test_a_file_that_was_cut_off_says_so() -> None:
+def test_a_file_that_was_cut_off_is_noted() -> None:
     wav = read_wav(filed(PLAIN[:-24]))
     assert wav is not None
     assert wav.spec.seconds == 250 / 8_000

@@ -74,7 +74,7 @@ def test_behind_samples_of_an_odd_length_lies_a_padding_byte() -> None:
 
 
 @pytest.mark.parametrize(("size", "known"), [(0, None), (0xFFFFFFFF, None), (7, 7)])
-def test_a_size_that_nobody_knew_is_none(size: int, known: int | None) -> None:
+def test_a_size_that_is_unknown_is_none(size: int, known: int | None) -> None:
     assert read(RIFF + chunk(b"fmt ", fmt()) + chunk(b"data", b"", size), 1000)[-1] == WavData(known)
 
 

@@ -1,4 +1,4 @@
-"""The fake pipeline: finals tile the stream, every word is words_in once, and messages do not matter."""
+"""The fake recognizer: finals tile the stream, every word comes once, and messages do not matter."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ def test_silence_behind_a_word_ends_its_segment() -> None:
     assert words_in(events) == [(0.0, 1.0, "one two", True)]
 
 
-def test_the_first_audio_says_how_many_channels_are_heard() -> None:
+def test_the_first_audio_tells_the_number_of_channels() -> None:
     assert recognizer().feed(silence(0.1))[0] == AudioFound(1)
     assert recognizer(channels=2).feed(silence(0.1))[0] == AudioFound(1)
     assert recognizer(channels=2, split=True).feed(silence(0.1))[0] == AudioFound(2)
     assert recognizer().feed(b"\0") == []
 
 
-def test_a_long_segment_is_cut_before_the_word_that_is_being_said() -> None:
+def test_a_long_segment_is_cut_before_the_word_that_is_being_spoken() -> None:
     events = recognizer(longest_s=1.0).feed(say("one", "two", "three") + silence(1))
     assert words_in(events) == [(0.0, 0.8, "one two", False), (0.8, 1.4, "three", True)]
 
@@ -58,17 +58,17 @@ def test_a_long_segment_that_ends_in_a_gap_is_cut_there() -> None:
     assert words_in(events)[0] == (0.0, 0.75, "one two", False)
 
 
-def test_a_word_that_is_longer_than_a_segment_is_told_in_the_part_in_which_it_began() -> None:
+def test_a_word_that_is_longer_than_a_segment_belongs_to_the_segment_in_which_it_began() -> None:
     events = recognizer(longest_s=1.0).feed(say("one", word_s=2.5) + silence(1))
     assert words_in(events) == [(0.0, 1.0, "one", False), (1.0, 2.0, "", False), (2.0, 2.8, "", True)]
 
 
-def test_an_endpoint_comes_for_speech_that_a_cut_told_already() -> None:
+def test_an_endpoint_comes_for_speech_that_a_cut_finalized_already() -> None:
     events = recognizer(longest_s=0.35).feed(say("one") + silence(1))
     assert words_in(events)[:2] == [(0.0, 0.35, "one", False), (0.35, 0.6, "", True)]
 
 
-def test_long_silence_is_told_as_empty_endpoints() -> None:
+def test_long_silence_yields_empty_endpoints() -> None:
     assert words_in(recognizer(longest_s=1.0).feed(silence(2.5))) == [(0.0, 1.0, "", True), (1.0, 2.0, "", True)]
 
 
@@ -77,7 +77,7 @@ def test_without_endpointing_only_length_ends_a_segment() -> None:
     assert words_in(events) == [(0.0, 1.0, "one", False), (1.0, 2.0, "", False)]
 
 
-def test_interims_restate_their_segment_and_cut_the_word_that_is_being_said() -> None:
+def test_interims_restate_their_segment_and_cut_the_word_that_is_being_spoken() -> None:
     events = recognizer(interim_s=0.5).feed(say("one", "two", "three") + silence(1))
     assert words_in(events, final=False) == [
         (0.0, 0.5, "one two", False),
@@ -99,18 +99,18 @@ def test_finalize_makes_everything_final_even_when_that_is_nothing() -> None:
     assert words_in(hearing.flush(0)) == [(0.5, 0.5, "", True)]
 
 
-def test_the_rest_of_a_word_that_was_told_is_no_word() -> None:
+def test_the_rest_of_a_finalized_word_is_no_word() -> None:
     hearing = recognizer()
     hearing.feed(say("one")[: 2 * 100])
     hearing.flush(None)
     assert words_in(hearing.feed(say("one")[2 * 100 :] + silence(1))) == [(0.1, 0.6, "", True)]
 
 
-def test_a_stream_that_begins_in_a_word_tells_it() -> None:
+def test_a_stream_that_begins_in_a_word_has_it() -> None:
     assert words_in(recognizer().feed(say("two")[2 * 200 :] + silence(1))) == [(0.0, 0.4, "two", True)]
 
 
-def test_the_end_makes_the_rest_final_and_says_how_long_it_was() -> None:
+def test_the_end_makes_the_rest_final_and_has_the_length() -> None:
     hearing = recognizer()
     hearing.feed(say("one") + b"\0")
     assert words_in(hearing.end()) == [(0.0, 0.4, "one", True)]
@@ -123,7 +123,7 @@ def test_speech_begins_once_for_each_utterance() -> None:
 
 
 @pytest.mark.parametrize(("endpoint_s", "last"), [(None, 0.3), (0.3, None)])
-def test_a_gap_is_told_once_and_without_a_time_when_an_endpoint_was_first(
+def test_a_gap_is_emitted_once_and_without_a_time_when_an_endpoint_was_first(
     endpoint_s: float | None, last: float | None
 ) -> None:
     events = recognizer(endpoint_s=endpoint_s, gap_s=1.0).feed(say("one") + silence(3))
@@ -134,7 +134,7 @@ def interleaved(left: bytes, right: bytes) -> bytes:
     return b"".join(left[at : at + 2] + right[at : at + 2] for at in range(0, len(left), 2))
 
 
-def test_channels_are_heard_apart() -> None:
+def test_channels_are_recognized_apart() -> None:
     hearing = recognizer(channels=2, split=True)
     hearing.feed(interleaved(say("one", "two"), say("three", "one")))
     heard = [event for event in hearing.flush(None) if isinstance(event, Heard)]
@@ -143,7 +143,7 @@ def test_channels_are_heard_apart() -> None:
     assert [event.channel for event in hearing.flush(1) if isinstance(event, Heard)] == [1]
 
 
-def test_of_channels_that_are_not_apart_the_first_is_heard() -> None:
+def test_of_channels_that_are_not_apart_the_first_is_recognized() -> None:
     hearing = recognizer(channels=2)
     hearing.feed(interleaved(say("one"), say("three")))
     assert words_in(hearing.end()) == [(0.0, 0.4, "one", True)]
@@ -155,7 +155,7 @@ SPEECH = st.lists(
 
 
 @given(SPEECH, st.lists(st.integers(1, 3000), max_size=12), st.sampled_from([0.2, 0.7, 5.0]), st.integers(0, 500))
-def test_finals_tile_the_stream_and_tell_every_word_once_however_it_is_cut_up(
+def test_finals_tile_the_stream_and_have_every_word_once_however_it_is_cut_up(
     spoken: list[tuple[str, int, int]], cuts: list[int], longest_s: float, begin: int
 ) -> None:
     audio = b"".join(say(word, word_s=length / RATE, gap_s=gap / RATE) for word, length, gap in spoken)[2 * begin :]

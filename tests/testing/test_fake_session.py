@@ -1,4 +1,4 @@
-"""The wire of the recorded sessions, spoken by the fake server."""
+"""The wire of recorded sessions, spoken by the fake server."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from caesura.testing import Close, FakeServer
 from tests.testing.peer import VOICE, connected, finals
 
 
-def test_nothing_is_said_on_open_and_metadata_comes_last() -> None:
+def test_nothing_is_sent_on_open_and_metadata_comes_last() -> None:
     with FakeServer(VOICE) as server, connected(server) as peer:
         peer.send("CloseStream")
         (metadata,) = peer.rest()
@@ -19,7 +19,7 @@ def test_nothing_is_said_on_open_and_metadata_comes_last() -> None:
         assert peer.end() == (1000, "")
 
 
-def test_speech_is_told_in_interims_finals_and_metadata() -> None:
+def test_speech_yields_interims_finals_and_metadata() -> None:
     with FakeServer(VOICE) as server, connected(server, interim_results="true", vad_events="true") as peer:
         peer.say("one", "two", "three")
         peer.connection.send(VOICE.silence(1))
@@ -52,7 +52,7 @@ def test_an_empty_binary_message_ends_the_stream() -> None:
         assert server.connections[0].audio == VOICE.say("one")
 
 
-def test_who_is_silent_is_closed_with_net_0001_after_metadata() -> None:
+def test_a_silent_client_is_closed_with_net_0001_after_metadata() -> None:
     with FakeServer(VOICE, idle_s=0.05) as server, connected(server) as peer:
         assert peer.read()["type"] == "Metadata"
         assert peer.end() == (NET_0001.code, NET_0001.reason)
@@ -73,7 +73,7 @@ def test_keepalive_holds_the_line_and_is_not_answered() -> None:
         assert times == sorted(times)
 
 
-def test_finalize_is_answered_with_what_was_said() -> None:
+def test_finalize_is_answered_with_the_words_so_far() -> None:
     with FakeServer(VOICE) as server, connected(server) as peer:
         peer.say("one")
         peer.send("Finalize")
@@ -119,7 +119,7 @@ def test_a_text_that_is_no_message_gets_an_error_and_the_line_stays_open() -> No
         assert server.connections[0].texts[0].body == "no JSON"
 
 
-def test_channels_are_told_apart() -> None:
+def test_channels_are_kept_apart() -> None:
     query = {"channels": 2, "multichannel": "true"}
     left, right = VOICE.say("one"), VOICE.say("two")
     with FakeServer(VOICE) as server, connected(server, **query) as peer:

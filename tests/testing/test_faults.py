@@ -1,4 +1,4 @@
-"""What goes wrong, and when."""
+"""Planned faults and broken messages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What goes wrong with sockets and messages, and how it looks from the client."""
+"""Faults of sockets and messages, as a client sees them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_cut_resets_the_connection_without_a_close_frame() -> None:
         server.wait(lambda: server.connections[0].closed == Close(1006, ""))
 
 
-def test_hang_up_ends_the_connection_without_a_close_frame_and_after_what_was_said() -> None:
+def test_hang_up_ends_the_connection_without_a_close_frame_and_after_pending_messages() -> None:
     with FakeServer(VOICE) as server, connected(server) as peer:
         server.after(0.2, server.hang_up)
         peer.send("Finalize")
@@ -57,7 +57,7 @@ def test_close_goes_out_from_a_server_that_is_mute_or_stalled() -> None:
             assert peer.end() == (1001, "")
 
 
-def test_a_stalled_server_answers_nothing_until_it_goes_on() -> None:
+def test_a_stalled_server_answers_nothing_until_it_resumes() -> None:
     with FakeServer(VOICE, idle_s=0.3) as server, connected(server) as peer:
         server.stall()
         peer.say("one")
@@ -82,7 +82,7 @@ def test_a_stalled_server_takes_connections_and_does_not_upgrade_them() -> None:
     asyncio.run(go())
 
 
-def test_a_mute_server_hears_and_answers_pings_and_says_the_rest_later() -> None:
+def test_a_mute_server_processes_and_answers_pings_and_sends_the_rest_later() -> None:
     with FakeServer(VOICE) as server:
         server.mute()
         with connected(server) as peer:
@@ -113,7 +113,7 @@ def test_a_stopped_server_refuses_to_be_connected_to_and_starts_on_its_port() ->
         assert [connection.closed for connection in server.connections] == [Close(1006, ""), Close(1000, "")]
 
 
-def test_a_server_that_stops_in_order_tells_what_it_heard_and_closes_with_1012() -> None:
+def test_a_server_that_stops_in_order_sends_its_finals_and_closes_with_1012() -> None:
     with FakeServer(VOICE) as server, connected(server) as peer:
         peer.say("one")
         server.wait(lambda: server.connections[0].seconds > 0)
@@ -135,7 +135,7 @@ def test_starting_and_stopping_twice_is_no_mistake() -> None:
         server.stop()
 
 
-def test_a_connection_that_never_asks_for_anything_is_cut_too() -> None:
+def test_a_connection_that_never_sends_a_request_is_cut_too() -> None:
     with FakeServer(VOICE) as server:
         host, port = server.url.removeprefix("ws://").split(":")
         with socket.create_connection((host, int(port))) as raw:

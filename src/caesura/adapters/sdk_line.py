@@ -1,4 +1,4 @@
-"""What Deepgram's SDK sends, in; a line under it, and the JSON of what the line tells, out. Without the SDK itself."""
+"""A line behind Deepgram's SDK: takes the SDK's messages, and writes the JSON it expects. Does not import the SDK."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ from caesura.containers import wav
 from caesura.errors import BadAudio, CaesuraError, UsageError
 
 FINISH_S = 60.0
-"""How long the end may take after CloseStream; who leaves the SDK's context does not wait so long."""
+"""How long the end may take after CloseStream; leaving the SDK's context waits less."""
 
 _USUAL_WAV_HEADER = 44
 _FREE_TEXT = {"callback", "extra", "keyterm", "keywords", "replace", "search", "tag"}
-"""Parameters in which True may be a word."""
+"""Parameters in which True may be a word rather than a boolean."""
 
 _log = logging.getLogger("caesura.adapters.deepgram")
 
@@ -50,7 +50,7 @@ class LineEnded(Exception):
 
 @dataclass(frozen=True, slots=True)
 class SdkRequest:
-    """What the SDK's address asks for."""
+    """Address that the SDK connects to, taken apart."""
 
     url: str
     """Without the query."""
@@ -58,12 +58,12 @@ class SdkRequest:
 
     @property
     def is_line(self) -> bool:
-        """Is it a live stream whose words come back on the same socket? Only such a one can be held by a line."""
+        """Is it a live stream whose results come back on the same socket? Only such a stream can be a line."""
         return urlsplit(self.url).path.rstrip("/").endswith("/v1/listen") and "callback" not in self.parameters
 
     @property
     def declared(self) -> DeclaredAudio:
-        """The audio; what is no number is left for the server to refuse."""
+        """Declared audio; invalid numbers are left for the server to refuse."""
         rate, channels = self._last("sample_rate"), self._last("channels")
         return DeclaredAudio(
             self._last("encoding") or None,
@@ -76,7 +76,7 @@ class SdkRequest:
 
 
 def parse_address(address: str) -> SdkRequest:
-    """What the SDK's address asks for; booleans in lower case, which SDK 6.0 to 7.0 do not write."""
+    """Take the SDK's address apart; booleans become lower case, which SDK 6.0 to 7.0 do not write."""
     parts = urlsplit(address)
     parameters: dict[str, list[str]] = {}
     for name, value in parse_qsl(parts.query, keep_blank_values=True):
@@ -86,12 +86,12 @@ def parse_address(address: str) -> SdkRequest:
 
 
 class SdkLine(CapturedLine):
-    """A line as the SDK's socket: takes what it sends, tells what it expects. Any thread; nothing here waits."""
+    """A line as the SDK's socket. For any thread; no method waits."""
 
     def __init__(
         self, request: SdkRequest, headers: Mapping[str, str], *, tuning: Tuning, pause_after_s: float
     ) -> None:
-        """Starts nothing. Raises UsageError for what cannot be."""
+        """Starts nothing. Raises UsageError for parameters that cannot be."""
         super().__init__(_config(request, headers, tuning), pause_after_s=pause_after_s)
         self._retimer = MessageRetimer(self._to_source)
         self._begun = False
@@ -99,12 +99,12 @@ class SdkLine(CapturedLine):
         self._stats = Stats()
         self._closed: Closed | None = None
 
-    # ---- what the SDK sends ----
+    # ---- from the SDK ----
 
     def accept(self, data: Any) -> Iterator[bytes]:
-        """A control message as text, or audio, which is handed back in the pieces to `hear`.
+        """Accept a control message (text), or audio, which is returned in chunks for `send_captured`.
 
-        Raises LineEnded when the line has ended, and UsageError for a message that it has no place for.
+        Raises LineEnded when the line has ended, and UsageError for any other message.
         """
         if self._open_driver.done.done():
             raise LineEnded(self._open_driver.done.result().error)
@@ -114,9 +114,9 @@ class SdkLine(CapturedLine):
         return self.chunks(self._audio(bytes(data)))
 
     def detach(self) -> Future[None]:
-        """The SDK needs nothing more, but may listen still. Resolved when the line is to be abandoned.
+        """The SDK needs nothing more, though it may go on reading. The future resolves when to abandon the line.
 
-        That is when everything was told; and without a connection, unless the SDK has sent CloseStream.
+        That is when everything was delivered, or when there is no connection and the SDK has not sent CloseStream.
         """
         request = self._finishing
         self._finish()
@@ -126,12 +126,12 @@ class SdkLine(CapturedLine):
 
         return self._open_driver.when(is_left)
 
-    # ---- what it is told ----
+    # ---- to the SDK ----
 
     def next_message(self, wake: Callable[[], None]) -> str | None:
-        """The next message; None: there is none yet, and then `wake` is called once there may be.
+        """The next message; None when there is none yet, and then `wake` is called once there may be one.
 
-        Raises LineEnded behind the last one.
+        Raises LineEnded after the last one.
         """
         while self._closed is None:
             event = self._queue.take(wake)
@@ -148,7 +148,7 @@ class SdkLine(CapturedLine):
         message = json.loads(text)
         match message.get("type"):
             case "KeepAlive":
-                pass  # the line has a clock of its own for that, and one is enough
+                pass  # the line sends KeepAlive by itself
             case "Finalize":
                 self.finalize(message.get("channel"))
             case "CloseStream":
@@ -197,7 +197,7 @@ class SdkLine(CapturedLine):
 
 
 def _config(request: SdkRequest, headers: Mapping[str, str], tuning: Tuning) -> LineConfig:
-    # What is not in the address is not to be in ours.
+    # Add nothing to the query that the SDK did not send.
     parameters: dict[str, list[str] | str | None] = dict.fromkeys(("encoding", "sample_rate", "channels"))
     for name, values in request.parameters.items():
         parameters[name] = values[0] if len(values) == 1 else values

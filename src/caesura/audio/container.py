@@ -1,4 +1,4 @@
-"""The first bytes of an undeclared stream come in; the decoder that understands the stream goes out."""
+"""Recognises what an undeclared stream is from its first bytes, and decodes it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _OPEN_MP3, _OPEN_ADTS, _OPEN_MPEG_TS = _opener(MP3), _opener(ADTS), _opener(MPEG
 
 
 def _open_amr(into: Collector) -> Decoder:
-    # The first line tells whether it is wide.
+    # The file's first line tells whether it is wide.
     return AmrDecoder(into, NARROW)
 
 
@@ -121,7 +121,7 @@ def _is_transport(head: bytes) -> bool:
 
 
 class ContainerDecoder:
-    """A stream that says itself what it is, by its first bytes.
+    """Decoder for a stream that declares itself by its first bytes.
 
     Raises BadAudio from `feed` when the first 4 KiB (an ID3 tag not counted) are nothing known.
     """
@@ -146,7 +146,7 @@ class ContainerDecoder:
             yield from self._recognise(final=False)
 
     def finish(self) -> Iterator[None]:
-        """Decodes the rest. Raises BadAudio when it was never clear what the stream is."""
+        """Decodes the rest. Raises BadAudio when the stream was not recognised."""
         if self._inner is None and self._head:
             yield from self._recognise(final=True)
         if self._inner is not None:
@@ -155,7 +155,7 @@ class ContainerDecoder:
             raise BadAudio("the stream ended inside its ID3 tag")
 
     def close(self) -> None:
-        """Gives up; also what is being opened just now."""
+        """Close, also a decoder that is being opened on another thread."""
         self._closed = True
         if self._inner is not None:
             self._inner.close()

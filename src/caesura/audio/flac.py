@@ -1,4 +1,4 @@
-"""A native FLAC stream, cut anywhere, comes in; samples go out, each frame when the next one begins."""
+"""FLAC decoder that gives each frame as soon as the next one begins."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _CRC8 = [_crc8_entry(value) for value in range(256)]
 
 
 @dataclass(frozen=True, slots=True)
-class _Header:
+class _FrameHeader:
     # `following` is the number that the next frame must carry: a count of frames or of samples.
     number: int
     following: int
@@ -70,7 +70,7 @@ def _blocksize(code: int, data: bytes, at: int) -> tuple[int, int]:
             return (576 << code - 2 if code < 8 else 256 << code - 8), at
 
 
-def _header(data: bytes) -> _Header | None:
+def _header(data: bytes) -> _FrameHeader | None:
     """The frame header at the front of 16 bytes, if there is one (RFC 9639, section 9.1)."""
     size_code, rate_code = data[2] >> 4, data[2] & 15
     channel_code, depth_code = data[3] >> 4, data[3] >> 1 & 7
@@ -86,11 +86,11 @@ def _header(data: bytes) -> _Header | None:
     at += {12: 1, 13: 2, 14: 2}.get(rate_code, 0)
     if _crc8(data[:at]) != data[at]:
         return None
-    return _Header(number, number + (blocksize if data[1] & 1 else 1), blocksize, at + 1)
+    return _FrameHeader(number, number + (blocksize if data[1] & 1 else 1), blocksize, at + 1)
 
 
 class FlacDecoder:
-    """FLAC cut into frames here and decoded by libav.
+    """Native FLAC, cut into frames here and decoded by libav.
 
     libav's own parser waits for ten frames before it gives the first, which is seconds of live
     speech. A frame ends where a header with the right checksum carries the next number; a frame
@@ -102,7 +102,7 @@ class FlacDecoder:
         self._buffer = bytearray()
         self._metadata = FlacReader()
         self._codec: AudioCodecContext | None = None
-        self._frame: _Header | None = None
+        self._frame: _FrameHeader | None = None
         self._scanned = 0
         self._max_frame = _PATIENCE
         self._lost = 0

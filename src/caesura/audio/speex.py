@@ -1,4 +1,4 @@
-"""Speex comes in, as bare packets, one in each message, or in an Ogg stream cut anywhere; samples go out."""
+"""Speex decoder for bare packets, one in each message, or an Ogg stream cut anywhere."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from caesura.errors import BadAudio
 RATES = (8_000, 16_000, 32_000)
 """Hz: narrowband, wideband and ultra-wideband."""
 MESSAGE_BYTES = 2048
-"""A message of bare Speex is shorter: ten frames of the highest quality fit in less."""
+"""Messages of bare Speex are shorter: ten frames of the highest quality fit in less."""
 _MOST_CHANNELS = 2
 _PATIENCE = 64
 
@@ -64,7 +64,7 @@ class SpeexDecoder:
             yield from self._inner.finish()
 
     def close(self) -> None:
-        """Gives up; also what is being opened just now."""
+        """Close, also a decoder that is being opened on another thread."""
         self._closed = True
         if self._inner is not None:
             self._inner.close()

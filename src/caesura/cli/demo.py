@@ -1,4 +1,4 @@
-"""A recording with a pause in the middle in; a server's words on two clocks, and a picture of them, out."""
+"""The demo command: plays a recording with a pause to a server, and draws its words on both clocks."""
 
 from __future__ import annotations
 
@@ -67,13 +67,13 @@ def demo(
 
 @dataclass(slots=True)
 class DemoRun:
-    """What was sent and what came back. Source time 0 is the first sample of audio."""
+    """Audio sent and results received. Source time 0 is the first sample of audio."""
 
     timeline: Timeline
     keepalives: list[float] = field(default_factory=list)
     """Source seconds of the KeepAlives."""
     words: list[TimedWord] = field(default_factory=list)
-    """Of finals."""
+    """Words of finals."""
     transcript: Transcript | None = None
 
     @property
@@ -84,12 +84,12 @@ class DemoRun:
 
     @property
     def words_after_pause(self) -> int:
-        """How many words begin in audio that was sent after the pause, or at all without one."""
+        """Number of words that begin in audio sent after the pause, or of all words without one."""
         border = 0.0 if self.paused_at == inf else self.paused_at
         return sum(word.stream_start >= border for word in self.words)
 
     def complaint(self) -> str | None:
-        """What went wrong, if anything did."""
+        """A sentence about what went wrong; None when nothing did."""
         if self.transcript is None or not self.transcript.complete:
             error = self.transcript.error if self.transcript else None
             return str(error or "The server closed the stream before it had sent everything.")
@@ -99,7 +99,7 @@ class DemoRun:
 
 
 class DemoClock(Protocol):
-    """Seconds since the first sample, and a way to wait for one of them."""
+    """Seconds since the first sample, and a way to wait for a time."""
 
     def now(self) -> float:
         """Seconds since the start."""
@@ -111,13 +111,13 @@ class DemoClock(Protocol):
 
 
 class WallClock:
-    """The real one; starts when it is first asked."""
+    """Real clock; starts at the first call of `now`."""
 
     def __init__(self) -> None:
         self._begun: float | None = None
 
     def now(self) -> float:
-        """Seconds since it was first asked."""
+        """Seconds since the first call."""
         time = asyncio.get_running_loop().time()
         if self._begun is None:
             self._begun = time
@@ -129,7 +129,7 @@ class WallClock:
 
 
 class PausableLine(Protocol):
-    """What the demo does with a line."""
+    """Methods of a line that the demo uses."""
 
     def send(self, audio: bytes) -> Sent:
         """See Line."""
@@ -174,7 +174,7 @@ async def _run_demo(screen: Console, recording: BundledRecording, engine: str, p
 
 
 async def _play(line: Line, recording: BundledRecording, pause: float, log: DemoLog, clock: DemoClock) -> None:
-    """Play the recording, and finish whatever happens."""
+    """Play the recording, and finish the line in any case."""
     try:
         await play(line, recording, pause, log, clock)
     finally:
@@ -182,7 +182,7 @@ async def _play(line: Line, recording: BundledRecording, pause: float, log: Demo
 
 
 async def play(line: PausableLine, recording: BundledRecording, pause: float, log: DemoLog, clock: DemoClock) -> None:
-    """What a live program would do: send audio as it is captured, pause, go on."""
+    """Send audio as a live program captures it, pause, and resume."""
     border = round(PAUSE_AT_S * recording.sample_rate)
     log.note("audio starts, in frames of 50 ms")
     await _send(line, recording, 0, border, 0.0, clock)
@@ -197,7 +197,7 @@ async def play(line: PausableLine, recording: BundledRecording, pause: float, lo
 
 
 async def _wait_in_pause(line: PausableLine, until: float, log: DemoLog, clock: DemoClock) -> None:
-    """Wait; the line itself sends a KeepAlive whenever one is due."""
+    """Wait; the line sends KeepAlives by itself."""
     seen = line.stats.keepalives
     while clock.now() < until:
         await clock.until(min(clock.now() + FRAME_S, until))
@@ -218,7 +218,7 @@ async def _send(
 
 
 class DemoLog:
-    """Prints what happens as it happens, wall clock and stream time side by side."""
+    """Prints events as they happen, with wall clock and stream time side by side."""
 
     def __init__(self, screen: Console, run: DemoRun, clock: DemoClock) -> None:
         self._screen = screen
@@ -238,17 +238,17 @@ class DemoLog:
             self._live.stop()
 
     def note(self, what: str) -> None:
-        """The client did something."""
+        """Print an action of the client."""
         timeline = self._run.timeline
         self._print(f"{timeline.stream_samples / timeline.sample_rate:.2f}", Text(what), "magenta")
 
     def keepalive(self) -> None:
-        """The line sent a KeepAlive."""
+        """Record and print a KeepAlive."""
         self._run.keepalives.append(self._clock.now())
         self.note("KeepAlive; stream time stands still")
 
     def event(self, event: Event) -> None:
-        """Something happened on the line."""
+        """Print an event of the line."""
         match event:
             case Final(text="") | Interim(text=""):
                 pass
@@ -267,7 +267,7 @@ class DemoLog:
                 pass
 
     def _interim(self, said: Interim | None) -> None:
-        """Interims are overwritten on a terminal; elsewhere each has its line."""
+        """Overwrite the last interim on a terminal; elsewhere each has a line of its own."""
         if said and not self._live:
             self._print(self._range(said), Text(f"~ {said.text}"), "dim")
         elif said and self._live:

@@ -1,4 +1,4 @@
-"""What went wrong in; one sentence on stderr and an exit code out."""
+"""Turns errors into one sentence on stderr and an exit code."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ MISUSED = 2
 
 
 def fail(sentence: str, code: int = FAILED) -> NoReturn:
-    """Print `sentence` in red on stderr and leave with `code`."""
+    """Print `sentence` in red on stderr and exit with `code`."""
     Console(stderr=True, soft_wrap=True).print(Text(sentence, style="red"))
     raise typer.Exit(code)
 
 
 @contextmanager
 def report_errors() -> Iterator[None]:
-    """Inside, an error that we raised on purpose ends the command: 2 when its caller is to blame, 1 otherwise."""
+    """Context in which a CaesuraError ends the command: with exit code 2 for a UsageError, else 1."""
     try:
         yield
     except UsageError as error:
@@ -36,7 +36,7 @@ def report_errors() -> Iterator[None]:
 
 @contextmanager
 def require_server_extra() -> Iterator[None]:
-    """Inside, a package of the server extra that is not installed ends the command with what to do."""
+    """Context in which a missing package of the server extra ends the command with what to install."""
     try:
         yield
     except ModuleNotFoundError as missing:

@@ -1,8 +1,8 @@
-"""Text that somebody else wrote in; text that does nothing to a terminal out."""
+"""Makes text of unknown origin safe to print on a terminal."""
 
 from __future__ import annotations
 
 
 def escape_control(text: str) -> str:
-    """`text` on one line, with each character that is not to be seen, such as those that move a cursor, as U+FFFD."""
+    """`text` on one line, with unprintable characters, such as those that move the cursor, replaced by U+FFFD."""
     return "".join(character if character.isprintable() else "\ufffd" for character in text)

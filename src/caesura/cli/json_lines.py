@@ -1,4 +1,4 @@
-"""Events of a line in; one line of JSON each, for programs, out. Pure."""
+"""Writes events of a line as one JSON object per line, for programs. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A microphone, file, pipe or URL in; what a server hears in it, as text, JSON lines or captions, out."""
+"""The listen command: streams a microphone, file, pipe or URL to a server and prints the transcript."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ MICROPHONE = "mic"
 SHOWN_EVERY_S = 0.2
 ROUNDING_S = 0.01
 PROVIDER_KEYS = {"deepgram": "DEEPGRAM_API_KEY"}
-"""Services whose key has a variable of its own."""
+"""Services with an environment variable of their own for the key."""
 
 
 def listen(
@@ -40,8 +40,8 @@ def listen(
         str,
         typer.Argument(
             metavar="SOURCE",
-            help="What to hear: a file, an http(s) URL, - for stdin, or mic. WAV needs nothing else; MP3, FLAC, Ogg, "
-            "WebM and MP4 are decoded when the extra 'audio' is installed, and sent as they are when it is not.",
+            help="What to transcribe: a file, an http(s) URL, - for stdin, or mic. WAV needs nothing else; MP3, FLAC, "
+            "Ogg, WebM and MP4 are decoded when the extra 'audio' is installed, and sent as they are when it is not.",
         ),
     ],
     url: Annotated[
@@ -91,7 +91,7 @@ def listen(
         ),
     ] = None,
 ) -> None:
-    """Hear a microphone, file, pipe or URL: stream it to a server, and print what the server hears.
+    """Transcribe a microphone, file, pipe or URL: stream it to a server, and print the transcript.
 
     The connection may break: audio is kept, sent again, and each word printed once with its true time. On a terminal
     Enter pauses and resumes what is live. Ctrl-C stops sending and waits for the last words; twice, it does not wait.
@@ -115,7 +115,7 @@ def listen(
 
 @dataclass(frozen=True, slots=True)
 class ListenResult:
-    """What came of a run: everything heard, how many words were shown, and what broke it."""
+    """Outcome of a run: the transcript, the number of words printed, and the error that ended it."""
 
     transcript: Transcript
     words: int
@@ -135,7 +135,7 @@ class ListenRun:
         self._live = live
 
     async def run(self, output: OutputFormat, *, interim: bool) -> ListenResult:
-        """Stream everything. Raises CaesuraError when that cannot begin."""
+        """Stream the whole source. Raises CaesuraError when streaming cannot start."""
         async with self._audio as audio:
             if audio.note:
                 _note(audio.note, "yellow")
@@ -145,7 +145,7 @@ class ListenRun:
                 return ListenResult(await line.finish(), renderer.words, error)
 
     async def _render_all(self, line: Line, audio: AudioSource, renderer: Renderer) -> CaesuraError | None:
-        """Renderer every event; returns what broke the line or the audio."""
+        """Render every event; returns the error of the line or of the audio."""
         interrupts = _Interrupts(line)
         with (
             interrupts,
@@ -181,7 +181,7 @@ class ListenRun:
 
 
 class _Interrupts:
-    """The first Ctrl-C ends the sending, and the last words are waited for; the second ends everything."""
+    """The first Ctrl-C stops sending and waits for the last words; the second one closes at once."""
 
     def __init__(self, line: Line) -> None:
         self._line = line
@@ -189,7 +189,7 @@ class _Interrupts:
 
     @property
     def is_ending(self) -> bool:
-        """Has there been one?"""
+        """Was Ctrl-C pressed?"""
         return self._finishing is not None
 
     def __enter__(self) -> None:
@@ -211,14 +211,14 @@ class _Interrupts:
 def _progress_shown(
     line: Line, renderer: Renderer, interrupts: _Interrupts, length_s: float | None, *, pausable: bool
 ) -> Iterator[None]:
-    """Shows, again and again, how far the line is; `length_s` is that of all audio, where it is known."""
+    """Update the progress display periodically; `length_s` is the length of all audio, where that is known."""
     loop = asyncio.get_running_loop()
     handle: asyncio.TimerHandle | None = None
 
     def look() -> None:
         nonlocal handle
         stats = line.stats
-        # What came in a pause is behind us too.
+        # Audio skipped in a pause counts as done, too.
         done = None if line.timeline is None else stats.audio_sent_s - stats.replayed_s + stats.skipped_s
         is_sent = done is not None and length_s is not None and done >= length_s - ROUNDING_S
         renderer.show_progress(done, _state(line, is_ending=interrupts.is_ending, is_sent=is_sent, pausable=pausable))
@@ -233,7 +233,7 @@ def _progress_shown(
 
 
 def _state(line: Line, *, is_ending: bool, is_sent: bool, pausable: bool) -> str:
-    """What is going on, and what keys do about it."""
+    """State of the line, and the keys that work."""
     if is_ending:
         return "last words; Ctrl-C leaves at once"
     if line.is_paused:
@@ -247,7 +247,7 @@ def _state(line: Line, *, is_ending: bool, is_sent: bool, pausable: bool) -> str
 
 @contextlib.contextmanager
 def _pause_on_enter(line: Line, *, live: bool) -> Iterator[bool]:
-    """On a terminal Enter pauses and resumes what is live; is that so here? A recording's times would be shifted."""
+    """On a terminal, let Enter pause and resume live audio; yields whether it does. A recording's times would shift."""
     if sys.platform == "win32" or not live or not _has_keyboard():
         yield False
         return
@@ -271,7 +271,7 @@ def _pause_on_enter(line: Line, *, live: bool) -> Iterator[bool]:
 
 
 def _has_keyboard() -> bool:
-    """Is stdin a terminal that is ours to read? One that reads it in the background is stopped."""
+    """Is stdin our terminal? A background process that reads it would be stopped."""
     try:
         return os.tcgetpgrp(sys.stdin.fileno()) == os.getpgrp()
     except (OSError, ValueError, AttributeError):
@@ -280,7 +280,7 @@ def _has_keyboard() -> bool:
 
 @contextlib.contextmanager
 def _without_echo(keyboard: int) -> Iterator[None]:
-    """What is typed does not get in between what is shown."""
+    """Turn echo off, so that typed characters do not disturb the display."""
     import termios  # Windows has none
 
     before = termios.tcgetattr(keyboard)
@@ -324,14 +324,14 @@ def _parameters(query: list[str]) -> dict[str, str | list[str]]:
 
 
 def _key(key: str | None, url: str, *, is_flag: bool) -> str | None:
-    """The first key given; a service whose key has a variable of its own is sent that one, or a flag, and no other."""
+    """The key to send; to a service with its own variable only that one or a flag is sent."""
     variable = PROVIDER_KEYS.get(url)
     given = key if variable is None or is_flag else os.environ.get(variable)
     return next(iter(split_keys([given or ""])), None)
 
 
 def _report(result: ListenResult) -> None:
-    """One line on stderr; a stream that did not end as it should fails the command. Raises what broke it."""
+    """Print a summary on stderr; fail when words may be missing. Raises the error that ended the run."""
     _note(closing_line(result.transcript.stats, result.words), "dim")
     if result.error is not None:
         raise result.error
@@ -340,13 +340,13 @@ def _report(result: ListenResult) -> None:
 
 
 def _note(sentence: str, style: str) -> None:
-    """For whoever watches; one line where stderr is no terminal."""
+    """Print a note on stderr; on one line if it is no terminal."""
     Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty()).print(Text(sentence, style=style))
 
 
 def closing_line(stats: Stats, words: int) -> str:
-    """What was sent, paused and saved."""
-    # Of a container that went as it is only the server knows the seconds.
+    """Summary of audio sent, paused and saved."""
+    # Of a container that was sent as it is only the server knows the length.
     sent_s = stats.audio_sent_s or stats.provider_s or 0.0
     parts = [f"{sent_s:.1f} s of audio sent, {_count(words, 'word')}", f"{stats.connected_s:.1f} s connected"]
     if stats.paused_s:

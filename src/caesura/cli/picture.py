@@ -1,4 +1,4 @@
-"""A timeline, KeepAlives and words in; a picture of them on the wall clock's axis, as rows of text, out."""
+"""Draws a timeline with KeepAlives and words on the wall clock's axis, as rows of text."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MAX_SENTENCE_ROWS = 6
 
 @dataclass(frozen=True, slots=True)
 class PictureRow:
-    """One line: what it shows, its cells, and the style they deserve where there are styles."""
+    """One row of the picture: label, cells, and style."""
 
     label: str
     cells: str
@@ -32,7 +32,7 @@ class PictureRow:
 
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """What the cells are drawn with."""
+    """Characters for the cells."""
 
     sent: str
     quiet: str
@@ -76,7 +76,7 @@ class _Axis:
         return min(int(at / self.seconds * self.cells), self.cells - 1)
 
     def row(self, texts: Iterable[tuple[float, str]]) -> str:
-        """Each text where its time is; what would lie upon an earlier one, or not fit whole, is left out."""
+        """Each text at its time; texts that would overlap or not fit are left out."""
         row = ""
         for at, text in texts:
             cell = self.cell(at)
@@ -85,7 +85,7 @@ class _Axis:
         return row
 
     def ruler(self, place: Callable[[float], float]) -> str:
-        """Round numbers, each where `place` puts it, far enough apart to be read."""
+        """Round numbers, each at `place(number)`, far enough apart to be read."""
         return self.row((place(second), f"{second} ") for second in self.ticks(self.seconds)).rstrip()
 
     def ticks(self, until: float) -> range:
@@ -101,7 +101,7 @@ def _sent(timeline: Timeline, axis: _Axis, marks: Marks) -> str:
 
 
 def _sentences(timeline: Timeline, placed: Sequence[tuple[float, str]], axis: _Axis, marks: Marks) -> list[str]:
-    """What was said in each span, from its first word to the next span, in as many rows as it takes up to a few."""
+    """Words of each span, from its first word to the next span, wrapped to a few rows."""
     rows = [""] * MAX_SENTENCE_ROWS
     borders = [axis.cell(span.source / timeline.sample_rate) for span in timeline.spans[1:]] + [axis.cells + 1]
     for span, border in zip(timeline.spans, borders, strict=True):
@@ -116,7 +116,7 @@ def _sentences(timeline: Timeline, placed: Sequence[tuple[float, str]], axis: _A
 
 
 def _stream_time(timeline: Timeline, axis: _Axis, marks: Marks) -> str:
-    """The stream clock's own ruler, which stands still between two spans and says so."""
+    """Ruler of the stream clock, with a note where it stands still between two spans."""
     row = ""
     for span, later in zip(timeline.spans, [*timeline.spans[1:], None], strict=True):
         begin, end = span.stream / timeline.sample_rate, span.stream_end / timeline.sample_rate

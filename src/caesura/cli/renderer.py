@@ -1,4 +1,4 @@
-"""Events of a line in; its words on stdout in one of four formats, and what is going on, on a terminal, out."""
+"""Renders events of a line: the transcript on stdout in one of four formats, and its state on a terminal."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from caesura.client.events import (
 
 
 class OutputFormat(StrEnum):
-    """What stdout is written in."""
+    """Format of stdout."""
 
     TEXT = "text"
     JSON = "json"
@@ -37,26 +37,26 @@ class OutputFormat(StrEnum):
 
 
 class Renderer:
-    """What is printed: the words on stdout; on a terminal also interims and a bar, below them."""
+    """Writes words to stdout; on a terminal also interims and a progress bar below them."""
 
     def __init__(self, output: OutputFormat, *, interim: bool, seconds: float | None) -> None:
-        """`interim`: interims get lines of their own where nothing can be overwritten. `seconds`: of all audio."""
+        """`interim`: print interims as lines where nothing can be overwritten. `seconds`: length of all audio."""
         self._output = output
         self._interim = interim
         self._captions = Captions(vtt=output is OutputFormat.VTT)
-        # Where stdout is the screen, the bar lies under the words; where it is a pipe, the bar has stderr to itself.
-        # Not rich's is_terminal: FORCE_COLOR makes that true of a pipe, which must not be drawn in.
+        # If stdout is the terminal, the bar is drawn below the words; if it is a pipe, the bar goes to stderr.
+        # Not rich's is_terminal: FORCE_COLOR makes that true for a pipe, too.
         self._screen_is_stdout = sys.stdout.isatty()
         self._notes_on_screen = sys.stderr.isatty()
         self._screen = Console(stderr=not self._screen_is_stdout, highlight=False)
         self._notes = Console(stderr=True, highlight=False)
         self._interims: dict[int, Text] = {}
-        """What is not final yet, of each channel."""
+        """Newest interim of each channel."""
         self._bar = _bar(self._screen, with_length=seconds is not None)
         self._task = self._bar.add_task("", total=seconds, state="")
         self._live: Live | None = None
         self._why = ""
-        """What the last note of this outage said."""
+        """Reason in the last note about this outage."""
         self.words = 0
 
     def __enter__(self) -> Self:
@@ -79,12 +79,12 @@ class Renderer:
             self._live.stop()
 
     def show_progress(self, seconds: float | None, state: str = "") -> None:
-        """So much audio has been sent; None when nobody can say how much that is."""
+        """Show how much audio was sent; None where that is not known."""
         sent = "" if seconds is None else f"{seconds:7.1f} s"
         self._bar.update(self._task, completed=seconds, description=sent, state=state)
 
     def render(self, event: Event) -> None:
-        """Something happened on the line."""
+        """Render an event of the line."""
         match event:
             case Final(channel=channel):
                 self.words += len(event.words)
@@ -112,7 +112,7 @@ class Renderer:
                 pass
 
     def _note(self, event: Event) -> None:
-        """What a person should know, on stderr."""
+        """Print a note for the user on stderr."""
         match event:
             case Reconnecting(attempt, delay_s, why):
                 self._print_note(f"{self._outage(why)} Audio is kept; attempt {attempt} in {delay_s:.1f} s.", "yellow")
@@ -133,7 +133,7 @@ class Renderer:
                 pass
 
     def _outage(self, why: str) -> str:
-        """Why there is no connection, in full only when it was not said a moment ago."""
+        """Why there is no connection; shortened when the last note said the same."""
         before, self._why = self._why, why
         if not before:
             return f"Connection lost: {why.rstrip('.')}."
@@ -144,9 +144,9 @@ class Renderer:
         console.print(Text(sentence, style=style), soft_wrap=not self._notes_on_screen)
 
     def _write(self, text: str) -> None:
-        """Text on stdout, above what is live."""
+        """Write text to stdout, above the live display."""
         if self._live and self._screen_is_stdout:
-            # Prose is wrapped between words; what a program reads is not touched.
+            # Prose is wrapped between words; machine-readable output is not.
             self._live.console.print(Text(text), end="", soft_wrap=self._output is not OutputFormat.TEXT)
         else:
             typer.echo(text, nl=False)
@@ -156,7 +156,7 @@ class Renderer:
 
 
 def _bar(screen: Console, *, with_length: bool) -> Progress:
-    """How far it is, and what is going on; without a length there is nothing to draw a bar of."""
+    """Progress display; without a known length it has no bar."""
     state = TextColumn("{task.fields[state]}", style="dim", markup=False)
     bar = (BarColumn(30), TaskProgressColumn()) if with_length else ()
     return Progress(TextColumn("{task.description}", markup=False), *bar, state, console=screen)

@@ -1,4 +1,4 @@
-"""A point or length of time as a person writes it in; that moment out."""
+"""Parses times that a person writes on the command line: a length such as 30d, or a date."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks
 
 
 def time_after(text: str, now: datetime) -> datetime:
-    """`30d` from now, or the moment itself: `2026-12-31`, `2026-12-31T12:00Z`. Raises UsageError."""
+    """The time `30d` from now, or a date as given: `2026-12-31`, `2026-12-31T12:00Z`. Raises UsageError."""
     return _from(now, text, 1)
 
 
 def time_before(text: str, now: datetime) -> datetime:
-    """`30d` before now, or the moment itself. Raises UsageError."""
+    """The time `30d` before now, or a date as given. Raises UsageError."""
     return _from(now, text, -1)
 
 

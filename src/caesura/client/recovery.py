@@ -1,21 +1,21 @@
-"""One line over any number of connections: audio, messages, failures, and when, in; frames, actions and events out.
+"""State machine of one line over any number of connections: buffers, reconnects, replays, and emits events.
 
 Sans-I/O: no clock, no sockets, no randomness of its own; `now` is monotonic seconds handed in by a shell. After each
 call carry out `actions()`, deliver `events()`, arm one timer for `next_deadline()`, and hand `next_frame()` to the
-socket whenever it can take one. The client's shell drives it, and so can a gateway's.
+socket whenever it can accept one. The client's shell drives it, and so can a gateway's.
 
-    phase        meaning                                goes on with
+    phase        meaning                                leaves by
     IDLE         not started                            start -> CONNECTING
     CONNECTING   an attempt is being made               opened -> OPEN; failed -> WAITING or CLOSED
     OPEN         there is a connection                  closed, dead -> WAITING or CLOSED; finished -> CLOSED
-    WAITING      for the moment of the next attempt     deadline -> CONNECTING; finish deadline -> CLOSED
+    WAITING      for the time of the next attempt       deadline -> CONNECTING; finish deadline -> CLOSED
     CLOSED       for good
 
 Laws:
-1. Audio is kept until a final covers it. A new connection hears everything from the last final boundary on, in order.
-2. Audio is lost only when the tape is full of what was captured live, or the line ends; each loss is a Gap with its
-   exact range, told once. A source that can wait, because it is a recording or was found to be one, loses nothing.
-3. Finalize and CloseStream have a place in the audio, and are sent again behind it until they have taken effect.
+1. Audio is kept until a final covers it. A new connection is sent everything from the last final boundary on, in order.
+2. Audio is lost only when the buffer is full of live audio, or the line ends; each loss is a Gap with its exact range,
+   emitted once. A source that can wait, because it is a recording or was found to be one, loses nothing.
+3. Finalize and CloseStream have a position in the audio, and are sent again behind it until they have taken effect.
 4. Nothing is sent after CloseStream; after CLOSED there is no action, no frame and no deadline.
 """
 
@@ -71,23 +71,23 @@ from caesura.protocol.messages import (
 from caesura.timeline import Timeline
 
 STEADY_S = 10.0
-"""A connection that lasted so long was a good one: the next outage begins with short waits again."""
+"""A connection that lasted so long was a good one: the next outage starts with short delays again."""
 LONGEST_FINISH_S = 24 * 3600.0
-"""Who wants to wait for ever waits so long."""
+"""Upper bound of the time limit of `finish`."""
 FINISH_S = 10.0
-"""How long `finish` waits besides the length of what no final covers, unless told how long."""
+"""Default time limit of `finish`, on top of the length of the audio that no final covers."""
 RECORDING_FINISH_S = 60.0
-"""The same wait for a recording, of which more is on its way."""
+"""Default time limit of `finish` for a recording, of which more audio is in flight."""
 PULL_S = 2.0
-"""A recording is read so far ahead of what the server has taken."""
+"""How far a recording is read ahead of what was sent."""
 CONTAINER_BYTES_PER_S = 192_000
 """A container that comes faster than this (16 bit, stereo, 48 kHz) is a recording; its seconds cannot be counted."""
 COUNTED_S = 0.1
-"""A server may count so much less audio than it was sent, for what a resampler keeps back."""
+"""Audio that a server's resampler may keep back, and that its Metadata then does not count."""
 
 
 class Phase(enum.Enum):
-    """Where a line stands; see the table at the head of this file."""
+    """Phase of a line; see the table at the head of this file."""
 
     IDLE = "idle"
     CONNECTING = "connecting"
@@ -104,13 +104,13 @@ class Action(enum.Enum):
     PING = "ping"
     """Send a WebSocket ping; call `receive_pong` when it is answered."""
     ABORT = "abort"
-    """Cut the connection, or the attempt, without a word; it is not reported back."""
+    """Cut the connection or the attempt; do not report that back."""
     CLOSE = "close"
-    """Close the connection in order; it is not reported back."""
+    """Close the connection in order; do not report that back."""
 
 
 class Recovery:
-    """The machine behind a line; see the head of this file."""
+    """State machine of a line; see the head of this file."""
 
     def __init__(self, settings: LineSettings, *, random: Callable[[], float], wall_offset_s: float = 0.0) -> None:
         """`random` returns 0..1. `wall_offset_s` added to `now` is seconds since 1970 in UTC."""
@@ -137,7 +137,7 @@ class Recovery:
         self._pace_at = 0.0
         self._replay_speed = settings.replay_speed
         self._made_progress = False
-        """Has this connection heard anything for good? One that only says something and dies is not a good one."""
+        """Has a final of this connection covered new audio? If not, it was not a good connection."""
         self._outage = Outage(settings.backoff, settings.open_within_s, random)
         self._finish_at = inf
         self._finishing_at = 0.0
@@ -151,19 +151,19 @@ class Recovery:
     # ---- the caller ----
 
     def start(self, *, now: float) -> None:
-        """Begin: the first attempt to connect."""
+        """Start the first attempt to connect."""
         self._outage.begin(now=now)
         self._connect()
 
     def send(self, data: bytes, *, now: float, at: float | None = None, queue: bool = False) -> Sent:
-        """Take captured audio. Never waits: what cannot be sent now is kept.
+        """Accept captured audio. Never waits: audio that cannot be sent now is kept.
 
-        Without room a live source loses its oldest audio, which is said. One that can wait loses nothing: if there is
-        some room left, all of `data` is taken, and goes into it bit by bit; `queue`: even if there is none, because
-        those who send wait for `accepts_more` each time.
+        If the buffer is full, a live source loses its oldest audio, which the result says. A source that can wait loses
+        nothing: if there is any room, all of `data` is accepted and moves into the buffer in parts; with `queue` even
+        if there is none, because the sender waits for `accepts_more` each time.
 
-        `at`: source seconds at which it was captured, for callers with a capture clock of their own; else it
-        follows on what came before. Raises UsageError, and takes nothing, when there is no room for a source that can
+        `at`: source seconds at which it was captured, for callers with a capture clock of their own; by default it
+        continues the audio before. Raises UsageError, and accepts nothing, when there is no room for a source that can
         wait, when `at` goes back, or when the audio is not what was declared.
         """
         seconds = len(data) / self._bytes_per_s
@@ -185,7 +185,7 @@ class Recovery:
         return sent
 
     def accepts_more(self, *, now: float) -> bool:
-        """Should the source go on? Always, if it cannot wait; a recording keeps a little ahead of the server only."""
+        """Should the source continue? Always, if it cannot wait; a recording stays only a little ahead."""
         if self._is_ending or self._skips_audio or not self.can_wait(now=now):
             return True
         if self._is_recording and self.paused:
@@ -203,12 +203,12 @@ class Recovery:
         return self._can_wait(0.0, now)
 
     def declare_recording(self) -> None:
-        """The source is a recording, also if it is played at the speed of speech: in a pause it stands still."""
+        """The source is a recording, even if it is played in real time: in a pause it waits."""
         self._is_recording = True
         self._buffer.stop_clock_in_pauses()
 
     def pause(self, *, now: float) -> None:
-        """No audio for a while: what was said so far is made final, then KeepAlive holds the line."""
+        """Pause: finalize the words so far, then hold the connection with KeepAlive."""
         if self._paused_at is not None or self._is_ending:
             return
         self._paused_at = now
@@ -217,7 +217,7 @@ class Recovery:
         self._events.append(Paused(self._buffer.captured_at))
 
     def resume(self, *, now: float) -> None:
-        """Audio goes on. The source clock has run through the pause; what came meanwhile is counted by the sample."""
+        """Resume. The source clock has run through the pause, exact to the sample if audio was sent meanwhile."""
         if self._paused_at is None:
             return
         seconds = self._end_pause(now)
@@ -225,15 +225,15 @@ class Recovery:
         self._events.append(Resumed(self._buffer.captured_at, seconds))
 
     def finalize(self, channel: int | None = None) -> None:
-        """Have everything sent so far made final."""
+        """Finalize everything sent so far."""
         if not self._is_ending:
             self._buffer.mark(Finalize(channel))
 
     def finish(self, timeout_s: float | None, *, now: float) -> None:
         """Drain: Finalize, CloseStream, wait for Metadata, at most `timeout_s`. Only the first call counts.
 
-        None: as long as what no final covers needs on a server that reads no faster than it was spoken, and some more;
-        each final that comes meanwhile gives the rest its time anew.
+        None: the length of the audio that no final covers, because a server may process no faster than real time, and
+        some more; each final that comes meanwhile extends that.
         """
         if self._is_ending:
             return
@@ -249,11 +249,11 @@ class Recovery:
         self._buffer.mark(CloseStream())
         timeout_s = min(timeout_s, LONGEST_FINISH_S)
         self._finishing_at, self._finish_at = now, now + timeout_s
-        # Nothing live comes behind it any more: what waits may go as fast as half the time that is left needs.
+        # No live audio will follow: send what waits fast enough for half of the time that is left.
         self._replay_speed = max(self._replay_speed, 2 * self._buffer.waiting_s / max(timeout_s, FRAME_S))
 
     def abandon(self, *, now: float, error: CaesuraError | None = None) -> None:
-        """End at once; what was not heard is lost, and said to be."""
+        """Close at once; audio without a final is lost and reported as Gap."""
         if self._phase is not Phase.CLOSED:
             self._actions.append(Action.ABORT)
             self._close(None, "", error, now)
@@ -272,12 +272,12 @@ class Recovery:
             self._reopened(epoch, request_id, now)
 
     def failed(self, error: CaesuraError, *, now: float) -> None:
-        """The attempt did not succeed."""
+        """The attempt failed."""
         if self._phase is Phase.CONNECTING:
             self._retry_or_close(judge(error), str(error), error, now)
 
     def closed(self, code: int, reason: str, *, now: float) -> None:
-        """The connection is closed; `code` is 1006 when it went without a close frame."""
+        """The connection is closed; `code` is 1006 without a close frame."""
         if self._session is None:
             return
         if self._buffer.has_ended and not self._buffer.unheard:
@@ -292,13 +292,13 @@ class Recovery:
         self._close(code, reason, None if was_requested else error, now)
 
     def receive_text(self, text: str, *, now: float) -> None:
-        """A text message came."""
+        """The server sent a text message."""
         if self._session is None:
             return
         try:
             message = self._session.receive_text(text, now=now)
         except BadAnswer as error:
-            # What it said is not known, so everything behind the last final has to be heard again.
+            # Its content is not known, so everything behind the last final has to be sent again.
             self._actions.append(Action.ABORT)
             self._connection_lost(str(error), error, now)
             return
@@ -313,7 +313,7 @@ class Recovery:
     # ---- frames ----
 
     def next_frame(self, *, now: float) -> bytes | str | None:
-        """What goes to the socket now; call `frame_sent` when the socket has it. None: nothing, for now."""
+        """The frame to write now, None for none; call `frame_sent` when the socket has accepted it."""
         session = self._session
         if session is None or self._sending:
             return None
@@ -324,7 +324,7 @@ class Recovery:
         return frame
 
     def frame_sent(self, *, now: float) -> None:
-        """The socket has taken the frame."""
+        """The socket has accepted the frame."""
         self._sending = False
         if self._session is not None:
             self._session.end_send(now=now)
@@ -332,7 +332,7 @@ class Recovery:
     # ---- time ----
 
     def next_deadline(self) -> float | None:
-        """When `handle_deadline` wants to be called, on the `now` clock; None: not at all."""
+        """Time at which to call `handle_deadline`; None: never."""
         if self._phase is Phase.CLOSED:
             return None
         at = min(self._finish_at, self._outage.attempt_at)
@@ -343,7 +343,7 @@ class Recovery:
         return None if at == inf else at
 
     def handle_deadline(self, *, now: float) -> None:
-        """Time has passed; does nothing when it is too early."""
+        """Handle everything that is due at `now`; does nothing when it is too early."""
         if self._phase is Phase.CLOSED:
             return
         if now >= self._finish_at:
@@ -357,33 +357,33 @@ class Recovery:
     # ---- out ----
 
     def actions(self) -> list[Action]:
-        """What is to be done now, in order; each is given once."""
+        """Actions to carry out now, in order; each is returned once."""
         actions, self._actions = self._actions, []
         return actions
 
     def events(self) -> list[Event]:
-        """What the user should hear of, in order; each is given once."""
+        """Events for the user, in order; each is returned once."""
         events, self._events = self._events, []
         return events
 
     @property
     def phase(self) -> Phase:
-        """Where the line stands."""
+        """Current phase."""
         return self._phase
 
     @property
     def paused(self) -> bool:
-        """Is it in a pause?"""
+        """Is it paused?"""
         return self._paused_at is not None
 
     @property
     def is_overflowing(self) -> bool:
-        """Is live audio being lost because nothing of it can be sent? Until half of the room is free again."""
+        """Is live audio being lost because the buffer is full? True until half of it is free again."""
         return self._buffer.is_overflowing
 
     @property
     def timeline(self) -> Timeline | None:
-        """The ledger of what was sent when; None where samples cannot be counted."""
+        """Which audio was sent when; None where samples cannot be counted."""
         return self._timeline
 
     @property
@@ -398,23 +398,23 @@ class Recovery:
 
     @property
     def room_s(self) -> float:
-        """Seconds of audio that can be taken without dropping any."""
+        """Seconds of audio that can be accepted without dropping any."""
         return self._buffer.room_s
 
     def stats(self, *, now: float) -> Stats:
-        """What the line has done so far."""
+        """Counters of the line so far."""
         paused_s = 0.0 if self._paused_at is None else now - self._paused_at
         return self._record.stats(self._buffer, self._session, paused_s=paused_s, now=now)
 
     def transcript(self, *, now: float) -> Transcript:
-        """Everything heard so far."""
+        """Everything transcribed so far."""
         return self._record.transcript(self.stats(now=now))
 
     # ---- inside: room ----
 
     @property
     def _skips_audio(self) -> bool:
-        """Does audio that comes now fall into a pause that the source does not stand still in?"""
+        """Is audio skipped now, because the line is paused and its source does not wait?"""
         return self._paused_at is not None and not self._is_recording
 
     def _can_wait(self, seconds: float, now: float) -> bool:
@@ -423,7 +423,7 @@ class Recovery:
         return self._lead.outruns_clock(seconds, now=now)
 
     def _has_space(self, queue: bool) -> bool:
-        """Is there room for a part of what a source that can wait sends, or may it wait behind what others sent?"""
+        """Is there room for part of a recording's chunk, or may it wait behind other sends?"""
         if self._buffer.sends_waiting:
             return queue and self._buffer.sends_waiting < MAX_WAITING
         return queue or self._buffer.free_s > 0
@@ -452,7 +452,7 @@ class Recovery:
     def _audio_frame(self, session: ClientSession, now: float) -> bytes | None:
         if self._catching_up and now < self._pace_at:
             return None
-        piece = self._buffer.next_piece()
+        piece = self._buffer.next_audio()
         if piece is None:
             self._catching_up = False
             return None
@@ -461,7 +461,7 @@ class Recovery:
             self._pace_at = max(self._pace_at, now - FRAME_S) + piece.seconds / self._replay_speed
         return piece.data
 
-    # ---- inside: what the server says ----
+    # ---- inside: messages of the server ----
 
     def _handle_message(self, message: Answer, raw: str, now: float) -> None:
         match message:
@@ -484,7 +484,7 @@ class Recovery:
                 assert_never(message)
 
     def _counts_all_audio(self, seconds: float) -> bool:
-        """Does the server count all audio of this connection? One that is being stopped may end before it has it."""
+        """Does Metadata count all audio of this connection? A server that is being stopped may end before."""
         assert self._session is not None
         return seconds >= self._session.stream_seconds - COUNTED_S
 
@@ -538,7 +538,7 @@ class Recovery:
                 self._actions.append(Action.PING)
 
     def _connection_lost(self, why: str, error: CaesuraError, now: float, verdict: Verdict = Verdict.RETRY) -> None:
-        """The connection is gone; everything behind the last final boundary has to be sent again."""
+        """The connection was lost; everything behind the last final boundary is to be sent again."""
         session = self._session
         assert session is not None
         if self._made_progress or now - session.opened_at >= STEADY_S:
@@ -582,7 +582,7 @@ class Recovery:
         self._close(None, "", LineError(sentence), now)
 
     def _finished(self, code: int, reason: str, now: float) -> None:
-        """The server has said everything."""
+        """The server has sent everything."""
         self._record.is_complete = True
         self._buffer.end(heard=True)
         self._close(code, reason, None, now)

@@ -31,10 +31,10 @@ def read_wav(source: Input) -> Wav | None:
     None for what is no WAV, or one whose samples have no name on the wire; nothing has then been taken from `source`.
     Raises UsageError for a WAV that ends in its header, declares what cannot be, or holds no samples.
     """
-    return _Header(source).read()
+    return _WavHeader(source).read()
 
 
-class _Header:
+class _WavHeader:
     def __init__(self, source: Input) -> None:
         self._source = source
         self._seen = bytearray()

@@ -132,7 +132,7 @@ class Recording:
         self._spool = spool
         self._loop = asyncio.get_running_loop()
         self._outcome: asyncio.Future[Transcript] = self._loop.create_future()
-        self._decoder = RecordingDecoder(audio, split=listening.split, hear=self._hear, spool=self._opened)
+        self._decoder = RecordingDecoder(audio, split=listening.split, on_samples=self._hear, spool=self._opened)
         self._file: io.BufferedIOBase | None = None
         self._room = threading.Semaphore(pool.workers + SPARE_JOBS)
         self._closed = False

@@ -1,4 +1,4 @@
-"""Connections that lead nowhere, made by hand: what a line hands over in, what a test lets it hear out."""
+"""Fake transports without a network: a test reads what a line sent, and feeds it messages."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from caesura.errors import CaesuraError
 from tests.client.lines import PATIENCE_S
 
 
-class Wire:
+class FakeTransport:
     """A connection, made on the loop of the line; all but a transport's own methods are for any thread."""
 
     def __init__(self, changed: Callable[[], None], *, takes: bool = True, answers_pings: bool = True) -> None:
@@ -83,11 +83,11 @@ class Wire:
         return [frame for frame in self.sent if isinstance(frame, str)]
 
 
-class Wires:
-    """An opener: each attempt fails with the next of `failures`, or is a new Wire."""
+class FakeOpener:
+    """An opener: each attempt fails with the next of `failures`, or is a new FakeTransport."""
 
     def __init__(self, *failures: CaesuraError, takes: bool = True, answers_pings: bool = True) -> None:
-        self.made: list[Wire] = []
+        self.made: list[FakeTransport] = []
         self.attempts = 0
         self._failures = list(failures)
         self._takes = takes
@@ -98,7 +98,7 @@ class Wires:
         self.attempts += 1
         if self._failures:
             raise self._failures.pop(0)
-        self.made.append(Wire(self._changed, takes=self._takes, answers_pings=self._answers_pings))
+        self.made.append(FakeTransport(self._changed, takes=self._takes, answers_pings=self._answers_pings))
         self._changed()
         return self.made[-1]
 

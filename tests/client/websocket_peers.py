@@ -1,4 +1,4 @@
-"""What a server does with each connection in; a bare WebSocket server on loopback, and what it was sent, out."""
+"""Bare WebSocket server on loopback that handles each connection as a test says, and records what it was sent."""
 
 from __future__ import annotations
 

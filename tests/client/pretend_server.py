@@ -1,4 +1,4 @@
-"""The frames of a bench in, Results out: a pretend server that knows each sample it hears, and what must come of it."""
+"""Pretend server on a test bench: reads the bench's frames and answers with Results for the samples it was sent."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from caesura.client.recovery import Phase
 from tests.client.bench import CLOSE_STREAM, FINALIZE, RATE, Bench, metadata, numbers, results
 
 
-class Server:
+class PretendServer:
     """A pretend server on a bench: it knows which samples it hears, and says what words they are.
 
     Word number n of a channel begins with sample n * `word` and has `word` samples. It is told by the segment that
@@ -52,7 +52,7 @@ class Server:
         if end - self.told[channel] >= least:
             self.said.append(self._final(channel, end))
 
-    def murmur(self, channel: int = 0) -> None:
+    def send_interim(self, channel: int = 0) -> None:
         """Say an interim."""
         self.said.append(self._results(channel, len(self.heard), final=False))
 

@@ -1,4 +1,4 @@
-"""Answers in; an HTTP server on loopback that gives them, out."""
+"""HTTP server on loopback with given responses."""
 
 from __future__ import annotations
 
