@@ -87,7 +87,7 @@ def test_every_event_is_in_the_docs_and_public(event: str) -> None:
 @pytest.mark.parametrize("field", [each.name for each in dataclasses.fields(Tuning)])
 def test_every_knob_says_what_it_does(field: str) -> None:
     """Behind each field of Tuning stands a docstring of its own."""
-    source = (ROOT / "src" / "caesura" / "client" / "plan.py").read_text()
+    source = (ROOT / "src" / "caesura" / "client" / "config.py").read_text()
     assert re.search(rf'^    {field}: .*\n    """.+"""$', source, re.MULTILINE), field
 
 

@@ -106,7 +106,7 @@ def test_without_pyav_other_kinds_are_sent_as_they_are_and_the_cost_is_noted() -
 @pytest.mark.usefixtures("without_pyav")
 def test_without_pyav_real_time_is_refused() -> None:
     assert refusal(path("jfk"), realtime=True) == (
-        f"{path('jfk')} cannot be sent at the speed of speech without PyAV, because nobody knows how much sound is in "
+        f"{path('jfk')} cannot be sent in real time without PyAV, because nobody knows how much sound is in "
         f"its bytes: {install_command('audio')}, or leave realtime away."
     )
 
@@ -139,7 +139,7 @@ def test_a_declaration_is_looked_at_before_anything_is_opened() -> None:
 def test_a_header_is_no_sound() -> None:
     place = path("LJ001-0002")
     assert refusal(place, encoding="linear16", sample_rate=22_050) == (
-        f"{place} is a WAV and says itself what it holds: leave encoding and sample_rate away."
+        f"{place} is a WAV and declares its format itself: leave encoding and sample_rate out."
     )
 
 

@@ -439,9 +439,9 @@ def test_a_line_that_ends_without_finals_has_lost_the_rest_in_one_piece() -> Non
         store.say(9000)
     store.out()
     store.buffer.confirm(5000)
-    store.buffer.end(heard=False)
+    store.buffer.end(complete=False)
     assert store.gaps() == [(5.0, 36.0)]
-    store.buffer.end(heard=False)
+    store.buffer.end(complete=False)
     assert store.gaps() == []
 
 
@@ -449,7 +449,7 @@ def test_a_line_whose_server_has_sent_everything_has_lost_nothing() -> None:
     store = Store()
     store.say(100)
     store.out()
-    store.buffer.end(heard=True)
+    store.buffer.end(complete=True)
     assert store.gaps() == []
     assert store.out() == []
 
@@ -520,7 +520,7 @@ def test_a_container_that_finds_no_room_loses_its_oldest_bytes_but_not_its_heade
 def test_a_container_that_ends_unsent_is_lost() -> None:
     store = Store(None)
     store.capture(WEBM + CLUSTER, at=1.0)
-    store.buffer.end(heard=False)
+    store.buffer.end(complete=False)
     assert store.gaps() == [(None, None)]
 
 
@@ -528,7 +528,7 @@ def test_a_container_that_was_sent_is_not_lost_at_the_end() -> None:
     store = Store(None)
     store.capture(WEBM + CLUSTER)
     store.out()
-    store.buffer.end(heard=False)
+    store.buffer.end(complete=False)
     assert store.gaps() == []
 
 
@@ -599,7 +599,7 @@ def test_without_room_for_a_sentence_audio_that_was_sent_holds_up_nothing() -> N
 def test_what_waits_for_room_is_lost_when_the_line_ends() -> None:
     store = Store(live=False, keep_s=30.0)
     store.wait(40_000)
-    store.buffer.end(heard=False)
+    store.buffer.end(complete=False)
     assert store.gaps() == [(0.0, 40.0)]
     assert store.buffer.waiting == 0
 

@@ -50,7 +50,7 @@ class LineEnded(Exception):
 
 @dataclass(frozen=True, slots=True)
 class SdkRequest:
-    """Address that the SDK connects to, taken apart."""
+    """Address that the SDK connects to, parsed."""
 
     url: str
     """Without the query."""
@@ -76,7 +76,7 @@ class SdkRequest:
 
 
 def parse_address(address: str) -> SdkRequest:
-    """Take the SDK's address apart; booleans become lower case, which SDK 6.0 to 7.0 do not write."""
+    """Parse the SDK's address; booleans become lower case, which SDK 6.0 to 7.0 do not write."""
     parts = urlsplit(address)
     parameters: dict[str, list[str]] = {}
     for name, value in parse_qsl(parts.query, keep_blank_values=True):

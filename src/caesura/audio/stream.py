@@ -56,7 +56,7 @@ class AudioStream:
 
     @property
     def channels(self) -> int | None:
-        """Channels out: 1 when mixed down, otherwise None until the audio has said how many it has."""
+        """Channels out: 1 when mixed down, otherwise None until the audio has declared its number."""
         return self._collector.channels
 
     @property

@@ -52,7 +52,7 @@ def demo(
         str, typer.Option(envvar="CAESURA_ENGINE", metavar="NAME", help="moonshine or scripted, as for serve.")
     ] = "moonshine",
 ) -> None:
-    """Hear a recording live, pause it for 12 s held by KeepAlive, go on, and see where each word lies.
+    """Stream a recording live, pause it for 12 s held by KeepAlive, resume, and see where each word lies.
 
     Starts a server of its own on a free port. Leaves with 0 only when words came after the pause.
     """
@@ -191,7 +191,7 @@ async def play(line: PausableLine, recording: BundledRecording, pause: float, lo
         line.pause()
         await _wait_in_pause(line, PAUSE_AT_S + pause, log, clock)
         line.resume()
-        log.note("audio goes on")
+        log.note("audio resumes")
     await _send(line, recording, border, recording.samples, pause, clock)
     log.note("Finalize and CloseStream")
 
@@ -259,25 +259,25 @@ class DemoLog:
             case Interim():
                 self._interim(event)
             case Stats(provider_s=seconds) if seconds is not None:
-                said = f"Metadata: {seconds:g} s of audio counted, nothing of the pause"
-                self._print(f"{seconds:.2f}", Text(said), "magenta")
+                note = f"Metadata: {seconds:g} s of audio counted, nothing of the pause"
+                self._print(f"{seconds:.2f}", Text(note), "magenta")
             case Notice() | Reconnecting() | Reconnected() | Gap():
                 self._print("", Text(str(event)), "yellow")
             case _:
                 pass
 
-    def _interim(self, said: Interim | None) -> None:
+    def _interim(self, segment: Interim | None) -> None:
         """Overwrite the last interim on a terminal; elsewhere each has a line of its own."""
-        if said and not self._live:
-            self._print(self._range(said), Text(f"~ {said.text}"), "dim")
-        elif said and self._live:
-            text = Text(said.text, no_wrap=True, overflow="ellipsis")
-            self._live.update(self._row(self._wall(), self._range(said), text, "dim"), refresh=True)
+        if segment and not self._live:
+            self._print(self._range(segment), Text(f"~ {segment.text}"), "dim")
+        elif segment and self._live:
+            text = Text(segment.text, no_wrap=True, overflow="ellipsis")
+            self._live.update(self._row(self._wall(), self._range(segment), text, "dim"), refresh=True)
         elif self._live:
             self._live.update(Text(), refresh=True)
 
-    def _range(self, said: Interim | Final) -> str:
-        return f"{said.stream_start:.2f}-{said.stream_end:.2f}"
+    def _range(self, segment: Interim | Final) -> str:
+        return f"{segment.stream_start:.2f}-{segment.stream_end:.2f}"
 
     def _wall(self) -> str:
         return f"{self._clock.now():.1f} s"

@@ -33,7 +33,7 @@ def json_line(event: Event) -> str:
 def _object(event: Event) -> dict[str, Any]:
     match event:
         case Final() | Interim():
-            return _said(event)
+            return _segment(event)
         case SpeechStarted(channel, stream, source, wall):
             return {"type": "speech_started", "channel": channel, **_point("", stream, source, wall)}
         case UtteranceEnd(channel, stream, source, wall):
@@ -60,18 +60,18 @@ def _object(event: Event) -> dict[str, Any]:
             assert_never(event)
 
 
-def _said(said: Final | Interim) -> dict[str, Any]:
+def _segment(segment: Final | Interim) -> dict[str, Any]:
     line: dict[str, Any] = {
-        "type": "final" if isinstance(said, Final) else "interim",
-        "transcript": said.text,
-        "channel": said.channel,
-        "epoch": said.epoch,
-        "stream_start": _ms(said.stream_start),
-        "stream_end": _ms(said.stream_end),
+        "type": "final" if isinstance(segment, Final) else "interim",
+        "transcript": segment.text,
+        "channel": segment.channel,
+        "epoch": segment.epoch,
+        "stream_start": _ms(segment.stream_start),
+        "stream_end": _ms(segment.stream_end),
     }
-    if isinstance(said, Final):
-        line |= {"speech_final": said.speech_final, "from_finalize": said.from_finalize}
-    return {**line, "words": [_word(word) for word in said.words]}
+    if isinstance(segment, Final):
+        line |= {"speech_final": segment.speech_final, "from_finalize": segment.from_finalize}
+    return {**line, "words": [_word(word) for word in segment.words]}
 
 
 def _word(word: TimedWord) -> dict[str, Any]:

@@ -52,7 +52,7 @@ def listen(
         typer.Option(
             "--realtime",
             envvar="CAESURA_REALTIME",
-            help="Send a file as fast as it was spoken, as if it were live, and not as fast as the server takes it.",
+            help="Send a file in real time, as if it were live, and not as fast as the server accepts it.",
         ),
     ] = False,
     output: Annotated[

@@ -106,10 +106,10 @@ def _sentences(timeline: Timeline, placed: Sequence[tuple[float, str]], axis: _A
     borders = [axis.cell(span.source / timeline.sample_rate) for span in timeline.spans[1:]] + [axis.cells + 1]
     for span, border in zip(timeline.spans, borders, strict=True):
         first, last = span.source / timeline.sample_rate, span.source_end / timeline.sample_rate
-        said = [(at, text) for at, text in placed if first <= at < last]
-        cell = axis.cell(said[0][0]) if said else border
+        spoken = [(at, text) for at, text in placed if first <= at < last]
+        cell = axis.cell(spoken[0][0]) if spoken else border
         if border - 1 - cell > 0:
-            text = " ".join(text for _, text in said)
+            text = " ".join(text for _, text in spoken)
             lines = wrap(text, border - 1 - cell, max_lines=MAX_SENTENCE_ROWS, placeholder=marks.more)
             rows = [row.ljust(cell) + line for row, line in zip_longest(rows, lines, fillvalue="")]
     return [row.rstrip() for row in rows if row.strip()]

@@ -133,7 +133,7 @@ class Renderer:
                 pass
 
     def _outage(self, why: str) -> str:
-        """Why there is no connection; shortened when the last note said the same."""
+        """Why there is no connection; shortened when the last note segment the same."""
         before, self._why = self._why, why
         if not before:
             return f"Connection lost: {why.rstrip('.')}."
@@ -162,5 +162,5 @@ def _bar(screen: Console, *, with_length: bool) -> Progress:
     return Progress(TextColumn("{task.description}", markup=False), *bar, state, console=screen)
 
 
-def _channel(said: Final | Interim) -> str:
-    return f"[{said.channel}] " if said.channels > 1 else ""
+def _channel(segment: Final | Interim) -> str:
+    return f"[{segment.channel}] " if segment.channels > 1 else ""

@@ -103,7 +103,7 @@ class RecordingFeed:
     def _declared(self, source: Input, head: bytes, raw: AudioSpec) -> AudioSpec:
         if is_wav(head):
             raise UsageError(
-                f"{source.name} is a WAV and says itself what it holds: leave encoding and sample_rate away."
+                f"{source.name} is a WAV and declares its format itself: leave encoding and sample_rate out."
             )
         self._read = self._samples
         return raw if source.size is None else replace(raw, seconds=source.size / raw.bytes_per_s)
@@ -129,7 +129,7 @@ class RecordingFeed:
     def _passed_through(self, source: Input) -> AudioSpec:
         if self._countable:
             raise UsageError(
-                f"{source.name} cannot be sent at the speed of speech without PyAV, because nobody knows how much "
+                f"{source.name} cannot be sent in real time without PyAV, because nobody knows how much "
                 f"sound is in its bytes: {install_command('audio')}, or leave realtime away."
             )
         self._read = self._samples

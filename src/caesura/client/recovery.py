@@ -167,8 +167,8 @@ class Recovery:
         wait, when `at` goes back, or when the audio is not what was declared.
         """
         seconds = len(data) / self._bytes_per_s
-        takes = not (self._is_ending or self._skips_audio)
-        waits = takes and self._can_wait(seconds, now)
+        accepts = not (self._is_ending or self._skips_audio)
+        waits = accepts and self._can_wait(seconds, now)
         if waits and not self._has_space(queue):
             raise UsageError(self._no_room_message())
         data = self._buffer.align(data)
@@ -195,7 +195,7 @@ class Recovery:
         return self._buffer.free_s > min(PULL_S, self._settings.keep_s / 2)
 
     def hold_source(self) -> None:
-        """The source was told to wait until `accepts_more`."""
+        """The caller holds the source until `accepts_more`."""
         self._lead.hold()
 
     def can_wait(self, *, now: float) -> bool:
@@ -584,13 +584,13 @@ class Recovery:
     def _finished(self, code: int, reason: str, now: float) -> None:
         """The server has sent everything."""
         self._record.is_complete = True
-        self._buffer.end(heard=True)
+        self._buffer.end(complete=True)
         self._close(code, reason, None, now)
 
     def _close(self, code: int | None, reason: str, error: CaesuraError | None, now: float) -> None:
         self._end_pause(now)
         self._drop_session(now)
-        self._buffer.end(heard=False)
+        self._buffer.end(complete=False)
         self._emit_gaps()
         self._phase = Phase.CLOSED
         self._finish_at = inf

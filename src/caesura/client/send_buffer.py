@@ -281,12 +281,12 @@ class SendBuffer:
         """Is there audio that finals do not cover? Less than a millisecond does not count: the wire rounds."""
         return self._replay.samples + self._backlog.samples > self._rate // 1000
 
-    def end(self, *, heard: bool) -> None:
-        """Nothing more is sent. `heard`: the server has sent everything; else audio without a final is lost."""
-        if not heard and self._timeline is not None:
+    def end(self, *, complete: bool) -> None:
+        """Nothing more is sent. `complete`: the server has sent everything; else audio without a final is lost."""
+        if not complete and self._timeline is not None:
             unheard = [*self._evicted, *self._replay.ranges, *self._backlog.ranges]
             self._record_lost(unheard, "the line ended before a final came")
-        elif not heard and self.unheard_s:
+        elif not complete and self.unheard_s:
             self._record_lost([_UNKNOWN], "the line ended before everything was sent")
         self._backlog.clear()
         self._replay.forget(self._captured)

@@ -1,4 +1,4 @@
-"""Records of what a client asked of the fake server and sent to it, readable from a test's thread meanwhile."""
+"""Records of a client's requests and messages to the fake server, readable from a test's thread meanwhile."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Connection:
 
     request: UpgradeRequest
     options: ListenOptions
-    """What the query asked for."""
+    """Options parsed from the query."""
     opened_at: float
     """When it was accepted, on the clock of `time.monotonic`."""
     texts: list[ReceivedText] = field(default_factory=list)

@@ -36,7 +36,7 @@ class SpeechSettings:
     languages: Sequence[str]
 
     def recognizer(self, options: ListenOptions) -> FakeRecognizer:
-        """FakeRecognizer for what a stream was asked to do."""
+        """Recognizer for a stream with these options."""
         endpointing, gap = options.endpointing_ms, options.utterance_end_ms
         timing = RecognizerTiming(
             longest_s=self.longest_s,

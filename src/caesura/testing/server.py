@@ -50,7 +50,7 @@ class FakeServer:
         Args:
             voice: The vocabulary.
             idle_s: Seconds without a message after which a connection is closed.
-            interim_s: Seconds of audio between interims, where the client asks for them.
+            interim_s: Seconds of audio between interims, where the client requests them.
             endpoint_s: Seconds of silence that end an utterance when `endpointing` asks for fewer.
             longest_s: Seconds of audio after which a segment is final in any case.
             answers_finalize: Is a Finalize answered when no word is pending? One value for all of them, or one for
