@@ -29,7 +29,7 @@ from report import common_arguments, console, progress_bar, repeat, write
 from rich.table import Table
 
 from caesura.client.line import connect
-from caesura.engines.base import Engine, Samples, SegmentJob
+from caesura.engines.base import Engine, Priority, Samples, SegmentJob
 from caesura.engines.registry import load_engine
 from caesura.speech.endpointer import Endpointer
 from caesura.speech.vad import SileroModel, SileroVad, load_silero
@@ -116,7 +116,7 @@ def whole_text(engine: Engine, vad: SileroModel, recording: Recording, pause_s: 
     pieces = spans(vad, samples, pause_s)
     if any(last - first > WHOLE_LIMIT_S * RATE for first, last in pieces):
         raise SystemExit(f"{recording.name} holds more than {WHOLE_LIMIT_S:g} s of speech; cut it into shorter files")
-    jobs = [SegmentJob(samples[first:last], first / RATE, final=True) for first, last in pieces]
+    jobs = [SegmentJob(samples[first:last], first / RATE, priority=Priority.FINAL) for first, last in pieces]
     return " ".join(word.text for heard in engine.transcribe(jobs) for word in heard.words)
 
 
@@ -127,7 +127,7 @@ def undetected_text(engine: Engine, recording: Recording) -> str:
     while len(samples) - edges[-1] > PIECE:
         edges.append(quietest(samples, edges[-1] + EARLIEST, edges[-1] + PIECE))
     edges.append(len(samples))
-    jobs = [SegmentJob(samples[first:last], first / RATE, final=True) for first, last in pairwise(edges)]
+    jobs = [SegmentJob(samples[first:last], first / RATE, priority=Priority.FINAL) for first, last in pairwise(edges)]
     return " ".join(word.text for heard in engine.transcribe(jobs) for word in heard.words)
 
 

@@ -25,7 +25,7 @@ from load import BUNDLED, RATE, Pcm, Recording, recordings
 from report import console, progress_bar, write
 from rich.table import Table
 
-from caesura.engines.base import Engine, Hypothesis, Samples, SegmentJob, Term
+from caesura.engines.base import Engine, Hypothesis, Priority, Samples, SegmentJob, Term
 from caesura.engines.registry import load_engine
 from caesura.speech.vad import SileroModel, load_silero
 
@@ -106,7 +106,7 @@ def cases(engine: Engine, vad: SileroModel, spoken: Sequence[Recording], named: 
 def hear(engine: Engine, segments: Sequence[Samples], terms: tuple[Term, ...]) -> tuple[list[Hypothesis], float]:
     """Finals of the segments, and the seconds of CPU that they took."""
     begun = time.process_time()
-    heard = engine.transcribe([SegmentJob(segment, 0.0, True, terms=terms) for segment in segments])
+    heard = engine.transcribe([SegmentJob(segment, 0.0, Priority.FINAL, terms=terms) for segment in segments])
     return heard, time.process_time() - begun
 
 
@@ -116,7 +116,7 @@ def interims(engine: Engine, segments: Sequence[Samples], terms: tuple[Term, ...
     for segment in segments:
         draft: Hypothesis | None = None
         for end in range(step, segment.size, step):
-            [draft] = engine.transcribe([SegmentJob(segment[:end], 0.0, False, draft, terms=terms)])
+            [draft] = engine.transcribe([SegmentJob(segment[:end], 0.0, Priority.INTERIM, draft, terms=terms)])
     return time.process_time() - begun
 
 

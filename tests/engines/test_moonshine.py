@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from caesura.engines import moonshine
-from caesura.engines.base import Hypothesis, Samples, SegmentJob, Term
+from caesura.engines.base import Hypothesis, Priority, Samples, SegmentJob, Term
 from caesura.engines.moonshine import INFO, MoonshineEngine, load
 from caesura.errors import EngineError
 from tests.recordings import names, recording
@@ -31,7 +31,9 @@ def hear(
     final: bool = True,
     terms: tuple[Term, ...] = (),
 ) -> Hypothesis:
-    (heard,) = engine.transcribe([SegmentJob(audio, 0.0, final, draft, terms=terms)])
+    (heard,) = engine.transcribe(
+        [SegmentJob(audio, 0.0, Priority.FINAL if final else Priority.INTERIM, draft, terms=terms)]
+    )
     return heard
 
 
@@ -191,7 +193,7 @@ def test_thirty_seconds_are_heard_whole(engine: MoonshineEngine) -> None:
 
 @pytest.mark.slow
 def test_jobs_are_answered_in_order(engine: MoonshineEngine) -> None:
-    jobs = [SegmentJob(recording(name).samples, 0.0, True) for name in ("LJ001-0002", "lv-0880")]
+    jobs = [SegmentJob(recording(name).samples, 0.0, Priority.FINAL) for name in ("LJ001-0002", "lv-0880")]
     first, second = engine.transcribe(jobs)
     assert plain(first)[-1] == "modern"
     assert plain(second)[-1] == "man"
@@ -202,7 +204,7 @@ def test_audio_that_breaks_off_in_a_word_keeps_the_words_before_it(engine: Moons
     """At half a word the decoder stammers, and without an end the guard drops all of it."""
     audio = recording("LJ001-0002").samples[: int(1.248 * 16_000)]
     assert hear(engine, audio).words == ()
-    [heard] = engine.transcribe([SegmentJob(audio, 0.0, True, breaks_off=True)])
+    [heard] = engine.transcribe([SegmentJob(audio, 0.0, Priority.FINAL, breaks_off=True)])
     assert plain(heard)[:2] == ["in", "being"]
     assert heard.words[-1].end <= 1.3
 

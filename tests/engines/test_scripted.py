@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from caesura.engines.base import Hypothesis, SegmentJob
+from caesura.engines.base import Hypothesis, Priority, SegmentJob
 from caesura.engines.scripted import INFO, PERIOD_S, SCRIPT, ScriptedEngine, load
 from caesura.errors import UsageError
 from caesura.words import Word
@@ -17,7 +17,9 @@ TWO = (Word("One", 0.0, 0.3, 0.9), Word("two.", 0.4, 0.7, 0.95))
 
 def hear(engine: ScriptedEngine, at: float, samples: int, *, final: bool = True) -> tuple[Word, ...]:
     """What the engine hears in so many samples from stream second `at`."""
-    (told,) = engine.transcribe([SegmentJob(np.zeros(samples, np.float32), at, final)])
+    (told,) = engine.transcribe(
+        [SegmentJob(np.zeros(samples, np.float32), at, Priority.FINAL if final else Priority.INTERIM)]
+    )
     assert told.tokens == ()
     return told.words
 
@@ -77,9 +79,9 @@ def test_a_draft_and_finality_change_nothing() -> None:
     """The answer depends on place and length alone, and comes for each job in order."""
     audio = np.zeros(16_000, np.float32)
     jobs = [
-        SegmentJob(audio, 0.0, False),
-        SegmentJob(audio, 0.0, True, Hypothesis(TWO, (1, 2))),
-        SegmentJob(audio, 5.0, True),
+        SegmentJob(audio, 0.0, Priority.INTERIM),
+        SegmentJob(audio, 0.0, Priority.FINAL, Hypothesis(TWO, (1, 2))),
+        SegmentJob(audio, 5.0, Priority.FINAL),
     ]
     first, second, third = load().transcribe(jobs)
     assert first == second

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from caesura import connect
 from caesura.distribution import install_command
 from caesura.engines import whisper
-from caesura.engines.base import Hypothesis, Samples, SegmentJob, Term
+from caesura.engines.base import Hypothesis, Priority, Samples, SegmentJob, Term
 from caesura.engines.models.catalogue import offered
 from caesura.engines.models.hub import Hub
 from caesura.engines.models.pull import pull
@@ -64,7 +64,9 @@ def noise(seconds: float, seed: int = 1) -> Samples:
 
 
 def hear(engine: WhisperEngine, seconds: float = 3.0, *, final: bool = True, **job: Any) -> Hypothesis:
-    (heard,) = engine.transcribe([SegmentJob(noise(seconds), 0.0, final, **job)])
+    (heard,) = engine.transcribe(
+        [SegmentJob(noise(seconds), 0.0, Priority.FINAL if final else Priority.INTERIM, **job)]
+    )
     return heard
 
 
@@ -124,7 +126,10 @@ def test_an_english_model_needs_no_language_and_knows_no_other(says: SAYS) -> No
 def test_jobs_are_answered_in_order_and_apart(says: SAYS) -> None:
     """Stateless: a job has the same answer alone, in a batch and after others."""
     engine = says(*GREETING)
-    jobs = [SegmentJob(noise(seconds), 0.0, final) for seconds, final in ((1.0, True), (0.05, True), (2.5, False))]
+    jobs = [
+        SegmentJob(noise(seconds), 0.0, priority)
+        for seconds, priority in ((1.0, Priority.FINAL), (0.05, Priority.FINAL), (2.5, Priority.INTERIM))
+    ]
     together = engine.transcribe(jobs)
     assert together == [engine.transcribe([job])[0] for job in jobs]
     assert [bool(heard.words) for heard in together] == [True, False, True]
@@ -155,7 +160,7 @@ def test_more_than_a_window_is_refused_and_not_cut(says: SAYS) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("samples", [0, 1, 1_599])
 def test_scraps_say_nothing(says: SAYS, samples: int) -> None:
-    job = SegmentJob(np.ones(samples, np.float32), 0.0, True)
+    job = SegmentJob(np.ones(samples, np.float32), 0.0, Priority.FINAL)
     assert says(*GREETING).transcribe([job]) == [Hypothesis()]
 
 
@@ -164,7 +169,7 @@ def test_broken_samples_do_no_harm(says: SAYS) -> None:
     audio = noise(1.0)
     audio[100:200] = np.nan
     audio[200:300] = np.inf
-    (heard,) = says(*GREETING).transcribe([SegmentJob(audio, 0.0, True)])
+    (heard,) = says(*GREETING).transcribe([SegmentJob(audio, 0.0, Priority.FINAL)])
     assert text(heard) == "Hello there, world."
 
 

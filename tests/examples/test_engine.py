@@ -16,9 +16,10 @@ import numpy as np
 import pytest
 
 from caesura import connect
-from caesura.engines.base import Hypothesis, SegmentJob
+from caesura.engines.base import Hypothesis, Priority, SegmentJob
 from caesura.engines.registry import declared, engine_info
-from caesura.pipeline.pool import EnginePool, Lost
+from caesura.workers.base import JobLost
+from caesura.workers.pool import EnginePool
 from tests.serving import start_server
 
 ROOT = Path(__file__).parents[2]
@@ -60,13 +61,13 @@ def test_a_worker_of_the_pool_hears_with_it(plugged: Path) -> None:
     time = np.arange(8_000) / 16_000
     tone = np.sin(2 * np.pi * 440 * time)
     audio = np.concatenate((tone, 0.1 * tone, np.zeros(4_000))).astype(np.float32)
-    told: list[Hypothesis | Lost] = []
+    told: list[Hypothesis | JobLost] = []
 
     async def hear() -> None:
         pool = EnginePool("meter", workers=1)
         await pool.start()
         try:
-            pool.submit("test", SegmentJob(audio, 0.0, True), told.append)
+            pool.submit("test", SegmentJob(audio, 0.0, Priority.FINAL), told.append)
             async with asyncio.timeout(30):
                 while not told:
                     await asyncio.sleep(0.01)

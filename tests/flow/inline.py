@@ -12,7 +12,6 @@ from caesura.engines.base import Engine, EngineInfo, SegmentJob
 from caesura.engines.registry import engine_info, load_engine
 from caesura.events import StreamEvent
 from caesura.pipeline.ears import Ears
-from caesura.pipeline.pool import Answer
 from caesura.pipeline.stream import Stream
 from caesura.protocol.actions import Action, CloseSocket, EndAudio, FeedAudio, FlushAudio, Reconfigure, Send, TellHeld
 from caesura.protocol.catalogue import Catalogue, Offer
@@ -21,6 +20,7 @@ from caesura.protocol.options import ListenOptions, parse_options
 from caesura.protocol.session import Identity, Session, Timers
 from caesura.server.live import audio_format, hearing, preferred, style
 from caesura.speech.vad import SileroModel, load_silero
+from caesura.workers.base import Deliver
 
 REQUEST_ID = "01a00000-0000-7000-8000-000000000001"
 
@@ -28,12 +28,14 @@ REQUEST_ID = "01a00000-0000-7000-8000-000000000001"
 class InlinePool:
     """Does each job on the loop, right after it was asked for."""
 
+    workers = 1
+
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self.interim_stretch = 1.0
         self.jobs: list[SegmentJob] = []
 
-    def submit(self, owner: Hashable, job: SegmentJob, answer: Answer) -> None:
+    def submit(self, owner: Hashable, job: SegmentJob, answer: Deliver) -> None:
         """Answer soon."""
         self.jobs.append(job)
         asyncio.get_running_loop().call_soon(lambda: answer(self.engine.transcribe([job])[0]))

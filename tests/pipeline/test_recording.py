@@ -18,15 +18,15 @@ import numpy as np
 import pytest
 
 from caesura.audio.format import AudioFormat, Encoding
-from caesura.engines.base import SAMPLE_RATE, Hypothesis, SegmentJob, Term
+from caesura.engines.base import SAMPLE_RATE, Hypothesis, Priority, SegmentJob, Term
 from caesura.engines.scripted import SCRIPT, load
 from caesura.errors import BadAudio, EngineError, InternalError
 from caesura.pipeline.intake import Abandoned
-from caesura.pipeline.pool import Answer, Lost
 from caesura.pipeline.recording import SPARE_JOBS, SPARSE, Listening, Passage, Recording, Transcript, main_language
 from caesura.speech.vad import load_silero
 from caesura.speech.voice import Voice
 from caesura.words import Word
+from caesura.workers.base import Deliver, JobLost
 
 SPEECH = Path(__file__).parent.parent / "data" / "lv-0890.wav"
 LIMIT_S = 30.0
@@ -46,18 +46,18 @@ class Desk:
     """A pool that answers when told to."""
 
     workers = 2
+    interim_stretch = 1.0
 
-    def __init__(self, hear: Callable[[SegmentJob], Hypothesis | Lost] | None = None, *, held: bool = False) -> None:
+    def __init__(self, hear: Callable[[SegmentJob], Hypothesis | JobLost] | None = None, *, held: bool = False) -> None:
         self._hear = hear or (lambda job: load().transcribe([job])[0])
         self._held = held
         self.jobs: list[SegmentJob] = []
-        self.waiting: list[tuple[SegmentJob, Answer]] = []
+        self.waiting: list[tuple[SegmentJob, Deliver]] = []
         self.most = 0
         self.cancelled = 0
 
-    def submit(self, owner: Hashable, job: SegmentJob, answer: Answer, *, recorded: bool = False) -> None:
-        assert recorded
-        assert job.final
+    def submit(self, owner: Hashable, job: SegmentJob, answer: Deliver) -> None:
+        assert job.priority is Priority.RECORDING
         self.jobs.append(job)
         self.waiting.append((job, answer))
         self.most = max(self.most, len(self.waiting))
@@ -210,7 +210,7 @@ def test_few_jobs_are_out_and_few_bytes_are_taken_while_they_are() -> None:
 
 def test_a_job_that_is_lost_fails_all() -> None:
     with pytest.raises(EngineError, match="three times"):
-        heard(Desk(lambda _: Lost("it failed three times")), [pcm()])
+        heard(Desk(lambda _: JobLost("it failed three times")), [pcm()])
 
 
 def test_bytes_that_are_no_audio_fail() -> None:

@@ -27,10 +27,10 @@ from caesura.formatting.style import Style
 from caesura.pipeline import stream as stream_module
 from caesura.pipeline.channel import Channel, Hearing
 from caesura.pipeline.ears import Ears
-from caesura.pipeline.schedule import Answer, Lost
 from caesura.pipeline.stream import QUIET_S, ROOM_BYTES, ROOM_S, SLICE_S, TURN_AUDIO_S, Stream
 from caesura.speech.vad import SileroModel, load_silero
 from caesura.words import Word
+from caesura.workers.base import Deliver, JobLost
 from tests.encodings import encode
 from tests.flac import silence as dense_silence
 from tests.recordings import path
@@ -92,11 +92,11 @@ class Hands:
     def __init__(self, *, prompt: bool) -> None:
         self.prompt = prompt
         self.interim_stretch = 1.0
-        self.waiting: dict[Hashable, tuple[SegmentJob, Answer]] = {}
+        self.waiting: dict[Hashable, tuple[SegmentJob, Deliver]] = {}
         self.jobs = 0
         self.engine = ScriptedEngine(SCRIPT, 1_000.0)
 
-    def submit(self, owner: Hashable, job: SegmentJob, answer: Answer) -> None:
+    def submit(self, owner: Hashable, job: SegmentJob, answer: Deliver) -> None:
         assert owner not in self.waiting
         self.jobs += 1
         self.waiting[owner] = (job, answer)
@@ -112,7 +112,7 @@ class Hands:
 
     def lose(self, reason: str) -> None:
         _, answer = self.waiting.pop(next(iter(self.waiting)))
-        answer(Lost(reason))
+        answer(JobLost(reason))
 
     def _answer(self, owner: Hashable, job: SegmentJob) -> None:
         if owner in self.waiting and self.waiting[owner][0] is job:
@@ -504,7 +504,7 @@ def test_close_gives_up_the_jobs_that_are_out() -> None:
         stream.close()
         assert bench.pool.waiting == {}
         for answer in late:
-            answer(Lost("too late to matter"))
+            answer(JobLost("too late to matter"))
         await asyncio.sleep(0.01)
         assert len(bench.told) == told
 

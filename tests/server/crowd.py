@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from caesura.engines.base import SegmentJob
-from caesura.pipeline.schedule import Schedule, Ticket
+from caesura.engines.base import Priority, SegmentJob
 from caesura.server.load_control import SAMPLE_S, TURN_S, UNPROVEN_PER_WORKER
 from caesura.server.overload import OverloadGuard
 from caesura.server.slow_start import SlowStart
+from caesura.workers.scheduler import Scheduler, Ticket
 
 TICK_S = 0.02
 UTTERANCE_S, PAUSE_S = 3.5, 0.7
@@ -70,7 +70,7 @@ class Simulation:
         self.bounded = bounded
         self.guard = OverloadGuard()
         self.slow_start = SlowStart(UNPROVEN_PER_WORKER * workers)
-        self.schedule = Schedule()
+        self.schedule = Scheduler()
         self.workers: list[tuple[float, Ticket | None]] = [(0.0, None)] * workers
         self.crowd = Crowd()
         self.now = 0.0
@@ -90,8 +90,8 @@ class Simulation:
         return self.crowd
 
     def _waiting(self) -> Iterator[Ticket]:
-        while (ticket := self.schedule.next()) is not None:
-            yield ticket
+        while batch := self.schedule.take():
+            yield from batch
 
     def _sample(self) -> None:
         before = self.guard.refusing
@@ -134,7 +134,9 @@ class Simulation:
             speaker.tries_at = self.now + self.random.choice((1, 2, 3))
 
     def _submit(self, speaker: Speaker, seconds: float, *, final: bool) -> None:
-        job = SegmentJob(np.zeros(int(max(seconds, 0.1) * 16_000), np.float32), 0.0, final)
+        job = SegmentJob(
+            np.zeros(int(max(seconds, 0.1) * 16_000), np.float32), 0.0, Priority.FINAL if final else Priority.INTERIM
+        )
         speaker.job_out = True
         self.schedule.add(Ticket(speaker.name, job, lambda _: None, since=self.now))
 
@@ -143,9 +145,10 @@ class Simulation:
             return free_at, ticket
         if ticket is not None:
             self._done(ticket)
-        ticket = self.schedule.next()
-        if ticket is None:
+        batch = self.schedule.take()
+        if not batch:
             return self.now, None
+        (ticket,) = batch
         seconds = len(ticket.job.audio) / 16_000
         return self.now + (FINAL_S + FINAL_PER_S * seconds if ticket.job.final else INTERIM_S), ticket
 

@@ -385,7 +385,7 @@ def test_a_worker_killed_in_mid_utterance_loses_no_word(engine: str) -> None:
 
             async def kill() -> None:
                 for _ in range(2):
-                    for pid in server.service.engines[0].pool.pids:
+                    for pid in map(int, server.service.engines[0].pool.ready_workers):
                         os.kill(pid, signal.SIGKILL)
                     await asyncio.sleep(0.1)
 

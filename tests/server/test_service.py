@@ -33,7 +33,7 @@ def test_a_service_is_ready_between_start_and_stop() -> None:
         assert not service.ready
         await service.start()
         assert service.ready
-        assert len(service.engines[0].pool.pids) == 1
+        assert len(service.engines[0].pool.ready_workers) == 1
         await service.stop()
         assert not service.ready
 

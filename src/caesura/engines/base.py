@@ -1,7 +1,8 @@
-"""The engine seam: segment jobs in, hypotheses out, nothing remembered in between."""
+"""The interface between speech engines and the rest of Caesura: segment jobs, hypotheses and engine facts."""
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -36,6 +37,19 @@ class EngineInfo:
     """Whether it heeds `SegmentJob.terms`."""
     detects_language: bool = False
     """Whether it can find out the language of a job by itself."""
+    max_jobs: int = 1
+    """How many jobs one call of `transcribe` should be given at most; more than 1 where a batch costs less."""
+
+
+class Priority(enum.Enum):
+    """Which jobs a worker takes first: finals, then interims, then recordings, for which nobody waits while speaking.
+
+    A job of any priority but `INTERIM` is final: its answer will not be revised.
+    """
+
+    FINAL = "final"
+    INTERIM = "interim"
+    RECORDING = "recording"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +78,10 @@ class Term:
 
 @dataclass(frozen=True, slots=True)
 class SegmentJob:
-    """One stretch of speech to be heard.
+    """One stretch of speech to be transcribed.
 
     `audio`: float32 in -1..1, shape (n,), 16 kHz mono. `at`: stream seconds of its first sample (for
-    engines that play a script, and for logs). `final`: the answer will not be revised. `draft`: an
+    engines that play a script, and for logs). `priority`: when it is done, and whether it is final. `draft`: an
     earlier hypothesis of audio that begins at the same sample and is a prefix of (or is) this audio;
     an engine may verify it instead of starting anew. A final answer must not depend on it; an interim
     may, in near ties. `breaks_off`: the audio ends in the middle of speech, maybe of a word, and stays so.
@@ -77,12 +91,17 @@ class SegmentJob:
 
     audio: Samples
     at: float
-    final: bool
+    priority: Priority
     draft: Hypothesis | None = None
     breaks_off: bool = False
     language: str | None = None
     terms: tuple[Term, ...] = ()
     voices: bool = False
+
+    @property
+    def final(self) -> bool:
+        """Whether the answer will not be revised."""
+        return self.priority is not Priority.INTERIM
 
 
 class Engine(Protocol):

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from caesura.engines.base import SAMPLE_RATE, Hypothesis, Samples, SegmentJob, Term
+from caesura.engines.base import SAMPLE_RATE, Hypothesis, Priority, Samples, SegmentJob, Term
 from caesura.events import Heard, SpeechBegan, UtteranceEnded
 from caesura.pipeline.cut import cut_between_words
 from caesura.pipeline.memory import Memory
@@ -305,7 +305,7 @@ class Channel:
         job = SegmentJob(
             audio=self._memory.between(wanted.first, wanted.last),
             at=wanted.first / SAMPLE_RATE,
-            final=wanted.kind is not _Kind.INTERIM,
+            priority=Priority.INTERIM if wanted.kind is _Kind.INTERIM else Priority.FINAL,
             draft=draft,
             breaks_off=wanted.kind is not _Kind.INTERIM and wanted.last == wanted.upto,
             language=self._language,

@@ -15,21 +15,20 @@ import io
 import logging
 import threading
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
 
 from caesura.audio.format import AudioFormat, Samples
 from caesura.audio.recording import RecordingDecoder
-from caesura.engines.base import SAMPLE_RATE, Hypothesis, SegmentJob, Term
+from caesura.engines.base import SAMPLE_RATE, Hypothesis, Priority, SegmentJob, Term
 from caesura.errors import BadAudio, EngineError, InternalError
 from caesura.pipeline.intake import Abandoned
-from caesura.pipeline.pool import Answer, Lost
 from caesura.pipeline.segments import Segment, Segmenter
 from caesura.speech.vad import SileroModel, SileroVad
 from caesura.speech.voice import Voice, Voices
 from caesura.words import Word
+from caesura.workers.base import JobLost, Pool
 
 _log = logging.getLogger("caesura.pipeline")
 
@@ -39,20 +38,6 @@ MOST_VOICES = 40_000
 """Windows of voice that are kept of one recording, 40 MiB: more than five hours of speech."""
 SPARSE = 6
 """After that, of so many windows one is kept; from there on voices cost less memory than words."""
-
-
-class Pool(Protocol):
-    """Where jobs are done."""
-
-    @property
-    def workers(self) -> int:
-        """How many at once."""
-
-    def submit(self, owner: Hashable, job: SegmentJob, answer: Answer, *, recorded: bool = False) -> None:
-        """Have `job` done for `owner`; `answer` is called later on the loop's thread."""
-
-    def cancel(self, owner: Hashable) -> None:
-        """Forget everything that `owner` asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,7 +233,7 @@ class Recording:
         job = SegmentJob(
             audio=segment.samples,
             at=at,
-            final=True,
+            priority=Priority.RECORDING,
             breaks_off=segment.breaks_off,
             language=listening.language,
             terms=listening.terms,
@@ -256,16 +241,16 @@ class Recording:
         )
         self._out += 1
         answer = partial(self._answered, passages, len(passages) - 1, at, at + length)
-        self._pool.submit(id(self), job, answer, recorded=True)
+        self._pool.submit(id(self), job, answer)
 
     def _answered(
-        self, passages: list[Passage | None], place: int, start: float, end: float, result: Hypothesis | Lost
+        self, passages: list[Passage | None], place: int, start: float, end: float, result: Hypothesis | JobLost
     ) -> None:
         if self._closed:
             return
         self._room.release()
         self._out -= 1
-        if isinstance(result, Lost):
+        if isinstance(result, JobLost):
             self._conclude(EngineError(result.reason))
             return
         words = tuple(word.shifted(start) for word in result.words)

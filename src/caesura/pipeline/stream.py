@@ -10,10 +10,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Protocol, assert_never
+from typing import assert_never
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,9 +28,9 @@ from caesura.formatting.style import Style
 from caesura.pipeline.channel import Channel, Hearing
 from caesura.pipeline.ears import Ears
 from caesura.pipeline.pace import Pace
-from caesura.pipeline.pool import Answer, Lost
 from caesura.pipeline.scribe import Scribe
 from caesura.speech.vad import FRAME, SileroModel, SileroVad
+from caesura.workers.base import JobLost, Pool
 
 _log = logging.getLogger("caesura.pipeline")
 
@@ -58,20 +58,6 @@ ROOM_S = 30.0
 """Decoded seconds of all channels, beyond the longest segment of each, not covered by a final: then it is full."""
 QUIET_S = 12.0
 """So much silence a channel may hold around its longest segment, without a job that is out and would make room."""
-
-
-class Pool(Protocol):
-    """Where jobs are done."""
-
-    @property
-    def interim_stretch(self) -> float:
-        """Factor by which to ask less often for interims, 1 or more."""
-
-    def submit(self, owner: Hashable, job: SegmentJob, answer: Answer) -> None:
-        """Have `job` done for `owner`; `answer` is called later on the loop's thread."""
-
-    def cancel(self, owner: Hashable) -> None:
-        """Forget what `owner` asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -411,10 +397,10 @@ class Stream:
         if not self._over:
             self._tell(event)
 
-    def _answered(self, answer: Callable[[Hypothesis], None], result: Hypothesis | Lost) -> None:
+    def _answered(self, answer: Callable[[Hypothesis], None], result: Hypothesis | JobLost) -> None:
         if self._over:
             return
-        if isinstance(result, Lost):
+        if isinstance(result, JobLost):
             self._fail(result.reason)
         else:
             self._safely(partial(self._take_answer, answer, result))

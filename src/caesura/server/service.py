@@ -25,7 +25,6 @@ from caesura.ledger.prices import read_prices
 from caesura.ledger.projects import DEFAULT_PROJECT_ID
 from caesura.ledger.scopes import ROLES
 from caesura.pipeline.ears import Ears
-from caesura.pipeline.pool import EnginePool
 from caesura.protocol.catalogue import Catalogue, Offer
 from caesura.protocol.messages import ModelInfo
 from caesura.server.auth import check_exposure
@@ -39,6 +38,9 @@ from caesura.server.settings import Settings
 from caesura.server.shutdown import Shutdown
 from caesura.speech.vad import SileroModel, load_silero
 from caesura.speech.voices import ARCH, NAME, VERSION, voices_there
+from caesura.workers.base import NewWorker
+from caesura.workers.pool import EnginePool
+from caesura.workers.process_worker import ProcessWorker
 
 _NAMESPACE = uuid.UUID("6f1c0c0e-52c2-4f0c-9f0e-ca35a7a0ca35")
 
@@ -76,10 +78,16 @@ class OpenConnection(Protocol):
 class Service:
     """The shared parts of a server. Construct, `start` inside a running loop, `stop`."""
 
-    def __init__(self, settings: Settings, *, random: Callable[[], float] = random.random) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        random: Callable[[], float] = random.random,
+        new_worker: NewWorker = ProcessWorker,
+    ) -> None:
         self.settings = settings
         self.ears = Ears(clock=time.monotonic)
-        self.engines = tuple(_running(name, settings, self.ears) for name in settings.engines)
+        self.engines = tuple(_running(name, settings, self.ears, new_worker) for name in settings.engines)
         self.catalogue = Catalogue(
             tuple(_offer(engine) for engine in self.engines), settings.model_names, diarizes=voices_there() is None
         )
@@ -221,7 +229,7 @@ class Service:
             live=self.live,
             capacity=self.settings.max_sessions,
             workers=sum(pool.workers for pool in pools),
-            workers_ready=sum(len(pool.pids) for pool in pools),
+            workers_ready=sum(len(pool.ready_workers) for pool in pools),
             worker_restarts=sum(pool.restarts for pool in pools),
             waiting_s=sum(pool.waiting_s for pool in pools),
             oldest_wait_s=max(pool.oldest_wait_s for pool in pools),
@@ -240,9 +248,10 @@ def _check_names(names: Mapping[str, str], catalogue: Catalogue) -> None:
             raise UsageError(f"--model-name {name}={model}: no engine runs that model; choose of {', '.join(models)}")
 
 
-def _running(name: str, settings: Settings, ears: Ears) -> Running:
+def _running(name: str, settings: Settings, ears: Ears, new_worker: NewWorker) -> Running:
     info = engine_info(name)
-    pool = EnginePool(name, workers=settings.workers or os.cpu_count() or 1)
+    workers = settings.workers or os.cpu_count() or 1
+    pool = EnginePool(name, workers=workers, max_jobs=info.max_jobs, new_worker=new_worker)
     return Running(info, model_info(info), pool, EngineLoad(info.name, pool, ears))
 
 

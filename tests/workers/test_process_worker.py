@@ -18,13 +18,14 @@ import numpy as np
 import pytest
 import uvloop
 
-from caesura.engines.base import SegmentJob
+from caesura.engines.base import Hypothesis, Priority, SegmentJob
 from caesura.errors import EngineError
-from caesura.pipeline import process
-from caesura.pipeline.frames import Failed, Ready, Transcribed, encode
-from caesura.pipeline.pool import EnginePool, Lost
-from caesura.pipeline.process import WorkerProcess
-from tests.pipeline import pool_engines
+from caesura.workers import process_worker
+from caesura.workers.base import JobLost
+from caesura.workers.ipc import JobsFailed, Ready, Transcribed, encode
+from caesura.workers.pool import EnginePool
+from caesura.workers.process_worker import ProcessWorker
+from tests.workers import pool_engines
 
 pytestmark = pytest.mark.slow
 
@@ -45,28 +46,39 @@ def within_limit(test: Coroutine[object, object, None]) -> None:
 
 def job(at: float, seconds: float = 1.0) -> SegmentJob:
     """A final job of silence."""
-    return SegmentJob(np.zeros(int(seconds * 16_000), np.float32), at, True)
+    return SegmentJob(np.zeros(int(seconds * 16_000), np.float32), at, Priority.FINAL)
 
 
 def unnoticed() -> None:
     """For tests that do not ask when the line was cut."""
 
 
+async def started(engine: str, on_gone: Callable[[], None]) -> ProcessWorker:
+    """A worker that is ready; nothing is left of one that cannot start."""
+    worker = ProcessWorker(engine, on_gone)
+    try:
+        await worker.start()
+    except BaseException:
+        await worker.close()
+        raise
+    return worker
+
+
 async def answers_jobs(folder: Path) -> None:
     """Starts a worker and has two jobs done, one of them longer than any socket buffer."""
     (folder / "go").touch()
-    worker = await WorkerProcess.start("tests.pipeline.pool_engines:commanded", unnoticed)
+    worker = await started("tests.workers.pool_engines:commanded", unnoticed)
     assert not worker.gone
-    assert await worker.transcribe(job(1.0)) == answered(worker, 1.0, 1.0)
-    assert await worker.transcribe(job(2.0, 120.0)) == answered(worker, 2.0, 120.0)
-    await worker.kill()
-    await worker.kill()
+    assert await worker.transcribe([job(1.0)]) == answered(worker, 1.0, 1.0)
+    assert await worker.transcribe([job(2.0, 120.0)]) == answered(worker, 2.0, 120.0)
+    await worker.close()
+    await worker.close()
     assert worker.gone
 
 
-def answered(worker: WorkerProcess, at: float, seconds: float) -> Transcribed:
+def answered(worker: ProcessWorker, at: float, seconds: float) -> tuple[Hypothesis, ...]:
     """What the commanded engine answers, from that worker's process."""
-    return Transcribed((replace(pool_engines.answer(job(at, seconds)), tokens=(worker.pid,)),))
+    return (replace(pool_engines.answer(job(at, seconds)), tokens=(int(worker.name),)),)
 
 
 def test_it_answers_jobs_of_any_length(folder: Path) -> None:
@@ -86,13 +98,13 @@ def test_it_says_that_it_has_gone_when_idle() -> None:
 
     async def main() -> None:
         gone = asyncio.Event()
-        worker = await WorkerProcess.start("scripted", gone.set)
-        os.kill(worker.pid, signal.SIGKILL)
+        worker = await started("scripted", gone.set)
+        os.kill(int(worker.name), signal.SIGKILL)
         await gone.wait()
         assert worker.gone
         with pytest.raises(ConnectionError):
-            await worker.transcribe(job(1.0))
-        await worker.kill()
+            await worker.transcribe([job(1.0)])
+        await worker.close()
 
     within_limit(main())
 
@@ -101,10 +113,10 @@ def test_a_job_whose_worker_dies_is_told_at_once(folder: Path) -> None:
     """The asker does not wait for a time limit."""
 
     async def main() -> None:
-        worker = await WorkerProcess.start("tests.pipeline.pool_engines:commanded", unnoticed)
+        worker = await started("tests.workers.pool_engines:commanded", unnoticed)
         with pytest.raises(ConnectionError):
-            await worker.transcribe(job(pool_engines.POISON))
-        await worker.kill()
+            await worker.transcribe([job(pool_engines.POISON)])
+        await worker.close()
 
     within_limit(main())
 
@@ -114,10 +126,11 @@ def test_what_an_engine_raises_does_not_end_it(folder: Path) -> None:
     (folder / "go").touch()
 
     async def main() -> None:
-        worker = await WorkerProcess.start("tests.pipeline.pool_engines:commanded", unnoticed)
-        assert await worker.transcribe(job(pool_engines.REFUSES)) == Failed("the segment is too odd")
-        assert isinstance(await worker.transcribe(job(1.0)), Transcribed)
-        await worker.kill()
+        worker = await started("tests.workers.pool_engines:commanded", unnoticed)
+        with pytest.raises(EngineError, match=r"^the segment is too odd$"):
+            await worker.transcribe([job(pool_engines.REFUSES)])
+        assert len(await worker.transcribe([job(1.0)])) == 1
+        await worker.close()
 
     within_limit(main())
 
@@ -126,8 +139,8 @@ def test_what_an_engine_raises_does_not_end_it(folder: Path) -> None:
     ("engine", "sentence"),
     [
         (
-            "tests.pipeline.pool_engines:crashing",
-            "tests.pipeline.pool_engines:crashing ended with code 3 before it was ready",
+            "tests.workers.pool_engines:crashing",
+            "tests.workers.pool_engines:crashing ended with code 3 before it was ready",
         ),
         ("whispr", "no engine is called 'whispr'"),
     ],
@@ -140,7 +153,7 @@ def test_a_worker_that_cannot_start_says_why(engine: str, sentence: str) -> None
 
 async def start(engine: str) -> None:
     """Starts a worker that will not."""
-    await WorkerProcess.start(engine, unnoticed)
+    await started(engine, unnoticed)
 
 
 def test_an_interpreter_that_cannot_be_run_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -169,9 +182,9 @@ def test_what_an_engine_prints_goes_nowhere(folder: Path, capfd: pytest.CaptureF
     (folder / "go").touch()
 
     async def main() -> None:
-        worker = await WorkerProcess.start("tests.pipeline.pool_engines:chatting", unnoticed)
-        assert isinstance(await worker.transcribe(job(1.0)), Transcribed)
-        await worker.kill()
+        worker = await started("tests.workers.pool_engines:chatting", unnoticed)
+        assert len(await worker.transcribe([job(1.0)])) == 1
+        await worker.close()
 
     within_limit(main())
     assert capfd.readouterr().out == ""
@@ -182,7 +195,7 @@ def test_a_start_that_is_given_up_leaves_no_process(folder: Path) -> None:
     (folder / "stuck").touch()
 
     async def main() -> None:
-        starting = asyncio.create_task(WorkerProcess.start("tests.pipeline.pool_engines:commanded", unnoticed))
+        starting = asyncio.create_task(started("tests.workers.pool_engines:commanded", unnoticed))
         _, pending = await asyncio.wait([starting], timeout=0.3)
         assert pending
         starting.cancel()
@@ -193,12 +206,12 @@ def test_a_start_that_is_given_up_leaves_no_process(folder: Path) -> None:
     within_limit(main())
 
 
-def test_a_kill_that_is_cancelled_still_reaps() -> None:
+def test_a_close_that_is_cancelled_still_reaps() -> None:
     """Whoever stops a pool cancels replacements that are under way."""
 
     async def main() -> None:
-        worker = await WorkerProcess.start("scripted", unnoticed)
-        killing = asyncio.create_task(worker.kill())
+        worker = await started("scripted", unnoticed)
+        killing = asyncio.create_task(worker.close())
         await asyncio.sleep(0)
         killing.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -233,7 +246,7 @@ def test_a_child_that_says_no_frames_does_not_start(
     impostor: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its line is cut at the first such byte, and it is not waited for."""
-    monkeypatch.setattr(process, "_LAST_GASP_S", 0.05)
+    monkeypatch.setattr(process_worker, "_EXIT_TIMEOUT_S", 0.05)
     impostor(b"\xff" * 100)
     with pytest.raises(EngineError, match="a worker for engine scripted hung up before it was ready"):
         within_limit(start("scripted"))
@@ -241,8 +254,8 @@ def test_a_child_that_says_no_frames_does_not_start(
 
 def test_a_child_that_answers_out_of_turn_does_not_start(impostor: Callable[..., None]) -> None:
     """Only one of two frames can answer the question to load."""
-    impostor(encode(Failed("what?")))
-    with pytest.raises(EngineError, match="answered with Failed when loading"):
+    impostor(encode(JobsFailed("what?")))
+    with pytest.raises(EngineError, match="answered with JobsFailed when loading"):
         within_limit(start("scripted"))
 
 
@@ -251,10 +264,10 @@ def test_a_child_that_answers_a_job_with_something_else_is_gone(impostor: Callab
     impostor(encode(Ready()), encode(Ready()))
 
     async def main() -> None:
-        worker = await WorkerProcess.start("scripted", unnoticed)
-        with pytest.raises(ConnectionAbortedError, match="answered a job with Ready"):
-            await worker.transcribe(job(1.0))
-        await worker.kill()
+        worker = await started("scripted", unnoticed)
+        with pytest.raises(ConnectionAbortedError, match="answered 1 jobs with Ready"):
+            await worker.transcribe([job(1.0)])
+        await worker.close()
 
     within_limit(main())
 
@@ -283,7 +296,7 @@ def test_a_worker_that_was_taken_over_runs_nothing_in_the_front_and_is_replaced(
         try:
             answered: asyncio.Future[object] = asyncio.get_running_loop().create_future()
             pool.submit("owner", job(1.0), answered.set_result)
-            assert isinstance(await answered, Lost)
+            assert isinstance(await answered, JobLost)
             while not pool.restarts:
                 await asyncio.sleep(0.01)
         finally:
@@ -297,24 +310,24 @@ def test_a_job_must_have_one_hypothesis_for_its_answer(impostor: Callable[..., N
     impostor(encode(Ready()), encode(Transcribed(())))
 
     async def main() -> None:
-        worker = await WorkerProcess.start("scripted", unnoticed)
-        with pytest.raises(ConnectionAbortedError, match="answered a job with 0 hypotheses"):
-            await worker.transcribe(job(1.0))
-        await worker.kill()
+        worker = await started("scripted", unnoticed)
+        with pytest.raises(ConnectionAbortedError, match="answered 1 jobs with 0 hypotheses"):
+            await worker.transcribe([job(1.0)])
+        await worker.close()
 
     within_limit(main())
 
 
 def test_a_worker_that_says_what_nobody_asked_for_is_cut_off(impostor: Callable[..., None]) -> None:
     """It could keep the front busy."""
-    impostor(encode(Ready()) + encode(Failed("I have more to say")))
+    impostor(encode(Ready()) + encode(JobsFailed("I have more to say")))
 
     async def main() -> None:
         gone = asyncio.Event()
         with contextlib.suppress(EngineError):
-            worker = await WorkerProcess.start("scripted", gone.set)
+            worker = await started("scripted", gone.set)
             await gone.wait()
-            await worker.kill()
+            await worker.close()
         assert gone.is_set()
 
     within_limit(main())

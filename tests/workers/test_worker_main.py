@@ -16,24 +16,24 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from caesura.engines.base import Hypothesis, SegmentJob
+from caesura.engines.base import Hypothesis, Priority, SegmentJob
 from caesura.engines.scripted import SCRIPT
 from caesura.errors import EngineError
-from caesura.pipeline.frames import (
+from caesura.workers.ipc import (
     HEADER,
-    Failed,
     Frame,
     FrameReader,
-    Load,
+    JobsFailed,
+    LoadEngine,
+    LoadFailed,
     Ready,
-    Refused,
     ToWorker,
     Transcribe,
     Transcribed,
     encode,
 )
-from caesura.pipeline.worker import Line, work
-from tests.pipeline import pool_engines
+from caesura.workers.worker_main import WorkerSocket, serve
+from tests.workers import pool_engines
 
 PATH = tuple(sys.path)
 LIMIT_S = 30.0
@@ -73,7 +73,7 @@ def worker(parent: int | None = None) -> Iterator[Employer]:
     with ours, theirs:
         arguments = [str(theirs.fileno()), str(os.getpid() if parent is None else parent)]
         process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "caesura.pipeline.worker", *arguments], pass_fds=[theirs.fileno()]
+            [sys.executable, "-P", "-m", "caesura.workers.worker_main", *arguments], pass_fds=[theirs.fileno()]
         )
         theirs.close()
         with process:
@@ -92,13 +92,13 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def job(at: float, seconds: float = 1.0) -> SegmentJob:
     """A final job of silence."""
-    return SegmentJob(np.zeros(int(seconds * 16_000), np.float32), at, True)
+    return SegmentJob(np.zeros(int(seconds * 16_000), np.float32), at, Priority.FINAL)
 
 
 def test_it_loads_an_engine_and_answers_jobs_until_the_front_hangs_up() -> None:
     """A batch has one hypothesis for each job; the end of the line is the end of the process, without complaint."""
     with worker() as front:
-        front.tell(Load("scripted", PATH))
+        front.tell(LoadEngine("scripted", PATH))
         assert front.hear() == Ready()
         front.tell(Transcribe((job(0.0), job(0.4, 0.3))))
         second = replace(SCRIPT[1], start=0.0, end=0.3)
@@ -110,7 +110,7 @@ def test_it_loads_an_engine_and_answers_jobs_until_the_front_hangs_up() -> None:
 def test_it_ends_when_the_front_goes_in_mid_frame() -> None:
     """Half a frame is nothing to answer."""
     with worker() as front:
-        front.tell(Load("scripted", PATH))
+        front.tell(LoadEngine("scripted", PATH))
         assert front.hear() == Ready()
         front.sock.sendall(HEADER.pack(1000) + b"half")
         front.sock.close()
@@ -120,7 +120,7 @@ def test_it_ends_when_the_front_goes_in_mid_frame() -> None:
 def test_it_ends_when_the_front_has_gone_while_it_worked(folder: Path) -> None:
     """The answer has no reader; that is no error either."""
     with worker() as front:
-        front.tell(Load("tests.pipeline.pool_engines:commanded", PATH))
+        front.tell(LoadEngine("tests.workers.pool_engines:commanded", PATH))
         assert front.hear() == Ready()
         front.tell(Transcribe((job(1.0),)))
         front.sock.close()
@@ -132,24 +132,24 @@ def test_an_engine_that_cannot_load_is_refused_in_its_own_words(folder: Path) ->
     """Then the process ends."""
     (folder / "broken").touch()
     with worker() as front:
-        front.tell(Load("tests.pipeline.pool_engines:commanded", PATH))
-        assert front.hear() == Refused("the weights are broken")
+        front.tell(LoadEngine("tests.workers.pool_engines:commanded", PATH))
+        assert front.hear() == LoadFailed("the weights are broken")
         assert front.process.wait(LIMIT_S) == 0
 
 
 def test_an_unknown_engine_is_refused() -> None:
     """With the sentence of the registry."""
     with worker() as front:
-        front.tell(Load("whispr", PATH))
+        front.tell(LoadEngine("whispr", PATH))
         refused = front.hear()
-        assert isinstance(refused, Refused)
+        assert isinstance(refused, LoadFailed)
         assert "no engine is called 'whispr'" in refused.reason
 
 
 def test_ctrl_c_and_sigterm_do_not_end_it(folder: Path) -> None:
     """They reach the whole group; the front, which is closing its sessions, still needs the answers."""
     with worker() as front:
-        front.tell(Load("tests.pipeline.pool_engines:commanded", PATH))
+        front.tell(LoadEngine("tests.workers.pool_engines:commanded", PATH))
         assert front.hear() == Ready()
         front.process.send_signal(signal.SIGINT)
         front.process.send_signal(signal.SIGTERM)
@@ -165,7 +165,7 @@ def test_it_dies_with_its_parent_in_the_middle_of_a_job(folder: Path) -> None:
     ours.settimeout(LIMIT_S)
     script = (
         "import os, subprocess, sys, time\n"
-        "subprocess.Popen([sys.executable, '-P', '-m', 'caesura.pipeline.worker', sys.argv[1], str(os.getpid())],"
+        "subprocess.Popen([sys.executable, '-P', '-m', 'caesura.workers.worker_main', sys.argv[1], str(os.getpid())],"
         " pass_fds=[int(sys.argv[1])])\n"
         "time.sleep(60)"
     )
@@ -174,7 +174,7 @@ def test_it_dies_with_its_parent_in_the_middle_of_a_job(folder: Path) -> None:
         with subprocess.Popen(arguments, pass_fds=[theirs.fileno()]) as parent:
             theirs.close()
             front = Front(ours)
-            front.tell(Load("tests.pipeline.pool_engines:commanded", PATH))
+            front.tell(LoadEngine("tests.workers.pool_engines:commanded", PATH))
             assert front.hear() == Ready()
             front.tell(Transcribe((job(1.0),)))
             log = folder / "log"
@@ -195,7 +195,7 @@ def test_it_does_not_outlive_a_parent_that_died_while_it_started() -> None:
 def test_it_uses_one_thread_for_openmp() -> None:
     """Two workers with two threads each would fight over two cores."""
     with worker() as front:
-        front.tell(Load("scripted", PATH))
+        front.tell(LoadEngine("scripted", PATH))
         assert front.hear() == Ready()
         threads = Path(f"/proc/{front.process.pid}/task")
         if not threads.exists():
@@ -204,43 +204,43 @@ def test_it_uses_one_thread_for_openmp() -> None:
 
 
 @pytest.fixture
-def line() -> Iterator[tuple[Front, Line]]:
+def line() -> Iterator[tuple[Front, WorkerSocket]]:
     """Both ends of a line in this process."""
     ours, theirs = socket.socketpair()
     ours.settimeout(LIMIT_S)
     with ours, theirs:
-        yield Front(ours), Line(theirs)
+        yield Front(ours), WorkerSocket(theirs)
 
 
-def hear_one(line: tuple[Front, Line], at: float) -> Frame | None:
+def hear_one(line: tuple[Front, WorkerSocket], at: float) -> Frame | None:
     """What a worker of the commanded engine answers to one job, all in this process."""
     front, end = line
-    front.tell(Load("tests.pipeline.pool_engines:commanded", tuple(sys.path)))
+    front.tell(LoadEngine("tests.workers.pool_engines:commanded", tuple(sys.path)))
     front.tell(Transcribe((job(at),)))
     front.sock.shutdown(socket.SHUT_WR)
-    work(end)
+    serve(end)
     reader = FrameReader()
     ready, answer = reader.receive(front.sock.recv(65536))
     assert ready == Ready()
     return answer
 
 
-def test_what_an_engine_raises_is_told_without_what_was_said(line: tuple[Front, Line], folder: Path) -> None:
+def test_what_an_engine_raises_is_told_without_what_was_said(line: tuple[Front, WorkerSocket], folder: Path) -> None:
     """The kind of error and its place are enough to find it."""
     answer = hear_one(line, pool_engines.RAISES)
-    assert isinstance(answer, Failed)
+    assert isinstance(answer, JobsFailed)
     assert answer.reason.startswith("the engine raised ValueError in pool_engines.py, line ")
 
 
-def test_an_engine_error_is_told_in_its_own_words(line: tuple[Front, Line], folder: Path) -> None:
+def test_an_engine_error_is_told_in_its_own_words(line: tuple[Front, WorkerSocket], folder: Path) -> None:
     """Engines write their sentences for the log."""
-    assert hear_one(line, pool_engines.REFUSES) == Failed("the segment is too odd")
+    assert hear_one(line, pool_engines.REFUSES) == JobsFailed("the segment is too odd")
 
 
-def test_an_engine_that_answers_too_little_has_failed(line: tuple[Front, Line], folder: Path) -> None:
+def test_an_engine_that_answers_too_little_has_failed(line: tuple[Front, WorkerSocket], folder: Path) -> None:
     """No hypothesis is not an empty hypothesis."""
     (folder / "go").touch()
-    assert hear_one(line, pool_engines.MUTE) == Failed("the engine gave 0 answers to 1 jobs")
+    assert hear_one(line, pool_engines.MUTE) == JobsFailed("the engine gave 0 answers to 1 jobs")
 
 
 @pytest.mark.parametrize(
@@ -251,12 +251,12 @@ def test_an_engine_that_answers_too_little_has_failed(line: tuple[Front, Line], 
     ],
 )
 def test_an_engine_that_answers_what_cannot_be_sent_has_failed(
-    line: tuple[Front, Line], folder: Path, at: float, reason: str
+    line: tuple[Front, WorkerSocket], folder: Path, at: float, reason: str
 ) -> None:
     """The worker goes on: the next job may do well."""
     (folder / "go").touch()
     answer = hear_one(line, at)
-    assert isinstance(answer, Failed)
+    assert isinstance(answer, JobsFailed)
     assert answer.reason.startswith(reason)
 
 
@@ -264,8 +264,8 @@ def test_an_engine_that_answers_what_cannot_be_sent_has_failed(
     ("frame", "sentence"),
     [(Transcribe((job(1.0),)), "a job before its engine"), (Ready(), "its own kind of frame: Ready")],
 )
-def test_frames_that_no_front_sends_end_it(line: tuple[Front, Line], frame: ToWorker, sentence: str) -> None:
+def test_frames_that_no_front_sends_end_it(line: tuple[Front, WorkerSocket], frame: ToWorker, sentence: str) -> None:
     """A fault of ours must be seen, not guessed around."""
     line[0].sock.sendall(encode(frame))
     with pytest.raises(EngineError, match=sentence):
-        work(line[1])
+        serve(line[1])

@@ -1,4 +1,4 @@
-"""Whose job is done next: tickets in, the most urgent ticket out.
+"""Order in which engine jobs are run: by priority, and in turns between streams.
 
 The rules:
 
@@ -9,41 +9,32 @@ The rules:
 - among interims the owner who has waited longest goes first;
 - a final makes the waiting interim of its owner pointless, and removes it;
 - jobs of recordings, for which nobody waits while speaking, go after all those of live streams, in their own order;
-- what is put back, because it was not done, goes to the head of its class.
+- what is put back, because it failed, goes to the head of its class, and is then run alone: a job that fails must not
+  take others of its batch with it a second time.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable
 from dataclasses import dataclass
+from typing import assert_never
 
-from caesura.engines.base import SAMPLE_RATE, Hypothesis, SegmentJob
-
-
-@dataclass(frozen=True, slots=True)
-class Lost:
-    """The answer when a job could not be done; `reason` is a sentence for the log, without what was said."""
-
-    reason: str
-
-
-Answer = Callable[[Hypothesis | Lost], None]
+from caesura.engines.base import SAMPLE_RATE, Priority, SegmentJob
+from caesura.workers.base import Deliver
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ticket:
-    """A job on its way: who asked, where the answer goes, and how often it has failed."""
+    """A job that waits or runs: its owner, where the result goes, and how often it has failed."""
 
     owner: Hashable
-    """Who asked: a stream, or a pair of a stream and one of its channels."""
+    """A stream or recording, or a pair of a stream and one of its channels."""
     job: SegmentJob
-    answer: Answer
+    deliver: Deliver
     failures: int = 0
-    recorded: bool = False
-    """It belongs to a recording; its job is a final."""
     since: float = 0.0
-    """When it came, on whatever clock the pool has."""
+    """When it was submitted, on whatever clock the pool has."""
 
     @property
     def stream(self) -> Hashable:
@@ -51,7 +42,7 @@ class Ticket:
         return self.owner[0] if isinstance(self.owner, tuple) else self.owner
 
 
-class Schedule:
+class Scheduler:
     """The tickets that wait. Pure: knows no workers and no clock.
 
     It is not bounded by itself: an owner adds one interim at most, and as many finals as its own
@@ -84,46 +75,51 @@ class Schedule:
         return min((ticket.since for ticket in (*self._live_finals, *self._interims.values())), default=None)
 
     def add(self, ticket: Ticket) -> None:
-        """Lets `ticket` wait for its turn; replaces what it makes pointless."""
-        if ticket.recorded:
-            self._recorded.append(ticket)
-            return
-        if ticket.job.final:
-            self._drop_interim(ticket.owner)
-            self._finals.append(ticket)
-        else:
-            self._uncount(self._interims.get(ticket.owner))
-            self._interims[ticket.owner] = ticket
+        """Let `ticket` wait for its turn; replaces the interim that it makes pointless."""
+        match ticket.job.priority:
+            case Priority.RECORDING:
+                self._recorded.append(ticket)
+                return
+            case Priority.FINAL:
+                self._drop_interim(ticket.owner)
+                self._finals.append(ticket)
+            case Priority.INTERIM:
+                self._uncount(self._interims.get(ticket.owner))
+                self._interims[ticket.owner] = ticket
+            case _:
+                assert_never(ticket.job.priority)
         self._samples += len(ticket.job.audio)
 
-    def next(self) -> Ticket | None:
-        """Takes out the ticket whose turn it is; None when nothing waits."""
-        if self._returned:
-            ticket = self._returned.popleft()
-        elif self._finals:
-            ticket = self._next_final()
-        elif self._interims:
-            ticket = self._interims.popitem(last=False)[1]
-        else:
-            return self._recorded.popleft() if self._recorded else None
-        self._uncount(ticket)
-        return ticket
+    def take(self, most: int = 1) -> list[Ticket]:
+        """Remove and return the next tickets: up to `most`, all of one priority; empty when nothing waits."""
+        first = self._next()
+        if first is None:
+            return []
+        batch = [first]
+        while not first.failures and len(batch) < most and self._next_priority is first.job.priority:
+            ticket = self._next()
+            assert ticket is not None
+            batch.append(ticket)
+        return batch
 
     def put_back(self, ticket: Ticket) -> bool:
-        """Lets a ticket that was not done go first in its class.
+        """Let a ticket whose job failed go first in its class.
 
         Returns False, and drops it, when it is an interim and its owner has added a newer job since.
         """
-        if ticket.recorded:
-            self._recorded.appendleft(ticket)
-            return True
-        if ticket.job.final:
-            self._returned.appendleft(ticket)
-        elif ticket.owner in self._interims or any(ticket.owner == other.owner for other in self._live_finals):
-            return False
-        else:
-            self._interims[ticket.owner] = ticket
-            self._interims.move_to_end(ticket.owner, last=False)
+        match ticket.job.priority:
+            case Priority.RECORDING:
+                self._recorded.appendleft(ticket)
+                return True
+            case Priority.FINAL:
+                self._returned.appendleft(ticket)
+            case Priority.INTERIM:
+                if ticket.owner in self._interims or any(ticket.owner == other.owner for other in self._live_finals):
+                    return False
+                self._interims[ticket.owner] = ticket
+                self._interims.move_to_end(ticket.owner, last=False)
+            case _:
+                assert_never(ticket.job.priority)
         self._samples += len(ticket.job.audio)
         return True
 
@@ -139,6 +135,28 @@ class Schedule:
     @property
     def _live_finals(self) -> tuple[Ticket, ...]:
         return (*self._returned, *self._finals)
+
+    @property
+    def _next_priority(self) -> Priority | None:
+        """Priority of the ticket that is next, unless it failed before and is to be run alone."""
+        if self._returned:
+            return None
+        if self._finals:
+            return Priority.FINAL
+        ahead = next(iter(self._interims.values()), None) or (self._recorded[0] if self._recorded else None)
+        return None if ahead is None or ahead.failures else ahead.job.priority
+
+    def _next(self) -> Ticket | None:
+        if self._returned:
+            ticket = self._returned.popleft()
+        elif self._finals:
+            ticket = self._next_final()
+        elif self._interims:
+            ticket = self._interims.popitem(last=False)[1]
+        else:
+            return self._recorded.popleft() if self._recorded else None
+        self._uncount(ticket)
+        return ticket
 
     def _next_final(self) -> Ticket:
         ticket = min(self._finals, key=lambda waiting: self._turns.get(waiting.stream, 0))

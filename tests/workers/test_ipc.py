@@ -13,27 +13,34 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from caesura.engines.base import Hypothesis, SegmentJob
+from caesura.engines.base import Hypothesis, Priority, SegmentJob
 from caesura.errors import InternalError
-from caesura.pipeline import frames
-from caesura.pipeline.frames import (
+from caesura.words import Word
+from caesura.workers import ipc
+from caesura.workers.ipc import (
     HEADER,
     MAX_FRAME,
-    Failed,
     Frame,
     FrameReader,
-    Load,
+    JobsFailed,
+    LoadEngine,
+    LoadFailed,
     Ready,
-    Refused,
     Transcribe,
     Transcribed,
     decode,
     encode,
 )
-from caesura.words import Word
 
+JOB_AUDIO = np.ones(100, np.float32)
 HEARD = Hypothesis((Word("Hello.", 0.1, 0.5, 0.9),), (1, 5, 2))
-PLAIN: list[Frame] = [Load("scripted", ("a", "b")), Ready(), Refused("no"), Failed("why"), Transcribed((HEARD,))]
+PLAIN: list[Frame] = [
+    LoadEngine("scripted", ("a", "b")),
+    Ready(),
+    LoadFailed("no"),
+    JobsFailed("why"),
+    Transcribed((HEARD,)),
+]
 
 
 @given(st.lists(st.sampled_from(PLAIN), max_size=5), st.integers(1, 300))
@@ -48,10 +55,10 @@ def test_frames_come_out_whole_from_pieces_of_any_size(sent: list[Frame], size: 
 def test_audio_and_draft_arrive_as_they_were() -> None:
     """Every sample, its type, and the draft of the job."""
     audio = np.random.default_rng(2).normal(0, 1, 160_000).astype(np.float32)
-    (frame,) = FrameReader().receive(encode(Transcribe((SegmentJob(audio, 12.5, True, HEARD),))))
+    (frame,) = FrameReader().receive(encode(Transcribe((SegmentJob(audio, 12.5, Priority.FINAL, HEARD),))))
     assert isinstance(frame, Transcribe)
     (job,) = frame.jobs
-    assert (job.at, job.final, job.draft) == (12.5, True, HEARD)
+    assert (job.at, job.priority, job.draft) == (12.5, Priority.FINAL, HEARD)
     assert job.audio.dtype == np.dtype(np.float32)
     np.testing.assert_array_equal(job.audio, audio)
 
@@ -64,9 +71,9 @@ def test_a_length_beyond_the_limit_is_refused_before_its_bytes_are_awaited() -> 
 
 def test_a_frame_beyond_the_limit_is_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     """The other end would refuse it."""
-    monkeypatch.setattr(frames, "MAX_FRAME", 100)
+    monkeypatch.setattr(ipc, "MAX_FRAME", 100)
     with pytest.raises(InternalError, match="the most is 100"):
-        encode(Refused("x" * 200))
+        encode(LoadFailed("x" * 200))
 
 
 class Executed:
@@ -119,7 +126,7 @@ def test_what_is_no_frame_is_refused(head: bytes) -> None:
         decode(framed(head))
 
 
-@pytest.mark.parametrize("frame", [*PLAIN, Transcribe((SegmentJob(np.ones(100, np.float32), 1.0, True, HEARD),))])
+@pytest.mark.parametrize("frame", [*PLAIN, Transcribe((SegmentJob(JOB_AUDIO, 1.0, Priority.FINAL, HEARD),))])
 def test_every_frame_that_is_cut_short_or_too_long_is_refused(frame: Frame) -> None:
     body = encode(frame)[HEADER.size :]
     for end in range(len(body)):
@@ -142,7 +149,7 @@ def test_damaged_frames_are_refused_or_other_frames(frame: Frame, data: st.DataO
 
 def test_arrays_can_be_written_to_and_are_aligned() -> None:
     """Engines of others may work in place, and native ones read words of 16 bytes."""
-    body = bytearray(encode(Transcribe((SegmentJob(np.ones(100, np.float32), 1.0, True),)))[HEADER.size :])
+    body = bytearray(encode(Transcribe((SegmentJob(np.ones(100, np.float32), 1.0, Priority.FINAL),)))[HEADER.size :])
     frame = decode(body)
     assert isinstance(frame, Transcribe)
     audio = frame.jobs[0].audio
@@ -153,5 +160,5 @@ def test_arrays_can_be_written_to_and_are_aligned() -> None:
 
 def test_the_module_loads_no_numpy() -> None:
     """A worker imports it before it has said how many threads there shall be."""
-    code = "import sys, caesura.pipeline.worker; sys.exit('numpy' in sys.modules)"
+    code = "import sys, caesura.workers.worker_main; sys.exit('numpy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

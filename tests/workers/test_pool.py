@@ -1,4 +1,4 @@
-"""The engine pool with real worker processes: no job is lost, none is answered twice, and the dead are replaced."""
+"""The engine pool with real worker processes: no job is lost, none has two results, and the dead are replaced."""
 
 from __future__ import annotations
 
@@ -15,16 +15,17 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from caesura.engines.base import Hypothesis, SegmentJob
+from caesura.engines.base import Hypothesis, Priority, SegmentJob
 from caesura.engines.scripted import SCRIPT
 from caesura.errors import EngineError, UsageError
-from caesura.pipeline.pool import EnginePool, Lost
-from tests.pipeline import pool_engines
+from caesura.workers.base import JobLost
+from caesura.workers.pool import EnginePool
+from tests.workers import pool_engines
 
 pytestmark = pytest.mark.slow
 
 LIMIT_S = 30.0
-ENGINE = "tests.pipeline.pool_engines:commanded"
+ENGINE = "tests.workers.pool_engines:commanded"
 
 
 class Stage:
@@ -32,7 +33,7 @@ class Stage:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.told: list[tuple[str, Hypothesis | Lost]] = []
+        self.told: list[tuple[str, Hypothesis | JobLost]] = []
 
     def command(self, name: str) -> None:
         """Puts a file there: `go`, `go-1`, `broken`."""
@@ -52,11 +53,11 @@ class Stage:
         """Who was answered, in that order."""
         return [name for name, _ in self.told]
 
-    def ask(self, pool: EnginePool, owner: str, at: float, *, final: bool = False, recorded: bool = False) -> None:
+    def ask(self, pool: EnginePool, owner: str, at: float, priority: Priority = Priority.INTERIM) -> None:
         """Submits a job; its answer is kept under `owner-at`."""
-        job = SegmentJob(np.zeros(1600, np.float32), at, final or recorded)
+        job = SegmentJob(np.zeros(1600, np.float32), at, priority)
         before = len(self.told)
-        pool.submit(owner, job, lambda told: self.told.append((f"{owner}-{at:g}", told)), recorded=recorded)
+        pool.submit(owner, job, lambda told: self.told.append((f"{owner}-{at:g}", told)))
         assert len(self.told) == before, "never inside submit"
 
     async def until(self, happened: Callable[[], bool]) -> None:
@@ -91,9 +92,14 @@ async def running(pool: EnginePool) -> AsyncIterator[EnginePool]:
         yield pool
     finally:
         await pool.stop()
-    assert pool.pids == ()
+    assert pool.ready_workers == ()
     assert not pool.ready
     assert pool_engines.no_child_is_left()
+
+
+def pids(pool: EnginePool) -> tuple[int, ...]:
+    """The processes whose workers are ready."""
+    return tuple(map(int, pool.ready_workers))
 
 
 def within_limit(test: Coroutine[object, object, None]) -> None:
@@ -115,19 +121,19 @@ def test_jobs_are_answered_with_what_the_engine_heard() -> None:
     """Sixteen owners on two workers, with the engine that ships."""
 
     async def main() -> None:
-        told: dict[int, Hypothesis | Lost] = {}
+        told: dict[int, Hypothesis | JobLost] = {}
         async with running(EnginePool("scripted", workers=2)) as pool:
             assert pool.ready
-            assert len(set(pool.pids)) == 2
+            assert len(set(pids(pool))) == 2
             done = asyncio.Event()
 
-            def answered(owner: int, result: Hypothesis | Lost) -> None:
+            def answered(owner: int, result: Hypothesis | JobLost) -> None:
                 told[owner] = result
                 if len(told) == 16:
                     done.set()
 
             for owner in range(16):
-                job = SegmentJob(np.zeros(16_000, np.float32), owner * 0.4, True)
+                job = SegmentJob(np.zeros(16_000, np.float32), owner * 0.4, Priority.FINAL)
                 pool.submit(owner, job, partial(answered, owner))
             assert pool.waiting_s == 16.0
             await done.wait()
@@ -143,11 +149,11 @@ def test_a_worker_killed_in_mid_job_is_replaced_and_its_job_done_again_first(sta
     """Nobody but the log notices: each job is answered once, the interrupted one before those that waited."""
 
     async def script(stage: Stage, pool: EnginePool) -> None:
-        stage.ask(pool, "a", 1, final=True)
-        stage.ask(pool, "b", 2, final=True)
+        stage.ask(pool, "a", 1, Priority.FINAL)
+        stage.ask(pool, "b", 2, Priority.FINAL)
         stage.ask(pool, "c", 3)
         await stage.until_taken(1)
-        (victim,) = pool.pids
+        (victim,) = pids(pool)
         os.kill(victim, signal.SIGKILL)
         stage.command("go")
         await stage.until_told(3)
@@ -155,7 +161,7 @@ def test_a_worker_killed_in_mid_job_is_replaced_and_its_job_done_again_first(sta
         assert stage.taken() == [1, 1, 2, 3]
         (_, first), (_, second), *_ = stage.log()
         assert first == victim
-        assert pool.pids == (second,)
+        assert pids(pool) == (second,)
         assert pool.restarts == 1
         assert all(isinstance(told, Hypothesis) for _, told in stage.told)
 
@@ -168,7 +174,7 @@ def test_an_interim_is_done_again_too(stage: Stage) -> None:
     async def script(stage: Stage, pool: EnginePool) -> None:
         stage.ask(pool, "a", 1)
         await stage.until_taken(1)
-        os.kill(pool.pids[0], signal.SIGKILL)
+        os.kill(pids(pool)[0], signal.SIGKILL)
         stage.command("go")
         await stage.until_told(1)
         assert stage.taken() == [1, 1]
@@ -181,10 +187,10 @@ def test_another_worker_takes_over_what_a_dead_one_was_doing(stage: Stage) -> No
     """An idle worker need not wait for the replacement."""
 
     async def script(stage: Stage, pool: EnginePool) -> None:
-        stage.ask(pool, "a", 1, final=True)
+        stage.ask(pool, "a", 1, Priority.FINAL)
         await stage.until_taken(1)
         victim = stage.log()[0][1]
-        (other,) = set(pool.pids) - {victim}
+        (other,) = set(pids(pool)) - {victim}
         stage.command("stuck")
         os.kill(victim, signal.SIGKILL)
         await stage.until_taken(1, 1)
@@ -192,25 +198,6 @@ def test_another_worker_takes_over_what_a_dead_one_was_doing(stage: Stage) -> No
         assert pool.ready
         stage.command("go")
         await stage.until_told(1)
-
-    play(stage, EnginePool(ENGINE, workers=2), script)
-
-
-def test_a_job_that_comes_as_its_worker_dies_goes_to_another(stage: Stage) -> None:
-    """The pool has just woken a worker for it; what wakes instead is the news that this one has gone."""
-
-    async def script(stage: Stage, pool: EnginePool) -> None:
-        stage.command("go")
-        await asyncio.sleep(0)
-        next_in_turn = pool._idle[-1].worker
-        assert next_in_turn is not None
-        # In one pass of the loop: its line is found cut, then the job comes, and only then its seat wakes up.
-        next_in_turn._line.close()
-        asyncio.get_running_loop().call_soon(stage.ask, pool, "a", 1.0)
-        stage.command("stuck")
-        await stage.until_told(1)
-        assert next_in_turn.pid not in {pid for _, pid in stage.log()}
-        (stage.folder / "stuck").unlink()
 
     play(stage, EnginePool(ENGINE, workers=2), script)
 
@@ -223,9 +210,9 @@ def test_accidents_far_apart_cost_no_waiting(stage: Stage, caplog: pytest.LogCap
         for at in range(1, 4):
             stage.ask(pool, "a", at)
             await stage.until_told(at)
-            (victim,) = pool.pids
+            (victim,) = pids(pool)
             os.kill(victim, signal.SIGKILL)
-            await stage.until(lambda victim=victim: pool.ready and victim not in pool.pids)  # type: ignore[misc]
+            await stage.until(lambda victim=victim: pool.ready and victim not in pids(pool))  # type: ignore[misc]
         assert pool.restarts == 3
 
     play(stage, EnginePool(ENGINE, workers=1), script)
@@ -236,9 +223,9 @@ def test_a_worker_that_dies_idle_is_replaced(stage: Stage) -> None:
     """Before the next job comes, so that the job does not wait for it."""
 
     async def script(stage: Stage, pool: EnginePool) -> None:
-        (victim,) = pool.pids
+        (victim,) = pids(pool)
         os.kill(victim, signal.SIGKILL)
-        await stage.until(lambda: pool.ready and victim not in pool.pids)
+        await stage.until(lambda: pool.ready and victim not in pids(pool))
         assert pool.restarts == 1
         stage.command("go")
         stage.ask(pool, "a", 1)
@@ -249,17 +236,17 @@ def test_a_worker_that_dies_idle_is_replaced(stage: Stage) -> None:
 
 @pytest.mark.slow
 def test_a_job_that_kills_its_workers_is_given_up(stage: Stage) -> None:
-    """After three of them it is answered Lost, and the others are served."""
+    """After three of them it is answered JobLost, and the others are served."""
 
     async def script(stage: Stage, pool: EnginePool) -> None:
         stage.command("go")
-        stage.ask(pool, "a", pool_engines.POISON, final=True)
-        stage.ask(pool, "b", 2, final=True)
+        stage.ask(pool, "a", pool_engines.POISON, Priority.FINAL)
+        stage.ask(pool, "b", 2, Priority.FINAL)
         await stage.until_told(2)
         assert stage.names() == ["a-13", "b-2"]
         assert stage.taken() == [13, 13, 13, 2]
         lost = stage.told[0][1]
-        assert lost == Lost("the job failed 3 times, the last time because it ended in the middle of a job")
+        assert lost == JobLost("the job failed 3 times, the last time because it ended in the middle of a job")
         assert pool.restarts == 3
 
     play(stage, EnginePool(ENGINE, workers=1), script)
@@ -272,14 +259,14 @@ def test_a_job_at_which_the_engine_raises_is_given_up_by_the_same_worker(
 
     async def script(stage: Stage, pool: EnginePool) -> None:
         stage.command("go")
-        before = pool.pids
-        stage.ask(pool, "a", pool_engines.RAISES, final=True)
+        before = pids(pool)
+        stage.ask(pool, "a", pool_engines.RAISES, Priority.FINAL)
         await stage.until_told(1)
         assert stage.taken() == [14, 14]
         lost = stage.told[0][1]
-        assert isinstance(lost, Lost)
+        assert isinstance(lost, JobLost)
         assert "the job failed 2 times, the last time because the engine raised ValueError in" in lost.reason
-        assert pool.pids == before
+        assert pids(pool) == before
         assert "swordfish" not in lost.reason + caplog.text
         assert "attempt 2 of 2" in caplog.text
 
@@ -290,7 +277,7 @@ def test_a_worker_that_hangs_is_replaced(stage: Stage) -> None:
     """Its job is done again; the second time it is let through."""
 
     async def script(stage: Stage, pool: EnginePool) -> None:
-        stage.ask(pool, "a", 1, final=True)
+        stage.ask(pool, "a", 1, Priority.FINAL)
         await stage.until_taken(1, 1)
         stage.command("go")
         await stage.until_told(1)
@@ -304,10 +291,10 @@ def test_a_job_that_hangs_each_time_is_given_up(stage: Stage) -> None:
     """The sentence tells of the limit."""
 
     async def script(stage: Stage, pool: EnginePool) -> None:
-        stage.ask(pool, "a", 1, final=True)
+        stage.ask(pool, "a", 1, Priority.FINAL)
         await stage.until_told(1)
         assert stage.taken() == [1, 1]
-        lost = Lost("the job failed 2 times, the last time because a job was not done in 0.1 s")
+        lost = JobLost("the job failed 2 times, the last time because a job was not done in 0.1 s")
         assert stage.told == [("a-1", lost)]
 
     play(stage, EnginePool(ENGINE, workers=1, job_timeout_s=0.1, attempts=2), script)
@@ -316,7 +303,7 @@ def test_a_job_that_hangs_each_time_is_given_up(stage: Stage) -> None:
 @pytest.mark.parametrize(
     ("engine", "sentence"),
     [
-        ("tests.pipeline.pool_engines:crashing", "ended with code 3"),
+        ("tests.workers.pool_engines:crashing", "ended with code 3"),
         (ENGINE, "^the weights are broken$"),
         ("whispr", "choose one of"),
     ],
@@ -335,19 +322,19 @@ def test_an_engine_that_loads_for_ever_does_not_start(stage: Stage) -> None:
     """The limit is in the sentence."""
     stage.command("stuck")
     pool = EnginePool(ENGINE, workers=1, start_timeout_s=0.3)
-    with pytest.raises(EngineError, match=r"tests.pipeline.pool_engines:commanded took longer than 0\.3 s to load"):
+    with pytest.raises(EngineError, match=r"tests.workers.pool_engines:commanded took longer than 0\.3 s to load"):
         within_limit(pool.start())
 
 
 @pytest.mark.slow
 def test_a_worker_that_cannot_be_replaced_is_tried_again(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
     """The pool is not ready, says so in the log, waits longer each time, and jobs wait with it."""
-    caplog.set_level(logging.WARNING, "caesura.pipeline")
+    caplog.set_level(logging.WARNING, "caesura.workers")
 
     async def script(stage: Stage, pool: EnginePool) -> None:
         stage.command("broken")
-        os.kill(pool.pids[0], signal.SIGKILL)
-        stage.ask(pool, "a", 1, final=True)
+        os.kill(pids(pool)[0], signal.SIGKILL)
+        stage.ask(pool, "a", 1, Priority.FINAL)
         await stage.until(lambda: "replaced in 0.2 s: the weights are broken" in caplog.text)
         assert not pool.ready
         assert pool.waiting_s == 0.1
@@ -355,7 +342,7 @@ def test_a_worker_that_cannot_be_replaced_is_tried_again(stage: Stage, caplog: p
         (stage.folder / "broken").unlink()
         stage.command("go")
         await stage.until_told(1)
-        assert len(pool.pids) == 1
+        assert len(pids(pool)) == 1
         assert pool.restarts == 1
 
     play(stage, EnginePool(ENGINE, workers=1), script)
@@ -373,8 +360,8 @@ def test_finals_go_first_and_a_newer_interim_takes_the_place_of_the_older(stage:
         stage.ask(pool, "b", 3)
         stage.ask(pool, "a", 4)
         stage.ask(pool, "d", 5)
-        stage.ask(pool, "c", 6, final=True)
-        stage.ask(pool, "d", 7, final=True)
+        stage.ask(pool, "c", 6, Priority.FINAL)
+        stage.ask(pool, "d", 7, Priority.FINAL)
         assert pool.waiting_s == pytest.approx(0.4)
         stage.command("go")
         await stage.until_told(5)
@@ -389,11 +376,11 @@ def test_recordings_wait_for_live_jobs_and_are_cancelled_as_one(stage: Stage) ->
 
     async def script(stage: Stage, pool: EnginePool) -> None:
         assert pool.workers == 1
-        stage.ask(pool, "r", 1, recorded=True)
+        stage.ask(pool, "r", 1, Priority.RECORDING)
         await stage.until_taken(1)
-        stage.ask(pool, "r", 2, recorded=True)
-        stage.ask(pool, "s", 3, recorded=True)
-        stage.ask(pool, "s", 4, recorded=True)
+        stage.ask(pool, "r", 2, Priority.RECORDING)
+        stage.ask(pool, "s", 3, Priority.RECORDING)
+        stage.ask(pool, "s", 4, Priority.RECORDING)
         stage.ask(pool, "a", 5)
         assert pool.waiting_s == pytest.approx(0.1)
         pool.cancel("r")
@@ -410,13 +397,15 @@ def test_an_owner_who_asks_all_the_time_does_not_starve_another(stage: Stage) ->
     async def script(stage: Stage, pool: EnginePool) -> None:
         stage.command("go")
 
-        def greedy(at: int, result: Hypothesis | Lost) -> None:
+        def greedy(at: int, result: Hypothesis | JobLost) -> None:
             if at < 9:
-                pool.submit("greedy", SegmentJob(np.zeros(160, np.float32), at + 1, False), partial(greedy, at + 1))
+                pool.submit(
+                    "greedy", SegmentJob(np.zeros(160, np.float32), at + 1, Priority.INTERIM), partial(greedy, at + 1)
+                )
             if at == 5:
                 stage.ask(pool, "modest", 99)
 
-        greedy(0, Lost("nothing was asked yet"))
+        greedy(0, JobLost("nothing was asked yet"))
         await stage.until_taken(1, 2, 3, 4, 5, 6, 99, 7, 8, 9)
 
     play(stage, EnginePool(ENGINE, workers=1), script)
@@ -426,9 +415,9 @@ def test_a_cancelled_owner_is_forgotten(stage: Stage) -> None:
     """What waits is dropped, what runs is not answered, and the worker that does it in time is kept."""
 
     async def script(stage: Stage, pool: EnginePool) -> None:
-        before = pool.pids
-        stage.ask(pool, "a", 1, final=True)
-        stage.ask(pool, "a", 2, final=True)
+        before = pids(pool)
+        stage.ask(pool, "a", 1, Priority.FINAL)
+        stage.ask(pool, "a", 2, Priority.FINAL)
         stage.ask(pool, "b", 3)
         await stage.until_taken(1)
         pool.cancel("a")
@@ -437,7 +426,7 @@ def test_a_cancelled_owner_is_forgotten(stage: Stage) -> None:
         await stage.until_told(1)
         assert stage.names() == ["b-3"]
         assert stage.taken() == [1, 3]
-        assert pool.pids == before
+        assert pids(pool) == before
 
     play(stage, EnginePool(ENGINE, workers=1), script)
 
@@ -446,10 +435,10 @@ def test_a_cancelled_owner_whose_worker_dies_is_not_tried_again(stage: Stage) ->
     """Nobody waits for it."""
 
     async def script(stage: Stage, pool: EnginePool) -> None:
-        stage.ask(pool, "a", 1, final=True)
+        stage.ask(pool, "a", 1, Priority.FINAL)
         await stage.until_taken(1)
         pool.cancel("a")
-        os.kill(pool.pids[0], signal.SIGKILL)
+        os.kill(pids(pool)[0], signal.SIGKILL)
         stage.command("go")
         stage.ask(pool, "b", 2)
         await stage.until_told(1)
@@ -465,10 +454,10 @@ def test_stopping_answers_what_was_not_done(stage: Stage) -> None:
     async def main() -> None:
         pool = EnginePool(ENGINE, workers=1)
         async with running(pool):
-            stage.ask(pool, "a", 1, final=True)
+            stage.ask(pool, "a", 1, Priority.FINAL)
             await stage.until_taken(1)
             stage.ask(pool, "b", 2)
-        lost = Lost("the engine pool was stopped")
+        lost = JobLost("the engine pool was stopped")
         assert stage.told == [("a-1", lost), ("b-2", lost)]
         stage.ask(pool, "c", 3)
         await stage.until_told(3)
@@ -495,33 +484,33 @@ def test_jobs_that_come_before_the_start_wait_for_it(stage: Stage) -> None:
 def test_a_receiver_that_raises_harms_nobody_else(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
     """It is logged, and the worker goes on."""
 
-    def faulty(result: Hypothesis | Lost) -> None:
+    def faulty(result: Hypothesis | JobLost) -> None:
         raise RuntimeError("bug in a session")
 
     async def script(stage: Stage, pool: EnginePool) -> None:
         stage.command("go")
-        pool.submit("a", SegmentJob(np.zeros(160, np.float32), 1.0, True), faulty)
-        stage.ask(pool, "b", 2, final=True)
+        pool.submit("a", SegmentJob(np.zeros(160, np.float32), 1.0, Priority.FINAL), faulty)
+        stage.ask(pool, "b", 2, Priority.FINAL)
         await stage.until_told(1)
         assert stage.names() == ["b-2"]
         assert pool.restarts == 0
 
     play(stage, EnginePool(ENGINE, workers=1), script)
-    assert "the receiver of an answer failed" in caplog.text
+    assert "the receiver of a job's result failed" in caplog.text
 
 
 def test_a_job_that_cannot_be_sent_is_given_up(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
-    """A draft that no process can be sent ends in Lost, not in a pool without workers."""
+    """A draft that no process can be sent ends in JobLost, not in a pool without workers."""
 
     async def script(stage: Stage, pool: EnginePool) -> None:
         stage.command("go")
         draft = Hypothesis((), (lambda: None,))  # type: ignore[arg-type]
-        job = SegmentJob(np.zeros(160, np.float32), 1.0, True, draft)
+        job = SegmentJob(np.zeros(160, np.float32), 1.0, Priority.FINAL, draft)
         pool.submit("a", job, lambda told: stage.told.append(("a", told)))
         stage.ask(pool, "b", 2)
         await stage.until_told(2)
         lost = stage.told[0][1]
-        assert isinstance(lost, Lost)
+        assert isinstance(lost, JobLost)
         assert "a job could not be sent" in lost.reason
         assert isinstance(stage.told[1][1], Hypothesis)
 
@@ -532,14 +521,17 @@ def test_a_job_that_cannot_be_sent_is_given_up(stage: Stage, caplog: pytest.LogC
 def test_audio_that_no_engine_takes_is_refused_at_once(audio: NDArray[np.float32]) -> None:
     """The sentence names the field, what came and what would be right."""
     with pytest.raises(UsageError, match=r"job\.audio: float\d\d of shape .*; give float32 of shape"):
-        EnginePool("scripted", workers=1).submit("a", SegmentJob(audio, 0.0, True), lambda told: None)
+        EnginePool("scripted", workers=1).submit("a", SegmentJob(audio, 0.0, Priority.FINAL), lambda told: None)
 
 
-@pytest.mark.parametrize(("workers", "attempts", "name"), [(0, 3, "workers: 0"), (1, 0, "attempts: 0")])
-def test_numbers_that_are_too_small_are_refused(workers: int, attempts: int, name: str) -> None:
+@pytest.mark.parametrize(
+    ("workers", "max_jobs", "attempts", "name"),
+    [(0, 1, 3, "workers: 0"), (1, 0, 3, "max_jobs: 0"), (1, 1, 0, "attempts: 0")],
+)
+def test_numbers_that_are_too_small_are_refused(workers: int, max_jobs: int, attempts: int, name: str) -> None:
     """The sentence names the argument."""
     with pytest.raises(UsageError, match=f"{name}; give 1 or more"):
-        EnginePool("scripted", workers=workers, attempts=attempts)
+        EnginePool("scripted", workers=workers, max_jobs=max_jobs, attempts=attempts)
 
 
 def test_a_pool_starts_once(stage: Stage) -> None:

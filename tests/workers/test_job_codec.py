@@ -12,17 +12,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from caesura.engines.base import Hypothesis, SegmentJob, Term
+from caesura.engines.base import Hypothesis, Priority, SegmentJob, Term
 from caesura.errors import InternalError
-from caesura.pipeline.job_codec import (
+from caesura.speech.voice import Voice
+from caesura.words import Word
+from caesura.workers.job_codec import (
     Arrays,
     hypothesis_from_json,
     hypothesis_to_json,
     job_from_json,
     job_to_json,
 )
-from caesura.speech.voice import Voice
-from caesura.words import Word
 
 SECONDS = st.floats(0, 1e6)
 SHARES = st.floats(0, 1)
@@ -55,7 +55,7 @@ JOBS = st.builds(
     SegmentJob,
     st.lists(st.floats(-1, 1, width=32), max_size=20).map(lambda found: np.array(found, np.float32)),
     SECONDS,
-    st.booleans(),
+    st.sampled_from(Priority),
     st.none() | HYPOTHESES,
     st.booleans(),
     LANGUAGES,
@@ -64,7 +64,7 @@ JOBS = st.builds(
 )
 WORD = Word("secret", 0.1, 0.4, 0.9, 1, 0.5, "en")
 HEARD = Hypothesis((WORD,), (1, 2), "en", (Voice(0.0, 1.5, np.ones(3, np.float32)),))
-JOB = SegmentJob(np.ones(5, np.float32), 1.5, True, HEARD, False, "en", (Term("term", 2.0),), True)
+JOB = SegmentJob(np.ones(5, np.float32), 1.5, Priority.RECORDING, HEARD, False, "en", (Term("term", 2.0),), True)
 
 
 def travelled(value: Any, arrays: list[Any]) -> tuple[Any, Arrays]:
@@ -97,7 +97,7 @@ def test_a_job_comes_back_as_it_was(sent: SegmentJob) -> None:
     assert got.audio.dtype == np.float32
     assert got.audio.tolist() == sent.audio.tolist()
     assert same(got.draft, sent.draft)
-    assert (got.at, got.final, got.breaks_off) == (sent.at, sent.final, sent.breaks_off)
+    assert (got.at, got.priority, got.breaks_off) == (sent.at, sent.priority, sent.breaks_off)
     assert (got.language, got.terms, got.voices) == (sent.language, sent.terms, sent.voices)
 
 

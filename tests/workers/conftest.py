@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.pipeline import pool_engines
+from tests.workers import pool_engines
 
 
 @pytest.fixture(autouse=True)

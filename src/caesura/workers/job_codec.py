@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from caesura.engines.base import Hypothesis, SegmentJob, Term
+from caesura.engines.base import Hypothesis, Priority, SegmentJob, Term
 from caesura.errors import InternalError
 from caesura.speech.voice import Voice
 from caesura.words import Word
@@ -56,7 +56,7 @@ def job_to_json(job: SegmentJob, arrays: list[Floats]) -> Json:
     return [
         len(audio),
         _number(job.at, "at", 0.0),
-        bool(job.final),
+        job.priority.value,
         None if job.draft is None else hypothesis_to_json(job.draft, arrays),
         bool(job.breaks_off),
         _optional_text(job.language, "language"),
@@ -67,11 +67,11 @@ def job_to_json(job: SegmentJob, arrays: list[Floats]) -> Json:
 
 def job_from_json(value: Json, arrays: Arrays) -> SegmentJob:
     """The job again; its audio may be written to where the frame may. Raises InternalError."""
-    audio, at, final, draft, breaks_off, language, terms, voices = _row(value, "job", 8)
+    audio, at, priority, draft, breaks_off, language, terms, voices = _row(value, "job", 8)
     return SegmentJob(
         audio=arrays.take(audio),
         at=_number(at, "at", 0.0),
-        final=_flag(final, "final"),
+        priority=_priority(priority),
         draft=None if draft is None else hypothesis_from_json(draft, arrays),
         breaks_off=_flag(breaks_off, "breaks_off"),
         language=_optional_text(language, "language"),
@@ -137,6 +137,14 @@ def _voice(value: Json, arrays: Arrays) -> Voice:
     start, end, length = _row(value, "voice", 3)
     # A copy: voices are kept, and would keep the whole frame.
     return Voice(*_span(start, end), arrays.take(length).copy())
+
+
+def _priority(value: Json) -> Priority:
+    try:
+        return Priority(_text(value, "priority"))
+    except ValueError:
+        known = ", ".join(each.value for each in Priority)
+        raise InternalError(f"a priority in a frame is none of {known}") from None
 
 
 def _term(value: Json) -> Term:

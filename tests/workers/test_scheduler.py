@@ -1,9 +1,9 @@
-"""The schedule: every rule by example, then every short history against a model that states them plainly."""
+"""The scheduler: every rule by example, then every short history against a model that states them plainly."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -11,49 +11,50 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from caesura.engines.base import Hypothesis, SegmentJob
-from caesura.pipeline.schedule import Lost, Schedule, Ticket
+from caesura.engines.base import Hypothesis, Priority, SegmentJob
+from caesura.workers.base import JobLost
+from caesura.workers.scheduler import Scheduler, Ticket
 
 
-def unheard(told: Hypothesis | Lost) -> None:
-    """The schedule never answers."""
+def unheard(told: Hypothesis | JobLost) -> None:
+    """The scheduler delivers nothing."""
     raise AssertionError(told)
 
 
 def interim(owner: str, seconds: float = 1.0) -> Ticket:
     """An interim's ticket."""
-    return Ticket(owner, SegmentJob(np.zeros(int(seconds * 16_000), np.float32), 0.0, False), unheard)
+    return Ticket(owner, SegmentJob(np.zeros(int(seconds * 16_000), np.float32), 0.0, Priority.INTERIM), unheard)
 
 
 def final(owner: str, seconds: float = 1.0) -> Ticket:
     """A final's ticket."""
-    return Ticket(owner, SegmentJob(np.zeros(int(seconds * 16_000), np.float32), 0.0, True), unheard)
+    return Ticket(owner, SegmentJob(np.zeros(int(seconds * 16_000), np.float32), 0.0, Priority.FINAL), unheard)
 
 
 def recorded(owner: str) -> Ticket:
     """A ticket of a recording."""
-    return Ticket(owner, SegmentJob(np.zeros(16_000, np.float32), 0.0, True), unheard, recorded=True)
+    return Ticket(owner, SegmentJob(np.zeros(16_000, np.float32), 0.0, Priority.RECORDING), unheard)
 
 
-def drained(schedule: Schedule) -> Iterator[Ticket]:
+def drained(scheduler: Scheduler) -> Iterator[Ticket]:
     """All that waits, in turn."""
-    while (ticket := schedule.next()) is not None:
-        yield ticket
+    while batch := scheduler.take():
+        yield from batch
 
 
-def filled(*tickets: Ticket) -> Schedule:
-    """A schedule to which these were added."""
-    schedule = Schedule()
+def filled(*tickets: Ticket) -> Scheduler:
+    """A scheduler to which these were added."""
+    scheduler = Scheduler()
     for ticket in tickets:
-        schedule.add(ticket)
-    return schedule
+        scheduler.add(ticket)
+    return scheduler
 
 
 def test_nothing_waits_at_first() -> None:
-    """An empty schedule has no next ticket, no length and no seconds."""
-    schedule = Schedule()
-    assert schedule.next() is None
-    assert (len(schedule), schedule.seconds) == (0, 0.0)
+    """An empty scheduler has no next ticket, no length and no seconds."""
+    scheduler = Scheduler()
+    assert scheduler.take() == []
+    assert (len(scheduler), scheduler.seconds) == (0, 0.0)
 
 
 def test_the_oldest_is_the_live_ticket_that_came_first() -> None:
@@ -69,6 +70,32 @@ def test_finals_go_before_interims_in_the_order_they_came() -> None:
     assert list(drained(filled(early, first, late, second))) == [first, second, early, late]
 
 
+def test_a_batch_has_jobs_of_one_priority_in_the_usual_order() -> None:
+    """As many as the worker can use; interims do not fill up a batch of finals."""
+    finals, interims, recordings = (
+        [final("a"), final("b")],
+        [interim("c"), interim("d")],
+        [recorded("r"), recorded("r")],
+    )
+    scheduler = filled(*recordings, *interims, *finals)
+    assert [scheduler.take(3) for _ in range(4)] == [finals, interims, recordings, []]
+
+
+def test_a_batch_takes_turns_between_streams() -> None:
+    """The second channel of one stream waits for the first of the other."""
+    one, two, other = of_channel("many", 0), of_channel("many", 1), final("one")
+    assert filled(one, two, other).take(2) == [one, other]
+
+
+@pytest.mark.parametrize("make", [final, interim, recorded])
+def test_a_job_that_failed_is_run_alone(make: Callable[[str], Ticket]) -> None:
+    """Whether it was first or would have joined: it must not take others with it again."""
+    failed, others = replace(make("a"), failures=1), [make("b"), make("c")]
+    scheduler = filled(*others)
+    scheduler.put_back(failed)
+    assert [scheduler.take(5), scheduler.take(5)] == [[failed], others]
+
+
 def of_channel(stream: str, channel: int) -> Ticket:
     """A final of one of several channels."""
     return replace(final(stream), owner=(stream, channel))
@@ -77,51 +104,50 @@ def of_channel(stream: str, channel: int) -> Ticket:
 def test_a_stream_of_many_channels_has_the_share_of_one() -> None:
     """Whoever speaks on one channel waits for one final of it, not for twenty."""
     many = [of_channel("many", channel) for channel in range(20)]
-    schedule = filled(*many)
-    assert schedule.next() is many[0]
-    schedule.add(one := final("one"))
-    schedule.add(two := final("two"))
-    assert [schedule.next() for _ in range(3)] == [one, two, many[1]]
-    schedule.add(again := final("one"))
-    assert [schedule.next() for _ in range(3)] == [again, many[2], many[3]]
+    scheduler = filled(*many)
+    assert scheduler.take() == [many[0]]
+    scheduler.add(one := final("one"))
+    scheduler.add(two := final("two"))
+    assert [scheduler.take()[0] for _ in range(3)] == [one, two, many[1]]
+    scheduler.add(again := final("one"))
+    assert [scheduler.take()[0] for _ in range(3)] == [again, many[2], many[3]]
 
 
 def test_a_stream_that_was_served_more_lately_lets_the_other_go_first() -> None:
     """Nobody starves: many channels have their turn between those of others who ask again and again."""
-    schedule = filled(of_channel("many", 0), of_channel("many", 1), of_channel("many", 2), final("one"))
+    scheduler = filled(of_channel("many", 0), of_channel("many", 1), of_channel("many", 2), final("one"))
     served = []
     for _ in range(6):
-        ticket = schedule.next()
-        assert ticket is not None
+        (ticket,) = scheduler.take()
         served.append(ticket.stream)
         if ticket.stream == "one":
-            schedule.add(final("one"))
+            scheduler.add(final("one"))
     assert served == ["many", "one", "many", "one", "many", "one"]
 
 
 def test_a_newer_interim_takes_the_place_of_the_older() -> None:
     """It neither waits twice nor loses its turn."""
     old, other, new = interim("a"), interim("b"), interim("a", 2.0)
-    schedule = filled(old, other, new)
-    assert schedule.seconds == 3.0
-    assert list(drained(schedule)) == [new, other]
+    scheduler = filled(old, other, new)
+    assert scheduler.seconds == 3.0
+    assert list(drained(scheduler)) == [new, other]
 
 
 def test_an_owner_that_was_served_queues_up_again() -> None:
     """Asking again at once does not overtake those who wait."""
-    schedule = filled(interim("a"), interim("b"))
-    assert (served := schedule.next()) is not None
+    scheduler = filled(interim("a"), interim("b"))
+    (served,) = scheduler.take()
     assert served.owner == "a"
-    schedule.add(interim("a"))
-    assert [ticket.owner for ticket in drained(schedule)] == ["b", "a"]
+    scheduler.add(interim("a"))
+    assert [ticket.owner for ticket in drained(scheduler)] == ["b", "a"]
 
 
 def test_a_final_removes_the_interim_of_its_owner_only() -> None:
     """The final says all that the interim would have."""
     other, last = interim("b"), final("a")
-    schedule = filled(interim("a"), other, last)
-    assert (len(schedule), schedule.seconds) == (2, 2.0)
-    assert list(drained(schedule)) == [last, other]
+    scheduler = filled(interim("a"), other, last)
+    assert (len(scheduler), scheduler.seconds) == (2, 2.0)
+    assert list(drained(scheduler)) == [last, other]
 
 
 def test_an_interim_after_a_final_waits_too() -> None:
@@ -132,66 +158,65 @@ def test_an_interim_after_a_final_waits_too() -> None:
 
 def test_a_final_put_back_goes_first() -> None:
     """Before the finals that came while it was being done."""
-    schedule = filled(final("a"), interim("c"))
-    undone = schedule.next()
-    assert undone is not None
-    schedule.add(waiting := final("b"))
-    assert schedule.put_back(undone)
-    assert list(drained(schedule))[:2] == [undone, waiting]
+    scheduler = filled(final("a"), interim("c"))
+    (undone,) = scheduler.take()
+    scheduler.add(waiting := final("b"))
+    assert scheduler.put_back(undone)
+    assert list(drained(scheduler))[:2] == [undone, waiting]
 
 
 def test_an_interim_put_back_goes_first_among_interims() -> None:
     """Finals still go before it."""
     undone, other, last = interim("a"), interim("b"), final("c")
-    schedule = filled(other, last)
-    assert schedule.put_back(undone)
-    assert schedule.seconds == 3.0
-    assert list(drained(schedule)) == [last, undone, other]
+    scheduler = filled(other, last)
+    assert scheduler.put_back(undone)
+    assert scheduler.seconds == 3.0
+    assert list(drained(scheduler)) == [last, undone, other]
 
 
 @pytest.mark.parametrize("newer", [interim("a"), final("a")])
 def test_an_interim_that_was_overtaken_is_not_put_back(newer: Ticket) -> None:
     """Its owner has asked for something newer since."""
-    schedule = filled(newer)
-    assert not schedule.put_back(interim("a"))
-    assert schedule.seconds == 1.0
-    assert list(drained(schedule)) == [newer]
+    scheduler = filled(newer)
+    assert not scheduler.put_back(interim("a"))
+    assert scheduler.seconds == 1.0
+    assert list(drained(scheduler)) == [newer]
 
 
 def test_an_owner_is_removed_with_all_that_waits() -> None:
     """Finals and interim; others stay, and an unknown owner is nothing."""
     stays, other = final("b"), interim("c")
-    schedule = filled(final("a"), stays, final("a"), interim("a"), other)
-    schedule.remove("a")
-    schedule.remove("nobody")
-    assert (len(schedule), schedule.seconds) == (2, 2.0)
-    assert list(drained(schedule)) == [stays, other]
+    scheduler = filled(final("a"), stays, final("a"), interim("a"), other)
+    scheduler.remove("a")
+    scheduler.remove("nobody")
+    assert (len(scheduler), scheduler.seconds) == (2, 2.0)
+    assert list(drained(scheduler)) == [stays, other]
 
 
 def test_recordings_wait_for_everybody_who_speaks() -> None:
     """Among themselves they keep their order, and several jobs of one owner wait together."""
     first, second, third = recorded("r"), recorded("r"), recorded("s")
     late, last = interim("a"), final("b")
-    schedule = filled(first, second, third, late, last)
-    assert (len(schedule), schedule.seconds) == (5, 2.0)
-    assert list(drained(schedule)) == [last, late, first, second, third]
-    assert (len(schedule), schedule.seconds) == (0, 0.0)
+    scheduler = filled(first, second, third, late, last)
+    assert (len(scheduler), scheduler.seconds) == (5, 2.0)
+    assert list(drained(scheduler)) == [last, late, first, second, third]
+    assert (len(scheduler), scheduler.seconds) == (0, 0.0)
 
 
 def test_a_recorded_job_put_back_goes_first_among_recorded_ones() -> None:
     """Live jobs still go before it."""
     undone, waiting, live = recorded("r"), recorded("s"), interim("a")
-    schedule = filled(waiting, live)
-    assert schedule.put_back(undone)
-    assert list(drained(schedule)) == [live, undone, waiting]
+    scheduler = filled(waiting, live)
+    assert scheduler.put_back(undone)
+    assert list(drained(scheduler)) == [live, undone, waiting]
 
 
 def test_a_recording_is_removed_with_all_its_jobs() -> None:
     """Other recordings stay, and so do live streams."""
     stays, live = recorded("s"), final("a")
-    schedule = filled(recorded("r"), stays, recorded("r"), live)
-    schedule.remove("r")
-    assert list(drained(schedule)) == [live, stays]
+    scheduler = filled(recorded("r"), stays, recorded("r"), live)
+    scheduler.remove("r")
+    assert list(drained(scheduler)) == [live, stays]
 
 
 class Model:
@@ -204,7 +229,7 @@ class Model:
         """The streams in the order of their last turns, as long as a final waits that was not put back."""
 
     def step(self, action: str, owner: str, ticket: Ticket) -> None:
-        """Does what the schedule does."""
+        """Does what the scheduler does."""
         mine = [other for other in self.waiting if other.owner == owner]
         pending = [other for other in mine if not other.job.final]
         match action:
@@ -243,12 +268,12 @@ class Model:
 
 def run(history: list[tuple[str, str]]) -> None:
     """Plays a history on both, comparing what comes out and what still waits."""
-    schedule, model, taken = Schedule(), Model(), list[Ticket]()
+    scheduler, model, taken = Scheduler(), Model(), list[Ticket]()
     for action, owner in history:
         if action == "next":
-            ticket = schedule.next()
-            assert ticket is model.next()
-            taken += [ticket] if ticket else []
+            batch, expected = scheduler.take(), model.next()
+            assert batch == ([] if expected is None else [expected])
+            taken += batch
             continue
         ticket = final(owner, 0.5) if action == "final" else interim(owner, 0.25)
         if action == "back":
@@ -259,14 +284,14 @@ def run(history: list[tuple[str, str]]) -> None:
         model.step(action, owner, ticket)
         match action:
             case "back":
-                schedule.put_back(ticket)
+                scheduler.put_back(ticket)
             case "remove":
-                schedule.remove(owner)
+                scheduler.remove(owner)
             case _:
-                schedule.add(ticket)
-        assert len(schedule) == len(model.waiting)
-        assert schedule.seconds == sum(len(other.job.audio) for other in model.waiting) / 16_000
-    assert list(drained(schedule)) == list(iter(model.next, None))
+                scheduler.add(ticket)
+        assert len(scheduler) == len(model.waiting)
+        assert scheduler.seconds == sum(len(other.job.audio) for other in model.waiting) / 16_000
+    assert list(drained(scheduler)) == list(iter(model.next, None))
 
 
 STEPS = [*itertools.product(("interim", "final", "remove"), "ab"), ("next", ""), ("back", "")]

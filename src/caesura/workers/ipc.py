@@ -1,4 +1,4 @@
-"""The frames between the front and its worker processes, and their encoding.
+"""Messages between the server and its worker processes, and their encoding as frames.
 
 A frame is a length, the length of its head, the head in JSON, and arrays of float32, all behind one another. Nothing in
 it can be executed: engines are other people's code, and a worker that was taken over must not take the front too. The
@@ -24,7 +24,7 @@ MAX_FRAME: Final = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Load:
+class LoadEngine:
     """Front to worker, once: load this engine; `path` is where the front imports from."""
 
     engine: str
@@ -44,7 +44,7 @@ class Ready:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class LoadFailed:
     """Worker to front, once, before it ends: the engine cannot be loaded."""
 
     reason: str
@@ -58,14 +58,14 @@ class Transcribed:
 
 
 @dataclass(frozen=True, slots=True)
-class Failed:
+class JobsFailed:
     """Worker to front: the engine raised; the worker goes on. `reason` holds nothing that was said."""
 
     reason: str
 
 
-ToWorker = Load | Transcribe
-ToFront = Ready | Refused | Transcribed | Failed
+ToWorker = LoadEngine | Transcribe
+ToFront = Ready | LoadFailed | Transcribed | JobsFailed
 Frame = ToWorker | ToFront
 
 
@@ -100,11 +100,11 @@ def decode(body: bytes | bytearray) -> Frame:
         case ["ready"]:
             frame: Frame = Ready()
         case ["refused", str(reason)]:
-            frame = Refused(reason)
+            frame = LoadFailed(reason)
         case ["failed", str(reason)]:
-            frame = Failed(reason)
+            frame = JobsFailed(reason)
         case ["load", str(engine), [*path]] if all(isinstance(each, str) for each in path):
-            frame = Load(engine, tuple(path))
+            frame = LoadEngine(engine, tuple(path))
         case ["transcribe" | "transcribed" as kind, [*values]]:
             return _with_arrays(kind, values, body, at)
         case _:
@@ -118,18 +118,18 @@ def _to_json(frame: Frame, arrays: list[Any]) -> list[Any]:
     match frame:
         case Ready():
             return ["ready"]
-        case Refused(reason):
+        case LoadFailed(reason):
             return ["refused", reason]
-        case Failed(reason):
+        case JobsFailed(reason):
             return ["failed", reason]
-        case Load(engine, path):
+        case LoadEngine(engine, path):
             return ["load", engine, path]
         case Transcribe(jobs):
-            from caesura.pipeline.job_codec import job_to_json
+            from caesura.workers.job_codec import job_to_json
 
             return ["transcribe", [job_to_json(job, arrays) for job in jobs]]
         case Transcribed(hypotheses):
-            from caesura.pipeline.job_codec import hypothesis_to_json
+            from caesura.workers.job_codec import hypothesis_to_json
 
             return ["transcribed", [hypothesis_to_json(each, arrays) for each in hypotheses]]
         case _:
@@ -138,7 +138,7 @@ def _to_json(frame: Frame, arrays: list[Any]) -> list[Any]:
 
 def _with_arrays(kind: str, values: list[Any], body: bytes | bytearray, at: int) -> Transcribe | Transcribed:
     # Not at the head of the file: this loads numpy, and with it its threads.
-    from caesura.pipeline.job_codec import Arrays, hypothesis_from_json, job_from_json
+    from caesura.workers.job_codec import Arrays, hypothesis_from_json, job_from_json
 
     arrays = Arrays(body, at)
     frame: Transcribe | Transcribed

@@ -1,0 +1,77 @@
+"""Protocols between those who submit engine jobs, the pool that schedules them, and the workers that run them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from caesura.engines.base import Hypothesis, SegmentJob
+
+
+@dataclass(frozen=True, slots=True)
+class JobLost:
+    """Result of a job that was given up; `reason` is a sentence for the log, without what was said."""
+
+    reason: str
+
+
+Deliver = Callable[[Hypothesis | JobLost], None]
+"""Receives the result of one job, on the event loop's thread."""
+
+
+class Pool(Protocol):
+    """Where streams and recordings have their jobs done; everything on the event loop's thread."""
+
+    @property
+    def workers(self) -> int:
+        """How many jobs can run at the same time."""
+
+    @property
+    def interim_stretch(self) -> float:
+        """Factor by which live streams should request fewer interims, 1 or more."""
+
+    def submit(self, owner: Hashable, job: SegmentJob, deliver: Deliver) -> None:
+        """Schedule `job` for `owner`; `deliver` is called once with its result, never from inside this call.
+
+        It is not called for an interim that a newer job of `owner` replaced before a worker took it, nor after
+        `cancel(owner)`. One owner may have several jobs at once only if all are recordings' or finals.
+        """
+
+    def cancel(self, owner: Hashable) -> None:
+        """Drop the jobs of `owner`: those that wait are not run, the results of running ones are discarded."""
+
+
+class Worker(Protocol):
+    """One loaded engine that runs one batch of jobs at a time: a process, a thread, or an actor elsewhere."""
+
+    @property
+    def name(self) -> str:
+        """Unique among the workers of this server, for the log: a process id, for example."""
+
+    @property
+    def gone(self) -> bool:
+        """Whether it has ended and will answer nothing more."""
+
+    async def start(self) -> None:
+        """Load the engine.
+
+        Raises:
+            EngineError: it cannot be loaded, or the worker ended before it was; the sentence says which.
+        """
+
+    async def transcribe(self, jobs: Sequence[SegmentJob]) -> tuple[Hypothesis, ...]:
+        """Run one batch; one call at a time. Returns one hypothesis for each job, in order.
+
+        Raises:
+            EngineError: the engine failed; the worker can take the next batch. The sentence quotes nothing that was
+                said.
+            ConnectionError: the worker is gone, or answered something that is no result.
+        """
+
+    async def close(self) -> None:
+        """End it at once and wait until it has, whether or not it was started; idempotent."""
+
+
+NewWorker = Callable[[str, Callable[[], None]], Worker]
+"""Makes a worker, not started, for the engine of a name; it calls back, on the loop's thread, when it is gone."""

@@ -1,0 +1,67 @@
+"""A loaded engine together with the speaker embedder: what every kind of worker runs its jobs on."""
+
+from __future__ import annotations
+
+import os
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Self
+
+from caesura.engines.base import Engine, Hypothesis, SegmentJob
+from caesura.engines.registry import load_engine
+from caesura.errors import EngineError, InternalError
+
+if TYPE_CHECKING:
+    from caesura.speech.voices import VoiceModel
+
+
+def _load_embedder() -> VoiceModel:
+    # Imported when first needed: most workers never embed, and onnxruntime starts a thread when it is imported.
+    from caesura.speech.voices import load_voices
+
+    return load_voices()
+
+
+class EngineHost:
+    """Runs jobs on one engine; to be used by one thread. The embedder is loaded by the first job that needs it."""
+
+    def __init__(self, engine: Engine, *, load_embedder: Callable[[], VoiceModel] = _load_embedder) -> None:
+        self._engine = engine
+        self._load_embedder = load_embedder
+        self._embedder: VoiceModel | None = None
+
+    @classmethod
+    def load(cls, engine: str) -> Self:
+        """Load the engine of that name. Raises EngineError or UsageError, with the registry's or engine's sentence."""
+        return cls(load_engine(engine))
+
+    def transcribe(self, jobs: Sequence[SegmentJob]) -> tuple[Hypothesis, ...]:
+        """One hypothesis for each job, in order, with speaker embeddings where the job asks for them.
+
+        Raises:
+            EngineError: the engine failed in whatever way; the sentence holds nothing that was said.
+        """
+        try:
+            hypotheses = tuple(self._engine.transcribe(list(jobs)))
+            if len(hypotheses) == len(jobs):
+                return tuple(map(self._with_embeddings, jobs, hypotheses))
+        except Exception as error:
+            raise EngineError(failure_reason(error)) from error
+        raise EngineError(f"the engine gave {len(hypotheses)} answers to {len(jobs)} jobs")
+
+    def _with_embeddings(self, job: SegmentJob, hypothesis: Hypothesis) -> Hypothesis:
+        if not job.voices or not hypothesis.words:
+            return hypothesis
+        if self._embedder is None:
+            self._embedder = self._load_embedder()
+        spans = [(hypothesis.words[0].start, hypothesis.words[-1].end)]
+        return replace(hypothesis, voices=self._embedder.hear(job.audio, spans))
+
+
+def failure_reason(error: Exception) -> str:
+    """A sentence about an engine's exception: our own sentences pass, others may quote what somebody said."""
+    if isinstance(error, EngineError | InternalError):
+        return str(error)
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return f"the engine raised {type(error).__name__} in {os.path.basename(place.filename)}, line {place.lineno}"

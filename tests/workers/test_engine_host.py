@@ -1,0 +1,76 @@
+"""The host of an engine: failures become sentences without words, and embeddings are made when a job asks for them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from caesura.engines.base import Hypothesis, Priority, SegmentJob
+from caesura.errors import EngineError, InternalError
+from caesura.speech.voice import Voice
+from caesura.speech.voices import VoiceModel
+from caesura.words import Word
+from caesura.workers.engine_host import EngineHost
+
+JOB = SegmentJob(np.zeros(16_000, np.float32), 0.0, Priority.FINAL)
+WORDS = (Word("one", 0.2, 0.4, 0.9), Word("two", 0.5, 0.8, 0.9))
+
+
+class Answers:
+    """An engine that gives what it was made with."""
+
+    def __init__(self, *hypotheses: Hypothesis, error: Exception | None = None) -> None:
+        self._hypotheses = list(hypotheses)
+        self._error = error
+
+    def transcribe(self, jobs: Sequence[SegmentJob]) -> list[Hypothesis]:
+        """The hypotheses, or the error."""
+        if self._error is not None:
+            raise self._error
+        return self._hypotheses
+
+
+class Embedder(VoiceModel):
+    """Notes which span of speech was embedded."""
+
+    loaded = 0
+
+    def __init__(self) -> None:
+        Embedder.loaded += 1
+
+    def hear(self, audio: object, spans: Sequence[tuple[float, float]]) -> tuple[Voice, ...]:
+        """One embedding a span."""
+        return tuple(Voice(start, end, np.zeros(512, np.float32)) for start, end in spans)
+
+
+def test_speech_of_jobs_that_ask_for_it_is_embedded_from_first_to_last_word() -> None:
+    """The embedder is loaded once, by the first such job with words."""
+    Embedder.loaded = 0
+    host = EngineHost(Answers(Hypothesis(WORDS), Hypothesis(WORDS), Hypothesis()), load_embedder=Embedder)
+    plain, asked, silent = host.transcribe([JOB, replace(JOB, voices=True), replace(JOB, voices=True)])
+    assert (plain.voices, silent.voices) == ((), ())
+    assert [(voice.start, voice.end) for voice in asked.voices] == [(0.2, 0.8)]
+    assert Embedder.loaded == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (ValueError("the password is swordfish"), r"^the engine raised ValueError in test_engine_host\.py, line \d+$"),
+        (EngineError("too odd"), "^too odd$"),
+        (InternalError("a fault of ours"), "^a fault of ours$"),
+    ],
+)
+def test_whatever_an_engine_raises_is_an_engine_error_without_what_was_said(error: Exception, sentence: str) -> None:
+    """Our own sentences pass; a library's may quote the speaker."""
+    with pytest.raises(EngineError, match=sentence):
+        EngineHost(Answers(error=error)).transcribe([JOB])
+
+
+def test_too_few_hypotheses_are_a_failure() -> None:
+    """No hypothesis is not an empty hypothesis."""
+    with pytest.raises(EngineError, match="the engine gave 1 answers to 2 jobs"):
+        EngineHost(Answers(Hypothesis())).transcribe([JOB, JOB])
