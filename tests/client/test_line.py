@@ -20,7 +20,8 @@ from caesura.client import line as line_module
 from caesura.client.event_queue import EventQueue
 from caesura.client.events import Accepted, Buffered, Closed, Dropped, Event, Final, Gap, Interim, Paused, Resumed
 from caesura.client.line import Line, connect
-from caesura.client.recovery import PULL_S, RECORDING_FINISH_S
+from caesura.client.recovery import RECORDING_FINISH_S
+from caesura.client.source_admission import PULL_S
 from caesura.client.sources import SourceClock
 from caesura.errors import BadCredentials, ConnectionClosedByServer, ReconnectFailed, Unreachable, UsageError
 from caesura.testing import Close, FakeServer

@@ -144,3 +144,9 @@ def test_a_tape_is_a_dictionary_with_a_bound(
     assert numbers(data) == behind[: len(data) // 2]
     assert start == (behind[0] if behind else at)
     assert bool(data) is bool(behind)
+
+
+def test_a_range_is_split_into_what_lies_before_and_after() -> None:
+    assert Range(10, 20).split(15) == (Range(10, 15), Range(15, 20))
+    assert Range(10, 20).split(10) == (None, Range(10, 20))
+    assert Range(10, 20).split(25) == (Range(10, 20), None)

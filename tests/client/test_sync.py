@@ -18,7 +18,7 @@ import caesura
 from caesura import Tuning, sync
 from caesura.client import line as twin
 from caesura.client.events import Closed, Dropped, Event, Final, Gap
-from caesura.client.recovery import PULL_S
+from caesura.client.source_admission import PULL_S
 from caesura.errors import ConnectionClosedByServer, Unreachable, UsageError
 from caesura.testing import Close, FakeServer
 from tests.client.fake_transports import FakeOpener

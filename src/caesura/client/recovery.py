@@ -26,7 +26,6 @@ from collections.abc import Callable
 from math import inf
 from typing import assert_never
 
-from caesura.client.backlog import MAX_WAITING
 from caesura.client.events import (
     Accepted,
     Closed,
@@ -42,19 +41,18 @@ from caesura.client.events import (
     Stats,
     Transcript,
 )
-from caesura.client.lead import Lead
 from caesura.client.line_record import LineRecord
 from caesura.client.line_settings import LineSettings
 from caesura.client.outage import Outage
 from caesura.client.reconnect import Verdict, judge, judge_close
 from caesura.client.result_mapper import ResultMapper
 from caesura.client.send_buffer import FRAME_S, SendBuffer
+from caesura.client.source_admission import SourceAdmission
 from caesura.errors import (
     BadAnswer,
     CaesuraError,
     ConnectionClosedByServer,
     LineError,
-    UsageError,
 )
 from caesura.protocol.client_codec import Answer, Unrecognised, write_client_message
 from caesura.protocol.client_session import ClientSession, Want
@@ -78,10 +76,6 @@ FINISH_S = 10.0
 """Default time limit of `finish`, on top of the length of the audio that no final covers."""
 RECORDING_FINISH_S = 60.0
 """Default time limit of `finish` for a recording, of which more audio is in flight."""
-PULL_S = 2.0
-"""How far a recording is read ahead of what was sent."""
-CONTAINER_BYTES_PER_S = 192_000
-"""A container that comes faster than this (16 bit, stereo, 48 kHz) is a recording; its seconds cannot be counted."""
 COUNTED_S = 0.1
 """Audio that a server's resampler may keep back, and that its Metadata then does not count."""
 
@@ -126,9 +120,7 @@ class Recovery:
             keep_s=settings.keep_s,
             packets=settings.packets,
         )
-        self._lead = Lead()
-        self._bytes_per_s = pcm.frame_bytes * pcm.sample_rate if pcm else CONTAINER_BYTES_PER_S
-        self._is_recording = not settings.live
+        self._source = SourceAdmission(settings, self._buffer)
         self._phase = Phase.IDLE
         self._session: ClientSession | None = None
         self._sending = False
@@ -166,45 +158,39 @@ class Recovery:
         continues the audio before. Raises UsageError, and accepts nothing, when there is no room for a source that can
         wait, when `at` goes back, or when the audio is not what was declared.
         """
-        seconds = len(data) / self._bytes_per_s
-        accepts = not (self._is_ending or self._skips_audio)
-        waits = accepts and self._can_wait(seconds, now)
-        if waits and not self._has_space(queue):
-            raise UsageError(self._no_room_message())
-        data = self._buffer.align(data)
-        if not data:
+        waits = not (self._is_ending or self._skips_audio) and self._source.can_wait(data, now=now)
+        if waits:
+            self._source.check_room(queue=queue, paused=self.paused)
+        samples = self._buffer.align(data)
+        if not samples:
             return Accepted()
         if self._is_ending:
-            return Dropped(self._buffer.reject(data), "the line is closed")
+            return Dropped(self._buffer.reject(samples), "the line is closed")
         if self._skips_audio:
-            return Dropped(self._buffer.skip(data), "paused")
+            return Dropped(self._buffer.skip(samples), "paused")
         wall = now + self._wall_offset_s
-        sent = self._buffer.capture(data, wall, at=at, connected=self._session is not None, waits=waits)
-        self._lead.add(seconds, now=now)
+        sent = self._buffer.capture(samples, wall, at=at, connected=self._session is not None, waits=waits)
+        self._source.add(data, now=now)
         self._emit_gaps()
         return sent
 
     def accepts_more(self, *, now: float) -> bool:
         """Should the source continue? Always, if it cannot wait; a recording stays only a little ahead."""
-        if self._is_ending or self._skips_audio or not self.can_wait(now=now):
+        if self._is_ending or self._skips_audio:
             return True
-        if self._is_recording and self.paused:
-            return False
-        if not self._settings.live and self.waiting_s >= PULL_S:
-            return False
-        return self._buffer.free_s > min(PULL_S, self._settings.keep_s / 2)
+        return self._source.accepts_more(paused=self.paused, now=now)
 
     def hold_source(self) -> None:
         """The caller holds the source until `accepts_more`."""
-        self._lead.hold()
+        self._source.hold()
 
     def can_wait(self, *, now: float) -> bool:
         """Is the audio a recording: declared as one, or further ahead of the clock than live audio can be?"""
-        return self._can_wait(0.0, now)
+        return self._source.can_wait(now=now)
 
     def declare_recording(self) -> None:
         """The source is a recording, even if it is played in real time: in a pause it waits."""
-        self._is_recording = True
+        self._source.is_recording = True
         self._buffer.stop_clock_in_pauses()
 
     def pause(self, *, now: float) -> None:
@@ -415,26 +401,7 @@ class Recovery:
     @property
     def _skips_audio(self) -> bool:
         """Is audio skipped now, because the line is paused and its source does not wait?"""
-        return self._paused_at is not None and not self._is_recording
-
-    def _can_wait(self, seconds: float, now: float) -> bool:
-        if self._is_recording or self._buffer.sends_waiting or seconds > self._settings.keep_s:
-            return True
-        return self._lead.outruns_clock(seconds, now=now)
-
-    def _has_space(self, queue: bool) -> bool:
-        """Is there room for part of a recording's chunk, or may it wait behind other sends?"""
-        if self._buffer.sends_waiting:
-            return queue and self._buffer.sends_waiting < MAX_WAITING
-        return queue or self._buffer.free_s > 0
-
-    def _no_room_message(self) -> str:
-        if self.paused:
-            return "The line is paused, and a recording waits until it is resumed: await line.send(...)."
-        return (
-            f"There is no room: {self._settings.keep_s:g} s of audio wait already. This audio can wait, since it comes "
-            "faster than it was spoken: await line.send(...), or use line.transcribe(...)."
-        )
+        return self._paused_at is not None and not self._source.is_recording
 
     # ---- inside: frames ----
 

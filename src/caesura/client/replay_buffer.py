@@ -27,6 +27,11 @@ class Range:
         """Number of samples."""
         return self.end - self.start
 
+    def split(self, at: int) -> tuple[Range | None, Range | None]:
+        """The parts before and after `at`; None for an empty one."""
+        before, after = Range(self.start, min(self.end, at)), Range(max(self.start, at), self.end)
+        return (before if before.samples > 0 else None), (after if after.samples > 0 else None)
+
 
 class ReplayBuffer:
     """The newest audio, at most `limit` samples of `frame_bytes` bytes each."""

@@ -364,7 +364,7 @@ class SendBuffer:
         """
         lost: list[Range] = []
         for each in ranges:
-            sent, unsent = _split(each, self._cursor)
+            sent, unsent = each.split(self._cursor)
             if sent is not None:
                 self._note_evicted(sent)
             if unsent is not None:
@@ -397,10 +397,3 @@ class SendBuffer:
         else:
             self._replay.forget(self._cursor)
         self._refill()
-
-
-def _split(each: Range, at: int) -> tuple[Range | None, Range | None]:
-    """The parts of a range before and after `at`."""
-    before = Range(each.start, min(each.end, at))
-    behind = Range(max(each.start, at), each.end)
-    return (before if before.samples > 0 else None), (behind if behind.samples > 0 else None)
