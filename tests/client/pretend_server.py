@@ -61,7 +61,7 @@ class PretendServer:
         for _ in range(min(messages, len(self.said))):
             if not self.said or self._bench.machine.phase is not Phase.OPEN:
                 return
-            self._bench.hear(self.said.pop(0))
+            self._bench.receive(self.said.pop(0))
 
     @property
     def _all(self) -> range:
@@ -98,7 +98,7 @@ def check_words(bench: Bench, *, word: int = 10, channels: int = 1, lost: bool =
     assert lost or not gone
     onsets = range(0, len(bench.places), word)
     for channel in range(channels):
-        finals = [final for final in bench.got(Final) if final.channel == channel]
+        finals = [final for final in bench.events_of(Final) if final.channel == channel]
         said = [each for final in finals for each in final.words]
         assert [each.word for each in said] == [
             f"{channel}:{onset // word}" for onset in onsets if bench.places[onset] not in gone

@@ -83,7 +83,7 @@ class LineMachine(RuleBasedStateMachine):
         if not self.machine.accepts_more(now=self.bench.now):
             return  # a recording waits
         try:
-            answer = self.bench.say(words * WORD)
+            answer = self.bench.send_samples(words * WORD)
         except UsageError:
             assert self.machine._buffer.free_s == 0
             return
@@ -162,7 +162,7 @@ class LineMachine(RuleBasedStateMachine):
         if full:
             self.bench.takes = False
         else:
-            self.bench.take()
+            self.bench.accept_frames()
 
     @rule(answers=st.booleans())
     def pings_are_answered_or_not(self, answers: bool) -> None:
@@ -189,7 +189,7 @@ class LineMachine(RuleBasedStateMachine):
     @precondition(is_open)
     @rule(text=TEXTS, back=st.booleans())
     def server_says_something_else(self, text: str, back: bool) -> None:
-        self.bench.hear(text)
+        self.bench.receive(text)
         if back and self.is_away():
             self.network_is_there()
 
@@ -247,11 +247,11 @@ class LineMachine(RuleBasedStateMachine):
     @invariant()
     def a_recording_loses_nothing_for_want_of_room(self) -> None:
         if not self.machine._settings.live:
-            assert not any(gap.why.startswith("no room") for gap in self.bench.got(Gap))
+            assert not any(gap.why.startswith("no room") for gap in self.bench.events_of(Gap))
 
     @invariant()
     def words_come_once_in_order_and_where_they_were_said(self) -> None:
-        finals = self.bench.got(Final)
+        finals = self.bench.events_of(Final)
         for final in finals[self.finals :]:
             for word in final.words:
                 channel, _, number = word.word.partition(":")
@@ -312,7 +312,7 @@ class LineMachine(RuleBasedStateMachine):
             case Phase.CLOSED:
                 assert deadline is None
                 assert isinstance(self.bench.events[-1][1], Closed)
-                assert len(self.bench.got(Closed)) == 1
+                assert len(self.bench.events_of(Closed)) == 1
             case Phase.WAITING:
                 assert deadline is not None
                 assert deadline >= self.bench.now
@@ -342,7 +342,7 @@ class LineMachine(RuleBasedStateMachine):
             if self.is_away():
                 self.network_is_there()
             elif self.is_open():
-                self.bench.take()
+                self.bench.accept_frames()
                 for channel in range(self.channels):
                     self.server_says_a_final(channel, 1000)
             self.bench.wait(0.25)

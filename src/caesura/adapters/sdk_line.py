@@ -94,7 +94,7 @@ class SdkLine(CapturedLine):
         """Starts nothing. Raises UsageError for parameters that cannot be."""
         super().__init__(_config(request, headers, tuning), pause_after_s=pause_after_s)
         self._retimer = MessageRetimer(self._to_source)
-        self._begun = False
+        self._has_audio = False
         self._finishing = False
         self._stats = Stats()
         self._closed: Closed | None = None
@@ -118,13 +118,13 @@ class SdkLine(CapturedLine):
 
         That is when everything was delivered, or when there is no connection and the SDK has not sent CloseStream.
         """
-        request = self._finishing
+        has_closed = self._finishing
         self._finish()
 
-        def is_left(machine: Recovery, now: float) -> bool:
-            return machine.phase is Phase.CLOSED or not (request or machine.phase is Phase.OPEN)
+        def is_over(machine: Recovery, now: float) -> bool:
+            return machine.phase is Phase.CLOSED or not (has_closed or machine.phase is Phase.OPEN)
 
-        return self._open_driver.when(is_left)
+        return self._open_driver.when(is_over)
 
     # ---- to the SDK ----
 
@@ -159,7 +159,7 @@ class SdkLine(CapturedLine):
                 )
 
     def _audio(self, data: bytes) -> bytes:
-        begun, self._begun = self._begun, self._begun or bool(data)
+        begun, self._has_audio = self._has_audio, self._has_audio or bool(data)
         return data if begun or self._config.settings.pcm is None else _without_wav_header(data)
 
     def _finish(self) -> None:

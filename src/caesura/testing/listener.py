@@ -71,7 +71,7 @@ class Listener:
         self._numbers = 0
         self._grace: asyncio.TimerHandle | None = None
 
-    # ---- life ----
+    # ---- lifetime ----
 
     async def start(self) -> None:
         """Listen: first on a free port, then always on that one. Raises OSError when another process has taken it."""
