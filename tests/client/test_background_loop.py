@@ -93,7 +93,7 @@ def test_what_never_finishes_is_not_waited_for_without_end(monkeypatch: pytest.M
 
 THREADS = """
 import threading
-from caesura.client.background_loop import background_loop
+from caesura.client.background_loop import shared_loop
 barrier, loops = threading.Barrier(8), []
 def ask():
     barrier.wait()
