@@ -1,4 +1,4 @@
-"""A channel on a test bench: voice by frames and answers by hand go in, everything it asked and told comes out."""
+"""A recognizer on a test bench: voice by frames and results by hand go in, its jobs and events come out."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from caesura.engines.base import SAMPLE_RATE, Hypothesis, SegmentJob
-from caesura.events import Heard, SpeechBegan, UtteranceEnded
-from caesura.pipeline.channel import Channel, ChannelEvent, Hearing
+from caesura.events import SpeechBegan, TranscriptSegment, UtteranceEnded
+from caesura.pipeline.recognizer import RecognitionConfig, RecognizerEvent
+from caesura.pipeline.segmented import SegmentedRecognizer
 from caesura.speech.vad import FRAME
 from caesura.words import Word
 
@@ -18,7 +19,6 @@ VOICE = 0.9
 SILENCE = 0.05
 SLACK_S = 0.25 / SAMPLE_RATE
 
-Answer = Callable[[Hypothesis], None]
 Place = tuple[str, float, float]
 """A word's text, start and end on the stream clock, rounded far below a sample."""
 
@@ -44,16 +44,17 @@ def tokens_of(job: SegmentJob) -> tuple[int, ...]:
 
 
 @dataclass
-class Desk:
-    """A transcriber that keeps what it was asked until the test has it answered; allows one job at a time."""
+class Engine:
+    """Keeps the jobs that it is given until the test has them answered; one is out at a time."""
 
+    receive: Callable[[SegmentJob, Hypothesis], None]
     track: tuple[Word, ...] = ()
     jobs: list[SegmentJob] = field(default_factory=list)
-    cancelled: list[tuple[SegmentJob, Answer]] = field(default_factory=list)
-    out: tuple[SegmentJob, Answer] | None = None
+    cancelled: list[SegmentJob] = field(default_factory=list)
+    out: SegmentJob | None = None
 
-    def submit(self, job: SegmentJob, answer: Answer) -> None:
-        assert self.out is None, "a second job while one is out"
+    def submit(self, job: SegmentJob) -> None:
+        """Take a job in place of the one that is out."""
         assert len(job.audio) > 0, "a job without audio"
         # Each sample holds its own place on the stream, so a job shows which ones it was given.
         first = round(job.at * SAMPLE_RATE)
@@ -62,30 +63,32 @@ class Desk:
         if job.draft is not None:
             assert job.draft.tokens[0] == first, "a draft of other audio"
             assert job.draft.tokens[1] <= first + len(job.audio), "a draft of more audio"
+        if self.out is not None:
+            self.cancelled.append(self.out)
         self.jobs.append(job)
-        self.out = (job, answer)
-
-    def cancel(self) -> None:
-        assert self.out is not None, "nothing is out"
-        self.cancelled.append(self.out)
-        self.out = None
+        self.out = job
 
     def answer(self, *words: Word, language: str | None = None) -> None:
         """Answer the job that is out: with `words`, or else with what the track has there."""
-        assert self.out is not None, "nothing is out"
-        job, answer = self.out
-        self.out = None
+        job = self._taken()
         hypothesis = spoken(self.track, job)
         if words:
             hypothesis = Hypothesis(tuple(each.shifted(-job.at) for each in words), hypothesis.tokens)
-        answer(replace(hypothesis, language=language))
+        self.receive(job, replace(hypothesis, language=language))
 
     def answer_nothing(self) -> None:
-        """Answer the job that is out as an engine does that hears no word in it."""
+        """Answer the job that is out as an engine does that recognizes no word in it."""
+        job = self._taken()
+        self.receive(job, Hypothesis((), tokens_of(job)))
+
+    def answer_cancelled(self, hypothesis: Hypothesis) -> None:
+        """Answer the job that was cancelled last, which nobody waits for."""
+        self.receive(self.cancelled[-1], hypothesis)
+
+    def _taken(self) -> SegmentJob:
         assert self.out is not None, "nothing is out"
-        job, answer = self.out
-        self.out = None
-        answer(Hypothesis((), tokens_of(job)))
+        job, self.out = self.out, None
+        return job
 
     @property
     def asked(self) -> list[tuple[int, int, bool]]:
@@ -94,7 +97,7 @@ class Desk:
 
 
 class Line:
-    """One channel with its desk. Voice is given in frames of 32 ms; the window here is ten of them unless told."""
+    """One recognizer and its engine. Voice is given in frames of 32 ms; the window here is ten of them unless told."""
 
     def __init__(
         self,
@@ -106,14 +109,24 @@ class Line:
         prompt: bool = False,
         language: str | None = "en",
     ) -> None:
-        self.desk = Desk(track)
-        self.told: list[ChannelEvent] = []
+        self.engine = Engine(self._receive, track)
+        self.told: list[RecognizerEvent] = []
         self.longest_s = longest_s
         self.prompt = prompt
         """Whether jobs are answered at once after each call."""
         self.heard = 0
-        hearing = Hearing(endpointing_s, interim_s, gap_s, longest_s, language=language)
-        self.channel = Channel(0, hearing, self.desk, self.told.append)
+        config = RecognitionConfig(endpointing_s, interim_s, gap_s, longest_s, language=language)
+        self.recognizer = SegmentedRecognizer(0, config)
+
+    def _receive(self, job: SegmentJob, hypothesis: Hypothesis) -> None:
+        self.recognizer.receive(job, hypothesis)
+        self._drain()
+
+    def _drain(self) -> None:
+        self.told += self.recognizer.events()
+        job = self.recognizer.next_job()
+        if job is not None:
+            self.engine.submit(job)
 
     def batch(self, *runs: tuple[int, float]) -> Line:
         """One piece of audio: runs of frames with the same probability of voice."""
@@ -122,7 +135,7 @@ class Line:
 
     def samples(self, count: int, voice: Sequence[float] = ()) -> Line:
         """One piece of audio of `count` samples that completes frames of the given probabilities."""
-        self.channel.hear(np.arange(self.heard, self.heard + count, dtype=np.float32), voice)
+        self.recognizer.feed(np.arange(self.heard, self.heard + count, dtype=np.float32), voice)
         self.heard += count
         return self._settle()
 
@@ -137,35 +150,36 @@ class Line:
         return self.speak(frames, SILENCE)
 
     def flush(self) -> Line:
-        self.channel.flush()
+        self.recognizer.flush()
         return self._settle()
 
     def end(self) -> Line:
-        self.channel.end()
+        self.recognizer.end()
         return self._settle()
 
     def answer(self, *words: Word) -> Line:
-        self.desk.answer(*words)
+        self.engine.answer(*words)
         return self._settle()
 
     def answer_all(self) -> Line:
-        while self.desk.out is not None:
-            self.desk.answer()
+        while self.engine.out is not None:
+            self.engine.answer()
         return self
 
     def _settle(self) -> Line:
+        self._drain()
         return self.answer_all() if self.prompt else self
 
     def drained(self) -> bool:
-        return self.channel.drained
+        return self.recognizer.drained
 
     @property
-    def finals(self) -> list[Heard]:
-        return [each for each in self.told if isinstance(each, Heard) and each.final]
+    def finals(self) -> list[TranscriptSegment]:
+        return [each for each in self.told if isinstance(each, TranscriptSegment) and each.final]
 
     @property
-    def interims(self) -> list[Heard]:
-        return [each for each in self.told if isinstance(each, Heard) and not each.final]
+    def interims(self) -> list[TranscriptSegment]:
+        return [each for each in self.told if isinstance(each, TranscriptSegment) and not each.final]
 
     @property
     def began(self) -> list[float]:

@@ -93,7 +93,8 @@ class Posting:
             refusal = refusal_for(error)
             return Response(refusal_body(refusal, request_id), refusal.status, media_type="application/json")
         ask = Ask(request_id, options, writer(options), self.uses.append, self.fetch, self.deliver)
-        return await self.recordings.transcribe(request, ask, self.service.hearer(self.service.catalogue.offers[0]))
+        engine = self.service.engine(self.service.catalogue.offers[0])
+        return await self.recordings.transcribe(request, ask, engine, self.service.vad)
 
 
 @contextmanager

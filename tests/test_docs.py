@@ -26,9 +26,9 @@ from caesura.protocol.catalogue import Catalogue, Offer
 from caesura.protocol.closing import Refusal
 from caesura.protocol.messages import ModelInfo
 from caesura.protocol.options import parse_options
-from caesura.server.asked import style
-from caesura.server.metrics import Load, Metrics, close_labels
+from caesura.server.metrics import Metrics, ServerLoad, close_labels
 from caesura.server.origin import OriginPolicy, Pass, Preflight, RequestHead, parse_hosts, parse_origins
+from caesura.server.stream_config import style
 from tests.saying import say, text
 
 ROOT = Path(__file__).parent.parent
@@ -183,11 +183,11 @@ OPERATIONS = (ROOT / "docs" / "operations.md").read_text()
 def metrics() -> dict[str, tuple[str, ...]]:
     """Every metric by the name that is read in a dashboard, with its labels."""
     counts = Metrics()
-    counts.watch(lambda: Load(0, 0, 0, 0, 0, 0.0, 0.0))
+    counts.watch(lambda: ServerLoad(0, 0, 0, 0, 0, 0.0, 0.0))
     counts.closed(1000, "")
     counts.refused(401)
     counts.recorded(200, 1.0)
-    counts.opened().dropped("engine", 1.0)
+    counts.lost("engine", 1.0)
     exposed, _ = counts.render()
     found: dict[str, tuple[str, ...]] = {}
     for family in text_string_to_metric_families(exposed.decode()):

@@ -1,10 +1,14 @@
-"""What the pipeline tells a session: a closed union of small values, all times in seconds of stream audio."""
+"""Events from the pipeline to a session: a closed union of small values, all times in seconds of stream audio."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from caesura.words import Word
+
+HOLD_S = 3.0
+"""How long a final that ends inside a number is held for its end: seconds of silence in the audio, or, while no audio
+comes, of the clock. The hosted service waits as long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +32,7 @@ class SpeechBegan:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A place where something searched for may have been said; `snippet` is what was written there."""
+    """A place where a search term may have been said; `snippet` is the transcript there."""
 
     confidence: float
     start: float
@@ -38,15 +42,15 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """What was searched for, as it was asked for, and where it may have been said: likelier places first."""
+    """A search term, as the client sent it, and where it may have been said: likelier places first."""
 
     query: str
     hits: tuple[Hit, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
-    """What was heard in one segment; a segment's interims share its `start`, finals tile the stream."""
+class TranscriptSegment:
+    """The transcript of one segment; a segment's interims share its `start`, finals tile the stream."""
 
     channel: int
     start: float
@@ -59,7 +63,7 @@ class Heard:
     flushed: bool = False
     """The segment ends because the client asked for it; never true unless `final`."""
     searches: tuple[Search, ...] = ()
-    """One for each thing searched for; empty where nothing was."""
+    """One for each search term."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +77,7 @@ class UtteranceEnded:
 
 @dataclass(frozen=True, slots=True)
 class Drained:
-    """The audio has ended and everything heard in it has been told; the last event of a stream."""
+    """The audio has ended and its whole transcript has been emitted; the last event of a stream."""
 
     seconds: float
     """Length of all audio decoded."""
@@ -81,7 +85,7 @@ class Drained:
 
 @dataclass(frozen=True, slots=True)
 class AudioRefused:
-    """The audio cannot be decoded; what was heard before has been told; the last event of a stream."""
+    """The audio cannot be decoded; the transcript until there has been emitted; the last event of a stream."""
 
     reason: str
     seconds: float
@@ -95,4 +99,4 @@ class EngineFailed:
     seconds: float
 
 
-StreamEvent = AudioFound | SpeechBegan | Heard | UtteranceEnded | Drained | AudioRefused | EngineFailed
+StreamEvent = AudioFound | SpeechBegan | TranscriptSegment | UtteranceEnded | Drained | AudioRefused | EngineFailed

@@ -14,7 +14,6 @@ from caesura.client.recovery import Action, Recovery
 from caesura.events import StreamEvent
 from caesura.protocol.actions import CloseSocket, EndAudio, FeedAudio, FlushAudio, Send
 from caesura.protocol.client_session import Watch
-from caesura.protocol.codec import write_server_message
 from caesura.protocol.messages import ModelInfo
 from caesura.protocol.options import ListenOptions
 from caesura.protocol.session import Identity, Session, Timers
@@ -164,8 +163,8 @@ class Simulated:
                     self._tell(session, recognizer.flush(channel))
                 case EndAudio():
                     self._tell(session, recognizer.end())
-                case Send(message):
-                    self.machine.receive_text(write_server_message(message), now=self.now)
+                case Send(text):
+                    self.machine.receive_text(text, now=self.now)
                 case CloseSocket(code, reason):
                     self._server = None
                     self.machine.closed(code, reason, now=self.now)

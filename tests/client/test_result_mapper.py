@@ -109,8 +109,8 @@ def test_there_is_no_wall_clock_before_anything_was_captured() -> None:
 def test_a_server_that_sends_results_before_any_audio_has_no_source_times() -> None:
     line = Line()
     assert line.words(message(0.0, 0.0, ("one", 0.0, 0.0))) == [("one", None, None)]
-    assert line.mapper.speech_started(wire.SpeechStarted(0, 1, 0.5), "") == SpeechStarted(0, 0.5, None, None)
-    assert line.mapper.utterance_end(wire.UtteranceEnd(0, 1, 0.5), "") == UtteranceEnd(0, 0.5, None, None)
+    assert line.mapper.speech_started(wire.SpeechStartedMessage(0, 1, 0.5), "") == SpeechStarted(0, 0.5, None, None)
+    assert line.mapper.utterance_end(wire.UtteranceEndMessage(0, 1, 0.5), "") == UtteranceEnd(0, 0.5, None, None)
     assert line.mapper.confirmed == 0
 
 
@@ -124,8 +124,8 @@ def test_where_samples_cannot_be_counted_there_is_stream_time_only() -> None:
             None,
             None,
         )
-        assert mapper.speech_started(wire.SpeechStarted(0, 1, 0.5), "") == SpeechStarted(0, 0.5, None, None)
-        assert mapper.utterance_end(wire.UtteranceEnd(0, 1, 1.0), "") == UtteranceEnd(0, 1.0, None, None)
+        assert mapper.speech_started(wire.SpeechStartedMessage(0, 1, 0.5), "") == SpeechStarted(0, 0.5, None, None)
+        assert mapper.utterance_end(wire.UtteranceEndMessage(0, 1, 1.0), "") == UtteranceEnd(0, 1.0, None, None)
         assert mapper.confirmed == 0
         mapper.begin_epoch(epoch)
 
@@ -242,23 +242,25 @@ def test_finals_of_one_connection_do_not_hide_one_another(line: Line) -> None:
 
 
 def test_speech_that_begins_after_a_pause_lies_after_it(line: Line) -> None:
-    assert line.mapper.speech_started(wire.SpeechStarted(0, 1, 10.0), "") == SpeechStarted(0, 10.0, 30.0, clock(30))
+    assert line.mapper.speech_started(wire.SpeechStartedMessage(0, 1, 10.0), "") == SpeechStarted(
+        0, 10.0, 30.0, clock(30)
+    )
 
 
 def test_an_utterance_that_ends_at_a_pause_ends_before_it(line: Line) -> None:
-    assert line.mapper.utterance_end(wire.UtteranceEnd(0, 1, 10.0), "") == UtteranceEnd(0, 10.0, 10.0, clock(10))
+    assert line.mapper.utterance_end(wire.UtteranceEndMessage(0, 1, 10.0), "") == UtteranceEnd(0, 10.0, 10.0, clock(10))
 
 
 def test_an_end_without_a_time_is_emitted_without_one(line: Line) -> None:
-    assert line.mapper.utterance_end(wire.UtteranceEnd(2, 3, -1.0), "") == UtteranceEnd(2, None, None, None)
+    assert line.mapper.utterance_end(wire.UtteranceEndMessage(2, 3, -1.0), "") == UtteranceEnd(2, None, None, None)
 
 
 def started(line: Line, at: float, channel: int = 0) -> bool:
-    return line.mapper.speech_started(wire.SpeechStarted(channel, 2, at), "") is not None
+    return line.mapper.speech_started(wire.SpeechStartedMessage(channel, 2, at), "") is not None
 
 
 def ended(line: Line, at: float, channel: int = 0) -> bool:
-    return line.mapper.utterance_end(wire.UtteranceEnd(channel, 2, at), "") is not None
+    return line.mapper.utterance_end(wire.UtteranceEndMessage(channel, 2, at), "") is not None
 
 
 @pytest.mark.parametrize("tell", [started, ended])
@@ -277,6 +279,6 @@ def test_what_another_connection_emitted_is_not_emitted_again(line: Line, tell: 
 
 def test_every_event_carries_the_message_it_came_in() -> None:
     mapper = ResultMapper(None)
-    started, ended = wire.SpeechStarted(0, 1, 0.5), wire.UtteranceEnd(0, 1, -1.0)
+    started, ended = wire.SpeechStartedMessage(0, 1, 0.5), wire.UtteranceEndMessage(0, 1, -1.0)
     assert getattr(mapper.speech_started(started, "started"), "raw", None) == "started"
     assert getattr(mapper.utterance_end(ended, "ended"), "raw", None) == "ended"

@@ -3,24 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
-from functools import partial
 from urllib.parse import parse_qsl
 
 from caesura.engines.base import Engine, EngineInfo, SegmentJob
 from caesura.engines.registry import engine_info, load_engine
-from caesura.events import StreamEvent
-from caesura.pipeline.ears import Ears
+from caesura.pipeline.audio_thread import AudioThread
+from caesura.pipeline.segmented import SegmentedRecognizer
 from caesura.pipeline.stream import Stream
-from caesura.protocol.actions import Action, CloseSocket, EndAudio, FeedAudio, FlushAudio, Reconfigure, Send, TellHeld
+from caesura.protocol.actions import (
+    Action,
+    CloseSocket,
+    EndAudio,
+    FeedAudio,
+    FlushAudio,
+    Reconfigure,
+    ReleaseHeldFinals,
+    Send,
+)
 from caesura.protocol.catalogue import Catalogue, Offer
 from caesura.protocol.messages import Metadata, ModelInfo, Results, ServerMessage, WireWord
 from caesura.protocol.options import ListenOptions, parse_options
 from caesura.protocol.session import Identity, Session, Timers
-from caesura.server.live import audio_format, hearing, preferred, style
+from caesura.server.stream_config import audio_format, preferred, recognition_config, style
 from caesura.speech.vad import SileroModel, load_silero
 from caesura.workers.base import Deliver
+from tests.server_messages import read_server_message
 
 REQUEST_ID = "01a00000-0000-7000-8000-000000000001"
 
@@ -102,12 +111,12 @@ def flow(
     )
 
 
-async def _listened(stream: Stream, ears: Ears) -> None:
-    """Wait until what was sent before has been heard, and answered: as if it came in real time."""
+async def _heard(stream: Stream, thread: AudioThread) -> None:
+    """Wait until what was sent before has been decoded, and answered: as if it came in real time."""
     while stream._busy:
         fence = asyncio.Event()
         # Of those ahead, so that it comes behind the stream's turn whichever queue that is in.
-        ears.do(lambda fence=fence: fence.set, ahead=True)
+        thread.submit(lambda fence=fence: fence.set, ahead=True)
         await fence.wait()
     for _ in range(3):
         await asyncio.sleep(0)
@@ -128,9 +137,9 @@ def _carry_out(action: Action, stream: Stream, options: ListenOptions) -> None:
         case FlushAudio(channel):
             stream.flush(channel)
         case Reconfigure(features, keyterms):
-            stream.change(features, None if keyterms is None else preferred(keyterms, options.keywords))
-        case TellHeld():
-            stream.tell_held()
+            stream.reconfigure(features, None if keyterms is None else preferred(keyterms, options.keywords))
+        case ReleaseHeldFinals():
+            stream.release_held()
         case EndAudio():
             stream.end()
 
@@ -139,48 +148,49 @@ async def _flow(items: list[bytes | str], query: str, info: EngineInfo, engine: 
     options, session = _opened(query, info)
     outcome = Outcome()
     closed = asyncio.Event()
-    ears, pool = Ears(gather_s=0, clock=lambda: 0.0), InlinePool(engine)
+    thread, pool = AudioThread(gather_s=0, clock=lambda: 0.0), InlinePool(engine)
     outcome.jobs = pool.jobs
     stream: Stream
 
-    def act() -> None:
-        for action in session.actions():
-            match action:
-                case Send(message):
-                    outcome.messages.append(message)
-                case CloseSocket():
-                    outcome.close = action
-                    closed.set()
-                case _:
-                    _carry_out(action, stream, options)
+    def carry_on() -> None:
+        while True:
+            for action in session.actions():
+                match action:
+                    case Send(text):
+                        outcome.messages.append(read_server_message(text))
+                    case CloseSocket():
+                        outcome.close = action
+                        closed.set()
+                    case _:
+                        _carry_out(action, stream, options)
+            events = stream.events()
+            if not events:
+                return
+            for event in events:
+                session.engine_event(event, now=0.0)
 
-    def do(tell: Callable[[], None]) -> None:
-        tell()
-        act()
-
-    def heard(event: StreamEvent) -> None:
-        do(partial(session.engine_event, event, now=0.0))
-
-    ears.start()
+    thread.start()
     stream = Stream(
         audio_format(options),
         split=options.multichannel,
-        hearing=hearing(options, info, 1.0),
+        config=recognition_config(options, info, 1.0),
         style=style(options),
+        new_recognizer=SegmentedRecognizer,
         vad=vad,
-        ears=ears,
+        audio_thread=thread,
         pool=pool,
-        tell=heard,
+        wake=carry_on,
     )
     try:
         for item in items:
-            await _listened(stream, ears)
+            await _heard(stream, thread)
             if isinstance(item, str):
-                do(partial(session.receive_text, item, now=0.0))
+                session.receive_text(item, now=0.0)
             else:
-                do(partial(session.receive_audio, item, now=0.0))
+                session.receive_audio(item, now=0.0)
+            carry_on()
         await asyncio.wait_for(closed.wait(), 60)
     finally:
         stream.close()
-        ears.stop()
+        thread.stop()
     return outcome

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from caesura.engines.base import Engine
 from caesura.engines.registry import load_engine
 from caesura.protocol.codec import write_server_message
-from caesura.protocol.messages import SpeechStarted, UtteranceEnd
+from caesura.protocol.messages import SpeechStartedMessage, UtteranceEndMessage
 from tests.encodings import contain, encode
 from tests.flow.inline import Outcome, flow
 from tests.recordings import recording
@@ -77,8 +77,8 @@ def test_each_message_says_which_channel_of_twenty_it_is_of(twenty: Outcome) -> 
 
 
 def test_speech_starts_and_utterances_end_on_each_channel_at_its_own_time(twenty: Outcome) -> None:
-    starts = [message for message in twenty.messages if isinstance(message, SpeechStarted)]
-    ends = [message for message in twenty.messages if isinstance(message, UtteranceEnd)]
+    starts = [message for message in twenty.messages if isinstance(message, SpeechStartedMessage)]
+    ends = [message for message in twenty.messages if isinstance(message, UtteranceEndMessage)]
     first = [next(start.timestamp for start in starts if start.channel == channel) for channel in range(COUNT)]
     np.testing.assert_allclose(np.diff(first), STEP_S, atol=0.1)
     for channel in range(COUNT):

@@ -22,7 +22,7 @@ from caesura.protocol.messages import (
     Metadata,
     Results,
     ServerMessage,
-    UtteranceEnd,
+    UtteranceEndMessage,
 )
 from tests.encodings import encode
 from tests.flow.inline import Outcome, flow
@@ -130,9 +130,9 @@ def test_what_is_held_is_told_at_once_when_the_client_asks() -> None:
 def test_what_is_held_comes_before_the_end_of_its_utterance() -> None:
     query = "smart_format=true&utterance_end_ms=1000&interim_results=true"
     outcome = said("I want twenty five", 2.0, query=query)
-    told = [message for message in outcome.messages if isinstance(message, UtteranceEnd | Results)]
+    told = [message for message in outcome.messages if isinstance(message, UtteranceEndMessage | Results)]
     final = next(at for at, one in enumerate(told) if isinstance(one, Results) and one.is_final and one.words)
-    end = next(at for at, one in enumerate(told) if isinstance(one, UtteranceEnd))
+    end = next(at for at, one in enumerate(told) if isinstance(one, UtteranceEndMessage))
     assert final < end
 
 

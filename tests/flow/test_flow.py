@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from caesura.protocol.messages import Results, SpeechStarted, UtteranceEnd
+from caesura.protocol.messages import Results, SpeechStartedMessage, UtteranceEndMessage
 from tests.encodings import encode
 from tests.flow.inline import Outcome, flow
 from tests.recordings import recording
@@ -54,8 +54,8 @@ def test_finals_tile_the_stream_and_flags_are_honest() -> None:
         assert result.channel == 0
         assert result.channels == 1
         assert not result.from_finalize
-    assert [message for message in outcome.messages if isinstance(message, SpeechStarted)]
-    ends = [message for message in outcome.messages if isinstance(message, UtteranceEnd)]
+    assert [message for message in outcome.messages if isinstance(message, SpeechStartedMessage)]
+    ends = [message for message in outcome.messages if isinstance(message, UtteranceEndMessage)]
     assert [end.last_word_end for end in ends] == [-1.0, -1.0][: len(ends)]
     assert ends
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from caesura.pipeline.pace import MOST_S, Pace
+from caesura.pipeline.pace import MOST_S, PaceMeter
 
 
 def test_audio_in_real_time_is_never_ahead() -> None:
-    pace = Pace()
+    pace = PaceMeter()
     for second in range(100):
         pace.made(1.0, 1, 100.0 + second)
         assert pace.ahead_s(100.0 + second) <= 1.0
@@ -14,7 +14,7 @@ def test_audio_in_real_time_is_never_ahead() -> None:
 
 
 def test_audio_faster_than_real_time_is_ahead_until_the_time_has_passed() -> None:
-    pace = Pace()
+    pace = PaceMeter()
     pace.made(5.0, 1, 10.0)
     assert pace.ahead_s(10.0) == 5.0
     pace.made(1.0, 1, 12.0)
@@ -24,21 +24,21 @@ def test_audio_faster_than_real_time_is_ahead_until_the_time_has_passed() -> Non
 
 
 def test_channels_are_counted_together_and_each_may_be_on_time() -> None:
-    pace = Pace()
+    pace = PaceMeter()
     pace.made(20.0, 20, 10.0)
     assert pace.ahead_s(10.0) == 1.0
     assert pace.ahead_s(11.0) == 0.0
 
 
 def test_a_turn_without_audio_changes_nothing() -> None:
-    pace = Pace()
+    pace = PaceMeter()
     pace.made(4.0, 2, 1.0)
     pace.made(0.0, 0, 1.5)
     assert pace.ahead_s(1.5) == 1.5
 
 
 def test_nobody_is_ahead_for_hours() -> None:
-    pace = Pace()
+    pace = PaceMeter()
     for _ in range(1_000):
         pace.made(10.0, 1, 5.0)
     assert pace.ahead_s(5.0) == MOST_S

@@ -21,10 +21,18 @@ from caesura.audio.format import AudioFormat, Encoding
 from caesura.engines.base import SAMPLE_RATE, Hypothesis, Priority, SegmentJob, Term
 from caesura.engines.scripted import SCRIPT, load
 from caesura.errors import BadAudio, EngineError, InternalError
-from caesura.pipeline.intake import Abandoned
-from caesura.pipeline.recording import SPARE_JOBS, SPARSE, Listening, Passage, Recording, Transcript, main_language
+from caesura.pipeline.byte_pipe import Cancelled
+from caesura.pipeline.recording import (
+    KEPT_ONE_IN,
+    SPARE_JOBS,
+    RecognizedSegment,
+    RecordingConfig,
+    RecordingTranscriber,
+    RecordingTranscript,
+    main_language,
+)
+from caesura.speech.embedding import SpeakerEmbedding
 from caesura.speech.vad import load_silero
-from caesura.speech.voice import Voice
 from caesura.words import Word
 from caesura.workers.base import Deliver, JobLost
 
@@ -75,19 +83,19 @@ class Desk:
 
 
 def recording(
-    desk: Desk, pieces: Iterable[bytes], listening: Listening | None = None, *, channels: int = 1
-) -> Recording:
-    return Recording(
+    desk: Desk, pieces: Iterable[bytes], listening: RecordingConfig | None = None, *, channels: int = 1
+) -> RecordingTranscriber:
+    return RecordingTranscriber(
         pieces,
         AudioFormat(Encoding.LINEAR16, 16_000, channels),
-        listening or Listening(10.0, language="en"),
+        listening or RecordingConfig(10.0, language="en"),
         vad=load_silero(),
         pool=desk,
         spool=spool,
     )
 
 
-async def outcome(found: Recording) -> Transcript:
+async def outcome(found: RecordingTranscriber) -> RecordingTranscript:
     found.start()
     try:
         return await asyncio.wait_for(found.outcome(), LIMIT_S)
@@ -95,8 +103,10 @@ async def outcome(found: Recording) -> Transcript:
         found.close()
 
 
-def heard(desk: Desk, pieces: Iterable[bytes], listening: Listening | None = None, *, channels: int = 1) -> Transcript:
-    async def main() -> Transcript:
+def heard(
+    desk: Desk, pieces: Iterable[bytes], listening: RecordingConfig | None = None, *, channels: int = 1
+) -> RecordingTranscript:
+    async def main() -> RecordingTranscript:
         return await outcome(recording(desk, pieces, listening, channels=channels))
 
     return asyncio.run(main())
@@ -121,7 +131,7 @@ def test_words_have_their_places_on_the_recording() -> None:
 def test_what_was_asked_goes_with_every_job() -> None:
     desk = Desk()
     terms = (Term("caesura", 2.0),)
-    heard(desk, [pcm()], Listening(10.0, language="de", terms=terms))
+    heard(desk, [pcm()], RecordingConfig(10.0, language="de", terms=terms))
     assert {(job.language, job.terms) for job in desk.jobs} == {("de", terms)}
 
 
@@ -129,42 +139,44 @@ def sounding(job: SegmentJob) -> Hypothesis:
     """What the script says, in a voice of three windows a second; only where it was asked for."""
     hypothesis = load().transcribe([job])[0]
     count = int(len(job.audio) / SAMPLE_RATE * 3)
-    voices = tuple(Voice(at / 3, at / 3 + 1.5, np.eye(1, 512, at, dtype=np.float32)[0]) for at in range(count))
-    return replace(hypothesis, voices=voices) if job.voices and hypothesis.words else hypothesis
+    voices = tuple(
+        SpeakerEmbedding(at / 3, at / 3 + 1.5, np.eye(1, 512, at, dtype=np.float32)[0]) for at in range(count)
+    )
+    return replace(hypothesis, speaker_embeddings=voices) if job.embed_speakers and hypothesis.words else hypothesis
 
 
 def test_voices_are_asked_for_and_have_their_places_on_the_recording() -> None:
     data = pcm() + bytes(32_000) + pcm()
     plain = Desk(sounding)
-    assert {passage.voices for passage in heard(plain, [data]).channels[0]} == {None}
+    assert {passage.embeddings for passage in heard(plain, [data]).channels[0]} == {None}
     asked = Desk(sounding)
-    (passages,) = heard(asked, [data], Listening(10.0, diarize=True)).channels
-    assert not any(job.voices for job in plain.jobs)
-    assert all(job.voices for job in asked.jobs)
+    (passages,) = heard(asked, [data], RecordingConfig(10.0, diarize=True)).channels
+    assert not any(job.embed_speakers for job in plain.jobs)
+    assert all(job.embed_speakers for job in asked.jobs)
     for passage in passages:
-        assert passage.voices is not None
-        assert passage.voices.spans[0].tolist() == pytest.approx([passage.start, passage.start + 1.5])
-        assert len(passage.voices.spans) == int((passage.end - passage.start) * 3)
+        assert passage.embeddings is not None
+        assert passage.embeddings.spans[0].tolist() == pytest.approx([passage.start, passage.start + 1.5])
+        assert len(passage.embeddings.spans) == int((passage.end - passage.start) * 3)
         # The order of the windows is kept.
-        assert passage.voices.vectors.argmax(axis=1).tolist() == list(range(len(passage.voices.vectors)))
+        assert passage.embeddings.vectors.argmax(axis=1).tolist() == list(range(len(passage.embeddings.vectors)))
 
 
 def test_of_very_many_voices_few_are_kept_and_one_of_each_passage(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("caesura.pipeline.recording.MOST_VOICES", 20)
-    (passages,) = heard(Desk(sounding), [(pcm() + bytes(32_000)) * 8], Listening(10.0, diarize=True)).channels
-    kept = [len(passage.voices.vectors) for passage in passages if passage.voices is not None]
+    monkeypatch.setattr("caesura.pipeline.recording.MAX_EMBEDDINGS", 20)
+    (passages,) = heard(Desk(sounding), [(pcm() + bytes(32_000)) * 8], RecordingConfig(10.0, diarize=True)).channels
+    kept = [len(passage.embeddings.vectors) for passage in passages if passage.embeddings is not None]
     assert len(kept) == len(passages) > 5
     assert sum(kept[:2]) > 20
     full = [int((passage.end - passage.start) * 3) for passage in passages]
-    assert kept == full[:2] + [max(1, len(range(SPARSE // 2, count, SPARSE))) for count in full[2:]]
+    assert kept == full[:2] + [max(1, len(range(KEPT_ONE_IN // 2, count, KEPT_ONE_IN))) for count in full[2:]]
 
 
 def test_channels_are_heard_apart() -> None:
     both = np.repeat(np.frombuffer(pcm(), "<i2"), 2).tobytes()
-    apart = heard(Desk(), [both], Listening(10.0, split=True), channels=2)
+    apart = heard(Desk(), [both], RecordingConfig(10.0, split=True), channels=2)
     assert len(apart.channels) == 2
     assert apart.channels[0] == apart.channels[1]
-    assert heard(Desk(), [both], Listening(10.0), channels=2).channels == (apart.channels[0],)
+    assert heard(Desk(), [both], RecordingConfig(10.0), channels=2).channels == (apart.channels[0],)
 
 
 def test_silence_is_an_answer() -> None:
@@ -215,10 +227,10 @@ def test_a_job_that_is_lost_fails_all() -> None:
 
 def test_bytes_that_are_no_audio_fail() -> None:
     async def main() -> None:
-        found = Recording(
+        found = RecordingTranscriber(
             [b"no audio at all" * 1000],
             AudioFormat(None, None),
-            Listening(10.0),
+            RecordingConfig(10.0),
             vad=load_silero(),
             pool=Desk(),
             spool=spool,
@@ -247,7 +259,7 @@ def test_closing_ends_the_thread_and_the_jobs() -> None:
         while not desk.waiting:
             await asyncio.sleep(0.005)
         found.close()
-        with pytest.raises(Abandoned):
+        with pytest.raises(Cancelled):
             await found.outcome()
         assert desk.cancelled
         jobs = len(desk.jobs)
@@ -260,7 +272,11 @@ def test_closing_ends_the_thread_and_the_jobs() -> None:
 
 def test_the_main_language_is_the_one_of_most_speech() -> None:
     word = (Word("ja", 0.0, 1.0, 1.0),)
-    passages = [Passage(0.0, 5.0, word, "en"), Passage(5.0, 8.0, word, "de"), Passage(8.0, 12.0, word, "de")]
+    passages = [
+        RecognizedSegment(0.0, 5.0, word, "en"),
+        RecognizedSegment(5.0, 8.0, word, "de"),
+        RecognizedSegment(8.0, 12.0, word, "de"),
+    ]
     assert main_language(passages) == "de"
-    assert main_language([Passage(0.0, 99.0, (), "fr"), *passages]) == "de"
-    assert main_language([Passage(0.0, 1.0, word, None)]) is None
+    assert main_language([RecognizedSegment(0.0, 99.0, (), "fr"), *passages]) == "de"
+    assert main_language([RecognizedSegment(0.0, 1.0, word, None)]) is None

@@ -22,12 +22,13 @@ from caesura.audio.stream import AudioStream
 from caesura.engines.base import Samples, SegmentJob
 from caesura.engines.scripted import ScriptedEngine
 from caesura.errors import BadAudio
-from caesura.events import AudioFound, AudioRefused, Drained, EngineFailed, Heard, SpeechBegan, StreamEvent
+from caesura.events import AudioFound, AudioRefused, Drained, EngineFailed, SpeechBegan, StreamEvent, TranscriptSegment
 from caesura.formatting.style import Style
 from caesura.pipeline import stream as stream_module
-from caesura.pipeline.channel import Channel, Hearing
-from caesura.pipeline.ears import Ears
-from caesura.pipeline.stream import QUIET_S, ROOM_BYTES, ROOM_S, SLICE_S, TURN_AUDIO_S, Stream
+from caesura.pipeline.audio_thread import AudioThread
+from caesura.pipeline.recognizer import RecognitionConfig
+from caesura.pipeline.segmented import SegmentedRecognizer
+from caesura.pipeline.stream import MAX_SILENCE_S, ROOM_BYTES, ROOM_S, SLICE_S, TURN_AUDIO_S, Stream
 from caesura.speech.vad import SileroModel, load_silero
 from caesura.words import Word
 from caesura.workers.base import Deliver, JobLost
@@ -96,6 +97,8 @@ class Hands:
         self.jobs = 0
         self.engine = ScriptedEngine(SCRIPT, 1_000.0)
 
+    workers = 1
+
     def submit(self, owner: Hashable, job: SegmentJob, answer: Deliver) -> None:
         assert owner not in self.waiting
         self.jobs += 1
@@ -123,11 +126,19 @@ class Hands:
 class Bench:
     """Streams on one listening thread, and what they told."""
 
-    def __init__(self, ears: Ears, *, prompt: bool) -> None:
-        self.ears = ears
+    def __init__(self, thread: AudioThread, *, prompt: bool) -> None:
+        self.thread = thread
         self.pool = Hands(prompt=prompt)
         self.vad = LoudIsVoice()
-        self.told: list[StreamEvent] = []
+        self._told: list[StreamEvent] = []
+        self._drains: list[Callable[[], None]] = []
+
+    @property
+    def told(self) -> list[StreamEvent]:
+        """The events of all streams so far."""
+        for drain in self._drains:
+            drain()
+        return self._told
 
     def stream(
         self,
@@ -140,16 +151,25 @@ class Bench:
         tell: Callable[[StreamEvent], None] | None = None,
         vad: SileroModel | None = None,
     ) -> Stream:
-        return Stream(
+        take = tell or self._told.append
+
+        def drain() -> None:
+            for event in made.events():
+                take(event)
+
+        made = Stream(
             audio,
             split=split,
-            hearing=Hearing(endpointing_s, interim_s, None, longest_s),
+            config=RecognitionConfig(endpointing_s, interim_s, None, longest_s),
             style=Style(),
+            new_recognizer=SegmentedRecognizer,
             vad=vad or cast(SileroModel, self.vad),
-            ears=self.ears,
+            audio_thread=self.thread,
             pool=self.pool,
-            tell=tell or self.told.append,
+            wake=drain,
         )
+        self._drains.append(drain)
+        return made
 
     async def until(self, reached: Callable[[], bool]) -> None:
         while not reached():
@@ -166,7 +186,7 @@ class Bench:
 
     async def heard_in(
         self, data: bytes, size: int, audio: AudioFormat = MONO, vad: SileroModel | None = None
-    ) -> list[Heard]:
+    ) -> list[TranscriptSegment]:
         """What is heard in `data` when it comes in messages of `size` bytes."""
         self.told.clear()
         stream = self.stream(audio, vad=vad)
@@ -183,8 +203,8 @@ class Bench:
         return self.told[-1]
 
     @property
-    def heard(self) -> list[Heard]:
-        return [event for event in self.told if isinstance(event, Heard)]
+    def heard(self) -> list[TranscriptSegment]:
+        return [event for event in self.told if isinstance(event, TranscriptSegment)]
 
     def said(self, channel: int = 0) -> list[str]:
         return [word.text for event in self.heard if event.channel == channel and event.final for word in event.words]
@@ -194,13 +214,13 @@ class Bench:
 async def bench(
     *, prompt: bool, gather_s: float = 0.0, clock: Callable[[], float] = lambda: 0.0
 ) -> AsyncIterator[Bench]:
-    ears = Ears(gather_s, clock=clock)
-    ears.start()
+    thread = AudioThread(gather_s, clock=clock)
+    thread.start()
     try:
         async with asyncio.timeout(20):
-            yield Bench(ears, prompt=prompt)
+            yield Bench(thread, prompt=prompt)
     finally:
-        ears.stop()
+        thread.stop()
 
 
 def play(
@@ -525,17 +545,20 @@ def test_close_after_the_last_event_changes_nothing() -> None:
 
 
 @pytest.mark.parametrize("count", range(1, 12))
-def test_whoever_is_told_may_close_and_is_told_no_more(count: int) -> None:
-    """Closing from inside any event: of what else was to be told in the same moment, nothing is."""
+def test_a_stream_that_its_owner_closes_in_mid_drain_has_no_more_events_and_no_more_jobs(count: int) -> None:
+    """At whatever event it is closed."""
 
     async def scenario(bench: Bench) -> None:
         told: list[StreamEvent] = []
 
         def tell(event: StreamEvent) -> None:
+            if len(told) == count:
+                return
             told.append(event)
             if len(told) == count:
                 stream.close()
                 jobs.append(bench.pool.jobs)
+                assert stream.events() == []
 
         jobs: list[int] = []
         stream = bench.stream(STEREO, split=True, tell=tell)
@@ -623,7 +646,7 @@ def test_a_large_message_is_heard_in_pieces_and_no_faster_than_the_engine_follow
         stream.feed(voice(200.0))
         await bench.quiet(stream)
         assert full(stream)
-        kept = max(channel.pending_s for channel in stream._channels)
+        kept = max(channel.recognizer.pending_s for channel in stream._channels)
         assert 32.0 < kept < 36.0
         assert stream.seconds < 36.0
         bench.pool.prompt = True
@@ -665,7 +688,7 @@ def judged_before(flood: Callable[[Bench, SileroModel], Stream], *, others: int 
 
     async def scenario(bench: Bench) -> None:
         held = threading.Event()
-        bench.ears.do(lambda: (held.wait(10), lambda: None)[1])
+        bench.thread.submit(lambda: (held.wait(10), lambda: None)[1])
         flooding = flood(bench, cast(SileroModel, Working("flood", seen, clock)))
         honest = [
             bench.stream(vad=cast(SileroModel, Working(f"honest {n}", seen, clock)), tell=lambda _: None)
@@ -719,13 +742,13 @@ def test_a_stream_is_ahead_when_its_audio_comes_faster_than_real_time(monkeypatc
     asked: list[bool] = []
 
     async def scenario(bench: Bench) -> None:
-        do = bench.ears.do
+        submit = bench.thread.submit
 
         def noted(work: Any, *, ahead: bool = False) -> None:
             asked.append(ahead)
-            do(work, ahead=ahead)
+            submit(work, ahead=ahead)
 
-        monkeypatch.setattr(bench.ears, "do", noted)
+        monkeypatch.setattr(bench.thread, "submit", noted)
         stream = bench.stream()
         for _ in range(4):
             stream.feed(silence(1.0))
@@ -753,13 +776,13 @@ def test_a_turn_ends_by_time_and_what_is_left_is_decoded_in_the_next() -> None:
 
     async def scenario(bench: Bench) -> None:
         stream = bench.stream(AudioFormat(Encoding.FLAC, None))
-        hear = stream._heard
+        take = stream._turn_done
 
         def counted(heard: Any, made_s: float, refusal: str | None, done: bool) -> None:
             turns.append(round(made_s * 16_000))
-            hear(heard, made_s, refusal, done)
+            take(heard, made_s, refusal, done)
 
-        stream._heard = counted  # type: ignore[method-assign]
+        stream._turn_done = counted  # type: ignore[method-assign]
         stream.feed(flac_silence(20.0))
         stream.end()
         assert await bench.over() == Drained(20.0)
@@ -773,13 +796,13 @@ def test_a_turn_ends_by_time_and_what_is_left_is_decoded_in_the_next() -> None:
 def test_a_few_bytes_that_decode_to_minutes_are_heard_turn_by_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Digital silence as FLAC on a fast machine: what one turn leaves in memory is bounded too."""
     turns: list[int] = []
-    hear = Channel.hear
+    feed = SegmentedRecognizer.feed
 
-    def counted(self: Channel, samples: Samples, voice: Iterable[float]) -> None:
+    def counted(self: SegmentedRecognizer, samples: Samples, voice: Iterable[float]) -> None:
         turns.append(len(samples))
-        hear(self, samples, voice)
+        feed(self, samples, voice)
 
-    monkeypatch.setattr(Channel, "hear", counted)
+    monkeypatch.setattr(SegmentedRecognizer, "feed", counted)
 
     async def scenario(bench: Bench) -> None:
         stream = bench.stream(AudioFormat(Encoding.FLAC, None))
@@ -799,8 +822,8 @@ def test_the_audio_of_all_channels_waits_for_the_engine_together() -> None:
         stream.feed(sound(40.0, *[True] * 4))
         await bench.quiet(stream)
         assert full(stream)
-        kept = sum(channel.pending_s for channel in stream._channels)
-        assert kept <= ROOM_S + 4 * 2.0 + 3 * QUIET_S + TURN_AUDIO_S + 2.0
+        kept = sum(channel.recognizer.pending_s for channel in stream._channels)
+        assert kept <= ROOM_S + 4 * 2.0 + 3 * MAX_SILENCE_S + TURN_AUDIO_S + 2.0
         bench.pool.prompt = True
         bench.pool.answer_all()
         stream.end()
@@ -824,7 +847,7 @@ def test_channels_that_all_hold_the_most_they_can_do_not_wait_for_ever() -> None
     play(scenario)
 
 
-@pytest.mark.parametrize("step", ["hear", "_answered"])
+@pytest.mark.parametrize("step", ["feed", "receive"])
 def test_our_own_mistake_ends_one_stream_aloud(step: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Not silently, with audio that goes nowhere; the others go on."""
 
@@ -837,7 +860,7 @@ def test_our_own_mistake_ends_one_stream_aloud(step: str, monkeypatch: pytest.Mo
         def broken(*_: object) -> None:
             raise ZeroDivisionError
 
-        monkeypatch.setattr(victim._channels[0], step, broken)
+        monkeypatch.setattr(victim._channels[0].recognizer, step, broken)
         victim.feed(voice(1.0) + silence(1.0))
         await bench.until(lambda: isinstance(told[-1], EngineFailed))
         monkeypatch.undo()
@@ -871,7 +894,7 @@ def test_a_flush_before_any_audio_is_answered_for_every_declared_channel() -> No
         stream = bench.stream(STEREO, split=True)
         assert stream.channels == 0
         stream.flush(None)
-        empty = [Heard(n, 0.0, 0.0, (), final=True, endpoint=True, flushed=True) for n in range(2)]
+        empty = [TranscriptSegment(n, 0.0, 0.0, (), final=True, endpoint=True, flushed=True) for n in range(2)]
         assert bench.told == [AudioFound(2), *empty]
         stream.flush(1)
         assert bench.told[3:] == empty[1:]

@@ -9,12 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from caesura.events import AudioFound, Drained, Heard, SpeechBegan, StreamEvent, UtteranceEnded
+from caesura.events import AudioFound, Drained, SpeechBegan, StreamEvent, TranscriptSegment, UtteranceEnded
 from caesura.protocol.actions import Action, CloseSocket, EndAudio, FeedAudio, FlushAudio, Send, Warn
 from caesura.protocol.messages import Metadata, ModelInfo, Results, ServerMessage
 from caesura.protocol.options import ListenOptions
 from caesura.protocol.session import Identity, Session, State, Timers
 from caesura.words import Word
+from tests.server_messages import read_server_message
 
 MODEL = ModelInfo("00000000-0000-4000-8000-0000000000aa", "general-test", "2026-01-01.0", "test")
 IDENTITY = Identity("01a00000-0000-7000-8000-000000000001", "2026-01-01T00:00:00.000Z", MODEL)
@@ -60,14 +61,14 @@ def flushing(timers: Timers | None = None) -> Session:
     return made
 
 
-def heard(*, final: bool, endpoint: bool = False, flushed: bool = False, channel: int = 0) -> Heard:
+def heard(*, final: bool, endpoint: bool = False, flushed: bool = False, channel: int = 0) -> TranscriptSegment:
     """One word, heard in 1.0..3.0 of the stream."""
-    return Heard(channel, 1.0, 3.0, (Word("Hello.", 1.25, 1.75, 0.9),), final, endpoint, flushed)
+    return TranscriptSegment(channel, 1.0, 3.0, (Word("Hello.", 1.25, 1.75, 0.9),), final, endpoint, flushed)
 
 
 def messages(actions: list[Action]) -> list[ServerMessage]:
     """What these actions send."""
-    return [action.message for action in actions if isinstance(action, Send)]
+    return [read_server_message(action.text) for action in actions if isinstance(action, Send)]
 
 
 @dataclass(slots=True)
@@ -125,11 +126,11 @@ class Ear:
             self.speech_end = None
         return events
 
-    def _final(self, *, endpoint: bool = False, flushed: bool = False) -> Heard:
+    def _final(self, *, endpoint: bool = False, flushed: bool = False) -> TranscriptSegment:
         start, end = self.start, self.seconds
         words = (Word("Word.", start, end, 0.9),) if self.spoken else ()
         self.start, self.spoken = end, False
-        return Heard(0, start, end, words, final=True, endpoint=endpoint, flushed=flushed)
+        return TranscriptSegment(0, start, end, words, final=True, endpoint=endpoint, flushed=flushed)
 
 
 class Play:
@@ -206,8 +207,8 @@ class Play:
             for action in actions:
                 assert self.closed is None, f"{action} after CloseSocket"
                 match action:
-                    case Send(message):
-                        self.sent.append((self.now, message))
+                    case Send(text):
+                        self.sent.append((self.now, read_server_message(text)))
                     case CloseSocket():
                         self.closed = (self.now, action)
                     case Warn(text):

@@ -11,30 +11,30 @@ from caesura.protocol import actions
 from caesura.protocol.actions import (
     Action,
     CloseSocket,
+    Covered,
     EndAudio,
     FeedAudio,
     FlushAudio,
     Reconfigure,
+    ReleaseHeldFinals,
     Send,
-    TellHeld,
     Warn,
 )
-from caesura.protocol.messages import UtteranceEnd
 
 EXAMPLES = [
     FeedAudio(b"\x01"),
     Reconfigure({"numerals": True}, ("Norland",)),
-    TellHeld(),
+    ReleaseHeldFinals(),
     FlushAudio(None),
     EndAudio(),
-    Send(UtteranceEnd(0, 1, -1.0)),
+    Send("{}"),
     CloseSocket(1000, ""),
     Warn("careful"),
 ]
 
 
 def test_the_union_names_every_action() -> None:
-    defined = {member for member in vars(actions).values() if dataclasses.is_dataclass(member)}
+    defined = {member for member in vars(actions).values() if dataclasses.is_dataclass(member)} - {Covered}
     assert defined == set(get_args(Action))
     assert {type(example) for example in EXAMPLES} == defined
 

@@ -30,8 +30,8 @@ from caesura.protocol.messages import (
     ModelInfo,
     Results,
     ServerMessage,
-    SpeechStarted,
-    UtteranceEnd,
+    SpeechStartedMessage,
+    UtteranceEndMessage,
     WireWord,
 )
 
@@ -93,9 +93,9 @@ def test_what_a_client_says_is_what_a_server_reads(message: ClientMessage, text:
         dataclasses.replace(RESULTS, is_final=False, speech_final=False, from_finalize=False, words=(), transcript=""),
         METADATA,
         dataclasses.replace(METADATA, model=None, extra={}, tags=()),
-        SpeechStarted(0, 1, 3.25),
-        UtteranceEnd(1, 2, 11.3),
-        UtteranceEnd(0, 1, -1.0),
+        SpeechStartedMessage(0, 1, 3.25),
+        UtteranceEndMessage(1, 2, 11.3),
+        UtteranceEndMessage(0, 1, -1.0),
         Error("SchemaError", "unknown variant `Pause`", '{"type":"Pause"}'),
     ],
     ids=lambda message: type(message).__name__,
@@ -108,8 +108,8 @@ def test_a_field_that_a_server_leaves_out_has_its_neutral_value() -> None:
     assert read() == Results(0, 1, 1.0, 2.0, False, False, False, "Yes.", 0.0, (), "", ModelInfo("", "", "", ""))
     assert read_server_message('{"type":"Metadata"}') == Metadata("", "", "", 0.0, 0, None)
     assert read_server_message('{"type":"Error"}') == Error("", "", "")
-    assert read_server_message('{"type":"SpeechStarted","timestamp":1}') == SpeechStarted(0, 1, 1.0)
-    assert read_server_message('{"type":"UtteranceEnd","last_word_end":-1}') == UtteranceEnd(0, 1, -1.0)
+    assert read_server_message('{"type":"SpeechStarted","timestamp":1}') == SpeechStartedMessage(0, 1, 1.0)
+    assert read_server_message('{"type":"UtteranceEnd","last_word_end":-1}') == UtteranceEndMessage(0, 1, -1.0)
 
 
 @pytest.mark.parametrize("name", ["channel_index", "is_final", "metadata"])

@@ -12,7 +12,7 @@ from caesura.errors import BadAnswer
 from caesura.protocol.client_codec import Unrecognised
 from caesura.protocol.client_session import ClientSession, Want, Watch
 from caesura.protocol.codec import write_server_message
-from caesura.protocol.messages import Metadata, ModelInfo, Results, ServerMessage, SpeechStarted
+from caesura.protocol.messages import Metadata, ModelInfo, Results, ServerMessage, SpeechStartedMessage
 
 MODEL = ModelInfo("00000000-0000-4000-8000-0000000000aa", "general-test", "2026-01-01.0", "test")
 METADATA = Metadata("01a0", "e3b0", "2026-01-01T00:00:01.002Z", 15.0, 1, MODEL)
@@ -147,7 +147,7 @@ def test_any_answer_proves_that_somebody_is_there(answer: str) -> None:
         case "pong":
             session.receive_pong()
         case "SpeechStarted":
-            hear(session, SpeechStarted(0, 1, 0.0), now=3.5)
+            hear(session, SpeechStartedMessage(0, 1, 0.0), now=3.5)
         case _:
             assert session.receive_text('{"type":"New"}', now=3.5) == Unrecognised("New")
     session.send_audio(0.1, speech=False, now=4.0)
@@ -224,7 +224,7 @@ def test_speech_that_results_cover_but_for_the_rounding_of_the_wire_is_covered()
 def test_what_is_no_results_does_not_prove_that_speech_is_heard() -> None:
     session = opened()
     speak(session, 0.0, 9.0)
-    hear(session, SpeechStarted(0, 1, 0.0), now=9.0)
+    hear(session, SpeechStartedMessage(0, 1, 0.0), now=9.0)
     speak(session, 9.0, 10.1)
     assert Want.MUTE in session.handle_deadline(now=10.1)
 

@@ -31,8 +31,8 @@ from caesura.protocol.messages import (
     Metadata,
     ModelInfo,
     Results,
-    SpeechStarted,
-    UtteranceEnd,
+    SpeechStartedMessage,
+    UtteranceEndMessage,
     WireWord,
 )
 
@@ -325,13 +325,13 @@ def test_metadata_without_audio_names_no_model() -> None:
 
 
 def test_speech_started_and_utterance_end_name_their_channel() -> None:
-    assert write_server_message(SpeechStarted(0, 1, 10.3600001)) == (
+    assert write_server_message(SpeechStartedMessage(0, 1, 10.3600001)) == (
         '{"type":"SpeechStarted","channel":[0,1],"timestamp":10.36}'
     )
-    assert write_server_message(UtteranceEnd(1, 2, 11.3)) == (
+    assert write_server_message(UtteranceEndMessage(1, 2, 11.3)) == (
         '{"type":"UtteranceEnd","channel":[1,2],"last_word_end":11.3}'
     )
-    assert write_server_message(UtteranceEnd(0, 1, -1)) == (
+    assert write_server_message(UtteranceEndMessage(0, 1, -1)) == (
         '{"type":"UtteranceEnd","channel":[0,1],"last_word_end":-1.0}'
     )
 
@@ -339,7 +339,7 @@ def test_speech_started_and_utterance_end_name_their_channel() -> None:
 def test_a_number_that_is_none_is_never_sent() -> None:
     for broken in (float("nan"), float("inf")):
         with pytest.raises((ValueError, OverflowError)):
-            write_server_message(SpeechStarted(0, 1, broken))
+            write_server_message(SpeechStartedMessage(0, 1, broken))
 
 
 SAMPLES = st.integers(0, 16_000 * 3600)
@@ -364,6 +364,6 @@ def test_segments_that_tile_the_stream_tile_it_on_the_wire(cuts: list[int]) -> N
 
 @given(st.floats(0, 100_000))
 def test_numbers_go_out_with_three_decimals_at_most(seconds: float) -> None:
-    sent = json.loads(write_server_message(SpeechStarted(0, 1, seconds)))["timestamp"]
+    sent = json.loads(write_server_message(SpeechStartedMessage(0, 1, seconds)))["timestamp"]
     assert sent == round(sent, 3)
     assert abs(sent - seconds) <= 0.000501

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -12,11 +13,22 @@ from caesura.events import (
     AudioRefused,
     Drained,
     EngineFailed,
-    Heard,
     SpeechBegan,
+    TranscriptSegment,
     UtteranceEnded,
 )
-from caesura.protocol.actions import Action, CloseSocket, EndAudio, FeedAudio, Reconfigure, Send, TellHeld, Warn
+from caesura.protocol.actions import (
+    Action,
+    CloseSocket,
+    Covered,
+    EndAudio,
+    FeedAudio,
+    Reconfigure,
+    ReleaseHeldFinals,
+    Send,
+    Warn,
+)
+from caesura.protocol.codec import write_server_message
 from caesura.protocol.messages import (
     ConfigureFailure,
     ConfigureSuccess,
@@ -24,7 +36,7 @@ from caesura.protocol.messages import (
     Metadata,
     ModelInfo,
     Results,
-    UtteranceEnd,
+    UtteranceEndMessage,
 )
 from caesura.protocol.options import ListenOptions
 from caesura.protocol.session import Session, State, Tally, Timers
@@ -46,6 +58,7 @@ from tests.protocol.play import (
     messages,
     session,
 )
+from tests.server_messages import read_server_message
 
 # ---- law 1: what restarts the idle window ----
 
@@ -152,7 +165,7 @@ def test_nothing_answers_a_keepalive(text: str) -> None:
         made.receive_text(text, now=5.0 * index)
         made.handle_deadline(now=5.0 * index)
     assert made.actions() == []
-    assert made.tally == Tally(keepalive_count=100)
+    assert made.tally == Tally(keepalive_count=100, held=True)
 
 
 def test_a_bad_text_is_answered_with_its_error_and_the_stream_stays_open() -> None:
@@ -179,9 +192,9 @@ def test_what_is_heard_while_flushing_goes_out_then_metadata_then_the_close() ->
     made.engine_event(Drained(3.0), now=5.5)
     results, metadata, close = made.actions()
     assert isinstance(results, Send)
-    assert isinstance(results.message, Results)
+    assert isinstance(read_server_message(results.text), Results)
     assert isinstance(metadata, Send)
-    assert isinstance(metadata.message, Metadata)
+    assert isinstance(read_server_message(metadata.text), Metadata)
     assert close == FINISHED
     assert made.state is State.CLOSED
 
@@ -245,7 +258,7 @@ def test_audio_that_cannot_be_decoded_closes_with_data_0000() -> None:
     _, warning, metadata, close = made.actions()
     assert warning == Warn("audio refused: no FLAC")
     assert isinstance(metadata, Send)
-    assert isinstance(metadata.message, Metadata)
+    assert isinstance(read_server_message(metadata.text), Metadata)
     assert close == CloseSocket(1008, "DATA-0000")
     assert made.tally.close_code == 1008
 
@@ -256,8 +269,8 @@ def test_an_engine_that_failed_closes_with_net_0000() -> None:
     warning, metadata, close = made.actions()
     assert warning == Warn("engine failed: worker lost twice")
     assert isinstance(metadata, Send)
-    assert isinstance(metadata.message, Metadata)
-    assert metadata.message.duration == 2.0
+    assert isinstance(read_server_message(metadata.text), Metadata)
+    assert read_server_message(metadata.text).duration == 2.0  # type: ignore[union-attr]
     assert close == NET_0000
 
 
@@ -337,7 +350,7 @@ def test_an_utterance_that_an_endpoint_closed_already_ends_at_minus_one() -> Non
     made = session(utterance_end_ms=1000)
     made.engine_event(UtteranceEnded(0, None), now=1.0)
     made.engine_event(UtteranceEnded(0, 8.5), now=2.0)
-    assert messages(made.actions()) == [UtteranceEnd(0, 1, -1.0), UtteranceEnd(0, 1, 8.5)]
+    assert messages(made.actions()) == [UtteranceEndMessage(0, 1, -1.0), UtteranceEndMessage(0, 1, 8.5)]
 
 
 def test_results_carry_identity_extra_and_the_format_asked_for() -> None:
@@ -356,14 +369,14 @@ def test_results_carry_what_tells_the_speakers_apart() -> None:
     diarizer = ModelInfo("id", "voices", "1", "x-vector")
     made = Session(ListenOptions(diarize=True), replace(IDENTITY, diarizer=diarizer), Timers(), now=0.0)
     made.engine_event(heard(final=True), now=1.0)
-    (results,) = messages(made.actions())
-    assert isinstance(results, Results)
-    assert results.diarizer is diarizer
+    (send,) = made.actions()
+    assert isinstance(send, Send)
+    assert json.loads(send.text)["metadata"]["diarize_info"] == {"model_uuid": "id", "arch": "x-vector"}
 
 
 def test_results_leave_punctuation_out_by_default() -> None:
     made = session()
-    made.engine_event(Heard(0, 0.0, 1.0, (Word("Yes.", 0.25, 0.5, 0.75),), final=True), now=1.0)
+    made.engine_event(TranscriptSegment(0, 0.0, 1.0, (Word("Yes.", 0.25, 0.5, 0.75),), final=True), now=1.0)
     (results,) = messages(made.actions())
     assert isinstance(results, Results)
     assert (results.transcript, results.words[0].punctuated_word) == ("yes", None)
@@ -388,7 +401,7 @@ def test_a_configure_takes_its_place_between_the_audio_and_is_answered() -> None
     assert configure(made, '"features":{"numerals":true},"keyterms":["Norland"]') == [
         FeedAudio(b"\x01\x02"),
         Reconfigure({"numerals": True}, ("Norland",)),
-        Send(ConfigureSuccess(IDENTITY.request_id, ("Norland",))),
+        Send(write_server_message(ConfigureSuccess(IDENTITY.request_id, ("Norland",))), reply=True),
     ]
 
 
@@ -408,11 +421,9 @@ def test_a_configure_that_cannot_be_honoured_changes_nothing(fields: str, code: 
 
 
 def test_keyterms_are_refused_where_the_model_takes_none() -> None:
-    (failure,) = configure(session(), '"keyterms":["x"]')
-    assert failure == Send(
-        ConfigureFailure(
-            IDENTITY.request_id, "CONFIGURE_KEYTERMS_NOT_SUPPORTED", "The model general-test takes no keyterms."
-        )
+    (failure,) = messages(configure(session(), '"keyterms":["x"]'))
+    assert failure == ConfigureFailure(
+        IDENTITY.request_id, "CONFIGURE_KEYTERMS_NOT_SUPPORTED", "The model general-test takes no keyterms."
     )
     assert configure(session(), '"keyterms":[]')[0] == Reconfigure({}, ())
 
@@ -438,7 +449,7 @@ def test_three_seconds_without_audio_tell_what_waits_for_more_of_it(asked: dict[
     made.handle_deadline(now=3.9)
     assert made.actions() == []
     made.handle_deadline(now=4.0)
-    assert made.actions() == [TellHeld()]
+    assert made.actions() == [ReleaseHeldFinals()]
     assert made.next_deadline() == 12.0
     made.receive_audio(SPEECH, now=11.0)
     assert made.next_deadline() == 14.0
@@ -456,7 +467,7 @@ def test_a_late_look_tells_what_waits_and_then_ends_the_idle_stream() -> None:
     made.receive_audio(SPEECH, now=1.0)
     made.actions()
     made.handle_deadline(now=11.0)
-    assert made.actions() == [TellHeld(), EndAudio()]
+    assert made.actions() == [ReleaseHeldFinals(), EndAudio()]
 
 
 def test_time_in_which_we_do_not_read_is_no_pause() -> None:
@@ -538,3 +549,45 @@ def test_when_both_windows_end_together_the_client_was_silent() -> None:
     assert made.actions() == [EndAudio()]
     made.engine_event(Drained(0.0), now=10.0)
     assert made.actions()[-1] == NET_0001
+
+
+# ---- what a shell learns of a message without reading it ----
+
+
+def test_an_interim_may_be_shed_and_a_final_not_and_both_cover_audio() -> None:
+    made = session(interim_results=True)
+    made.engine_event(heard(final=False), now=1.0)
+    made.engine_event(heard(final=True), now=2.0)
+    interim, final = (each for each in made.actions() if isinstance(each, Send))
+    assert (interim.sheddable, interim.covers, interim.reply) == (True, Covered(0, 3.0), False)
+    assert (final.sheddable, final.covers, final.reply) == (False, Covered(0, 3.0), False)
+
+
+def test_what_answers_the_client_is_no_part_of_the_transcript() -> None:
+    made = session(vad_events=True, utterance_end_ms=1000)
+    made.receive_text("hello", now=1.0)
+    made.receive_text('{"type":"Configure"}', now=1.0)
+    made.receive_text('{"type":"Configure","features":{"x":true}}', now=1.0)
+    made.engine_event(SpeechBegan(0, 0.5), now=2.0)
+    made.engine_event(UtteranceEnded(0, 1.0), now=3.0)
+    made.engine_event(Drained(3.0), now=4.0)
+    sends = [each for each in made.actions() if isinstance(each, Send)]
+    assert [each.reply for each in sends] == [True, True, True, False, False, False]
+    assert not any(each.sheddable or each.covers for each in sends)
+
+
+def test_a_client_that_leaves_while_a_callback_listens_is_drained_under_its_own_code() -> None:
+    made = session()
+    made.receive_audio(b"\x01\x02", now=1.0)
+    made.receive_disconnect(1012, now=2.0, why="the client closed", drain=True)
+    assert made.state is State.FLUSHING
+    made.engine_event(Drained(1.0), now=3.0)
+    assert made.actions()[-1] == CloseSocket(1012, "the client closed")
+    assert made.tally.closed_by_client
+
+
+def test_a_restart_of_ours_is_not_the_client_s() -> None:
+    made = session()
+    made.stop(now=1.0)
+    made.engine_event(Drained(0.0), now=2.0)
+    assert (made.tally.close_code, made.tally.closed_by_client) == (1012, False)

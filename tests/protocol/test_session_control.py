@@ -11,7 +11,8 @@ from caesura.events import (
     UtteranceEnded,
 )
 from caesura.protocol.actions import FeedAudio, FlushAudio, Send, Warn
-from caesura.protocol.messages import Error, Metadata, Results, SpeechStarted, UtteranceEnd
+from caesura.protocol.codec import write_server_message
+from caesura.protocol.messages import Error, Metadata, Results, SpeechStartedMessage, UtteranceEndMessage
 from caesura.protocol.session import State, Tally
 from tests.protocol.play import (
     BINARY_KEEPALIVE,
@@ -46,7 +47,7 @@ def test_finalize_of_a_channel_that_does_not_exist_is_a_schema_error() -> None:
     text = '{"type":"Finalize","channel":2}'
     made.receive_text(text, now=1.0)
     sentence = "Could not deserialize last text message: channel 2 does not exist, expected 0..1"
-    assert made.actions() == [Send(Error("SchemaError", sentence, text))]
+    assert made.actions() == [Send(write_server_message(Error("SchemaError", sentence, text)), reply=True)]
     assert made.state is State.OPEN
 
 
@@ -90,10 +91,10 @@ def test_a_container_tells_how_many_channels_there_are() -> None:
     actions = made.actions()
     assert FlushAudio(1) in actions
     started, results, ended, metadata = messages(actions)
-    assert started == SpeechStarted(1, 2, 0.5)
+    assert started == SpeechStartedMessage(1, 2, 0.5)
     assert isinstance(results, Results)
     assert (results.channel, results.channels) == (1, 2)
-    assert ended == UtteranceEnd(1, 2, 1.75)
+    assert ended == UtteranceEndMessage(1, 2, 1.75)
     assert isinstance(metadata, Metadata)
     assert metadata.channels == 2
     assert made.tally.channels == 2

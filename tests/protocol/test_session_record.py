@@ -42,13 +42,13 @@ def test_metadata_tells_the_whole_stream() -> None:
     made.receive_text(KEEPALIVE, now=53.0)
     made.receive_text(CLOSE_STREAM, now=54.0)
     made.receive_audio(b"not any more", now=54.5)
-    made.engine_event(Drained(0.6875), now=55.0)
+    made.engine_event(Drained(0.6880), now=55.0)
     (metadata,) = messages(made.actions())
     assert metadata == Metadata(
         request_id=IDENTITY.request_id,
         sha256=hashlib.sha256(b"\x01\x02" + BINARY_KEEPALIVE).hexdigest(),
         created=IDENTITY.created,
-        duration=0.6875,
+        duration=0.6880,
         channels=1,
         model=MODEL,
         extra={"call": "7"},

@@ -15,9 +15,9 @@ from caesura.events import (
     AudioRefused,
     Drained,
     EngineFailed,
-    Heard,
     SpeechBegan,
     StreamEvent,
+    TranscriptSegment,
     UtteranceEnded,
 )
 from caesura.protocol.actions import Action, CloseSocket, EndAudio, FeedAudio, FlushAudio, Send
@@ -25,6 +25,7 @@ from caesura.protocol.messages import Error, Metadata, Results
 from caesura.protocol.session import Session, State, Timers
 from caesura.words import Word
 from tests.protocol.play import CLOSE_STREAM, FINALIZE, FINISHED, KEEPALIVE, NET_0000, NET_0001, session
+from tests.server_messages import read_server_message
 
 IDLE_S, FIRST_RESPONSE_S, DRAIN_S = 10.0, 25.0, 30.0
 TICK = 1 / 1024
@@ -124,7 +125,7 @@ class SessionMachine(RuleBasedStateMachine):
     def client_sends_a_bad_text(self, text: str) -> None:
         was = self.phase
         self.session.receive_text(text, now=self.now)
-        answers = [type(action.message) for action in self.act() if isinstance(action, Send)]
+        answers = [type(read_server_message(action.text)) for action in self.act() if isinstance(action, Send)]
         assert answers == ([Error] if was is State.OPEN else [])
         self.client_said_something()
 
@@ -179,7 +180,7 @@ class SessionMachine(RuleBasedStateMachine):
     @precondition(lambda self: not self.ended_by_pipeline)
     @rule(final=FLAGS, endpoint=FLAGS, flushed=FLAGS)
     def engine_hears(self, final: bool, endpoint: bool, flushed: bool) -> None:
-        self.tell(Heard(0, 0.0, 1.0, (Word("Yes.", 0.0, 1.0, 0.5),), final, endpoint, flushed))
+        self.tell(TranscriptSegment(0, 0.0, 1.0, (Word("Yes.", 0.0, 1.0, 0.5),), final, endpoint, flushed))
 
     @precondition(lambda self: not self.ended_by_pipeline)
     @rule(event=st.sampled_from([AudioFound(1), SpeechBegan(0, 0.0), UtteranceEnded(0, None)]))
@@ -258,7 +259,7 @@ class SessionMachine(RuleBasedStateMachine):
 
     @invariant()
     def one_metadata_comes_last_before_a_clean_close(self) -> None:
-        sent = [action.message for action in self.log if isinstance(action, Send)]
+        sent = [read_server_message(action.text) for action in self.log if isinstance(action, Send)]
         count = sum(isinstance(message, Metadata) for message in sent)
         assert count <= 1
         if count:
@@ -271,8 +272,10 @@ class SessionMachine(RuleBasedStateMachine):
     @invariant()
     def speech_final_only_with_is_final(self) -> None:
         for action in self.fresh:
-            if isinstance(action, Send) and isinstance(action.message, Results):
-                assert action.message.is_final or not (action.message.speech_final or action.message.from_finalize)
+            if isinstance(action, Send) and isinstance(read_server_message(action.text), Results):
+                assert read_server_message(action.text).is_final or not (
+                    read_server_message(action.text).speech_final or read_server_message(action.text).from_finalize
+                )
 
     @invariant()
     def bytes_are_counted_as_they_are_fed(self) -> None:

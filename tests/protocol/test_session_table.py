@@ -15,9 +15,9 @@ from caesura.events import (
     AudioRefused,
     Drained,
     EngineFailed,
-    Heard,
     SpeechBegan,
     StreamEvent,
+    TranscriptSegment,
     UtteranceEnded,
 )
 from caesura.protocol import session as session_module
@@ -30,11 +30,12 @@ from caesura.protocol.messages import (
     Error,
     Metadata,
     Results,
-    SpeechStarted,
-    UtteranceEnd,
+    SpeechStartedMessage,
+    UtteranceEndMessage,
 )
 from caesura.protocol.session import Session, State, Timers
 from tests.protocol.play import CLOSE_STREAM, FINALIZE, KEEPALIVE, session
+from tests.server_messages import read_server_message
 
 OPEN, FLUSHING, CLOSED = State
 
@@ -72,7 +73,7 @@ def deadline(now: float) -> Input:
 
 
 def heard(*, final: bool) -> StreamEvent:
-    return Heard(0, 0.0, 1.0, (), final=final, endpoint=final)
+    return TranscriptSegment(0, 0.0, 1.0, (), final=final, endpoint=final)
 
 
 IGNORED: Outcome = (OPEN, [])
@@ -95,6 +96,7 @@ TABLE = {
         text('{"type":"Configure","features":{"x":true}}'), (OPEN, [ConfigureFailure])
     ),
     "no control message": Row(text("hello"), (OPEN, [Error])),
+    "disconnect, drained": Row(lambda made: made.receive_disconnect(1006, now=NOW, drain=True), (FLUSHING, [EndAudio])),
     "disconnect": Row(lambda made: made.receive_disconnect(1006, now=NOW), GONE, GONE, GONE),
     # from our own side
     "stop": Row(lambda made: made.stop(now=NOW), (FLUSHING, [EndAudio])),
@@ -104,10 +106,12 @@ TABLE = {
     "resume_idle": Row(lambda made: made.resume_idle(now=NOW), IGNORED),
     # from the pipeline
     "AudioFound": Row(event(AudioFound(1)), IGNORED),
-    "SpeechBegan": Row(event(SpeechBegan(0, 0.5)), (OPEN, [SpeechStarted]), (FLUSHING, [SpeechStarted])),
-    "Heard, interim": Row(event(heard(final=False)), (OPEN, [Results]), (FLUSHING, [Results])),
-    "Heard, final": Row(event(heard(final=True)), (OPEN, [Results]), (FLUSHING, [Results])),
-    "UtteranceEnded": Row(event(UtteranceEnded(0, 1.0)), (OPEN, [UtteranceEnd]), (FLUSHING, [UtteranceEnd])),
+    "SpeechBegan": Row(event(SpeechBegan(0, 0.5)), (OPEN, [SpeechStartedMessage]), (FLUSHING, [SpeechStartedMessage])),
+    "TranscriptSegment, interim": Row(event(heard(final=False)), (OPEN, [Results]), (FLUSHING, [Results])),
+    "TranscriptSegment, final": Row(event(heard(final=True)), (OPEN, [Results]), (FLUSHING, [Results])),
+    "UtteranceEnded": Row(
+        event(UtteranceEnded(0, 1.0)), (OPEN, [UtteranceEndMessage]), (FLUSHING, [UtteranceEndMessage])
+    ),
     "Drained": Row(event(Drained(1.0)), FINISHED, FINISHED),
     "AudioRefused": Row(event(AudioRefused("why", 0.0)), BROKEN, BROKEN),
     "EngineFailed": Row(event(EngineFailed("why", 1.0)), BROKEN, BROKEN),
@@ -166,7 +170,8 @@ def _come_to(state: State, way: Input) -> Session:
 
 
 def _outcome(made: Session) -> Outcome:
-    kinds = [type(action.message) if isinstance(action, Send) else type(action) for action in made.actions()]
+    actions = made.actions()
+    kinds = [type(read_server_message(each.text)) if isinstance(each, Send) else type(each) for each in actions]
     return made.state, kinds
 
 

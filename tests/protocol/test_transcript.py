@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from caesura.events import Heard, Hit, Search
+from caesura.events import Hit, Search, TranscriptSegment
 from caesura.protocol.messages import Results, SearchHit, SearchResult, WireWord
 from caesura.protocol.transcript import results, upper_median, written
 from caesura.words import Word, raw
@@ -21,20 +21,20 @@ def words(sentence: str) -> tuple[Word, ...]:
 
 
 def sentence(spoken: str, *, punctuate: bool) -> str:
-    return _results(Heard(0, 0.0, 9.0, words(spoken), final=True), punctuate=punctuate).transcript
+    return _results(TranscriptSegment(0, 0.0, 9.0, words(spoken), final=True), punctuate=punctuate).transcript
 
 
-def _results(heard: Heard, *, punctuate: bool) -> Results:
+def _results(heard: TranscriptSegment, *, punctuate: bool) -> Results:
     return results(heard, punctuate=punctuate, marks=False, channels=2, request_id="id", model=MODEL, extra={"k": "v"})
 
 
 def test_languages_come_with_the_words_the_most_frequent_first() -> None:
     said = words("oui yes well")
     mixed = (replace(said[0], language="fr"), replace(said[1], language="en"), replace(said[2], language="en"))
-    told = _results(Heard(0, 0.0, 9.0, mixed, final=True), punctuate=False)
+    told = _results(TranscriptSegment(0, 0.0, 9.0, mixed, final=True), punctuate=False)
     assert told.languages == ("en", "fr")
     assert [word.language for word in told.words] == ["fr", "en", "en"]
-    assert _results(Heard(0, 0.0, 9.0, said, final=True), punctuate=False).languages == ()
+    assert _results(TranscriptSegment(0, 0.0, 9.0, said, final=True), punctuate=False).languages == ()
 
 
 # ---- the raw word ----
@@ -141,9 +141,9 @@ def test_confidence_is_the_upper_median(confidences: list[float], median: float)
 
 def test_the_confidence_of_results_is_that_of_the_words_that_go_out() -> None:
     spoken = (Word("—", 0.1, 0.2, 0.2), Word("a", 0.2, 0.3, 0.7), Word("b", 0.3, 0.4, 0.9))
-    heard = Heard(0, 0.0, 1.0, (*spoken, Word("c", 0.4, 0.5, 0.8)), final=True)
+    heard = TranscriptSegment(0, 0.0, 1.0, (*spoken, Word("c", 0.4, 0.5, 0.8)), final=True)
     assert _results(heard, punctuate=False).confidence == 0.8
-    assert _results(Heard(0, 0.0, 1.0, spoken[:1], final=True), punctuate=False).confidence == 0.0
+    assert _results(TranscriptSegment(0, 0.0, 1.0, spoken[:1], final=True), punctuate=False).confidence == 0.0
 
 
 # ---- the message ----
@@ -151,7 +151,7 @@ def test_the_confidence_of_results_is_that_of_the_words_that_go_out() -> None:
 
 def test_results_tell_the_segment_as_it_was_heard() -> None:
     spoken = (Word("Yes.", 10.25, 10.75, 0.5),)
-    heard = Heard(1, 10.0, 12.5, spoken, final=True, endpoint=True, flushed=True)
+    heard = TranscriptSegment(1, 10.0, 12.5, spoken, final=True, endpoint=True, flushed=True)
     assert _results(heard, punctuate=True) == Results(
         channel=1,
         channels=2,
@@ -172,11 +172,11 @@ def test_results_tell_the_segment_as_it_was_heard() -> None:
 def test_results_tell_who_spoke_and_what_was_searched_for() -> None:
     spoken = (Word("Yes.", 10.25, 10.75, 0.5, speaker=1),)
     searches = (Search("yes", (Hit(0.9, 10.25, 10.75, "yes"),)), Search("no", ()))
-    answer = _results(Heard(0, 10.0, 12.5, spoken, final=True, searches=searches), punctuate=False)
+    answer = _results(TranscriptSegment(0, 10.0, 12.5, spoken, final=True, searches=searches), punctuate=False)
     assert answer.words == (WireWord("yes", 10.25, 10.75, 0.5, None, 1),)
     assert answer.searches == (SearchResult("yes", (SearchHit(0.9, 10.25, 10.75, "yes"),)), SearchResult("no", ()))
 
 
 def test_an_interim_claims_neither_endpoint_nor_flush() -> None:
-    answer = _results(Heard(0, 0.0, 1.0, (), final=False, endpoint=True, flushed=True), punctuate=True)
+    answer = _results(TranscriptSegment(0, 0.0, 1.0, (), final=False, endpoint=True, flushed=True), punctuate=True)
     assert (answer.is_final, answer.speech_final, answer.from_finalize) == (False, False, False)

@@ -18,7 +18,7 @@ from websockets.exceptions import ConnectionClosed
 from caesura.ledger.requests import Outcome
 from caesura.protocol.closing import CALLBACK_FAILED, REVOKED
 from caesura.server import book as book_module
-from caesura.server.live import LiveConnection
+from caesura.server.live.connection import LiveConnection
 from caesura.server.outbound import callback as callback_module
 from caesura.server.outbound.callback import Patience
 from caesura.server.outbound.guard import Guard, Reach
@@ -71,7 +71,7 @@ def assert_tiled(messages: list[dict[str, Any]], duration: float) -> None:
     assert at == pytest.approx(duration, abs=0.002)
 
 
-class Heard:
+class TranscriptSegment:
     """A WebSocket receiver, and what it was sent."""
 
     def __init__(self) -> None:
@@ -90,8 +90,8 @@ class Heard:
 
 
 @contextlib.asynccontextmanager
-async def listening() -> AsyncIterator[tuple[Heard, str]]:
-    heard = Heard()
+async def listening() -> AsyncIterator[tuple[TranscriptSegment, str]]:
+    heard = TranscriptSegment()
     async with socket_server(heard) as port:
         yield heard, f"ws://127.0.0.1:{port}/calls?id=17"
 
@@ -263,7 +263,7 @@ async def web(*answers: Answer | Raw) -> AsyncIterator[str]:
 @pytest.fixture
 def _hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """What may pass is tried again at once."""
-    monkeypatch.setattr("caesura.server.live.Callback", hasty)
+    monkeypatch.setattr("caesura.server.live.connection.Callback", hasty)
 
 
 def hasty(*args: Any, **options: Any) -> callback_module.Callback:
@@ -405,7 +405,7 @@ def test_what_was_said_is_delivered_to_its_end_although_the_client_is_gone(last:
 def test_a_client_that_inspects_too_slowly_is_cut_and_the_receiver_gets_everything(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("caesura.server.outbox.OUTBOX_BYTES", 10)
+    monkeypatch.setattr("caesura.server.live.send_queue.MAX_BYTES", 10)
 
     async def main(server: Serving) -> None:
         data = speech()

@@ -10,9 +10,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from caesura.protocol import closing
 from caesura.protocol.session import Tally
-from caesura.server.metrics import LATENCY_BUCKETS_S, Load, Metrics, close_labels
+from caesura.server.metrics import LATENCY_BUCKETS_S, Metrics, ServerLoad, StreamUsage, close_labels
 
-LOAD = Load(
+LOAD = ServerLoad(
     live=3, capacity=100, workers=2, workers_ready=1, worker_restarts=4, waiting_s=1.5, oldest_wait_s=0.25,
     overloaded=True, interim_stretch=math.inf,
 )  # fmt: skip
@@ -48,7 +48,7 @@ def test_two_servers_count_apart() -> None:
 
 def test_the_load_is_asked_for_at_each_look() -> None:
     metrics = Metrics()
-    loads = iter((LOAD, Load(0, 100, 2, 2, 5, 0.0, 0.0)))
+    loads = iter((LOAD, ServerLoad(0, 100, 2, 2, 5, 0.0, 0.0)))
     metrics.watch(lambda: next(loads))
     samples = read(metrics)
     assert samples["caesura_streams_live"] == 3
@@ -68,13 +68,14 @@ def test_the_load_is_asked_for_at_each_look() -> None:
 
 def test_only_what_is_new_is_counted() -> None:
     metrics = Metrics()
-    first, second = metrics.opened(), metrics.opened()
     tally = Tally(bytes_in=100, keepalive_count=2, binary_control_suspects=1)
-    first.told(tally, audio_s=1.5, billed_s=3.0)
-    first.told(tally, audio_s=1.5, billed_s=3.0)
+    usages = [StreamUsage(tally, 1.5, 3.0), StreamUsage(Tally(keepalive_count=1), 0.0, 0.0)]
+    metrics.opened(lambda: usages[0])
+    metrics.opened(lambda: usages[1])
+    read(metrics)
     tally.keepalive_count = 3
-    first.told(tally, audio_s=2.0, billed_s=4.0)
-    second.told(Tally(keepalive_count=1), audio_s=0.0, billed_s=0.0)
+    usages[0] = StreamUsage(tally, 2.0, 4.0)
+    read(metrics)
     samples = read(metrics)
     assert samples["caesura_audio_seconds_total"] == 2.0
     assert samples["caesura_billed_seconds_total"] == 4.0
@@ -82,32 +83,22 @@ def test_only_what_is_new_is_counted() -> None:
     assert samples["caesura_binary_control_suspect_total"] == 1
 
 
-def test_a_stream_is_paused_from_a_keepalive_to_the_next_audio() -> None:
+def test_a_stream_is_paused_while_a_keepalive_holds_it() -> None:
     metrics = Metrics()
-    stream = metrics.opened()
-    tally = Tally(bytes_in=100)
-
-    def paused() -> float:
-        stream.told(tally, audio_s=0.0, billed_s=0.0)
-        return read(metrics)["caesura_streams_paused"]
-
-    assert paused() == 0
-    tally.keepalive_count += 1
-    assert paused() == 1
-    tally.keepalive_count += 1
-    assert paused() == 1
-    tally.bytes_in += 1
-    assert paused() == 0
+    tally = Tally()
+    metrics.opened(lambda: StreamUsage(tally, 0.0, 0.0))
+    for held in (False, True, True, False):
+        tally.held = held
+        assert read(metrics)["caesura_streams_paused"] == held
 
 
 def test_a_stream_that_ends_in_a_pause_is_paused_no_longer_and_counts_no_more() -> None:
     metrics = Metrics()
-    stream = metrics.opened()
-    tally = Tally(keepalive_count=1, close_code=1000)
-    stream.ended(tally, audio_s=1.0, billed_s=1.0)
-    stream.ended(tally, audio_s=1.0, billed_s=1.0)
+    tally = Tally(keepalive_count=1, held=True, close_code=1000)
+    stream = metrics.opened(lambda: StreamUsage(tally, 1.0, 1.0))
+    stream.ended()
+    stream.ended()
     tally.keepalive_count += 1
-    stream.told(tally, audio_s=9.0, billed_s=9.0)
     samples = read(metrics)
     assert samples["caesura_streams_paused"] == 0
     assert samples["caesura_keepalives_total"] == 1
@@ -117,10 +108,9 @@ def test_a_stream_that_ends_in_a_pause_is_paused_no_longer_and_counts_no_more() 
 
 def test_latencies_of_interims_and_finals_are_apart() -> None:
     metrics = Metrics()
-    stream = metrics.opened()
-    stream.sent(final=False, latency_s=0.25)
-    stream.sent(final=False, latency_s=60.0)
-    stream.sent(final=True, latency_s=-0.001)
+    metrics.sent(final=False, latency_s=0.25)
+    metrics.sent(final=False, latency_s=60.0)
+    metrics.sent(final=True, latency_s=-0.001)
     samples = read(metrics)
     assert samples["caesura_interim_latency_seconds_bucket{le=0.2}"] == 0
     assert samples["caesura_interim_latency_seconds_bucket{le=0.3}"] == 1
@@ -132,11 +122,10 @@ def test_latencies_of_interims_and_finals_are_apart() -> None:
 
 def test_what_is_left_out_is_counted() -> None:
     metrics = Metrics()
-    stream = metrics.opened()
-    stream.interim_shed()
-    stream.dropped("engine", 0.125)
-    stream.dropped("engine", 1.0)
-    stream.dropped("drain", -1.0)
+    metrics.shed.inc()
+    metrics.lost("engine", 0.125)
+    metrics.lost("engine", 1.0)
+    metrics.lost("drain", -1.0)
     samples = read(metrics)
     assert samples["caesura_interims_shed_total"] == 1
     assert samples["caesura_dropped_audio_seconds_total{cause=engine}"] == 1.125

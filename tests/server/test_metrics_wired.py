@@ -69,7 +69,8 @@ def test_a_stream_is_counted_while_it_goes_on_and_when_it_is_over() -> None:
             await line.until("Results", from_finalize=True)
             await line.socket.send(KEEPALIVE)
             await line.socket.send(KEEPALIVE)
-            await until(lambda: server.service.metrics.keepalives._value.get() == 2)
+            while (await metrics(server))["keepalives_total"] < 2:
+                await asyncio.sleep(0.01)
             during = await metrics(server)
             assert (during["streams_live"], during["streams_paused"]) == (1, 1)
             assert during["audio_seconds_total"] == during["billed_seconds_total"] == 2.0
@@ -119,7 +120,7 @@ def test_interims_are_timed_and_those_that_were_left_out_are_counted(monkeypatch
         await record(server)
         found = await metrics(server)
         assert (found["interim_latency_seconds_count"], found["interims_shed_total"]) == (len(interims), 0)
-        monkeypatch.setattr("caesura.server.outbox.SHED_INTERIMS", 0)
+        monkeypatch.setattr("caesura.server.live.send_queue.SHED_INTERIMS", 0)
         assert await told() == []
         await record(server, 2)
         found = await metrics(server)
@@ -254,7 +255,8 @@ def test_a_connection_that_is_reset_leaves_nothing_open() -> None:
     async def main(server: Serving) -> None:
         async with open_line(server.url, **LINEAR) as line:
             await line.socket.send(KEEPALIVE)
-            await until(lambda: server.service.metrics.keepalives._value.get() == 1)
+            while (await metrics(server))["keepalives_total"] < 1:
+                await asyncio.sleep(0.01)
             assert (await metrics(server))["streams_paused"] == 1
             raw_socket = line.socket.transport.get_extra_info("socket")
             raw_socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

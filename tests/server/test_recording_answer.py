@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from caesura.pipeline.recording import Passage, Transcript
+from caesura.pipeline.recording import RecognizedSegment, RecordingTranscript
 from caesura.protocol.messages import ModelInfo
 from caesura.protocol.options import ListenOptions
 from caesura.server.recording_answer import answer_text
 from caesura.server.recording_ask import Ask
-from caesura.speech.voice import Voice, Voices
+from caesura.speech.embedding import PackedEmbeddings, SpeakerEmbedding
 from caesura.words import Word
 from tests.posting import writer
 
@@ -23,12 +23,12 @@ MODEL = ModelInfo("u", "n", "v", "a")
 VOICES = ModelInfo("d", "voices", "1", "x-vector")
 
 
-def passage(text: str, at: float, language: str | None = None) -> Passage:
+def passage(text: str, at: float, language: str | None = None) -> RecognizedSegment:
     words = tuple(Word(each, at + 0.4 * i, at + 0.4 * i + 0.3, 0.9) for i, each in enumerate(text.split()))
-    return Passage(at, at + 0.4 * len(words), words, language)
+    return RecognizedSegment(at, at + 0.4 * len(words), words, language)
 
 
-def answered(options: ListenOptions, *channels: tuple[Passage, ...]) -> Any:
+def answered(options: ListenOptions, *channels: tuple[RecognizedSegment, ...]) -> Any:
     def fetch(url: str) -> AsyncIterator[bytes]:
         raise AssertionError(url)
 
@@ -38,7 +38,7 @@ def answered(options: ListenOptions, *channels: tuple[Passage, ...]) -> Any:
     request_id = "01a00000-0000-7000-8000-000000000001"
     diarizer = VOICES if options.diarize else None
     ask = Ask(request_id, options, writer(options), lambda _: None, fetch, deliver, diarizer=diarizer)
-    transcript = Transcript(12.5, "ab", 99, channels)
+    transcript = RecordingTranscript(12.5, "ab", 99, channels)
     return json.loads(answer_text(ask, MODEL, transcript, "2026-01-01T00:00:00.000Z"))
 
 
@@ -68,10 +68,10 @@ def test_languages_are_told_where_they_were_to_be_found() -> None:
 
 
 def test_who_speaks_is_told_and_parts_utterances_and_paragraphs() -> None:
-    def spoken(text: str, at: float, person: int) -> Passage:
+    def spoken(text: str, at: float, person: int) -> RecognizedSegment:
         plain = passage(text, at)
-        voice = Voice(0.0, 1.5, np.eye(1, 512, person, dtype=np.float32)[0])
-        return replace(plain, voices=Voices.packed([voice], at))
+        voice = SpeakerEmbedding(0.0, 1.5, np.eye(1, 512, person, dtype=np.float32)[0])
+        return replace(plain, embeddings=PackedEmbeddings.packed([voice], at))
 
     passages = (spoken("Are you there?", 1.0, 4), spoken("Yes, I am.", 2.3, 2), spoken("Good.", 3.6, 4))
     options = ListenOptions(diarize=True, utterances=True, paragraphs=True, punctuate=True)

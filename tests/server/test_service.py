@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from caesura.engines.registry import engine_info
-from caesura.server.service import Service, model_info, voices_info
+from caesura.server.service import Service, embedder_info, model_info
 from caesura.server.settings import Settings
 
 
@@ -19,9 +19,9 @@ def test_the_same_engine_has_the_same_uuid_everywhere() -> None:
 
 def test_the_network_of_voices_has_one_uuid_everywhere() -> None:
     """It is told to whoever asks who speaks, and must not change from one start to the next."""
-    told = voices_info()
+    told = embedder_info()
     assert (told.name, told.arch) == ("pyannote-embedding", "x-vector")
-    assert told == voices_info()
+    assert told == embedder_info()
     assert told.uuid not in {model_info(engine_info(name)).uuid for name in ("scripted", "moonshine")}
 
 

@@ -11,7 +11,7 @@ import httpx2
 import numpy as np
 import pytest
 
-from caesura.server.service import voices_info
+from caesura.server.service import embedder_info
 from caesura.server.settings import Settings
 from tests.recordings import recording
 from tests.serving_inprocess import serving
@@ -54,7 +54,7 @@ def posted(query: str, body: bytes) -> Any:
 def test_two_readers_by_turns_are_told_apart() -> None:
     body, turns = conversation()
     told = posted("diarize=true&utterances=true&paragraphs=true&punctuate=true&utt_split=5", body)
-    assert told["metadata"]["diarize_info"] == {"model_uuid": voices_info().uuid, "arch": voices_info().arch}
+    assert told["metadata"]["diarize_info"] == {"model_uuid": embedder_info().uuid, "arch": embedder_info().arch}
     (alternative,) = told["results"]["channels"][0]["alternatives"]
     words = alternative["words"]
     assert len(words) > 60

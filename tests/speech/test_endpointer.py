@@ -11,7 +11,7 @@ from caesura.speech.vad import FRAME
 
 
 def listen(ear: Endpointer, *probabilities: float) -> list[int | None]:
-    return [ear.hear(probability) for probability in probabilities]
+    return [ear.feed(probability) for probability in probabilities]
 
 
 def test_speech_counts_from_its_first_frame_once_three_stand_in_a_row() -> None:
@@ -73,7 +73,7 @@ def test_speech_that_waits_for_confirmation_is_a_possible_onset() -> None:
     ear = Endpointer()
     seen = []
     for probability in (0.1, 0.9, 0.9, 0.9, 0.9, 0.1, 0.9):
-        ear.hear(probability)
+        ear.feed(probability)
         seen.append(ear.possible_onset)
     assert seen == [None, FRAME, FRAME, None, None, None, 6 * FRAME]
 
@@ -117,7 +117,7 @@ def test_carrying_never_moves_an_onset_back_nor_makes_one_up() -> None:
 def test_onset_speech_end_and_silence_always_fit_together(probabilities: list[float]) -> None:
     ear = Endpointer()
     for count, probability in enumerate(probabilities, 1):
-        began = ear.hear(probability)
+        began = ear.feed(probability)
         assert ear.voiced == count * FRAME
         assert began is None or (began == ear.onset == ear.voiced - CONFIRM * FRAME)
         if ear.onset is None:

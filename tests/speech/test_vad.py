@@ -33,7 +33,7 @@ def recording(seconds: float) -> NDArray[np.float32]:
 
 
 SPEECH = recording(6.0)
-WHOLE = SileroVad(MODEL).hear(SPEECH)
+WHOLE = SileroVad(MODEL).feed(SPEECH)
 
 
 def hear_in_pieces(samples: NDArray[np.float32], sizes: list[int]) -> NDArray[np.float32]:
@@ -43,7 +43,7 @@ def hear_in_pieces(samples: NDArray[np.float32], sizes: list[int]) -> NDArray[np
     at = turn = 0
     while at < len(samples):
         size = sizes[turn % len(sizes)]
-        told.append(listener.hear(samples[at : at + size]))
+        told.append(listener.feed(samples[at : at + size]))
         at, turn = at + size, turn + 1
     return np.concatenate(told)
 
@@ -62,22 +62,22 @@ def test_any_chunking_gives_the_same_probabilities(sizes: list[int]) -> None:
 def test_each_frame_is_told_by_the_sample_that_completes_it() -> None:
     """511 samples say nothing, the next one completes the frame."""
     listener = SileroVad(MODEL)
-    assert listener.hear(SPEECH[:511]).shape == (0,)
-    np.testing.assert_allclose(listener.hear(SPEECH[511:512]), WHOLE[:1], atol=1e-5)
+    assert listener.feed(SPEECH[:511]).shape == (0,)
+    np.testing.assert_allclose(listener.feed(SPEECH[511:512]), WHOLE[:1], atol=1e-5)
 
 
 def test_a_large_chunk_is_judged_in_bounded_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     """More frames than go into one call come out the same."""
     monkeypatch.setattr(vad, "_ROWS_AT_ONCE", 7)
-    np.testing.assert_allclose(SileroVad(MODEL).hear(SPEECH), WHOLE, atol=1e-5)
+    np.testing.assert_allclose(SileroVad(MODEL).feed(SPEECH), WHOLE, atol=1e-5)
 
 
 def test_it_tells_speech_from_silence_and_noise() -> None:
     """A recording has speech in every other frame; zeros and faint hiss never are."""
     hiss = np.random.default_rng(1).normal(0, 0.002, 32_000).astype(np.float32)
     assert float(np.mean(WHOLE > 0.5)) > 0.4
-    assert SileroVad(MODEL).hear(np.zeros(32_000, np.float32)).max() < 0.3
-    assert SileroVad(MODEL).hear(hiss).max() < 0.3
+    assert SileroVad(MODEL).feed(np.zeros(32_000, np.float32)).max() < 0.3
+    assert SileroVad(MODEL).feed(hiss).max() < 0.3
 
 
 def test_channels_that_share_a_model_do_not_disturb_each_other() -> None:
@@ -85,15 +85,15 @@ def test_channels_that_share_a_model_do_not_disturb_each_other() -> None:
     speech, silence = SileroVad(MODEL), SileroVad(MODEL)
     told = []
     for at in range(0, len(SPEECH), 800):
-        told.append(speech.hear(SPEECH[at : at + 800]))
-        silence.hear(np.zeros(800, np.float32))
+        told.append(speech.feed(SPEECH[at : at + 800]))
+        silence.feed(np.zeros(800, np.float32))
     np.testing.assert_allclose(np.concatenate(told), WHOLE, atol=1e-5)
 
 
 def test_it_keeps_nothing_of_a_large_chunk() -> None:
     """What is held after a minute of audio is less than one frame and its context."""
     listener = SileroVad(MODEL)
-    listener.hear(np.zeros(16_000 * 10 + 5, np.float32))
+    listener.feed(np.zeros(16_000 * 10 + 5, np.float32))
     held = listener._held
     assert held is not None
     assert held.base is None
@@ -103,7 +103,7 @@ def test_it_keeps_nothing_of_a_large_chunk() -> None:
 def test_no_samples_say_nothing() -> None:
     """An empty chunk is allowed and creates no state."""
     listener = SileroVad(MODEL)
-    assert listener.hear(np.empty(0, np.float32)).shape == (0,)
+    assert listener.feed(np.empty(0, np.float32)).shape == (0,)
     assert listener._held is None
 
 
@@ -111,7 +111,7 @@ def test_no_samples_say_nothing() -> None:
 def test_other_shapes_and_types_are_refused(samples: NDArray[np.float32]) -> None:
     """The sentence names the argument and what would be right."""
     with pytest.raises(UsageError, match=r"samples: float(32|64) of shape .* give float32 of shape \(n,\)"):
-        SileroVad(MODEL).hear(samples)
+        SileroVad(MODEL).feed(samples)
 
 
 def test_nothing_large_is_imported() -> None:
@@ -158,9 +158,9 @@ def far_away(samples: NDArray[np.float32]) -> NDArray[np.float32]:
 def test_a_voice_across_the_room_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """Amplified as needed; without that the network finds next to nothing of it."""
     far = far_away(SPEECH)
-    found = float(np.mean(SileroVad(MODEL).hear(far) > 0.5))
+    found = float(np.mean(SileroVad(MODEL).feed(far) > 0.5))
     monkeypatch.setattr(vad, "MOST_GAIN", 1.0)
-    unamplified = float(np.mean(SileroVad(MODEL).hear(far) > 0.5))
+    unamplified = float(np.mean(SileroVad(MODEL).feed(far) > 0.5))
     assert found > 0.9 * float(np.mean(WHOLE > 0.5))
     assert unamplified < 0.5 * found
 
@@ -171,19 +171,19 @@ def test_telephone_speech_is_found() -> None:
     hertz = np.fft.rfftfreq(len(SPEECH), 1 / 16_000)
     spectrum[(hertz < 300) | (hertz > 3400)] = 0
     call = np.fft.irfft(spectrum, len(SPEECH)).astype(np.float32)
-    assert float(np.mean(SileroVad(MODEL).hear(call) > 0.5)) > 0.9 * float(np.mean(WHOLE > 0.5))
+    assert float(np.mean(SileroVad(MODEL).feed(call) > 0.5)) > 0.9 * float(np.mean(WHOLE > 0.5))
 
 
 def test_speech_of_the_usual_level_is_hardly_touched(monkeypatch: pytest.MonkeyPatch) -> None:
     """Only before its first word and in its pauses is it quiet enough: next to no frame is judged otherwise."""
-    told = SileroVad(MODEL).hear(SPEECH)
+    told = SileroVad(MODEL).feed(SPEECH)
     monkeypatch.setattr(vad, "MOST_GAIN", 1.0)
-    assert float(np.mean((told > 0.5) == (SileroVad(MODEL).hear(SPEECH) > 0.5))) > 0.97
+    assert float(np.mean((told > 0.5) == (SileroVad(MODEL).feed(SPEECH) > 0.5))) > 0.97
 
 
 def test_the_same_quiet_audio_in_pieces_is_amplified_alike() -> None:
     quiet = (SPEECH * np.float32(0.02)).astype(np.float32)
-    whole = SileroVad(MODEL).hear(quiet)
+    whole = SileroVad(MODEL).feed(quiet)
     listener = SileroVad(MODEL)
-    pieces = [listener.hear(quiet[at : at + 777]) for at in range(0, len(quiet), 777)]
+    pieces = [listener.feed(quiet[at : at + 777]) for at in range(0, len(quiet), 777)]
     np.testing.assert_allclose(np.concatenate(pieces), whole, atol=1e-5)

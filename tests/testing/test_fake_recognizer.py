@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from caesura.events import AudioFound, Drained, Heard, SpeechBegan, StreamEvent, UtteranceEnded
+from caesura.events import AudioFound, Drained, SpeechBegan, StreamEvent, TranscriptSegment, UtteranceEnded
 from caesura.testing.fake_recognizer import FakeRecognizer, RecognizerTiming
 from caesura.testing.voice import Voice
 
@@ -32,7 +32,7 @@ def recognizer(channels: int = 1, split: bool = False, **timing: Any) -> FakeRec
 
 def words_in(events: list[StreamEvent], final: bool = True) -> list[tuple[float, float, str, bool]]:
     """Start, end, text and endpoint of each final, or of each interim."""
-    heard = [event for event in events if isinstance(event, Heard) and event.final is final]
+    heard = [event for event in events if isinstance(event, TranscriptSegment) and event.final is final]
     return [(h.start, h.end, " ".join(word.text for word in h.words), h.endpoint) for h in heard]
 
 
@@ -84,7 +84,7 @@ def test_interims_restate_their_segment_and_cut_the_word_that_is_being_spoken() 
         (0.0, 1.0, "one two three", False),
         (1.4, 1.9, "", False),
     ]
-    interim = next(event for event in events if isinstance(event, Heard))
+    interim = next(event for event in events if isinstance(event, TranscriptSegment))
     assert interim.words[-1].end == 0.5
 
 
@@ -93,7 +93,7 @@ def test_finalize_makes_everything_final_even_when_that_is_nothing() -> None:
     hearing.feed(say("one", "two")[: 2 * 500])
     assert hearing.pending
     (flushed,) = hearing.flush(None)
-    assert isinstance(flushed, Heard)
+    assert isinstance(flushed, TranscriptSegment)
     assert (flushed.flushed, flushed.endpoint, flushed.words[-1].end) == (True, True, 0.5)
     assert not hearing.pending
     assert words_in(hearing.flush(0)) == [(0.5, 0.5, "", True)]
@@ -137,10 +137,10 @@ def interleaved(left: bytes, right: bytes) -> bytes:
 def test_channels_are_recognized_apart() -> None:
     hearing = recognizer(channels=2, split=True)
     hearing.feed(interleaved(say("one", "two"), say("three", "one")))
-    heard = [event for event in hearing.flush(None) if isinstance(event, Heard)]
+    heard = [event for event in hearing.flush(None) if isinstance(event, TranscriptSegment)]
     assert [(h.channel, [word.text for word in h.words]) for h in heard] == [(0, ["one", "two"]), (1, ["three", "one"])]
     assert hearing.feed(bytes(3)) == []
-    assert [event.channel for event in hearing.flush(1) if isinstance(event, Heard)] == [1]
+    assert [event.channel for event in hearing.flush(1) if isinstance(event, TranscriptSegment)] == [1]
 
 
 def test_of_channels_that_are_not_apart_the_first_is_recognized() -> None:
@@ -170,7 +170,7 @@ def test_finals_tile_the_stream_and_have_every_word_once_however_it_is_cut_up(
         rest = rest[cut:]
     assert in_parts + parts.feed(rest) + parts.end() == events
 
-    finals = [event for event in events if isinstance(event, Heard) and event.final]
+    finals = [event for event in events if isinstance(event, TranscriptSegment) and event.final]
     borders = [final.start for final in finals] + [len(audio) / 2 / RATE]
     assert [final.end for final in finals] == borders[1:]
     assert borders[0] == 0.0

@@ -10,8 +10,8 @@ import pytest
 
 from caesura.engines.base import Hypothesis, Priority, SegmentJob
 from caesura.errors import EngineError, InternalError
-from caesura.speech.voice import Voice
-from caesura.speech.voices import VoiceModel
+from caesura.speech.embedder import SpeakerEmbedder
+from caesura.speech.embedding import SpeakerEmbedding
 from caesura.words import Word
 from caesura.workers.engine_host import EngineHost
 
@@ -33,7 +33,7 @@ class Answers:
         return self._hypotheses
 
 
-class Embedder(VoiceModel):
+class Embedder(SpeakerEmbedder):
     """Notes which span of speech was embedded."""
 
     loaded = 0
@@ -41,18 +41,18 @@ class Embedder(VoiceModel):
     def __init__(self) -> None:
         Embedder.loaded += 1
 
-    def hear(self, audio: object, spans: Sequence[tuple[float, float]]) -> tuple[Voice, ...]:
+    def embed(self, audio: object, spans: Sequence[tuple[float, float]]) -> tuple[SpeakerEmbedding, ...]:
         """One embedding a span."""
-        return tuple(Voice(start, end, np.zeros(512, np.float32)) for start, end in spans)
+        return tuple(SpeakerEmbedding(start, end, np.zeros(512, np.float32)) for start, end in spans)
 
 
 def test_speech_of_jobs_that_ask_for_it_is_embedded_from_first_to_last_word() -> None:
     """The embedder is loaded once, by the first such job with words."""
     Embedder.loaded = 0
     host = EngineHost(Answers(Hypothesis(WORDS), Hypothesis(WORDS), Hypothesis()), load_embedder=Embedder)
-    plain, asked, silent = host.transcribe([JOB, replace(JOB, voices=True), replace(JOB, voices=True)])
-    assert (plain.voices, silent.voices) == ((), ())
-    assert [(voice.start, voice.end) for voice in asked.voices] == [(0.2, 0.8)]
+    plain, asked, silent = host.transcribe([JOB, replace(JOB, embed_speakers=True), replace(JOB, embed_speakers=True)])
+    assert (plain.speaker_embeddings, silent.speaker_embeddings) == ((), ())
+    assert [(voice.start, voice.end) for voice in asked.speaker_embeddings] == [(0.2, 0.8)]
     assert Embedder.loaded == 1
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from caesura.engines.base import Hypothesis, Priority, SegmentJob, Term
 from caesura.errors import InternalError
-from caesura.speech.voice import Voice
+from caesura.speech.embedding import SpeakerEmbedding
 from caesura.words import Word
 from caesura.workers.job_codec import (
     Arrays,
@@ -38,9 +38,9 @@ def words(draw: st.DrawFn) -> Word:
 
 
 @st.composite
-def voices(draw: st.DrawFn) -> Voice:
+def voices(draw: st.DrawFn) -> SpeakerEmbedding:
     start, end = sorted([draw(SECONDS), draw(SECONDS)])
-    return Voice(start, end, np.array(draw(st.lists(st.floats(-1, 1, width=32), max_size=6)), np.float32))
+    return SpeakerEmbedding(start, end, np.array(draw(st.lists(st.floats(-1, 1, width=32), max_size=6)), np.float32))
 
 
 HYPOTHESES = st.builds(
@@ -63,7 +63,7 @@ JOBS = st.builds(
     st.booleans(),
 )
 WORD = Word("secret", 0.1, 0.4, 0.9, 1, 0.5, "en")
-HEARD = Hypothesis((WORD,), (1, 2), "en", (Voice(0.0, 1.5, np.ones(3, np.float32)),))
+HEARD = Hypothesis((WORD,), (1, 2), "en", (SpeakerEmbedding(0.0, 1.5, np.ones(3, np.float32)),))
 JOB = SegmentJob(np.ones(5, np.float32), 1.5, Priority.RECORDING, HEARD, False, "en", (Term("term", 2.0),), True)
 
 
@@ -75,9 +75,9 @@ def travelled(value: Any, arrays: list[Any]) -> tuple[Any, Arrays]:
 def same(one: Hypothesis | None, other: Hypothesis | None) -> bool:
     if one is None or other is None:
         return one is other
-    there = [(each.start, each.end, each.vector.tolist()) for each in one.voices]
-    here = [(each.start, each.end, each.vector.tolist()) for each in other.voices]
-    return there == here and replace(one, voices=()) == replace(other, voices=())
+    there = [(each.start, each.end, each.vector.tolist()) for each in one.speaker_embeddings]
+    here = [(each.start, each.end, each.vector.tolist()) for each in other.speaker_embeddings]
+    return there == here and replace(one, speaker_embeddings=()) == replace(other, speaker_embeddings=())
 
 
 @given(HYPOTHESES)
@@ -98,7 +98,7 @@ def test_a_job_comes_back_as_it_was(sent: SegmentJob) -> None:
     assert got.audio.tolist() == sent.audio.tolist()
     assert same(got.draft, sent.draft)
     assert (got.at, got.priority, got.breaks_off) == (sent.at, sent.priority, sent.breaks_off)
-    assert (got.language, got.terms, got.voices) == (sent.language, sent.terms, sent.voices)
+    assert (got.language, got.terms, got.embed_speakers) == (sent.language, sent.terms, sent.embed_speakers)
 
 
 def test_numbers_of_numpy_travel_as_plain_ones() -> None:

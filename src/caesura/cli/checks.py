@@ -163,8 +163,8 @@ def check_vad(recording: BundledRecording) -> Iterator[Finding]:
 
         vad = SileroVad(load_silero())
         speech = np.frombuffer(recording.pcm, "<i2").astype(np.float32) / np.float32(32768)
-        heard = float(vad.hear(speech).max())
-        quiet = float(SileroVad(load_silero()).hear(np.zeros(16_000, np.float32)).max())
+        heard = float(vad.feed(speech).max())
+        quiet = float(SileroVad(load_silero()).feed(np.zeros(16_000, np.float32)).max())
     except (ImportError, OSError, CaesuraError) as error:
         yield Finding("engines", "VAD (Silero)", State.BROKEN, str(error), install_command("server"))
         return

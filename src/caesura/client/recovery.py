@@ -63,8 +63,8 @@ from caesura.protocol.messages import (
     KeepAlive,
     Metadata,
     Results,
-    SpeechStarted,
-    UtteranceEnd,
+    SpeechStartedMessage,
+    UtteranceEndMessage,
 )
 from caesura.timeline import Timeline
 
@@ -434,9 +434,9 @@ class Recovery:
         match message:
             case Results():
                 self._handle_results(message, raw, now)
-            case SpeechStarted():
+            case SpeechStartedMessage():
                 self._emit(self._mapper.speech_started(message, raw))
-            case UtteranceEnd():
+            case UtteranceEndMessage():
                 self._emit(self._mapper.utterance_end(message, raw))
             case Metadata(duration=seconds):
                 self._record.add_metadata(raw, seconds)

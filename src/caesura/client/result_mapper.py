@@ -69,7 +69,7 @@ class ResultMapper:
             return Final(text, timed, *position, message.speech_final, message.from_finalize, raw)
         return Interim(text, timed, *position, raw)
 
-    def speech_started(self, message: wire.SpeechStarted, raw: str) -> SpeechStarted | None:
+    def speech_started(self, message: wire.SpeechStartedMessage, raw: str) -> SpeechStarted | None:
         """The event for a SpeechStarted message; None when it was emitted on an earlier connection."""
         sample = self._heard_from(message.timestamp)
         if sample is not None:
@@ -78,7 +78,7 @@ class ResultMapper:
             self._started[message.channel] = sample
         return SpeechStarted(message.channel, message.timestamp, *self._source_and_wall(sample), raw)
 
-    def utterance_end(self, message: wire.UtteranceEnd, raw: str) -> UtteranceEnd | None:
+    def utterance_end(self, message: wire.UtteranceEndMessage, raw: str) -> UtteranceEnd | None:
         """The event for an UtteranceEnd message; None when it was emitted on an earlier connection."""
         if message.last_word_end < 0:
             return UtteranceEnd(message.channel, None, None, None, raw)

@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from caesura.speech.voice import Voice
+from caesura.speech.embedding import SpeakerEmbedding
 from caesura.words import Word
 
 SAMPLE_RATE = 16_000
@@ -34,9 +34,9 @@ class EngineInfo:
     max_segment_s: float
     """Longest segment it should be given."""
     biases: bool = False
-    """Whether it heeds `SegmentJob.terms`."""
+    """Whether it makes use of `SegmentJob.terms`."""
     detects_language: bool = False
-    """Whether it can find out the language of a job by itself."""
+    """Whether it can detect the language of a job by itself."""
     max_jobs: int = 1
     """How many jobs one call of `transcribe` should be given at most; more than 1 where a batch costs less."""
 
@@ -54,7 +54,7 @@ class Priority(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Hypothesis:
-    """What an engine heard in one job.
+    """What an engine recognized in one job.
 
     `words` count from the first sample of the job's audio, in order, without overlap. `tokens` are
     the engine's own and mean nothing to others; they come back to it inside `SegmentJob.draft`.
@@ -63,9 +63,9 @@ class Hypothesis:
     words: tuple[Word, ...] = ()
     tokens: tuple[int, ...] = ()
     language: str | None = None
-    """The primary subtag that was heard, from engines that find it out."""
-    voices: tuple[Voice, ...] = ()
-    """How the speech of a job with `voices` sounds; in order."""
+    """The primary subtag that was spoken, from engines that detect it."""
+    speaker_embeddings: tuple[SpeakerEmbedding, ...] = ()
+    """Of the speech, window by window in order, where the job has `embed_speakers`; engines leave it empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +85,8 @@ class SegmentJob:
     earlier hypothesis of audio that begins at the same sample and is a prefix of (or is) this audio;
     an engine may verify it instead of starting anew. A final answer must not depend on it; an interim
     may, in near ties. `breaks_off`: the audio ends in the middle of speech, maybe of a word, and stays so.
-    `language`: a primary subtag of the engine's, or None where it is to find out by itself. `terms`: what to prefer.
-    `voices`: whoever runs the engine also says how the speech sounds; engines need not care.
+    `language`: a primary subtag of the engine's, or None where it is to detect it. `terms`: what to prefer.
+    `embed_speakers`: whoever runs the engine adds speaker embeddings to the hypothesis; engines need not care.
     """
 
     audio: Samples
@@ -96,7 +96,7 @@ class SegmentJob:
     breaks_off: bool = False
     language: str | None = None
     terms: tuple[Term, ...] = ()
-    voices: bool = False
+    embed_speakers: bool = False
 
     @property
     def final(self) -> bool:

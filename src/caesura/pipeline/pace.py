@@ -1,4 +1,4 @@
-"""How far a stream's audio is ahead of real time, so that those who wait for their own words can go first."""
+"""Meter of how far a stream's audio is ahead of real time, so that streams on time can go first."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ MOST_S: Final = 10.0
 """Nobody is counted as further ahead: who has pushed an hour and then speaks is on time again after so long."""
 
 
-class Pace:
+class PaceMeter:
     """Audio made beyond the time that passed since. Pure; `now` is monotonic seconds."""
 
     __slots__ = ("_ahead_s", "_at", "_channels")

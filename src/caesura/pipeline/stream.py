@@ -1,8 +1,9 @@
-"""The transcription of one connection's audio: decoding, voice activity, channels and jobs brought together.
+"""The transcription of one connection's audio: decoding, voice activity, recognizers and formatters brought together.
 
-Bytes and marks (flush, end) are handled in the order they came. Decoding and voice activity run on the audio thread, a
-batch of bytes at a time and in turns: a few bytes may decode to hours. Everything else runs on the loop's thread and
-never waits.
+Bytes and marks (flush, end) are handled in the order they came. Decoding, voice activity and speaker labelling run on
+the audio thread, a batch of bytes at a time and in turns: a few bytes may decode to hours. Everything else runs on the
+loop's thread and never waits. A stream calls nobody back with events: it holds them until its owner drains `events()`,
+and calls `wake` when work from another thread or a result of the pool has made new ones.
 """
 
 from __future__ import annotations
@@ -25,10 +26,11 @@ from caesura.engines.base import SAMPLE_RATE, Hypothesis, Samples, SegmentJob, T
 from caesura.errors import BadAudio
 from caesura.events import AudioFound, AudioRefused, Drained, EngineFailed, StreamEvent
 from caesura.formatting.style import Style
-from caesura.pipeline.channel import Channel, Hearing
-from caesura.pipeline.ears import Ears
-from caesura.pipeline.pace import Pace
-from caesura.pipeline.scribe import Scribe
+from caesura.pipeline.audio_thread import AudioThread
+from caesura.pipeline.formatter import ChannelFormatter
+from caesura.pipeline.pace import PaceMeter
+from caesura.pipeline.recognizer import NewRecognizer, RecognitionConfig, Recognizer
+from caesura.speech.diarizer import Diarizer
 from caesura.speech.vad import FRAME, SileroModel, SileroVad
 from caesura.workers.base import JobLost, Pool
 
@@ -41,7 +43,7 @@ TURN_S = 0.03
 TURN_AUDIO_S = 5.0
 """Or when it has made so much audio, of all channels together: it waits in memory for the loop."""
 SLICE_S = 0.5
-"""Audio that is judged at once, of all channels together; some milliseconds of work."""
+"""Audio whose voice activity is computed at once, of all channels together; some milliseconds of work."""
 AHEAD_S = 2.0
 """Audio that a stream may have made beyond the time that passed, before its turns come behind those of others."""
 SMALL_BYTES = 16 * 1024
@@ -53,11 +55,11 @@ ROOM_BYTES = 256 * 1024
 ROOM_ITEMS = 1024
 """Messages and marks that wait, beyond which a stream is full."""
 ROOM_SEGMENTS = 256
-"""Segments of a channel whose words are not told yet, beyond which a stream is full."""
+"""Segments of a channel whose words are not emitted yet, beyond which a stream is full."""
 ROOM_S = 30.0
 """Decoded seconds of all channels, beyond the longest segment of each, not covered by a final: then it is full."""
-QUIET_S = 12.0
-"""So much silence a channel may hold around its longest segment, without a job that is out and would make room."""
+MAX_SILENCE_S = 12.0
+"""Silence that a channel may hold around its longest segment, without a job that is out and would make room."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +68,12 @@ class _Flush:
 
 
 @dataclass(frozen=True, slots=True)
-class _Change:
+class _Reconfigure:
     features: dict[str, bool]
     terms: tuple[Term, ...] | None
 
 
-class _Rest:
+class _ReleaseHeld:
     pass
 
 
@@ -79,15 +81,27 @@ class _End:
     pass
 
 
-_Item = bytes | _Flush | _Change | _Rest | _End
-_Heard = list[tuple[Samples, NDArray[np.float32]]]
+_Item = bytes | _Flush | _Reconfigure | _ReleaseHeld | _End
+_Voiced = list[tuple[Samples, NDArray[np.float32]]]
 """By channel: samples, shape (n,), and the probabilities of the voice activity frames that they completed."""
 
 
-class Stream:
-    """Hears one connection's audio. `feed`, `flush` and `end` never block; `tell` is called on the loop's thread.
+@dataclass(slots=True)
+class _Channel:
+    """The parts of one channel."""
 
-    After `Drained`, `AudioRefused` or `EngineFailed` nothing more is told. `close` gives everything up at once.
+    recognizer: Recognizer
+    formatter: ChannelFormatter
+    diarizer: Diarizer | None
+    job: SegmentJob | None = None
+    """The job that the pool has."""
+
+
+class Stream:
+    """Transcribes one connection's audio; everything but its turns on the audio thread is called on the loop's thread.
+
+    `feed`, `flush`, `reconfigure`, `release_held` and `end` never block; drain `events()` after each of them and after
+    each `wake`. After `Drained`, `AudioRefused` or `EngineFailed` there are no more. `close` gives everything up.
     """
 
     def __init__(
@@ -95,28 +109,45 @@ class Stream:
         audio: AudioFormat,
         *,
         split: bool,
-        hearing: Hearing,
+        config: RecognitionConfig,
         style: Style,
+        new_recognizer: NewRecognizer,
         vad: SileroModel,
-        ears: Ears,
+        audio_thread: AudioThread,
         pool: Pool,
-        tell: Callable[[StreamEvent], None],
+        wake: Callable[[], None],
     ) -> None:
+        """Start nothing.
+
+        Args:
+            audio: What the client declared about its bytes.
+            split: Transcribe each channel apart; otherwise they are mixed to one.
+            config: How each channel is recognized.
+            style: How words are written.
+            new_recognizer: Makes the recognizer of a channel.
+            vad: The voice activity network.
+            audio_thread: Where audio is decoded.
+            pool: Where the recognizers' jobs are done.
+            wake: Called on the loop's thread when there may be new events, never from inside another method.
+        """
         self._audio = AudioStream(audio, split=split)
         self._declared = audio.channels if split and audio.encoding is not None else 1
         self._whole = audio.encoding is Encoding.OPUS
         self._most_bytes = MESSAGE_BYTES if audio.encoding is Encoding.SPEEX else BATCH_BYTES
-        self._hearing = hearing
+        self._config = config
         self._style = style
-        self._pace = Pace()
+        self._new_recognizer = new_recognizer
+        self._pace = PaceMeter()
         self._vad = vad
-        self._ears = ears
+        self._thread = audio_thread
         self._pool = pool
-        self._tell = tell
+        self._wake = wake
+        self._events: list[StreamEvent] = []
         self._items: deque[_Item] = deque()
         self._bytes = 0
         self._busy = False
-        self._work: Iterator[_Heard] | None = None
+        """A turn of this stream is on its way to the audio thread or back."""
+        self._work: Iterator[_Voiced] | None = None
         """The batch that is being decoded, from its first turn to its last."""
         self._last = False
         self._gathering = False
@@ -124,13 +155,12 @@ class Stream:
         self._over = False
         self._refusal: str | None = None
         self._vads: list[SileroVad] = []
-        self._doing = "the decoder"
-        """For the log and the close frame: where the audio thread is."""
-        self._channels: list[Channel] = []
-        self._scribes: list[Scribe] = []
+        self._stage = "the decoder"
+        """For the log and the close frame: what the audio thread is doing."""
+        self._channels: list[_Channel] = []
         self._room: asyncio.Event | None = None
 
-    # ---- what came ----
+    # ---- in ----
 
     def feed(self, data: bytes) -> None:
         """Take the next bytes of audio, one message as it came; they are dropped once the audio is over."""
@@ -145,44 +175,55 @@ class Stream:
             self._pump()
         elif not self._busy and not self._gathering:
             self._gathering = True
-            self._ears.soon(self._gathered)
+            self._thread.gather(self._gathered)
 
     def _gathered(self) -> None:
         self._gathering = False
         self._pump()
+        if self._events:
+            self._wake()
 
     def flush(self, channel: int | None) -> None:
         """Make everything before this final, on one channel or all."""
         self._items.append(_Flush(channel))
         self._pump()
 
-    def change(self, features: Mapping[str, bool], terms: tuple[Term, ...] | None) -> None:
+    def reconfigure(self, features: Mapping[str, bool], terms: tuple[Term, ...] | None) -> None:
         """Write the audio after this with these fields of the style; `terms` None leaves what is preferred."""
-        self._items.append(_Change(dict(features), terms))
+        self._items.append(_Reconfigure(dict(features), terms))
         self._pump()
 
-    def tell_held(self) -> None:
-        """Audio pauses: tell the finals that wait for the end of a number, also those that are still to be heard."""
-        self._items.append(_Rest())
+    def release_held(self) -> None:
+        """Audio pauses: emit the finals that wait for the end of a number, also those that are still to come."""
+        self._items.append(_ReleaseHeld())
         self._pump()
 
     def end(self) -> None:
-        """There is no more audio: tell the rest, then `Drained`."""
+        """There is no more audio: emit the rest, then `Drained`."""
         self._items.append(_End())
         self._pump()
 
     def close(self) -> None:
         """Give up: no more events, no more work. Idempotent."""
         self._over = True
+        self._events.clear()
+        self._release()
+
+    def _release(self) -> None:
         self._items.clear()
         if not self._busy:
             self._work = None
         self._audio.close()
-        for channel in range(len(self._channels)):
-            self._pool.cancel((id(self), channel))
-        self._wake()
+        for index in range(len(self._channels)):
+            self._pool.cancel(self._owner(index))
+        self._signal_room()
 
-    # ---- bounds ----
+    # ---- out ----
+
+    def events(self) -> list[StreamEvent]:
+        """The events since the last call, in order; each is returned once."""
+        events, self._events = self._events, []
+        return events
 
     @property
     def seconds(self) -> float:
@@ -197,7 +238,9 @@ class Stream:
     @property
     def job_out(self) -> bool:
         """Whether a job of this stream waits for a worker or is being done."""
-        return any(channel.job_out for channel in self._channels)
+        return any(channel.recognizer.job_out for channel in self._channels)
+
+    # ---- bounds ----
 
     @property
     def full(self) -> bool:
@@ -210,9 +253,9 @@ class Stream:
     def _behind(self) -> bool:
         channels = self._channels
         # Whatever each of them holds, one channel then waits for the engine, whose answer makes room.
-        most_s = ROOM_S + len(channels) * self._hearing.max_segment_s + (len(channels) - 1) * QUIET_S
-        return sum(channel.pending_s for channel in channels) > most_s or any(
-            channel.pending_segments > ROOM_SEGMENTS for channel in channels
+        most_s = ROOM_S + len(channels) * self._config.max_segment_s + (len(channels) - 1) * MAX_SILENCE_S
+        return sum(channel.recognizer.pending_s for channel in channels) > most_s or any(
+            channel.recognizer.pending_segments > ROOM_SEGMENTS for channel in channels
         )
 
     async def room(self) -> None:
@@ -222,7 +265,7 @@ class Stream:
                 self._room = asyncio.Event()
             await self._room.wait()
 
-    def _wake(self) -> None:
+    def _signal_room(self) -> None:
         if self._room is not None and not self.full:
             self._room.set()
             self._room = None
@@ -233,7 +276,7 @@ class Stream:
         while not self._busy and not self._over and not self._ending:
             if self._work is not None:
                 if not self._behind:
-                    self._go_on_decoding()
+                    self._continue_decoding()
                 return
             if not self._items:
                 return
@@ -242,17 +285,17 @@ class Stream:
                 case bytes():
                     if self._behind:
                         return
-                    self._listen(self._batch())
+                    self._decode(self._batch())
                 case _Flush(channel):
                     self._items.popleft()
                     self._flush(channel)
-                case _Change(features, terms):
+                case _Reconfigure(features, terms):
                     self._items.popleft()
-                    self._change(features, terms)
-                case _Rest():
+                    self._reconfigure(features, terms)
+                case _ReleaseHeld():
                     self._items.popleft()
-                    for scribe in self._scribes:
-                        scribe.rest()
+                    for each in self._channels:
+                        self._events += each.formatter.release_held()
                 case _End():
                     self._items.clear()
                     self._finish()
@@ -273,63 +316,65 @@ class Stream:
 
     def _flush(self, wanted: int | None) -> None:
         if not self._channels:
-            self._open(self._declared)
+            self._open_channels(self._declared)
         for index, channel in enumerate(self._channels):
             if wanted is None or wanted == index:
-                channel.flush()
+                channel.recognizer.flush()
+                self._drain_recognizer(index)
 
-    def _change(self, features: dict[str, bool], terms: tuple[Term, ...] | None) -> None:
+    def _reconfigure(self, features: dict[str, bool], terms: tuple[Term, ...] | None) -> None:
         # Channels that are still to come begin with it.
         self._style = self._style.changed(features)
         if terms is not None:
-            self._hearing = replace(self._hearing, terms=terms)
-        for channel, scribe in zip(self._channels, self._scribes, strict=True):
-            scribe.change(self._audio.seconds, features)
-            channel.prefer(self._hearing.terms)
+            self._config = replace(self._config, terms=terms)
+        for channel in self._channels:
+            channel.formatter.change_style(self._audio.seconds, features)
+            channel.recognizer.bias(self._config.terms)
 
     def _finish(self) -> None:
-        self._work, self._last = self._judged(self._audio.last_blocks()), True
-        self._go_on_decoding()
+        self._work, self._last = self._voiced(self._audio.last_blocks()), True
+        self._continue_decoding()
 
-    def _listen(self, batch: list[bytes]) -> None:
-        self._work = self._judged(block for message in batch for block in self._audio.blocks(message))
-        self._go_on_decoding()
+    def _decode(self, batch: list[bytes]) -> None:
+        self._work = self._voiced(block for message in batch for block in self._audio.blocks(message))
+        self._continue_decoding()
 
-    def _go_on_decoding(self) -> None:
+    def _continue_decoding(self) -> None:
         assert self._work is not None
         self._busy = True
-        self._ears.do(partial(self._turn, self._work), ahead=self._pace.ahead_s(self._ears.clock()) > AHEAD_S)
+        ahead = self._pace.ahead_s(self._thread.clock()) > AHEAD_S
+        self._thread.submit(partial(self._turn, self._work), ahead=ahead)
 
-    # ---- on the ears' thread ----
+    # ---- on the audio thread ----
 
-    def _turn(self, work: Iterator[_Heard]) -> Callable[[], None]:
+    def _turn(self, work: Iterator[_Voiced]) -> Callable[[], None]:
         refusal, done = None, False
-        slices: list[_Heard] = []
-        made_s, until = 0.0, self._ears.clock() + TURN_S
+        slices: list[_Voiced] = []
+        made_s, until = 0.0, self._thread.clock() + TURN_S
         try:
-            while made_s < TURN_AUDIO_S and self._ears.clock() < until:
-                heard = next(work)
-                made_s += sum(len(samples) for samples, _ in heard) / SAMPLE_RATE
-                slices += [heard] if heard else []
+            while made_s < TURN_AUDIO_S and self._thread.clock() < until:
+                voiced = next(work)
+                made_s += sum(len(samples) for samples, _ in voiced) / SAMPLE_RATE
+                slices += [voiced] if voiced else []
         except StopIteration:
             done = True
         except BadAudio as error:
             refusal = str(error)
         except Exception as error:  # noqa: BLE001  # one stream's fault must not take the thread of all streams down
-            refusal = f"{type(error).__name__} in {self._doing}"
-        return partial(self._heard, _joined(slices), made_s, refusal, done)
+            refusal = f"{type(error).__name__} in {self._stage}"
+        return partial(self._turn_done, _joined(slices), made_s, refusal, done)
 
-    def _judged(self, blocks: Iterable[Samples]) -> Iterator[_Heard]:
-        """What is decoded, in slices that have been judged; an empty one after each step that makes none."""
+    def _voiced(self, blocks: Iterable[Samples]) -> Iterator[_Voiced]:
+        """What is decoded, in slices with their voice activity; an empty one after each step that makes none."""
         waiting: list[Samples] = []
         size = 0
         fault: Exception | None = None
         decoding = iter(blocks)
         while True:
-            self._doing = "the decoder"
+            self._stage = "the decoder"
             try:
                 block = next(decoding, None)
-            except Exception as error:  # noqa: BLE001  # what came before it is audio, and is judged first
+            except Exception as error:  # noqa: BLE001  # what came before it is audio, and is taken first
                 block, fault = None, error
             if block is not None and block.shape[1]:
                 waiting.append(block)
@@ -337,106 +382,141 @@ class Stream:
             if waiting and (block is None or size >= SLICE_S * SAMPLE_RATE):
                 samples = waiting[0] if len(waiting) == 1 else np.concatenate(waiting, axis=1)
                 waiting, size = [], 0
-                yield from self._judge(samples)
+                yield from self._slices(samples)
             if fault is not None:
-                self._doing = "the decoder"
+                self._stage = "the decoder"
                 raise fault
             if block is None:
                 return
             yield []
 
-    def _judge(self, samples: Samples) -> Iterator[_Heard]:
+    def _slices(self, samples: Samples) -> Iterator[_Voiced]:
         while len(self._vads) < len(samples):
             self._vads.append(SileroVad(self._vad))
         step = max(FRAME, int(SLICE_S * SAMPLE_RATE) // len(samples))
         for at in range(0, samples.shape[1], step):
-            self._doing = "voice activity detection"
+            self._stage = "voice activity detection"
             part = samples[:, at : at + step]
-            yield [(row, vad.hear(row)) for row, vad in zip(part, self._vads, strict=True)]
+            yield [(row, vad.feed(row)) for row, vad in zip(part, self._vads, strict=True)]
 
     # ---- back on the loop's thread ----
 
-    def _heard(self, heard: _Heard, made_s: float, refusal: str | None, done: bool) -> None:
+    def _turn_done(self, voiced: _Voiced, made_s: float, refusal: str | None, done: bool) -> None:
         self._busy = False
-        self._pace.made(made_s, len(heard), self._ears.clock())
+        self._pace.made(made_s, len(voiced), self._thread.clock())
         if done or refusal is not None or self._over:
             self._work = None
         if not self._over:
-            self._safely(partial(self._take, heard, refusal, done and self._last))
+            self._step(partial(self._recognize, voiced, refusal, done and self._last))
 
-    def _take(self, heard: _Heard, refusal: str | None, last: bool) -> None:
-        if heard and len(self._channels) < len(heard):
-            self._open(len(heard))
-        for channel, scribe, (samples, voice) in zip(self._channels, self._scribes, heard, strict=False):
-            scribe.go_on()
-            channel.stretch_interims(self._pool.interim_stretch)
-            channel.hear(samples, voice)
-        self._advance()
+    def _recognize(self, voiced: _Voiced, refusal: str | None, last: bool) -> None:
+        if len(self._channels) < len(voiced):
+            self._open_channels(len(voiced))
+        for index, (samples, voice) in enumerate(voiced):
+            channel = self._channels[index]
+            channel.formatter.resume()
+            channel.recognizer.stretch_interims(self._pool.interim_stretch)
+            channel.recognizer.feed(samples, voice)
+            self._drain_recognizer(index)
         if refusal is not None or last:
             self._refusal = refusal
             self._ending = True
-            for channel in self._channels:
-                channel.end()
-            self._drain()
-        self._pump()
-        self._wake()
+            for index, channel in enumerate(self._channels):
+                channel.recognizer.end()
+                self._drain_recognizer(index)
 
-    def _open(self, count: int) -> None:
-        self._say(AudioFound(count))
+    def _open_channels(self, count: int) -> None:
+        self._events.append(AudioFound(count))
         for index in range(len(self._channels), count):
-            scribe = Scribe(self._style, self._hearing.language or "multi", self._say)
-            self._scribes.append(scribe)
-            self._channels.append(Channel(index, self._hearing, _Desk(self, index), scribe.hear))
+            diarizer = Diarizer() if self._config.diarize else None
+            recognizer = self._new_recognizer(index, self._config, diarizer)
+            formatter = ChannelFormatter(self._style, self._config.language or "multi")
+            self._channels.append(_Channel(recognizer, formatter, diarizer))
 
-    def _advance(self) -> None:
-        for channel, scribe in zip(self._channels, self._scribes, strict=True):
-            scribe.advance(channel.vouched_s)
+    def _drain_recognizer(self, index: int) -> None:
+        """Format what the recognizer emitted, and have its new job done in place of the one that is out."""
+        channel = self._channels[index]
+        for event in channel.recognizer.events():
+            self._events += channel.formatter.format(event)
+        self._events += channel.formatter.settle(channel.recognizer.settled_until_s)
+        job = channel.recognizer.next_job()
+        if job is not None:
+            if channel.job is not None:
+                self._pool.cancel(self._owner(index))
+            channel.job = job
+            self._pool.submit(self._owner(index), job, partial(self._receive, index, job))
 
-    def _say(self, event: StreamEvent) -> None:
-        # Whoever is told may close the stream at once, in the middle of what else there is to tell.
-        if not self._over:
-            self._tell(event)
+    def _owner(self, index: int) -> tuple[int, int]:
+        return id(self), index
 
-    def _answered(self, answer: Callable[[Hypothesis], None], result: Hypothesis | JobLost) -> None:
+    def _receive(self, index: int, job: SegmentJob, result: Hypothesis | JobLost) -> None:
+        """The one way in for results of the pool."""
         if self._over:
             return
+        channel = self._channels[index]
+        channel.job = None
         if isinstance(result, JobLost):
             self._fail(result.reason)
+            self._wake()
+        elif channel.diarizer is not None and result.words:
+            # Clustering takes up to some 10 ms: not on the loop.
+            self._thread.submit(partial(self._label, channel.diarizer, index, job, result))
         else:
-            self._safely(partial(self._take_answer, answer, result))
+            self._step(partial(self._take_hypothesis, index, job, result))
 
-    def _take_answer(self, answer: Callable[[Hypothesis], None], result: Hypothesis) -> None:
-        answer(result)
-        self._advance()
-        self._drain()
-        self._pump()
-        self._wake()
+    def _label(self, diarizer: Diarizer, index: int, job: SegmentJob, hypothesis: Hypothesis) -> Callable[[], None]:
+        """On the audio thread: the hypothesis with speakers, to be taken on the loop's."""
+        try:
+            words = diarizer.label(hypothesis.words, hypothesis.speaker_embeddings)
+        except Exception as error:  # noqa: BLE001  # one stream's fault must not take the thread of all streams down
+            return partial(self._labelling_failed, error)
+        return partial(self._take_labelled, index, job, replace(hypothesis, words=words))
 
-    def _safely(self, step: Callable[[], None]) -> None:
+    def _take_labelled(self, index: int, job: SegmentJob, hypothesis: Hypothesis) -> None:
+        if not self._over:
+            self._step(partial(self._take_hypothesis, index, job, hypothesis))
+
+    def _labelling_failed(self, error: Exception) -> None:
+        _log.error("speakers could not be told apart", exc_info=error)
+        if not self._over:
+            self._fail("a fault inside")
+            self._wake()
+
+    def _take_hypothesis(self, index: int, job: SegmentJob, hypothesis: Hypothesis) -> None:
+        self._channels[index].recognizer.receive(job, hypothesis)
+        self._drain_recognizer(index)
+
+    def _step(self, step: Callable[[], None]) -> None:
+        """Run a step that other threads or the pool caused, see what follows from it, and wake the owner."""
         try:
             step()
+            self._finish_if_drained()
+            self._pump()
+            self._signal_room()
         except Exception:  # noqa: BLE001  # our own mistake ends this stream, aloud, and no other
             _log.exception("a stream broke")
             self._fail("a fault inside")
+        if self._events:
+            self._wake()
+
+    def _finish_if_drained(self) -> None:
+        if not self._ending or self._over or not all(channel.recognizer.drained for channel in self._channels):
+            return
+        for channel in self._channels:
+            self._events += channel.formatter.end()
+        refusal, seconds = self._refusal, self.seconds
+        self._end_with(Drained(seconds) if refusal is None else AudioRefused(refusal, seconds))
 
     def _fail(self, reason: str) -> None:
-        if not self._over:
-            self.close()
-            self._tell(EngineFailed(reason, self.seconds))
+        self._end_with(EngineFailed(reason, self.seconds))
 
-    def _drain(self) -> None:
-        if not self._ending or self._over or not all(channel.drained for channel in self._channels):
-            return
-        for scribe in self._scribes:
-            scribe.end()
-        self.close()
-        if self._refusal is not None:
-            self._tell(AudioRefused(self._refusal, self.seconds))
-        else:
-            self._tell(Drained(self.seconds))
+    def _end_with(self, event: StreamEvent) -> None:
+        self._events.append(event)
+        self._over = True
+        self._release()
 
 
-def _joined(slices: list[_Heard]) -> _Heard:
+def _joined(slices: list[_Voiced]) -> _Voiced:
     """One channel's samples and probabilities in one piece each."""
     if len(slices) < 2:
         return slices[0] if slices else []
@@ -444,20 +524,3 @@ def _joined(slices: list[_Heard]) -> _Heard:
         (np.concatenate([samples for samples, _ in parts]), np.concatenate([voice for _, voice in parts]))
         for parts in zip(*slices, strict=True)
     ]
-
-
-class _Desk:
-    """A channel's transcriber: the pool, with the channel as owner."""
-
-    __slots__ = ("_owner", "_stream")
-
-    def __init__(self, stream: Stream, index: int) -> None:
-        self._stream = stream
-        self._owner = (id(stream), index)
-
-    def submit(self, job: SegmentJob, answer: Callable[[Hypothesis], None]) -> None:
-        if not self._stream._over:
-            self._stream._pool.submit(self._owner, job, partial(self._stream._answered, answer))
-
-    def cancel(self) -> None:
-        self._stream._pool.cancel(self._owner)

@@ -1,11 +1,9 @@
-"""What a session wants done: a closed union of small values, carried out by the shell in order."""
+"""Actions of a session: a closed union of small values, which the shell carries out in order."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-
-from caesura.protocol.messages import ServerMessage
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +22,7 @@ class FlushAudio:
 
 @dataclass(frozen=True, slots=True)
 class Reconfigure:
-    """From the end of everything fed so far on, write and listen in another way; what is not named stays."""
+    """Change style and keyterms from the end of everything fed so far on; what is not named stays."""
 
     features: Mapping[str, bool]
     """Of `FEATURES`."""
@@ -32,8 +30,8 @@ class Reconfigure:
 
 
 @dataclass(frozen=True, slots=True)
-class TellHeld:
-    """Audio pauses: tell the finals that wait for the end of a number, and let none wait until audio comes again."""
+class ReleaseHeldFinals:
+    """Audio pauses: emit the finals that wait for the end of a number, and hold none until audio comes again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +40,24 @@ class EndAudio:
 
 
 @dataclass(frozen=True, slots=True)
-class Send:
-    """Send this message as one text frame."""
+class Covered:
+    """The audio about which a transcript says everything: of `channel`, from its last final until `until_s`."""
 
-    message: ServerMessage
+    channel: int
+    until_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Send this text frame. Everything that a shell needs to know of it stands beside the text."""
+
+    text: str
+    sheddable: bool = False
+    """It may be left out when the client reads slowly, because a later one says more: an interim."""
+    covers: Covered | None = None
+    """The audio that it transcribes; None: it is no transcript."""
+    reply: bool = False
+    """It answers a message of the client, and is no part of the transcript that goes to a callback."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,4 +75,4 @@ class Warn:
     text: str
 
 
-Action = FeedAudio | FlushAudio | Reconfigure | TellHeld | EndAudio | Send | CloseSocket | Warn
+Action = FeedAudio | FlushAudio | Reconfigure | ReleaseHeldFinals | EndAudio | Send | CloseSocket | Warn

@@ -22,8 +22,8 @@ from caesura.protocol.messages import (
     Metadata,
     ModelInfo,
     Results,
-    SpeechStarted,
-    UtteranceEnd,
+    SpeechStartedMessage,
+    UtteranceEndMessage,
     WireWord,
 )
 
@@ -42,7 +42,7 @@ class Unrecognised:
     type: str
 
 
-Answer = Results | Metadata | SpeechStarted | UtteranceEnd | Error | Unrecognised
+Answer = Results | Metadata | SpeechStartedMessage | UtteranceEndMessage | Error | Unrecognised
 
 
 def write_client_message(message: ClientMessage) -> str:
@@ -83,9 +83,9 @@ def _message(kind: str, said: Mapping[str, Any]) -> Answer:
         case "Metadata":
             return _metadata(said)
         case "SpeechStarted":
-            return SpeechStarted(*_channel(said.get("channel")), _seconds(said["timestamp"]))
+            return SpeechStartedMessage(*_channel(said.get("channel")), _seconds(said["timestamp"]))
         case "UtteranceEnd":
-            return UtteranceEnd(*_channel(said.get("channel")), _number(said["last_word_end"]))
+            return UtteranceEndMessage(*_channel(said.get("channel")), _number(said["last_word_end"]))
         case "Error":
             texts = (said.get("variant"), said.get("description"), said.get("message"))
             return Error(*(str(text or "") for text in texts))

@@ -23,8 +23,8 @@ from caesura.protocol.messages import (
     Results,
     SearchResult,
     ServerMessage,
-    SpeechStarted,
-    UtteranceEnd,
+    SpeechStartedMessage,
+    UtteranceEndMessage,
     WireWord,
 )
 from caesura.protocol.reader import PREFIX, TextReader, quotable, unexpected
@@ -169,14 +169,14 @@ def write_server_message(message: ServerMessage) -> str:
             return _encode(_results(message))
         case Metadata():
             return _encode(_metadata(message))
-        case SpeechStarted(channel, channels, timestamp):
+        case SpeechStartedMessage(channel, channels, timestamp):
             fields = {
                 "type": "SpeechStarted",
                 "channel": (channel, channels),
                 "timestamp": _rounded(timestamp),
             }
             return _encode(fields)
-        case UtteranceEnd(channel, channels, last_word_end):
+        case UtteranceEndMessage(channel, channels, last_word_end):
             end = _rounded(last_word_end)
             return _encode({"type": "UtteranceEnd", "channel": (channel, channels), "last_word_end": end})
         case Error(variant, description, echo):

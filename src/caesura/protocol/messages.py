@@ -122,7 +122,7 @@ class Metadata:
 
 
 @dataclass(frozen=True, slots=True)
-class SpeechStarted:
+class SpeechStartedMessage:
     """The VAD heard speech begin."""
 
     channel: int
@@ -131,7 +131,7 @@ class SpeechStarted:
 
 
 @dataclass(frozen=True, slots=True)
-class UtteranceEnd:
+class UtteranceEndMessage:
     """No word followed for utterance_end_ms. `last_word_end` is -1 when speech_final closed the utterance."""
 
     channel: int
@@ -165,7 +165,9 @@ class ConfigureFailure:
     description: str
 
 
-ServerMessage = Results | Metadata | SpeechStarted | UtteranceEnd | Error | ConfigureSuccess | ConfigureFailure
+ServerMessage = (
+    Results | Metadata | SpeechStartedMessage | UtteranceEndMessage | Error | ConfigureSuccess | ConfigureFailure
+)
 
 __all__ = [
     "ClientMessage",
@@ -182,7 +184,7 @@ __all__ = [
     "SearchHit",
     "SearchResult",
     "ServerMessage",
-    "SpeechStarted",
-    "UtteranceEnd",
+    "SpeechStartedMessage",
+    "UtteranceEndMessage",
     "WireWord",
 ]

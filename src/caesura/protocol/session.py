@@ -1,4 +1,4 @@
-"""The server's side of one live connection: what came, and when, in; actions and the next deadline out.
+"""State machine of the server's side of one live connection.
 
 No clock, no I/O: every entry takes `now`, seconds of any monotonic clock, the time at which the thing happened.
 After each call take `actions()` and carry them out in order, then arm one timer for `next_deadline()`.
@@ -10,7 +10,7 @@ After each call take `actions()` and carry them out in order, then arm one timer
 
 The deadline of OPEN is the idle window (NET-0001), or the first-response window where that is set and ends earlier;
 that of FLUSHING is the drain cap, which the shell prolongs while the engine works. Where finals may wait for the end
-of a number, OPEN has one more on its way, 3 s after audio: TellHeld. A Configure is answered at once.
+of a number, OPEN has one more on its way, 3 s after audio: ReleaseHeldFinals. A Configure is answered at once.
 
 Laws:
 1. Every binary or text message restarts the idle window, good or bad; WebSocket pings and our own output do not.
@@ -29,41 +29,45 @@ from typing import assert_never
 
 from caesura.errors import BadMessage, BadParameter
 from caesura.events import (
+    HOLD_S,
     AudioFound,
     AudioRefused,
     Drained,
     EngineFailed,
-    Heard,
     SpeechBegan,
     StreamEvent,
+    TranscriptSegment,
     UtteranceEnded,
 )
 from caesura.protocol import closing
 from caesura.protocol.actions import (
     Action,
     CloseSocket,
+    Covered,
     EndAudio,
     FeedAudio,
     FlushAudio,
     Reconfigure,
+    ReleaseHeldFinals,
     Send,
-    TellHeld,
     Warn,
 )
 from caesura.protocol.closing import Close
-from caesura.protocol.codec import read_client_message, schema_error
+from caesura.protocol.codec import read_client_message, schema_error, write_server_message
 from caesura.protocol.messages import (
     CloseStream,
     Configure,
     ConfigureFailure,
     ConfigureSuccess,
+    Error,
     Finalize,
     KeepAlive,
     Metadata,
     ModelInfo,
+    Results,
     ServerMessage,
-    SpeechStarted,
-    UtteranceEnd,
+    SpeechStartedMessage,
+    UtteranceEndMessage,
 )
 from caesura.protocol.options import ListenOptions, check_keyterms
 from caesura.protocol.reader import PREFIX, quotable
@@ -71,8 +75,6 @@ from caesura.protocol.transcript import results
 
 CONTROL_SUSPECT_BYTES = 64
 """A binary message shorter than this is looked at, for a warning only, in case it is a control message sent wrongly."""
-REST_S = 3.0
-"""Without audio for so long, finals that wait for the end of a number are told: a pause may last for hours."""
 PAUSE_S = 1.0
 """Shorter times without audio are jitter, not pauses."""
 
@@ -114,8 +116,12 @@ class Tally:
     binary_control_suspects: int = 0
     paused_seconds: float = 0.0
     channels: int = 0
+    held: bool = False
+    """A KeepAlive came since the last audio."""
     close_code: int | None = None
     close_reason: str = ""
+    closed_by_client: bool = False
+    """The code is the client's, or stands for how the connection broke; otherwise it is the one that was sent."""
 
 
 class State(enum.Enum):
@@ -147,11 +153,10 @@ class Session:
         self._drain_at: float | None = None
         self._close = closing.FINISHED
         self._last_audio_at = now
-        self._kept_alive = False
-        self._holds = bool(options.redact) or (options.smart_format and not options.no_delay)
+        self._may_hold = bool(options.redact) or (options.smart_format and not options.no_delay)
         """Finals may wait for the end of a number."""
-        self._rest_at: float | None = None
-        """When they have waited for audio long enough."""
+        self._release_at: float | None = None
+        """When they have waited for audio long enough: a pause may last for hours."""
         self.tally = Tally()
 
     # ---- from the wire ----
@@ -169,7 +174,7 @@ class Session:
         self._digest.update(data)
         if len(data) < CONTROL_SUSPECT_BYTES and data.lstrip()[:1] == b"{":
             self._suspect(data)
-        self._rest_at = now + REST_S if self._holds else None
+        self._release_at = now + HOLD_S if self._may_hold else None
         self._actions.append(FeedAudio(data))
 
     def receive_text(self, text: str, *, now: float) -> None:
@@ -185,7 +190,7 @@ class Session:
         match message:
             case KeepAlive():
                 self.tally.keepalive_count += 1
-                self._kept_alive = True
+                self.tally.held = True
             case Finalize(channel):
                 self._finalize(channel, text)
             case CloseStream():
@@ -195,22 +200,34 @@ class Session:
             case _:
                 assert_never(message)
 
-    def receive_disconnect(self, code: int, *, now: float, why: str = "the client closed") -> None:
-        """The client is gone, or cut off; nothing more can be said. `why` goes into the record."""
-        if self._state is State.CLOSED:
+    def receive_disconnect(self, code: int, *, now: float, why: str = "the client closed", drain: bool = False) -> None:
+        """The client is gone, or cut off: nothing more can be sent to it.
+
+        Args:
+            code: Its close code, or the one that stands for how the connection broke.
+            now: When.
+            why: For the record.
+            drain: What was received is transcribed to its end all the same, since somebody else gets the transcript.
+        """
+        if self._state is State.CLOSED or (drain and self._state is State.FLUSHING):
+            return
+        self.tally.closed_by_client = True
+        if drain:
+            self._flush(Close(code, why), now)
             return
         self._end_pause(now)
         self._closed(code, why if self._state is State.OPEN else f"{why} before its last words")
 
     def cut(self, close: Close, *, now: float) -> None:
-        """We end it at once and say `close` ourselves, even where another close was decided and not said yet."""
+        """End it at once; the shell sends `close`, even where another close was decided and not sent yet."""
+        self.tally.closed_by_client = False
         self._end_pause(now)
         self._closed(close.code, close.reason)
 
-    def stop(self, *, now: float, close: Close = closing.RESTART) -> None:
-        """No more audio comes, for we are being stopped or for what `close` says: tell what was heard, then close."""
+    def stop(self, *, now: float) -> None:
+        """The server is being stopped: send the transcript so far, then close with RESTART."""
         if self._state is State.OPEN:
-            self._flush(close, now)
+            self._flush(closing.RESTART, now)
 
     def prolong_drain(self, *, now: float) -> None:
         """The last words are late but on their way: the drain cap begins anew."""
@@ -227,13 +244,13 @@ class Session:
         """We read again: the idle window begins anew."""
         self._idle_held = False
         self._idle_from = now
-        if self._rest_at is not None:
-            self._rest_at = now + REST_S
+        if self._release_at is not None:
+            self._release_at = now + HOLD_S
 
     # ---- from the pipeline ----
 
     def engine_event(self, event: StreamEvent, *, now: float) -> None:
-        """The pipeline heard something, or came to its end."""
+        """The pipeline emitted an event."""
         if self._state is State.CLOSED:
             return
         match event:
@@ -243,12 +260,14 @@ class Session:
                 self.tally.channels = channels
             case SpeechBegan(channel, at):
                 if self._options.vad_events:
-                    self._send(SpeechStarted(channel, self._channels, at))
-            case Heard():
-                self._hear(event)
+                    self._send(SpeechStartedMessage(channel, self._channels, at))
+            case TranscriptSegment():
+                self._transcript(event)
             case UtteranceEnded(channel, last_word_end):
                 if self._options.utterance_end_ms is not None:
-                    self._send(UtteranceEnd(channel, self._channels, -1.0 if last_word_end is None else last_word_end))
+                    self._send(
+                        UtteranceEndMessage(channel, self._channels, -1.0 if last_word_end is None else last_word_end)
+                    )
             case Drained(seconds):
                 self._finish(self._close, seconds, now)
             case AudioRefused(reason, seconds):
@@ -260,12 +279,12 @@ class Session:
             case _:
                 assert_never(event)
 
-    def _hear(self, heard: Heard) -> None:
-        if not heard.final and not self._options.interim_results:
+    def _transcript(self, segment: TranscriptSegment) -> None:
+        if not segment.final and not self._options.interim_results:
             return
         self._send(
             results(
-                heard,
+                segment,
                 punctuate=self._options.punctuate,
                 marks=self._options.dictation,
                 channels=self._channels,
@@ -285,7 +304,7 @@ class Session:
                 if self._idle_held:
                     return self._first_response_at
                 idle = self._idle_from + self._timers.idle_s
-                return min(at for at in (idle, self._first_response_at, self._rest_at) if at is not None)
+                return min(at for at in (idle, self._first_response_at, self._release_at) if at is not None)
             case State.FLUSHING:
                 return self._drain_at
             case State.CLOSED:
@@ -298,9 +317,14 @@ class Session:
         deadline = self.next_deadline()
         if deadline is None or now < deadline:
             return
-        if self._state is State.OPEN and not self._idle_held and self._rest_at is not None and now >= self._rest_at:
-            self._rest_at = None
-            self._actions.append(TellHeld())
+        if (
+            self._state is State.OPEN
+            and not self._idle_held
+            and self._release_at is not None
+            and now >= self._release_at
+        ):
+            self._release_at = None
+            self._actions.append(ReleaseHeldFinals())
             self.handle_deadline(now=now)
             return
         idle_is_over = not self._idle_held and now >= self._idle_from + self._timers.idle_s
@@ -337,7 +361,7 @@ class Session:
         if fault is not None:
             self._send(ConfigureFailure(self._identity.request_id, *fault))
             return
-        self._holds |= asked.features.get("smart_format", False) and not self._options.no_delay
+        self._may_hold |= asked.features.get("smart_format", False) and not self._options.no_delay
         self._actions.append(Reconfigure(asked.features, asked.keyterms))
         self._send(ConfigureSuccess(self._identity.request_id, asked.keyterms))
 
@@ -374,9 +398,9 @@ class Session:
 
     def _end_pause(self, now: float) -> None:
         """A pause is time without audio that a KeepAlive held."""
-        if self._kept_alive and now - self._last_audio_at >= PAUSE_S:
+        if self.tally.held and now - self._last_audio_at >= PAUSE_S:
             self.tally.paused_seconds += now - self._last_audio_at
-        self._kept_alive = False
+        self.tally.held = False
         self._last_audio_at = now
 
     def _flush(self, close: Close, now: float) -> None:
@@ -415,4 +439,18 @@ class Session:
 
     def _send(self, message: ServerMessage) -> None:
         self._first_response_at = None
-        self._actions.append(Send(message))
+        self._actions.append(_send(message))
+
+
+def _send(message: ServerMessage) -> Send:
+    text = write_server_message(message)
+    match message:
+        case Results():
+            covered = Covered(message.channel, message.start + message.duration)
+            return Send(text, sheddable=not message.is_final, covers=covered)
+        case Error() | ConfigureSuccess() | ConfigureFailure():
+            return Send(text, reply=True)
+        case Metadata() | SpeechStartedMessage() | UtteranceEndMessage():
+            return Send(text)
+        case _:
+            assert_never(message)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
-from caesura.events import Heard, Search
+from caesura.events import Search, TranscriptSegment
 from caesura.protocol.messages import ModelInfo, Results, SearchHit, SearchResult, WireWord
 from caesura.words import Word, raw
 
 
 def results(
-    heard: Heard,
+    heard: TranscriptSegment,
     *,
     punctuate: bool,
     marks: bool,

@@ -19,7 +19,7 @@ from caesura.protocol.closing import Refusal
 from caesura.server.admission import admit_stream
 from caesura.server.auth import present
 from caesura.server.entries import config, features
-from caesura.server.live import LiveConnection
+from caesura.server.live.connection import LiveConnection
 from caesura.server.origin_guard import OriginGuard
 from caesura.server.recording_ask import Limits
 from caesura.server.recordings import Recordings

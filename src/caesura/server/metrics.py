@@ -1,6 +1,7 @@
-"""What happens in a server in; its Prometheus metrics out.
+"""Prometheus metrics of one server.
 
-Labels are closed sets: no key, no address and nothing that was said is ever in one.
+Labels are closed sets: no key, no address and nothing that was said is ever in one. Streams are asked for their counts
+when metrics are read, and once more when they end: a message costs no metric.
 """
 
 from __future__ import annotations
@@ -18,13 +19,13 @@ from caesura.protocol import closing
 from caesura.protocol.session import Tally
 
 Cause = Literal["engine", "drain", "fault"]
-"""Why audio was not heard: the engine gave it up, the last words took too long, or something of ours broke."""
+"""Why audio has no final: the engine gave it up, the last words took too long, or something of ours broke."""
 
 LATENCY_BUCKETS_S: Final = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0)
 
 
 @dataclass(frozen=True, slots=True)
-class Load:
+class ServerLoad:
     """How busy a server is at one moment."""
 
     live: int
@@ -53,11 +54,13 @@ class Load:
 
 
 class Metrics:
-    """The counts of one server, in a registry of its own. All on one thread."""
+    """The metrics of one server, in a registry of its own. All on one thread."""
 
     def __init__(self) -> None:
         """Everything is 0."""
         self._registry = CollectorRegistry()
+        self.streams: set[StreamMetrics] = set()
+        """Live streams that are open."""
         register = self._registry
         self.paused = Gauge(
             "caesura_streams_paused", "Live streams held by KeepAlive, without audio since.", registry=register
@@ -84,7 +87,7 @@ class Metrics:
         self.keepalives = Counter("caesura_keepalives_total", "KeepAlive messages received.", registry=register)
         self.suspects = Counter(
             "caesura_binary_control_suspect_total",
-            "Binary messages that read as control messages and were heard as audio.",
+            "Binary messages that read as control messages and were taken as audio.",
             registry=register,
         )
         self.shed = Counter(
@@ -104,7 +107,7 @@ class Metrics:
         )
         self._refusals = Counter(
             "caesura_refusals_total",
-            "Requests for live streams and for recordings that were refused before anything was heard.",
+            "Requests for live streams and for recordings that were refused before any audio was taken.",
             ("status",),
             registry=register,
         )
@@ -124,13 +127,28 @@ class Metrics:
         self._recordings.labels(str(status) if 100 <= status <= 599 else "other").inc()
         self._recorded.inc(max(seconds, 0.0))
 
-    def watch(self, load: Callable[[], Load]) -> None:
-        """Ask `load` at every `render`. Call once."""
+    def watch(self, load: Callable[[], ServerLoad]) -> None:
+        """Have `load` called at every `render`. Call once."""
         self._registry.register(_LoadCollector(load))
 
-    def opened(self) -> StreamMetrics:
-        """A live stream was accepted; tell what happens in it to what this returns."""
-        return StreamMetrics(self)
+    def opened(self, usage: Callable[[], StreamUsage]) -> StreamMetrics:
+        """A live stream was accepted; `usage` is called whenever metrics are read, until the stream has `ended`."""
+        stream = StreamMetrics(self, usage)
+        self.streams.add(stream)
+        return stream
+
+    def sent(self, *, final: bool, latency_s: float) -> None:
+        """The socket took a Results message.
+
+        Args:
+            final: Its `is_final`.
+            latency_s: From when the last byte of the audio that it covers was read from the socket, to now.
+        """
+        (self.final_latency if final else self.interim_latency).observe(max(latency_s, 0.0))
+
+    def lost(self, cause: Cause, seconds: float) -> None:
+        """So much audio was accepted, and no final covers it."""
+        self.dropped.labels(cause).inc(max(seconds, 0.0))
 
     def closed(self, code: int | None, reason: str) -> None:
         """A live stream ended, as its tally says."""
@@ -146,87 +164,64 @@ class Metrics:
 
     def render(self, accept: str = "") -> tuple[bytes, str]:
         """The exposition and its content type, in the format that an `Accept` header asks for."""
+        for stream in self.streams:
+            stream.update()
+        self.paused.set(sum(stream.paused for stream in self.streams))
         encode, content_type = choose_encoder(accept)
         return encode(self._registry), content_type
 
 
-class StreamMetrics:
-    """The part of one live stream in the counts. `ended` is called once, whatever happened; nothing after it counts."""
+@dataclass(frozen=True, slots=True)
+class StreamUsage:
+    """What a live stream has come to so far."""
 
-    def __init__(self, metrics: Metrics) -> None:
+    tally: Tally
+    audio_s: float
+    """Seconds of audio decoded."""
+    billed_s: float
+
+
+class StreamMetrics:
+    """The part of one live stream in the counts."""
+
+    def __init__(self, metrics: Metrics, usage: Callable[[], StreamUsage]) -> None:
         """Made by `Metrics.opened`."""
         self._metrics = metrics
-        self._bytes = 0
+        self._usage = usage
         self._keepalives = 0
         self._suspects = 0
         self._audio_s = 0.0
         self._billed_s = 0.0
-        self._paused = False
-        self._ended = False
 
-    def told(self, tally: Tally, *, audio_s: float, billed_s: float) -> None:
-        """What the stream has come to, after each thing that happened in it; what is new is counted.
+    def update(self) -> None:
+        """Count what is new since the last update."""
+        metrics, usage = self._metrics, self._usage()
+        tally = usage.tally
+        metrics.keepalives.inc(tally.keepalive_count - self._keepalives)
+        self._keepalives = tally.keepalive_count
+        metrics.suspects.inc(tally.binary_control_suspects - self._suspects)
+        self._suspects = tally.binary_control_suspects
+        metrics.audio.inc(max(usage.audio_s - self._audio_s, 0.0))
+        self._audio_s = max(usage.audio_s, self._audio_s)
+        metrics.billed.inc(max(usage.billed_s - self._billed_s, 0.0))
+        self._billed_s = max(usage.billed_s, self._billed_s)
 
-        Args:
-            tally: The session's.
-            audio_s: Seconds of audio decoded so far.
-            billed_s: Seconds that are billed so far.
-        """
-        if self._ended:
-            return
-        metrics = self._metrics
-        if tally.bytes_in > self._bytes:
-            self._bytes = tally.bytes_in
-            self._pause(False)
-        if tally.keepalive_count > self._keepalives:
-            metrics.keepalives.inc(tally.keepalive_count - self._keepalives)
-            self._keepalives = tally.keepalive_count
-            self._pause(True)
-        if tally.binary_control_suspects > self._suspects:
-            metrics.suspects.inc(tally.binary_control_suspects - self._suspects)
-            self._suspects = tally.binary_control_suspects
-        if audio_s > self._audio_s:
-            metrics.audio.inc(audio_s - self._audio_s)
-            self._audio_s = audio_s
-        if billed_s > self._billed_s:
-            metrics.billed.inc(billed_s - self._billed_s)
-            self._billed_s = billed_s
+    @property
+    def paused(self) -> bool:
+        """Whether a KeepAlive holds the stream, without audio since."""
+        return self._usage().tally.held
 
-    def sent(self, *, final: bool, latency_s: float) -> None:
-        """The socket took a Results message.
-
-        Args:
-            final: Its `is_final`.
-            latency_s: From when the last byte of the audio that it covers was read from the socket, to now.
-        """
-        histogram = self._metrics.final_latency if final else self._metrics.interim_latency
-        histogram.observe(max(latency_s, 0.0))
-
-    def interim_shed(self) -> None:
-        """An interim was left out."""
-        self._metrics.shed.inc()
-
-    def dropped(self, cause: Cause, seconds: float) -> None:
-        """So much audio was accepted, and no final will tell what was in it."""
-        self._metrics.dropped.labels(cause).inc(max(seconds, 0.0))
-
-    def ended(self, tally: Tally, *, audio_s: float, billed_s: float) -> None:
-        """The stream is over; idempotent."""
-        if self._ended:
-            return
-        self.told(tally, audio_s=audio_s, billed_s=billed_s)
-        self._pause(False)
-        self._ended = True
-        self._metrics.closed(tally.close_code, tally.close_reason)
-
-    def _pause(self, paused: bool) -> None:
-        if paused is not self._paused:
-            self._paused = paused
-            self._metrics.paused.inc(1 if paused else -1)
+    def ended(self) -> None:
+        """The stream is over; idempotent. Nothing after it counts."""
+        if self in self._metrics.streams:
+            self.update()
+            self._metrics.streams.remove(self)
+            tally = self._usage().tally
+            self._metrics.closed(tally.close_code, tally.close_reason)
 
 
 class _LoadCollector(Collector):
-    def __init__(self, load: Callable[[], Load]) -> None:
+    def __init__(self, load: Callable[[], ServerLoad]) -> None:
         self._load = load
 
     def collect(self) -> Iterator[GaugeMetricFamily | CounterMetricFamily]:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
-from caesura.pipeline.company import told_apart
-from caesura.pipeline.recording import Passage, Transcript, main_language
+from caesura.pipeline.batch_diarization import assign_speakers
+from caesura.pipeline.recording import RecognizedSegment, RecordingTranscript, main_language
 from caesura.protocol.messages import ModelInfo
 from caesura.protocol.recording_json import RecordingAnswer, RecordingChannel, write_recording
 from caesura.protocol.writing import written
 from caesura.server.recording_ask import Ask
 
 
-def answer_text(ask: Ask, model: ModelInfo, transcript: Transcript, created: str) -> str:
+def answer_text(ask: Ask, model: ModelInfo, transcript: RecordingTranscript, created: str) -> str:
     """The answer as JSON; takes a while for hours of speech, so call it on a thread."""
     options = ask.options
     return write_recording(
@@ -34,8 +34,10 @@ def answer_text(ask: Ask, model: ModelInfo, transcript: Transcript, created: str
     )
 
 
-def _channel(ask: Ask, passages: tuple[Passage, ...]) -> RecordingChannel:
-    heard = told_apart(passages) if ask.options.diarize else [word for passage in passages for word in passage.words]
+def _channel(ask: Ask, passages: tuple[RecognizedSegment, ...]) -> RecordingChannel:
+    heard = (
+        assign_speakers(passages) if ask.options.diarize else [word for passage in passages for word in passage.words]
+    )
     words, searches = written(heard, ask.write)
     return RecordingChannel(
         words,
@@ -45,7 +47,7 @@ def _channel(ask: Ask, passages: tuple[Passage, ...]) -> RecordingChannel:
     )
 
 
-def _languages(passages: Iterable[Passage]) -> tuple[str, ...]:
+def _languages(passages: Iterable[RecognizedSegment]) -> tuple[str, ...]:
     counts: Counter[str] = Counter()
     for passage in passages:
         if passage.language is not None:

@@ -19,13 +19,12 @@ from starlette.responses import Response
 
 from caesura.engines.base import EngineInfo
 from caesura.errors import BadAudio, BadUrl, InternalError, PeerError, RemoteFailed
-from caesura.pipeline.intake import Intake
-from caesura.pipeline.recording import Listening, Recording, Transcript
+from caesura.ledger.columns import rfc3339
+from caesura.pipeline.byte_pipe import BytePipe
+from caesura.pipeline.recording import PAUSE_S, RecordingConfig, RecordingTranscriber, RecordingTranscript
 from caesura.protocol.closing import SERVICE_UNAVAILABLE, TOO_MANY_REQUESTS, Refusal, refusal_body
 from caesura.protocol.recording_json import write_accepted
-from caesura.server.asked import audio_format, language
 from caesura.server.body_rate import BodyRate, BodyTooSlow
-from caesura.server.live import rfc3339
 from caesura.server.recording_answer import answer_text
 from caesura.server.recording_ask import (
     BAD_JSON,
@@ -40,9 +39,11 @@ from caesura.server.recording_ask import (
     RecordingUse,
 )
 from caesura.server.refusal import refusal_response
-from caesura.server.service import Hearer
+from caesura.server.service import LoadedEngine
 from caesura.server.shutdown import Shutdown
+from caesura.server.stream_config import audio_format, language
 from caesura.server.upload import BodyStalled, BodyTooLarge, ClientGone, Upload
+from caesura.speech.vad import SileroModel
 
 _log = logging.getLogger("caesura.recordings")
 
@@ -75,13 +76,13 @@ class Recordings:
         await asyncio.gather(*self._later, return_exceptions=True)
         self._threads.shutdown(wait=False)
 
-    async def transcribe(self, request: Request, ask: Ask, hearer: Hearer) -> Response:
+    async def transcribe(self, request: Request, ask: Ask, engine: LoadedEngine, vad: SileroModel) -> Response:
         """The answer to an admitted request, once there is one; at once when it goes to a callback.
 
         The client's hanging up ends the work: at once when it had sent its whole request, and before that when what
         it had sent is read, for no more is read than can be heard.
         """
-        run = _Run(hearer, self._limits, request, ask, self._threads, self._shutdown)
+        run = _Run(engine, vad, self._limits, request, ask, self._threads, self._shutdown)
         if self.active >= self._limits.most_at_once and not self._made_room():
             run.account(TOO_MANY_REQUESTS.status)
             return refusal_response(TOO_MANY_REQUESTS, ask.request_id, early=True)
@@ -138,14 +139,16 @@ class _Run:
 
     def __init__(
         self,
-        hearer: Hearer,
+        engine: LoadedEngine,
+        vad: SileroModel,
         limits: Limits,
         request: Request,
         ask: Ask,
         threads: ThreadPoolExecutor,
         shutdown: Shutdown,
     ) -> None:
-        self._hearer = hearer
+        self._engine = engine
+        self._vad = vad
         self._limits = limits
         self._ask = ask
         self._shutdown = shutdown
@@ -239,15 +242,15 @@ class _Run:
     async def _spool(self) -> None:
         """The whole body to a file, written on a thread."""
         file = self._file = self._opened()
-        intake = Intake()
+        intake = BytePipe()
         writing = asyncio.ensure_future(self._in_thread(partial(_write_all, file, intake)))
         try:
             await self._feed(intake)
             await writing
         finally:
-            intake.abandon()
+            intake.cancel()
 
-    async def _feed(self, intake: Intake) -> None:
+    async def _feed(self, intake: BytePipe) -> None:
         with _declining():
             async for piece in self._pieces():
                 if not await intake.put(piece):
@@ -281,23 +284,23 @@ class _Run:
             self._file.seek(0)
             transcript = await self._transcript(_read_all(self._file), None)
         else:
-            intake = Intake()
+            intake = BytePipe()
             try:
                 transcript = await self._transcript(intake, self._feed(intake))
             finally:
-                intake.abandon()
-        return await self._in_thread(partial(answer_text, self._ask, self._hearer.model, transcript, self._created))
+                intake.cancel()
+        return await self._in_thread(partial(answer_text, self._ask, self._engine.model, transcript, self._created))
 
     def _in_thread(self, work: Callable[[], Result]) -> asyncio.Future[Result]:
         return asyncio.get_running_loop().run_in_executor(self._threads, work)
 
-    async def _transcript(self, pieces: Iterable[bytes], feed: Coroutine[Any, Any, None] | None) -> Transcript:
-        recording = Recording(
+    async def _transcript(self, pieces: Iterable[bytes], feed: Coroutine[Any, Any, None] | None) -> RecordingTranscript:
+        recording = RecordingTranscriber(
             pieces,
             audio_format(self._ask.options),
-            listening(self._ask, self._hearer.engine),
-            vad=self._hearer.vad,
-            pool=self._hearer.pool,
+            listening(self._ask, self._engine.info),
+            vad=self._vad,
+            pool=self._engine.pool,
             spool=self._opened,
         )
         recording.start()
@@ -344,7 +347,7 @@ class _Run:
                 code=code,
                 created=self._created,
                 completed=rfc3339(datetime.now(UTC)),
-                model_uuid=self._hearer.model.uuid,
+                model_uuid=self._engine.model.uuid,
                 tags=options.tags,
                 audio_seconds=round(self._seconds, 6),
                 channels=self._channels,
@@ -354,11 +357,12 @@ class _Run:
         )
 
 
-def listening(ask: Ask, engine: EngineInfo) -> Listening:
+def listening(ask: Ask, engine: EngineInfo) -> RecordingConfig:
     """How to hear a recording for these options."""
     options = ask.options
-    return Listening(
+    return RecordingConfig(
         max_segment_s=engine.max_segment_s,
+        pause_s=max(PAUSE_S, engine.min_endpointing_s),
         language=language(options),
         terms=ask.terms,
         split=options.multichannel,

@@ -1,4 +1,4 @@
-"""What all connections of one server share: engines, ears, VAD, ledger, metrics; started and stopped as one."""
+"""The parts that all connections of one server share: engines, audio thread, voice activity, ledger, metrics."""
 
 from __future__ import annotations
 
@@ -24,20 +24,22 @@ from caesura.ledger.database import open_ledger
 from caesura.ledger.prices import read_prices
 from caesura.ledger.projects import DEFAULT_PROJECT_ID
 from caesura.ledger.scopes import ROLES
-from caesura.pipeline.ears import Ears
+from caesura.pipeline.audio_thread import AudioThread
+from caesura.pipeline.recognizer import NewRecognizer
+from caesura.pipeline.segmented import SegmentedRecognizer
 from caesura.protocol.catalogue import Catalogue, Offer
 from caesura.protocol.messages import ModelInfo
 from caesura.server.auth import check_exposure
 from caesura.server.book import Book, BookHealth
 from caesura.server.load_control import EngineLoad, LoadSampler
-from caesura.server.metrics import Load, Metrics
+from caesura.server.metrics import Metrics, ServerLoad
 from caesura.server.outbound.guard import OPEN_PORTS, Reach
 from caesura.server.outbound.http import Outbound, Timeouts
 from caesura.server.records import Records
 from caesura.server.settings import Settings
 from caesura.server.shutdown import Shutdown
+from caesura.speech.embedder import ARCH, NAME, VERSION, embedder_missing
 from caesura.speech.vad import SileroModel, load_silero
-from caesura.speech.voices import ARCH, NAME, VERSION, voices_there
 from caesura.workers.base import NewWorker
 from caesura.workers.pool import EnginePool
 from caesura.workers.process_worker import ProcessWorker
@@ -46,23 +48,15 @@ _NAMESPACE = uuid.UUID("6f1c0c0e-52c2-4f0c-9f0e-ca35a7a0ca35")
 
 
 @dataclass(frozen=True, slots=True)
-class Running:
-    """An engine that runs."""
+class LoadedEngine:
+    """An engine of this server, with its workers and its load."""
 
     info: EngineInfo
     model: ModelInfo
     pool: EnginePool
     load: EngineLoad
-
-
-@dataclass(frozen=True, slots=True)
-class Hearer:
-    """An engine that runs, and what tells speech from silence before it."""
-
-    engine: EngineInfo
-    model: ModelInfo
-    pool: EnginePool
-    vad: SileroModel
+    new_recognizer: NewRecognizer
+    """Makes the recognizer of a live channel."""
 
 
 class OpenConnection(Protocol):
@@ -86,10 +80,10 @@ class Service:
         new_worker: NewWorker = ProcessWorker,
     ) -> None:
         self.settings = settings
-        self.ears = Ears(clock=time.monotonic)
-        self.engines = tuple(_running(name, settings, self.ears, new_worker) for name in settings.engines)
+        self.audio_thread = AudioThread(clock=time.monotonic)
+        self.engines = tuple(_loaded_engine(name, settings, self.audio_thread, new_worker) for name in settings.engines)
         self.catalogue = Catalogue(
-            tuple(_offer(engine) for engine in self.engines), settings.model_names, diarizes=voices_there() is None
+            tuple(_offer(engine) for engine in self.engines), settings.model_names, diarizes=embedder_missing() is None
         )
         _check_names(settings.model_names, self.catalogue)
         self.records = Records()
@@ -130,7 +124,7 @@ class Service:
         """How many upgrades wait for their turn."""
         return sum(engine.load.waiting for engine in self.engines)
 
-    def engine(self, offer: Offer) -> Running:
+    def engine(self, offer: Offer) -> LoadedEngine:
         """The engine behind an offer of the catalogue."""
         return next(engine for engine in self.engines if engine.model == offer.model)
 
@@ -146,11 +140,6 @@ class Service:
             opened_alike.discard(connection)
             if not opened_alike:
                 self.connections.pop(api_key_id, None)
-
-    def hearer(self, offer: Offer) -> Hearer:
-        """What it takes to hear a recording with the engine behind an offer."""
-        engine = self.engine(offer)
-        return Hearer(engine.info, engine.model, engine.pool, self.vad)
 
     def admit(self, presented: str | None) -> Access | None:
         """Whom this key or token lets in; None: nobody."""
@@ -181,7 +170,7 @@ class Service:
         Raises EngineError, LedgerError, UsageError.
         """
         await self._open_book()
-        self.ears.start()
+        self.audio_thread.start()
         self._vad = await asyncio.to_thread(load_silero)
         await asyncio.gather(*(engine.pool.start() for engine in self.engines))
 
@@ -201,7 +190,7 @@ class Service:
     async def stop(self) -> None:
         """Stop everything that runs."""
         await asyncio.gather(*(engine.pool.stop() for engine in self.engines))
-        self.ears.stop()
+        self.audio_thread.stop()
         self.outbound.close()
         if self._book is not None:
             await self._book.stop()
@@ -222,10 +211,10 @@ class Service:
         for connection in tuple(self.connections.get(api_key_id, ())):
             connection.revoke()
 
-    def _load(self) -> Load:
+    def _load(self) -> ServerLoad:
         pools = [engine.pool for engine in self.engines]
         ledger = self._book.health if self._book is not None else BookHealth(reachable=False, waiting=0, lost=0)
-        return Load(
+        return ServerLoad(
             live=self.live,
             capacity=self.settings.max_sessions,
             workers=sum(pool.workers for pool in pools),
@@ -248,14 +237,14 @@ def _check_names(names: Mapping[str, str], catalogue: Catalogue) -> None:
             raise UsageError(f"--model-name {name}={model}: no engine runs that model; choose of {', '.join(models)}")
 
 
-def _running(name: str, settings: Settings, ears: Ears, new_worker: NewWorker) -> Running:
+def _loaded_engine(name: str, settings: Settings, audio_thread: AudioThread, new_worker: NewWorker) -> LoadedEngine:
     info = engine_info(name)
     workers = settings.workers or os.cpu_count() or 1
     pool = EnginePool(name, workers=workers, max_jobs=info.max_jobs, new_worker=new_worker)
-    return Running(info, model_info(info), pool, EngineLoad(info.name, pool, ears))
+    return LoadedEngine(info, model_info(info), pool, EngineLoad(info.name, pool, audio_thread), SegmentedRecognizer)
 
 
-def _offer(engine: Running) -> Offer:
+def _offer(engine: LoadedEngine) -> Offer:
     info = engine.info
     return Offer(engine.model, info.languages, info.biases, info.detects_language)
 
@@ -266,6 +255,6 @@ def model_info(engine: EngineInfo) -> ModelInfo:
     return ModelInfo(str(name), engine.name, engine.version, engine.arch)
 
 
-def voices_info() -> ModelInfo:
+def embedder_info() -> ModelInfo:
     """What the wire says of the network that tells speakers apart; the same network has the same UUID everywhere."""
     return ModelInfo(str(uuid.uuid5(_NAMESPACE, f"model:{NAME}:{VERSION}")), NAME, VERSION, ARCH)

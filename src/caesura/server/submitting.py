@@ -14,7 +14,6 @@ from caesura.formatting.redaction import MEMORY_WORDS
 from caesura.formatting.writer import Writer, Writing
 from caesura.protocol.closing import Refusal
 from caesura.server.admission import Admitted, admit
-from caesura.server.asked import language, preferred, style
 from caesura.server.auth import present
 from caesura.server.entries import ended_recording, opened_entry
 from caesura.server.outbound.callback import deliver_result
@@ -23,7 +22,8 @@ from caesura.server.recording_ask import BROKEN, Ask, RecordingUse
 from caesura.server.recordings import Recordings
 from caesura.server.refusal import refusal_response
 from caesura.server.request_id import new_request_id
-from caesura.server.service import Service, voices_info
+from caesura.server.service import Service, embedder_info
+from caesura.server.stream_config import language, preferred, style
 from caesura.words import Word
 
 _log = logging.getLogger("caesura.recordings")
@@ -70,10 +70,10 @@ async def submit(request: Request, service: Service, recordings: Recordings) -> 
         fetch=partial(_fetched, service),
         deliver=_deliver(service, verdict),
         terms=preferred(verdict.options.keyterms, verdict.options.keywords),
-        diarizer=voices_info() if verdict.options.diarize else None,
+        diarizer=embedder_info() if verdict.options.diarize else None,
     )
     try:
-        return await recordings.transcribe(request, ask, service.hearer(verdict.offer))
+        return await recordings.transcribe(request, ask, service.engine(verdict.offer), service.vad)
     except Exception:
         # Something of ours broke: its place in the project must not be taken for ever.
         if not accounted:

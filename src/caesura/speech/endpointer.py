@@ -1,4 +1,4 @@
-"""Voice probabilities frame by frame in; where speech begins, goes on and has fallen silent out. A pure machine.
+"""Endpointing: follows voice activity to find where speech begins and how long it has been silent. A pure machine.
 
 A frame is voiced when its probability reaches `ONSET`, or `RELEASE` while speech is going on (hysteresis, so that a
 soft syllable does not end it). Speech counts once `CONFIRM` voiced frames stood in a row: a click does not.
@@ -32,7 +32,7 @@ class Endpointer:
         self._run_at = 0
         self._speaking = False
 
-    def hear(self, probability: float) -> int | None:
+    def feed(self, probability: float) -> int | None:
         """Judge the next frame. Returns where speech began when this frame confirms the first of the segment."""
         at = self.voiced
         self.voiced += FRAME

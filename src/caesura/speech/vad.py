@@ -95,7 +95,7 @@ class SileroVad:
         self._h: Floats | None = None
         self._c: Floats | None = None
 
-    def hear(self, samples: Floats) -> Floats:
+    def feed(self, samples: Floats) -> Floats:
         """Probability of speech, 0..1, for each frame that these samples complete.
 
         Args:

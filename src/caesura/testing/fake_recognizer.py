@@ -10,7 +10,7 @@ from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from caesura.events import AudioFound, Drained, Heard, SpeechBegan, StreamEvent, UtteranceEnded
+from caesura.events import AudioFound, Drained, SpeechBegan, StreamEvent, TranscriptSegment, UtteranceEnded
 from caesura.testing.voice import CONFIDENCE, SAMPLE_BYTES, Voice
 from caesura.words import Word
 
@@ -131,11 +131,11 @@ class ChannelRecognizer:
             self._advance(min(stop, self._next_due()))
             yield from self._due_events()
 
-    def flush(self) -> Heard:
+    def flush(self) -> TranscriptSegment:
         """Finalize everything."""
         return self._final(self.at, endpoint=True, flushed=True)
 
-    def end(self) -> list[Heard]:
+    def end(self) -> list[TranscriptSegment]:
         """The audio has ended: one last final, none when everything is final."""
         return [self._final(self.at, endpoint=self._endpoint is not None)] if self.at > self._start else []
 
@@ -196,7 +196,7 @@ class ChannelRecognizer:
         """End of a segment that is too long: the start of the word being spoken, or here if it fills the segment."""
         return self._run_start if self._run is not None and self._run_start > self._start else self.at
 
-    def _final(self, end: int, *, endpoint: bool, flushed: bool = False) -> Heard:
+    def _final(self, end: int, *, endpoint: bool, flushed: bool = False) -> TranscriptSegment:
         words = [spoken for spoken in self._words if spoken.first < end]
         self._words = self._words[len(words) :]
         segment = self._segment(end, words, final=True, endpoint=endpoint, flushed=flushed)
@@ -215,10 +215,10 @@ class ChannelRecognizer:
         final: bool = False,
         endpoint: bool = False,
         flushed: bool = False,
-    ) -> Heard:
+    ) -> TranscriptSegment:
         rate = self._rate
         timed = tuple(Word(spoken.text, spoken.first / rate, spoken.last / rate, CONFIDENCE) for spoken in words)
-        return Heard(self.channel, self._start / rate, end / rate, timed, final, endpoint, flushed)
+        return TranscriptSegment(self.channel, self._start / rate, end / rate, timed, final, endpoint, flushed)
 
     def _gap_event(self) -> UtteranceEnded:
         last, self._last_word_end = self._last_word_end, None

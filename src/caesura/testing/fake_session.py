@@ -23,12 +23,11 @@ from caesura.protocol.actions import (
     FeedAudio,
     FlushAudio,
     Reconfigure,
+    ReleaseHeldFinals,
     Send,
-    TellHeld,
     Warn,
 )
 from caesura.protocol.closing import Close
-from caesura.protocol.codec import write_server_message
 from caesura.protocol.messages import ModelInfo
 from caesura.protocol.session import Identity, Session, State, Timers
 from caesura.testing.connection import Connection, ReceivedText
@@ -237,11 +236,11 @@ class FakeSession:
                     self._report(self._recognizer.flush(channel))
             case EndAudio():
                 self._report(self._recognizer.end())
-            case Send(message):
-                self._queue.put_nowait(write_server_message(message))
+            case Send(text):
+                self._queue.put_nowait(text)
             case CloseSocket():
                 self._queue.put_nowait(action)
-            case Reconfigure() | TellHeld() | Warn():
+            case Reconfigure() | ReleaseHeldFinals() | Warn():
                 pass  # words are read off the samples and never formatted or held
             case _:
                 assert_never(action)

@@ -13,23 +13,23 @@ from caesura.engines.registry import load_engine
 from caesura.errors import EngineError, InternalError
 
 if TYPE_CHECKING:
-    from caesura.speech.voices import VoiceModel
+    from caesura.speech.embedder import SpeakerEmbedder
 
 
-def _load_embedder() -> VoiceModel:
+def _load_embedder() -> SpeakerEmbedder:
     # Imported when first needed: most workers never embed, and onnxruntime starts a thread when it is imported.
-    from caesura.speech.voices import load_voices
+    from caesura.speech.embedder import load_embedder
 
-    return load_voices()
+    return load_embedder()
 
 
 class EngineHost:
     """Runs jobs on one engine; to be used by one thread. The embedder is loaded by the first job that needs it."""
 
-    def __init__(self, engine: Engine, *, load_embedder: Callable[[], VoiceModel] = _load_embedder) -> None:
+    def __init__(self, engine: Engine, *, load_embedder: Callable[[], SpeakerEmbedder] = _load_embedder) -> None:
         self._engine = engine
         self._load_embedder = load_embedder
-        self._embedder: VoiceModel | None = None
+        self._embedder: SpeakerEmbedder | None = None
 
     @classmethod
     def load(cls, engine: str) -> Self:
@@ -51,12 +51,12 @@ class EngineHost:
         raise EngineError(f"the engine gave {len(hypotheses)} answers to {len(jobs)} jobs")
 
     def _with_embeddings(self, job: SegmentJob, hypothesis: Hypothesis) -> Hypothesis:
-        if not job.voices or not hypothesis.words:
+        if not job.embed_speakers or not hypothesis.words:
             return hypothesis
         if self._embedder is None:
             self._embedder = self._load_embedder()
         spans = [(hypothesis.words[0].start, hypothesis.words[-1].end)]
-        return replace(hypothesis, voices=self._embedder.hear(job.audio, spans))
+        return replace(hypothesis, speaker_embeddings=self._embedder.embed(job.audio, spans))
 
 
 def failure_reason(error: Exception) -> str:

@@ -1,6 +1,6 @@
-"""Jobs and hypotheses as plain data, JSON values and arrays of numbers, for the frames between front and worker.
+"""Encoding of jobs and hypotheses as JSON values and arrays, for the frames between server and worker.
 
-Whatever comes from the other process is checked: types, ranges, and that all bytes it refers to are there.
+Everything that comes from the other process is checked: types, ranges, and that all bytes it refers to are there.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from caesura.engines.base import Hypothesis, Priority, SegmentJob, Term
 from caesura.errors import InternalError
-from caesura.speech.voice import Voice
+from caesura.speech.embedding import SpeakerEmbedding
 from caesura.words import Word
 
 ITEM: Final = 4
@@ -61,13 +61,13 @@ def job_to_json(job: SegmentJob, arrays: list[Floats]) -> Json:
         bool(job.breaks_off),
         _optional_text(job.language, "language"),
         [[_text(term.text, "term"), _number(term.weight, "weight")] for term in job.terms],
-        bool(job.voices),
+        bool(job.embed_speakers),
     ]
 
 
 def job_from_json(value: Json, arrays: Arrays) -> SegmentJob:
     """The job again; its audio may be written to where the frame may. Raises InternalError."""
-    audio, at, priority, draft, breaks_off, language, terms, voices = _row(value, "job", 8)
+    audio, at, priority, draft, breaks_off, language, terms, embed_speakers = _row(value, "job", 8)
     return SegmentJob(
         audio=arrays.take(audio),
         at=_number(at, "at", 0.0),
@@ -76,37 +76,37 @@ def job_from_json(value: Json, arrays: Arrays) -> SegmentJob:
         breaks_off=_flag(breaks_off, "breaks_off"),
         language=_optional_text(language, "language"),
         terms=tuple(_each(_term, terms, "terms")),
-        voices=_flag(voices, "voices"),
+        embed_speakers=_flag(embed_speakers, "embed_speakers"),
     )
 
 
 def hypothesis_to_json(hypothesis: Hypothesis, arrays: list[Floats]) -> Json:
-    """The hypothesis without the vectors of its voices, which are added to `arrays`.
+    """The hypothesis without the vectors of its embeddings, which are added to `arrays`.
 
     Raises InternalError for what no engine may answer: a confidence or time that is no number, a word that ends
     before it begins. The sentence holds nothing that was said.
     """
-    voices = []
-    for voice in hypothesis.voices:
-        vector = np.ascontiguousarray(voice.vector, "<f4")
+    embeddings = []
+    for embedding in hypothesis.speaker_embeddings:
+        vector = np.ascontiguousarray(embedding.vector, "<f4")
         arrays.append(vector)
-        voices.append([*_span(voice.start, voice.end), len(vector)])
+        embeddings.append([*_span(embedding.start, embedding.end), len(vector)])
     return [
         [_word_to_json(word) for word in hypothesis.words],
         [_whole(int(token), "token", -_MOST_TOKEN, _MOST_TOKEN) for token in hypothesis.tokens],
         _optional_text(hypothesis.language, "language"),
-        voices,
+        embeddings,
     ]
 
 
 def hypothesis_from_json(value: Json, arrays: Arrays) -> Hypothesis:
     """The hypothesis again. Raises InternalError."""
-    words, tokens, language, voices = _row(value, "hypothesis", 4)
+    words, tokens, language, embeddings = _row(value, "hypothesis", 4)
     return Hypothesis(
         words=tuple(_each(_word, words, "words")),
         tokens=tuple(_whole(token, "token", -_MOST_TOKEN, _MOST_TOKEN) for token in _list(tokens, "tokens")),
         language=_optional_text(language, "language"),
-        voices=tuple(_voice(voice, arrays) for voice in _list(voices, "voices")),
+        speaker_embeddings=tuple(_embedding(each, arrays) for each in _list(embeddings, "speaker_embeddings")),
     )
 
 
@@ -133,10 +133,10 @@ def _word(value: Json) -> Word:
     )
 
 
-def _voice(value: Json, arrays: Arrays) -> Voice:
-    start, end, length = _row(value, "voice", 3)
-    # A copy: voices are kept, and would keep the whole frame.
-    return Voice(*_span(start, end), arrays.take(length).copy())
+def _embedding(value: Json, arrays: Arrays) -> SpeakerEmbedding:
+    start, end, length = _row(value, "embedding", 3)
+    # A copy: embeddings are kept, and would keep the whole frame.
+    return SpeakerEmbedding(*_span(start, end), arrays.take(length).copy())
 
 
 def _priority(value: Json) -> Priority:

@@ -10,12 +10,12 @@ from caesura.server.rest.auth import Id, Manager, ProjectToRead, TheService
 from caesura.server.rest.errors import errors, failed, not_found
 from caesura.server.rest.shapes import Models, SttModel
 from caesura.server.rest.wishes import ModelsQuery, NoQuery
-from caesura.server.service import Running, Service
+from caesura.server.service import LoadedEngine, Service
 
 router = APIRouter(tags=["models"])
 
 
-def stt_model(engine: Running) -> SttModel:
+def stt_model(engine: LoadedEngine) -> SttModel:
     """An engine as a model of the wire."""
     return SttModel(
         name=engine.model.name,

@@ -1,0 +1,170 @@
+"""The audio thread: decoding and voice activity detection of all streams, in short turns.
+
+Decoding and voice activity take tens of microseconds a message: too long for the loop when many streams talk, too
+short to be worth a process. One thread, fed by a queue, costs one wake-up for as much as has come meanwhile. Small
+pieces of all streams are gathered for a moment and processed one after the other: a network that has just run for one
+stream runs more than twice as fast for the next (its weights are still in the cache).
+
+Streams whose audio comes faster than real time wait behind those on time, and share half of the thread's time at
+most: whoever pushes a file, or a few bytes that decode to hours of silence, delays only others that do so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from caesura.pipeline.turn_queue import TurnQueue
+
+Work = Callable[[], Callable[[], None]]
+"""Runs on the thread and returns what is to be called on the loop; must not raise."""
+
+
+_log = logging.getLogger("caesura.pipeline")
+
+GATHER_S = 0.1
+"""How long small pieces may wait for others: less than the engine needs, more than one message of 20 to 50 ms."""
+
+
+class AudioThread:
+    """The audio thread. `start` it inside a running loop; everything else is called on that loop's thread.
+
+    The queues are bounded by their users: each stream has at most one piece of work out.
+    """
+
+    def __init__(self, gather_s: float = GATHER_S, *, clock: Callable[[], float]) -> None:
+        """Starts nothing.
+
+        Args:
+            gather_s: how long small pieces wait for those of other streams; 0: not at all.
+            clock: monotonic seconds, for the length of turns; called on the thread.
+        """
+        self.clock: Final = clock
+        """Monotonic seconds."""
+        self._gather_s = gather_s
+        self._waiting: list[Callable[[], None]] = []
+        self._gathering: list[Work] | None = None
+        self._out: deque[float] = deque()
+        """When each batch of streams on time was handed over whose results are not back yet, on the loop's clock."""
+        self._queue = _Queue(clock)
+        self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def start(self) -> None:
+        """Begin to work for the running loop."""
+        self._loop = asyncio.get_running_loop()
+        self._thread = threading.Thread(target=self._work, name="caesura-audio", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Finish what is queued and end the thread; results no longer reach the loop."""
+        self._loop = None
+        self._queue.close()
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+
+    @property
+    def oldest_wait_s(self) -> float:
+        """How long the oldest work of streams on time has been on its way; 0 when there is none."""
+        return 0.0 if not self._out or self._loop is None else self._loop.time() - self._out[0]
+
+    def submit(self, work: Work, *, ahead: bool = False) -> None:
+        """Run `work` on the thread; `ahead`: its stream is ahead of real time, and can wait for others."""
+        if ahead:
+            self._queue.put(_Batch([work], on_time=False))
+        elif self._gathering is not None:
+            self._gathering.append(work)
+        else:
+            self._put([work])
+
+    def _put(self, works: list[Work]) -> None:
+        if self._loop is not None:
+            self._out.append(self._loop.time())
+        self._queue.put(_Batch(works, on_time=True))
+
+    def gather(self, call: Callable[[], None]) -> None:
+        """Call `call` in a moment, together with those of the other streams; what they `submit` is run in one go."""
+        if self._loop is None or not self._gather_s:
+            call()
+            return
+        self._waiting.append(call)
+        if len(self._waiting) == 1:
+            self._loop.call_later(self._gather_s, self._call_gathered)
+
+    def _call_gathered(self) -> None:
+        calls, self._waiting = self._waiting, []
+        batch: list[Work] = []
+        self._gathering = batch
+        for call in calls:
+            try:
+                call()
+            except Exception:  # noqa: BLE001  # one stream's fault must not keep the others waiting
+                _log.exception("audio of a stream could not be passed on")
+        self._gathering = None
+        if batch:
+            self._put(batch)
+
+    def _work(self) -> None:
+        while (batch := self._queue.get()) is not None:
+            done = [work() for work in batch.works]
+            loop = self._loop
+            # A loop that is closing takes no more results; there is nobody left to hear them.
+            if loop is not None:
+                with contextlib.suppress(RuntimeError):
+                    loop.call_soon_threadsafe(self._deliver, done, batch.on_time)
+
+    def _deliver(self, done: list[Callable[[], None]], on_time: bool) -> None:
+        if on_time and self._out:
+            self._out.popleft()
+        for after in done:
+            # Streams catch their own faults; one that gets through must not swallow the results of the others.
+            try:
+                after()
+            except Exception:  # noqa: BLE001
+                _log.exception("the result of work on the audio thread could not be taken")
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    works: list[Work]
+    on_time: bool
+    """Of streams that are not ahead of real time."""
+
+
+class _Queue:
+    """Batches for one thread that takes them in turns."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._turns = TurnQueue[_Batch]()
+        self._changed = threading.Condition()
+        self._closed = False
+
+    def put(self, batch: _Batch) -> None:
+        with self._changed:
+            self._turns.add(batch, ahead=not batch.on_time)
+            self._changed.notify()
+
+    def close(self) -> None:
+        with self._changed:
+            self._closed = True
+            self._changed.notify()
+
+    def get(self) -> _Batch | None:
+        """The next batch, waiting for it; the one before is done. None when the queue is closed and empty."""
+        with self._changed:
+            while not self._closed:
+                now = self._clock()
+                batch = self._turns.next(now)
+                if batch is not None:
+                    return batch
+                at = self._turns.next_at
+                self._changed.wait(None if at is None else at - now)
+            return self._turns.drain()

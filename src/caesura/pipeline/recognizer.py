@@ -1,0 +1,91 @@
+"""Protocol of a recognizer: what turns the audio of one channel into transcript events, with the help of an engine.
+
+A recognizer is a pure machine: no clock, no thread, no I/O. After each call its owner drains `events()` and takes
+`next_job()`, has the job done by the engine's pool, and hands the result back with `receive`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+from caesura.engines.base import Hypothesis, Samples, SegmentJob, Term
+from caesura.events import SpeechBegan, TranscriptSegment, UtteranceEnded
+from caesura.speech.diarizer import Diarizer
+
+RecognizerEvent = SpeechBegan | TranscriptSegment | UtteranceEnded
+
+
+@dataclass(frozen=True, slots=True)
+class RecognitionConfig:
+    """How a channel is recognized; lengths in seconds of audio."""
+
+    endpointing_s: float | None
+    """Silence that ends an utterance; None: no endpointing."""
+    interim_interval_s: float | None
+    """Audio between interims; None: no interims."""
+    utterance_gap_s: float | None
+    """Audio without words after which UtteranceEnded is emitted; None: it is not."""
+    max_segment_s: float
+    language: str | None = None
+    """A primary subtag of the engine's; None: it is to detect the language."""
+    terms: tuple[Term, ...] = ()
+    """Words to prefer, until `bias` names others."""
+    diarize: bool = False
+    """Give each word its speaker."""
+
+
+class Recognizer(Protocol):
+    """Recognizes one channel."""
+
+    def feed(self, samples: Samples, voice: Iterable[float]) -> None:
+        """Take the next samples, shape (n,), and the voice activity of the VAD frames that they completed."""
+
+    def flush(self) -> None:
+        """Make everything fed so far final, and emit a final segment even when there is nothing."""
+
+    def bias(self, terms: tuple[Term, ...]) -> None:
+        """Prefer these words from now on, in place of the former ones; jobs that are out keep theirs."""
+
+    def stretch_interims(self, factor: float) -> None:
+        """From now on request interims from the engine that much less often; infinity: not at all.
+
+        Interims that cost no inference, of silence and of a final that is held, come as often as before.
+        """
+
+    def end(self) -> None:
+        """The audio is over: make the rest final."""
+
+    def events(self) -> list[RecognizerEvent]:
+        """The events since the last call, in order; each is returned once."""
+
+    def next_job(self) -> SegmentJob | None:
+        """The job to run now, in place of the one that is out; None when there is no new one."""
+
+    def receive(self, job: SegmentJob, hypothesis: Hypothesis) -> None:
+        """Take the result of `job`; ignored unless it is the last one that `next_job` returned."""
+
+    @property
+    def settled_until_s(self) -> float:
+        """End of the audio (stream seconds) whose words have all been emitted."""
+
+    @property
+    def pending_s(self) -> float:
+        """Seconds of audio that no final covers yet."""
+
+    @property
+    def pending_segments(self) -> int:
+        """Segments whose end is decided and whose words have not been emitted."""
+
+    @property
+    def job_out(self) -> bool:
+        """Whether a job of this channel waits for its result."""
+
+    @property
+    def drained(self) -> bool:
+        """Whether a final covers every segment whose end is decided."""
+
+
+NewRecognizer = Callable[[int, RecognitionConfig, Diarizer | None], Recognizer]
+"""Makes the recognizer of a channel: its index, how to recognize it, and what tells its speakers apart, if wanted."""

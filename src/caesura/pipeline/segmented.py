@@ -1,0 +1,450 @@
+"""Recognizer for segment engines: cuts speech at silence and has each segment, and its interims, transcribed by jobs.
+
+A pure machine: no clock, no thread, no I/O. Its laws:
+
+1. Segments tile the stream: each begins where the last final ended, and finals come in that order.
+2. At most one job is out at a time, so a slow engine is asked for the newest audio and never for a backlog of interims.
+3. A final is decoded early, as soon as silence begins, and its result held until the endpoint is certain.
+4. A segment longer than the engine likes is cut between two words of its own hypothesis; the rest is carried on.
+5. Silence and scraps never reach the engine.
+
+Positions inside are samples at 16 kHz; everything that leaves is in seconds.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from caesura.engines.base import SAMPLE_RATE, Hypothesis, Priority, Samples, SegmentJob, Term
+from caesura.events import SpeechBegan, TranscriptSegment, UtteranceEnded
+from caesura.pipeline.audio_buffer import AudioBuffer
+from caesura.pipeline.recognizer import RecognitionConfig, RecognizerEvent
+from caesura.pipeline.segmenter import MIN_SPEECH, PADDING, cut_between_words
+from caesura.speech.diarizer import Diarizer
+from caesura.speech.embedding import SpeakerEmbedding
+from caesura.speech.endpointer import Endpointer
+from caesura.speech.vad import FRAME
+from caesura.words import Word
+
+MAX_SILENCE = 5 * SAMPLE_RATE
+"""A segment without speech is closed when it is this long, so that finals cover silence too."""
+KEPT_SILENCE = SAMPLE_RATE // 2
+"""What stays open when such a segment is closed: the beginning of speech that is not confirmed yet."""
+WORDLESS = SAMPLE_RATE
+"""So much voice without a word is noise, and does not put off the end of an utterance any longer."""
+CHUNK_PAUSE = SAMPLE_RATE
+"""Without endpointing, a pause this long still closes a segment, without being an endpoint."""
+
+
+class _Kind(enum.Enum):
+    INTERIM = enum.auto()
+    FINAL = enum.auto()
+    CUT = enum.auto()
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """What a job is for: which samples, and the end of the audio about which its result says everything."""
+
+    kind: _Kind
+    first: int
+    last: int
+    until: int
+
+
+@dataclass(slots=True)
+class _ClosedSegment:
+    """A segment whose end is decided and whose words are not emitted yet. `onset` None: it has no speech."""
+
+    end: int
+    onset: int | None
+    speech_end: int
+    endpoint: bool
+    flushed: bool
+
+
+class SegmentedRecognizer:
+    """Recognizes one channel with an engine that transcribes whole segments; implements `Recognizer`."""
+
+    def __init__(self, index: int, config: RecognitionConfig, diarizer: Diarizer | None = None) -> None:
+        self._index = index
+        self._window = _samples(config.endpointing_s) if config.endpointing_s is not None else CHUNK_PAUSE
+        self._endpoints = config.endpointing_s is not None
+        self._interval = _samples(config.interim_interval_s) if config.interim_interval_s is not None else None
+        self._gap = _samples(config.utterance_gap_s) if config.utterance_gap_s is not None else None
+        self._longest = _samples(config.max_segment_s)
+        self._language = config.language
+        self._terms = config.terms
+        self._diarizer = diarizer
+        self._events: list[RecognizerEvent] = []
+        self._audio = AudioBuffer()
+        self._endpointer = Endpointer()
+        self._closed: deque[_ClosedSegment] = deque()
+        self._start = 0
+        """Where the first segment begins whose final is not emitted."""
+        self._open = 0
+        """Where the segment begins that still grows."""
+        self._floor = 0
+        """No job reaches further back: a final has covered what lies before."""
+        self._decoded = 0
+        """Where the last final's job ended; because of padding the next job may contain a little of it again."""
+        self._unended: int | None = None
+        """Where speech ended that is emitted already, but whose endpoint is still to come."""
+        self._interim_at = 0
+        self._stretch = 1.0
+        self._request: _Request | None = None
+        """What the job that is out is for."""
+        self._job: SegmentJob | None = None
+        """The job that is out."""
+        self._untaken: SegmentJob | None = None
+        """The same, until `next_job` has returned it."""
+        self._latest: tuple[_Request, Hypothesis] | None = None
+        self._lapsed = False
+        """The newest interim had no words, and the one before it, which had some, stands."""
+        self._last_word_end: int | None = None
+        self._utterance_closed = False
+        self._gap_until = 0
+        """End of the newest gap between utterances that is emitted; only a later word opens another."""
+
+    # ---- in ----
+
+    def feed(self, samples: Samples, voice: Iterable[float]) -> None:
+        """See `Recognizer`."""
+        self._audio.append(samples)
+        for probability in voice:
+            began = self._endpointer.feed(float(probability))
+            if began is not None:
+                self._emit(SpeechBegan(self._index, max(began, self._open) / SAMPLE_RATE))
+            self._close_where_silent()
+        self._advance()
+
+    def flush(self) -> None:
+        """See `Recognizer`."""
+        self._close(self._audio.end, endpoint=True, flushed=True)
+        self._advance()
+
+    def bias(self, terms: tuple[Term, ...]) -> None:
+        """See `Recognizer`."""
+        self._terms = terms
+
+    def stretch_interims(self, factor: float) -> None:
+        """See `Recognizer`."""
+        self._stretch = factor
+
+    def end(self) -> None:
+        """See `Recognizer`."""
+        if self._audio.end > self._open:
+            self._close(self._audio.end, endpoint=self._endpoints, flushed=False)
+        self._advance()
+
+    def receive(self, job: SegmentJob, hypothesis: Hypothesis) -> None:
+        """See `Recognizer`; where there is a diarizer, the words already have the speakers that it gave them."""
+        if job is not self._job or self._request is None:
+            return
+        request = self._request
+        self._request = self._job = None
+        if self._language is None:
+            hypothesis = replace(hypothesis, words=_in_language(hypothesis.words, hypothesis.language))
+        self._lapsed = self._is_lapse(request, hypothesis)
+        if not self._lapsed:
+            self._latest = (request, hypothesis)
+        # Also when they are not emitted yet: the gap after an utterance begins at its last word, emitted or not.
+        self._note_words(self._on_stream(request.first, hypothesis.words))
+        if request.kind is _Kind.CUT:
+            self._cut(request, hypothesis)
+        elif request.kind is _Kind.INTERIM and not self._closed and request.until > self._open:
+            self._emit_interim(request.until)
+        self._advance()
+
+    # ---- out ----
+
+    def events(self) -> list[RecognizerEvent]:
+        """See `Recognizer`."""
+        events, self._events = self._events, []
+        return events
+
+    def next_job(self) -> SegmentJob | None:
+        """See `Recognizer`."""
+        job, self._untaken = self._untaken, None
+        return job
+
+    @property
+    def drained(self) -> bool:
+        """See `Recognizer`."""
+        return not self._closed
+
+    @property
+    def settled_until_s(self) -> float:
+        """See `Recognizer`."""
+        return self._settled / SAMPLE_RATE
+
+    @property
+    def pending_s(self) -> float:
+        """See `Recognizer`."""
+        return (self._audio.end - self._start) / SAMPLE_RATE
+
+    @property
+    def job_out(self) -> bool:
+        """See `Recognizer`."""
+        return self._job is not None
+
+    @property
+    def pending_segments(self) -> int:
+        """See `Recognizer`."""
+        return len(self._closed)
+
+    def _emit(self, event: RecognizerEvent) -> None:
+        self._events.append(event)
+
+    # ---- where segments end ----
+
+    def _close_where_silent(self) -> None:
+        endpointer = self._endpointer
+        if endpointer.possible_onset is not None:
+            return
+        if endpointer.onset is not None:
+            if endpointer.silence >= self._window:
+                self._close(endpointer.voiced, endpoint=self._endpoints, flushed=False)
+            elif endpointer.silence >= MAX_SILENCE:
+                self._unended = endpointer.speech_end
+                self._close(endpointer.voiced, endpoint=False, flushed=False)
+        elif self._unended is not None and endpointer.voiced - self._unended >= self._window:
+            self._close(endpointer.voiced, endpoint=True, flushed=False)
+        elif endpointer.voiced - self._open >= MAX_SILENCE + KEPT_SILENCE:
+            self._close(
+                endpointer.voiced - KEPT_SILENCE, endpoint=self._endpoints and self._unended is None, flushed=False
+            )
+
+    def _close(self, end: int, *, endpoint: bool, flushed: bool) -> None:
+        endpointer = self._endpointer
+        onset = endpointer.onset if endpointer.onset is not None else endpointer.possible_onset
+        if endpointer.voiced_frames * FRAME < MIN_SPEECH:
+            onset = None
+        speech_end = endpointer.speech_end if endpointer.onset is not None and not endpointer.speaking else end
+        self._closed.append(_ClosedSegment(end, onset, speech_end, endpoint, flushed))
+        self._open = end
+        self._interim_at = end
+        if endpoint:
+            self._unended = None
+        endpointer.segment()
+
+    # ---- what to do next ----
+
+    def _advance(self) -> None:
+        while self._closed:
+            self._emit_utterance_end()
+            head = self._closed[0]
+            if head.onset is None or head.speech_end - max(head.onset, self._floor) < MIN_SPEECH:
+                self._finish_segment(head, (), self._floor)
+                continue
+            first, last = self._span(head.onset, head.speech_end, head.end)
+            if last - first > self._longest + PADDING:
+                self._want(_Request(_Kind.CUT, first, first + self._longest, first + self._longest))
+                return
+            words = self._decoded_words(first, last)
+            if words is None:
+                self._want(_Request(_Kind.FINAL, first, last, head.end))
+                return
+            self._decoded = last
+            self._finish_segment(head, words, head.speech_end)
+        self._request_for_open_segment()
+        self._emit_utterance_end()
+
+    def _request_for_open_segment(self) -> None:
+        """Once every closed segment is final: cut the one that grows, decode it early, or have an interim of it."""
+        endpointer = self._endpointer
+        onset = None if endpointer.onset is None else max(endpointer.onset, self._floor)
+        if onset is None or min(endpointer.voiced_frames * FRAME, endpointer.speech_end - onset) < MIN_SPEECH:
+            self._emit_silent_interim()
+            return
+        speech_end = endpointer.voiced if endpointer.speaking else endpointer.speech_end
+        first, last = self._span(onset, speech_end, endpointer.voiced)
+        if last - first > self._longest:
+            self._want(_Request(_Kind.CUT, first, first + self._longest, first + self._longest))
+        elif endpointer.silence >= min(PADDING, self._window):
+            if self._decoded_words(first, last) is None:
+                self._want(_Request(_Kind.FINAL, first, last, endpointer.voiced))
+            elif self._interim_due:
+                self._emit_interim(endpointer.voiced)
+        elif self._interim_due_after(self._stretch):
+            self._want(_Request(_Kind.INTERIM, first, last, endpointer.voiced))
+
+    def _emit_silent_interim(self) -> None:
+        if self._interim_due:
+            until = self._endpointer.voiced
+            self._interim_at = until
+            self._emit(TranscriptSegment(self._index, self._open / SAMPLE_RATE, until / SAMPLE_RATE, (), final=False))
+
+    @property
+    def _interim_due(self) -> bool:
+        return self._interim_due_after(1.0)
+
+    def _interim_due_after(self, stretch: float) -> bool:
+        return self._interval is not None and self._endpointer.voiced - self._interim_at >= self._interval * stretch
+
+    def _span(self, onset: int, speech_end: int, end: int) -> tuple[int, int]:
+        """The samples to decode: speech with its padding, but nothing that a final has covered."""
+        return max(onset - PADDING, self._floor), min(speech_end + PADDING, end)
+
+    # ---- the one job that is out ----
+
+    def _want(self, wanted: _Request) -> None:
+        """Have `wanted` done unless that, or something that must come first, is out already."""
+        out = self._request
+        if out is not None:
+            same = out.kind is wanted.kind and (out.first, out.last) == (wanted.first, wanted.last)
+            if same or (out.kind is _Kind.CUT and wanted.first == out.first) or wanted.kind is _Kind.INTERIM:
+                return
+        self._request = wanted
+        draft = None
+        if self._latest is not None and self._latest[0].first == wanted.first and self._latest[0].last <= wanted.last:
+            draft = self._latest[1]
+        self._job = self._untaken = SegmentJob(
+            audio=self._audio.between(wanted.first, wanted.last),
+            at=wanted.first / SAMPLE_RATE,
+            priority=Priority.INTERIM if wanted.kind is _Kind.INTERIM else Priority.FINAL,
+            draft=draft,
+            breaks_off=wanted.kind is not _Kind.INTERIM and wanted.last == wanted.until,
+            language=self._language,
+            terms=self._terms,
+            embed_speakers=self._diarizer is not None,
+        )
+
+    def _is_lapse(self, request: _Request, hypothesis: Hypothesis) -> bool:
+        """Whether words that were recognized are gone in a longer piece of the same speech.
+
+        An engine drops text in which it has too little confidence, and half a word at the end is enough for that.
+        Nobody stopped talking: only the second time in a row the empty hypothesis counts.
+        """
+        if request.kind is not _Kind.INTERIM or hypothesis.words or self._lapsed or self._latest is None:
+            return False
+        former, former_hypothesis = self._latest
+        return former.first == request.first and bool(former_hypothesis.words)
+
+    def _decoded_words(self, first: int, last: int) -> tuple[Word, ...] | None:
+        if self._latest is None:
+            return None
+        request, hypothesis = self._latest
+        if request.kind is not _Kind.FINAL or (request.first, request.last) != (first, last):
+            return None
+        return self._on_stream(request.first, hypothesis.words)
+
+    # ---- what is emitted ----
+
+    def _emit_interim(self, until: int) -> None:
+        if self._latest is None:
+            return
+        request, hypothesis = self._latest
+        self._interim_at = until
+        words = _clipped(self._on_stream(request.first, hypothesis.words), self._open, until)
+        self._note_words(words)
+        self._emit(TranscriptSegment(self._index, self._open / SAMPLE_RATE, until / SAMPLE_RATE, words, final=False))
+
+    def _finish_segment(self, segment: _ClosedSegment, words: tuple[Word, ...], covered_until: int) -> None:
+        self._closed.popleft()
+        if words and self._latest is not None:
+            self._learn(self._latest[1].words, self._latest[1].speaker_embeddings)
+        self._emit_final(segment.end, words, endpoint=segment.endpoint, flushed=segment.flushed)
+        self._floor = min(segment.end, max(covered_until, segment.end - PADDING, self._floor))
+
+    def _cut(self, request: _Request, hypothesis: Hypothesis) -> None:
+        """Close the first part of a long segment between two words and carry the rest on."""
+        words = self._on_stream(request.first, hypothesis.words)
+        kept, at_s = cut_between_words(words, request.first / SAMPLE_RATE, request.last / SAMPLE_RATE)
+        at = max(request.first + 1, min(request.last, _samples(at_s)))
+        head = self._closed[0] if self._closed else None
+        if head is not None and head.onset is not None:
+            head.onset = max(head.onset, at)
+        else:
+            self._endpointer.carry(at)
+            self._open = at
+            self._interim_at = max(self._interim_at, at)
+        until = (at - request.first) / SAMPLE_RATE
+        self._learn(
+            [word for word in hypothesis.words if word.end <= until],
+            [embedding for embedding in hypothesis.speaker_embeddings if embedding.end <= until],
+        )
+        self._latest = None
+        self._emit_final(at, kept, endpoint=False, flushed=False)
+        self._floor = self._decoded = at
+
+    def _learn(self, words: Sequence[Word], embeddings: Sequence[SpeakerEmbedding]) -> None:
+        if self._diarizer is not None:
+            self._diarizer.learn(words, embeddings)
+
+    def _emit_final(self, end: int, words: tuple[Word, ...], *, endpoint: bool, flushed: bool) -> None:
+        words = _clipped(words, self._start, end)
+        self._note_words(words)
+        if endpoint and self._last_word_end is not None:
+            self._utterance_closed = True
+        self._emit(
+            TranscriptSegment(
+                self._index,
+                self._start / SAMPLE_RATE,
+                end / SAMPLE_RATE,
+                words,
+                final=True,
+                endpoint=endpoint,
+                flushed=flushed,
+            )
+        )
+        self._start = end
+        self._audio.discard(end - PADDING)
+
+    def _on_stream(self, first: int, words: tuple[Word, ...]) -> tuple[Word, ...]:
+        shifted = (word.shifted(first / SAMPLE_RATE) for word in words)
+        return tuple(word for word in shifted if _samples(word.end) > self._decoded)
+
+    # ---- the gap between utterances ----
+
+    def _note_words(self, words: tuple[Word, ...]) -> None:
+        if words and _samples(words[-1].end) > self._gap_until:
+            self._last_word_end = _samples(words[-1].end)
+            self._utterance_closed = False
+
+    def _emit_utterance_end(self) -> None:
+        """Judge the gap on the stream clock, as far as the newest hypothesis or silence vouches that no word came."""
+        if self._gap is None or self._last_word_end is None:
+            return
+        settled = self._settled
+        if settled - self._last_word_end < self._gap:
+            return
+        last = None if self._utterance_closed else self._last_word_end / SAMPLE_RATE
+        self._last_word_end = None
+        self._gap_until = settled
+        self._emit(UtteranceEnded(self._index, last))
+
+    @property
+    def _settled(self) -> int:
+        if self._closed:
+            head = self._closed[0]
+            return head.end if head.onset is None else head.onset
+        endpointer = self._endpointer
+        if endpointer.onset is None:
+            return endpointer.possible_onset if endpointer.possible_onset is not None else endpointer.voiced
+        if self._latest is None:
+            return endpointer.onset
+        request = self._latest[0]
+        if not endpointer.speaking and request.last >= endpointer.speech_end:
+            return endpointer.voiced
+        # Half a word is often recognized as none: only voice that goes on without words is no speech.
+        return request.until if request.until - endpointer.onset >= WORDLESS else endpointer.onset
+
+
+def _samples(seconds: float) -> int:
+    return round(seconds * SAMPLE_RATE)
+
+
+def _in_language(words: tuple[Word, ...], language: str | None) -> tuple[Word, ...]:
+    return tuple(replace(word, language=language) for word in words)
+
+
+def _clipped(words: tuple[Word, ...], start: int, end: int) -> tuple[Word, ...]:
+    """The words with their times clipped to the segment that emits them."""
+    low, high = start / SAMPLE_RATE, end / SAMPLE_RATE
+    return tuple(
+        replace(word, start=min(max(word.start, low), high), end=min(max(word.end, low), high)) for word in words
+    )

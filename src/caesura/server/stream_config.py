@@ -1,0 +1,67 @@
+"""What a stream was asked to do in; how to decode it, listen to it and write it out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from caesura.audio.format import AudioFormat, Encoding
+from caesura.engines.base import EngineInfo, Term
+from caesura.formatting.style import Style
+from caesura.pipeline.recognizer import RecognitionConfig
+from caesura.protocol.catalogue import WHICHEVER
+from caesura.protocol.options import ListenOptions
+
+_SAMPLE_BYTES = {Encoding.LINEAR16: 2, Encoding.LINEAR32: 4, Encoding.MULAW: 1, Encoding.ALAW: 1}
+
+
+def audio_format(options: ListenOptions) -> AudioFormat:
+    """The audio that these options declare."""
+    if options.encoding is None:
+        return AudioFormat(None, None, 1)
+    return AudioFormat(Encoding(options.encoding), options.sample_rate, options.channels)
+
+
+def bytes_per_second(audio: AudioFormat) -> float | None:
+    """Of audio whose samples can be counted by its bytes; None for coded audio."""
+    width = None if audio.encoding is None else _SAMPLE_BYTES.get(audio.encoding)
+    return None if width is None or audio.sample_rate is None else float(width * audio.sample_rate * audio.channels)
+
+
+def recognition_config(options: ListenOptions, info: EngineInfo, interim_interval_s: float) -> RecognitionConfig:
+    """How to recognize speech for these options; endpointing too short for the engine is raised to its minimum."""
+    endpointing = options.endpointing_ms
+    gap = options.utterance_end_ms
+    return RecognitionConfig(
+        endpointing_s=None if endpointing is None else max(endpointing / 1000, info.min_endpointing_s),
+        interim_interval_s=interim_interval_s if options.interim_results or gap is not None else None,
+        utterance_gap_s=None if gap is None else gap / 1000,
+        max_segment_s=info.max_segment_s,
+        language=language(options),
+        terms=preferred(options.keyterms, options.keywords),
+        diarize=options.diarize,
+    )
+
+
+def language(options: ListenOptions) -> str | None:
+    """The primary subtag of what is spoken; None where the engine is to detect it."""
+    return None if options.spoken == WHICHEVER else options.spoken.partition("-")[0].lower()
+
+
+def preferred(keyterms: Sequence[str], keywords: Sequence[tuple[str, float]]) -> tuple[Term, ...]:
+    """What the engine is to prefer, or to avoid."""
+    return (*(Term(text) for text in keyterms), *(Term(text, weight) for text, weight in keywords))
+
+
+def style(options: ListenOptions) -> Style:
+    """How words are to be written for these options."""
+    return Style(
+        filler_words=options.filler_words,
+        smart_format=options.smart_format,
+        numerals=options.numerals,
+        dictation=options.dictation,
+        profanity_filter=options.profanity_filter,
+        redact=options.redact,
+        replace=options.replace,
+        search=options.search,
+        no_delay=options.no_delay,
+    )

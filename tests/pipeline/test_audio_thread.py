@@ -1,0 +1,240 @@
+"""The listening thread: work in on the loop's thread, done on its own, results back on the loop."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+import pytest
+
+from caesura.pipeline.audio_thread import AudioThread
+
+
+def with_ears(scenario: Callable[[AudioThread], Awaitable[None]]) -> None:
+    """Runs `scenario` with thread that listen."""
+
+    async def main() -> None:
+        thread = AudioThread(clock=time.monotonic)
+        thread.start()
+        try:
+            async with asyncio.timeout(10):
+                await scenario(thread)
+        finally:
+            thread.stop()
+
+    asyncio.run(main())
+
+
+def test_work_runs_on_one_other_thread_and_its_result_on_the_loop() -> None:
+    async def scenario(thread: AudioThread) -> None:
+        done = asyncio.get_running_loop().create_future()
+        threads: list[int] = []
+
+        def work() -> Callable[[], None]:
+            threads.append(threading.get_ident())
+            return lambda: done.set_result(threading.get_ident())
+
+        thread.submit(work)
+        assert await done == threading.get_ident()
+        assert threads != [threading.get_ident()]
+
+    with_ears(scenario)
+
+
+def test_results_come_in_the_order_of_the_work() -> None:
+    async def scenario(thread: AudioThread) -> None:
+        told: list[int] = []
+        last = asyncio.Event()
+
+        def work(number: int) -> Callable[[], None]:
+            return lambda: told.append(number)
+
+        for number in range(500):
+            thread.submit(partial(work, number))
+        thread.submit(lambda: last.set)
+        await last.wait()
+        assert told == list(range(500))
+
+    with_ears(scenario)
+
+
+def test_how_long_the_oldest_work_has_been_on_its_way_is_known() -> None:
+    async def scenario(thread: AudioThread) -> None:
+        loop = asyncio.get_running_loop()
+        held, over = threading.Event(), asyncio.Event()
+
+        def wait() -> Callable[[], None]:
+            held.wait(10)
+            return lambda: None
+
+        assert thread.oldest_wait_s == 0.0
+        before = loop.time()
+        thread.submit(wait)
+        thread.submit(lambda: over.set)
+        first = thread.oldest_wait_s
+        while loop.time() < before + 0.02:
+            await asyncio.sleep(0)
+        assert first < 0.02 <= loop.time() - before
+        assert thread.oldest_wait_s > first
+        held.set()
+        await over.wait()
+        assert thread.oldest_wait_s == 0.0
+
+    with_ears(scenario)
+
+
+def test_a_fault_in_one_result_does_not_swallow_the_others(caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario(thread: AudioThread) -> None:
+        held, told = threading.Event(), asyncio.Event()
+
+        def wait() -> Callable[[], None]:
+            held.wait(10)
+            return lambda: None
+
+        def fail() -> None:
+            raise ZeroDivisionError("a stream has a fault")
+
+        # All three results are delivered in one wake-up of the loop.
+        thread.submit(wait)
+        thread.submit(lambda: fail)
+        thread.submit(lambda: told.set)
+        held.set()
+        await told.wait()
+        (record,) = caplog.records
+        assert record.exc_info is not None
+        assert record.exc_info[0] is ZeroDivisionError
+
+    with_ears(scenario)
+
+
+def test_stop_finishes_what_is_queued_and_ends_the_thread() -> None:
+    done: list[int] = []
+
+    def work(number: int) -> Callable[[], None]:
+        done.append(number)
+        return lambda: None
+
+    async def main() -> None:
+        thread = AudioThread(clock=time.monotonic)
+        thread.start()
+        for number in range(20):
+            thread.submit(partial(work, number))
+        thread.stop()
+
+    asyncio.run(main())
+    assert done == list(range(20))
+    assert not [thread for thread in threading.enumerate() if thread.name == "caesura-thread"]
+
+
+def test_results_of_a_stopped_thread_no_longer_reach_the_loop() -> None:
+    told: list[str] = []
+    stopping = threading.Event()
+
+    def work() -> Callable[[], None]:
+        stopping.wait(10)
+        return lambda: told.append("late")
+
+    async def main() -> None:
+        thread = AudioThread(clock=time.monotonic)
+        thread.start()
+        thread.submit(work)
+        threading.Timer(0.02, stopping.set).start()
+        thread.stop()
+        await asyncio.sleep(0.02)
+
+    asyncio.run(main())
+    assert stopping.is_set()
+    assert told == []
+
+
+def test_only_streams_on_time_count_as_waiting() -> None:
+    """Whoever pushes a file ahead of real time waits on purpose: that is no overload."""
+
+    async def main() -> None:
+        thread, hold, done = AudioThread(gather_s=0, clock=time.monotonic), threading.Event(), list[str]()
+
+        def work(name: str) -> Callable[[], None]:
+            hold.wait(10)
+            return partial(done.append, name)
+
+        thread.start()
+        try:
+            thread.submit(partial(work, "ahead"), ahead=True)
+            await asyncio.sleep(0.01)
+            assert thread.oldest_wait_s == 0.0
+            thread.submit(partial(work, "on time"))
+            await asyncio.sleep(0.01)
+            assert thread.oldest_wait_s > 0.0
+            hold.set()
+            async with asyncio.timeout(10):
+                while len(done) < 2:
+                    await asyncio.sleep(0.001)
+            assert thread.oldest_wait_s == 0.0
+        finally:
+            hold.set()
+            thread.stop()
+
+    asyncio.run(main())
+
+
+def test_calls_for_soon_are_made_together_and_in_their_order() -> None:
+    async def main() -> None:
+        thread, told = AudioThread(gather_s=0.02, clock=time.monotonic), list[int]()
+        thread.start()
+        try:
+            for number in range(5):
+                thread.gather(partial(told.append, number))
+            await asyncio.sleep(0)
+            assert told == []
+            async with asyncio.timeout(10):
+                while not told:
+                    await asyncio.sleep(0.001)
+            assert told == list(range(5))
+            thread.gather(partial(told.append, 5))
+            async with asyncio.timeout(10):
+                while len(told) < 6:
+                    await asyncio.sleep(0.001)
+        finally:
+            thread.stop()
+
+    asyncio.run(main())
+
+
+def test_without_gathering_soon_is_now() -> None:
+    async def main() -> None:
+        thread, told = AudioThread(gather_s=0, clock=time.monotonic), list[str]()
+        thread.start()
+        thread.gather(partial(told.append, "now"))
+        assert told == ["now"]
+        thread.stop()
+
+    asyncio.run(main())
+
+
+def test_a_stream_on_time_does_not_wait_for_those_ahead() -> None:
+    async def scenario(thread: AudioThread) -> None:
+        order: list[str] = []
+        held, last = threading.Event(), asyncio.Event()
+
+        def wait() -> Callable[[], None]:
+            # Longer than it may take until the next turn of one that is ahead.
+            held.wait(10)
+            time.sleep(0.02)
+            return lambda: None
+
+        def work(name: str) -> Callable[[], None]:
+            order.append(name)
+            return lambda: last.set() if len(order) == 3 else None
+
+        thread.submit(wait, ahead=True)
+        thread.submit(partial(work, "ahead"), ahead=True)
+        thread.submit(partial(work, "on time"))
+        thread.submit(partial(work, "on time"))
+        held.set()
+        await last.wait()
+        assert order == ["on time", "on time", "ahead"]
+
+    with_ears(scenario)

@@ -1,0 +1,258 @@
+"""The laws of a channel, whatever is said, however it is cut into pieces, and whenever the engine answers."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from itertools import pairwise
+
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from caesura.engines.base import Hypothesis
+from caesura.events import SpeechBegan, TranscriptSegment, UtteranceEnded
+from caesura.pipeline.segmented import KEPT_SILENCE, MAX_SILENCE
+from caesura.pipeline.segmenter import MIN_CARRIED_S, MIN_SPEECH, PADDING
+from caesura.speech.vad import FRAME
+from caesura.words import Word
+from tests.line import SILENCE, VOICE, Line
+
+FAINT = 0.4
+"""Voice while speech goes on, silence otherwise."""
+LONGEST_S = 4.0
+SURE = MIN_SPEECH + 3 * FRAME
+"""So much voice of one run in a segment is heard wherever frames and flushes fall."""
+
+
+class Step(enum.Enum):
+    FLUSH = enum.auto()
+    ANSWER = enum.auto()
+    STALE = enum.auto()
+    """Deliver an answer that was cancelled."""
+
+
+@dataclass(frozen=True)
+class Talk:
+    """What is said: runs of frames with their probability, and the words in them, in samples."""
+
+    runs: tuple[tuple[int, float], ...]
+    words: tuple[tuple[int, int], ...]
+
+    @property
+    def voice(self) -> list[float]:
+        return [probability for frames, probability in self.runs for _ in range(frames)]
+
+    def voiced(self, least: float) -> list[tuple[int, int]]:
+        """The runs that are at least so likely to be speech, in samples."""
+        at, found = 0, []
+        for frames, probability in self.runs:
+            if probability >= least:
+                found.append((at, at + frames * FRAME))
+            at += frames * FRAME
+        return found
+
+    @property
+    def track(self) -> tuple[Word, ...]:
+        return tuple(Word(str(n), start / 16_000, end / 16_000, 0.5) for n, (start, end) in enumerate(self.words))
+
+
+@st.composite
+def talks(draw: st.DrawFn) -> Talk:
+    """Runs around all the lengths that matter, and words laid one after another into the voiced ones."""
+    lengths = st.one_of(st.integers(1, 12), st.integers(8, 60), st.sampled_from([125, 126, 132, 180, 300]))
+    runs = draw(st.lists(st.tuples(lengths, st.sampled_from([VOICE, VOICE, SILENCE, SILENCE, FAINT])), max_size=14))
+    words: list[tuple[int, int]] = []
+    at = 0
+    for frames, probability in runs:
+        end = at + frames * FRAME
+        while probability == VOICE and frames >= 3:
+            start = at + draw(st.integers(0, 6_000))
+            stop = start + draw(st.integers(900, 9_000))
+            if stop > end:
+                break
+            words.append((start, stop))
+            at = stop
+        at = end
+    return Talk(tuple(runs), tuple(words))
+
+
+def windows() -> st.SearchStrategy[float | None]:
+    return st.sampled_from([0.01, 0.1, 0.2, 0.32, 1.0, 7.0, None])
+
+
+Plan = list[int | Step]
+
+
+def plans() -> st.SearchStrategy[Plan]:
+    """Pieces of so many samples, with flushes and answers between them."""
+    pieces = st.one_of(
+        st.integers(1, 5),
+        st.integers(1, 2_000),
+        st.sampled_from([FRAME, FRAME - 1, FRAME + 1, 16_000, 640_000]),
+    )
+    return st.lists(st.one_of(pieces, pieces, st.sampled_from(Step)), max_size=40)
+
+
+class RecordingConfig:
+    """Plays a talk by a plan into a line, and looks at every step whether the laws still hold."""
+
+    def __init__(self, line: Line, talk: Talk) -> None:
+        self.line = line
+        self.voice = talk.voice
+        self.left = len(self.voice) * FRAME
+        self.flushes = 0
+        self.checked = 0
+        self.told_until = 0.0
+
+    def play(self, plan: Plan, piece: int) -> None:
+        for step in plan:
+            self.do(step)
+        while self.left:
+            self.do(piece)
+            self.do(Step.ANSWER)
+        self.line.end()
+        self.check()
+        while self.line.engine.out is not None:
+            self.line.engine.answer()
+            self.check()
+
+    def do(self, step: int | Step) -> None:
+        line = self.line
+        match step:
+            case Step.FLUSH:
+                self.flushes += 1
+                line.flush()
+            case Step.ANSWER:
+                if line.engine.out is not None:
+                    line.engine.answer()
+            case Step.STALE:
+                self.deliver_stale()
+            case count:
+                count = min(count, self.left)
+                self.left -= count
+                frames = (line.heard + count) // FRAME
+                line.samples(count, self.voice[line.heard // FRAME : frames])
+        self.check()
+
+    def deliver_stale(self) -> None:
+        told = len(self.line.told)
+        for job in self.line.engine.cancelled:
+            self.line.engine.receive(job, Hypothesis((Word("wrong", 0.0, 0.1, 0.0),)))
+        assert len(self.line.told) == told, "the answer of a cancelled job was told"
+
+    def check(self) -> None:
+        line = self.line
+        for event in line.told[self.checked :]:
+            self.check_event(event)
+        self.checked = len(line.told)
+        assert round(line.recognizer.pending_s * 16_000) == line.heard - round(self.told_until * 16_000)
+        if line.engine.out is None:
+            assert line.recognizer.drained
+            # Whoever waits for room must be sure that an answer will make it.
+            assert (
+                line.recognizer.pending_s
+                <= line.longest_s + (2 * MAX_SILENCE + 2 * KEPT_SILENCE + PADDING + 4 * FRAME) / 16_000
+            )
+            assert len(line.recognizer._audio._buffer) <= 60 * 16_000 + 4 * 640_000
+
+    def check_event(self, event: TranscriptSegment | SpeechBegan | UtteranceEnded) -> None:
+        heard_s = self.line.heard / 16_000
+        match event:
+            case TranscriptSegment():
+                assert event.start == self.told_until, "not where the last final ended"
+                assert event.start <= event.end <= heard_s
+                assert event.final or not (event.endpoint or event.flushed)
+                assert event.endpoint or not event.flushed
+                times = [event.start, *[time for word in event.words for time in (word.start, word.end)], event.end]
+                assert times == sorted(times), "words outside of their segment, or out of order"
+                if event.final:
+                    self.told_until = event.end
+            case SpeechBegan():
+                assert 0.0 <= event.at <= heard_s
+            case UtteranceEnded():
+                assert self.line.recognizer._gap is not None
+                assert event.last_word_end is None or event.last_word_end <= heard_s - 1.0
+
+
+def explained(talk: Talk, line: Line, start: int, end: int) -> bool:
+    """Whether a word may be missing: a final's edge lies in it, or its segment has too little voice around it."""
+    edges = [round(final.end * 16_000) for final in line.finals]
+    if any(start < edge < end for edge in edges):
+        return True
+    low = max([0, *[edge for edge in edges if edge <= start]])
+    high = min(edge for edge in edges if edge >= end)
+    first, last = next(run for run in talk.voiced(VOICE) if run[0] <= start and end <= run[1])
+    return min(last, high) - max(first, low) < SURE
+
+
+def check_words(talk: Talk, line: Line) -> None:
+    told = [int(word.text) for final in line.finals for word in final.words]
+    assert told == sorted(set(told)), "a word was told twice, or out of order"
+    missing = set(range(len(talk.words))) - set(told)
+    unexplained = [talk.words[n] for n in missing if not explained(talk, line, *talk.words[n])]
+    assert unexplained == []
+
+
+def check_cuts(talk: Talk, line: Line) -> None:
+    """A cut lies in a word only where the engine had no two words to cut between."""
+    for final in line.finals:
+        edge = round(final.end * 16_000)
+        if final.endpoint or not any(start < edge < end for start, end in talk.words):
+            continue
+        jobs = [
+            job for job in line.engine.jobs if job.final and abs(job.at + len(job.audio) / 16_000 - final.end) < 1e-6
+        ]
+        assert jobs, "cut inside a word, and not where a job ended"
+        inside = [word for word in talk.track if jobs[-1].at <= word.start and word.end <= final.end]
+        places = [(a.end + b.start) / 2 for a, b in pairwise(inside)]
+        assert not any(place <= final.end - MIN_CARRIED_S for place in places)
+
+
+def check_jobs(talk: Talk, line: Line) -> None:
+    for first, last, _ in line.engine.asked:
+        voice = sum(max(0, min(last, end) - max(first, start)) for start, end in talk.voiced(FAINT))
+        assert voice >= min(MIN_SPEECH, last - first), "silence or a scrap went to the engine"
+        assert last - first <= LONGEST_S * 16_000 + PADDING
+
+
+@settings(max_examples=150)
+@given(talks(), plans(), st.integers(FRAME, 40_000), windows(), st.booleans())
+@example(Talk(((1_250, VOICE),), tuple((n * 4_000, n * 4_000 + 3_900) for n in range(159))), [], 640_000, 0.32, True)
+def test_whatever_is_said_and_whenever_it_is_answered(
+    talk: Talk, plan: Plan, piece: int, window: float | None, full: bool
+) -> None:
+    """Finals tile the stream, each word is told once or its loss is explained, and no law is broken on the way."""
+    extra = 1.0 if full else None
+    line = Line(*talk.track, endpointing_s=window, interim_s=extra, gap_s=extra, longest_s=LONGEST_S)
+    listening = RecordingConfig(line, talk)
+    listening.play(plan, piece)
+    assert line.recognizer.drained
+    assert listening.told_until == line.heard / 16_000
+    assert sum(final.flushed for final in line.finals) == listening.flushes
+    assert full or not line.interims
+    check_words(talk, line)
+    check_cuts(talk, line)
+    check_jobs(talk, line)
+
+
+@settings(max_examples=60)
+@given(talks(), windows(), st.integers(FRAME, 60_000))
+def test_pieces_make_no_difference_to_what_is_told(talk: Talk, window: float | None, piece: int) -> None:
+    """With an engine that answers at once, finals do not depend on how the audio was cut."""
+    small = Line(*talk.track, endpointing_s=window, longest_s=200.0, prompt=True)
+    large = Line(*talk.track, endpointing_s=window, longest_s=200.0, prompt=True)
+    RecordingConfig(small, talk).play([], FRAME)
+    RecordingConfig(large, talk).play([], piece)
+    assert large.finals == small.finals
+    assert large.began == small.began
+
+
+@settings(max_examples=40)
+@given(talks(), st.lists(st.integers(1, 60_000), max_size=10))
+def test_interims_change_nothing_about_finals(talk: Talk, pieces: list[int]) -> None:
+    with_, without = (
+        Line(*talk.track, interim_s=interval, longest_s=LONGEST_S, prompt=True) for interval in (0.3, None)
+    )
+    for line in (with_, without):
+        RecordingConfig(line, talk).play(list(pieces), 8_000)
+    assert with_.finals == without.finals

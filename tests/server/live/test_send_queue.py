@@ -1,0 +1,223 @@
+"""What one client is still to be sent: in order, bounded, and given up when nobody takes it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import cast
+
+import pytest
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from caesura.protocol.actions import CloseSocket, Send
+from caesura.server.live import send_queue
+from caesura.server.live.send_queue import SHED_INTERIMS, SendQueue
+
+WITHIN_S = 5.0
+FINISHED = CloseSocket(1000, "")
+
+
+class Client:
+    """A WebSocket that takes what it is sent while `taking` is set, or is gone."""
+
+    def __init__(self) -> None:
+        self.got: list[str | tuple[int, str]] = []
+        self.taking = asyncio.Event()
+        self.taking.set()
+        self.gone = False
+
+    async def send_text(self, text: str) -> None:
+        await self._take(text)
+
+    async def close(self, code: int, reason: str) -> None:
+        await self._take((code, reason))
+
+    async def _take(self, item: str | tuple[int, str]) -> None:
+        await self.taking.wait()
+        if self.gone:
+            raise WebSocketDisconnect(1006)
+        self.got.append(item)
+
+
+class Bench:
+    """A send queue, whom it sends to, what the socket took, and why it gave up."""
+
+    def __init__(self) -> None:
+        self.client = Client()
+        self.gave_up: list[str] = []
+        self.sent: list[str] = []
+        self.fault: Exception | None = None
+        self.queue = SendQueue(cast(WebSocket, self.client), sent=self._sent, give_up=self.gave_up.append)
+
+    def put(self, text: str, *, interim: bool = False) -> bool:
+        return self.queue.put(Send(text, sheddable=interim))
+
+    def _sent(self, send: Send) -> None:
+        if self.fault is not None:
+            raise self.fault
+        self.sent.append(send.text)
+
+
+def story(told: Callable[[Bench], Awaitable[None]]) -> None:
+    asyncio.run(asyncio.wait_for(_told(told), WITHIN_S))
+
+
+async def _told(told: Callable[[Bench], Awaitable[None]]) -> None:
+    await told(Bench())
+
+
+def test_messages_go_out_in_order_and_the_close_behind_them() -> None:
+    async def main(bench: Bench) -> None:
+        for text in "abc":
+            assert bench.put(text)
+        bench.queue.close(FINISHED)
+        await bench.queue.run()
+        assert bench.client.got == ["a", "b", "c", (1000, "")]
+        assert bench.queue.bytes_waiting == 0
+
+    story(main)
+
+
+def test_nothing_follows_the_close() -> None:
+    async def main(bench: Bench) -> None:
+        assert not bench.queue.closing
+        bench.queue.close(FINISHED)
+        assert bench.queue.closing
+        bench.put("too late")
+        bench.queue.close(CloseSocket(1011, "too late"))
+        await bench.queue.run()
+        assert bench.client.got == [(1000, "")]
+
+    story(main)
+
+
+def test_what_comes_while_it_runs_goes_out_too() -> None:
+    async def main(bench: Bench) -> None:
+        running = asyncio.create_task(bench.queue.run())
+        for text in "ab":
+            bench.put(text)
+            while text not in bench.client.got:
+                await asyncio.sleep(0)
+        bench.queue.close(FINISHED)
+        await running
+
+    story(main)
+
+
+def test_a_message_is_reported_sent_when_the_socket_took_it_and_not_before() -> None:
+    async def main(bench: Bench) -> None:
+        bench.client.taking.clear()
+        bench.put("a")
+        bench.queue.close(FINISHED)
+        running = asyncio.create_task(bench.queue.run())
+        await asyncio.sleep(0.01)
+        assert not bench.sent
+        bench.client.taking.set()
+        await running
+        assert bench.sent == ["a"]
+
+    story(main)
+
+
+def test_interims_give_way_where_much_waits_and_nothing_else_does() -> None:
+    async def main(bench: Bench) -> None:
+        assert all(bench.put("interim", interim=True) for _ in range(SHED_INTERIMS))
+        assert not bench.put("interim too many", interim=True)
+        assert bench.put("final")
+        bench.queue.close(FINISHED)
+        await bench.queue.run()
+        assert bench.client.got == ["interim"] * SHED_INTERIMS + ["final", (1000, "")]
+
+    story(main)
+
+
+def test_an_interim_that_was_left_out_weighs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(send_queue, "SHED_INTERIMS", 0)
+
+    async def main(bench: Bench) -> None:
+        bench.put("x" * 100, interim=True)
+        assert bench.queue.bytes_waiting == 0
+
+    story(main)
+
+
+def test_it_is_full_until_enough_was_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(send_queue, "PAUSE_BYTES", 10)
+
+    async def main(bench: Bench) -> None:
+        await bench.queue.room()
+        bench.client.taking.clear()
+        for _ in range(2):
+            bench.put("x" * 8)
+        assert bench.queue.full
+        assert bench.queue.bytes_waiting == 16
+        running = asyncio.create_task(bench.queue.run())
+        waiting = asyncio.create_task(bench.queue.room())
+        await asyncio.sleep(0.01)
+        assert not waiting.done()
+        bench.client.taking.set()
+        await waiting
+        assert not bench.queue.full
+        bench.queue.close(FINISHED)
+        await running
+
+    story(main)
+
+
+def test_a_client_that_takes_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(send_queue, "SEND_TIMEOUT_S", 0.02)
+    monkeypatch.setattr(send_queue, "PAUSE_BYTES", 0)
+
+    async def main(bench: Bench) -> None:
+        bench.client.taking.clear()
+        bench.put("a")
+        bench.put("b")
+        waiting = asyncio.create_task(bench.queue.room())
+        await bench.queue.run()
+        assert bench.gave_up == ["nothing was taken for 0.02 s"]
+        assert bench.queue.bytes_waiting == 0
+        await waiting
+
+    story(main)
+
+
+def test_a_client_for_whom_too_much_piles_up_is_given_up_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(send_queue, "MAX_BYTES", 10)
+
+    async def main(bench: Bench) -> None:
+        running = asyncio.create_task(bench.queue.run())
+        bench.put("x" * 11)
+        bench.put("x" * 11)
+        await running
+        assert bench.gave_up == ["11 bytes wait to be sent"]
+        assert bench.client.got == []
+
+    story(main)
+
+
+def test_bytes_are_counted_as_they_go_over_the_wire() -> None:
+    async def main(bench: Bench) -> None:
+        bench.put("ü€")
+        assert bench.queue.bytes_waiting == 5
+
+    story(main)
+
+
+def test_a_client_that_is_gone_ends_it_without_a_word() -> None:
+    async def main(bench: Bench) -> None:
+        bench.client.gone = True
+        bench.put("a")
+        await bench.queue.run()
+        assert bench.gave_up == []
+
+    story(main)
+
+
+def test_a_mistake_of_whoever_is_told_is_not_swallowed() -> None:
+    async def main(bench: Bench) -> None:
+        bench.fault = ZeroDivisionError()
+        bench.put("a")
+        with pytest.raises(ZeroDivisionError):
+            await bench.queue.run()
+
+    story(main)
