@@ -201,13 +201,13 @@ def many(streams: int) -> bytes:
 def test_only_so_many_streams_are_opened(monkeypatch: pytest.MonkeyPatch) -> None:
     """libav keeps a decoder for each: 400 of them took 60 MB."""
     seen: list[int] = []
-    opened = demux._Reading._choose
+    opened = demux._LibavRun._choose
 
-    def counted(reading: demux._Reading, source: InputContainer) -> object:
+    def counted(reading: demux._LibavRun, source: InputContainer) -> object:
         seen.append(len(source.streams))
         return opened(reading, source)
 
-    monkeypatch.setattr(demux._Reading, "_choose", counted)
+    monkeypatch.setattr(demux._LibavRun, "_choose", counted)
     assert decoded([many(100)], SELF).shape[1] > 60_000
     assert seen == [64]
 

@@ -146,7 +146,7 @@ class _Exchange:
         self._reports.put(_Ended(error))
 
 
-class _Reading:
+class _LibavRun:
     """One run of libav over a reader, into a collector; `pause` is called after each step."""
 
     def __init__(
@@ -247,7 +247,7 @@ class _Reading:
 
 def decode_whole(into: Collector, container: Container, data: io.BufferedIOBase) -> None:
     """Decodes a complete file that libav may seek in, in memory or on disk, on this thread. Raises BadAudio."""
-    _Reading(into, container, data).run()
+    _LibavRun(into, container, data).run()
 
 
 def _demux(exchange: _Exchange, reading: Callable[[], None]) -> None:
@@ -301,7 +301,7 @@ class DemuxDecoder:
         self._finalizer()
 
     def _start(self, reader: _Reader) -> None:
-        reading = _Reading(self._into, self._container, reader, self._exchange.pause)
+        reading = _LibavRun(self._into, self._container, reader, self._exchange.pause)
         name = f"demux-{self._container.demuxer}"
         threading.Thread(target=_demux, args=(self._exchange, reading.run), name=name, daemon=True).start()
         self._started = True
