@@ -77,14 +77,16 @@ class LoudIsVoice:
 
 
 class Touchy(AudioStream):
-    """A decoder that refuses one message and has a fault at another."""
+    """A decoder that refuses some bytes and has a fault at others, behind audio or alone."""
 
     def blocks(self, message: bytes) -> Iterator[Samples]:
-        if message == BROKEN:
-            raise BadAudio("this is no audio")
-        if message == FAULTY:
+        before, broken, _ = message.partition(BROKEN)
+        before, faulty, _ = before.partition(FAULTY)
+        yield from super().blocks(before)
+        if faulty:
             raise ZeroDivisionError
-        yield from super().blocks(message)
+        if broken:
+            raise BadAudio("this is no audio")
 
 
 class Hands:

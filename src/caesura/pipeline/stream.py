@@ -62,6 +62,10 @@ MAX_SILENCE_S = 12.0
 """Silence that a channel may hold around its longest segment, without a job that is out and would make room."""
 
 
+_JOINABLE = frozenset({Encoding.LINEAR16, Encoding.LINEAR32, Encoding.MULAW, Encoding.ALAW})
+"""Encodings in which messages have no bounds of their own: those of a batch are decoded as one."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Flush:
     channel: int | None
@@ -133,6 +137,7 @@ class Stream:
         self._audio = AudioStream(audio, split=split)
         self._declared = audio.channels if split and audio.encoding is not None else 1
         self._whole = audio.encoding is Encoding.OPUS
+        self._joinable = audio.encoding in _JOINABLE
         self._most_bytes = MESSAGE_BYTES if audio.encoding is Encoding.SPEEX else BATCH_BYTES
         self._config = config
         self._style = style
@@ -158,6 +163,8 @@ class Stream:
         self._stage = "the decoder"
         """For the log and the close frame: what the audio thread is doing."""
         self._channels: list[_Channel] = []
+        self._behind = False
+        """More decoded audio waits for the engine than there is room for."""
         self._room: asyncio.Event | None = None
 
     # ---- in ----
@@ -249,14 +256,16 @@ class Stream:
             return False
         return self._bytes > ROOM_BYTES or len(self._items) > ROOM_ITEMS or self._behind
 
-    @property
-    def _behind(self) -> bool:
+    def _measure_room(self) -> None:
+        """Call after recognizers were fed, flushed or answered: `full` is asked for with each message."""
         channels = self._channels
         # Whatever each of them holds, one channel then waits for the engine, whose answer makes room.
         most_s = ROOM_S + len(channels) * self._config.max_segment_s + (len(channels) - 1) * MAX_SILENCE_S
-        return sum(channel.recognizer.pending_s for channel in channels) > most_s or any(
-            channel.recognizer.pending_segments > ROOM_SEGMENTS for channel in channels
-        )
+        pending_s, most_segments = 0.0, 0
+        for channel in channels:
+            pending_s += channel.recognizer.pending_s
+            most_segments = max(most_segments, channel.recognizer.pending_segments)
+        self._behind = pending_s > most_s or most_segments > ROOM_SEGMENTS
 
     async def room(self) -> None:
         """Wait until the stream is not full."""
@@ -321,6 +330,7 @@ class Stream:
             if wanted is None or wanted == index:
                 channel.recognizer.flush()
                 self._drain_recognizer(index)
+        self._measure_room()
 
     def _reconfigure(self, features: dict[str, bool], terms: tuple[Term, ...] | None) -> None:
         # Channels that are still to come begin with it.
@@ -336,6 +346,8 @@ class Stream:
         self._continue_decoding()
 
     def _decode(self, batch: list[bytes]) -> None:
+        if self._joinable:
+            batch = [b"".join(batch)]
         self._work = self._voiced(block for message in batch for block in self._audio.blocks(message))
         self._continue_decoding()
 
@@ -490,6 +502,7 @@ class Stream:
         """Run a step that other threads or the pool caused, see what follows from it, and wake the owner."""
         try:
             step()
+            self._measure_room()
             self._finish_if_drained()
             self._pump()
             self._signal_room()

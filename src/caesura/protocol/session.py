@@ -303,8 +303,11 @@ class Session:
             case State.OPEN:
                 if self._idle_held:
                     return self._first_response_at
-                idle = self._idle_from + self._timers.idle_s
-                return min(at for at in (idle, self._first_response_at, self._release_at) if at is not None)
+                # Asked for after each message: no generator.
+                at = self._idle_from + self._timers.idle_s
+                if self._first_response_at is not None:
+                    at = min(at, self._first_response_at)
+                return at if self._release_at is None else min(at, self._release_at)
             case State.FLUSHING:
                 return self._drain_at
             case State.CLOSED:

@@ -74,7 +74,12 @@ _ALIGNMENT: Final = 16
 
 
 def encode(frame: Frame) -> bytes:
-    """The bytes of one frame.
+    """The bytes of one frame; see `encode_parts`."""
+    return b"".join(encode_parts(frame))
+
+
+def encode_parts(frame: Frame) -> list[bytes | memoryview]:
+    """The bytes of one frame in parts to be sent one behind the other: audio is not copied.
 
     Raises InternalError when it is longer than `MAX_FRAME`, or holds what no job or hypothesis may hold.
     """
@@ -82,9 +87,8 @@ def encode(frame: Frame) -> bytes:
     head = json.dumps(_to_json(frame, arrays), separators=(",", ":")).encode("ascii")
     head += b" " * (-(HEADER.size + len(head)) % _ALIGNMENT)
     length = HEADER.size + len(head) + sum(array.nbytes for array in arrays)
-    return b"".join(
-        (HEADER.pack(checked_length(length)), HEADER.pack(len(head)), head, *(memoryview(each) for each in arrays))
-    )
+    start = HEADER.pack(checked_length(length)) + HEADER.pack(len(head)) + head
+    return [start, *(memoryview(each).cast("B") for each in arrays)]
 
 
 def decode(body: bytes | bytearray) -> Frame:

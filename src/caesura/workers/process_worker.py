@@ -23,7 +23,7 @@ from caesura.workers.ipc import (
     ToWorker,
     Transcribe,
     Transcribed,
-    encode,
+    encode_parts,
 )
 
 logger = logging.getLogger("caesura.workers")
@@ -66,10 +66,10 @@ class _WorkerConnection(asyncio.Protocol):
     async def request(self, frame: ToWorker) -> Frame:
         if self._transport is None or self.gone:
             raise ConnectionResetError("the engine worker has ended")
-        data = encode(frame)
+        parts = encode_parts(frame)
         self._answer = asyncio.get_running_loop().create_future()
         # Never blocks. What it buffers is one job at most, for the next is not sent before the answer.
-        self._transport.write(data)
+        self._transport.writelines(parts)
         try:
             return await self._answer
         finally:
