@@ -771,7 +771,7 @@ def test_a_fork_has_lines_of_its_own_and_leaves_its_parents_alone() -> None:
         status, out, err = ends_well(program(server, FORK))
         assert (status, err) == (0, "")
         refusal, text, threads, parent = out.splitlines()
-        assert refusal == "The line was opened by another process, which has it still: connect in this one too."
+        assert refusal == "The line was opened by another process and works there only: connect here too."
         assert (text, threads, parent) == ("yes", "1", "good morning")
 
 
