@@ -24,7 +24,7 @@ from caesura.client.events import (
     UtteranceEnd,
 )
 from caesura.errors import ConnectionClosedByServer
-from tests.cli.said import NOON, final, word
+from tests.cli.finals import NOON, final, word
 
 
 def line(event: Event) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from caesura.client.events import (
     SpeechStarted,
     Stats,
 )
-from tests.cli.said import final, word
+from tests.cli.finals import final, word
 from tests.cli.screen import WIDTH, WITHIN_S, Output, Screen
 
 TEXT, JSON, SRT, VTT = OutputFormat

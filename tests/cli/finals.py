@@ -1,4 +1,4 @@
-"""Texts and times in; words and finals as a line tells them out."""
+"""Words and finals for tests of what a command prints."""
 
 from __future__ import annotations
 
