@@ -1,12 +1,13 @@
-"""Recordings with names in them in; how many names are heard without and with terms, and what terms do harm to, out.
+"""Measures keyterm biasing: how many names are recognised without and with terms, and how many are inserted falsely.
 
     python bench/bias.py --speech DIR --noise 10 5
 
 DIR holds recordings and manifest.jsonl, one JSON object a line: `file`, `text`, and `terms` for the names in it. Where
-a line has none, its terms are the words of five letters and more that the engine mishears today. Each recording is cut
-at its pauses, as a live path must, and heard three times: without terms, with its own among 100, and with 100 others.
+a line has none, its terms are the words of five letters and more that the engine misses today. Each recording is cut
+at its pauses, as a live path must, and transcribed three times: without terms, with its own among 100, and with 100
+others.
 The others are the names of other recordings first, and then names that are said in none. A term is inserted falsely
-when it is heard though it is neither in the text nor heard without terms.
+when it is recognised though it is neither in the text nor recognised without terms.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from caesura.engines.registry import load_engine
 from caesura.speech.vad import SileroModel, load_silero
 
 GIVEN = 100
-"""Terms in each list."""
+"""Number of terms in each list."""
 
 LEAST_LETTERS = 5
 INTERIM_S = 0.5
@@ -51,7 +52,7 @@ DISTRACTORS = tuple(_NAMES.split())
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One recording at one noise: its segments, and the terms that are said in it."""
+    """One recording at one noise level: its segments, and the terms that are said in it."""
 
     name: str
     text: str
@@ -61,7 +62,7 @@ class Case:
 
 @dataclass(slots=True)
 class Sum:
-    """All recordings at one noise, with one kind of list."""
+    """Totals of all recordings at one noise level, with one kind of list."""
 
     words: Score = field(default_factory=lambda: Score(0, 0))
     said: int = 0
@@ -73,7 +74,7 @@ class Sum:
 
 
 def noisy(pcm: Pcm, ratio_db: float | None) -> Samples:
-    """As float32 in -1..1, with white noise so many decibels below the speech."""
+    """Convert to float32 in -1..1, with white noise so many decibels below the speech."""
     samples = pcm.astype(np.float32) * np.float32(1 / 32768)
     if ratio_db is None:
         return samples
@@ -83,35 +84,35 @@ def noisy(pcm: Pcm, ratio_db: float | None) -> Samples:
 
 
 def plain(text: str) -> str:
-    """Words in lower case between single blanks, with one on each side; marks, hyphens and possessives gone."""
+    """Lower the words and put single blanks around each, without punctuation, hyphens and possessives."""
     return " " + " ".join(re.findall(r"\w+", re.sub("['\u2019]s\\b", "", text.casefold()))) + " "
 
 
 def cases(engine: Engine, vad: SileroModel, spoken: Sequence[Recording], named: dict[str, list[str]],
           ratio_db: float | None) -> list[Case]:  # fmt: skip
-    """Each recording cut at its pauses, with its terms."""
+    """Cut each recording at its pauses, and find its terms."""
     made = []
     for recording in spoken:
         samples = noisy(recording.pcm, ratio_db)
         segments = tuple(samples[first:last] for first, last in spans(vad, samples, CUT_S))
         terms = named.get(recording.name)
         if terms is None:
-            heard = plain(" ".join(_text(hypothesis) for hypothesis in hear(engine, segments, ())[0]))
+            recognised = plain(" ".join(_text(hypothesis) for hypothesis in transcribe(engine, segments, ())[0]))
             words = dict.fromkeys(re.findall(r"[^\W\d_]+", recording.text))
-            terms = [word for word in words if len(word) >= LEAST_LETTERS and plain(word) not in heard]
+            terms = [word for word in words if len(word) >= LEAST_LETTERS and plain(word) not in recognised]
         made.append(Case(recording.name, recording.text, segments, tuple(terms)))
     return made
 
 
-def hear(engine: Engine, segments: Sequence[Samples], terms: tuple[Term, ...]) -> tuple[list[Hypothesis], float]:
-    """Finals of the segments, and the seconds of CPU that they took."""
+def transcribe(engine: Engine, segments: Sequence[Samples], terms: tuple[Term, ...]) -> tuple[list[Hypothesis], float]:
+    """Transcribe the segments; returns their finals, and the CPU seconds that they took."""
     begun = time.process_time()
-    heard = engine.transcribe([SegmentJob(segment, 0.0, Priority.FINAL, terms=terms) for segment in segments])
-    return heard, time.process_time() - begun
+    hypotheses = engine.transcribe([SegmentJob(segment, 0.0, Priority.FINAL, terms=terms) for segment in segments])
+    return hypotheses, time.process_time() - begun
 
 
 def interims(engine: Engine, segments: Sequence[Samples], terms: tuple[Term, ...]) -> float:
-    """Seconds of CPU for interims of growing beginnings, each with the one before as its draft."""
+    """CPU seconds for interims of growing prefixes, each with the one before as its draft."""
     begun, step = time.process_time(), int(INTERIM_S * RATE)
     for segment in segments:
         draft: Hypothesis | None = None
@@ -123,7 +124,7 @@ def interims(engine: Engine, segments: Sequence[Samples], terms: tuple[Term, ...
 def measure(
     engine: Engine, judge: Judge, made: Sequence[Case], named: dict[str, list[str]], weight: float
 ) -> dict[str, Sum]:
-    """The three ways to hear all recordings."""
+    """Measure all recordings with each of the three lists of terms."""
     sums = {"no terms": Sum(), "own terms among 100": Sum(), "100 others": Sum()}
     every = dict.fromkeys(name for names in named.values() for name in names)
     with progress_bar() as progress:
@@ -134,8 +135,8 @@ def measure(
             before = ""
             for total, given in zip(sums.values(), lists, strict=True):
                 terms = tuple(Term(term, weight) for term in given)
-                heard, cpu_s = hear(engine, case.segments, terms)
-                text = " ".join(map(_text, heard))
+                hypotheses, cpu_s = transcribe(engine, case.segments, terms)
+                text = " ".join(map(_text, hypotheses))
                 before = before or text
                 _count(total, case, judge, given, text, before)
                 total.cpu_s += cpu_s
@@ -159,7 +160,7 @@ def _text(hypothesis: Hypothesis) -> str:
 
 
 def show(title: str, sums: dict[str, Sum]) -> None:
-    """Print the table of one noise."""
+    """Print the table of one noise level."""
     table = Table(title=title, title_justify="left")
     table.add_column("terms given")
     for column in ("terms said", "heard", "recall %", "false", "WER %", "CPU of finals", "of interims"):

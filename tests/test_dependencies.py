@@ -26,6 +26,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "client/decode.py": ("audio",),
     "client/microphone.py": ("mic",),
     "engines": ("server",),
+    "engines/models/download.py": ("whisper",),
     "engines/whisper.py": ("server", "whisper"),
     "formatting": ("server",),
     "ledger": ("server",),

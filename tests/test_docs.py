@@ -18,9 +18,9 @@ from caesura.cli.main import app
 from caesura.client.config import Tuning
 from caesura.client.events import Event
 from caesura.formatting.dictation import COMMANDS
-from caesura.formatting.redaction import KINDS
-from caesura.formatting.searching import searched
-from caesura.formatting.writer import Writer
+from caesura.formatting.itn import TextFormatter
+from caesura.formatting.redaction import PII_KINDS
+from caesura.formatting.searching import search_words
 from caesura.protocol import closing
 from caesura.protocol.catalogue import Catalogue, Offer
 from caesura.protocol.closing import Refusal
@@ -129,34 +129,34 @@ def tables(page: str, *head: str) -> list[tuple[str, ...]]:
     return rows
 
 
-def writer(asked: str) -> Writer:
+def writer(asked: str) -> TextFormatter:
     options = parse_options(parse_qsl(asked.strip("`"), keep_blank_values=True), catalogue=CATALOGUE)
-    return Writer(style(options))
+    return TextFormatter(style(options))
 
 
 @pytest.mark.parametrize(("asked", "said", "written"), tables(FORMATTING + README, "asked for", "said", "written"))
 def test_words_are_written_as_the_docs_say(asked: str, said: str, written: str) -> None:
-    assert text(writer(asked).write(say(said), final=True).words) == written.replace("\\n", "\n")
+    assert text(writer(asked).format(say(said), final=True).words) == written.replace("\\n", "\n")
 
 
 @pytest.mark.parametrize(
     ("asked", "said", "told"), tables(FORMATTING, "asked for", "said so far", "told in the interim")
 )
 def test_interims_keep_back_what_the_docs_say(asked: str, said: str, told: str) -> None:
-    assert text(writer(asked).write(say(said), final=False).words) == told
+    assert text(writer(asked).format(say(said), final=False).words) == told
 
 
 @pytest.mark.parametrize(("said", "held"), tables(FORMATTING, "said", "held"))
 def test_finals_wait_as_the_docs_say(said: str, held: str) -> None:
     words = say(said)
-    assert (writer("smart_format=true").open_from(words) < len(words)) is (held == "yes")
+    assert (writer("smart_format=true").incomplete_from(words) < len(words)) is (held == "yes")
 
 
 @pytest.mark.parametrize(
     ("query", "said", "found", "confidence"), tables(FORMATTING, "searched for", "said", "found", "confidence")
 )
 def test_searches_find_what_the_docs_say(query: str, said: str, found: str, confidence: str) -> None:
-    (search,) = searched(say(said), [query])
+    (search,) = search_words(say(said), [query])
     hits = [(hit.snippet, f"{hit.confidence:.2f}") for hit in search.hits]
     assert hits == ([(found, confidence)] if found else [])
 
@@ -168,7 +168,7 @@ def test_the_docs_name_every_command_of_dictation() -> None:
 
 def test_there_are_examples_of_everything() -> None:
     asked = " ".join(row[0] for row in tables(FORMATTING, "asked for", "said", "written"))
-    for name in ("smart_format", "numerals", "dictation", "profanity_filter", "replace", *KINDS):
+    for name in ("smart_format", "numerals", "dictation", "profanity_filter", "replace", *PII_KINDS):
         assert name in asked
     assert tables(FORMATTING, "asked for", "said so far", "told in the interim")
     assert tables(FORMATTING, "said", "held")

@@ -1,4 +1,4 @@
-"""A level meter as an engine: each half second of speech in; how loud it was, in dB below full scale, out as a word."""
+"""A level meter as an engine: transcribes each half second of speech as its level, in dB below full scale."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ FLOOR_DB = -90.0
 
 
 class Meter:
-    """Used by one thread; remembers nothing from job to job."""
+    """Used by one thread; keeps no state between jobs."""
 
     def transcribe(self, jobs: Sequence[SegmentJob]) -> list[Hypothesis]:
-        """One hypothesis for each job, in order."""
+        """Transcribe each job, in order."""
         return [Hypothesis(tuple(words(job.audio))) for job in jobs]
 
 
 def words(audio: Samples) -> Iterator[Word]:
-    """One word for each half second, and for the rest at the end."""
+    """Word for each half second, and for the rest at the end."""
     for start in range(0, len(audio), STEP):
-        piece = audio[start : start + STEP]
-        power = float(np.mean(np.square(piece, dtype=np.float64)))
+        part = audio[start : start + STEP]
+        power = float(np.mean(np.square(part, dtype=np.float64)))
         level = max(10 * np.log10(power), FLOOR_DB) if power > 0 else FLOOR_DB
-        yield Word(f"{level:.0f}dB", start / SAMPLE_RATE, (start + len(piece)) / SAMPLE_RATE, confidence=1.0)
+        yield Word(f"{level:.0f}dB", start / SAMPLE_RATE, (start + len(part)) / SAMPLE_RATE, confidence=1.0)
 
 
 SPEC = EngineSpec(INFO, load=Meter)

@@ -19,7 +19,7 @@ CaesuraError
 ├── LineError                  what broke in between
 │   ├── Unreachable            nothing answers at that address
 │   ├── RemoteFailed           what a URL names did not answer, or not as it should
-│   ├── BrokeOff               a download ended early, or the other side is busy: to try again helps
+│   ├── DownloadInterrupted    a download ended early, or the hub is busy; trying again helps
 │   └── ReconnectFailed        no connection could be made again in the time allowed
 └── InternalError              what broke inside
     ├── EngineError            an engine could not answer
@@ -173,8 +173,8 @@ class RemoteFailed(LineError):
         self.retry_after_s = retry_after_s
 
 
-class BrokeOff(LineError):
-    """A download ended early, or who was to give it is busy; to try again helps."""
+class DownloadInterrupted(LineError):
+    """A download ended early, or the hub that gives it is busy; trying again helps."""
 
 
 class ReconnectFailed(LineError):

@@ -1,4 +1,4 @@
-"""Bars for days."""
+"""Bars of usage for each day."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_a_day_without_pauses_is_drawn_to_an_eighth_of_a_cell() -> None:
     assert [bar.audio for bar in bars] == ["████████", "▍"]
 
 
-def test_quiet_days_between_have_empty_bars() -> None:
+def test_days_without_usage_have_empty_bars() -> None:
     bars = draw_days({FIRST: Day(1), FIRST + timedelta(days=2): Day(1)}, width=4)
     assert [(bar.day.day, bar.audio) for bar in bars] == [(20, "████"), (21, ""), (22, "████")]
 

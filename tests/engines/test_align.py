@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from caesura.engines.align import Span, align
+from caesura.engines.align import WordTimes, align
 from caesura.engines.base import SAMPLE_RATE, Samples
 
 FRAME_S = 0.024
@@ -21,7 +21,7 @@ def attention(*peaks: int, frames: int = 100, share: float = 0.6) -> NDArray[np.
     return rows
 
 
-def tone(*spans: Span, seconds: float = 2.4) -> Samples:
+def tone(*spans: WordTimes, seconds: float = 2.4) -> Samples:
     """A tone in these spans and silence between them."""
     audio = np.zeros(round(seconds * SAMPLE_RATE), np.float32)
     for start, end in spans:
@@ -30,15 +30,15 @@ def tone(*spans: Span, seconds: float = 2.4) -> Samples:
     return audio
 
 
-def placed(rows: NDArray[np.float32], audio: Samples, lag_s: float = 0.0) -> list[Span]:
+def placed(rows: NDArray[np.float32], audio: Samples, lag_s: float = 0.0) -> list[WordTimes]:
     return align(rows, audio, frame_s=FRAME_S, lag_s=lag_s)
 
 
-def starts(spans: list[Span]) -> list[float]:
+def starts(spans: list[WordTimes]) -> list[float]:
     return [start for start, _ in spans]
 
 
-def assert_in_order(spans: list[Span], length: float) -> None:
+def assert_in_order(spans: list[WordTimes], length: float) -> None:
     edges = [edge for span in spans for edge in span]
     assert edges == sorted(edges)
     assert not edges or (edges[0] >= 0.0 and edges[-1] <= length)
@@ -65,7 +65,7 @@ def test_two_words_on_one_peak_follow_each_other() -> None:
     assert second - first < 3 * FRAME_S
 
 
-def test_a_word_ends_where_the_audio_falls_quiet() -> None:
+def test_a_word_ends_where_the_audio_becomes_silent() -> None:
     """And not only where the next one starts, most of a second later."""
     spans = placed(attention(10, 70), tone((0.24, 0.8), (1.68, 2.0)))
     assert np.array(spans) == pytest.approx(np.array([(0.24, 0.8), (1.68, 2.0)]), abs=0.011)

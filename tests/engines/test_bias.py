@@ -1,4 +1,4 @@
-"""Terms over a decoder that is a table: which reading wins, and that one that loses leaves no trace."""
+"""Keyterm biasing over a decoder that is a table: which path wins, and that one that loses leaves no trace."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from hypothesis import strategies as st
 
 from caesura.engines.base import Term
 from caesura.engines.bias import (
-    MOST_ROWS,
-    MOST_WEIGHT,
+    MAX_ROWS,
+    MAX_WEIGHT,
     PENALTY,
     REWARD,
-    REWARD_A_TOKEN,
+    REWARD_PER_TOKEN,
     Bias,
+    BiasedSearch,
+    DecodedPath,
     Logits,
-    Path,
-    Search,
     trust,
 )
 from caesura.engines.tokens import Vocabulary
@@ -58,7 +58,7 @@ class Table:
             row[token] = math.log(probability)
         return row
 
-    def reading(self) -> Path:
+    def reading(self) -> DecodedPath:
         """What the decoder writes by itself."""
         tokens: list[int] = []
         logits: list[Logits] = []
@@ -66,7 +66,7 @@ class Table:
             logits.append(self.logits(tuple(tokens)))
             tokens.append(int(logits[-1].argmax()))
         logs = [float(row[token] - np.log(np.exp(row).sum())) for row, token in zip(logits, tokens, strict=True)]
-        return Path(tuple(tokens), tuple(logs), tuple(logits), Beginnings(self, (tuple(tokens[:-1]),)))
+        return DecodedPath(tuple(tokens), tuple(logs), tuple(logits), Beginnings(self, (tuple(tokens[:-1]),)))
 
 
 @dataclass(frozen=True)
@@ -74,14 +74,14 @@ class Beginnings:
     table: Table
     rows: tuple[tuple[int, ...], ...]
 
-    def first(self, tokens: int) -> Beginnings:
+    def truncate(self, tokens: int) -> Beginnings:
         assert len(self.rows) == 1
         return Beginnings(self.table, (self.rows[0][:tokens],))
 
-    def take(self, rows: Sequence[int]) -> Beginnings:
+    def select(self, rows: Sequence[int]) -> Beginnings:
         return Beginnings(self.table, tuple(self.rows[row] for row in rows))
 
-    def read(self, tokens: Sequence[Sequence[int]]) -> tuple[Logits, Beginnings]:
+    def decode(self, tokens: Sequence[Sequence[int]]) -> tuple[Logits, Beginnings]:
         assert len(tokens) == len(self.rows)
         self.table.reads += 1
         self.table.most_rows = max(self.table.most_rows, len(tokens))
@@ -102,11 +102,11 @@ def chain(*ways: tuple[tuple[int, ...], Sequence[float]]) -> dict[tuple[int, ...
     return table
 
 
-def best(table: Table, *terms: Term, limit: int = 20) -> Path:
-    return Search(Bias(terms, VOCABULARY), end=END, limit=limit).best(table.reading())
+def best(table: Table, *terms: Term, limit: int = 20) -> DecodedPath:
+    return BiasedSearch(Bias(terms, VOCABULARY), end=END, limit=limit).best(table.reading())
 
 
-def text(path: Path) -> str:
+def text(path: DecodedPath) -> str:
     return VOCABULARY.text(path.tokens)
 
 
@@ -115,21 +115,21 @@ DASHWOOD = ids("_the", "_D", "ash", "wood", "_go", ".", "")
 MISHEARD = chain((ASH_WOULD, [0.9, 0.6, 0.6, 0.9, 0.9, 0.9]), (DASHWOOD, [0.9, 0.05, 0.3, 0.3, 0.9, 0.9, 0.9]))
 
 
-def test_a_term_that_is_nearly_as_likely_takes_the_place_of_what_was_read() -> None:
+def test_a_term_that_is_nearly_as_likely_replaces_the_decoded_tokens() -> None:
     assert text(best(Table(MISHEARD), Term("Dashwood"))) == "the Dashwood go."
 
 
-def test_without_terms_the_reading_is_the_same_object_and_nothing_is_read() -> None:
+def test_without_terms_the_path_is_the_same_object_and_nothing_is_decoded() -> None:
     table = Table(MISHEARD)
     path = table.reading()
-    assert Search(Bias([], VOCABULARY), end=END, limit=20).best(path) is path
+    assert BiasedSearch(Bias([], VOCABULARY), end=END, limit=20).best(path) is path
     assert table.reads == 0
 
 
-def test_a_term_that_was_not_said_leaves_the_reading_as_it_is() -> None:
+def test_a_term_that_was_not_said_leaves_the_path_unchanged() -> None:
     table = Table(MISHEARD)
     path = table.reading()
-    assert Search(Bias([Term("Norland")], VOCABULARY), end=END, limit=20).best(path) is path
+    assert BiasedSearch(Bias([Term("Norland")], VOCABULARY), end=END, limit=20).best(path) is path
 
 
 def test_a_term_that_begins_well_and_goes_on_badly_leaves_the_reading_as_it_is() -> None:
@@ -138,7 +138,7 @@ def test_a_term_that_begins_well_and_goes_on_badly_leaves_the_reading_as_it_is()
     assert text(best(Table(begun), Term("Dashwood"))) == "the Ash would go."
 
 
-def test_what_comes_after_a_term_speaks_against_it_too() -> None:
+def test_the_tokens_after_a_term_count_against_it_too() -> None:
     table = chain((ASH_WOULD, [0.9, 0.6, 0.6, 0.9, 0.9, 0.9]), (DASHWOOD, [0.9, 0.3, 0.9, 0.9, 0.02, 0.02, 0.02]))
     assert text(best(Table(table), Term("Dashwood"))) == "the Ash would go."
 
@@ -160,8 +160,8 @@ def test_weight_scales_the_reward(weight: float, heard: str) -> None:
     assert text(best(Table(MISHEARD), Term("Dashwood", weight))) == heard
 
 
-def test_no_weight_makes_heard_what_is_far_from_it() -> None:
-    most = MOST_WEIGHT * (REWARD + 3 * REWARD_A_TOKEN)
+def test_no_weight_forces_an_unlikely_term() -> None:
+    most = MAX_WEIGHT * (REWARD + 3 * REWARD_PER_TOKEN)
     far = chain((ASH_WOULD, [0.9] * 6), (DASHWOOD, [0.9, 0.05, math.exp(-most), 0.3, 0.9, 0.9, 0.9]))
     assert text(best(Table(far), Term("Dashwood", 1000.0))) == "the Ash would go."
 
@@ -169,8 +169,8 @@ def test_no_weight_makes_heard_what_is_far_from_it() -> None:
 def test_where_the_decoder_guesses_terms_weigh_less() -> None:
     sure = chain((ids("_go", "."), [0.6, 0.9]), (ids("_Nor", "land", "."), [0.02, 0.9, 0.9]))
     after = ids("_the", "_go", "_would", "_the", "_house", "")
-    for way in (ids("_go", "."), ids("_Nor", "land", ".")):
-        sure |= {(*way, *after[:n]): {after[n]: 0.9} for n in range(len(after))}
+    for alternative in (ids("_go", "."), ids("_Nor", "land", ".")):
+        sure |= {(*alternative, *after[:n]): {after[n]: 0.9} for n in range(len(after))}
     guessed = sure | {(*ids("_go", "."), *after[:n]): {after[n]: 0.2} for n in range(len(after))}
     guessed |= {(*ids("_Nor", "land", "."), *after[:n]): {after[n]: 0.2} for n in range(len(after))}
     assert text(best(Table(sure), Term("Norland", 0.65))).startswith("Norland")
@@ -196,7 +196,7 @@ def test_a_term_may_begin_and_end_a_reading() -> None:
     assert text(best(Table(table), Term("Norland"))) == "Norland"
 
 
-def test_a_term_in_lower_case_is_heard_as_the_decoder_writes_it() -> None:
+def test_a_term_in_lower_case_is_found_as_the_decoder_writes_it() -> None:
     table = chain((ids("_go", ""), [0.6, 0.9]), (ids("_Nor", "land", ""), [0.05, 0.9, 0.9]))
     assert text(best(Table(table), Term("norland"))) == "Norland"
 
@@ -207,7 +207,7 @@ def test_a_term_with_capitals_is_preferred_with_them() -> None:
     assert text(best(Table(table), Term("go"))) == "go"
 
 
-def test_two_terms_in_one_reading_are_both_heard() -> None:
+def test_two_terms_in_one_path_are_both_found() -> None:
     plain = ids("_the", "_Ash", "_would", "_go", "")
     one = ids("_the", "_D", "ash", "wood", "_go", "")
     both = ids("_the", "_D", "ash", "wood", "_Nor", "land", "")
@@ -219,7 +219,7 @@ def test_two_terms_in_one_reading_are_both_heard() -> None:
     assert text(best(Table(table), Term("Norland"), Term("Dashwood"))) == "the Dashwood Norland"
 
 
-def test_of_two_terms_the_likelier_is_heard() -> None:
+def test_of_two_terms_the_likelier_is_found() -> None:
     table = chain(
         (ids("_the", "_go", ""), [0.9, 0.6, 0.9]),
         (ids("_the", "_Ash", ""), [0.9, 0.01, 0.9]),
@@ -229,19 +229,19 @@ def test_of_two_terms_the_likelier_is_heard() -> None:
         assert text(best(Table(table), *map(Term, terms))) == "the Norland"
 
 
-def test_a_term_of_several_words_is_heard_whole() -> None:
+def test_a_term_of_several_words_is_found_as_a_whole() -> None:
     table = chain((ids("_go", ""), [0.6, 0.9]), (ids("_Nor", "land", "_house", ""), [0.05, 0.9, 0.5, 0.9]))
     assert text(best(Table(table), Term("  Norland   house "))) == "Norland house"
 
 
-def test_a_term_to_avoid_gives_way_to_what_is_nearly_as_likely() -> None:
+def test_a_term_to_avoid_gives_way_to_tokens_that_are_nearly_as_likely() -> None:
     assert text(best(Table(MISHEARD), Term("ash would", -1.0))) == "the Dashwood go."
 
 
 def test_a_term_to_avoid_stays_where_nothing_else_fits() -> None:
     alone = chain((ASH_WOULD, [0.999] * 6))
     assert text(best(Table(alone), Term("ash would", -1.0))) == "the Ash would go."
-    assert math.log(1 / 1e-9) > MOST_WEIGHT * PENALTY
+    assert math.log(1 / 1e-9) > MAX_WEIGHT * PENALTY
 
 
 def test_a_term_to_avoid_is_not_only_written_in_other_tokens() -> None:
@@ -268,10 +268,10 @@ def test_no_more_rows_are_read_at_once_than_a_decoder_is_ready_for() -> None:
     letters = "DwahogemnrldNu"
     table = Table({(): {PIECES.index("\u2581"): 0.5, ids("_go")[0]: 0.5}})
     best(table, *(Term(a + b) for a in letters for b in letters))
-    assert 1 < table.most_rows <= MOST_ROWS
+    assert 1 < table.most_rows <= MAX_ROWS
 
 
-def test_terms_of_blanks_and_marks_say_nothing() -> None:
+def test_terms_of_blanks_and_punctuation_have_no_effect() -> None:
     assert not Bias([Term(" "), Term(""), Term("Norland", 0.0)], VOCABULARY)
 
 
@@ -287,15 +287,15 @@ TERMS = st.lists(
 
 
 @given(likely=PATHS, terms=TERMS)
-def test_what_is_chosen_is_worth_at_least_what_was_read(
+def test_the_chosen_path_scores_at_least_as_much_as_the_decoded_one(
     likely: dict[tuple[int, ...], dict[int, float]], terms: list[Term]
 ) -> None:
-    """Log-probability and rewards together; and the end, the limit and the memory are as they should be."""
+    """Log-probability and rewards together; and the end, the limit and the cache are as they should be."""
     table, bias = Table(likely), Bias(terms, VOCABULARY)
     path = table.reading()
-    chosen = Search(bias, end=END, limit=20).best(path)
+    chosen = BiasedSearch(bias, end=END, limit=20).best(path)
     more = trust(path) * (bias.value(chosen.tokens) - bias.value(path.tokens))
     assert sum(chosen.logs) + more >= sum(path.logs) - 1e-3
     assert chosen.tokens.index(END) == len(chosen.tokens) - 1 < 20
     assert len(chosen.logs) == len(chosen.logits) == len(chosen.tokens)
-    assert chosen.memory == Beginnings(table, (chosen.tokens[:-1],))
+    assert chosen.cache == Beginnings(table, (chosen.tokens[:-1],))

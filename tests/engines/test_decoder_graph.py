@@ -15,7 +15,7 @@ DECODER = _assets() / "decoder_model_merged.ort"
 
 
 @pytest.mark.slow
-def test_the_changed_network_computes_the_same_and_tells_its_attention() -> None:
+def test_the_changed_network_computes_the_same_and_returns_its_attention() -> None:
     """Logits are equal to the bit; each row of attention has the weights of all frames of the audio."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1

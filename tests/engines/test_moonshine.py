@@ -23,7 +23,7 @@ def engine() -> MoonshineEngine:
     return load()
 
 
-def hear(
+def transcribe(
     engine: MoonshineEngine,
     audio: Samples,
     draft: Hypothesis | None = None,
@@ -31,10 +31,10 @@ def hear(
     final: bool = True,
     terms: tuple[Term, ...] = (),
 ) -> Hypothesis:
-    (heard,) = engine.transcribe(
+    (hypothesis,) = engine.transcribe(
         [SegmentJob(audio, 0.0, Priority.FINAL if final else Priority.INTERIM, draft, terms=terms)]
     )
-    return heard
+    return hypothesis
 
 
 STRANGERS = tuple(
@@ -44,8 +44,8 @@ STRANGERS = tuple(
 """Names that nobody says in the recordings."""
 
 
-def plain(heard: Hypothesis) -> list[str]:
-    return re.findall("[a-z']+", " ".join(word.text for word in heard.words).lower())
+def plain(hypothesis: Hypothesis) -> list[str]:
+    return re.findall("[a-z']+", " ".join(word.text for word in hypothesis.words).lower())
 
 
 def test_version_is_the_one_of_the_package() -> None:
@@ -69,8 +69,8 @@ def test_recordings_are_understood(engine: MoonshineEngine) -> None:
     for name in names():
         said = recording(name)
         reference = said.text.lower().split()
-        heard = plain(hear(engine, said.samples))
-        wrong += len(set(reference) ^ set(heard))
+        hypothesis = plain(transcribe(engine, said.samples))
+        wrong += len(set(reference) ^ set(hypothesis))
         total += len(reference)
     assert wrong <= total / 20 + 1
 
@@ -78,7 +78,7 @@ def test_recordings_are_understood(engine: MoonshineEngine) -> None:
 @pytest.mark.slow
 def test_words_have_case_punctuation_confidence_and_times(engine: MoonshineEngine) -> None:
     audio = recording("jfk").samples
-    words = hear(engine, audio).words
+    words = transcribe(engine, audio).words
     assert " ".join(word.text for word in words).startswith("And so my fellow Americans")
     assert words[-1].text == "country."
     assert all(0.0 < word.confidence <= 1.0 for word in words)
@@ -92,12 +92,12 @@ JFK_WORDS = {"Americans": (1.63, 2.16), "not": (3.99, 4.30), "you,": (7.15, 7.51
 
 
 @pytest.mark.slow
-def test_words_lie_where_they_are_heard(engine: MoonshineEngine) -> None:
+def test_words_have_the_times_at_which_they_are_spoken(engine: MoonshineEngine) -> None:
     """Starts within 120 ms, ends within 150 ms, whether written at once or verified as a draft."""
     audio = recording("jfk").samples
-    alone = hear(engine, audio)
-    for heard in (alone, hear(engine, audio, alone, final=False)):
-        spans = {word.text: (word.start, word.end) for word in heard.words}
+    alone = transcribe(engine, audio)
+    for hypothesis in (alone, transcribe(engine, audio, alone, final=False)):
+        spans = {word.text: (word.start, word.end) for word in hypothesis.words}
         for text, (start, end) in JFK_WORDS.items():
             assert spans[text][0] == pytest.approx(start, abs=0.12)
             assert spans[text][1] == pytest.approx(end, abs=0.15)
@@ -107,9 +107,9 @@ def test_words_lie_where_they_are_heard(engine: MoonshineEngine) -> None:
 def test_a_draft_that_breaks_off_gives_no_times_to_what_follows(engine: MoonshineEngine) -> None:
     """Only the accepted part of a draft counts: with half a draft the words have the times of a whole one."""
     audio = recording("jfk").samples
-    whole = hear(engine, audio, final=False)
+    whole = transcribe(engine, audio, final=False)
     half = Hypothesis(tokens=(*whole.tokens[: len(whole.tokens) // 2], 9_999, 9_999))
-    again = hear(engine, audio, half, final=False)
+    again = transcribe(engine, audio, half, final=False)
     assert [word.text for word in again.words] == [word.text for word in whole.words]
     for one, other in zip(again.words, whole.words, strict=True):
         assert one.start == pytest.approx(other.start, abs=0.15)
@@ -121,8 +121,8 @@ def test_a_final_does_not_depend_on_its_draft(engine: MoonshineEngine) -> None:
     for name in names():
         audio, draft = recording(name).samples, None
         for end in range(11_200, audio.size, 11_200):
-            draft = hear(engine, audio[:end], draft, final=False)
-        assert hear(engine, audio, draft) == hear(engine, audio)
+            draft = transcribe(engine, audio[:end], draft, final=False)
+        assert transcribe(engine, audio, draft) == transcribe(engine, audio)
 
 
 @pytest.mark.slow
@@ -132,8 +132,8 @@ def test_interims_with_drafts_are_the_interims_without(engine: MoonshineEngine) 
     for name in names():
         audio, draft = recording(name).samples, None
         for end in range(16_000, audio.size, 16_000):
-            draft = hear(engine, audio[:end], draft, final=False)
-            same += draft.tokens == hear(engine, audio[:end], final=False).tokens
+            draft = transcribe(engine, audio[:end], draft, final=False)
+            same += draft.tokens == transcribe(engine, audio[:end], final=False).tokens
             total += 1
     assert total > 15
     assert same / total >= 3 / 4
@@ -142,53 +142,53 @@ def test_interims_with_drafts_are_the_interims_without(engine: MoonshineEngine) 
 @pytest.mark.slow
 def test_a_draft_that_is_wrong_is_overruled(engine: MoonshineEngine) -> None:
     audio = recording("lv-0880").samples
-    alone = hear(engine, audio, final=False)
-    other = hear(engine, recording("jfk").samples)
-    assert plain(hear(engine, audio, other, final=False)) == plain(alone)
+    alone = transcribe(engine, audio, final=False)
+    other = transcribe(engine, recording("jfk").samples)
+    assert plain(transcribe(engine, audio, other, final=False)) == plain(alone)
     nonsense = Hypothesis(tokens=(9_999,) * 400)
-    assert plain(hear(engine, audio, nonsense, final=False)) == plain(alone)
+    assert plain(transcribe(engine, audio, nonsense, final=False)) == plain(alone)
 
 
 @pytest.mark.slow
 def test_a_draft_outside_the_vocabulary_is_not_believed(engine: MoonshineEngine) -> None:
     audio = recording("lv-0880").samples
     foreign = Hypothesis(tokens=(-5, 70_000, 2))
-    assert hear(engine, audio, foreign, final=False).tokens == hear(engine, audio, final=False).tokens
+    assert transcribe(engine, audio, foreign, final=False).tokens == transcribe(engine, audio, final=False).tokens
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("samples", [0, 1, 1_599])
-def test_scraps_say_nothing(engine: MoonshineEngine, samples: int) -> None:
-    assert hear(engine, recording("jfk").samples[16_000 : 16_000 + samples]) == Hypothesis()
+def test_audio_too_short_for_a_word_gives_no_words(engine: MoonshineEngine, samples: int) -> None:
+    assert transcribe(engine, recording("jfk").samples[16_000 : 16_000 + samples]) == Hypothesis()
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seconds", [0.1, 0.5, 2.0])
 @pytest.mark.parametrize("level", [0.0, 0.001, 0.03, 0.3])
-def test_silence_noise_hum_and_clicks_say_nothing(engine: MoonshineEngine, seconds: float, level: float) -> None:
+def test_silence_noise_hum_and_clicks_give_no_words(engine: MoonshineEngine, seconds: float, level: float) -> None:
     rng = np.random.default_rng(7)
     time = np.arange(int(seconds * 16_000)) / 16_000
     noise = rng.standard_normal(time.size)
     hum = np.sin(2 * np.pi * 50 * time) + 0.5 * np.sin(2 * np.pi * 150 * time)
     clicks = np.where(time % 0.3 < 0.005, noise, 0.0)
     for sound in (noise, hum, clicks):
-        assert hear(engine, (level * sound).astype(np.float32)) == Hypothesis()
+        assert transcribe(engine, (level * sound).astype(np.float32)) == Hypothesis()
 
 
 @pytest.mark.slow
-def test_broken_samples_are_heard_as_silence(engine: MoonshineEngine) -> None:
+def test_invalid_samples_count_as_silence(engine: MoonshineEngine) -> None:
     audio = recording("lv-0880").samples.copy()
     audio[100:200] = np.nan
     audio[200:300] = np.inf
-    assert plain(hear(engine, audio))[-1] == "man"
+    assert plain(transcribe(engine, audio))[-1] == "man"
 
 
 @pytest.mark.slow
-def test_thirty_seconds_are_heard_whole(engine: MoonshineEngine) -> None:
+def test_thirty_seconds_are_transcribed_completely(engine: MoonshineEngine) -> None:
     audio = np.concatenate([recording(name).samples for name in ("jfk", "lv-0880", "lv-0890", "jfk")])[: 30 * 16_000]
-    heard = hear(engine, audio)
-    assert len(heard.words) > 50
-    assert heard.words[-1].end <= 30.0
+    hypothesis = transcribe(engine, audio)
+    assert len(hypothesis.words) > 50
+    assert hypothesis.words[-1].end <= 30.0
 
 
 @pytest.mark.slow
@@ -203,20 +203,20 @@ def test_jobs_are_answered_in_order(engine: MoonshineEngine) -> None:
 def test_audio_that_breaks_off_in_a_word_keeps_the_words_before_it(engine: MoonshineEngine) -> None:
     """At half a word the decoder stammers, and without an end the guard drops all of it."""
     audio = recording("LJ001-0002").samples[: int(1.248 * 16_000)]
-    assert hear(engine, audio).words == ()
-    [heard] = engine.transcribe([SegmentJob(audio, 0.0, Priority.FINAL, breaks_off=True)])
-    assert plain(heard)[:2] == ["in", "being"]
-    assert heard.words[-1].end <= 1.3
+    assert transcribe(engine, audio).words == ()
+    [hypothesis] = engine.transcribe([SegmentJob(audio, 0.0, Priority.FINAL, breaks_off=True)])
+    assert plain(hypothesis)[:2] == ["in", "being"]
+    assert hypothesis.words[-1].end <= 1.3
 
 
 @pytest.mark.slow
-def test_a_misheard_word_is_heard_when_it_is_a_term(engine: MoonshineEngine) -> None:
+def test_a_misrecognised_word_is_recognised_when_it_is_a_term(engine: MoonshineEngine) -> None:
     """Sure of it the engine is not: a term makes a word no surer than the decoder finds it."""
     audio = recording("lv-0880").samples
-    assert "ill-sposed" in [word.text for word in hear(engine, audio).words]
-    heard = hear(engine, audio, terms=(*STRANGERS, Term("ill-disposed")))
-    assert plain(heard) == ["he", "was", "not", "an", "ill", "disposed", "young", "man"]
-    [word] = [word for word in heard.words if word.text == "ill-disposed"]
+    assert "ill-sposed" in [word.text for word in transcribe(engine, audio).words]
+    hypothesis = transcribe(engine, audio, terms=(*STRANGERS, Term("ill-disposed")))
+    assert plain(hypothesis) == ["he", "was", "not", "an", "ill", "disposed", "young", "man"]
+    [word] = [word for word in hypothesis.words if word.text == "ill-disposed"]
     assert word.confidence < 0.6
     assert 1.0 < word.start < word.end < 2.3
 
@@ -225,22 +225,22 @@ def test_a_misheard_word_is_heard_when_it_is_a_term(engine: MoonshineEngine) -> 
 def test_terms_that_nobody_says_change_nothing(engine: MoonshineEngine) -> None:
     for name in names():
         audio = recording(name).samples
-        assert hear(engine, audio, terms=STRANGERS) == hear(engine, audio)
+        assert transcribe(engine, audio, terms=STRANGERS) == transcribe(engine, audio)
 
 
 @pytest.mark.slow
-def test_terms_are_not_heard_in_silence_and_noise(engine: MoonshineEngine) -> None:
+def test_terms_are_not_found_in_silence_and_noise(engine: MoonshineEngine) -> None:
     noise = np.random.default_rng(7).standard_normal(32_000)
     for level in (0.0, 0.001, 0.03, 0.3):
         heavy = tuple(Term(term.text, 100.0) for term in (*STRANGERS, Term("you"), Term("thank you")))
-        assert hear(engine, (level * noise).astype(np.float32), terms=heavy) == Hypothesis()
+        assert transcribe(engine, (level * noise).astype(np.float32), terms=heavy) == Hypothesis()
 
 
 @pytest.mark.slow
 def test_a_term_to_avoid_gives_way_to_another_word(engine: MoonshineEngine) -> None:
     audio = recording("LJ001-0002").samples
-    assert plain(hear(engine, audio)) == ["in", "being", "comparatively", "modern"]
-    avoiding = plain(hear(engine, audio, terms=(Term("modern", -1.0),)))
+    assert plain(transcribe(engine, audio)) == ["in", "being", "comparatively", "modern"]
+    avoiding = plain(transcribe(engine, audio, terms=(Term("modern", -1.0),)))
     assert avoiding[:3] == ["in", "being", "comparatively"]
     assert "modern" not in avoiding
 
@@ -250,16 +250,16 @@ def test_a_final_with_terms_does_not_depend_on_its_draft(engine: MoonshineEngine
     terms = (Term("ill-disposed"), Term("man", -2.0))
     audio, draft, bare = recording("lv-0880").samples, None, None
     for end in range(11_200, audio.size, 11_200):
-        draft = hear(engine, audio[:end], draft, final=False, terms=terms)
-        bare = hear(engine, audio[:end], bare, final=False)
+        draft = transcribe(engine, audio[:end], draft, final=False, terms=terms)
+        bare = transcribe(engine, audio[:end], bare, final=False)
         assert draft.tokens == bare.tokens
-    assert hear(engine, audio, draft, terms=terms) == hear(engine, audio, terms=terms)
+    assert transcribe(engine, audio, draft, terms=terms) == transcribe(engine, audio, terms=terms)
 
 
 @pytest.mark.slow
 def test_the_vocabulary_writes_words_as_the_decoder_does(engine: MoonshineEngine) -> None:
-    """Seen in the tokens of what is heard, at words that the recordings really hold."""
+    """Seen in the tokens of what is hypothesis, at words that the recordings really hold."""
     vocabulary = engine._vocabulary
     for name in names():
-        tokens = hear(engine, recording(name).samples).tokens
+        tokens = transcribe(engine, recording(name).samples).tokens
         assert vocabulary.encode(vocabulary.text(tokens)) == tokens

@@ -1,4 +1,4 @@
-"""Engines by name: those that ship, those that others plug in, and names that are none."""
+"""Engines by name: those that ship, those that other packages declare, and unknown names."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from caesura.engines.registry import (
     engine_info,
     engine_spec,
     load_engine,
-    placed,
+    with_model_folder,
 )
 from caesura.engines.scripted import ScriptedEngine
 from caesura.errors import EngineError, UsageError
@@ -87,16 +87,16 @@ def test_whisper_is_a_family_of_which_a_model_is_chosen_behind_the_colon() -> No
 
 def test_a_model_is_placed_and_an_engine_without_one_stays(tmp_path: Path) -> None:
     """What goes to other processes names the folder."""
-    assert placed("moonshine", tmp_path) == "moonshine"
+    assert with_model_folder("moonshine", tmp_path) == "moonshine"
     with pytest.raises(EngineError, match="caesura models pull tiny"):
-        placed("whisper:tiny", tmp_path)
+        with_model_folder("whisper:tiny", tmp_path)
     folder = tmp_path / "whisper" / "tiny"
     folder.mkdir(parents=True)
     for name in ("model.bin", "config.json", "tokenizer.json", "vocabulary.txt"):
         (folder / name).touch()
-    name = placed("whisper:tiny", tmp_path)
+    name = with_model_folder("whisper:tiny", tmp_path)
     assert name == f"whisper:{folder}@cpu"
-    assert placed(name, Path("/elsewhere")) == name
+    assert with_model_folder(name, Path("/elsewhere")) == name
 
 
 def test_an_unknown_name_lists_those_there_are() -> None:

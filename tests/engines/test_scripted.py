@@ -15,7 +15,7 @@ from caesura.words import Word
 TWO = (Word("One", 0.0, 0.3, 0.9), Word("two.", 0.4, 0.7, 0.95))
 
 
-def hear(engine: ScriptedEngine, at: float, samples: int, *, final: bool = True) -> tuple[Word, ...]:
+def transcribe(engine: ScriptedEngine, at: float, samples: int, *, final: bool = True) -> tuple[Word, ...]:
     """What the engine hears in so many samples from stream second `at`."""
     (told,) = engine.transcribe(
         [SegmentJob(np.zeros(samples, np.float32), at, Priority.FINAL if final else Priority.INTERIM)]
@@ -27,32 +27,32 @@ def hear(engine: ScriptedEngine, at: float, samples: int, *, final: bool = True)
 def test_a_job_holds_the_words_that_lie_wholly_inside() -> None:
     """A second holds both words; one sample less than the second word's end holds one."""
     engine = ScriptedEngine(TWO, 2.0)
-    assert hear(engine, 0.0, 16_000) == TWO
-    assert hear(engine, 0.0, 11_200) == TWO
-    assert hear(engine, 0.0, 11_199) == TWO[:1]
-    assert hear(engine, 0.0, 0) == ()
+    assert transcribe(engine, 0.0, 16_000) == TWO
+    assert transcribe(engine, 0.0, 11_200) == TWO
+    assert transcribe(engine, 0.0, 11_199) == TWO[:1]
+    assert transcribe(engine, 0.0, 0) == ()
 
 
 def test_times_count_from_the_first_sample_of_the_job() -> None:
     """A job that begins at the second word has it at 0."""
-    assert hear(ScriptedEngine(TWO, 2.0), 0.4, 8_000) == (Word("two.", 0.0, 0.3, 0.95),)
+    assert transcribe(ScriptedEngine(TWO, 2.0), 0.4, 8_000) == (Word("two.", 0.0, 0.3, 0.95),)
 
 
-def test_a_word_that_has_begun_is_not_heard() -> None:
+def test_a_word_that_has_only_begun_is_not_returned() -> None:
     """One sample after its start the word is cut, and so left out."""
-    assert hear(ScriptedEngine(TWO, 2.0), 0.4 + 1 / 16_000, 8_000) == ()
+    assert transcribe(ScriptedEngine(TWO, 2.0), 0.4 + 1 / 16_000, 8_000) == ()
 
 
 def test_the_script_repeats() -> None:
     """In the third round the words come again, and a job may hold the end of one round and the head of the next."""
     engine = ScriptedEngine(TWO, 1.0)
-    assert hear(engine, 2.0, 16_000) == TWO
-    assert [(word.text, word.start) for word in hear(engine, 2.4, 16_000)] == [("two.", 0.0), ("One", 0.6)]
+    assert transcribe(engine, 2.0, 16_000) == TWO
+    assert [(word.text, word.start) for word in transcribe(engine, 2.4, 16_000)] == [("two.", 0.0), ("One", 0.6)]
 
 
 def test_the_shipped_script_starts_a_word_every_04_seconds() -> None:
     """Times, confidences and punctuation are as documented, over two rounds."""
-    words = hear(load(), 0.0, round(2 * PERIOD_S * 16_000))
+    words = transcribe(load(), 0.0, round(2 * PERIOD_S * 16_000))
     assert len(words) == 2 * len(SCRIPT)
     for at, word in enumerate(words):
         assert word.start == pytest.approx(0.4 * at)
@@ -66,10 +66,10 @@ def test_the_shipped_script_starts_a_word_every_04_seconds() -> None:
 def test_tiles_of_the_stream_never_give_a_word_twice(sizes: list[int], begin: int) -> None:
     """Back to back jobs yield a subset of the whole, in order, each once and at the same place."""
     engine = load()
-    whole = {round(word.start + begin / 16_000, 4) for word in hear(engine, begin / 16_000, sum(sizes))}
+    whole = {round(word.start + begin / 16_000, 4) for word in transcribe(engine, begin / 16_000, sum(sizes))}
     told, at = [], begin
     for size in sizes:
-        told += [round(word.start + at / 16_000, 4) for word in hear(engine, at / 16_000, size)]
+        told += [round(word.start + at / 16_000, 4) for word in transcribe(engine, at / 16_000, size)]
         at += size
     assert told == sorted(set(told))
     assert set(told) <= whole

@@ -1,4 +1,4 @@
-"""The vocabulary reader: pieces as the file lays them out, words as a reader sees them."""
+"""The vocabulary: pieces as the file stores them, and words decoded from tokens."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def vocabulary() -> Vocabulary:
     return Vocabulary(PIECES)
 
 
-def test_a_file_of_short_and_long_pieces_is_read_whole() -> None:
+def test_a_file_of_short_and_long_pieces_is_read_completely() -> None:
     """A length of 128 or more takes two bytes, low part first."""
     long = b"x" * 300
     data = b"\x02ab" + bytes([300 % 128 + 128, 300 // 128]) + long + b"\x00" + b"\x01c"
@@ -88,7 +88,7 @@ def test_the_piece_learnt_first_is_joined_first() -> None:
     assert pieces("abcb") == [3, 6]
 
 
-def test_letters_are_letters_and_only_what_is_none_is_bytes() -> None:
+def test_only_letters_outside_of_the_vocabulary_are_encoded_as_bytes() -> None:
     assert pieces("a.") == [1, 8]
     assert [LEARNT.text([token]) for token in LEARNT.encode("\u00e9")] == ["", "", ""]
     assert LEARNT.text(LEARNT.encode("c\u00e9")) == "c\u00e9"
@@ -100,7 +100,7 @@ def test_blanks_around_and_between_words_do_not_count() -> None:
 
 
 @given(st.text("abcx. \u00e9\u4e2d", max_size=20))
-def test_what_is_encoded_reads_the_same(text: str) -> None:
+def test_encoding_and_decoding_gives_the_same_text(text: str) -> None:
     assert LEARNT.text(LEARNT.encode(text)) == " ".join(text.split())
 
 

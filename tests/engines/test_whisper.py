@@ -1,4 +1,4 @@
-"""Whisper on tiny models made here: what a script says comes out with times; silence, loops and habits do not."""
+"""Whisper on tiny models made here: scripted words come out with times; silence, loops and known phrases do not."""
 
 from __future__ import annotations
 
@@ -20,14 +20,12 @@ from caesura import connect
 from caesura.distribution import install_command
 from caesura.engines import whisper
 from caesura.engines.base import Hypothesis, Priority, Samples, SegmentJob, Term
-from caesura.engines.models.catalogue import offered
-from caesura.engines.models.hub import Hub
-from caesura.engines.models.pull import pull
-from caesura.engines.whisper import INFO, MAX_TERM_TOKENS, WhisperEngine, info, load, placed
+from caesura.engines.models.catalogue import find_model
+from caesura.engines.models.download import pull
+from caesura.engines.whisper import INFO, MAX_TERM_TOKENS, WhisperEngine, info, load, with_model_folder
 from caesura.errors import EngineError, UsageError
 from caesura.words import Word
-from tests.engines.models import hub_server
-from tests.engines.models.hub_server import serving
+from tests.engines.models.hub_server import FakeHub, serving
 from tests.engines.models.without_whisper import without_library
 from tests.engines.tiny_whisper import CERTAIN, Script, make
 from tests.recordings import recording
@@ -63,15 +61,15 @@ def noise(seconds: float, seed: int = 1) -> Samples:
     return samples.astype(np.float32)
 
 
-def hear(engine: WhisperEngine, seconds: float = 3.0, *, final: bool = True, **job: Any) -> Hypothesis:
-    (heard,) = engine.transcribe(
+def transcribe(engine: WhisperEngine, seconds: float = 3.0, *, final: bool = True, **job: Any) -> Hypothesis:
+    (hypothesis,) = engine.transcribe(
         [SegmentJob(noise(seconds), 0.0, Priority.FINAL if final else Priority.INTERIM, **job)]
     )
-    return heard
+    return hypothesis
 
 
-def text(heard: Hypothesis) -> str:
-    return " ".join(word.text for word in heard.words)
+def text(hypothesis: Hypothesis) -> str:
+    return " ".join(word.text for word in hypothesis.words)
 
 
 # ---- text, times, language ----
@@ -79,47 +77,47 @@ def text(heard: Hypothesis) -> str:
 
 @pytest.mark.slow
 def test_words_come_out_as_they_are_printed_with_times_and_probabilities(says: SAYS) -> None:
-    heard = hear(says(*GREETING))
-    assert [word.text for word in heard.words] == ["Hello", "there,", "world."]
-    assert all(0.99 < word.confidence <= 1.0 for word in heard.words)
-    assert all(0.0 <= word.start <= word.end <= 3.0 for word in heard.words)
-    assert all(before.end <= after.start for before, after in pairwise(heard.words))
-    assert heard.words[-1].end > 0.5
+    hypothesis = transcribe(says(*GREETING))
+    assert [word.text for word in hypothesis.words] == ["Hello", "there,", "world."]
+    assert all(0.99 < word.confidence <= 1.0 for word in hypothesis.words)
+    assert all(0.0 <= word.start <= word.end <= 3.0 for word in hypothesis.words)
+    assert all(before.end <= after.start for before, after in pairwise(hypothesis.words))
+    assert hypothesis.words[-1].end > 0.5
 
 
 @pytest.mark.slow
-def test_a_doubtful_word_says_so(says: SAYS) -> None:
-    heard = hear(says(" Hello", " world", sure=0.15))
-    assert all(0.05 < word.confidence < 0.9 for word in heard.words)
+def test_an_uncertain_word_has_a_low_confidence(says: SAYS) -> None:
+    hypothesis = transcribe(says(" Hello", " world", sure=0.15))
+    assert all(0.05 < word.confidence < 0.9 for word in hypothesis.words)
 
 
 @pytest.mark.slow
 def test_the_language_is_found_out_unless_it_is_given(says: SAYS) -> None:
     engine = says(*GREETING, language="de")
-    assert hear(engine).language == "de"
-    assert hear(engine, language="fr").language == "fr"
+    assert transcribe(engine).language == "de"
+    assert transcribe(engine, language="fr").language == "fr"
 
 
 @pytest.mark.slow
 def test_javanese_has_the_name_that_the_rest_of_the_world_gives_it(says: SAYS) -> None:
     engine = says(*GREETING, language="jw")
-    assert hear(engine).language == "jv"
-    assert text(hear(engine, language="jv")) == "Hello there, world."
+    assert transcribe(engine).language == "jv"
+    assert text(transcribe(engine, language="jv")) == "Hello there, world."
 
 
 @pytest.mark.slow
 def test_scripts_without_blanks_come_as_whisper_parts_them(says: SAYS) -> None:
-    assert text(hear(says(*"こんにちは", language="ja"))) == "こ ん に ち は"
+    assert text(transcribe(says(*"こんにちは", language="ja"))) == "こ ん に ち は"
 
 
 @pytest.mark.slow
 def test_an_english_model_needs_no_language_and_knows_no_other(says: SAYS) -> None:
     engine = says(*GREETING, multilingual=False)
-    heard = hear(engine)
-    assert (text(heard), heard.language) == ("Hello there, world.", "en")
-    assert hear(engine, language="en") == heard
+    hypothesis = transcribe(engine)
+    assert (text(hypothesis), hypothesis.language) == ("Hello there, world.", "en")
+    assert transcribe(engine, language="en") == hypothesis
     with pytest.raises(EngineError, match="does not know the language 'de'"):
-        hear(engine, language="de")
+        transcribe(engine, language="de")
 
 
 @pytest.mark.slow
@@ -132,34 +130,34 @@ def test_jobs_are_answered_in_order_and_apart(says: SAYS) -> None:
     ]
     together = engine.transcribe(jobs)
     assert together == [engine.transcribe([job])[0] for job in jobs]
-    assert [bool(heard.words) for heard in together] == [True, False, True]
+    assert [bool(hypothesis.words) for hypothesis in together] == [True, False, True]
 
 
 @pytest.mark.slow
 def test_neither_a_draft_nor_a_broken_end_changes_anything(says: SAYS) -> None:
     engine = says(*GREETING)
-    plain = hear(engine)
-    assert hear(engine, draft=Hypothesis((Word("Bye", 0.0, 1.0, 0.9),), (7, 8))) == plain
-    assert hear(engine, breaks_off=True) == plain
+    plain = transcribe(engine)
+    assert transcribe(engine, draft=Hypothesis((Word("Bye", 0.0, 1.0, 0.9),), (7, 8))) == plain
+    assert transcribe(engine, breaks_off=True) == plain
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seconds", [0.1, 0.11, 0.15, 0.2, 1.0, 29.99, 30.0])
-def test_any_length_up_to_the_window_is_heard(says: SAYS, seconds: float) -> None:
-    heard = hear(says(*GREETING), seconds)
-    assert text(heard) == "Hello there, world."
-    assert heard.words[-1].end <= seconds
+def test_any_length_up_to_the_window_is_transcribed(says: SAYS, seconds: float) -> None:
+    hypothesis = transcribe(says(*GREETING), seconds)
+    assert text(hypothesis) == "Hello there, world."
+    assert hypothesis.words[-1].end <= seconds
 
 
 @pytest.mark.slow
 def test_more_than_a_window_is_refused_and_not_cut(says: SAYS) -> None:
-    with pytest.raises(EngineError, match=r"was given 30\.1 s; it hears 30 at most"):
-        hear(says(*GREETING), 30.1)
+    with pytest.raises(EngineError, match=r"was given 30\.1 s; it takes 30 s at most"):
+        transcribe(says(*GREETING), 30.1)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("samples", [0, 1, 1_599])
-def test_scraps_say_nothing(says: SAYS, samples: int) -> None:
+def test_audio_too_short_for_a_word_gives_no_words(says: SAYS, samples: int) -> None:
     job = SegmentJob(np.ones(samples, np.float32), 0.0, Priority.FINAL)
     assert says(*GREETING).transcribe([job]) == [Hypothesis()]
 
@@ -169,16 +167,16 @@ def test_broken_samples_do_no_harm(says: SAYS) -> None:
     audio = noise(1.0)
     audio[100:200] = np.nan
     audio[200:300] = np.inf
-    (heard,) = says(*GREETING).transcribe([SegmentJob(audio, 0.0, Priority.FINAL)])
-    assert text(heard) == "Hello there, world."
+    (hypothesis,) = says(*GREETING).transcribe([SegmentJob(audio, 0.0, Priority.FINAL)])
+    assert text(hypothesis) == "Hello there, world."
 
 
 @pytest.mark.slow
 def test_random_weights_end_in_time_and_are_not_believed(random: WhisperEngine) -> None:
     """It never stops by itself, so the limit must, and text that it does not believe is not shown."""
-    assert hear(random).words == ()
-    assert hear(random, final=False).words == ()
-    assert hear(random, 20.0).words == ()
+    assert transcribe(random).words == ()
+    assert transcribe(random, final=False).words == ()
+    assert transcribe(random, 20.0).words == ()
 
 
 @pytest.mark.slow
@@ -188,7 +186,7 @@ def test_a_failing_network_is_an_engine_error_without_what_was_said(random: Whis
             raise RuntimeError("out of memory")
 
     with pytest.raises(EngineError, match="engine whisper-small failed on 48000 samples: out of memory"):
-        hear(WhisperEngine(Failing(), INFO))
+        transcribe(WhisperEngine(Failing(), INFO))
 
 
 # ---- silence, loops, habits ----
@@ -197,22 +195,22 @@ def test_a_failing_network_is_an_engine_error_without_what_was_said(random: Whis
 @pytest.mark.slow
 @pytest.mark.parametrize("final", [True, False])
 def test_a_loop_is_left_at_the_end_of_its_first_turn(says: SAYS, final: bool) -> None:
-    assert text(hear(says(" Hello", " there", ends=False), final=final)) == "Hello there"
+    assert text(transcribe(says(" Hello", " there", ends=False), final=final)) == "Hello there"
 
 
 @pytest.mark.slow
-def test_what_whisper_says_into_silence_is_not_shown(says: SAYS) -> None:
-    assert hear(says(" Thank", " you", ".", no_speech=CERTAIN + 0.1)).words == ()
-    assert hear(says(" Thank", " you", ".", sure=0.16)).words == ()
-    assert text(hear(says(" Thank", " you", "."))) == "Thank you."
+def test_phrases_that_whisper_writes_into_silence_are_dropped(says: SAYS) -> None:
+    assert transcribe(says(" Thank", " you", ".", no_speech=CERTAIN + 0.1)).words == ()
+    assert transcribe(says(" Thank", " you", ".", sure=0.16)).words == ()
+    assert text(transcribe(says(" Thank", " you", "."))) == "Thank you."
 
 
 @pytest.mark.slow
 def test_text_that_is_sure_is_shown_though_nobody_seemed_to_speak(says: SAYS) -> None:
     """Whisper's own rule: its mark of silence counts only where the text is doubtful."""
-    assert text(hear(says(*GREETING, no_speech=CERTAIN + 0.1))) == "Hello there, world."
+    assert text(transcribe(says(*GREETING, no_speech=CERTAIN + 0.1))) == "Hello there, world."
     doubtful = says(" Hello", " there", " world", sure=0.12, no_speech=CERTAIN + 0.1)
-    assert hear(doubtful).words == ()
+    assert transcribe(doubtful).words == ()
 
 
 # ---- terms ----
@@ -221,54 +219,54 @@ def test_text_that_is_sure_is_shown_though_nobody_seemed_to_speak(says: SAYS) ->
 @pytest.mark.slow
 def test_terms_stand_in_the_prompt_heavier_ones_first(says: SAYS) -> None:
     engine = says(*GREETING)
-    tongue = engine._tongue("en")
-    tokenizer = tongue.tokenizer
+    language_decoder = engine._language_decoder("en")
+    tokenizer = language_decoder.tokenizer
     terms = (Term("light", 0.5), Term("Caesura", 3.0), Term("hated", -2.0), Term("usual"))
-    prompt = tongue.prompt(terms)
+    prompt = language_decoder.prompt(terms)
     start = prompt.index(tokenizer.sot)
     assert prompt[0] == tokenizer.sot_prev
     assert tokenizer.decode(prompt[1:start]) == " Caesura, usual, light"
-    assert prompt[start:] == tongue.prompt(())
+    assert prompt[start:] == language_decoder.prompt(())
 
 
 @pytest.mark.slow
-def test_terms_change_what_the_decoder_is_asked(says: SAYS) -> None:
-    """The script counts from the end of the prompt, so it is heard only where the terms really stand before it."""
+def test_terms_change_the_prompt_of_the_decoder(says: SAYS) -> None:
+    """The script counts from the end of the prompt, so it is hypothesis only where the terms really stand before it."""
     term = "ab"  # the mark, a blank and two letters, each a token
-    assert text(hear(says(*GREETING, terms=4), terms=(Term(term),))) == "Hello there, world."
-    assert text(hear(says(*GREETING, terms=4), language="de")) != "Hello there, world."
+    assert text(transcribe(says(*GREETING, terms=4), terms=(Term(term),))) == "Hello there, world."
+    assert text(transcribe(says(*GREETING, terms=4), language="de")) != "Hello there, world."
 
 
 @pytest.mark.slow
-def test_terms_that_do_not_fit_are_left_out_whole_from_the_lightest_on(says: SAYS) -> None:
-    tongue = says(*GREETING)._tongue("en")
+def test_terms_that_do_not_fit_are_left_out_from_the_lightest_on(says: SAYS) -> None:
+    language_decoder = says(*GREETING)._language_decoder("en")
     terms = [Term("x" * 100, 3.0), Term("y" * 100, 2.0), Term("z" * 100, 1.5), Term("w")]
-    shown = tongue.tokenizer.decode(tongue.prompt(terms))
+    shown = language_decoder.tokenizer.decode(language_decoder.prompt(terms))
     assert "x" * 100 in shown
     assert "y" * 100 in shown
     assert "z" not in shown
     assert shown.rstrip().endswith("w")
-    assert len(tongue.prompt(terms)) <= MAX_TERM_TOKENS + 5
+    assert len(language_decoder.prompt(terms)) <= MAX_TERM_TOKENS + 5
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("final", [True, False])
-def test_a_term_to_be_avoided_is_heard_as_something_else(says: SAYS, final: bool) -> None:
+def test_a_term_to_be_avoided_is_replaced_by_something_else(says: SAYS, final: bool) -> None:
     engine = says(" Hello", " world", ".")
-    assert text(hear(engine, final=final)) == "Hello world."
-    avoided = text(hear(engine, final=final, terms=(Term("World", -1.0),)))
+    assert text(transcribe(engine, final=final)) == "Hello world."
+    avoided = text(transcribe(engine, final=final, terms=(Term("World", -1.0),)))
     assert "world" not in avoided
     assert avoided.startswith("Hello")
-    assert text(hear(engine, final=final, terms=(Term("word", -1.0),))) == "Hello world."
+    assert text(transcribe(engine, final=final, terms=(Term("word", -1.0),))) == "Hello world."
 
 
 @pytest.mark.slow
 def test_a_phrase_to_be_avoided_may_be_many_words_or_have_no_blanks(says: SAYS) -> None:
     engine = says(" Hello", " there", " world")
-    assert text(hear(engine, terms=(Term("hello there", -1.0),))) != "Hello there world"
-    assert text(hear(engine, terms=(Term("hello world", -1.0),))) == "Hello there world"
+    assert text(transcribe(engine, terms=(Term("hello there", -1.0),))) != "Hello there world"
+    assert text(transcribe(engine, terms=(Term("hello world", -1.0),))) == "Hello there world"
     japanese = says(*"こんにちは", language="ja")
-    assert text(hear(japanese, terms=(Term("にち", -1.0),))) != "こ ん に ち は"
+    assert text(transcribe(japanese, terms=(Term("にち", -1.0),))) != "こ ん に ち は"
 
 
 # ---- the laws of what comes out ----
@@ -282,7 +280,7 @@ def test_a_phrase_to_be_avoided_may_be_many_words_or_have_no_blanks(says: SAYS) 
 )
 def test_words_are_in_order_inside_the_audio_and_never_bare_signs(found: list[tuple[str, float, float]]) -> None:
     given_words = [{"word": word, "start": start, "end": end, "probability": 1.5} for word, start, end in found]
-    told = list(whisper._tidied(given_words, 5.0))
+    told = list(whisper._clean_words(given_words, 5.0))
     assert all(0.0 <= word.start <= word.end <= 5.0 and word.confidence == 1.0 for word in told)
     assert all(before.end <= after.start for before, after in pairwise(told))
     assert all(word.text == word.text.strip() != "" for word in told)
@@ -293,7 +291,7 @@ def test_words_are_in_order_inside_the_audio_and_never_bare_signs(found: list[tu
 # ---- what it is, and loading ----
 
 
-def test_what_it_is_is_known_without_the_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_engine_info_is_known_without_the_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     small, english, cantonese = info("small"), info("tiny.en"), info("turbo@cuda")
     assert (small.name, small.arch, small.detects_language, small.biases) == ("whisper-small", "whisper", True, True)
@@ -306,7 +304,7 @@ def test_what_it_is_is_known_without_the_model(tmp_path: Path, monkeypatch: pyte
 
 
 @pytest.mark.slow
-def test_a_folder_tells_its_languages(tmp_path: Path) -> None:
+def test_the_languages_of_a_folder_are_known(tmp_path: Path) -> None:
     assert info(str(make(tmp_path / "mine"))).languages == info("small").languages
     assert info(str(make(tmp_path / "mine.en", Script(GREETING, multilingual=False)))).languages == ("en",)
     assert info(f"{tmp_path / 'mine'}@cpu").name == "whisper-mine"
@@ -319,7 +317,7 @@ def test_an_unknown_model_lists_those_there_are() -> None:
 
 def test_a_model_that_is_not_there_is_never_downloaded(tmp_path: Path) -> None:
     with pytest.raises(EngineError, match=r"(?s)small is not on this machine.*`caesura models pull small`.*484 MB"):
-        placed("small", tmp_path)
+        with_model_folder("small", tmp_path)
 
 
 def test_loading_says_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -329,10 +327,10 @@ def test_loading_says_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.slow
-def test_a_folder_that_is_no_model_says_what_is_missing(tmp_path: Path) -> None:
+def test_the_error_for_a_folder_without_a_model_names_the_missing_file(tmp_path: Path) -> None:
     folder = make(tmp_path / "mine")
     (folder / "tokenizer.json").unlink()
-    with pytest.raises(EngineError, match=r"not whole: tokenizer\.json is missing; it must be a Whisper model"):
+    with pytest.raises(EngineError, match=r"incomplete: tokenizer\.json is missing; it must be a Whisper model"):
         load(str(folder))
 
 
@@ -351,19 +349,19 @@ def test_a_device_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytest
         load(f"{make(tmp_path / 'mine')}@cuda")
 
 
-def test_without_faster_whisper_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_error_without_faster_whisper_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Before it says that the model is not there: to pull that would be in vain."""
     without_library(monkeypatch)
     wanted = re.escape(f"needs the package faster-whisper: `{install_command('whisper')}`")
     with pytest.raises(EngineError, match=wanted):
         info("large-v1")
     with pytest.raises(EngineError, match=wanted):
-        placed("large-v1", tmp_path)
+        with_model_folder("large-v1", tmp_path)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("package", ["ctranslate2", "faster_whisper"])
-def test_a_library_that_does_not_load_says_what_to_install(
+def test_the_error_for_a_library_that_does_not_load_says_what_to_install(
     package: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setitem(sys.modules, package, None)
@@ -389,14 +387,13 @@ def wire_words(url: str, **options: Any) -> list[str]:
 
 
 @pytest.mark.slow
-def test_a_server_hears_with_it_by_the_models_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_transcribes_with_a_model_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Pulled from a hub, found under the home folder, loaded in a worker, told over the wire."""
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     made = make(tmp_path / "made", Script(GREETING, language="en"))
     files = {path.name: path.read_bytes() for path in made.iterdir()}
-    with serving(hub_server.Hub(files)) as played, Hub(played.url) as hub:
-        models = tmp_path / "home" / ".cache" / "caesura" / "models"
-        pull(offered("tiny"), models, hub, wait=lambda seconds: None, told=lambda done, total: None)
+    with serving(FakeHub(files)) as hub:
+        pull(find_model("tiny"), tmp_path / "home" / ".cache" / "caesura" / "models", endpoint=hub.url)
     with start_server(engine="whisper:tiny") as server:
         told = wire_words(server.url)
     assert told
@@ -404,7 +401,7 @@ def test_a_server_hears_with_it_by_the_models_name(tmp_path: Path, monkeypatch: 
 
 
 @pytest.mark.slow
-def test_a_server_without_the_model_does_not_start_and_says_what_to_do(
+def test_a_server_without_the_model_does_not_start_and_prints_how_to_get_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))

@@ -1,4 +1,4 @@
-"""The worked example of docs/engines.md: built, installed, heard by a worker and through a server."""
+"""The worked example of docs/engines.md: built, installed, and used by a worker and through a server."""
 
 from __future__ import annotations
 
@@ -56,14 +56,14 @@ def test_it_is_found_by_the_name_that_its_package_declares(plugged: Path) -> Non
     assert engine_info("meter").name == "level-meter"
 
 
-def test_a_worker_of_the_pool_hears_with_it(plugged: Path) -> None:
+def test_a_worker_of_the_pool_transcribes_with_it(plugged: Path) -> None:
     """A sine of full scale has half its power, 3 dB less; a tenth of it 20 dB less; silence is at the floor."""
     time = np.arange(8_000) / 16_000
     tone = np.sin(2 * np.pi * 440 * time)
     audio = np.concatenate((tone, 0.1 * tone, np.zeros(4_000))).astype(np.float32)
     told: list[Hypothesis | JobLost] = []
 
-    async def hear() -> None:
+    async def transcribe() -> None:
         pool = EnginePool("meter", workers=1)
         await pool.start()
         try:
@@ -74,7 +74,7 @@ def test_a_worker_of_the_pool_hears_with_it(plugged: Path) -> None:
         finally:
             await pool.stop()
 
-    asyncio.run(hear())
+    asyncio.run(transcribe())
     (heard,) = told
     assert isinstance(heard, Hypothesis)
     assert [(word.text, word.start, word.end) for word in heard.words] == [
@@ -88,14 +88,14 @@ def test_a_server_runs_it_for_any_client(plugged: Path) -> None:
     with wave.open(str(RECORDING)) as opened:
         rate, pcm = opened.getframerate(), opened.readframes(opened.getnframes())
 
-    async def hear(url: str) -> list[str]:
+    async def transcribe(url: str) -> list[str]:
         async with connect(url, live=False, sample_rate=rate) as line:
             async for _ in line.transcribe(pcm[at : at + 8_000] for at in range(0, len(pcm), 8_000)):
                 pass
             return [word.text for word in (await line.finish()).words]
 
     with start_server(engine="meter") as server:
-        heard = asyncio.run(hear(server.url))
+        heard = asyncio.run(transcribe(server.url))
     assert len(heard) >= 4
     assert all(re.fullmatch(r"-\d\ddb", word) for word in heard)
 

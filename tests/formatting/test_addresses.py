@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from caesura.formatting.addresses import addresses, unfinished
-from caesura.formatting.amounts import read
+from caesura.formatting.addresses import addresses, incomplete_address_at
+from caesura.formatting.amounts import parse_amounts
 from tests.saying import say
 
 
@@ -28,7 +28,7 @@ from tests.saying import say
     ],
 )
 def test_an_address_is_written(sentence: str, expected: str) -> None:
-    assert [found.pieces[0].text for found in addresses(read(say(sentence)))] == [expected]
+    assert [found.written_words[0].text for found in addresses(parse_amounts(say(sentence)))] == [expected]
 
 
 @pytest.mark.parametrize(
@@ -43,12 +43,12 @@ def test_an_address_is_written(sentence: str, expected: str) -> None:
     ],
 )
 def test_what_is_no_address_is_left(sentence: str) -> None:
-    assert addresses(read(say(sentence))) == []
+    assert addresses(parse_amounts(say(sentence))) == []
 
 
 def test_two_addresses_are_found_in_order() -> None:
-    found = addresses(read(say("mail john at acme dot com or see acme dot org")))
-    assert [one.pieces[0].text for one in found] == ["john@acme.com", "acme.org"]
+    found = addresses(parse_amounts(say("mail john at acme dot com or see acme dot org")))
+    assert [one.written_words[0].text for one in found] == ["john@acme.com", "acme.org"]
 
 
 @pytest.mark.parametrize(
@@ -65,4 +65,4 @@ def test_two_addresses_are_found_in_order() -> None:
     ],
 )
 def test_an_address_may_still_be_going_on(sentence: str, at: int) -> None:
-    assert unfinished(read(say(sentence))) == at
+    assert incomplete_address_at(parse_amounts(say(sentence))) == at

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from caesura.formatting.amounts import read
-from caesura.formatting.reading import Shape
+from caesura.formatting.amounts import parse_amounts
+from caesura.formatting.parsed_words import Shape
 from tests.saying import say
 
 
@@ -26,6 +26,11 @@ from tests.saying import say
         ("twenty, five", ["20", "5"]),
         ("eight hundred five five five", ["800", "5", "5", "5"]),
         ("eight hundred five", ["805"]),
+        ("nineteen hundred five five one", ["1900", "5", "5", "1"]),
+        ("five- five oh one", ["5", "5", "0", "1"]),
+        ("twenty- five", ["20", "5"]),
+        ("five treble two", ["5", "222"]),
+        ("five nought two", ["5", "0", "2"]),
         ("2.5 million", ["2500000"]),
         ("three point five million", ["3500000"]),
         ("3 point 5", ["3.5"]),
@@ -40,7 +45,7 @@ from tests.saying import say
     ],
 )
 def test_the_numbers_said_in_a_sentence_are_found(sentence: str, digits: list[str]) -> None:
-    amounts = read(say(sentence)).amounts
+    amounts = parse_amounts(say(sentence)).amounts
     assert [amounts[at].digits for at in sorted(amounts)] == digits
 
 
@@ -57,19 +62,21 @@ def test_the_numbers_said_in_a_sentence_are_found(sentence: str, digits: list[st
     ],
 )
 def test_an_amount_knows_how_it_was_said(word: str, shape: Shape, ordinal: bool) -> None:
-    (amount,) = read(say(word)).amounts.values()
+    (amount,) = parse_amounts(say(word)).amounts.values()
     assert (amount.shape, amount.ordinal) == (shape, ordinal)
 
 
 def test_a_hundred_without_a_number_before_it_is_bare() -> None:
-    (bare,) = read(say("a hundred and ten")).amounts.values()
-    (whole,) = read(say("one hundred and ten")).amounts.values()
+    (bare,) = parse_amounts(say("a hundred and ten")).amounts.values()
+    (whole,) = parse_amounts(say("one hundred and ten")).amounts.values()
     assert (bare.first, bare.digits, bare.bare) == (1, "110", True)
     assert (whole.first, whole.digits, whole.bare) == (0, "110", False)
 
 
 def test_amounts_do_not_overlap() -> None:
-    amounts = read(say("five double five point five oh million one hundred two oh three and twenty-first")).amounts
+    amounts = parse_amounts(
+        say("five double five point five oh million one hundred two oh three and twenty-first")
+    ).amounts
     ends = 0
     for at in sorted(amounts):
         assert amounts[at].first == at >= ends

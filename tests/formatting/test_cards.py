@@ -1,4 +1,4 @@
-"""A card number is found by its check digit where it has one, and by its length where it was misheard."""
+"""Card numbers are found by their check digit where they have one, and by their length where they were misheard."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from caesura.formatting.cards import card_in, luhn
-from caesura.formatting.figures import runs
+from caesura.formatting.digit_runs import digit_runs
 from tests.formatting.spoken import words
 
 
 def found(sentence: str) -> str | None:
-    (run,) = runs(words(sentence))
-    card = card_in(run.pieces)
-    return None if card is None else " ".join(piece.digits for piece in run.pieces[slice(*card)])
+    (run,) = digit_runs(words(sentence))
+    card = card_in(run.groups)
+    return None if card is None else " ".join(group.digits for group in run.groups[slice(*card)])
 
 
 @pytest.mark.parametrize("number", ["4111111111111111", "378282246310005", "5555555555554444", "30569309025904"])
@@ -49,5 +49,5 @@ def test_exactly_one_check_digit_fits(digits: str) -> None:
         ("12345678901234567890123", "12345678901234567890123"),
     ],
 )
-def test_the_number_is_told_from_what_is_said_with_it(sentence: str, card: str | None) -> None:
+def test_the_number_is_separated_from_digits_said_with_it(sentence: str, card: str | None) -> None:
     assert found(sentence) == card

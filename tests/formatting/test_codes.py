@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from caesura.formatting.amounts import read
+from caesura.formatting.amounts import parse_amounts
 from caesura.formatting.codes import code
 from tests.saying import say
 
@@ -17,9 +17,9 @@ from tests.saying import say
     ],
 )
 def test_a_code_is_written_in_one(sentence: str, at: int, expected: str) -> None:
-    found = code(read(say(sentence)), at)
+    found = code(parse_amounts(say(sentence)), at)
     assert found is not None
-    assert found.pieces[0].text == expected
+    assert found.written_words[0].text == expected
 
 
 @pytest.mark.parametrize(
@@ -34,4 +34,4 @@ def test_a_code_is_written_in_one(sentence: str, at: int, expected: str) -> None
     ],
 )
 def test_what_is_no_code_is_left(sentence: str, at: int) -> None:
-    assert code(read(say(sentence)), at) is None
+    assert code(parse_amounts(say(sentence)), at) is None

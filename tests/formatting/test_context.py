@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from caesura.formatting.amounts import read
+from caesura.formatting.amounts import parse_amounts
 from caesura.formatting.context import IDS, PHONES, SOCIAL, identifier, street
 from tests.saying import say
 
@@ -19,8 +19,8 @@ from tests.saying import say
     ],
 )
 def test_the_nearest_word_says_what_a_number_is(before: str, cue: frozenset[str] | None) -> None:
-    reading = read(say(f"{before} 5"))
-    assert identifier(reading, reading.size - 1) is cue
+    parsed = parse_amounts(say(f"{before} 5"))
+    assert identifier(parsed, parsed.size - 1) is cue
 
 
 @pytest.mark.parametrize(
@@ -28,4 +28,4 @@ def test_the_nearest_word_says_what_a_number_is(before: str, cue: frozenset[str]
     [("Main Street", True), ("Southeast Main Street", True), ("Broadway", True), ("people. Main Street", False)],
 )
 def test_a_street_is_known_by_its_last_word(after: str, expected: bool) -> None:
-    assert street(read(say(f"5 {after}")), 1) is expected
+    assert street(parse_amounts(say(f"5 {after}")), 1) is expected

@@ -2,32 +2,32 @@ from __future__ import annotations
 
 import pytest
 
-from caesura.formatting.amounts import read
+from caesura.formatting.amounts import parse_amounts
 from caesura.formatting.dates import date, decade, is_month, month_of, year
-from caesura.formatting.spans import Kind
+from caesura.formatting.rendering import EntityKind
 from tests.saying import say
 
 
 @pytest.mark.parametrize(
     ("sentence", "written", "kind"),
     [
-        ("january fifth", "January 5", Kind.DAY),
-        ("january the fifth", "January 5", Kind.DAY),
-        ("january fifth twenty twenty four", "January 5, 2024", Kind.DATE),
-        ("january fifth, nineteen oh five", "January 5, 1905", Kind.DATE),
-        ("january twenty twenty twenty four", "January 20, 2024", Kind.DATE),
-        ("january twenty twenty four", "January 2024", Kind.DAY),
-        ("January 5th, 2024", "January 5, 2024", Kind.DATE),
-        ("June third two thousand nine", "June 3, 2009", Kind.DATE),
-        ("march thirty first", "March 31", Kind.DAY),
-        ("october five", "October 5", Kind.DAY),
-        ("october five at noon", "October 5", Kind.DAY),
+        ("january fifth", "January 5", EntityKind.DAY),
+        ("january the fifth", "January 5", EntityKind.DAY),
+        ("january fifth twenty twenty four", "January 5, 2024", EntityKind.DATE),
+        ("january fifth, nineteen oh five", "January 5, 1905", EntityKind.DATE),
+        ("january twenty twenty twenty four", "January 20, 2024", EntityKind.DATE),
+        ("january twenty twenty four", "January 2024", EntityKind.DAY),
+        ("January 5th, 2024", "January 5, 2024", EntityKind.DATE),
+        ("June third two thousand nine", "June 3, 2009", EntityKind.DATE),
+        ("march thirty first", "March 31", EntityKind.DAY),
+        ("october five", "October 5", EntityKind.DAY),
+        ("october five at noon", "October 5", EntityKind.DAY),
     ],
 )
-def test_a_date_is_written(sentence: str, written: str, kind: Kind) -> None:
-    found = date(read(say(sentence)), 0)
+def test_a_date_is_written(sentence: str, written: str, kind: EntityKind) -> None:
+    found = date(parse_amounts(say(sentence)), 0)
     assert found is not None
-    assert (" ".join(piece.text for piece in found.pieces), found.kind) == (written, kind)
+    assert (" ".join(piece.text for piece in found.written_words), found.kind) == (written, kind)
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ def test_a_date_is_written(sentence: str, written: str, kind: Kind) -> None:
     ["october five people", "may first want", "march five miles", "june thirty second", "may", "june.", "june. fifth"],
 )
 def test_what_is_no_date_is_left(sentence: str) -> None:
-    assert date(read(say(sentence)), 0) is None
+    assert date(parse_amounts(say(sentence)), 0) is None
 
 
 @pytest.mark.parametrize(
@@ -43,8 +43,8 @@ def test_what_is_no_date_is_left(sentence: str) -> None:
     [("by may", True), ("you may", False), ("in March", True), ("they March", True), ("March", False), ("June", True)],
 )
 def test_a_month_that_is_a_verb_needs_a_lead_or_a_capital(sentence: str, expected: bool) -> None:
-    reading = read(say(sentence))
-    assert is_month(reading, reading.size - 1) is expected
+    parsed = parse_amounts(say(sentence))
+    assert is_month(parsed, parsed.size - 1) is expected
 
 
 @pytest.mark.parametrize(
@@ -61,14 +61,14 @@ def test_a_month_that_is_a_verb_needs_a_lead_or_a_capital(sentence: str, expecte
     ],
 )
 def test_a_year_is_read(sentence: str, expected: tuple[str, int] | None) -> None:
-    assert year(read(say(sentence)), 0) == expected
+    assert year(parse_amounts(say(sentence)), 0) == expected
 
 
 def test_a_decade_is_read() -> None:
-    assert decade(read(say("nineteen nineties")), 0) == ("1990s", 2)
-    assert decade(read(say("five nineties")), 0) is None
+    assert decade(parse_amounts(say("nineteen nineties")), 0) == ("1990s", 2)
+    assert decade(parse_amounts(say("five nineties")), 0) is None
 
 
 def test_the_month_after_of_is_seen() -> None:
-    assert month_of(read(say("fifth of may")), 1)
-    assert not month_of(read(say("fifth of them")), 1)
+    assert month_of(parse_amounts(say("fifth of may")), 1)
+    assert not month_of(parse_amounts(say("fifth of them")), 1)

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from caesura.formatting.dictation import COMMANDS, dictated
+from caesura.formatting.dictation import COMMANDS, apply_dictation
+from caesura.formatting.itn import TextFormatter
 from caesura.formatting.style import Style
-from caesura.formatting.writer import Writer
 from tests.saying import say, text
 
 # `\\n` in the written text is a line break that belongs to the word before it.
@@ -45,7 +45,7 @@ no commands here. -> no commands here.
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_spoken_punctuation_is_written(example: str) -> None:
     spoken, written = example.split(" -> ")
-    done = Writer(Style(dictation=True)).write(say(spoken), final=True).words
+    done = TextFormatter(Style(dictation=True)).format(say(spoken), final=True).words
     assert text(done) == written.replace(r"\n", "\n")
 
 
@@ -55,27 +55,27 @@ def test_there_are_as_many_examples_as_promised() -> None:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_command_alone_is_a_word_of_its_own_and_nothing_is_lost(command: tuple[str, ...]) -> None:
-    (word,) = dictated(say(" ".join(command)))
+    (word,) = apply_dictation(say(" ".join(command)))
     assert (word.text, word.start, word.end) == (COMMANDS[command].sign, 0.0, say(" ".join(command))[-1].end)
 
 
 def test_a_command_is_said_by_one_speaker() -> None:
     words = (*say("a new", speaker=0), *say("line", start=1.0, speaker=1))
-    assert dictated(words) == words
+    assert apply_dictation(words) == words
 
 
 def test_a_joined_word_has_the_times_of_both_and_the_lower_confidence() -> None:
     words = say("well hyphen known")
-    (word,) = dictated(words)
+    (word,) = apply_dictation(words)
     assert (word.text, word.start, word.end) == ("well-known", words[0].start, words[-1].end)
 
 
 def test_a_sign_does_not_change_the_times_of_its_word() -> None:
     words = say("hello comma")
-    (word,) = dictated(words)
+    (word,) = apply_dictation(words)
     assert (word.text, word.end) == ("hello,", words[0].end)
 
 
 def test_numbers_are_written_after_dictation() -> None:
     style = Style(dictation=True, smart_format=True)
-    assert text(Writer(style).write(say("it is twenty five dollars period"), final=True).words) == "it is $25."
+    assert text(TextFormatter(style).format(say("it is twenty five dollars period"), final=True).words) == "it is $25."

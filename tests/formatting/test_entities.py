@@ -2,14 +2,14 @@ from __future__ import annotations
 
 import pytest
 
-from caesura.formatting.amounts import read
-from caesura.formatting.entities import open_at, spans
-from caesura.formatting.numbers import Manner
+from caesura.formatting.amounts import parse_amounts
+from caesura.formatting.entities import find_entities, incomplete_entity_at
+from caesura.formatting.itn import TextFormatter
+from caesura.formatting.numbers import NumberStyle
 from caesura.formatting.style import Style
-from caesura.formatting.writer import Writer
 from tests.saying import say, text
 
-SMART = Manner(smart=True, numerals=False)
+SMART = NumberStyle(smart=True, numerals=False)
 
 EXAMPLES = (
     """
@@ -140,18 +140,18 @@ Uh-huh, I see.
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_smart_formatting_writes_what_was_spoken(example: str) -> None:
     spoken, written = example.split(" -> ")
-    assert text(Writer(Style(smart_format=True)).write(say(spoken), final=True).words) == written
+    assert text(TextFormatter(Style(smart_format=True)).format(say(spoken), final=True).words) == written
 
 
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_what_is_written_is_left_as_it_is(example: str) -> None:
     written = example.split(" -> ")[1]
-    assert text(Writer(Style(smart_format=True)).write(say(written), final=True).words) == written
+    assert text(TextFormatter(Style(smart_format=True)).format(say(written), final=True).words) == written
 
 
 @pytest.mark.parametrize("sentence", UNTOUCHED)
 def test_smart_formatting_leaves_what_is_no_number_or_unsure(sentence: str) -> None:
-    assert text(Writer(Style(smart_format=True)).write(say(sentence), final=True).words) == sentence
+    assert text(TextFormatter(Style(smart_format=True)).format(say(sentence), final=True).words) == sentence
 
 
 def test_there_are_as_many_examples_as_promised() -> None:
@@ -160,7 +160,7 @@ def test_there_are_as_many_examples_as_promised() -> None:
 
 def test_one_speaker_s_number_does_not_go_on_in_another_s() -> None:
     words = (*say("five five five", speaker=0), *say("one two three", start=2, speaker=1))
-    assert text(Writer(Style(smart_format=True)).write(words, final=True).words) == "555 123"
+    assert text(TextFormatter(Style(smart_format=True)).format(words, final=True).words) == "555 123"
 
 
 OPEN = """
@@ -187,8 +187,8 @@ At | three thirty
 @pytest.mark.parametrize("sentence", OPEN)
 def test_what_may_go_on_is_open(sentence: str) -> None:
     before, rest = sentence.split("|")
-    reading = read(say(before + rest))
-    assert open_at(reading, spans(reading, SMART), complete=True) == len(before.split())
+    parsed = parse_amounts(say(before + rest))
+    assert incomplete_entity_at(parsed, find_entities(parsed, SMART), complete=True) == len(before.split())
 
 
 CLOSED = """
@@ -211,20 +211,20 @@ Make it a double
 @pytest.mark.parametrize("sentence", CLOSED)
 def test_what_is_complete_or_no_number_is_not_open(sentence: str) -> None:
     words = say(sentence)
-    reading = read(words)
-    assert open_at(reading, spans(reading, SMART), complete=True) == len(words)
+    parsed = parse_amounts(words)
+    assert incomplete_entity_at(parsed, find_entities(parsed, SMART), complete=True) == len(words)
 
 
 def test_ten_digits_may_be_the_beginning_of_a_card_number() -> None:
     words = say("It is four five three two seven seven eight eight nine nine")
-    reading = read(words)
-    assert open_at(reading, spans(reading, SMART), complete=True) == len(words)
-    assert open_at(reading, spans(reading, SMART), complete=False) == 2
+    parsed = parse_amounts(words)
+    assert incomplete_entity_at(parsed, find_entities(parsed, SMART), complete=True) == len(words)
+    assert incomplete_entity_at(parsed, find_entities(parsed, SMART), complete=False) == 2
 
 
 def test_the_last_words_of_an_interim_may_be_guesses() -> None:
     words = say("It is four one one for")
-    reading = read(words)
-    found = spans(reading, SMART)
-    assert open_at(reading, found, complete=False) == len(words)
-    assert open_at(reading, found, complete=False, guesses=2) == 2
+    parsed = parse_amounts(words)
+    found = find_entities(parsed, SMART)
+    assert incomplete_entity_at(parsed, found, complete=False) == len(words)
+    assert incomplete_entity_at(parsed, found, complete=False, guesses=2) == 2

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
+from caesura.formatting.itn import TextFormatter
 from caesura.formatting.numbers import ordinal
 from caesura.formatting.style import Style
-from caesura.formatting.writer import Writer
 from tests.saying import say, text
 
 EXAMPLES = """
@@ -73,26 +73,28 @@ You may march.
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_numerals_writes_number_words_in_digits(example: str) -> None:
     spoken, written = example.split(" -> ")
-    assert text(Writer(Style(numerals=True)).write(say(spoken), final=True).words) == written
+    assert text(TextFormatter(Style(numerals=True)).format(say(spoken), final=True).words) == written
 
 
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_what_is_written_is_left_as_it_is(example: str) -> None:
     written = example.split(" -> ")[1]
-    assert text(Writer(Style(numerals=True)).write(say(written), final=True).words) == written
+    assert text(TextFormatter(Style(numerals=True)).format(say(written), final=True).words) == written
 
 
 @pytest.mark.parametrize("sentence", UNTOUCHED)
 def test_numerals_leaves_what_is_no_number(sentence: str) -> None:
-    assert text(Writer(Style(numerals=True)).write(say(sentence), final=True).words) == sentence
+    assert text(TextFormatter(Style(numerals=True)).format(say(sentence), final=True).words) == sentence
 
 
 def test_there_are_as_many_examples_as_promised() -> None:
     assert len(EXAMPLES) >= 40
 
 
-def test_with_both_asked_for_small_numbers_are_digits_and_entities_are_written() -> None:
-    written = Writer(Style(numerals=True, smart_format=True)).write(say("The first two cost five dollars"), final=True)
+def test_with_both_options_small_numbers_are_digits_and_entities_are_written() -> None:
+    written = TextFormatter(Style(numerals=True, smart_format=True)).format(
+        say("The first two cost five dollars"), final=True
+    )
     assert text(written.words) == "The 1st 2 cost $5"
 
 

@@ -1,16 +1,16 @@
-"""Card numbers, expiration dates and security codes are found by what they are, and by the words around them."""
+"""Card numbers, expiration dates and security codes are found by their form, and by the words around them."""
 
 from __future__ import annotations
 
 import pytest
 
-from caesura.formatting.redaction import redacted, secrets
+from caesura.formatting.redaction import find_pii, redact
 from tests.formatting.spoken import sentence, words
 
 
 def written(said: str) -> str:
-    heard = words(said)
-    return sentence(redacted(heard, secrets(heard, ["pci"])))
+    spoken = words(said)
+    return sentence(redact(spoken, find_pii(spoken, ["pci"])))
 
 
 @pytest.mark.parametrize(
@@ -61,5 +61,5 @@ def test_what_belongs_to_a_card_is_hidden(said: str, hidden: str) -> None:
         "Meet me on January 5",
     ],
 )
-def test_other_figures_stay(said: str) -> None:
+def test_other_digits_stay(said: str) -> None:
     assert written(said) == said

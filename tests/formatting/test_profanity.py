@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from caesura.formatting.profanity import masked
+from caesura.formatting.profanity import mask_profanity
 from caesura.words import Word, raw
 from tests.formatting.spoken import sentence, words
 
@@ -23,7 +23,7 @@ from tests.formatting.spoken import sentence, words
     ],
 )
 def test_profane_words_are_asterisks(said: str, written: str) -> None:
-    assert sentence(masked(words(said))) == written
+    assert sentence(mask_profanity(words(said))) == written
 
 
 @pytest.mark.parametrize(
@@ -40,21 +40,21 @@ def test_profane_words_are_asterisks(said: str, written: str) -> None:
     ],
 )
 def test_words_with_profane_letters_in_them_stay(said: str) -> None:
-    assert sentence(masked(words(said))) == said
+    assert sentence(mask_profanity(words(said))) == said
 
 
 def test_only_the_text_changes() -> None:
-    assert masked([Word("Shit,", 1.0, 1.5, 0.5, 2)]) == (Word("****,", 1.0, 1.5, 0.5, 2),)
+    assert mask_profanity([Word("Shit,", 1.0, 1.5, 0.5, 2)]) == (Word("****,", 1.0, 1.5, 0.5, 2),)
 
 
 def test_a_masked_word_is_still_a_word() -> None:
-    (word,) = masked(words("shit."))
+    (word,) = mask_profanity(words("shit."))
     assert raw(word.text) == "****"
 
 
 @given(st.lists(st.text(max_size=12), max_size=8))
 def test_lengths_stay_and_masking_again_changes_nothing(texts: list[str]) -> None:
     said = words(" ".join(texts))
-    once = masked(said)
+    once = mask_profanity(said)
     assert [len(word.text) for word in once] == [len(word.text) for word in said]
-    assert masked(once) == once
+    assert mask_profanity(once) == once

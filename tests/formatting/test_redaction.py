@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from caesura.errors import UsageError
 from caesura.formatting.cards import luhn
-from caesura.formatting.figures import runs
-from caesura.formatting.redaction import KINDS, MEMORY_S, Secret, redacted, secrets
+from caesura.formatting.digit_runs import digit_runs
+from caesura.formatting.redaction import CONTEXT_S, PII_KINDS, PiiSpan, find_pii, redact
 from caesura.words import Word, raw
 from tests.formatting.spoken import sentence, words
 
@@ -19,18 +19,18 @@ DIGIT_WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "e
 
 
 def written(said: str, *kinds: str) -> str:
-    heard = words(said)
-    return sentence(redacted(heard, secrets(heard, kinds)))
+    spoken = words(said)
+    return sentence(redact(spoken, find_pii(spoken, kinds)))
 
 
 # ---- the tags ----
 
 
 def test_a_secret_becomes_one_word_with_the_times_of_all() -> None:
-    heard = words("it is 123 45 6789, okay?", at=2.0)
-    heard = (*heard[:3], Word("45", 3.5, 4.0, 0.25), *heard[4:])
-    hidden = redacted(heard, secrets(heard, ["ssn"]))
-    assert hidden == (*heard[:2], Word("[SSN_1],", 3.0, 4.5, 0.25), heard[5])
+    spoken = words("it is 123 45 6789, okay?", at=2.0)
+    spoken = (*spoken[:3], Word("45", 3.5, 4.0, 0.25), *spoken[4:])
+    hidden = redact(spoken, find_pii(spoken, ["ssn"]))
+    assert hidden == (*spoken[:2], Word("[SSN_1],", 3.0, 4.5, 0.25), spoken[5])
     assert raw(hidden[2].text) == "[SSN_1]"
 
 
@@ -39,7 +39,7 @@ def test_the_same_value_has_the_same_number_and_another_has_the_next() -> None:
     assert written(said, "ssn", "pci") == "[SSN_1] or [SSN_2] or [SSN_1] or [CREDIT_CARD_1]"
 
 
-def test_what_is_only_a_number_has_no_number_in_its_tag() -> None:
+def test_the_tag_of_a_plain_number_has_no_index() -> None:
     assert written("take 100, then 200.", "numbers") == "take [REDACTED], then [REDACTED]."
     assert raw("[REDACTED].") == "[REDACTED]"
 
@@ -78,50 +78,50 @@ def test_each_kind_hides_its_own(kind: str, hidden: str) -> None:
 
 def test_kinds_that_overlap_hide_what_any_of_them_would() -> None:
     said = "my social 123-45-6789 in 2019 or 25 times and card 4111 1111 1111 1111"
-    assert written(said, *KINDS) == "my social [SSN_1] in [REDACTED] or [REDACTED] times and card [CREDIT_CARD_1]"
-    assert written(said, *reversed(KINDS)) == written(said, *KINDS)
+    assert written(said, *PII_KINDS) == "my social [SSN_1] in [REDACTED] or [REDACTED] times and card [CREDIT_CARD_1]"
+    assert written(said, *reversed(PII_KINDS)) == written(said, *PII_KINDS)
 
 
 def test_nothing_in_is_nothing_out() -> None:
-    assert secrets((), KINDS) == ()
-    assert redacted((), ()) == ()
-    assert secrets(words("4111111111111111"), ()) == ()
+    assert find_pii((), PII_KINDS) == ()
+    assert redact((), ()) == ()
+    assert find_pii(words("4111111111111111"), ()) == ()
 
 
-def test_a_kind_that_there_is_not_is_refused_by_name() -> None:
+def test_an_unknown_kind_is_refused_by_name() -> None:
     with pytest.raises(UsageError, match=r"'pii'.*aggressive_numbers"):
-        secrets(words("hello"), ["pii"])
+        find_pii(words("hello"), ["pii"])
 
 
 # ---- more than one message ----
 
 
-def test_a_number_told_with_pauses_is_known_when_words_before_announced_it() -> None:
+def test_a_number_with_pauses_is_recognised_after_a_trigger_phrase() -> None:
     before = words("my card number is 4111")
     now = words("1111, 1111 thanks", at=3.0)
-    assert secrets(before, ["pci"]) == (Secret(4, 5, "CREDIT_CARD"),)
-    assert secrets(now, ["pci"], before=before) == (Secret(0, 2, "CREDIT_CARD"),)
-    assert secrets(now, ["pci"]) == ()
+    assert find_pii(before, ["pci"]) == (PiiSpan(4, 5, "CREDIT_CARD"),)
+    assert find_pii(now, ["pci"], before=before) == (PiiSpan(0, 2, "CREDIT_CARD"),)
+    assert find_pii(now, ["pci"]) == ()
 
 
-def test_a_number_that_nothing_announced_is_known_from_its_seventh_digit() -> None:
+def test_an_unannounced_number_is_recognised_from_its_seventh_digit() -> None:
     before = words("it is 4111")
-    assert secrets(words("1111 thanks", at=2.0), ["pci"], before=before) == (Secret(0, 1, "REDACTED"),)
-    assert secrets(words("11 thanks", at=2.0), ["pci"], before=before) == ()
-    assert secrets(words("45 thanks", at=2.0), ["ssn"], before=words("it is 123")) == (Secret(0, 1, "REDACTED"),)
+    assert find_pii(words("1111 thanks", at=2.0), ["pci"], before=before) == (PiiSpan(0, 1, "REDACTED"),)
+    assert find_pii(words("11 thanks", at=2.0), ["pci"], before=before) == ()
+    assert find_pii(words("45 thanks", at=2.0), ["ssn"], before=words("it is 123")) == (PiiSpan(0, 1, "REDACTED"),)
 
 
 def test_what_was_said_long_before_announces_nothing() -> None:
     before = words("my card number is")
-    assert secrets(words("4111 thanks", at=1.0 + MEMORY_S), ["pci"], before=before) != ()
-    assert secrets(words("4111 thanks", at=1.5 + MEMORY_S), ["pci"], before=before) == ()
+    assert find_pii(words("4111 thanks", at=1.0 + CONTEXT_S), ["pci"], before=before) != ()
+    assert find_pii(words("4111 thanks", at=1.5 + CONTEXT_S), ["pci"], before=before) == ()
 
 
-def test_figures_at_the_end_are_a_secret_while_more_may_follow() -> None:
-    heard = words("I have 3 and it is 41")
-    assert secrets(heard, ["pci"]) == ()
-    assert secrets(heard, ["pci"], more=True) == (Secret(6, 7, "REDACTED"),)
-    assert secrets(heard, [], more=True) == ()
+def test_digits_at_the_end_are_a_secret_while_more_may_follow() -> None:
+    spoken = words("I have 3 and it is 41")
+    assert find_pii(spoken, ["pci"]) == ()
+    assert find_pii(spoken, ["pci"], more=True) == (PiiSpan(6, 7, "REDACTED"),)
+    assert find_pii(spoken, [], more=True) == ()
 
 
 # ---- laws ----
@@ -169,34 +169,34 @@ def card_numbers(draw: st.DrawFn) -> str:
     return next(digits + last for last in "0123456789" if luhn(digits + last))
 
 
-def assert_hidden(heard: tuple[Word, ...], kinds: list[str]) -> None:
-    hidden = redacted(heard, secrets(heard, kinds))
-    assert runs(hidden, loosely=True) == ()
+def assert_hidden(spoken: tuple[Word, ...], kinds: list[str]) -> None:
+    hidden = redact(spoken, find_pii(spoken, kinds))
+    assert digit_runs(hidden, loosely=True) == ()
     assert not any(char.isdigit() for word in hidden for char in raw(word.text) if not raw(word.text).startswith("["))
-    assert (hidden[0].start, hidden[-1].end) == (heard[0].start, heard[-1].end)
+    assert (hidden[0].start, hidden[-1].end) == (spoken[0].start, spoken[-1].end)
     assert list(hidden) == sorted(hidden, key=lambda word: word.start)
 
 
-@given(messages(card_numbers()), st.sampled_from(KINDS))
+@given(messages(card_numbers()), st.sampled_from(PII_KINDS))
 def test_no_digit_of_a_card_number_is_left(message: tuple[str, tuple[Word, ...]], kind: str) -> None:
-    _, heard = message
-    assert_hidden(heard, ["pci" if kind == "ssn" else kind])
+    _, spoken = message
+    assert_hidden(spoken, ["pci" if kind == "ssn" else kind])
 
 
 @given(messages(st.text("0123456789", min_size=13, max_size=19)))
-def test_no_digit_of_a_card_number_that_was_misheard_is_left(message: tuple[str, tuple[Word, ...]]) -> None:
+def test_no_digit_of_a_misrecognised_card_number_is_left(message: tuple[str, tuple[Word, ...]]) -> None:
     assert_hidden(message[1], ["pci"])
 
 
-@given(messages(st.text("0123456789", min_size=9, max_size=9)), st.sampled_from(KINDS))
+@given(messages(st.text("0123456789", min_size=9, max_size=9)), st.sampled_from(PII_KINDS))
 def test_no_digit_of_a_social_security_number_is_left(message: tuple[str, tuple[Word, ...]], kind: str) -> None:
     assert_hidden(message[1], ["ssn" if kind == "pci" else kind])
 
 
 @given(messages(st.text("0123456789", min_size=1, max_size=30)))
 def test_aggressively_no_digit_at_all_is_left(message: tuple[str, tuple[Word, ...]]) -> None:
-    heard = message[1]
-    hidden = redacted(heard, secrets(heard, ["aggressive_numbers"]))
+    spoken = message[1]
+    hidden = redact(spoken, find_pii(spoken, ["aggressive_numbers"]))
     assert not any(char.isdigit() for word in hidden for char in word.text if not word.text.startswith("["))
 
 
@@ -204,17 +204,17 @@ def test_aggressively_no_digit_at_all_is_left(message: tuple[str, tuple[Word, ..
 def test_of_a_card_number_that_is_cut_anywhere_nothing_is_left_after_the_cut(
     message: tuple[str, tuple[Word, ...]], data: st.DataObject
 ) -> None:
-    _, heard = message
-    at = data.draw(st.integers(0, len(heard)))
-    interim, rest = heard[:at], heard[at:]
-    assert runs(redacted(interim, secrets(interim, ["pci"], more=True)), loosely=True) == ()
-    assert runs(redacted(rest, secrets(rest, ["pci"], before=interim)), loosely=True) == ()
+    _, spoken = message
+    at = data.draw(st.integers(0, len(spoken)))
+    interim, rest = spoken[:at], spoken[at:]
+    assert digit_runs(redact(interim, find_pii(interim, ["pci"], more=True)), loosely=True) == ()
+    assert digit_runs(redact(rest, find_pii(rest, ["pci"], before=interim)), loosely=True) == ()
 
 
-@given(st.lists(st.text(max_size=8), max_size=20), st.sets(st.sampled_from(KINDS)))
-def test_secrets_lie_apart_and_within(texts: list[str], kinds: set[str]) -> None:
-    heard = words(" ".join(texts))
-    found = secrets(heard, sorted(kinds))
-    assert all(secret.first < secret.last <= len(heard) for secret in found)
+@given(st.lists(st.text(max_size=8), max_size=20), st.sets(st.sampled_from(PII_KINDS)))
+def test_secrets_do_not_overlap_and_lie_within_the_words(texts: list[str], kinds: set[str]) -> None:
+    spoken = words(" ".join(texts))
+    found = find_pii(spoken, sorted(kinds))
+    assert all(secret.first < secret.last <= len(spoken) for secret in found)
     assert all(one.last <= other.first for one, other in itertools.pairwise(found))
-    assert len(redacted(heard, found)) == len(heard) - sum(secret.last - secret.first - 1 for secret in found)
+    assert len(redact(spoken, found)) == len(spoken) - sum(secret.last - secret.first - 1 for secret in found)

@@ -1,4 +1,4 @@
-"""What is asked for is found whole, and what is written in its place takes over its time and punctuation."""
+"""Words to replace are found whole, and what replaces them takes over their times and punctuation."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from caesura.formatting.replacing import replaced
+from caesura.formatting.replacing import apply_replacements
 from caesura.words import Word
 from tests.formatting.spoken import sentence, words
 
 
 def written(said: str, *pairs: tuple[str, str]) -> str:
-    return sentence(replaced(words(said), pairs))
+    return sentence(apply_replacements(words(said), pairs))
 
 
 @pytest.mark.parametrize(
@@ -32,7 +32,7 @@ def written(said: str, *pairs: tuple[str, str]) -> str:
         ("hello", ("", "x"), "hello"),
     ],
 )
-def test_words_are_found_in_any_case_and_written_as_asked(said: str, pair: tuple[str, str], becomes: str) -> None:
+def test_words_are_found_in_any_case_and_replaced_as_requested(said: str, pair: tuple[str, str], becomes: str) -> None:
     assert written(said, pair) == becomes
 
 
@@ -42,7 +42,7 @@ def test_with_a_capital_only_that_case_is_found_and_it_goes_first() -> None:
     assert written("It ate it. IT", *pairs) == "The monster ate the monster. the monster"
 
 
-def test_more_words_go_first_and_then_the_order_in_which_they_were_asked_for() -> None:
+def test_longer_matches_win_and_then_the_order_of_the_pairs() -> None:
     assert written("new york city", ("new", "old"), ("new york", "NY"), ("york city", "Y")) == "NY city"
     assert written("new", ("new", "old"), ("new", "newer")) == "old"
 
@@ -69,12 +69,12 @@ def test_nothing_deletes_and_the_end_of_a_sentence_stays(said: str, becomes: str
 
 
 def test_times_are_shared_evenly_and_the_least_confidence_counts() -> None:
-    heard = (Word("Key", 1.0, 1.5, 0.9, 1), Word("perf", 1.5, 2.5, 0.5, 1), Word("done.", 2.5, 3.0, 0.9, 1))
-    assert replaced(heard, [("key perf", "a b c")]) == (
+    spoken = (Word("Key", 1.0, 1.5, 0.9, 1), Word("perf", 1.5, 2.5, 0.5, 1), Word("done.", 2.5, 3.0, 0.9, 1))
+    assert apply_replacements(spoken, [("key perf", "a b c")]) == (
         Word("a", 1.0, 1.5, 0.5, 1),
         Word("b", 1.5, 2.0, 0.5, 1),
         Word("c", 2.0, 2.5, 0.5, 1),
-        heard[2],
+        spoken[2],
     )
 
 
@@ -83,9 +83,9 @@ _WORD = st.sampled_from(("a", "B", "c,", "d.", "“e”"))
 
 @given(st.lists(_WORD, max_size=12), st.lists(st.tuples(_WORD, st.sampled_from(("", "x", "x y z"))), max_size=4))
 def test_words_stay_in_their_order_and_within_their_time(said: list[str], pairs: list[tuple[str, str]]) -> None:
-    heard = words(" ".join(said))
-    after = replaced(heard, pairs)
+    spoken = words(" ".join(said))
+    after = apply_replacements(spoken, pairs)
     assert all(one.end <= other.start + 1e-9 for one, other in itertools.pairwise(after))
     assert all(word.start <= word.end for word in after)
-    assert not after or (after[0].start >= 0 and after[-1].end <= heard[-1].end)
-    assert replaced(heard, ()) == heard
+    assert not after or (after[0].start >= 0 and after[-1].end <= spoken[-1].end)
+    assert apply_replacements(spoken, ()) == spoken

@@ -1,4 +1,4 @@
-"""What was said is found though it was misheard, with a confidence that tells how near it comes."""
+"""Queries are found though they were misheard, with a confidence that says how near the words come."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from caesura.events import Hit, Search
-from caesura.formatting.redaction import redacted, secrets
-from caesura.formatting.searching import FLOOR, MOST_HITS, searched
+from caesura.formatting.redaction import find_pii, redact
+from caesura.formatting.searching import FLOOR, MOST_HITS, search_words
 from caesura.words import Word
 from tests.formatting.spoken import words
 
 
 def hits(said: str, query: str) -> tuple[Hit, ...]:
-    (search,) = searched(words(said), [query])
+    (search,) = search_words(words(said), [query])
     assert search.query == query
     return search.hits
 
 
-def test_a_hit_tells_where_and_how_it_was_written() -> None:
+def test_a_hit_has_its_times_and_its_text() -> None:
     assert hits("This is Social Epistemology, right?", "social epistemology") == (
         Hit(1.0, 1.0, 2.0, "social epistemology"),
     )
@@ -43,7 +43,7 @@ def test_a_hit_tells_where_and_how_it_was_written() -> None:
         ("привет мир", "Привет, мир!"),
     ],
 )
-def test_what_was_misheard_is_found(query: str, said: str) -> None:
+def test_misrecognised_words_are_found(query: str, said: str) -> None:
     found = hits(f"and then we said {said} to all of them", query)
     assert found[0].confidence > 0.4
     assert found[0].start < (4 + len(said.split())) * 0.5
@@ -66,13 +66,13 @@ def test_a_few_sounds_alone_say_nothing() -> None:
 
 
 def test_there_is_a_search_for_each_query_in_its_order() -> None:
-    assert searched(words("good day"), ["night", "day", "night"]) == (
+    assert search_words(words("good day"), ["night", "day", "night"]) == (
         Search("night", ()),
         Search("day", (Hit(1.0, 0.5, 1.0, "day"),)),
         Search("night", ()),
     )
-    assert searched((), ["day"]) == (Search("day", ()),)
-    assert searched(words("good day"), []) == ()
+    assert search_words((), ["day"]) == (Search("day", ()),)
+    assert search_words(words("good day"), []) == ()
     assert hits("good day - day", " - ") == ()
 
 
@@ -81,9 +81,9 @@ def test_there_are_only_so_many_hits() -> None:
 
 
 def test_no_secret_and_no_masked_word_is_found() -> None:
-    heard = words("my card is 4111 1111 1111 1111 thanks")
-    hidden = redacted(heard, secrets(heard, ["pci"]))
-    assert searched(hidden, ["4111111111111111", "1111", "credit card 1"]) == (
+    spoken = words("my card is 4111 1111 1111 1111 thanks")
+    hidden = redact(spoken, find_pii(spoken, ["pci"]))
+    assert search_words(hidden, ["4111111111111111", "1111", "credit card 1"]) == (
         Search("4111111111111111", ()),
         Search("1111", ()),
         Search("credit card 1", ()),
@@ -96,8 +96,8 @@ def test_no_secret_and_no_masked_word_is_found() -> None:
     st.lists(st.text(max_size=12), max_size=4),
 )
 def test_hits_lie_apart_and_fall_in_confidence(said: list[str], queries: list[str]) -> None:
-    heard: tuple[Word, ...] = words(" ".join(said))
-    for search in searched(heard, [*queries, "deepgram", "night"]):
+    spoken: tuple[Word, ...] = words(" ".join(said))
+    for search in search_words(spoken, [*queries, "deepgram", "night"]):
         assert all(FLOOR <= hit.confidence <= 1 and hit.start < hit.end for hit in search.hits)
         assert all(one.confidence >= other.confidence for one, other in itertools.pairwise(search.hits))
         placed = sorted(search.hits, key=lambda hit: hit.start)

@@ -1,4 +1,4 @@
-"""How words are to be written, and what Configure changes of it."""
+"""Formatting options of a stream, and their change by Configure."""
 
 from __future__ import annotations
 

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from caesura.formatting.amounts import read
-from caesura.formatting.spans import Kind, span
+from caesura.formatting.amounts import parse_amounts
+from caesura.formatting.rendering import EntityKind, entity
 from caesura.formatting.times import time
 from tests.saying import say
 
@@ -11,19 +11,19 @@ from tests.saying import say
 @pytest.mark.parametrize(
     ("sentence", "at", "written", "kind"),
     [
-        ("eight thirty seven pm", 0, "8:37 PM", Kind.TIME),
-        ("five p m", 0, "5 PM", Kind.TIME),
-        ("twelve oh five a.m.", 0, "12:05 AM", Kind.TIME),
-        ("10:30 p.m.", 0, "10:30 PM", Kind.TIME),
-        ("at three thirty", 1, "3:30", Kind.HOUR),
-        ("by 3 30", 1, "3:30", Kind.HOUR),
-        ("five o'clock", 0, "5 o'clock", Kind.TIME),
+        ("eight thirty seven pm", 0, "8:37 PM", EntityKind.TIME),
+        ("five p m", 0, "5 PM", EntityKind.TIME),
+        ("twelve oh five a.m.", 0, "12:05 AM", EntityKind.TIME),
+        ("10:30 p.m.", 0, "10:30 PM", EntityKind.TIME),
+        ("at three thirty", 1, "3:30", EntityKind.HOUR),
+        ("by 3 30", 1, "3:30", EntityKind.HOUR),
+        ("five o'clock", 0, "5 o'clock", EntityKind.TIME),
     ],
 )
-def test_a_clock_time_is_written(sentence: str, at: int, written: str, kind: Kind) -> None:
-    found = time(read(say(sentence)), at, None)
+def test_a_clock_time_is_written(sentence: str, at: int, written: str, kind: EntityKind) -> None:
+    found = time(parse_amounts(say(sentence)), at, None)
     assert found is not None
-    assert (" ".join(piece.text for piece in found.pieces), found.kind) == (written, kind)
+    assert (" ".join(piece.text for piece in found.written_words), found.kind) == (written, kind)
 
 
 @pytest.mark.parametrize(
@@ -41,14 +41,14 @@ def test_a_clock_time_is_written(sentence: str, at: int, written: str, kind: Kin
     ],
 )
 def test_what_is_no_time_is_left(sentence: str) -> None:
-    assert time(read(say(sentence)), 1, None) is None
+    assert time(parse_amounts(say(sentence)), 1, None) is None
 
 
 def test_a_time_without_a_word_that_awaits_one_is_left() -> None:
-    assert time(read(say("costs three thirty")), 1, None) is None
+    assert time(parse_amounts(say("costs three thirty")), 1, None) is None
 
 
 def test_a_time_goes_on_after_a_time() -> None:
-    reading = read(say("from two thirty to three fifteen"))
-    assert time(reading, 4, None) is None
-    assert time(reading, 4, span(Kind.HOUR, 1, 3, "2:30")) is not None
+    parsed = parse_amounts(say("from two thirty to three fifteen"))
+    assert time(parsed, 4, None) is None
+    assert time(parsed, 4, entity(EntityKind.HOUR, 1, 3, "2:30")) is not None

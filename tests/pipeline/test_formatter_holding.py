@@ -10,8 +10,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from caesura.events import SpeechBegan, TranscriptSegment, UtteranceEnded
+from caesura.formatting.itn import TextFormatter
 from caesura.formatting.style import Style
-from caesura.formatting.writer import Writer
 from caesura.pipeline.formatter import ChannelFormatter
 from caesura.pipeline.recognizer import RecognizerEvent
 from caesura.words import Word
@@ -25,7 +25,7 @@ def bare(word: Word) -> str:
     return word.text.rstrip(".").lower()
 
 
-def open_from(words: Sequence[Word]) -> int:
+def incomplete_from(words: Sequence[Word]) -> int:
     at = len(words)
     while at > 0 and bare(words[at - 1]) in OPEN and (at == len(words) or not words[at - 1].text.endswith(".")):
         at -= 1
@@ -37,15 +37,15 @@ def joins(words: Sequence[Word], at: int) -> bool:
     return words[at - 1].text.lower() in OPEN and bare(words[at]) in OPEN | {"dollars"}
 
 
-class PlainWriter(Writer):
+class PlainWriter(TextFormatter):
     """Writes words as they are; what may go on is decided by the tests' numbers, or nothing may."""
 
     holds = True
 
-    def open_from(self, words: Sequence[Word]) -> int:
-        return open_from(words) if self.holds else len(words)
+    def incomplete_from(self, words: Sequence[Word]) -> int:
+        return incomplete_from(words) if self.holds else len(words)
 
-    def joins(self, words: Sequence[Word], at: int) -> bool:
+    def is_inside_entity(self, words: Sequence[Word], at: int) -> bool:
         return self.holds and joins(words, at)
 
 
@@ -58,7 +58,7 @@ class NothingOpen(PlainWriter):
 class Bench:
     """A formatter, and what it emitted."""
 
-    def __init__(self, *, longest_s: float = 30.0, new_writer: type[Writer] = PlainWriter) -> None:
+    def __init__(self, *, longest_s: float = 30.0, new_writer: type[TextFormatter] = PlainWriter) -> None:
         self.told: list[RecognizerEvent] = []
         self.formatter = ChannelFormatter(Style(), "en", new_writer=new_writer, max_held_s=longest_s)
 

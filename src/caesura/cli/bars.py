@@ -1,4 +1,4 @@
-"""What was used on each day in; a bar for each, of audio and of pauses, out."""
+"""Text bars of daily usage, of audio and of pauses, for `caesura usage`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ EIGHTHS = " ▏▎▍▌▋▊▉█"
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """Seconds of audio that were heard on a day, and of pauses that were not sent."""
+    """Seconds of audio that were transcribed on a day, and of pauses that were not sent."""
 
     audio: float = 0.0
     paused: float = 0.0
@@ -20,7 +20,7 @@ class Day:
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One row: the day, then cells of audio and cells of pauses, to the longest bar's scale."""
+    """One row: the day, then cells of audio and cells of pauses, on the scale of the longest bar."""
 
     day: date
     audio: str
@@ -29,9 +29,9 @@ class Bar:
 
 
 def draw_days(days: Mapping[date, Day], *, width: int, ascii_only: bool = False) -> list[Bar]:
-    """A bar for each day from the first to the last that is given, of the newest `MOST_DAYS` at most.
+    """Draw a bar for each day from the first to the last that is given, at most the newest `MOST_DAYS`.
 
-    Days between that are not given were quiet and have empty bars. The longest bar is `width` cells.
+    Days between them without usage have empty bars. The longest bar is `width` cells.
     """
     if not days:
         return []

@@ -1,10 +1,9 @@
-"""Commands about models in; a table of them, what one is, or its files on disk, out."""
+"""Commands `caesura models list`, `info` and `pull`: show engines and models, verify a model, download one."""
 
 from __future__ import annotations
 
 import json
 import os
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -16,21 +15,28 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 from rich.table import Table
 
-from caesura.cli.choosing import models_folder
-from caesura.cli.errors import FAILED, report_errors, require_server_extra
-from caesura.engines.models.catalogue import ALIASES, OFFERS, Offer, offered
-from caesura.engines.models.runtime import library_version
-from caesura.engines.models.shelf import Manifest, faults, installed, read_manifest, shelf, wrong_sizes
+from caesura.cli.engine_flags import models_folder
+from caesura.cli.errors import FAILED, MISUSED, fail, report_errors
+from caesura.engines.models.catalogue import ALIASES, CATALOGUE, DEFAULT_MODEL, CatalogueEntry, find_model
+from caesura.engines.models.runtime import library_version, not_installed
+from caesura.engines.models.store import (
+    Manifest,
+    installed,
+    integrity_errors,
+    model_folder,
+    read_manifest,
+    size_errors,
+)
 from caesura.errors import CaesuraError, EngineError, UsageError
 
 if TYPE_CHECKING:
-    from caesura.engines.models.pull import Pulled
+    from caesura.engines.models.download import PulledModel
 
 models = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="Say which models there are, what one is, and bring one here.",
+    help="List engines and models, show what one is, and download one.",
 )
 
 Folder = Annotated[
@@ -40,7 +46,7 @@ Folder = Annotated[
         envvar="CAESURA_MODELS",
         metavar="FOLDER",
         show_default=False,
-        help="Where models lie; otherwise ~/.cache/caesura/models.",
+        help="Folder of the models; otherwise ~/.cache/caesura/models.",
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", envvar="CAESURA_JSON", help="Print JSON instead of tables.")]
@@ -48,8 +54,8 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="A name that `caesura 
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """One line of the table; `engine` is what `--engine` takes, `languages` is empty where only its files tell."""
+class EngineRow:
+    """One row of the table; `engine` is what `--engine` takes, `languages` is empty where only its files say."""
 
     engine: str
     model: str
@@ -59,11 +65,11 @@ class Row:
     licence: str
 
 
-@models.command("list", short_help="All engines and models, and which of them are here.")
+@models.command("list", short_help="List all engines and models, and which of them are here.")
 def list_models(folder: Folder = None, as_json: AsJson = False) -> None:
-    """List all engines and models: those that come along, those that were pulled, and those that can be."""
+    """List all engines and models: those built in, those that were pulled, and those that can be."""
     with report_errors():
-        rows = [*_engines(), *_whispers(models_folder(folder))]
+        rows = [*_engine_rows(), *_whisper_rows(models_folder(folder))]
     if as_json:
         typer.echo(json.dumps([asdict(row) for row in rows], indent=2, ensure_ascii=False))
         return
@@ -76,24 +82,24 @@ def list_models(folder: Folder = None, as_json: AsJson = False) -> None:
     _note_missing_library()
 
 
-@models.command(short_help="What a model is, and whether its files are whole.")
+@models.command(short_help="Show what a model is, and whether its files are intact.")
 def info(name: Name, folder: Folder = None, as_json: AsJson = False) -> None:
-    """Say what a model is, where it lies, and whether its files are those that were pulled.
+    """Show what a model is, where it lies, and whether its files are those that were pulled.
 
-    Reads all its files to compare their checksums. Leaves with 1 when one of them is wrong.
+    Reads all its files to compare their checksums. Exits with 1 when one of them is wrong.
     """
     with report_errors():
-        offer = offered(_model(name))
-        place = shelf(models_folder(folder), offer.name)
+        entry = find_model(_model_name(name))
+        place = model_folder(models_folder(folder), entry.name)
         manifest = read_manifest(place)
-        wrong = list(faults(place, manifest)) if manifest is not None else []
-    told = _told(offer, place, manifest, wrong)
+        errors = list(integrity_errors(place, manifest)) if manifest is not None else []
+    fields = _info_fields(entry, place, manifest, errors)
     if as_json:
-        typer.echo(json.dumps(told, indent=2, ensure_ascii=False))
+        typer.echo(json.dumps(fields, indent=2, ensure_ascii=False))
     else:
-        _print_info(told)
+        _print_info(fields)
         _note_missing_library()
-    if wrong:
+    if errors:
         raise typer.Exit(FAILED)
 
 
@@ -119,23 +125,36 @@ def pull(
 ) -> None:
     """Download a model, and check every byte of it against the hub's checksums.
 
-    What was broken off goes on where it stopped; a model that is whole is not downloaded again.
+    An interrupted download resumes where it stopped; a model that is complete is not downloaded again.
     """
-    with require_server_extra():
-        from caesura.engines.models import hub
-        from caesura.engines.models.pull import pull as pull_model
+    # Read by huggingface_hub when it is imported: requests then carry only the library's version, and
+    # no log lines get between the progress bar and the error.
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    os.environ.setdefault("HF_HUB_VERBOSITY", "error")
+    with _whisper_extra():
+        from caesura.engines.models import download
     with report_errors():
-        offer = offered(_model(name))
-        where = endpoint or os.environ.get("HF_ENDPOINT") or hub.DEFAULT_ENDPOINT
-        with hub.Hub(where) as source, _progress(offer.name) as told:
-            pulled = pull_model(offer, models_folder(folder), source, wait=time.sleep, told=told, revision=revision)
-    _say_pulled(pulled, as_json)
+        entry = find_model(_model_name(name))
+        hub = endpoint or os.environ.get("HF_ENDPOINT") or download.DEFAULT_ENDPOINT
+        with _progress(entry.name) as report:
+            pulled = download.pull(entry, models_folder(folder), endpoint=hub, revision=revision, report=report)
+    _print_pulled(pulled, as_json)
 
 
-def _model(name: str) -> str:
+@contextmanager
+def _whisper_extra() -> Iterator[None]:
+    """Inside, a missing package of the extra `whisper` ends the command with how to install it."""
+    try:
+        yield
+    except ModuleNotFoundError as missing:
+        package = (missing.name or "").partition(".")[0]
+        if package == "caesura":
+            raise
+        fail(str(not_installed(package.replace("_", "-"))), MISUSED)
+
+
+def _model_name(name: str) -> str:
     # `whisper:small` is what `--engine` takes; here the bare name is enough.
-    from caesura.engines.models.catalogue import DEFAULT_MODEL
-
     family, colon, model = name.partition(":")
     if family == "whisper":
         return model or DEFAULT_MODEL
@@ -144,77 +163,77 @@ def _model(name: str) -> str:
     return name
 
 
-def _engines() -> Iterator[Row]:
-    yield Row("moonshine", "moonshine-tiny-en", ("en",), None, "built in", "MIT")
-    yield Row("scripted", "scripted", ("en",), None, "built in", "MIT")
+def _engine_rows() -> Iterator[EngineRow]:
+    yield EngineRow("moonshine", "moonshine-tiny-en", ("en",), None, "built in", "MIT")
+    yield EngineRow("scripted", "scripted", ("en",), None, "built in", "MIT")
     try:
         from caesura.engines.registry import declared, engine_info
     except ImportError:
         return  # without the server no engine can be loaded, whoever declares one
     for name, package in declared().items():
         try:
-            about = engine_info(name)
-            yield Row(name, about.name, about.languages, None, f"comes with {package}", "see its package")
+            engine = engine_info(name)
+            yield EngineRow(name, engine.name, engine.languages, None, f"comes with {package}", "see its package")
         except CaesuraError as error:
-            yield Row(name, "?", (), None, f"broken: {error}", "see its package")
+            yield EngineRow(name, "?", (), None, f"broken: {error}", "see its package")
 
 
-def _whispers(folder: Path) -> Iterator[Row]:
-    here = {place: read_manifest(place) for place in installed(folder)}
-    for offer in OFFERS.values():
-        place = shelf(folder, offer.name)
-        manifest = here.pop(place, None)
-        size = manifest.size if manifest is not None else offer.size
-        yield Row(f"whisper:{offer.name}", offer.name, offer.languages, size, _state(place, manifest), offer.licence)
-    for place, manifest in here.items():
+def _whisper_rows(folder: Path) -> Iterator[EngineRow]:
+    manifests = {place: read_manifest(place) for place in installed(folder)}
+    for entry in CATALOGUE.values():
+        place = model_folder(folder, entry.name)
+        manifest = manifests.pop(place, None)
+        size = manifest.size if manifest is not None else entry.size
+        state = _state(place, manifest)
+        yield EngineRow(f"whisper:{entry.name}", entry.name, entry.languages, size, state, entry.licence)
+    for place, manifest in manifests.items():
         if manifest is not None:
             state = _state(place, manifest)
-            yield Row(f"whisper:{manifest.name}", manifest.name, (), manifest.size, state, manifest.licence)
+            yield EngineRow(f"whisper:{manifest.name}", manifest.name, (), manifest.size, state, manifest.licence)
 
 
 def _state(place: Path, manifest: Manifest | None) -> str:
     if manifest is None:
         return "no"
-    return "not whole" if any(wrong_sizes(place, manifest)) else "yes"
+    return "not whole" if any(size_errors(place, manifest)) else "yes"
 
 
-def _told(offer: Offer, place: Path, manifest: Manifest | None, wrong: list[str]) -> dict[str, object]:
-    aliases = [alias for alias, name in ALIASES.items() if name == offer.name]
-    told: dict[str, object] = {
-        "name": offer.name,
-        "aliases": aliases,
-        "engine": f"whisper:{offer.name}",
-        "repo": offer.repo,
-        "languages": list(offer.languages),
-        "size": manifest.size if manifest is not None else offer.size,
-        "licence": manifest.licence if manifest is not None else offer.licence,
+def _info_fields(entry: CatalogueEntry, place: Path, manifest: Manifest | None, errors: list[str]) -> dict[str, object]:
+    fields: dict[str, object] = {
+        "name": entry.name,
+        "aliases": [alias for alias, name in ALIASES.items() if name == entry.name],
+        "engine": f"whisper:{entry.name}",
+        "repo": entry.repo,
+        "languages": list(entry.languages),
+        "size": manifest.size if manifest is not None else entry.size,
+        "licence": manifest.licence if manifest is not None else entry.licence,
         "folder": str(place),
         "here": manifest is not None,
-        "wrong": wrong,
+        "wrong": errors,
     }
     if manifest is not None:
-        told |= {"revision": manifest.revision, "endpoint": manifest.endpoint}
-        told["files"] = [asdict(piece) for piece in manifest.files]
-    return told
+        fields |= {"revision": manifest.revision, "endpoint": manifest.endpoint}
+        fields["files"] = [asdict(file) for file in manifest.files]
+    return fields
 
 
-def _print_info(told: dict[str, object]) -> None:
+def _print_info(fields: dict[str, object]) -> None:
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
-    for key, value in told.items():
+    for key, value in fields.items():
         match key, value:
             case "size", int() | None:
                 table.add_row(key, _size(value))
             case "files", list():
-                for piece in value:
-                    table.add_row("file", f"{piece['name']}  {piece['size']:,} bytes  sha256 {piece['sha256']}")
+                for file in value:
+                    table.add_row("file", f"{file['name']}  {file['size']:,} bytes  sha256 {file['sha256']}")
             case "here", bool():
-                table.add_row(key, "yes" if value else f"no; `caesura models pull {told['name']}` downloads it")
+                table.add_row(key, "yes" if value else f"no; `caesura models pull {fields['name']}` downloads it")
             case "wrong", list():
-                mend = f"; `caesura models pull {told['name']}` mends it"
-                if told["here"]:
-                    table.add_row(key, ", ".join(value) + mend if value else "nothing")
+                hint = f"; `caesura models pull {fields['name']}` repairs it"
+                if fields["here"]:
+                    table.add_row(key, ", ".join(value) + hint if value else "nothing")
             case _, list():
                 if value:
                     table.add_row(key, " ".join(value))
@@ -227,24 +246,24 @@ def _print_info(told: dict[str, object]) -> None:
 def _progress(name: str) -> Iterator[Callable[[int, int], None]]:
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as bar:
-        # Not before the hub has answered: a bar that never moves would only hide what is wrong.
+        # Hidden until the hub has answered: a bar that never moves would hide what is wrong.
         task = bar.add_task(name, total=None, visible=False)
         yield lambda done, total: bar.update(task, completed=done, total=total, visible=True)
 
 
-def _say_pulled(pulled: Pulled, as_json: bool) -> None:
+def _print_pulled(pulled: PulledModel, as_json: bool) -> None:
     if as_json:
-        told = asdict(pulled.manifest) | {"folder": str(pulled.folder), "fresh": pulled.fresh}
-        typer.echo(json.dumps(told, indent=2))
+        fields = asdict(pulled.manifest) | {"folder": str(pulled.folder), "fresh": pulled.fresh}
+        typer.echo(json.dumps(fields, indent=2))
         return
-    what = f"{pulled.manifest.name} ({_size(pulled.manifest.size)})"
-    typer.echo(f"{what} is {'now' if pulled.fresh else 'already'} in {pulled.folder}")
+    model = f"{pulled.manifest.name} ({_size(pulled.manifest.size)})"
+    typer.echo(f"{model} is {'now' if pulled.fresh else 'already'} in {pulled.folder}")
     typer.echo(f"caesura serve --engine whisper:{pulled.manifest.name}")
     _note_missing_library()
 
 
 def _note_missing_library() -> None:
-    # On stderr, and no error: a model may be pulled for another machine.
+    # On stderr, and no error: models can be listed and checked without the library.
     try:
         library_version()
     except EngineError as error:

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from caesura.cli.choosing import chosen_engines, model_names, models_folder
 from caesura.cli.database import DatabaseFlag, default_database
+from caesura.cli.engine_flags import model_names, models_folder, resolve_engines
 from caesura.cli.errors import report_errors, require_server_extra
 from caesura.cli.numbers import seconds, seconds_above_zero, whole
 from caesura.cli.static_keys import VARIABLE, static_keys
@@ -241,7 +241,7 @@ def serve(
     # It tells every plugin that it sets up.
     logging.getLogger("alembic").setLevel(logging.WARNING)
     with report_errors():
-        engines = chosen_engines(engine, model, models_folder(models))
+        engines = resolve_engines(engine, model, models_folder(models))
         names = model_names(model_name or ())
         origins, hosts = parse_origins(cors_origin or ()), parse_hosts(allowed_host or ())
         keys = static_keys(key or (), database)

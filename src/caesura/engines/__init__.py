@@ -1,1 +1,1 @@
-"""Speech segments in, words with times and confidence out."""
+"""Speech engines: transcribe segments of speech to words with times and confidence."""

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from caesura.engines.base import SAMPLE_RATE, Samples
 
-Span = tuple[float, float]
+WordTimes = tuple[float, float]
 """Start and end of one word, in seconds from the first sample."""
 
 _LEVEL_S: Final = 0.01
@@ -18,13 +18,13 @@ _LEVEL_S: Final = 0.01
 # a word lasts through the pause behind it.
 _LOUD_SHARE: Final = 0.15
 _QUIET_PERCENTILE, _LOUD_PERCENTILE = 10, 95
-# What a frame gets that is not attended to, so that one mistaken peak does not push all words behind it out of place.
+# Least attention of a frame, so that one mistaken peak does not push all words behind it out of place.
 _FLOOR: Final = 1e-3
 _SHORTEST_S: Final = 0.1
 
 
-def align(attention: NDArray[np.float32], audio: Samples, *, frame_s: float, lag_s: float) -> list[Span]:
-    """Places words where the decoder attended to when it began to write each of them.
+def align(attention: NDArray[np.float32], audio: Samples, *, frame_s: float, lag_s: float) -> list[WordTimes]:
+    """Place each word where the decoder attended to the audio when it began to write it.
 
     The starts are the likeliest ascending sequence of frames (dynamic programming over log-attention); a word ends
     where the audio falls quiet behind it, or where the next one starts.
@@ -37,7 +37,7 @@ def align(attention: NDArray[np.float32], audio: Samples, *, frame_s: float, lag
         lag_s: how far behind the start of a word its weights have their peak, in seconds.
 
     Returns:
-        One span for each word: ascending, without overlap, within the audio.
+        Start and end of each word: ascending, without overlap, within the audio.
     """
     words, frames = attention.shape
     length = audio.size / SAMPLE_RATE
@@ -69,20 +69,20 @@ def _ascending_peaks(scores: NDArray[np.float32]) -> NDArray[np.float64]:
     return np.array(path[::-1], np.float64)
 
 
-def _with_ends(starts: NDArray[np.float64], audio: Samples, length: float) -> list[Span]:
+def _with_ends(starts: NDArray[np.float64], audio: Samples, length: float) -> list[WordTimes]:
     step = round(_LEVEL_S * SAMPLE_RATE)
     level = np.sqrt(np.square(audio[: audio.size // step * step].reshape(-1, step)).mean(axis=1))
     quiet, loud = np.percentile(level, (_QUIET_PERCENTILE, _LOUD_PERCENTILE)) if level.size else (0.0, 0.0)
     is_loud = level > quiet + (loud - quiet) * _LOUD_SHARE
-    spans: list[Span] = []
+    spans: list[WordTimes] = []
     for start, limit in zip(starts, [*starts[1:], length], strict=True):
         first = int(start / _LEVEL_S)
-        heard = np.flatnonzero(is_loud[first : max(int(limit / _LEVEL_S), first + 1)])
-        end = (first + int(heard[-1]) + 1) * _LEVEL_S if heard.size else float(start) + _SHORTEST_S
+        loud_levels = np.flatnonzero(is_loud[first : max(int(limit / _LEVEL_S), first + 1)])
+        end = (first + int(loud_levels[-1]) + 1) * _LEVEL_S if loud_levels.size else float(start) + _SHORTEST_S
         spans.append((float(start), float(min(max(end, start), limit))))
     return spans
 
 
-def _even(words: int, length: float) -> list[Span]:
+def _even(words: int, length: float) -> list[WordTimes]:
     edges = np.linspace(0.0, length, words + 1)
     return [(float(edges[at]), float(edges[at + 1])) for at in range(words)]

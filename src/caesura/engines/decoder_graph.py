@@ -1,4 +1,4 @@
-"""The Moonshine decoder's network, changed so that it also returns the cross-attention of one layer."""
+"""Adds the cross-attention of one layer as an output to the Moonshine decoder's network."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ CROSS_ATTENTION = "cross_attention"
 
 
 def with_cross_attention(onnxruntime: Any, path: Path, *, layer: int) -> bytes:
-    """The network at `path` as an ONNX model that has the output `CROSS_ATTENTION`.
+    """Read the network at `path` as an ONNX model with the added output `CROSS_ATTENTION`.
 
     The file is in the runtime's own format, which holds a graph that only the runtime can write out as ONNX: that takes
     about a second, and 30 MB in a temporary folder meanwhile. The graph branches on whether there is a cache; both

@@ -1,8 +1,8 @@
-"""Which engines there are: a name in, what it is and how to load it out; the only importer of concrete engines.
+"""Registry of speech engines: resolves a name to an `EngineSpec`; the only importer of concrete engines.
 
 A name is one of the tables below, a family with a model behind it (`whisper:small`), the name of an entry point that
-an installed package declares in the group `caesura.engines`, or `package.module:attribute`. The last two lead to an
-`EngineSpec` of somebody else's.
+an installed package declares in the group `caesura.engines`, or `package.module:attribute`. The last two lead to the
+`EngineSpec` of another package.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from caesura.errors import EngineError, UsageError
 
 @dataclass(frozen=True, slots=True)
 class EngineSpec:
-    """How an engine plugs in: what it is, known without loading it, and how to load it.
+    """Plug-in interface of an engine: its facts, known without loading it, and how to load it.
 
     `load` runs in each worker process, takes as long as it needs, and may raise EngineError with a
     sentence for the operator.
@@ -33,7 +33,7 @@ class EngineSpec:
     load: Callable[[], Engine]
 
 
-# Concrete engines are imported when they are asked for: their libraries are large.
+# Concrete engines are imported only when they are used: their libraries are large.
 
 
 def _moonshine() -> EngineSpec:
@@ -51,7 +51,7 @@ def _scripted() -> EngineSpec:
 ENGINES: Final[Mapping[str, Callable[[], EngineSpec]]] = MappingProxyType(
     {"moonshine": _moonshine, "scripted": _scripted}
 )
-"""The engines that ship, by the names of `--engine`."""
+"""Engines that ship, by the names of `--engine`."""
 
 
 def _whisper(model: str) -> EngineSpec:
@@ -60,35 +60,38 @@ def _whisper(model: str) -> EngineSpec:
     return EngineSpec(info(model), partial(load, model))
 
 
-def _whisper_placed(model: str, models: Path) -> str:
-    from caesura.engines.whisper import placed
+def _whisper_resolved(model: str, models: Path) -> str:
+    from caesura.engines.whisper import with_model_folder
 
-    return placed(model, models)
+    return with_model_folder(model, models)
 
 
 @dataclass(frozen=True, slots=True)
-class Family:
-    """An engine that runs any of a family of models: how one is had by its name, and by its place on disk."""
+class ModelFamily:
+    """An engine that runs any of a family of models.
+
+    `spec` makes an engine of a model's name; `with_model_folder` replaces the name by the model's folder.
+    """
 
     spec: Callable[[str], EngineSpec]
-    placed: Callable[[str, Path], str]
+    with_model_folder: Callable[[str, Path], str]
 
 
-FAMILIES: Final[Mapping[str, Family]] = MappingProxyType({"whisper": Family(_whisper, _whisper_placed)})
-"""The engines that ship without a model: `NAME` means the usual one, `NAME:MODEL` another."""
+FAMILIES: Final[Mapping[str, ModelFamily]] = MappingProxyType({"whisper": ModelFamily(_whisper, _whisper_resolved)})
+"""Engines that ship without a model: `NAME` means the default model, `NAME:MODEL` another."""
 
 GROUP: Final = "caesura.engines"
-"""The group of entry points in which packages declare their engines."""
+"""Group of entry points in which packages declare their engines."""
 
 
 def engine_spec(name: str) -> EngineSpec:
-    """The engine called `name`.
+    """Resolve the engine called `name`.
 
-    Names that ship go before those of other packages.
+    Names that ship take precedence over those of other packages.
 
     Raises:
-        UsageError: no such name, or what is there is no engine; the sentence says what there is.
-        EngineError: a library that the engine needs is not installed, or a model that must be there to be known is not.
+        UsageError: no such name, or it leads to something else than an engine; the sentence lists the names.
+        EngineError: a library that the engine needs is not installed, or a folder that is named holds no model.
     """
     head, colon, tail = name.partition(":")
     if name in ENGINES or head in FAMILIES:
@@ -97,33 +100,33 @@ def engine_spec(name: str) -> EngineSpec:
         return _declared(name)
     if not (head and tail):
         raise _unknown(name)
-    return _plugged(name, partial(_attribute, head, tail))
+    return _external_spec(name, partial(_attribute, head, tail))
 
 
-def placed(name: str, models: Path) -> str:
-    """`name` as any process understands it: with the folder under `models` in place of a model that was pulled there.
+def with_model_folder(name: str, models: Path) -> str:
+    """Replace a model's name in `name` by its folder under `models`, so that any process can resolve it.
 
     Names of engines that bring their model along stay as they are.
 
     Raises as `engine_spec` does, and EngineError when the model is not there; the sentence says what to do.
     """
     head, _, tail = name.partition(":")
-    return f"{head}:{FAMILIES[head].placed(tail, models)}" if head in FAMILIES else name
+    return f"{head}:{FAMILIES[head].with_model_folder(tail, models)}" if head in FAMILIES else name
 
 
 def declared() -> dict[str, str]:
-    """The engines that installed packages declare: name to package; names that ship are left out."""
+    """Engines that installed packages declare: name to package; names that ship are left out."""
     found = {point.name: _package(point) for point in entry_points(group=GROUP)}
     return {name: found[name] for name in sorted(found) if name not in ENGINES and name not in FAMILIES}
 
 
 def engine_info(name: str) -> EngineInfo:
-    """What the engine called `name` is; raises as `engine_spec` does."""
+    """Facts about the engine called `name`; raises as `engine_spec` does."""
     return engine_spec(name).info
 
 
 def load_engine(name: str) -> Engine:
-    """The engine called `name`, ready to transcribe; takes seconds and much memory.
+    """Load the engine called `name`; takes seconds and much memory.
 
     Raises as `engine_spec` does, and EngineError when the engine cannot be loaded.
     """
@@ -133,7 +136,7 @@ def load_engine(name: str) -> Engine:
     except EngineError:
         raise
     except Exception as error:
-        raise EngineError(f"engine {name} cannot be loaded: {_told(error)}") from error
+        raise EngineError(f"engine {name} cannot be loaded: {_describe(error)}") from error
 
 
 def _shipped(head: str, tail: str) -> EngineSpec:
@@ -151,7 +154,7 @@ def _declared(name: str) -> EngineSpec:
         packages = " and ".join(sorted(map(_package, points)))
         values = " or ".join(sorted(point.value for point in points))
         raise UsageError(f"engine: {name!r} is declared by {packages}; name the one you mean by its path: {values}")
-    return _plugged(name, points[0].load)
+    return _external_spec(name, points[0].load)
 
 
 def _package(point: EntryPoint) -> str:
@@ -167,16 +170,16 @@ def _attribute(module: str, attribute: str) -> object:
     return getattr(import_module(module), attribute)
 
 
-def _plugged(name: str, find: Callable[[], object]) -> EngineSpec:
-    # Whatever somebody else's module does while it is imported, it is the operator who has to hear of it.
+def _external_spec(name: str, find: Callable[[], object]) -> EngineSpec:
+    # The module of another package may raise anything while it is imported; the operator has to learn of it.
     try:
         found = find()
     except Exception as error:
-        raise UsageError(f"engine: {name!r} cannot be imported: {_told(error)}") from error
+        raise UsageError(f"engine: {name!r} cannot be imported: {_describe(error)}") from error
     if not isinstance(found, EngineSpec):
         raise UsageError(f"engine: {name!r} is {type(found).__name__}; name a caesura.engines.registry.EngineSpec")
     return found
 
 
-def _told(error: Exception) -> str:
+def _describe(error: Exception) -> str:
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

@@ -1,4 +1,4 @@
-"""An engine that plays a script: the place of a job on the stream clock in, the words written there out."""
+"""Scripted engine for tests: answers each job with the words of a script at the job's stream time."""
 
 from __future__ import annotations
 
@@ -31,30 +31,30 @@ _WORD_S: Final = 0.3
 _SLACK_S: Final = 0.5 / SAMPLE_RATE
 
 
-def _written(text: str) -> tuple[Word, ...]:
-    """One word each 0.4 s, 0.3 s long, with confidences that differ and never change."""
+def _timed(text: str) -> tuple[Word, ...]:
+    """Time the words of a text: one each 0.4 s, 0.3 s long, with confidences that differ and never change."""
     return tuple(
         Word(word, round(at * _STEP_S, 3), round(at * _STEP_S + _WORD_S, 3), round(0.9 + at * 7 % 10 / 100, 2))
         for at, word in enumerate(text.split())
     )
 
 
-SCRIPT: Final = _written(_TEXT)
-"""What `load()` plays over and over; its times count from the start of one round."""
+SCRIPT: Final = _timed(_TEXT)
+"""Script that `load()` repeats; its times count from the start of one round."""
 
 PERIOD_S: Final = round(len(SCRIPT) * _STEP_S, 3)
 
 
 class ScriptedEngine:
-    """Hears the words of a script that is repeated for ever, whatever the audio holds.
+    """Transcribes any audio as the words of a script that is repeated for ever.
 
     A job that covers the stream seconds `at` .. `at + len(audio) / 16000` yields exactly those words
-    that lie wholly inside, timed from its first sample. It remembers nothing, so the same job has the
+    that lie wholly inside, timed from its first sample. It keeps no state, so the same job has the
     same answer in any process, and tokens and drafts play no part.
     """
 
     def __init__(self, script: Sequence[Word] = SCRIPT, period_s: float = PERIOD_S) -> None:
-        """Plays `script`, whose times lie in 0..`period_s`, again each `period_s`.
+        """Repeat `script`, whose times lie in 0..`period_s`, each `period_s`.
 
         Raises:
             UsageError: a period that is not positive, or a word outside it or out of order.
@@ -70,7 +70,7 @@ class ScriptedEngine:
         self._period_s = period_s
 
     def transcribe(self, jobs: Sequence[SegmentJob]) -> list[Hypothesis]:
-        """One hypothesis for each job, in order."""
+        """Transcribe each job, in order."""
         return [Hypothesis(tuple(self._words(job.at, job.at + len(job.audio) / SAMPLE_RATE))) for job in jobs]
 
     def _words(self, begin: float, end: float) -> Iterator[Word]:
@@ -84,5 +84,5 @@ class ScriptedEngine:
 
 
 def load() -> ScriptedEngine:
-    """The engine with the script that ships; costs nothing."""
+    """Make the engine with the default script; costs nothing."""
     return ScriptedEngine()

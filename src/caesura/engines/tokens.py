@@ -1,4 +1,4 @@
-"""A token vocabulary: `tokenizer.bin` bytes in; printed words with their tokens, and tokens of words, out."""
+"""Token vocabulary of Moonshine: reads `tokenizer.bin`, decodes tokens to words, and encodes words to tokens."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from itertools import groupby, pairwise
 
 _BLANK = "\u2581".encode()
 _SPECIAL = (b"<unk>", b"<s>", b"</s>")
-# The vocabulary has single control bytes too; printed text has no use for them.
+# The vocabulary has single control bytes too, which are not printed.
 _GAP_BYTES = frozenset(range(0x21)) | {0x7F}
 
 
 @dataclass(frozen=True, slots=True)
 class PrintedWord:
-    """One word between blanks; `tokens` are positions in the sequence that was asked about, ascending."""
+    """One word between blanks; `tokens` are its positions in the decoded sequence, ascending."""
 
     text: str
     tokens: tuple[int, ...]
@@ -31,7 +31,7 @@ class Vocabulary:
 
     @classmethod
     def parse(cls, data: bytes) -> Vocabulary:
-        """Reads length-prefixed pieces: one length byte, or two where the first is 128 or more.
+        """Read length-prefixed pieces: one length byte, or two where the first is 128 or more.
 
         Raises:
             ValueError: the last piece is cut short.
@@ -42,30 +42,30 @@ class Vocabulary:
         return len(self._pieces)
 
     def text(self, tokens: Sequence[int]) -> str:
-        """The words of `tokens`, with single blanks between them."""
+        """Text of `tokens`: their words with single blanks between them."""
         return " ".join(word.text for word in self.words(tokens))
 
     def encode(self, text: str) -> tuple[int, ...]:
-        """The tokens in which a model writes `text` behind other words; none for a text of blanks.
+        """Encode `text` as a model writes it after other words; empty for a text of blanks.
 
         Byte-pair encoding (Sennrich et al., "Neural Machine Translation of Rare Words with Subword Units", 2016):
         the pair of neighbours that makes the earliest piece is joined first, as pieces are numbered in the order
-        in which they were learnt. A model of speech also writes words that it makes up in other pieces.
+        in which they were learnt. A speech model also writes words in other pieces.
         """
         plain = " ".join(text.split())
         parts = [part for letter in f" {plain}" for part in self._letter(letter)] if plain else []
-        while (first := self._learnt_first(parts)) is not None:
-            parts = _joined(parts, first)
+        while (first := self._earliest_merge(parts)) is not None:
+            parts = _merged(parts, first)
         return tuple(self._numbers[part] for part in parts if part in self._numbers)
 
     @cached_property
     def breaks(self) -> tuple[bool, ...]:
-        """For each token, whether it leaves a word in front of it as it is: a blank, a mark, or nothing printed."""
+        """For each token, whether it ends the word before it: a blank, a punctuation mark, or nothing printed."""
         firsts = (piece.decode("utf-8", errors="replace")[:1] for piece in self._pieces)
         return tuple(not (first.isalnum() or first == "\ufffd") for first in firsts)
 
     def words(self, tokens: Sequence[int]) -> list[PrintedWord]:
-        """Splits the text of `tokens` at blanks.
+        """Decode `tokens` and split their text at blanks.
 
         A token that spans two words counts for both. Bytes that are not UTF-8 (a sequence cut in the
         middle of a letter) are left out, and so are words that have nothing left. Numbers outside the
@@ -87,7 +87,7 @@ class Vocabulary:
                 words.append(PrintedWord(text, tuple(sorted({position for _, position in letters}))))
         return words
 
-    def _learnt_first(self, parts: Sequence[bytes]) -> bytes | None:
+    def _earliest_merge(self, parts: Sequence[bytes]) -> bytes | None:
         pairs = {one + other for one, other in pairwise(parts)}
         return min((pair for pair in pairs if pair in self._numbers), key=self._numbers.__getitem__, default=None)
 
@@ -96,7 +96,7 @@ class Vocabulary:
         return [coded] if coded in self._numbers else [bytes([byte]) for byte in coded]
 
 
-def _joined(parts: Sequence[bytes], piece: bytes) -> list[bytes]:
+def _merged(parts: Sequence[bytes], piece: bytes) -> list[bytes]:
     joined: list[bytes] = []
     at = 0
     while at < len(parts):

@@ -1,4 +1,4 @@
-"""The second engine, any Whisper model on faster-whisper: speech in a hundred languages in, words with times out."""
+"""Whisper engine: any Whisper model on faster-whisper, up to a hundred languages, with word times."""
 
 from __future__ import annotations
 
@@ -13,188 +13,200 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caesura.engines.base import SAMPLE_RATE, EngineInfo, Hypothesis, Samples, SegmentJob, Term
-from caesura.engines.doubt import without_loop
-from caesura.engines.models.catalogue import DEFAULT_MODEL, OFFERS, subtag, whisper_code
-from caesura.engines.models.choice import Choice, check_whole, choose
+from caesura.engines.hallucination import remove_loop
+from caesura.engines.models.catalogue import CATALOGUE, DEFAULT_MODEL, subtag, whisper_code
+from caesura.engines.models.model_ref import ModelRef, check_complete, parse_model_ref
 from caesura.engines.models.runtime import LIBRARY, library_version, not_installed
-from caesura.engines.models.shelf import languages_of, read_manifest
-from caesura.engines.quiet import CLOSING, MOST_REPETITIVE, OPENING, Reading, is_speech
+from caesura.engines.models.store import languages_of, read_manifest
+from caesura.engines.whisper_hallucination import (
+    CLOSING_PUNCTUATION,
+    COMPRESSION_RATIO_THRESHOLD,
+    OPENING_PUNCTUATION,
+    DecoderOutput,
+    is_speech,
+)
 from caesura.errors import EngineError
 from caesura.words import Word, raw
 
 WINDOW_S: Final = 30.0
-"""Whisper hears in windows of this length; a shorter segment is filled up and costs the encoder as much."""
+"""Length of Whisper's window; a shorter segment is padded to it and costs the encoder as much."""
 
-SHORTEST_S: Final = 0.1
-"""Audio shorter than this says nothing."""
+MIN_AUDIO_S: Final = 0.1
+"""Shorter audio is not decoded: no word fits into it."""
 
 BEAMS: Final = 5
-"""Of a final; an interim follows the likeliest token alone."""
+"""Beam size of a final; an interim is decoded greedily."""
 
 TOKENS_PER_SECOND: Final = 25
 SPARE_TOKENS: Final = 20
-"""The decoder is stopped when it wrote as many per second, and these. Scripts of which Whisper's vocabulary knows
-little more than the bytes need three tokens for a letter."""
+"""Limit of the decoder: so many tokens for each second of audio, and these. Scripts that Whisper's vocabulary writes in
+bytes need three tokens for a letter."""
 
 MAX_TOKENS: Final = 448
-"""What Whisper's decoder holds, prompt included; half of it is for the text."""
+"""Tokens that Whisper's decoder holds, prompt included; half of them are for the text."""
 
 MAX_TERM_TOKENS: Final = 223
-"""How much of that terms may take: Whisper was trained with prompts up to this length."""
+"""Most tokens of the prompt that terms may take: Whisper was trained with prompts up to this length."""
 
-UNREPEATED: Final = 3
-"""No run of so many tokens may come twice when a final that was a loop is heard again."""
+NO_REPEAT_NGRAM: Final = 3
+"""A final that was a loop is decoded again so that no run of so many tokens comes twice."""
 
 MOST_WORDS: Final = 20
-"""Of a term to be avoided; of its letters, in scripts without blanks."""
+"""Most words of a term to be avoided; most letters, in scripts without blanks."""
 
 AVOIDANCES: Final = 3
-"""How many times a job is heard again because a word was written that is to be avoided."""
+"""Most times that a job is decoded again because a term to be avoided was written."""
 
 
 def info(text: str) -> EngineInfo:
-    """What the engine is that `whisper:TEXT` names; the model needs not be there unless it is named by its folder.
+    """Describe the engine that `whisper:TEXT` names; the model needs not be there unless it is named by its folder.
 
     Raises:
         UsageError: no such model.
         EngineError: the folder is not there, or holds no model; faster-whisper is not installed.
     """
-    return _info(choose(text))
+    return _info(parse_model_ref(text))
 
 
-def placed(text: str, models: Path) -> str:
-    """`text` with the folder under `models` in place of a model's name, for processes that know nothing of `models`.
+def with_model_folder(text: str, models: Path) -> str:
+    """Replace a model's name in `text` by its folder under `models`, for processes that know nothing of `models`.
 
     Raises:
         UsageError: no such model.
-        EngineError: faster-whisper is not installed, or the model is not there, or not whole; the sentence says what
+        EngineError: faster-whisper is not installed, or the model is missing or incomplete; the sentence says what
             to do.
     """
-    choice = choose(text, models)
+    ref = parse_model_ref(text, models)
     library_version()
-    check_whole(choice)
-    return choice.text
+    check_complete(ref)
+    return ref.text
 
 
 def load(text: str) -> WhisperEngine:
-    """Loads the model that `whisper:TEXT` names; never downloads anything. Takes seconds.
+    """Load the model that `whisper:TEXT` names; never downloads anything. Takes seconds.
 
     Raises:
         UsageError: no such model.
-        EngineError: it is not there, not whole, or cannot be loaded; the sentence says what to do.
+        EngineError: it is missing, incomplete, or cannot be loaded; the sentence says what to do.
     """
-    choice = choose(text)
-    check_whole(choice)
-    about = _info(choice)
+    ref = parse_model_ref(text)
+    check_complete(ref)
+    engine_info = _info(ref)
     try:
         import ctranslate2  # type: ignore[import-untyped]
         from faster_whisper import WhisperModel
     except ImportError as error:
         raise not_installed(error.name or LIBRARY) from error
-    if choice.device == "cuda" and not ctranslate2.get_cuda_device_count():
-        raise EngineError(f"engine {about.name}: CTranslate2 finds no CUDA device here; leave @cuda out for the CPU")
+    if ref.device == "cuda" and not ctranslate2.get_cuda_device_count():
+        raise EngineError(
+            f"engine {engine_info.name}: CTranslate2 finds no CUDA device here; leave @cuda out for the CPU"
+        )
     try:
         model = WhisperModel(
-            str(choice.folder),
-            device=choice.device,
-            compute_type="float16" if choice.device == "cuda" else "int8",
+            str(ref.folder),
+            device=ref.device,
+            compute_type="float16" if ref.device == "cuda" else "int8",
             # Processes, not threads, fill the machine.
             cpu_threads=1,
             num_workers=1,
             local_files_only=True,
         )
     except Exception as error:
-        raise EngineError(f"engine {about.name} could not read its files in {choice.folder}: {error}") from error
-    return WhisperEngine(model, about)
+        raise EngineError(f"engine {engine_info.name} could not read its files in {ref.folder}: {error}") from error
+    return WhisperEngine(model, engine_info)
 
 
 class WhisperEngine:
-    """Hears the languages of its model. Made by `load()`; used by one thread; remembers nothing of a job.
+    """Transcribes the languages of its model. Made by `load()`; used by one thread; keeps no state between jobs.
 
     One window and one pass of the encoder for each job. faster-whisper's own `transcribe` is not used: it would encode
-    twice where the language is to be found out, listen to the end of a segment again where its last word seems to end
-    before it, and draw lots where it doubts. Here the same audio has the same answer.
+    twice where the language has to be detected, decode the end of a segment again where its last word seems to end
+    before it, and sample at random where it is uncertain. Here the same audio has the same answer.
     """
 
-    def __init__(self, model: Any, about: EngineInfo) -> None:
-        """Takes over `model`, a loaded `faster_whisper.WhisperModel`."""
+    def __init__(self, model: Any, engine_info: EngineInfo) -> None:
+        """Take over `model`, a loaded `faster_whisper.WhisperModel`."""
         self._model = model
-        self._about = about
-        self._tongues: dict[str, _Tongue] = {}
+        self._info = engine_info
+        self._language_decoders: dict[str, _LanguageDecoder] = {}
 
     def transcribe(self, jobs: Sequence[SegmentJob]) -> list[Hypothesis]:
-        """One hypothesis for each job, in order.
+        """Transcribe each job, in order.
 
         Terms with a positive weight stand in the prompt, heavier ones first, as many as fit into `MAX_TERM_TOKENS`.
-        A term with a negative one that was heard all the same is forbidden, and the job heard again without it, up to
-        `AVOIDANCES` times. Drafts play no part, nor does `breaks_off`: Whisper hears silence behind every segment.
+        A term with a negative one that is written all the same is forbidden, and the job decoded again without it, up
+        to `AVOIDANCES` times. Drafts play no part, nor does `breaks_off`: Whisper pads every segment with silence.
 
         Raises:
-            EngineError: the network failed, or the job asks for what the engine does not have: another language, or
-                more audio than one window.
+            EngineError: the network failed, or the job has a language that the engine does not know, or more audio
+                than one window.
         """
-        return [self._hear(job) for job in jobs]
+        return [self._transcribe_one(job) for job in jobs]
 
-    def _hear(self, job: SegmentJob) -> Hypothesis:
+    def _transcribe_one(self, job: SegmentJob) -> Hypothesis:
         audio = np.nan_to_num(np.asarray(job.audio, dtype=np.float32), nan=0.0, posinf=1.0, neginf=-1.0)
-        name, languages = self._about.name, self._about.languages
+        name, languages = self._info.name, self._info.languages
         if job.language is not None and job.language not in languages:
             raise EngineError(f"engine {name} does not know the language {job.language!r}")
         if audio.size > WINDOW_S * SAMPLE_RATE:
             raise EngineError(
-                f"engine {name} was given {audio.size / SAMPLE_RATE:.1f} s; it hears {WINDOW_S:g} at most"
+                f"engine {name} was given {audio.size / SAMPLE_RATE:.1f} s; it takes {WINDOW_S:g} s at most"
             )
-        if audio.size < SHORTEST_S * SAMPLE_RATE:
+        if audio.size < MIN_AUDIO_S * SAMPLE_RATE:
             return Hypothesis()
         try:
-            return self._read(audio, job)
+            return self._decode(audio, job)
         except Exception as error:
             raise EngineError(f"engine {name} failed on {audio.size} samples: {error}") from error
 
-    def _read(self, audio: Samples, job: SegmentJob) -> Hypothesis:
+    def _decode(self, audio: Samples, job: SegmentJob) -> Hypothesis:
         features: NDArray[np.float32] = self._model.feature_extractor(audio)
         frames = features.shape[-1] - 1  # the last one is padding
         states = self._model.encode(_window(features))
-        tongue = self._tongue(self._code(states, job.language))
-        prompt = tongue.prompt(job.terms)
+        language_decoder = self._language_decoder(self._code(states, job.language))
+        prompt = language_decoder.prompt(job.terms)
         limit = int(audio.size / SAMPLE_RATE * TOKENS_PER_SECOND) + SPARE_TOKENS
         limit = min(limit, MAX_TOKENS // 2, MAX_TOKENS - len(prompt))
-        decoding = _Decoding(self._model.model, states, prompt, limit, BEAMS if job.final else 1)
-        reading = _heard(decoding, tongue, job.terms)
-        tokens = tongue.text_tokens(without_loop(reading.tokens, finished=reading.finished))
-        language = subtag(tongue.code)
-        words = tuple(_tidied(self._words(tokens, states, frames, tongue), audio.size / SAMPLE_RATE))
-        if not is_speech(words, reading, job.terms):
+        decoder = _WindowDecoder(self._model.model, states, prompt, limit, BEAMS if job.final else 1)
+        output = _decode_window(decoder, language_decoder, job.terms)
+        tokens = language_decoder.text_tokens(remove_loop(output.tokens, finished=output.finished))
+        language = subtag(language_decoder.code)
+        words = tuple(_clean_words(self._words(tokens, states, frames, language_decoder), audio.size / SAMPLE_RATE))
+        if not is_speech(words, output, job.terms):
             return Hypothesis(language=language)
         return Hypothesis(words, language=language)
 
     def _code(self, states: Any, language: str | None) -> str:
-        # What Whisper calls the language: the one asked for, or the likeliest.
+        # Whisper's code of the requested language, or of the likeliest one.
         if language is not None:
             return whisper_code(language)
-        if not self._about.detects_language:
-            return whisper_code(self._about.languages[0])
+        if not self._info.detects_language:
+            return whisper_code(self._info.languages[0])
         (likeliest, *_), *_ = self._model.model.detect_language(states)
         return str(likeliest[0]).strip("<|>")
 
-    def _tongue(self, code: str) -> _Tongue:
+    def _language_decoder(self, code: str) -> _LanguageDecoder:
         # Made once for each language: it costs some hundred calls of the tokenizer.
-        if code not in self._tongues:
-            self._tongues[code] = _Tongue(self._model, code)
-        return self._tongues[code]
+        if code not in self._language_decoders:
+            self._language_decoders[code] = _LanguageDecoder(self._model, code)
+        return self._language_decoders[code]
 
-    def _words(self, tokens: Sequence[int], states: Any, frames: int, tongue: _Tongue) -> list[dict[str, Any]]:
-        # By the attention that the decoder paid to the audio while it wrote them.
+    def _words(
+        self, tokens: Sequence[int], states: Any, frames: int, language_decoder: _LanguageDecoder
+    ) -> list[dict[str, Any]]:
+        # Word times come from the decoder's cross-attention, in a pass over the tokens that it wrote.
         if not tokens:
             return []
         segment: dict[str, Any] = {"seek": 0, "start": 0.0, "end": frames / 100, "tokens": list(tokens)}
-        self._model.add_word_timestamps([[segment]], tongue.tokenizer, states, frames, OPENING, CLOSING, 0.0)
+        self._model.add_word_timestamps(
+            [[segment]], language_decoder.tokenizer, states, frames, OPENING_PUNCTUATION, CLOSING_PUNCTUATION, 0.0
+        )
         words: list[dict[str, Any]] = segment["words"]
         return words
 
 
-class _Decoding:
-    # Runs of the decoder over one window that has been encoded; `beams` above 1 for a final.
+class _WindowDecoder:
+    # Runs the decoder over one encoded window; `beams` is above 1 for a final.
 
     def __init__(self, network: Any, states: Any, prompt: list[int], limit: int, beams: int) -> None:
         self._network = network
@@ -204,12 +216,12 @@ class _Decoding:
         self._beams = beams
         self.final = beams > 1
 
-    def run(self, suppressed: frozenset[int], unrepeated: int = 0) -> Reading:
+    def run(self, suppressed: frozenset[int], no_repeat_ngram: int = 0) -> DecoderOutput:
         (found,) = self._network.generate(
             self._states,
             [self._prompt],
             beam_size=self._beams,
-            no_repeat_ngram_size=unrepeated,
+            no_repeat_ngram_size=no_repeat_ngram,
             max_length=2 * self._limit,  # of which CTranslate2 gives half to the text
             return_scores=True,
             return_no_speech_prob=True,
@@ -218,27 +230,27 @@ class _Decoding:
         tokens = tuple(found.sequences_ids[0])
         count = len(tokens)
         logprob = found.scores[0] * count / (count + 1)
-        return Reading(tokens, count < self._limit, logprob, found.no_speech_prob)
+        return DecoderOutput(tokens, count < self._limit, logprob, found.no_speech_prob)
 
 
-def _heard(decoding: _Decoding, tongue: _Tongue, terms: Sequence[Term]) -> Reading:
-    # What the decoder writes first, or, where that holds what it should not, what it writes instead.
-    suppressed = tongue.suppressed
-    reading = decoding.run(suppressed)
+def _decode_window(decoder: _WindowDecoder, language_decoder: _LanguageDecoder, terms: Sequence[Term]) -> DecoderOutput:
+    # Decodes a window, again where the text holds terms to be avoided, or is a loop.
+    suppressed = language_decoder.suppressed
+    output = decoder.run(suppressed)
     for _ in range(AVOIDANCES):
-        avoided = tongue.to_avoid(terms, reading.tokens)
+        avoided = language_decoder.to_avoid(terms, output.tokens)
         if not avoided:
             break
         suppressed |= avoided
-        reading = decoding.run(suppressed)
-    if decoding.final and tongue.is_loop(reading):
-        again = decoding.run(suppressed, unrepeated=UNREPEATED)
-        reading = again if again.finished else reading
-    return reading
+        output = decoder.run(suppressed)
+    if decoder.final and language_decoder.is_loop(output):
+        again = decoder.run(suppressed, no_repeat_ngram=NO_REPEAT_NGRAM)
+        output = again if again.finished else output
+    return output
 
 
-class _Tongue:
-    # What the decoder needs to be told in one language, and how its tokens are read there.
+class _LanguageDecoder:
+    # Prompts of the decoder in one language, and the text of its tokens there.
 
     def __init__(self, model: Any, code: str) -> None:
         from faster_whisper.tokenizer import Tokenizer
@@ -258,11 +270,11 @@ class _Tongue:
         return [self.tokenizer.sot_prev, *preferred, *start] if preferred else start
 
     def text_tokens(self, tokens: Iterable[int]) -> list[int]:
-        # Without marks of time, which the decoder may write though it is told not to.
+        # Without timestamp tokens, which the decoder may write in spite of the prompt.
         return [token for token in tokens if token < self.tokenizer.eot]
 
     def to_avoid(self, terms: Sequence[Term], tokens: Iterable[int]) -> frozenset[int]:
-        # The longest token of each unwanted term that was written: the one that fewest other words need.
+        # The longest token of each unwanted term in the text: the one that the fewest other words need.
         unwanted = {raw(term.text.strip()) for term in terms if term.weight < 0}
         if not unwanted:
             return frozenset()
@@ -273,15 +285,15 @@ class _Tongue:
     def _length(self, token: int) -> int:
         return len(self.tokenizer.decode([token]).strip())
 
-    def is_loop(self, reading: Reading) -> bool:
-        if len(without_loop(reading.tokens, finished=reading.finished)) < len(reading.tokens):
+    def is_loop(self, output: DecoderOutput) -> bool:
+        if len(remove_loop(output.tokens, finished=output.finished)) < len(output.tokens):
             return True
-        text = self.tokenizer.decode(reading.tokens).strip().encode()
-        return len(text) / len(zlib.compress(text)) > MOST_REPETITIVE
+        text = self.tokenizer.decode(output.tokens).strip().encode()
+        return len(text) / len(zlib.compress(text)) > COMPRESSION_RATIO_THRESHOLD
 
 
 def _runs(words: Sequence[str], wanted: Container[str]) -> Iterator[tuple[int, int]]:
-    # Where neighbouring words, which bring their blanks along, spell out one of `wanted`.
+    # Ranges of neighbouring words, blanks included, that spell one of `wanted`.
     for first in range(len(words)):
         text = ""
         for last in range(first, min(first + MOST_WORDS, len(words))):
@@ -291,8 +303,8 @@ def _runs(words: Sequence[str], wanted: Container[str]) -> Iterator[tuple[int, i
                 break
 
 
-def _tidied(found: Iterable[dict[str, Any]], seconds: float) -> Iterator[Word]:
-    # In order, inside the audio, without blanks; signs that stand alone belong to the word before them.
+def _clean_words(found: Iterable[dict[str, Any]], seconds: float) -> Iterator[Word]:
+    # In order, inside the audio, without blanks; punctuation that stands alone belongs to the word before it.
     last: Word | None = None
     for each in found:
         text = str(each["word"]).strip()
@@ -316,17 +328,17 @@ def _window(features: NDArray[np.float32]) -> NDArray[np.float32]:
     return window
 
 
-def _info(choice: Choice) -> EngineInfo:
-    manifest = read_manifest(choice.folder) if choice.folder.is_dir() else None
-    if choice.offer is not None and choice.offer.languages:
-        languages = choice.offer.languages
+def _info(ref: ModelRef) -> EngineInfo:
+    manifest = read_manifest(ref.folder) if ref.folder.is_dir() else None
+    if ref.entry is not None and ref.entry.languages:
+        languages = ref.entry.languages
     else:
-        check_whole(choice)
-        languages = languages_of(choice.folder)
-    return _about(choice.name, manifest.revision[:12] if manifest is not None else library_version(), languages)
+        check_complete(ref)
+        languages = languages_of(ref.folder)
+    return _engine_info(ref.name, manifest.revision[:12] if manifest is not None else library_version(), languages)
 
 
-def _about(name: str, version: str, languages: tuple[str, ...]) -> EngineInfo:
+def _engine_info(name: str, version: str, languages: tuple[str, ...]) -> EngineInfo:
     return EngineInfo(
         name=f"whisper-{name}",
         version=version,
@@ -340,5 +352,5 @@ def _about(name: str, version: str, languages: tuple[str, ...]) -> EngineInfo:
     )
 
 
-INFO: Final = _about(DEFAULT_MODEL, "", OFFERS[DEFAULT_MODEL].languages)
-"""The default model, as far as it is known without looking for it; `info` tells of any."""
+INFO: Final = _engine_info(DEFAULT_MODEL, "", CATALOGUE[DEFAULT_MODEL].languages)
+"""Facts about the default model, known without its files; `info` gives those of any model."""

@@ -1,1 +1,1 @@
-"""Words as they were heard in, words as they are to be written out: numbers, dates, redaction, replacement, search."""
+"""Text formatting of transcribed words: inverse text normalization, dictation, redaction, replacement and search."""

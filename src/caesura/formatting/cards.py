@@ -1,49 +1,49 @@
-"""Runs of figures in; the payment card number in them, if there may be one, out."""
+"""Finds the payment card number in a run of digit groups, by length and check digit."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from caesura.formatting.figures import Piece
+from caesura.formatting.digit_runs import DigitGroup
 
 SHORTEST = 13
 LONGEST = 19
 """Digits of a card number (ISO/IEC 7812-1 allows fewer, but no network issues them)."""
 _LENGTHS = (16, 15, 19, 18, 17, 14, 13)
-"""The commonest first: among several fits that one is the number."""
+"""Lengths of card numbers, the commonest first: among several fits that one is the number."""
 
 
 def luhn(digits: str) -> bool:
-    """Whether the last of `digits` checks the others (ISO/IEC 7812-1, annex B)."""
+    """Whether the last digit is the check digit of the others (Luhn; ISO/IEC 7812-1, annex B)."""
     doubled = (int(digit) * (2 if place % 2 else 1) for place, digit in enumerate(reversed(digits)))
     return bool(digits) and sum(value - 9 if value > 9 else value for value in doubled) % 10 == 0
 
 
-def card_in(pieces: Sequence[Piece]) -> tuple[int, int] | None:
-    """Which of `pieces` (first, last exclusive) are the card number; None where too few digits were said for one.
+def card_in(groups: Sequence[DigitGroup]) -> tuple[int, int] | None:
+    """Find the groups (first, last exclusive) of the card number; None where there are too few digits for one.
 
     What passes the check digit is preferred, but nothing else is let go: one digit misheard fails the check, and
     the others are a secret all the same. So where nothing passes it is all, or the first stretch that has the length
     of a number where all is longer than one. Three groups of four are a number whose rest was lost.
     """
-    length = sum(len(piece.digits) for piece in pieces)
+    length = sum(len(group.digits) for group in groups)
     if length < SHORTEST:
-        return (0, len(pieces)) if _in_fours(pieces) else None
-    spans = _spans(pieces)
+        return (0, len(groups)) if _in_fours(groups) else None
+    spans = _spans(groups)
     for first, last in spans:
-        if (first == 0 or length > LONGEST) and luhn("".join(piece.digits for piece in pieces[first:last])):
+        if (first == 0 or length > LONGEST) and luhn("".join(group.digits for group in groups[first:last])):
             return first, last
-    return spans[0] if spans and length > LONGEST else (0, len(pieces))
+    return spans[0] if spans and length > LONGEST else (0, len(groups))
 
 
-def _spans(pieces: Sequence[Piece]) -> list[tuple[int, int]]:
-    """Every stretch of pieces with as many digits as a card number, from the likeliest to the least."""
+def _spans(groups: Sequence[DigitGroup]) -> list[tuple[int, int]]:
+    """All stretches of groups with as many digits as a card number, the likeliest first."""
     ends: list[dict[int, int]] = []
-    for first in range(len(pieces)):
+    for first in range(len(groups)):
         length = 0
         reached: dict[int, int] = {}
-        for last in range(first, len(pieces)):
-            length += len(pieces[last].digits)
+        for last in range(first, len(groups)):
+            length += len(groups[last].digits)
             if length > LONGEST:
                 break
             reached[length] = last + 1
@@ -51,6 +51,6 @@ def _spans(pieces: Sequence[Piece]) -> list[tuple[int, int]]:
     return [(first, reached[length]) for length in _LENGTHS for first, reached in enumerate(ends) if length in reached]
 
 
-def _in_fours(pieces: Sequence[Piece]) -> bool:
-    fours = [len(piece.digits) == 4 for piece in pieces]
+def _in_fours(groups: Sequence[DigitGroup]) -> bool:
+    fours = [len(group.digits) == 4 for group in groups]
     return any(all(fours[at : at + 3]) for at in range(len(fours) - 2))

@@ -1,57 +1,39 @@
-"""Tokens in, what the words around a number say it is out: tables of English words, nearest first."""
+"""Tells what a number is from the English words around it: identifier, telephone number, street, place."""
 
 from __future__ import annotations
 
-from caesura.formatting.reading import Reading, table
+from caesura.formatting.parsed_words import ParsedWords
+from caesura.formatting.spoken_tokens import word_set
 
-IDS = table(
+IDS = word_set(
     "account accounts reference ref order tracking confirmation invoice policy member membership id code routing card "
     "visa mastercard amex case ticket serial license licence vin pin passcode password prescription claim booking "
     "reservation zip zipcode postcode cvv cvc code's part model employee student patient record isbn sku "
     "identification"
 )
-"""What follows is an identifier: digits without a value."""
+"""Words before an identifier, which is digits without a value."""
 SOCIAL = frozenset({"social", "ssn"})
-PHONES = table(
+PHONES = word_set(
     "phone telephone call cell cellphone mobile fax dial text landline callback whatsapp reach contact line hotline tel"
 )
 _PLAIN = frozenset({"number", "numbers", "digits"})
-PLACES = table(
+PLACES = word_set(
     "suite apartment apt room unit building gate flight exit route highway interstate extension ext box channel bus "
     "train floor platform"
 )
-"""A number directly after one of these is a name."""
-STREETS = table(
+"""Words directly before a number that is a name."""
+STREETS = word_set(
     "street st avenue ave road rd lane ln drive dr boulevard blvd court ct place way square terrace parkway highway "
     "broadway circle"
 )
-MONTHS = {
-    name.lower(): name
-    for name in (
-        "January",
-        "February",
-        "March",
-        "April",
-        "May",
-        "June",
-        "July",
-        "August",
-        "September",
-        "October",
-        "November",
-        "December",
-    )
-}
-VERBAL = frozenset({"may", "march"})
-"""Months that are verbs as well."""
 REACH = 10
-"""So many tokens back a word still says what a number is."""
+"""Largest distance, in tokens, of a word that says what a number is."""
 
 
-def identifier(reading: Reading, at: int) -> frozenset[str] | None:
-    """Which of IDS, SOCIAL and PHONES the words before the token there name, the nearest first; None: nothing."""
+def identifier(parsed: ParsedWords, at: int) -> frozenset[str] | None:
+    """The nearest of IDS, SOCIAL and PHONES named before the token at `at`; None where none is."""
     plain = False
-    for word in reading.before(at, REACH):
+    for word in parsed.preceding(at, REACH):
         for named in (IDS, SOCIAL, PHONES):
             if word in named:
                 return named
@@ -59,11 +41,11 @@ def identifier(reading: Reading, at: int) -> frozenset[str] | None:
     return _PLAIN if plain else None
 
 
-def street(reading: Reading, at: int) -> bool:
-    """Whether a street's name follows from there."""
-    for k in range(at, min(at + 4, reading.size)):
-        if reading.stopped(k) and k > at:
+def street(parsed: ParsedWords, at: int) -> bool:
+    """Whether the name of a street begins at `at`."""
+    for k in range(at, min(at + 4, parsed.size)):
+        if parsed.break_before(k) and k > at:
             return False
-        if reading.text(k) in STREETS and (k > at or reading.text(k) == "broadway"):
+        if parsed.text(k) in STREETS and (k > at or parsed.text(k) == "broadway"):
             return True
     return False

@@ -1,4 +1,4 @@
-"""Words with spoken punctuation in, words with written punctuation out.
+"""Dictation commands: writes spoken punctuation (`comma`, `new line`) as signs.
 
 The hosted service documents period, comma, colon, question mark, exclamation mark, new line and new paragraph; the
 others here are what people say beside them. Commands are taken literally, as the service takes them: who dictates
@@ -11,21 +11,21 @@ import enum
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from caesura.formatting.reading import signs, table
+from caesura.formatting.spoken_tokens import split_punctuation, word_set
 from caesura.words import Word
 
 
 class _Side(enum.Enum):
-    """Where a sign goes."""
+    """Where a sign is written."""
 
     END = enum.auto()
-    """To the word before, in place of what the engine put there."""
+    """At the end of the word before, in place of the engine's punctuation."""
     CLOSE = enum.auto()
-    """To the word before, behind its stop."""
+    """At the end of the word before, after its full stop."""
     OPEN = enum.auto()
-    """To the word after."""
+    """At the beginning of the word after."""
     JOIN = enum.auto()
-    """Between the two, which become one."""
+    """Between two words, which become one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class _Command:
     sign: str
     side: _Side
     capital: bool = False
-    """The next word begins a sentence or a line."""
+    """Whether the next word begins a sentence or a line."""
 
 
 _STOP, _QUESTION, _CALL = (_Command(sign, _Side.END, capital=True) for sign in ".?!")
@@ -70,54 +70,54 @@ COMMANDS: Mapping[tuple[str, ...], _Command] = {
     ("close", "parentheses"): _CLOSE_PAREN,
     ("close", "paren"): _CLOSE_PAREN,
 }
-"""What is said, and what is written for it."""
+"""Spoken commands and what is written for each."""
 
-_BEGINNINGS = frozenset(said[0] for said in COMMANDS)
+_BEGINNINGS = frozenset(spoken[0] for spoken in COMMANDS)
 _STOPS = ".?!…"
 _SIGNS = ",;:" + _STOPS
-_SMALL = table("and but or nor so yet for the a an with without to of in on at as that which who if when")
-"""What is never capital but at the start of a sentence."""
+_SMALL = word_set("and but or nor so yet for the a an with without to of in on at as that which who if when")
+"""Words with a capital only at the start of a sentence."""
 
 
-def dictated(words: Sequence[Word]) -> tuple[Word, ...]:
-    """The words with commands carried out; a sign with no word to go to is a word of its own."""
-    said = [signs(word.text)[1].lower() for word in words]
-    if _BEGINNINGS.isdisjoint(said):
+def apply_dictation(words: Sequence[Word]) -> tuple[Word, ...]:
+    """Carry out the commands in words; a sign without a word to attach to becomes a word of its own."""
+    spoken = [split_punctuation(word.text)[1].lower() for word in words]
+    if _BEGINNINGS.isdisjoint(spoken):
         return tuple(words)
-    page = _Page()
+    written = _DictatedText()
     at = 0
     while at < len(words):
-        size = _command_at(words, said, at)
+        size = _command_at(words, spoken, at)
         if size:
-            page.put(COMMANDS[tuple(said[at : at + size])], words[at : at + size])
+            written.apply(COMMANDS[tuple(spoken[at : at + size])], words[at : at + size])
         else:
-            page.write(words[at])
+            written.write(words[at])
         at += size or 1
-    return page.done()
+    return written.done()
 
 
-def _command_at(words: Sequence[Word], said: Sequence[str], at: int) -> int:
-    """How many words from there are a command; one speaker says all of it."""
-    if said[at] not in _BEGINNINGS:
+def _command_at(words: Sequence[Word], spoken: Sequence[str], at: int) -> int:
+    """Number of words from `at` on that are a command, all of one speaker; 0 when they are none."""
+    if spoken[at] not in _BEGINNINGS:
         return 0
     for size in (2, 1):
         same = all(word.speaker == words[at].speaker for word in words[at : at + size])
-        if same and tuple(said[at : at + size]) in COMMANDS:
+        if same and tuple(spoken[at : at + size]) in COMMANDS:
             return size
     return 0
 
 
-class _Page:
-    """What is written so far, and what waits for the next word."""
+class _DictatedText:
+    """Words written so far, and signs that wait for the next word."""
 
     def __init__(self) -> None:
         self._words: list[Word] = []
         self._opening: list[tuple[str, Sequence[Word]]] = []
         self._join = False
         self._signed = False
-        """The last sign was dictated: no later one replaces it."""
+        """Whether the last sign was dictated, so that no later one replaces it."""
         self._capital: bool | None = None
-        """Whether the next word is made capital, or small; None: as it is printed."""
+        """Whether the next word is capitalised (True) or lowered (False); None leaves it as printed."""
 
     def write(self, word: Word) -> None:
         text = self._cased(word.text)
@@ -132,24 +132,24 @@ class _Page:
         self._join = self._signed = False
         self._capital = None
 
-    def put(self, command: _Command, said: Sequence[Word]) -> None:
+    def apply(self, command: _Command, spoken: Sequence[Word]) -> None:
         if command.side is _Side.OPEN or (not self._words and command.side is _Side.CLOSE):
-            self._opening.append((command.sign, said))
+            self._opening.append((command.sign, spoken))
         elif not self._words:
-            self._words.append(replace(said[0], text=command.sign, end=said[-1].end))
+            self._words.append(replace(spoken[0], text=command.sign, end=spoken[-1].end))
         else:
             last = self._words[-1]
             self._words[-1] = replace(last, text=self._stripped(last.text, command.side) + command.sign)
         self._join = command.side is _Side.JOIN
         self._signed = True
-        ended = any(sign in signs(said[-1].text)[2] for sign in _STOPS)
+        ended = any(sign in split_punctuation(spoken[-1].text)[2] for sign in _STOPS)
         if command.capital:
             self._capital = True
         elif command.side is _Side.END and ended:
             self._capital = False
 
     def done(self) -> tuple[Word, ...]:
-        words = self._words + [replace(said[0], text=sign, end=said[-1].end) for sign, said in self._opening]
+        words = self._words + [replace(spoken[0], text=sign, end=spoken[-1].end) for sign, spoken in self._opening]
         return tuple(words)
 
     def _stripped(self, text: str, side: _Side) -> str:
@@ -158,7 +158,7 @@ class _Page:
         return text.rstrip(",;:" if side is _Side.CLOSE else _SIGNS)
 
     def _cased(self, text: str) -> str:
-        before, core, after = signs(text)
+        before, core, after = split_punctuation(text)
         if self._capital:
             return before + core[:1].upper() + core[1:] + after
         if self._capital is False and core.lower() in _SMALL:

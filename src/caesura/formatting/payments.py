@@ -1,98 +1,99 @@
-"""A message's words in; what in them may be a card number, its expiration date or its security code, out."""
+"""Finds card numbers, their expiration dates and their security codes, as candidates for redaction."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from caesura.formatting.cards import LONGEST, SHORTEST, card_in, luhn
-from caesura.formatting.cues import CARD, CODE, EXPIRATION
-from caesura.formatting.figures import Piece, Run
-from caesura.formatting.months import after_month, is_month, is_month_and_year
-from caesura.formatting.suspects import REACH, REACH_BACK, Reading, Suspect, announced
+from caesura.formatting.digit_runs import DigitGroup, DigitRun
+from caesura.formatting.pii_candidates import REACH, REACH_BACK, PiiCandidate, PiiMessage, after_trigger
+from caesura.formatting.pii_dates import after_month, is_month_and_year
+from caesura.formatting.pii_triggers import CARD, CODE, EXPIRATION
+from caesura.formatting.spoken_tokens import is_month
 
 CARD_LABEL = "CREDIT_CARD"
 EXPIRATION_LABEL = "CREDIT_CARD_EXPIRATION"
 CODE_LABEL = "CVV"
 MOST_GROUPS = 6
 SCATTER = 4
-"""Other words between two groups of a card number."""
+"""Most other words between two groups of a card number."""
 
 
-def payments(reading: Reading) -> Iterator[Suspect]:
-    """Card numbers, and the dates and codes that belong to cards."""
-    yield from announced(reading, CARD, CARD_LABEL, rank=4, least=4, complete=SHORTEST)
-    yield from announced(reading, CODE, CODE_LABEL, rank=3, least=2, complete=3)
-    yield from _expirations(reading)
-    yield from _scattered(reading)
-    for run in reading.dictated:
-        if (card := card_in(run.pieces)) is not None:
-            yield from _card(reading, run, *card)
-            yield from _after_card(reading, run.pieces[card[1] - 1].last)
+def payments(message: PiiMessage) -> Iterator[PiiCandidate]:
+    """Find card numbers, and the dates and codes that belong to cards."""
+    yield from after_trigger(message, CARD, CARD_LABEL, rank=4, least=4, complete=SHORTEST)
+    yield from after_trigger(message, CODE, CODE_LABEL, rank=3, least=2, complete=3)
+    yield from _expirations(message)
+    yield from _scattered(message)
+    for run in message.dictated:
+        if (card := card_in(run.groups)) is not None:
+            yield from _card(message, run, *card)
+            yield from _after_card(message, run.groups[card[1] - 1].last)
 
 
-def _card(reading: Reading, run: Run, first: int, last: int) -> Iterator[Suspect]:
-    """The number among the pieces of a run; what was said in the same breath goes with it."""
-    number = run.pieces[first:last]
-    yield Suspect(0, number[0].first, number[-1].last, CARD_LABEL)
-    for piece in (*run.pieces[:first], *run.pieces[last:]):
-        yield Suspect(1, piece.first, piece.last, _label(reading, piece) or "REDACTED")
+def _card(message: PiiMessage, run: DigitRun, first: int, last: int) -> Iterator[PiiCandidate]:
+    """The card number among the groups of a run; the other groups of the run go with it."""
+    number = run.groups[first:last]
+    yield PiiCandidate(0, number[0].first, number[-1].last, CARD_LABEL)
+    for group in (*run.groups[:first], *run.groups[last:]):
+        yield PiiCandidate(1, group.first, group.last, _label(message, group) or "REDACTED")
 
 
-def _after_card(reading: Reading, at: int) -> Iterator[Suspect]:
-    """What looks like a date or a code soon after a number that ends at `at`."""
-    for run in reading.dictated:
-        if at <= run.first <= at + REACH and _is_date_and_code(run.digits) and not reading.is_amount(run):
-            for piece in run.pieces:
-                yield Suspect(6, piece.first, piece.last, _label(reading, piece) or EXPIRATION_LABEL)
-    for month in range(at, min(at + REACH, len(reading.words))):
-        year = reading.pieces.get(month + 1)
-        if year is not None and len(year.digits) in (2, 4) and is_month(reading.words[month].text):
-            yield Suspect(6, month, year.last, EXPIRATION_LABEL)
-            code = reading.pieces.get(year.last)
+def _after_card(message: PiiMessage, at: int) -> Iterator[PiiCandidate]:
+    """Dates and codes soon after a card number that ends at `at`."""
+    for run in message.dictated:
+        if at <= run.first <= at + REACH and _is_date_and_code(run.digits) and not message.is_amount(run):
+            for group in run.groups:
+                yield PiiCandidate(6, group.first, group.last, _label(message, group) or EXPIRATION_LABEL)
+    for month in range(at, min(at + REACH, len(message.words))):
+        year = message.groups.get(month + 1)
+        if year is not None and len(year.digits) in (2, 4) and is_month(message.words[month].text):
+            yield PiiCandidate(6, month, year.last, EXPIRATION_LABEL)
+            code = message.groups.get(year.last)
             if code is not None and len(code.digits) in (3, 4):
-                yield Suspect(6, code.first, code.last, CODE_LABEL)
+                yield PiiCandidate(6, code.first, code.last, CODE_LABEL)
 
 
 def _is_date_and_code(digits: str) -> bool:
     return len(digits) in (3, 4) or (len(digits) <= 10 and is_month_and_year(digits[:4]))
 
 
-def _label(reading: Reading, piece: Piece) -> str | None:
-    told_apart = "/" in reading.words[piece.first].text
-    if is_month_and_year(piece.digits) and (told_apart or len(piece.digits) > 3):
+def _label(message: PiiMessage, group: DigitGroup) -> str | None:
+    has_slash = "/" in message.words[group.first].text
+    if is_month_and_year(group.digits) and (has_slash or len(group.digits) > 3):
         return EXPIRATION_LABEL
-    return CODE_LABEL if len(piece.digits) in (3, 4) else None
+    return CODE_LABEL if len(group.digits) in (3, 4) else None
 
 
-def _expirations(reading: Reading) -> Iterator[Suspect]:
-    """The first date after each word of expiring, or the one right before it."""
-    for cue in reading.cues:
-        if cue.kind != EXPIRATION:
+def _expirations(message: PiiMessage) -> Iterator[PiiCandidate]:
+    """First date after each word of expiration, and the one right before it."""
+    for trigger in message.triggers:
+        if trigger.kind != EXPIRATION:
             continue
-        for at in range(cue.last, min(cue.last + REACH, len(reading.words))):
-            if (last := _end_of_date(reading, at)) is not None:
-                yield Suspect(3, at, last, EXPIRATION_LABEL)
+        for at in range(trigger.last, min(trigger.last + REACH, len(message.words))):
+            if (last := _end_of_date(message, at)) is not None:
+                yield PiiCandidate(3, at, last, EXPIRATION_LABEL)
                 break
-        for run in reading.dictated:
-            if 0 <= cue.first - run.last <= REACH_BACK and is_month_and_year(run.digits):
-                yield Suspect(3, run.first, run.last, EXPIRATION_LABEL)
+        for run in message.dictated:
+            if 0 <= trigger.first - run.last <= REACH_BACK and is_month_and_year(run.digits):
+                yield PiiCandidate(3, run.first, run.last, EXPIRATION_LABEL)
 
 
-def _end_of_date(reading: Reading, at: int) -> int | None:
-    if is_month(reading.words[at].text):
-        return after_month(reading.words, at, reading.pieces)
-    run = next((run for run in reading.dictated if run.first == at), None)
+def _end_of_date(message: PiiMessage, at: int) -> int | None:
+    if is_month(message.words[at].text):
+        return after_month(message.words, at, message.groups)
+    run = next((run for run in message.dictated if run.first == at), None)
     return run.last if run is not None and len(run.digits) < SHORTEST else None
 
 
-def _scattered(reading: Reading) -> Iterator[Suspect]:
-    """A number in groups with words between them that nobody says in a number: only its check digit tells."""
-    for at in range(len(reading.dictated)):
-        groups: list[Run] = []
-        for run in reading.dictated[at : at + MOST_GROUPS]:
+def _scattered(message: PiiMessage) -> Iterator[PiiCandidate]:
+    """Card numbers with unrelated words between their groups, which only the check digit gives away."""
+    for at in range(len(message.dictated)):
+        groups: list[DigitRun] = []
+        for run in message.dictated[at : at + MOST_GROUPS]:
             if groups and run.first - groups[-1].last > SCATTER:
                 break
             groups.append(run)
             digits = "".join(group.digits for group in groups)
             if len(groups) > 1 and SHORTEST <= len(digits) <= LONGEST and digits[0] in "23456" and luhn(digits):
-                yield from (Suspect(2, group.first, group.last, CARD_LABEL) for group in groups)
+                yield from (PiiCandidate(2, group.first, group.last, CARD_LABEL) for group in groups)

@@ -1,8 +1,7 @@
-"""Tokens in, strings of digits out: phone numbers `(555) 867-5309`, social security and account numbers.
+"""Finds strings of digits and writes them: phone numbers `(555) 867-5309`, social security and account numbers.
 
 phonenumberslite (Google's libphonenumber, its tables updated with it) says whether digits can be a number and how it is
-written; it reads digits only, so what is spoken is gathered here. What a string of digits is, is told by the words
-before it.
+written; it reads digits only, so spoken ones are joined here. The words before a string of digits say what it is.
 """
 
 from __future__ import annotations
@@ -13,117 +12,118 @@ from dataclasses import dataclass
 import phonenumbers
 
 from caesura.formatting.context import IDS, PLACES, SOCIAL, identifier, street
-from caesura.formatting.reading import Amount, Reading, Shape, table
-from caesura.formatting.spans import Kind, Piece, Span, span
+from caesura.formatting.parsed_words import Amount, ParsedWords, Shape
+from caesura.formatting.rendering import Entity, EntityKind, EntityWord, entity
+from caesura.formatting.spoken_tokens import word_set
 
 _NANP = re.compile(r"1?[2-9]\d{2}[2-9]\d{6}")
 _CHUNKS = frozenset({(3, 3, 4), (1, 3, 3, 4), (3, 7), (10,), (1, 10)})
 _MOST = 64
-"""More numbers than this in a row are not looked at together."""
-_UNITS = table("percent per dollars dollar euros euro yen rupees pounds cents cent pence am pm a.m p.m o'clock")
+"""Most numbers in a row that are considered together."""
+_UNITS = word_set("percent per dollars dollar euros euro yen rupees pounds cents cent pence am pm a.m p.m o'clock")
 _DASHES = frozenset({"dash", "hyphen"})
 
 
 @dataclass(frozen=True, slots=True)
-class _String:
-    """Amounts one after another; `ends` says where each ends in `digits` and among the tokens."""
+class _DigitString:
+    """Amounts one after another, whose digits are one string."""
 
     first: int
     last: int
     digits: str
     parts: tuple[Amount, ...]
     broken: bool
-    """A sign stands somewhere inside."""
+    """Whether punctuation stands somewhere inside."""
 
     @property
     def spelled(self) -> bool:
         return all(part.shape is Shape.DIGITS for part in self.parts)
 
-    def until(self, count: int) -> _String:
-        """The first `count` of its parts."""
+    def until(self, count: int) -> _DigitString:
+        """The string of the first `count` parts."""
         parts = self.parts[:count]
-        return _String(self.first, parts[-1].last, "".join(part.digits for part in parts), parts, self.broken)
+        return _DigitString(self.first, parts[-1].last, "".join(part.digits for part in parts), parts, self.broken)
 
 
-def string(reading: Reading, at: int, *, smart: bool) -> Span | None:
-    """The string of digits that begins there; as one writes it when `smart`, else as bare digits."""
-    if reading.text(at) == "plus":
-        return _abroad(reading, at) if smart else None
-    whole = _gather(reading, at)
-    if whole is None or _measured(reading, whole.last):
+def string(parsed: ParsedWords, at: int, *, smart: bool) -> Entity | None:
+    """String of digits that begins at `at`; with `smart` as one writes it, else as bare digits."""
+    if parsed.text(at) == "plus":
+        return _abroad(parsed, at) if smart else None
+    whole = _gather(parsed, at)
+    if whole is None or _measured(parsed, whole.last):
         return None
-    cue = identifier(reading, at)
-    return _named(reading, whole, cue, smart=smart) or _counted(reading, whole, cue, smart=smart)
+    context = identifier(parsed, at)
+    return _named(parsed, whole, context, smart=smart) or _counted(parsed, whole, context, smart=smart)
 
 
-def _gather(reading: Reading, at: int) -> _String | None:
+def _gather(parsed: ParsedWords, at: int) -> _DigitString | None:
     parts: list[Amount] = []
     broken = False
-    while len(parts) < _MOST and (amount := reading.amounts.get(at)) is not None and _stringy(reading, amount):
-        if parts and reading.apart(at):
-            if reading.stopped(at) and not reading.tokens[at - 1].comma and not _goes_on(reading, at):
+    while len(parts) < _MOST and (amount := parsed.amounts.get(at)) is not None and _stringy(parsed, amount):
+        if parts and parsed.separated(at):
+            if parsed.break_before(at) and not parsed.tokens[at - 1].comma and not _goes_on(parsed, at):
                 break
             broken = True
         parts.append(amount)
         at = amount.last
     if not parts:
         return None
-    return _String(parts[0].first, at, "".join(part.digits for part in parts), tuple(parts), broken)
+    return _DigitString(parts[0].first, at, "".join(part.digits for part in parts), tuple(parts), broken)
 
 
-def _measured(reading: Reading, at: int) -> bool:
-    """Whether a unit follows, with which the last number has a value."""
-    spelled = reading.text(at) in {"a", "p"} and reading.text(at + 1) == "m"
-    return (spelled or reading.text(at) in _UNITS) and not reading.apart(at)
+def _measured(parsed: ParsedWords, at: int) -> bool:
+    """Whether a unit stands at `at`, so that the number before it has a value."""
+    spelled = parsed.text(at) in {"a", "p"} and parsed.text(at + 1) == "m"
+    return (spelled or parsed.text(at) in _UNITS) and not parsed.separated(at)
 
 
-def _stringy(reading: Reading, amount: Amount) -> bool:
+def _stringy(parsed: ParsedWords, amount: Amount) -> bool:
     if amount.ordinal or amount.shape is Shape.DECIMAL or amount.bare:
         return False
     if amount.shape is Shape.LARGE:
         return amount.last - amount.first == 2 and len(amount.digits) == 3
-    return "," not in reading.text(amount.first)
+    return "," not in parsed.text(amount.first)
 
 
-def _goes_on(reading: Reading, at: int) -> bool:
-    """An engine ends each segment with a full stop, also between the digits of one number; a speaker is another."""
-    before, after = reading.words[reading.tokens[at - 1].word], reading.words[reading.tokens[at].word]
+def _goes_on(parsed: ParsedWords, at: int) -> bool:
+    """Whether a full stop is only the engine's, which ends each segment with one, and not the end of a sentence."""
+    before, after = parsed.words[parsed.tokens[at - 1].word], parsed.words[parsed.tokens[at].word]
     return before.speaker == after.speaker and before.text.endswith(".") and not before.text.endswith("..")
 
 
-def _named(reading: Reading, whole: _String, cue: frozenset[str] | None, *, smart: bool) -> Span | None:
-    """A string of which the words before it, or its own form, say what it is."""
+def _named(parsed: ParsedWords, whole: _DigitString, context: frozenset[str] | None, *, smart: bool) -> Entity | None:
+    """String that is known by the words before it, or by its own form."""
     length = len(whole.digits)
-    if cue is SOCIAL and length == 9:
+    if context is SOCIAL and length == 9:
         return _as(whole, f"{whole.digits[:3]}-{whole.digits[3:5]}-{whole.digits[5:]}" if smart else whole.digits)
-    if cue is not IDS and _can_be_phone(whole, cue):
-        return (_phone(reading, whole) if smart else None) or _as(whole, whole.digits)
-    if cue is IDS and smart and reading.text(whole.last) in _DASHES:
-        return _dashed(reading, whole)
+    if context is not IDS and _can_be_phone(whole, context):
+        return (_phone(parsed, whole) if smart else None) or _as(whole, whole.digits)
+    if context is IDS and smart and parsed.text(whole.last) in _DASHES:
+        return _dashed(parsed, whole)
     many = len(whole.parts) >= 2
-    if many and (13 <= length <= 19 or (cue in (IDS, SOCIAL) and length >= 4)) and not _listed(whole, cue):
+    if many and (13 <= length <= 19 or (context in (IDS, SOCIAL) and length >= 4)) and not _listed(whole, context):
         return _as(whole, whole.digits)
     return None
 
 
-def _dashed(reading: Reading, whole: _String) -> Span | None:
-    """`one two three dash four five six`."""
+def _dashed(parsed: ParsedWords, whole: _DigitString) -> Entity | None:
+    """String with spoken dashes: `one two three dash four five six`."""
     text, last = whole.digits, whole.last
-    while reading.text(last) in _DASHES and not reading.apart(last) and not reading.apart(last + 1):
-        following = _gather(reading, last + 1)
+    while parsed.text(last) in _DASHES and not parsed.separated(last) and not parsed.separated(last + 1):
+        following = _gather(parsed, last + 1)
         if following is None:
             break
         text, last = f"{text}-{following.digits}", following.last
-    return span(Kind.DIGITS, whole.first, last, text) if last > whole.last else None
+    return entity(EntityKind.DIGITS, whole.first, last, text) if last > whole.last else None
 
 
-def _listed(whole: _String, cue: frozenset[str] | None) -> bool:
-    """Numbers in years or in hundreds, parted by commas, are a list."""
-    return whole.broken and cue is None and not whole.spelled
+def _listed(whole: _DigitString, context: frozenset[str] | None) -> bool:
+    """Whether numbers separated by commas are a list and not one string."""
+    return whole.broken and context is None and not whole.spelled
 
 
-def _can_be_phone(whole: _String, cue: frozenset[str] | None) -> bool:
-    called = cue is not None and cue is not SOCIAL
+def _can_be_phone(whole: _DigitString, context: frozenset[str] | None) -> bool:
+    called = context is not None and context is not SOCIAL
     if len(whole.digits) == 7:
         return called and len(whole.parts) > 1 and (whole.spelled or _lengths(whole) == (3, 4))
     if len(whole.digits) not in (10, 11) or not _NANP.fullmatch(whole.digits):
@@ -134,11 +134,11 @@ def _can_be_phone(whole: _String, cue: frozenset[str] | None) -> bool:
     return called or whole.spelled or rest or _lengths(whole) in _CHUNKS
 
 
-def _lengths(whole: _String) -> tuple[int, ...]:
+def _lengths(whole: _DigitString) -> tuple[int, ...]:
     return tuple(len(part.digits) for part in whole.parts)
 
 
-def _phone(reading: Reading, whole: _String) -> Span | None:
+def _phone(parsed: ParsedWords, whole: _DigitString) -> Entity | None:
     number = phonenumbers.parse(whole.digits, "US")
     if not phonenumbers.is_possible_number(number):
         return None
@@ -148,13 +148,15 @@ def _phone(reading: Reading, whole: _String) -> Span | None:
         # It may be the beginning of ten.
         return _as(whole, text)
     if len(whole.digits) == 11:
-        return _as(whole, "1-" + re.sub(r"\D+", "-", text).strip("-"), Kind.PHONE)
-    return _parted(reading, whole, whole.first, text) or _as(whole, re.sub(r"\D+", "-", text).strip("-"), Kind.PHONE)
+        return _as(whole, "1-" + re.sub(r"\D+", "-", text).strip("-"), EntityKind.PHONE)
+    return _parted(parsed, whole, whole.first, text) or _as(
+        whole, re.sub(r"\D+", "-", text).strip("-"), EntityKind.PHONE
+    )
 
 
-def _abroad(reading: Reading, at: int) -> Span | None:
-    """`plus four four ...`, a number with its country."""
-    whole = None if reading.apart(at + 1) else _gather(reading, at + 1)
+def _abroad(parsed: ParsedWords, at: int) -> Entity | None:
+    """Phone number with its country code: `plus four four ...`."""
+    whole = None if parsed.separated(at + 1) else _gather(parsed, at + 1)
     if whole is None or len(whole.digits) < 8:
         return None
     try:
@@ -164,45 +166,45 @@ def _abroad(reading: Reading, at: int) -> Span | None:
     if not phonenumbers.is_possible_number(number):
         return None
     text = str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.INTERNATIONAL))
-    return _parted(reading, whole, at, text) or span(Kind.PHONE, at, whole.last, "+" + whole.digits)
+    return _parted(parsed, whole, at, text) or entity(EntityKind.PHONE, at, whole.last, "+" + whole.digits)
 
 
-def _parted(reading: Reading, whole: _String, first: int, text: str) -> Span | None:
-    """The number in the words its blanks part it into; None when one would begin inside a spoken word."""
-    parts, pieces = list(whole.parts), list[Piece]()
+def _parted(parsed: ParsedWords, whole: _DigitString, first: int, text: str) -> Entity | None:
+    """Phone number split into words at its blanks; None when one would begin inside a spoken word."""
+    parts, pieces = list(whole.parts), list[EntityWord]()
     for written in text.split():
         length = sum(character.isdigit() for character in written)
         taken = 0
         while parts and taken < length:
             taken += len(parts[0].digits)
             last = parts.pop(0).last
-        if taken != length or not reading.tokens[last - 1].ends:
+        if taken != length or not parsed.tokens[last - 1].ends:
             return None
-        pieces.append(Piece(first, last, written))
+        pieces.append(EntityWord(first, last, written))
         first = last
-    return Span(Kind.PHONE, tuple(pieces))
+    return Entity(EntityKind.PHONE, tuple(pieces))
 
 
-def _counted(reading: Reading, whole: _String, cue: frozenset[str] | None, *, smart: bool) -> Span | None:
-    """A string of which nothing says what it is."""
-    before = reading.text(whole.first - 1)
-    if len(whole.parts) in (2, 3) and not whole.broken and (before in PLACES or street(reading, whole.last)):
+def _counted(parsed: ParsedWords, whole: _DigitString, context: frozenset[str] | None, *, smart: bool) -> Entity | None:
+    """String of digits of which nothing says what it is."""
+    before = parsed.text(whole.first - 1)
+    if len(whole.parts) in (2, 3) and not whole.broken and (before in PLACES or street(parsed, whole.last)):
         return _as(whole, whole.digits)
     spelled = 0
     for part in whole.parts:
-        if part.shape is not Shape.DIGITS or (spelled and reading.apart(part.first)):
+        if part.shape is not Shape.DIGITS or (spelled and parsed.separated(part.first)):
             break
         spelled += 1
     if (
         spelled < len(whole.parts)
         and whole.parts[spelled].shape is not Shape.DIGITS
-        and not reading.apart(whole.parts[spelled].first)
+        and not parsed.separated(whole.parts[spelled].first)
     ):
         return None
     short = whole.until(spelled) if spelled else whole
-    least = 3 if smart and cue not in (IDS, SOCIAL) else 2
+    least = 3 if smart and context not in (IDS, SOCIAL) else 2
     return _as(short, short.digits) if spelled and len(short.digits) >= least and spelled > 1 else None
 
 
-def _as(whole: _String, text: str, kind: Kind = Kind.DIGITS) -> Span:
-    return span(kind, whole.first, whole.last, text)
+def _as(whole: _DigitString, text: str, kind: EntityKind = EntityKind.DIGITS) -> Entity:
+    return entity(kind, whole.first, whole.last, text)

@@ -1,6 +1,6 @@
-"""Written words in; the same words with asterisks for every letter of the profane ones out.
+"""Profanity filter: replaces the letters of profane words with asterisks.
 
-The words are English and lie in `profanity.txt`. We keep a list of our own: the libraries that there are
+The words are English and lie in `profanity.txt`. We keep a list of our own: the existing libraries
 (better-profanity, glin-profanity, badwords-py and others) rest on lists made to keep children from web pages, which
 hold medicine, bodies and first names, lack half of the inflections, and look inside of words.
 """
@@ -16,11 +16,12 @@ from importlib.resources import files
 from caesura.words import Word
 
 
-def masked(words: Sequence[Word]) -> tuple[Word, ...]:
-    """`words`, with an asterisk for each letter of what is profane (developers.deepgram.com/docs/profanity-filter).
+def mask_profanity(words: Sequence[Word]) -> tuple[Word, ...]:
+    """Replace letters of profane words by asterisks (developers.deepgram.com/docs/profanity-filter).
 
-    Only whole words are, or the parts of one between hyphens and apostrophes: `Scunthorpe` stays, `bull-shit's` becomes
-    `bull-****'s`. Case and punctuation around do not matter, but what is also a name stays where it has a capital.
+    Only whole words are profane, or parts of one between hyphens and apostrophes: `Scunthorpe` stays, `bull-shit's`
+    becomes `bull-****'s`. Case and punctuation around do not matter, but what is also a name stays where it has a
+    capital.
     """
     return tuple(replace(word, text=_LETTERS.sub(_mask, word.text)) for word in words)
 
@@ -33,7 +34,7 @@ def _mask(letters: re.Match[str]) -> str:
 
 @cache
 def _profane() -> tuple[frozenset[str], frozenset[str]]:
-    """The profane words in any case, and those that are only as they are written."""
+    """Words that are profane in any case, and words that are only in the case in which they are written."""
     anyhow: set[str] = set()
     as_written: set[str] = set()
     for line in files("caesura.formatting").joinpath("profanity.txt").read_text("utf-8").splitlines():

@@ -1,4 +1,4 @@
-"""Written words in; where secrets are in them, and the words with a tag in place of each secret, out.
+"""PII redaction: finds secrets in written words and puts a tag in the place of each.
 
 What counts, by kind (developers.deepgram.com/docs/redaction), and what we decided:
 
@@ -9,7 +9,7 @@ What counts, by kind (developers.deepgram.com/docs/redaction), and what we decid
 - `numbers`: three digits or more in a row, dates, and all of the above.
 - `aggressive_numbers`: every number, and all of the above. `One` is none where it stands for a thing (`this one`).
 
-What is known for what it is gets a tag with a number (`[SSN_1]`), what is only a number gets `[REDACTED]`.
+A secret whose kind is known gets a tag with a number (`[SSN_1]`), what is only a number gets `[REDACTED]`.
 """
 
 from __future__ import annotations
@@ -20,29 +20,29 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from caesura.errors import UsageError
-from caesura.formatting.figures import runs
+from caesura.formatting.digit_runs import digit_runs
 from caesura.formatting.payments import payments
-from caesura.formatting.suspects import (
-    Reading,
-    Suspect,
-    begun_card,
-    begun_social,
-    carried_on,
-    numbers,
-    social,
-    unfinished,
+from caesura.formatting.pii_candidates import (
+    PiiCandidate,
+    PiiMessage,
+    continued_number,
+    incomplete_card,
+    incomplete_number,
+    incomplete_ssn,
+    plain_numbers,
+    social_security_numbers,
 )
 from caesura.words import Word, raw
 
-KINDS: Final = ("pci", "ssn", "numbers", "aggressive_numbers")
-MEMORY_WORDS: Final = 40
-"""No more words of `before` are of use."""
-MEMORY_S: Final = 20.0
-"""Nor any that ended longer before, in seconds of audio."""
+PII_KINDS: Final = ("pci", "ssn", "numbers", "aggressive_numbers")
+CONTEXT_WORDS: Final = 40
+"""Most words of `before` that are considered."""
+CONTEXT_S: Final = 20.0
+"""Age, in seconds of audio, up to which words of `before` are considered."""
 
 
 @dataclass(frozen=True, slots=True)
-class Secret:
+class PiiSpan:
     """The words `first`..`last` (exclusive) are a secret of the kind `label`, as tags name it: `CREDIT_CARD`."""
 
     first: int
@@ -50,43 +50,43 @@ class Secret:
     label: str
 
 
-def secrets(
+def find_pii(
     words: Sequence[Word], kinds: Sequence[str], *, before: Sequence[Word] = (), more: bool = False
-) -> tuple[Secret, ...]:
-    """The secrets in `words`, in their order and apart from each other; see the head of this file for what counts.
+) -> tuple[PiiSpan, ...]:
+    """Find the secrets in words, in order, without overlap; the head of this file says what counts.
 
     Args:
-        words: As they are written, one message of them.
-        kinds: Of `KINDS`, any number of them in any order.
-        before: What was written in the messages before, with its secrets in it. A card number is often told in groups
-            with a pause after each, and every pause may end a message: with `before` a number is known for what it is
-            from its seventh digit on (from its fourth with `ssn`), or at once where words before announce it.
-        more: These words are not final. Figures at the end may then be the beginning of a secret, and count as one;
-            otherwise those do that are in groups as card numbers and social security numbers are.
+        words: Words of one message, as they are written.
+        kinds: Of `PII_KINDS`, any number of them in any order.
+        before: Words of the messages before, with their secrets in them. A card number is often said in groups
+            with a pause after each, and every pause may end a message: with `before` a number is recognised from
+            its seventh digit on (from its fourth with `ssn`), or at once where words before announce it.
+        more: Whether words may follow. Then all digits at the end count as the beginning of a secret; otherwise only
+            those grouped as card numbers and social security numbers are.
 
     Raises:
-        UsageError: a kind that there is not.
+        UsageError: an unknown kind.
     """
     wanted = frozenset(kinds)
-    if not wanted <= frozenset(KINDS):
-        raise UsageError(f"kinds: {sorted(wanted - frozenset(KINDS))}; give any of {', '.join(KINDS)}")
+    if not wanted <= frozenset(PII_KINDS):
+        raise UsageError(f"kinds: {sorted(wanted - frozenset(PII_KINDS))}; give any of {', '.join(PII_KINDS)}")
     if not words or not wanted:
         return ()
-    remembered = tuple(word for word in before[-MEMORY_WORDS:] if word.end >= words[0].start - MEMORY_S)
-    reading = Reading((*remembered, *words))
-    suspects = [*_suspects(reading, wanted, len(remembered)), *(unfinished(reading) if more else ())]
-    return tuple(_settled(suspects, len(remembered), len(reading.words)))
+    remembered = tuple(word for word in before[-CONTEXT_WORDS:] if word.end >= words[0].start - CONTEXT_S)
+    message = PiiMessage((*remembered, *words))
+    candidates = [*_candidates(message, wanted, len(remembered)), *(incomplete_number(message) if more else ())]
+    return tuple(_resolved(candidates, len(remembered), len(message.words)))
 
 
-def redacted(words: Sequence[Word], secrets: Sequence[Secret]) -> tuple[Word, ...]:
-    """`words` with one word in place of each secret: its tag, and the punctuation that ended it.
+def redact(words: Sequence[Word], secrets: Sequence[PiiSpan]) -> tuple[Word, ...]:
+    """Replace each secret by one word: its tag, with the punctuation that ended the secret.
 
-    It lasts from the start of the secret's first word to the end of its last, and its confidence is the least of
+    The word lasts from the start of the secret's first word to the end of its last, and its confidence is the least of
     theirs. Tags count from 1 in each message and for each label; the same value has the same number.
 
     Args:
-        words: A message's.
-        secrets: Of these words, as `secrets` tells them.
+        words: Words of one message.
+        secrets: Secrets in these words, from `find_pii`.
     """
     written: list[Word] = []
     values: dict[str, list[str]] = {}
@@ -102,30 +102,32 @@ def redacted(words: Sequence[Word], secrets: Sequence[Secret]) -> tuple[Word, ..
     return (*written, *words[at:])
 
 
-def _suspects(reading: Reading, wanted: frozenset[str], begin: int) -> Iterator[Suspect]:
+def _candidates(message: PiiMessage, wanted: frozenset[str], begin: int) -> Iterator[PiiCandidate]:
     every = not wanted.isdisjoint(("numbers", "aggressive_numbers"))
     if every or "pci" in wanted:
-        yield from payments(reading)
-        yield from carried_on(reading, begin, least=7)
-        yield from begun_card(reading)
+        yield from payments(message)
+        yield from continued_number(message, begin, least=7)
+        yield from incomplete_card(message)
     if every or "ssn" in wanted:
-        yield from social(reading)
-        yield from carried_on(reading, begin, least=4)
-        yield from begun_social(reading)
+        yield from social_security_numbers(message)
+        yield from continued_number(message, begin, least=4)
+        yield from incomplete_ssn(message)
     if every:
-        yield from numbers(reading, least=1 if "aggressive_numbers" in wanted else 3)
+        yield from plain_numbers(message, least=1 if "aggressive_numbers" in wanted else 3)
 
 
-def _settled(suspects: Sequence[Suspect], begin: int, end: int) -> Iterator[Secret]:
-    """Each word belongs to the suspect that is believed most; no suspected word is let go."""
-    owners: dict[int, Suspect] = {}
-    for suspect in sorted(suspects, key=lambda suspect: (suspect.rank, suspect.first - suspect.last, suspect.first)):
-        for at in range(suspect.first, suspect.last):
-            owners.setdefault(at, suspect)
+def _resolved(candidates: Sequence[PiiCandidate], begin: int, end: int) -> Iterator[PiiSpan]:
+    """Give each word to the candidate of the lowest rank; no word of any candidate is left out."""
+    owners: dict[int, PiiCandidate] = {}
+    for candidate in sorted(
+        candidates, key=lambda candidate: (candidate.rank, candidate.first - candidate.last, candidate.first)
+    ):
+        for at in range(candidate.first, candidate.last):
+            owners.setdefault(at, candidate)
     first = begin
     for at in range(begin, end):
         if at in owners and (at + 1 == end or owners.get(at + 1) is not owners[at]):
-            yield Secret(first - begin, at + 1 - begin, owners[at].label)
+            yield PiiSpan(first - begin, at + 1 - begin, owners[at].label)
         if owners.get(at + 1) is not owners.get(at):
             first = at + 1
 
@@ -133,7 +135,7 @@ def _settled(suspects: Sequence[Suspect], begin: int, end: int) -> Iterator[Secr
 def _tag(label: str, hidden: Sequence[Word], values: dict[str, list[str]]) -> str:
     if label == "REDACTED":
         return "[REDACTED]"
-    digits = "".join(run.digits for run in runs(hidden, loosely=True))
+    digits = "".join(run.digits for run in digit_runs(hidden, loosely=True))
     value = digits or " ".join(raw(word.text) for word in hidden)
     known = values.setdefault(label, [])
     if value not in known:

@@ -1,4 +1,4 @@
-"""Written words and what to find in them in; the words with something else written in its place out."""
+"""Find and replace: writes other words in the place of those that a client names."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from caesura.words import Word, raw
 @dataclass(frozen=True, slots=True)
 class _Rule:
     find: tuple[str, ...]
-    """Raw words; with their capitals where there are any, and then only such are found."""
+    """Raw words; those with capitals match only in that case."""
     exact: bool
     write: tuple[str, ...]
 
 
-def replaced(words: Sequence[Word], pairs: Sequence[tuple[str, str]]) -> tuple[Word, ...]:
-    """`words` with the first of each pair replaced by the second (developers.deepgram.com/docs/find-and-replace).
+def apply_replacements(words: Sequence[Word], pairs: Sequence[tuple[str, str]]) -> tuple[Word, ...]:
+    """Replace the first of each pair by the second (developers.deepgram.com/docs/find-and-replace).
 
     What is found is whole words, whatever the punctuation around them. Small letters find any case; with a capital in
     it, only that case is found. Where several fit, the one of the most words does, then one with capitals, then the
@@ -28,8 +28,8 @@ def replaced(words: Sequence[Word], pairs: Sequence[tuple[str, str]]) -> tuple[W
     to the word before.
 
     Args:
-        words: A message's.
-        pairs: What to find, one word or more, and what to write. A find in which nothing is spoken finds nothing.
+        words: Words of one message.
+        pairs: Words to find, and words to write instead. A find without a spoken word matches nothing.
     """
     rules = _rules(pairs)
     written: list[Word] = []
@@ -50,7 +50,7 @@ def replaced(words: Sequence[Word], pairs: Sequence[tuple[str, str]]) -> tuple[W
 
 
 def _rules(pairs: Sequence[tuple[str, str]]) -> list[_Rule]:
-    """In the order in which they are tried."""
+    """The rules in the order in which they are tried."""
     rules = [
         _Rule(find, any(word != word.lower() for word in find), tuple(write.split()))
         for text, write in pairs
@@ -69,7 +69,7 @@ def _fits(rule: _Rule, words: Sequence[Word], at: int) -> bool:
 
 
 def _bare(text: str) -> str:
-    """The raw word in the case in which it is written."""
+    """Raw word in the case in which it is written."""
     spoken = raw(text)
     at = text.lower().find(spoken.lower())
     return text[at : at + len(spoken)] if spoken and at >= 0 and len(text.lower()) == len(text) else spoken
@@ -101,13 +101,13 @@ def _closing(text: str) -> str:
 
 
 def _closed(word: Word, closing: str) -> Word:
-    """A new word with the punctuation of what it stands for, unless it brings its own."""
+    """New word with the punctuation of the words that it replaces, unless it brings its own."""
     doubled = word.text.endswith(closing) or (_ends(word.text) and _ends(closing))
     return word if doubled else replace(word, text=word.text + closing)
 
 
 def _ended(word: Word, closing: str) -> Word:
-    """The word before what was deleted, with the punctuation after that; the stronger of two stays."""
+    """Word before a deletion, with the punctuation of the deleted words; the stronger of two stays."""
     if _ends(word.text) or not _ends(closing):
         return word if word.text[-1:] in _PAUSES else replace(word, text=word.text + closing)
     return replace(word, text=word.text.rstrip(",;:") + closing)

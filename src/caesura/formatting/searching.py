@@ -1,6 +1,6 @@
-"""Written words and what to search for in them in; the places where it may have been said out.
+"""Search: finds where a query may have been said in a message.
 
-We have the words that the recogniser chose, not its sounds: so what is compared is letters and what they sound like
+Only the words that the recogniser chose are known, not the sounds: so letters and what they sound like are compared
 (Metaphone, Lawrence Philips 1990), over every stretch of words about as long as what is searched for.
 """
 
@@ -21,17 +21,17 @@ from caesura.words import Word, raw
 FLOOR: Final = 0.1
 """Hits of less confidence are left out: any words are as near as that to any others."""
 MOST_HITS: Final = 10
-"""For each query."""
+"""Most hits for each query."""
 CHANCE: Final = 0.4
-"""How alike words are that have nothing to do with each other, at the places of a text that fit best."""
+"""Likeness of unrelated words at the places of a text that fit best."""
 LONGER: Final = 1.5
-"""How many times as many letters as the query a stretch may have, and one in so many it must have."""
+"""Largest ratio between the numbers of letters of a stretch and of the query, either way."""
 TELLING: Final = 3
-"""A code of fewer sounds fits too many words to say anything."""
+"""Fewest sounds of a code that counts: shorter ones fit too many words."""
 
 
-def searched(words: Sequence[Word], queries: Sequence[str]) -> tuple[Search, ...]:
-    """One `Search` for each query, in their order, its hits by falling confidence and never over the same words.
+def search_words(words: Sequence[Word], queries: Sequence[str]) -> tuple[Search, ...]:
+    """Search for each query; hits come by falling confidence and never over the same words.
 
     Confidence is how near the words come to the query, not how sure the recogniser was of them: 1 where all letters are
     the same (`deep gram` for `deepgram`), about 0.7 for another spelling of the same sounds, 0 at what chance gives.
@@ -40,7 +40,7 @@ def searched(words: Sequence[Word], queries: Sequence[str]) -> tuple[Search, ...
     no hit.
 
     Args:
-        words: A message's, as they go out.
+        words: Words of one message, as they go out.
         queries: Words or phrases, in any case; one in which nothing is spoken has no hits.
     """
     spelled = [_spelled(query) for query in queries]
@@ -56,7 +56,7 @@ def searched(words: Sequence[Word], queries: Sequence[str]) -> tuple[Search, ...
 class _Spelling:
     letters: str
     sounds: str
-    """Empty where they are unknown."""
+    """Empty where the sounds are unknown."""
 
     @staticmethod
     def of(letters: str) -> _Spelling:
@@ -64,7 +64,7 @@ class _Spelling:
         return _Spelling(letters, metaphone(letters) if known else "")
 
     def likeness(self, other: _Spelling) -> float:
-        """In 0..1."""
+        """Likeness of letters and sounds, in 0..1."""
         letters = Levenshtein.normalized_similarity(self.letters, other.letters)
         if min(len(self.sounds), len(other.sounds)) < TELLING:
             return letters
@@ -120,7 +120,7 @@ def _confidence(likeness: float) -> float:
 
 
 def _spelled(text: str) -> str:
-    """The letters and digits of `text`, small and without their accents."""
+    """Letters and digits of `text`, lowered and without accents."""
     plain = (char for char in unicodedata.normalize("NFKD", text.casefold()) if char.isalnum())
     return "".join(plain)
 

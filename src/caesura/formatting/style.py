@@ -1,4 +1,4 @@
-"""How words are to be written: one frozen value for a stream, changed by Configure in its middle."""
+"""Formatting options of a stream: one frozen value, replaced when Configure changes them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """What a stream asked for; the defaults leave words as the engine prints them."""
+    """Formatting that a stream asked for; the defaults leave words as the engine prints them."""
 
     filler_words: bool = False
     """Keep hesitations."""
@@ -18,17 +18,17 @@ class Style:
     numerals: bool = False
     """Digits for number words."""
     dictation: bool = False
-    """Spoken punctuation is punctuation."""
+    """Write spoken punctuation as signs."""
     profanity_filter: bool = False
     redact: tuple[str, ...] = ()
-    """Of pci, ssn, numbers and aggressive_numbers."""
+    """Kinds of secrets: pci, ssn, numbers, aggressive_numbers."""
     replace: tuple[tuple[str, str], ...] = ()
-    """What to find, and what to write instead; "" deletes."""
+    """Pairs of words to find and words to write instead; "" deletes."""
     search: tuple[str, ...] = ()
     no_delay: bool = False
     """Finals do not wait for the end of a number."""
 
     def changed(self, features: Mapping[str, bool]) -> Style:
-        """The same, but for the fields that `features` turns on or off."""
+        """Copy with the fields of `features` turned on or off."""
         fields: dict[str, Any] = dict(features)
         return replace(self, **fields)

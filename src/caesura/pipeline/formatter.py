@@ -22,9 +22,9 @@ from itertools import pairwise
 from typing import assert_never
 
 from caesura.events import HOLD_S, Search, SpeechBegan, TranscriptSegment, UtteranceEnded
-from caesura.formatting.redaction import MEMORY_WORDS
+from caesura.formatting.itn import TextFormatter
+from caesura.formatting.redaction import CONTEXT_WORDS
 from caesura.formatting.style import Style
-from caesura.formatting.writer import Writer
 from caesura.pipeline.recognizer import RecognizerEvent
 from caesura.words import Word
 
@@ -54,7 +54,7 @@ class ChannelFormatter:
         style: Style,
         language: str,
         *,
-        new_writer: Callable[[Style, str], Writer] = Writer,
+        new_writer: Callable[[Style, str], TextFormatter] = TextFormatter,
         max_held_s: float = MAX_HELD_S,
     ) -> None:
         """Hold nothing yet.
@@ -153,13 +153,13 @@ class ChannelFormatter:
 
     def _must_wait(self, final: TranscriptSegment) -> bool:
         short = final.end - final.start <= self._max_held_s
-        return short and bool(final.words) and self._writer.open_from(final.words) < len(final.words)
+        return short and bool(final.words) and self._writer.incomplete_from(final.words) < len(final.words)
 
     def _continues(self, held: TranscriptSegment, later: TranscriptSegment) -> bool:
         """Whether the number at the end of `held` goes on in the words of `later`."""
         at = len(held.words)
         words = _joined(held.words, later.words)
-        return self._writer.joins(words, at) or self._writer.open_from(words) < at
+        return self._writer.is_inside_entity(words, at) or self._writer.incomplete_from(words) < at
 
     def _release(self) -> list[RecognizerEvent]:
         held, self._held = self._held, None
@@ -168,29 +168,29 @@ class ChannelFormatter:
     # ---- writing ----
 
     @property
-    def _writer(self) -> Writer:
+    def _writer(self) -> TextFormatter:
         return self._writers[-1][1]
 
     def _written(self, segment: TranscriptSegment) -> TranscriptSegment:
         words: list[Word] = []
         searches: tuple[Search, ...] = ()
         for writer, part in self._parts(segment.words):
-            writing = writer.write(part, final=segment.final, before=self._before)
+            writing = writer.format(part, final=segment.final, before=self._before)
             words += writing.words
             if segment.final and writing.plain:
-                self._before = (*self._before, *writing.plain)[-MEMORY_WORDS:]
+                self._before = (*self._before, *writing.plain)[-CONTEXT_WORDS:]
             searches = _joined_searches(searches, writing.searches)
         if segment.final:
             self._forget_writers(segment.end)
         return replace(segment, words=tuple(words), searches=searches)
 
-    def _parts(self, words: Sequence[Word]) -> Iterator[tuple[Writer, Sequence[Word]]]:
+    def _parts(self, words: Sequence[Word]) -> Iterator[tuple[TextFormatter, Sequence[Word]]]:
         """The words, parted by the writer that applies to them."""
         for (_, writer), (until, _) in pairwise(self._writers):
             at = sum(word.start < until for word in words)
             if self._style.redact and at < len(words):
-                at = writer.open_from(words[:at])
-            while writer.joins(words, at):
+                at = writer.incomplete_from(words[:at])
+            while writer.is_inside_entity(words, at):
                 at -= 1
             yield writer, words[:at]
             words = words[at:]

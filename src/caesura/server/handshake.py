@@ -11,14 +11,15 @@ import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import Frame, Opcode
+from websockets.http11 import Request
 
 from caesura.protocol.closing import NOT_UTF8, TOO_MANY_FRAMES, Close, Refusal, refusal_body
 from caesura.server.frame_budget import SMALL_FRAGMENT_BYTES, FrameBudget
+from caesura.server.live.message_source import EXTENSION, Deliver, MessageQueue
 from caesura.server.request_id import new_request_id
 from caesura.server.turns import TurnTakingTransport
 
 if TYPE_CHECKING:
-    from uvicorn._types import ASGIReceiveEvent
     from uvicorn.config import Config
     from uvicorn.server import ServerState
 
@@ -30,8 +31,6 @@ MAX_HEAD = 64 * 1024
 """Bytes of a head that are kept while the rest of it has not come."""
 HEAD_S = 10.0
 """How long a client may take to send the head of a request, from its connecting or from the answer before."""
-TURN_MESSAGES = 16
-"""So many messages of one client reach the application before others have their turn."""
 TOO_MANY = Refusal(431, "TOO_MANY_HEADERS", f"The request has more than {MAX_HEADERS} headers.")
 HAS_BODY = Refusal(400, "BAD_REQUEST", "A request for a WebSocket has no body: send it without Content-Length.")
 HEAD_TOO_LONG = Refusal(431, "HEAD_TOO_LONG", f"The head of the request is longer than {MAX_HEAD} bytes.")
@@ -125,7 +124,8 @@ class HandshakeProtocol(WebSocketsSansIOProtocol):
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self._budget = FrameBudget(now=self.loop.time())
-        self._received = 0
+        self._messages = MessageQueue(self.loop)
+        self.queue = self._messages  # type: ignore[assignment]
 
     def data_received(self, data: bytes) -> None:
         """Take bytes: first the head of the request, whole, then what the socket brings."""
@@ -146,12 +146,26 @@ class HandshakeProtocol(WebSocketsSansIOProtocol):
         if self.conn.parser_exc is not None and not self.transport.is_closing():
             self.handle_parser_exception()
 
-    async def receive(self) -> ASGIReceiveEvent:
-        """The next message for the application; others have their turn after some of them."""
-        self._received += 1
-        if self._received % TURN_MESSAGES == 0:
-            await asyncio.sleep(0)
-        return await super().receive()
+    def handle_connect(self, event: Request) -> None:
+        """Begin the request, with its message source among the extensions of its scope."""
+        super().handle_connect(event)
+        if self.response.status_code == HTTPStatus.SWITCHING_PROTOCOLS:
+            extensions: dict[str, object] = self.scope["extensions"]  # type: ignore[assignment]
+            extensions[EXTENSION] = self
+
+    def subscribe(self, deliver: Deliver) -> None:
+        """Pass all messages to `deliver`, from the next turn of the loop on."""
+        # The base class stops reading behind each message that it queues, unless it has already.
+        self.read_paused = True
+        self._messages.subscribe(deliver, self.transport)
+
+    def pause(self) -> None:
+        """Deliver nothing and read nothing until `resume`."""
+        self._messages.pause()
+
+    def resume(self) -> None:
+        """Deliver and read on."""
+        self._messages.resume()
 
     def handle_ping(self) -> None:
         """Send the pong, unless the client does not read: a later ping is answered then."""

@@ -10,8 +10,8 @@ from functools import partial
 from starlette.requests import Request
 from starlette.responses import Response
 
-from caesura.formatting.redaction import MEMORY_WORDS
-from caesura.formatting.writer import Writer, Writing
+from caesura.formatting.itn import FormattedText, TextFormatter
+from caesura.formatting.redaction import CONTEXT_WORDS
 from caesura.protocol.closing import Refusal
 from caesura.server.admission import Admitted, admit
 from caesura.server.auth import present
@@ -81,18 +81,18 @@ async def submit(request: Request, service: Service, recordings: Recordings) -> 
         raise
 
 
-def _write(verdict: Admitted) -> Callable[[tuple[Word, ...]], Writing]:
+def _write(verdict: Admitted) -> Callable[[tuple[Word, ...]], FormattedText]:
     """Writes one run of words after the other, each knowing what the ones before said."""
     spoken = language(verdict.options)
     if spoken is None or verdict.options.detect_language:
         spoken = verdict.offer.languages[0] if len(verdict.offer.languages) == 1 else "multi"
-    writer = Writer(style(verdict.options), spoken)
+    writer = TextFormatter(style(verdict.options), spoken)
     before: tuple[Word, ...] = ()
 
-    def write(words: tuple[Word, ...]) -> Writing:
+    def write(words: tuple[Word, ...]) -> FormattedText:
         nonlocal before
-        writing = writer.write(words, final=True, before=before)
-        before = (*before, *writing.plain)[-MEMORY_WORDS:]
+        writing = writer.format(words, final=True, before=before)
+        before = (*before, *writing.plain)[-CONTEXT_WORDS:]
         return writing
 
     return write

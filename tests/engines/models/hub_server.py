@@ -1,4 +1,4 @@
-"""A hub of models on loopback, for tests: it speaks the Hugging Face Hub's wire, and misbehaves when it is told to."""
+"""A small Hugging Face Hub on loopback, for tests: lists one model, serves its files, and misbehaves when told to."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
 LARGE = 1000
-"""Files of so many bytes or more are large files, with a SHA-256 and an address of their own."""
+"""Files of this size or more are large files, with a SHA-256 and a redirect to another path."""
 
 REVISION = "0123456789abcdef0123456789abcdef01234567"
 
 
 @dataclass
-class Hub:
-    """What the hub has and how it behaves; tests change it as they go."""
+class FakeHub:
+    """Contents of the hub and how it behaves; tests change it as they go."""
 
     files: dict[str, bytes]
     repo: str = "Systran/faster-whisper-tiny"
@@ -30,19 +30,27 @@ class Hub:
     url: str = ""
     requests: list[tuple[str, str]] = field(default_factory=list)
     """Path and Range of each request for bytes."""
+    headers: list[dict[str, str]] = field(default_factory=list)
+    """Headers of every request, with names in lower case."""
     cuts: list[int] = field(default_factory=list)
     """The connection breaks after so many bytes of the body, once for each."""
-    busy: list[int] = field(default_factory=list)
-    """Statuses that are answered instead, once for each."""
-    given: dict[str, bytes] = field(default_factory=dict)
-    """Other bytes than the listing promises."""
+    statuses: dict[str, list[int]] = field(default_factory=dict)
+    """Answers to the next requests for a file's bytes; 200 sends them."""
+    listing_status: int | None = None
+    """Answered instead of the listing."""
+    sent: dict[str, bytes] = field(default_factory=dict)
+    """Sent instead of the bytes that the listing promises."""
     ignores_range: bool = False
     listing: str | None = None
-    """Answered instead of the listing."""
+    """Body that is sent instead of the listing."""
 
     def fetched(self) -> list[str]:
-        """The names of the files asked for, in that order."""
+        """Names of the files that were requested, in that order."""
         return [path.rsplit("/", 1)[-1] for path, _ in self.requests]
+
+    def used_files(self) -> dict[str, bytes]:
+        """The files that are part of a Whisper model."""
+        return {name: body for name, body in self.files.items() if name != "README.md"}
 
 
 def model_files(size: int = 5000) -> dict[str, bytes]:
@@ -58,7 +66,7 @@ def model_files(size: int = 5000) -> dict[str, bytes]:
 
 
 @contextlib.contextmanager
-def serving(hub: Hub, tls: ssl.SSLContext | None = None) -> Iterator[Hub]:
+def serving(hub: FakeHub, tls: ssl.SSLContext | None = None) -> Iterator[FakeHub]:
     """Runs `hub` on loopback, over TLS where a context is given; its `url` is set."""
     server = _Server(("127.0.0.1", 0), type("Handler", (_Handler,), {"hub": hub}))
     hub.url = f"http://127.0.0.1:{server.server_port}"
@@ -77,36 +85,39 @@ def serving(hub: Hub, tls: ssl.SSLContext | None = None) -> Iterator[Hub]:
 
 class _Server(ThreadingHTTPServer):
     def handle_error(self, request: object, client_address: object) -> None:
-        """Says nothing of clients that leave in the middle."""
+        """Logs nothing when clients disconnect early."""
 
 
 class _Handler(BaseHTTPRequestHandler):
-    hub: Hub
+    hub: FakeHub
     protocol_version = "HTTP/1.1"
 
     def log_message(self, *_: object) -> None:
-        """Says nothing."""
+        """Logs nothing."""
 
     def do_GET(self) -> None:
-        """A listing, a file, or where a large file is."""
+        """Answers with a listing, a file, or a redirect to a large file."""
         hub, url = self.hub, urlsplit(self.path)
-        if match := re.fullmatch(rf"/api/models/{hub.repo}/revision/(main|{hub.revision})", url.path):
+        hub.headers.append({name.lower(): value for name, value in self.headers.items()})
+        if re.fullmatch(rf"/api/models/{hub.repo}/revision/(main|{hub.revision})", url.path):
             assert parse_qs(url.query) == {"blobs": ["true"]}
-            self._answer(200, (hub.listing if hub.listing is not None else _listing(hub)).encode())
+            body = hub.listing if hub.listing is not None else listing(hub)
+            self._answer(hub.listing_status or 200, body.encode())
         elif match := re.fullmatch(rf"/(cdn/)?{hub.repo}/resolve/{hub.revision}/([\w.-]+)", url.path):
-            self._file(match[2], moved=match[1] is not None)
+            self._file(match[2], redirected=match[1] is not None)
         else:
-            self._answer(404, b"Repository not found")
+            self._answer(404, b"Repository not found", **{"X-Error-Code": "RepoNotFound"})
 
-    def _file(self, name: str, *, moved: bool) -> None:
+    def _file(self, name: str, *, redirected: bool) -> None:
         hub = self.hub
-        body = hub.given.get(name, hub.files.get(name, b""))
-        if len(body) >= LARGE and not moved:
+        body = hub.sent.get(name, hub.files.get(name, b""))
+        if len(body) >= LARGE and not redirected:
             self._answer(302, b"", Location=f"/cdn{self.path}")
             return
         hub.requests.append((self.path, self.headers.get("Range", "")))
-        if hub.busy:
-            self._answer(hub.busy.pop(0), b"later")
+        statuses = hub.statuses.get(name)
+        if statuses and (status := statuses.pop(0)) != 200:
+            self._answer(status, b"later")
             return
         start = int((re.search(r"bytes=(\d+)-", self.headers.get("Range", "")) or ["", "0"])[1])
         if not start or hub.ignores_range:
@@ -130,12 +141,13 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
 
 
-def _listing(hub: Hub) -> str:
+def listing(hub: FakeHub) -> str:
+    """The hub's description of its model, in JSON."""
     siblings = []
     for name, body in hub.files.items():
         git = hashlib.sha1(b"blob %d\0" % len(body) + body).hexdigest()
-        told: dict[str, object] = {"rfilename": name, "size": len(body), "blobId": git}
+        file: dict[str, object] = {"rfilename": name, "size": len(body), "blobId": git}
         if len(body) >= LARGE:
-            told["lfs"] = {"sha256": hashlib.sha256(body).hexdigest(), "size": len(body), "pointerSize": 134}
-        siblings.append(told)
+            file["lfs"] = {"sha256": hashlib.sha256(body).hexdigest(), "size": len(body), "pointerSize": 134}
+        siblings.append(file)
     return json.dumps({"id": hub.repo, "sha": hub.revision, "tags": ["license:mit", "en"], "siblings": siblings})

@@ -1,4 +1,4 @@
-"""The models that are known by name, their languages, and names that are none."""
+"""The catalogue of models: names, aliases, languages, and names that are refused."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from faster_whisper.utils import _MODELS
 
 from caesura.engines.models.catalogue import (
     ALIASES,
+    CATALOGUE,
     DEFAULT_MODEL,
-    OFFERS,
     WHISPER_CODES,
+    find_model,
     is_repo,
-    offered,
     subtag,
     whisper_code,
 )
@@ -21,19 +21,19 @@ from caesura.errors import UsageError
 
 
 def test_the_models_are_those_of_faster_whisper_and_come_from_the_same_places() -> None:
-    assert {*OFFERS, *ALIASES} == set(available_models())
-    assert {name: offered(name).repo for name in available_models()} == _MODELS
+    assert {*CATALOGUE, *ALIASES} == set(available_models())
+    assert {name: find_model(name).repo for name in available_models()} == _MODELS
 
 
 def test_the_languages_are_those_of_whisper() -> None:
     assert len(WHISPER_CODES) == len(set(WHISPER_CODES)) == 100
     assert set(WHISPER_CODES) == set(_LANGUAGE_CODES)
-    assert "yue" not in offered("large-v2").languages
-    assert offered("large-v3").languages[-1] == "yue"
+    assert "yue" not in find_model("large-v2").languages
+    assert find_model("large-v3").languages[-1] == "yue"
 
 
-def test_english_models_and_distilled_ones_know_english_only() -> None:
-    english = [name for name, offer in OFFERS.items() if offer.languages == ("en",)]
+def test_english_and_distilled_models_transcribe_english_only() -> None:
+    english = [name for name, entry in CATALOGUE.items() if entry.languages == ("en",)]
     assert all(name.endswith(".en") or name.startswith("distil") for name in english)
     assert len(english) == 9
 
@@ -47,21 +47,21 @@ def test_javanese_is_called_by_its_subtag() -> None:
     assert (subtag("jw"), whisper_code("jv")) == ("jv", "jw")
 
 
-def test_the_default_is_there() -> None:
-    assert offered(DEFAULT_MODEL).name == "small"
+def test_the_default_model_is_in_the_catalogue() -> None:
+    assert find_model(DEFAULT_MODEL).name == "small"
 
 
 def test_an_alias_is_the_model_itself() -> None:
-    assert offered("turbo") is OFFERS["large-v3-turbo"]
+    assert find_model("turbo") is CATALOGUE["large-v3-turbo"]
 
 
-def test_any_place_on_the_hub_is_a_model_of_which_its_files_must_tell() -> None:
-    offer = offered("someone/whisper-tiny-ct2")
-    assert (offer.repo, offer.size, offer.languages) == ("someone/whisper-tiny-ct2", None, ())
+def test_any_repository_is_a_model_of_unknown_size_and_languages() -> None:
+    entry = find_model("someone/whisper-tiny-ct2")
+    assert (entry.repo, entry.size, entry.languages) == ("someone/whisper-tiny-ct2", None, ())
 
 
 @pytest.mark.parametrize("name", ["", "smal", "../etc", "a/b/c", "/a", "a/", "a/../b", "-a/b", ".a/b"])
-def test_other_names_are_refused_with_a_list(name: str) -> None:
+def test_other_names_are_refused_with_the_list_of_names(name: str) -> None:
     assert not is_repo(name)
     with pytest.raises(UsageError, match=r"choose one of tiny, .* or OWNER/NAME"):
-        offered(name)
+        find_model(name)

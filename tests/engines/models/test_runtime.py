@@ -1,4 +1,4 @@
-"""The library that runs Whisper models: found without loading it, and what is said where it is missing."""
+"""The library that runs Whisper models: found without loading it, and the error where it is missing."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Models as files: which there are, how they come here whole, and where they lie."""
+"""Whisper model files: the catalogue of known models, their download, and the folder that holds them."""

@@ -1,4 +1,4 @@
-"""Which Whisper models can be had, known without asking anybody: a name in; where it comes from, its languages out."""
+"""Catalogue of the Whisper models that are known by name: repository, size, languages and licence of each."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Final
 from caesura.errors import UsageError
 
 DEFAULT_MODEL: Final = "small"
-"""What `--engine whisper` means without a model."""
+"""Model of `--engine whisper` when none is named."""
 
 _IN_ORDER = (
     "en zh de es ru ko fr ja pt tr pl ca nl ar sv it id hi fi vi he uk el ms cs ro da hu ta no th ur hr bg lt la mi ml "
@@ -19,9 +19,9 @@ _IN_ORDER = (
     "yi lo uz fo ht ps tk nn mt sa lb my bo tl mg as tt haw ln ha ba jw su yue"
 )
 WHISPER_CODES: Final = tuple(_IN_ORDER.split())
-"""What Whisper calls its languages, in the order of its tokens; the last one came with large-v3."""
+"""Language codes of Whisper, in the order of its tokens; the last one came with large-v3."""
 
-# The only one that Whisper calls by a name that is no subtag.
+# The only code of Whisper that is not the BCP-47 subtag of its language.
 _SUBTAGS: Final = MappingProxyType({"jw": "jv"})
 _CODES: Final = MappingProxyType({subtag: code for code, subtag in _SUBTAGS.items()})
 
@@ -30,11 +30,11 @@ _REPO = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
+class CatalogueEntry:
     """A model that can be downloaded.
 
-    `repo` is its place on the hub, `size` about how many bytes it has (None: not known), `languages` the subtags that
-    it understands; without any, its files tell.
+    `repo` is its repository on the hub, `size` its approximate size in bytes (None: unknown), `languages` the BCP-47
+    subtags that it transcribes (empty: only its vocabulary says).
     """
 
     name: str
@@ -45,12 +45,12 @@ class Offer:
 
 
 def subtag(code: str) -> str:
-    """The BCP-47 primary subtag of a language that Whisper calls `code`."""
+    """BCP-47 primary subtag of the language with Whisper's code `code`."""
     return _SUBTAGS.get(code, code)
 
 
 def whisper_code(language: str) -> str:
-    """What Whisper calls the language with this primary subtag."""
+    """Whisper's code of the language with this BCP-47 primary subtag."""
     return _CODES.get(language, language)
 
 
@@ -62,8 +62,8 @@ _ALL: Final = _subtags(99)
 _ALL_AND_CANTONESE: Final = _subtags(100)
 
 
-def _offers() -> dict[str, Offer]:
-    # Sizes are two bytes for each of the model's parameters.
+def _entries() -> dict[str, CatalogueEntry]:
+    # Sizes in MB: two bytes for each parameter.
     systran = "Systran/faster-whisper-"
     rows = (
         ("tiny", systran + "tiny", 75, _ALL),
@@ -84,29 +84,34 @@ def _offers() -> dict[str, Offer]:
         ("distil-large-v3", "Systran/faster-distil-whisper-large-v3", 1_513, _ENGLISH),
         ("distil-large-v3.5", "distil-whisper/distil-large-v3.5-ct2", 1_513, _ENGLISH),
     )
-    return {name: Offer(name, repo, size * 1_000_000, tongues, "MIT") for name, repo, size, tongues in rows}
+    return {
+        name: CatalogueEntry(name, repo, size * 1_000_000, languages, "MIT") for name, repo, size, languages in rows
+    }
 
 
-OFFERS: Final[Mapping[str, Offer]] = MappingProxyType(_offers())
-"""The models that are known by name."""
+CATALOGUE: Final[Mapping[str, CatalogueEntry]] = MappingProxyType(_entries())
+"""Entries by name."""
 
 ALIASES: Final[Mapping[str, str]] = MappingProxyType({"large": "large-v3", "turbo": "large-v3-turbo"})
 
 
 def is_repo(name: str) -> bool:
-    """Whether `name` is written as a place on the hub, `OWNER/NAME`."""
+    """Whether `name` is written as a repository on the hub, `OWNER/NAME`."""
     return _REPO.fullmatch(name) is not None
 
 
-def offered(name: str) -> Offer:
-    """The model called `name`: one of `OFFERS`, an alias, or any Whisper model in CTranslate2's format as `OWNER/NAME`.
+def find_model(name: str) -> CatalogueEntry:
+    """Look up a model by name.
+
+    Args:
+        name: A name in `CATALOGUE`, an alias, or `OWNER/NAME` of any Whisper model in CTranslate2's format on the hub.
 
     Raises:
-        UsageError: it is none of these; the sentence lists the names.
+        UsageError: no model has that name; the sentence lists the names.
     """
-    found = OFFERS.get(ALIASES.get(name, name))
-    if found is not None:
-        return found
+    entry = CATALOGUE.get(ALIASES.get(name, name))
+    if entry is not None:
+        return entry
     if is_repo(name):
-        return Offer(name, name, None, (), "see its page")
-    raise UsageError(f"model: no Whisper model is called {name!r}; choose one of {', '.join(OFFERS)}, or OWNER/NAME")
+        return CatalogueEntry(name, name, None, (), "see its page")
+    raise UsageError(f"model: no Whisper model is called {name!r}; choose one of {', '.join(CATALOGUE)}, or OWNER/NAME")

@@ -1,9 +1,9 @@
 """One live connection: drives a Session with what comes from the socket, the stream and the clock.
 
 The only loop that drives a session. Each thing that happens takes the same three steps: report it to the session, carry
-out the actions and events that follow, re-arm one timer. Reader, writer and, where there is one, the callback are the
-tasks of one group; when reader or writer ends, the rest does. All of it runs on one event loop, so nothing here needs
-a lock.
+out the actions and events that follow, re-arm one timer. Messages are taken as they are read, without a task between;
+the writer and, where there is one, the callback are tasks of one group, which ends with them. All of it runs on one
+event loop, so nothing here needs a lock.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from caesura.protocol.session import Session, State, Timers
 from caesura.server.admission import Admitted
 from caesura.server.live.accounting import StreamAccounting
 from caesura.server.live.latency import LatencyMeter
+from caesura.server.live.message_source import EXTENSION, Message, MessageSource
 from caesura.server.live.send_queue import SendQueue
 from caesura.server.metrics import StreamUsage
 from caesura.server.outbound.callback import Callback
@@ -73,7 +74,10 @@ class LiveConnection:
         self._timer: asyncio.TimerHandle | None = None
         self._looked_again = False
         self._queue = SendQueue(websocket, sent=self._sent, give_up=self._given_up)
-        self._writer: asyncio.Task[None] | None = None
+        self._source: MessageSource = websocket.scope["extensions"][EXTENSION]
+        self._tasks: asyncio.TaskGroup
+        self._writer: asyncio.Task[None]
+        self._waiting_for_room: asyncio.Task[None] | None = None
         self._callback = self._make_callback(admitted)
         self._close: CloseSocket | None = None
         """The close that is due once the callback has delivered everything."""
@@ -88,13 +92,12 @@ class LiveConnection:
         self._accounting.begin(self._usage)
         self._arm()
         try:
-            async with asyncio.TaskGroup() as tasks:
-                reader = tasks.create_task(self._read())
-                self._writer = writer = tasks.create_task(self._queue.run())
+            async with asyncio.TaskGroup() as self._tasks:
+                self._writer = self._tasks.create_task(self._queue.run())
+                self._writer.add_done_callback(lambda _: self._writer_ended())
                 if self._callback is not None:
-                    tasks.create_task(self._deliver(self._callback))
-                reader.add_done_callback(lambda _: writer.cancel())
-                writer.add_done_callback(lambda _: self._writer_ended(reader))
+                    self._tasks.create_task(self._deliver(self._callback))
+                self._source.subscribe(self._receive)
         finally:
             self._end()
 
@@ -113,8 +116,9 @@ class LiveConnection:
         self._session.cut(close, now=self._loop.time())
         self._queue.close(CloseSocket(close.code, close.reason))
 
-    def _writer_ended(self, reader: asyncio.Task[None]) -> None:
-        reader.cancel()
+    def _writer_ended(self) -> None:
+        if self._waiting_for_room is not None:
+            self._waiting_for_room.cancel()
         if self._callback is None:
             return
         self._report(partial(self._disconnected, 1006))
@@ -234,29 +238,30 @@ class LiveConnection:
 
     # ---- in ----
 
-    async def _read(self) -> None:
+    def _receive(self, message: Message) -> None:
+        """Take one message, or the disconnect, as soon as it is read."""
         session = self._session
-        while session.state is not State.CLOSED:
-            message = await self._websocket.receive()
-            now = self._loop.time()
-            if message["type"] == "websocket.disconnect":
-                code = message.get("code", 1006)
-                flooded = (code, message.get("reason")) == (TOO_MANY_FRAMES.code, TOO_MANY_FRAMES.reason)
-                self._report(partial(self._disconnected, code, TOO_MANY_FRAMES.reason if flooded else ""))
-                return
-            text = message.get("text")
-            if not self._proven:
-                self._report_load(is_audio=text is None)
-            if text is not None:
-                self._report(partial(session.receive_text, text, now=now))
-            else:
-                data = message["bytes"]
-                self._latency.audio(len(data), 0.0 if self._stream is None else self._stream.seconds, now=now)
-                self._report(partial(session.receive_audio, data, now=now))
-            if self._queue.full or (self._stream is not None and self._stream.full):
-                await self._wait_for_room()
-        # Closed by us, or about to be: the writer sends that, and ends this task when it has.
-        await asyncio.Event().wait()
+        if session.state is State.CLOSED:
+            # Closed by us, or about to be: the writer sends that.
+            return
+        now = self._loop.time()
+        if message["type"] == "websocket.disconnect":
+            code = message.get("code", 1006)
+            flooded = (code, message.get("reason")) == (TOO_MANY_FRAMES.code, TOO_MANY_FRAMES.reason)
+            self._report(partial(self._disconnected, code, TOO_MANY_FRAMES.reason if flooded else ""))
+            self._writer.cancel()
+            return
+        text = message.get("text")
+        if not self._proven:
+            self._report_load(is_audio=text is None)
+        if text is not None:
+            self._report(partial(session.receive_text, text, now=now))
+        else:
+            data = message["bytes"]
+            self._latency.audio(len(data), 0.0 if self._stream is None else self._stream.seconds, now=now)
+            self._report(partial(session.receive_audio, data, now=now))
+        if self._queue.full or (self._stream is not None and self._stream.full):
+            self._pause_reading()
 
     def _report_load(self, *, is_audio: bool) -> None:
         load = self._engine.load
@@ -265,14 +270,21 @@ class LiveConnection:
         else:
             load.text(self._request_id)
 
-    async def _wait_for_room(self) -> None:
+    def _pause_reading(self) -> None:
         """Back-pressure: not reading lets TCP slow the client down; the idle window does not run meanwhile."""
-        self._session.hold_idle()
-        self._arm()
+        if self._waiting_for_room is None and not self._writer.done():
+            self._source.pause()
+            self._session.hold_idle()
+            self._arm()
+            self._waiting_for_room = self._tasks.create_task(self._wait_for_room())
+
+    async def _wait_for_room(self) -> None:
         await self._queue.room()
         if self._stream is not None:
             await self._stream.room()
+        self._waiting_for_room = None
         self._report(partial(self._session.resume_idle, now=self._loop.time()))
+        self._source.resume()
 
     def _open_stream(self) -> Stream:
         if self._stream is None:
@@ -320,8 +332,7 @@ class LiveConnection:
     def _given_up(self, why: str) -> None:
         _log.warning("%s: the client stopped reading (%s), so the connection is cut", self._request_id, why)
         self._report(partial(self._disconnected, 1006, f"cut: {why}"))
-        if self._writer is not None:
-            self._writer.cancel()
+        self._writer.cancel()
 
     def _close_after_callback(self, close: CloseSocket) -> None:
         if close == CloseSocket(NET_0000.code, NET_0000.reason) and self._accounting.lost_by is None:

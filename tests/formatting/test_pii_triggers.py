@@ -1,10 +1,10 @@
-"""Words that announce a secret are known from others like them."""
+"""Trigger phrases are told from words that are like them."""
 
 from __future__ import annotations
 
 import pytest
 
-from caesura.formatting.cues import CARD, CODE, EXPIRATION, SSN, cues
+from caesura.formatting.pii_triggers import CARD, CODE, EXPIRATION, SSN, find_triggers
 from tests.formatting.spoken import words
 
 
@@ -31,16 +31,16 @@ from tests.formatting.spoken import words
         ("tax ID", SSN),
     ],
 )
-def test_a_cue_has_its_kind(sentence: str, kind: str) -> None:
-    assert {cue.kind for cue in cues(words(sentence))} == {kind}
+def test_a_trigger_has_its_kind(sentence: str, kind: str) -> None:
+    assert {trigger.kind for trigger in find_triggers(words(sentence))} == {kind}
 
 
 @pytest.mark.parametrize(
     "sentence", ["social media", "my social media", "a social club", "discard it", "good for me", ""]
 )
-def test_other_words_are_no_cue(sentence: str) -> None:
-    assert cues(words(sentence)) == ()
+def test_other_words_are_no_trigger(sentence: str) -> None:
+    assert find_triggers(words(sentence)) == ()
 
 
-def test_a_cue_tells_which_words_it_is() -> None:
-    assert [(cue.first, cue.last) for cue in cues(words("the security code is"))] == [(1, 3)]
+def test_a_trigger_knows_its_words() -> None:
+    assert [(trigger.first, trigger.last) for trigger in find_triggers(words("the security code is"))] == [(1, 3)]

@@ -1,4 +1,4 @@
-"""Figures are read however they are written or spoken, and belong together where they were said together."""
+"""Digit runs: digits are read however they are written or spoken, and belong together where they were said together."""
 
 from __future__ import annotations
 
@@ -6,16 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from caesura.formatting.figures import MOST_JOINERS, digits_of, runs
+from caesura.formatting.digit_runs import MOST_JOINERS, digit_runs
+from caesura.formatting.spoken_tokens import digits_of
 from tests.formatting.spoken import words
 
 
 def counted(sentence: str) -> list[str]:
-    return [run.digits for run in runs(words(sentence))]
+    return [run.digits for run in digit_runs(words(sentence))]
 
 
 def dictated(sentence: str) -> list[str]:
-    return [run.digits for run in runs(words(sentence), loosely=True)]
+    return [run.digits for run in digit_runs(words(sentence), loosely=True)]
 
 
 @pytest.mark.parametrize(
@@ -47,9 +48,14 @@ def dictated(sentence: str) -> list[str]:
         ("4 and 1", ["4", "1"]),
         ("4 people 1", ["4", "1"]),
         ("4 - 1", ["41"]),
+        ("five- triple- four", ["5444"]),
+        ("double one-two", ["112"]),
+        ("twenty-first", []),
+        ("five uh, oh", ["50"]),
+        ("[SSN_1] 4", ["4"]),
     ],
 )
-def test_figures_in_a_row_are_one_run(sentence: str, digits: list[str]) -> None:
+def test_digits_in_a_row_are_one_run(sentence: str, digits: list[str]) -> None:
     assert counted(sentence) == digits
 
 
@@ -70,26 +76,26 @@ def test_digits_of_every_script_count(written: str) -> None:
         ("4111 to go", ["4111"]),
     ],
 )
-def test_who_dictates_says_other_words_between_figures(sentence: str, digits: list[str]) -> None:
+def test_loosely_other_words_may_stand_between_digits(sentence: str, digits: list[str]) -> None:
     assert dictated(sentence) == digits
 
 
-def test_so_many_words_may_stand_between_two_figures_and_no_more() -> None:
+def test_only_so_many_words_may_stand_between_two_groups() -> None:
     assert dictated("4 " + "okay " * MOST_JOINERS + "1") == ["41"]
     assert dictated("4 " + "okay " * (MOST_JOINERS + 1) + "1") == ["4", "1"]
 
 
-def test_a_run_tells_which_words_it_covers() -> None:
-    (run,) = runs(words("it is double four uh forty one now"))
-    assert [(piece.first, piece.last, piece.digits) for piece in run.pieces] == [(2, 4, "44"), (5, 7, "41")]
+def test_a_run_knows_the_words_of_each_group() -> None:
+    (run,) = digit_runs(words("it is double four uh forty one now"))
+    assert [(group.first, group.last, group.digits) for group in run.groups] == [(2, 4, "44"), (5, 7, "41")]
     assert (run.first, run.last) == (2, 7)
 
 
 @given(st.lists(st.text(max_size=6), max_size=12))
 def test_every_written_digit_is_in_a_run(texts: list[str]) -> None:
     said = words(" ".join(texts))
-    found = runs(said)
-    covered = {at for run in found for piece in run.pieces for at in range(piece.first, piece.last)}
+    found = digit_runs(said)
+    covered = {at for run in found for group in run.groups for at in range(group.first, group.last)}
     for at, word in enumerate(said):
         assert at in covered or not digits_of(word.text)
     assert [run.first for run in found] == sorted(run.first for run in found)

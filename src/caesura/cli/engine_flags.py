@@ -1,4 +1,4 @@
-"""What the flags say of engines and their models, in; the names by which any process loads them, out."""
+"""Flags that select engines and models: resolves them to engine names that any process can load."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from caesura.errors import UsageError
 
 
 def models_folder(given: str | None) -> Path:
-    """Where models lie: `given`, or what the system's variables say, or the usual place."""
-    from caesura.engines.models.shelf import DEFAULT_MODELS
+    """Folder of the models: `given`, or the cache folder of the system's variables, or the default."""
+    from caesura.engines.models.store import DEFAULT_MODELS
 
     if given:
         return Path(given).expanduser().absolute()
@@ -22,32 +22,32 @@ def models_folder(given: str | None) -> Path:
     return Path(DEFAULT_MODELS).expanduser()
 
 
-def chosen_engines(given: Iterable[str], model: str | None, models: Path) -> tuple[str, ...]:
-    """The engines of the flags `--engine` and `--model`, each once, by the folder of its model where it has one.
+def resolve_engines(given: Iterable[str], model: str | None, models: Path) -> tuple[str, ...]:
+    """Resolve the flags `--engine` and `--model` to engine names, each once, with the folder of the model if any.
 
     Raises:
-        UsageError: no such engine or model, a model for engines that have but one, or no engine at all.
-        EngineError: a model is not there, or not whole; the sentence says what to do.
+        UsageError: no such engine or model, a model for engines that have only one, or no engine at all.
+        EngineError: a model is missing or incomplete; the sentence says what to do.
     """
     with require_server_extra():
-        from caesura.engines.registry import FAMILIES, placed
+        from caesura.engines.registry import FAMILIES, with_model_folder
     names = [name for text in given for name in text.split()]
     if not names:
         raise UsageError("engine: none is named; give moonshine or another")
     if model and not any(name in FAMILIES for name in names):
-        families, asked = ", ".join(FAMILIES), ", ".join(names)
+        families, engines = ", ".join(FAMILIES), ", ".join(names)
         raise UsageError(
-            f"model: {model!r} was asked of engine {asked!r}, which has no models to choose; {families} has"
+            f"model: {model!r} does not apply to engine {engines!r}, which has no models to choose; {families} has"
         )
     found = (f"{name}:{model}" if model and name in FAMILIES else name for name in names)
-    return tuple(dict.fromkeys(placed(name, models) for name in found))
+    return tuple(dict.fromkeys(with_model_folder(name, models) for name in found))
 
 
 def model_names(given: Iterable[str]) -> dict[str, str]:
-    """What each name means, from pairs NAME=MODEL with blanks or commas between them.
+    """Parse pairs NAME=MODEL, with blanks or commas between them, to a mapping of names to models.
 
     Raises:
-        UsageError: a pair is none, or a name is given two meanings.
+        UsageError: a pair is incomplete, or a name is given two models.
     """
     names: dict[str, str] = {}
     for pair in (pair for text in given for pair in text.replace(",", " ").split()):

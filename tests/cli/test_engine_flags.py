@@ -1,4 +1,4 @@
-"""The flags that choose an engine and its model, and the variables that say where models lie."""
+"""The flags that select an engine and its model, and the variables that name the folder of models."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from caesura.cli.choosing import chosen_engines, model_names, models_folder
+from caesura.cli.engine_flags import model_names, models_folder, resolve_engines
 from caesura.errors import EngineError, UsageError
 
 
@@ -18,7 +18,7 @@ def whole(models: Path, name: str) -> Path:
     return folder
 
 
-def test_models_lie_where_the_flag_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_flag_names_the_folder_of_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home/anna")
     monkeypatch.setenv("XDG_CACHE_HOME", "/cache")
     monkeypatch.chdir(tmp_path)
@@ -35,39 +35,43 @@ def test_models_lie_where_the_flag_says(tmp_path: Path, monkeypatch: pytest.Monk
         ("relative", "/home/anna/.cache/caesura/models"),
     ],
 )
-def test_otherwise_they_lie_in_the_systems_cache(monkeypatch: pytest.MonkeyPatch, cache: str, folder: str) -> None:
+def test_the_default_folder_is_in_the_cache_of_the_system(
+    monkeypatch: pytest.MonkeyPatch, cache: str, folder: str
+) -> None:
     monkeypatch.setenv("HOME", "/home/anna")
     monkeypatch.setenv("XDG_CACHE_HOME", cache)
     assert models_folder(None) == Path(folder)
 
 
-def test_an_engine_that_brings_its_model_stays_as_it_is(tmp_path: Path) -> None:
-    assert chosen_engines(["moonshine"], None, tmp_path) == ("moonshine",)
-    assert chosen_engines(["package.module:attribute"], None, tmp_path) == ("package.module:attribute",)
+def test_the_name_of_an_engine_with_its_own_model_is_unchanged(tmp_path: Path) -> None:
+    assert resolve_engines(["moonshine"], None, tmp_path) == ("moonshine",)
+    assert resolve_engines(["package.module:attribute"], None, tmp_path) == ("package.module:attribute",)
 
 
 def test_a_model_is_named_by_its_folder(tmp_path: Path) -> None:
     small, tiny = whole(tmp_path, "small"), whole(tmp_path, "tiny")
-    assert chosen_engines(["whisper"], None, tmp_path) == (f"whisper:{small}@cpu",)
-    assert chosen_engines(["whisper"], "tiny", tmp_path) == (f"whisper:{tiny}@cpu",)
-    assert chosen_engines(["whisper:tiny@cuda"], None, tmp_path) == (f"whisper:{tiny}@cuda",)
-    assert chosen_engines(["whisper"], str(tiny), tmp_path) == (f"whisper:{tiny}@cpu",)
+    assert resolve_engines(["whisper"], None, tmp_path) == (f"whisper:{small}@cpu",)
+    assert resolve_engines(["whisper"], "tiny", tmp_path) == (f"whisper:{tiny}@cpu",)
+    assert resolve_engines(["whisper:tiny@cuda"], None, tmp_path) == (f"whisper:{tiny}@cuda",)
+    assert resolve_engines(["whisper"], str(tiny), tmp_path) == (f"whisper:{tiny}@cpu",)
 
 
-def test_a_model_that_is_not_there_says_how_to_get_it(tmp_path: Path) -> None:
+def test_the_error_for_a_missing_model_says_how_to_get_it(tmp_path: Path) -> None:
     with pytest.raises(EngineError, match="`caesura models pull base` downloads it"):
-        chosen_engines(["whisper"], "base", tmp_path)
+        resolve_engines(["whisper"], "base", tmp_path)
 
 
 @pytest.mark.parametrize("engine", ["moonshine", "whisper:tiny", "package.module:attribute"])
 def test_a_model_for_an_engine_that_has_none_to_choose_is_refused(tmp_path: Path, engine: str) -> None:
-    with pytest.raises(UsageError, match=rf"model: 'small' was asked of engine '{engine}', which has no models to"):
-        chosen_engines([engine], "small", tmp_path)
+    with pytest.raises(
+        UsageError, match=rf"model: 'small' does not apply to engine '{engine}', which has no models to"
+    ):
+        resolve_engines([engine], "small", tmp_path)
 
 
 def test_engines_keep_their_order_and_come_once(tmp_path: Path) -> None:
     small = whole(tmp_path, "small")
-    assert chosen_engines(["moonshine whisper", "moonshine"], "small", tmp_path) == (
+    assert resolve_engines(["moonshine whisper", "moonshine"], "small", tmp_path) == (
         "moonshine",
         f"whisper:{small}@cpu",
     )
@@ -75,7 +79,7 @@ def test_engines_keep_their_order_and_come_once(tmp_path: Path) -> None:
 
 def test_no_engine_at_all_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="engine: none is named"):
-        chosen_engines([" "], None, tmp_path)
+        resolve_engines([" "], None, tmp_path)
 
 
 def test_names_are_read_from_pairs_with_blanks_or_commas_between() -> None:
@@ -87,7 +91,7 @@ def test_names_are_read_from_pairs_with_blanks_or_commas_between() -> None:
 
 
 @pytest.mark.parametrize("pair", ["nova-2", "nova-2=", "=whisper-small", "="])
-def test_a_pair_that_is_none_is_refused(pair: str) -> None:
+def test_an_incomplete_pair_is_refused(pair: str) -> None:
     with pytest.raises(UsageError, match="give NAME=MODEL"):
         model_names([pair])
 

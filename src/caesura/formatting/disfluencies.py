@@ -1,4 +1,4 @@
-"""Words as they were spoken in, the same without hesitations out."""
+"""Removes filled pauses (`uh`, `um`) from words."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from dataclasses import replace
 from caesura.words import Word, raw
 
 FILLERS = frozenset({"uh", "um", "uhm", "umm", "uhh"})
-"""English hesitations; `uh-huh` and the like are answers and stay. In other languages some of these are words."""
+"""English filled pauses; `uh-huh` and the like are answers and stay. In other languages some of these are words."""
 
 _SENTENCE_ENDS = ".?!…"
 
 
-def without_fillers(words: Sequence[Word]) -> tuple[Word, ...]:
-    """Drop hesitations; a full stop or capital that a dropped one carried goes to its neighbour."""
+def remove_fillers(words: Sequence[Word]) -> tuple[Word, ...]:
+    """Remove filled pauses; the full stop or capital of a removed one goes to its neighbour."""
     kept: list[Word] = []
     capital = False
     for word in words:

@@ -1,4 +1,4 @@
-"""Written words in; where somebody says that a card number, a security code or a social security number comes, out."""
+"""Finds trigger phrases, which announce a card number, a security code or a social security number."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from caesura.formatting.figures import digits_of
+from caesura.formatting.spoken_tokens import TokenKind, digits_of, kind_of
 from caesura.words import Word, raw
 
 CARD = "card"
@@ -17,32 +17,32 @@ SSN = "ssn"
 
 
 @dataclass(frozen=True, slots=True)
-class Cue:
-    """The words `first`..`last` (exclusive) announce a secret of this kind, or name one just said."""
+class PiiTrigger:
+    """The words `first`..`last` (exclusive) announce a secret of `kind`, or name one just said."""
 
     kind: str
     first: int
     last: int
 
 
-def cues(words: Sequence[Word]) -> tuple[Cue, ...]:
-    """The cues in `words`, in their order."""
+def find_triggers(words: Sequence[Word]) -> tuple[PiiTrigger, ...]:
+    """Find the trigger phrases in words, in their order."""
     spoken = [raw(word.text).replace(".", "") for word in words]
-    return tuple(cue for at in range(len(words)) if (cue := _cue(spoken, words, at)) is not None)
+    return tuple(trigger for at in range(len(words)) if (trigger := _trigger(spoken, words, at)) is not None)
 
 
-def _cue(spoken: Sequence[str], words: Sequence[Word], at: int) -> Cue | None:
+def _trigger(spoken: Sequence[str], words: Sequence[Word], at: int) -> PiiTrigger | None:
     for phrase, kind in _PHRASES.get(spoken[at], ()):
         last = at + len(phrase)
         if tuple(spoken[at:last]) == phrase:
-            return None if _is_of_social_security(kind, spoken, at) else Cue(kind, at, last)
+            return None if _is_of_social_security(kind, spoken, at) else PiiTrigger(kind, at, last)
     word = spoken[at].removesuffix("'s")
     if word in _WORDS:
-        return Cue(_WORDS[word], at, at + 1)
+        return PiiTrigger(_WORDS[word], at, at + 1)
     if word.startswith("expir"):
-        return Cue(EXPIRATION, at, at + 1)
+        return PiiTrigger(EXPIRATION, at, at + 1)
     if word == "social" and _is_a_number(spoken, words, at):
-        return Cue(SSN, at, at + 1)
+        return PiiTrigger(SSN, at, at + 1)
     return None
 
 
@@ -51,11 +51,11 @@ def _is_of_social_security(kind: str, spoken: Sequence[str], at: int) -> bool:
 
 
 def _is_a_number(spoken: Sequence[str], words: Sequence[Word], at: int) -> bool:
-    """`my social is ...` says so, `social media` does not."""
+    """Whether `social` means the number: `my social is ...` does, `social media` does not."""
     if at + 1 == len(spoken) or re.search(r"[.?!,:;]$", words[at].text):
         return True
     after = spoken[at + 1]
-    if after in _AFTER_SOCIAL or digits_of(after):
+    if after in _AFTER_SOCIAL or kind_of(after) in _BEGINS_NUMBER or digits_of(after):
         return True
     return at > 0 and spoken[at - 1] in _WHOSE and after not in _SOCIAL_THINGS
 
@@ -66,10 +66,8 @@ _WORDS = MappingProxyType(
     | dict.fromkeys(("ssn", "ssns", "itin"), SSN)
     | {"exp": EXPIRATION}
 )
-_AFTER_SOCIAL = frozenset(
-    {"security", "insurance", "number", "is", "was", "it's", "its", "please", "one", "two", "three", "four", "five"}
-    | {"six", "seven", "eight", "nine", "zero", "oh", "double"}
-)
+_AFTER_SOCIAL = frozenset({"security", "insurance", "number", "is", "was", "it's", "its", "please"})
+_BEGINS_NUMBER = frozenset({TokenKind.DIGIT, TokenKind.ZERO, TokenKind.REPEAT})
 _WHOSE = frozenset({"my", "your", "his", "her", "their", "full", "whole", "entire"})
 _SOCIAL_THINGS = frozenset({"media", "network", "networks", "life", "circle", "worker", "workers", "club", "skills"})
 # First word -> what follows it and what that means; the longest first.

@@ -1,10 +1,10 @@
-"""Guards: loops are cut, what is said out of nothing is dropped, speech stays."""
+"""The hallucination filter: loops are cut, text made of silence and noise is dropped, speech stays."""
 
 from __future__ import annotations
 
 import pytest
 
-from caesura.engines.doubt import geometric_mean, is_music, is_speech, without_loop
+from caesura.engines.hallucination import geometric_mean, is_music, is_speech, remove_loop
 
 
 @pytest.mark.parametrize(
@@ -21,11 +21,11 @@ from caesura.engines.doubt import geometric_mean, is_music, is_speech, without_l
     ],
 )
 def test_a_loop_at_the_end_is_cut_to_one_turn(tokens: list[int], kept: tuple[int, ...]) -> None:
-    assert without_loop(tokens, finished=False) == kept
+    assert remove_loop(tokens, finished=False) == kept
 
 
 def test_a_loop_that_the_decoder_left_by_itself_is_speech() -> None:
-    assert without_loop([7] * 6, finished=True) == (7,) * 6
+    assert remove_loop([7] * 6, finished=True) == (7,) * 6
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_a_loop_that_the_decoder_left_by_itself_is_speech() -> None:
         ([], 0.9, True, False),
     ],
 )
-def test_what_may_be_shown(words: list[str], confidence: float, finished: bool, shown: bool) -> None:
+def test_speech_is_told_from_hallucinations(words: list[str], confidence: float, finished: bool, shown: bool) -> None:
     assert is_speech(words, [confidence] * 3, finished=finished) is shown
 
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from caesura.formatting.itn import TextFormatter
 from caesura.formatting.style import Style
-from caesura.formatting.writer import Writer
 from caesura.words import Word, raw
 from tests.saying import say, text
 
@@ -15,39 +15,39 @@ REDACT = Style(redact=("numbers",))
 STYLES = (SMART, NUMERALS, Style(smart_format=True, numerals=True), Style(smart_format=True, filler_words=True))
 
 
-def written(style: Style, sentence: str, *, final: bool = True, language: str = "en") -> str:
-    return text(Writer(style, language).write(say(sentence), final=final).words)
+def render(style: Style, sentence: str, *, final: bool = True, language: str = "en") -> str:
+    return text(TextFormatter(style, language).format(say(sentence), final=final).words)
 
 
 # ---- the order of things ----
 
 
 def test_without_a_style_only_hesitations_go() -> None:
-    assert written(Style(), "Um, I have twenty five fucks comma uh.") == "I have twenty five fucks comma."
+    assert render(Style(), "Um, I have twenty five fucks comma uh.") == "I have twenty five fucks comma."
 
 
-def test_hesitations_stay_when_they_are_asked_for() -> None:
-    assert written(Style(filler_words=True), "Um, I see.") == "Um, I see."
+def test_filled_pauses_stay_when_requested() -> None:
+    assert render(Style(filler_words=True), "Um, I see.") == "Um, I see."
 
 
 def test_a_hesitation_does_not_part_a_number_even_when_it_stays() -> None:
-    assert written(Style(filler_words=True, smart_format=True), "It is five five um five.") == "It is 555."
+    assert render(Style(filler_words=True, smart_format=True), "It is five five um five.") == "It is 555."
 
 
 def test_replacement_and_search_come_after_numbers() -> None:
     style = Style(smart_format=True, replace=(("$25", "much"),), search=("much",))
-    writing = Writer(style).write(say("It costs twenty five dollars"), final=True)
+    writing = TextFormatter(style).format(say("It costs twenty five dollars"), final=True)
     assert text(writing.words) == "It costs much"
     (search,) = writing.searches
     assert (search.query, len(search.hits)) == ("much", 1)
 
 
-def test_nothing_is_searched_for_unless_something_is_asked_for() -> None:
-    assert Writer(Style()).write(say("hello"), final=True).searches == ()
+def test_nothing_is_searched_for_without_queries() -> None:
+    assert TextFormatter(Style()).format(say("hello"), final=True).searches == ()
 
 
 def test_profanity_is_masked() -> None:
-    (word,) = Writer(Style(profanity_filter=True)).write(say("shit"), final=True).words
+    (word,) = TextFormatter(Style(profanity_filter=True)).format(say("shit"), final=True).words
     assert "*" in word.text
 
 
@@ -58,28 +58,28 @@ def test_profanity_is_masked() -> None:
 def test_words_of_other_languages_pass_unharmed(language: str) -> None:
     style = Style(smart_format=True, numerals=True, dictation=True)
     sentence = "Um six Uhr, comma one hundred period may fifth."
-    assert written(style, sentence, language=language) == sentence
+    assert render(style, sentence, language=language) == sentence
 
 
 def test_a_mix_of_languages_has_its_numbers_written_and_keeps_its_words() -> None:
-    assert written(SMART, "Um gato costs twenty five dollars", language="multi") == "Um gato costs $25"
+    assert render(SMART, "Um gato costs twenty five dollars", language="multi") == "Um gato costs $25"
 
 
 @pytest.mark.parametrize("language", ["en-GB", "en_US", "EN"])
 def test_any_english_is_english(language: str) -> None:
-    assert written(SMART, "um twenty five dollars", language=language) == "$25"
+    assert render(SMART, "um twenty five dollars", language=language) == "$25"
 
 
 def test_printed_digits_are_redacted_in_any_language() -> None:
-    assert "4567" not in written(REDACT, "Die Nummer ist 4567.", language="de")
-    assert written(REDACT, "Die Nummer ist 4567", final=False, language="de") == "Die Nummer ist"
+    assert "4567" not in render(REDACT, "Die Nummer ist 4567.", language="de")
+    assert render(REDACT, "Die Nummer ist 4567", final=False, language="de") == "Die Nummer ist"
 
 
 # ---- redaction ----
 
 
 def test_a_spoken_secret_is_redacted_and_other_numbers_stay_in_words() -> None:
-    done = written(REDACT, "Two of them, number four five six seven, in twenty five minutes.")
+    done = render(REDACT, "Two of them, number four five six seven, in twenty five minutes.")
     assert done.startswith("Two of them, number [")
     assert done.endswith(", in twenty five minutes.")
     assert not any(sign.isdigit() for sign in done.replace("_1]", "]"))
@@ -87,18 +87,18 @@ def test_a_spoken_secret_is_redacted_and_other_numbers_stay_in_words() -> None:
 
 def test_a_redacted_word_has_the_time_of_all_that_was_spoken() -> None:
     words = say("It is four five six seven okay")
-    secret = Writer(REDACT).write(words, final=True).words[2]
+    secret = TextFormatter(REDACT).format(words, final=True).words[2]
     assert (secret.start, secret.end) == (words[2].start, words[5].end)
 
 
 def test_what_is_no_secret_keeps_every_spoken_word_as_it_was() -> None:
     words = say("I see twenty five of them, a second.")
-    assert Writer(REDACT).write(words, final=True).words == words
+    assert TextFormatter(REDACT).format(words, final=True).words == words
 
 
 def test_with_smart_formatting_what_is_no_secret_is_written() -> None:
     style = Style(smart_format=True, redact=("pci",))
-    assert written(style, "It costs twenty five dollars for two.") == "It costs $25 for two."
+    assert render(style, "It costs twenty five dollars for two.") == "It costs $25 for two."
 
 
 @pytest.mark.parametrize(
@@ -113,23 +113,23 @@ def test_with_smart_formatting_what_is_no_secret_is_written() -> None:
     ],
 )
 def test_an_interim_keeps_back_a_number_that_may_go_on(spoken: str, told: str) -> None:
-    assert written(REDACT, spoken, final=False) == told
+    assert render(REDACT, spoken, final=False) == told
 
 
 def test_an_interim_without_redaction_keeps_nothing_back() -> None:
-    assert written(SMART, "My number is four five six", final=False) == "My number is 456"
+    assert render(SMART, "My number is four five six", final=False) == "My number is 456"
 
 
 @given(
     st.lists(st.sampled_from(["four", "five", "oh", "double", "nine", "4", "55", "um"]), min_size=4, max_size=24),
     st.data(),
 )
-def test_no_beginning_of_a_redacted_number_is_ever_told(number: list[str], data: st.DataObject) -> None:
+def test_no_beginning_of_a_redacted_number_ever_goes_out(number: list[str], data: st.DataObject) -> None:
     """Whatever part of a card number an interim has heard, with or without a misheard word after it."""
     heard = data.draw(st.integers(1, len(number)))
     after = data.draw(st.sampled_from(["", "for", "to um", "and"]))
     before = "my number is"
-    told = written(REDACT, " ".join([before, "four", *number[:heard], after]), final=False)
+    told = render(REDACT, " ".join([before, "four", *number[:heard], after]), final=False)
     assert told == before
 
 
@@ -139,13 +139,13 @@ def test_no_beginning_of_a_redacted_number_is_ever_told(number: list[str], data:
 def test_only_a_style_that_waits_has_anything_open() -> None:
     words = say("My number is five five five")
     size = len(words)
-    assert Writer(Style()).open_from(words) == size
-    assert Writer(NUMERALS).open_from(words) == size
-    assert Writer(Style(smart_format=True, no_delay=True)).open_from(words) == size
-    assert Writer(SMART).open_from(words) == 3
-    assert Writer(Style(redact=("pci",), no_delay=True)).open_from(words) == 3
-    assert Writer(SMART, "de").open_from(words) == size
-    assert Writer(REDACT, "de").open_from(say("Nummer 45 67")) == 1
+    assert TextFormatter(Style()).incomplete_from(words) == size
+    assert TextFormatter(NUMERALS).incomplete_from(words) == size
+    assert TextFormatter(Style(smart_format=True, no_delay=True)).incomplete_from(words) == size
+    assert TextFormatter(SMART).incomplete_from(words) == 3
+    assert TextFormatter(Style(redact=("pci",), no_delay=True)).incomplete_from(words) == 3
+    assert TextFormatter(SMART, "de").incomplete_from(words) == size
+    assert TextFormatter(REDACT, "de").incomplete_from(say("Nummer 45 67")) == 1
 
 
 @pytest.mark.parametrize(
@@ -162,12 +162,12 @@ def test_only_a_style_that_waits_has_anything_open() -> None:
     ],
 )
 def test_the_parts_of_one_thing_join(sentence: str, at: int, expected: bool) -> None:
-    assert Writer(SMART).joins(say(sentence), at) is expected
+    assert TextFormatter(SMART).is_inside_entity(say(sentence), at) is expected
 
 
 def test_printed_digits_join_in_any_language() -> None:
-    assert Writer(REDACT, "de").joins(say("Nummer 45 67 gut"), 2)
-    assert not Writer(REDACT, "de").joins(say("Nummer 45 67 gut"), 3)
+    assert TextFormatter(REDACT, "de").is_inside_entity(say("Nummer 45 67 gut"), 2)
+    assert not TextFormatter(REDACT, "de").is_inside_entity(say("Nummer 45 67 gut"), 3)
 
 
 # ---- laws ----
@@ -194,7 +194,7 @@ def segments(draw: st.DrawFn) -> tuple[Word, ...]:
 
 @given(segments(), st.sampled_from(STYLES))
 def test_times_and_speakers_stay_in_order_and_inside(words: tuple[Word, ...], style: Style) -> None:
-    done = Writer(style).write(words, final=True).words
+    done = TextFormatter(style).format(words, final=True).words
     at = words[0].start if words else 0.0
     for word in done:
         assert at <= word.start <= word.end <= words[-1].end
@@ -232,14 +232,16 @@ def test_what_is_written_is_written_the_same_again(
     phrases: list[str], between: str, data: st.DataObject | None
 ) -> None:
     style = data.draw(st.sampled_from(STYLES)) if data is not None else SMART
-    once = Writer(style).write(say(f" {between} ".join(phrases)), final=True).words
-    assert text(Writer(style).write(once, final=True).words) == text(once)
+    once = TextFormatter(style).format(say(f" {between} ".join(phrases)), final=True).words
+    assert text(TextFormatter(style).format(once, final=True).words) == text(once)
 
 
 @given(segments(), st.sampled_from(STYLES))
 def test_no_digit_that_was_printed_is_lost(words: tuple[Word, ...], style: Style) -> None:
     spoken = [sign for word in words for sign in word.text if sign.isdigit()]
-    left = iter(sign for word in Writer(style).write(words, final=True).words for sign in word.text if sign.isdigit())
+    left = iter(
+        sign for word in TextFormatter(style).format(words, final=True).words for sign in word.text if sign.isdigit()
+    )
     assert all(sign in left for sign in spoken)
 
 
@@ -247,38 +249,38 @@ def test_no_digit_that_was_printed_is_lost(words: tuple[Word, ...], style: Style
 def test_words_without_numbers_are_unchanged(spoken: list[str]) -> None:
     words = say(" ".join(spoken))
     for style in STYLES:
-        assert Writer(style).write(words, final=True).words == words
+        assert TextFormatter(style).format(words, final=True).words == words
 
 
 @given(segments(), st.sampled_from(STYLES))
 def test_a_word_that_is_part_of_nothing_is_the_same_word(words: tuple[Word, ...], style: Style) -> None:
-    done = Writer(style).write(words, final=True).words
+    done = TextFormatter(style).format(words, final=True).words
     kept = [word for word in words if raw(word.text) in {"people", "uh-huh", "is", "you", "to"}]
     assert [word for word in done if raw(word.text) in {"people", "uh-huh", "is", "you", "to"}] == kept
 
 
 @given(segments(), st.sampled_from([*STYLES, REDACT]))
 def test_what_is_open_is_inside(words: tuple[Word, ...], style: Style) -> None:
-    assert 0 <= Writer(style).open_from(words) <= len(words)
+    assert 0 <= TextFormatter(style).incomplete_from(words) <= len(words)
 
 
 @given(segments())
 def test_nothing_is_lost_in_redaction_but_secrets(words: tuple[Word, ...]) -> None:
     style = Style(redact=("pci",), filler_words=True)
-    done = Writer(style).write(words, final=True).words
+    done = TextFormatter(style).format(words, final=True).words
     untouched = [word for word in done if not word.text.startswith("[")]
     left = iter(words)
     assert all(word in left for word in untouched)
 
 
 @pytest.mark.parametrize(("kind", "value", "most"), [("pci", "4111111111111111", 6), ("ssn", "456781234", 4)])
-def test_a_secret_that_a_final_cuts_in_two_tells_its_first_group_at_most(kind: str, value: str, most: int) -> None:
+def test_a_secret_that_a_final_cuts_in_two_reveals_its_first_group_at_most(kind: str, value: str, most: int) -> None:
     """Finalize, or three seconds of silence, may end a final in the middle of a number."""
     names = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
     for told in range(most + 1, len(value) + 1):
         spoken = ["it", "is", *(names[int(digit)] for digit in value[:told])]
         words = [Word(text, at * 0.3, at * 0.3 + 0.3, 0.9) for at, text in enumerate(spoken)]
-        writing = Writer(Style(redact=(kind,))).write(words, final=True)
+        writing = TextFormatter(Style(redact=(kind,))).format(words, final=True)
         assert [word.text for word in writing.words[:2]] == ["it", "is"]
         assert len(writing.words) == 3
         assert writing.words[2].text.startswith("[")
@@ -287,5 +289,5 @@ def test_a_secret_that_a_final_cuts_in_two_tells_its_first_group_at_most(kind: s
 def test_a_telephone_number_is_no_beginning_of_a_card() -> None:
     spoken = "call me at five five five eight six seven five three oh nine"
     words = [Word(text, at * 0.3, at * 0.3 + 0.3, 0.9) for at, text in enumerate(spoken.split())]
-    writing = Writer(Style(redact=("pci",))).write(words, final=True)
+    writing = TextFormatter(Style(redact=("pci",))).format(words, final=True)
     assert " ".join(word.text for word in writing.words) == spoken

@@ -1,4 +1,4 @@
-"""Folders with models, whole ones and others."""
+"""The store: manifests, complete and incomplete models, languages of a vocabulary."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from pathlib import Path
 
 import pytest
 
-from caesura.engines.models.shelf import (
+from caesura.engines.models.store import (
     MANIFEST,
     Manifest,
-    Piece,
-    faults,
+    ModelFile,
     installed,
-    lacking,
+    integrity_errors,
     languages_of,
+    missing_files,
+    model_folder,
     read_manifest,
     sha256_of,
-    shelf,
+    size_errors,
     write_manifest,
-    wrong_sizes,
 )
 from caesura.errors import EngineError
 
@@ -29,8 +29,8 @@ FILES = {"model.bin": b"weights", "config.json": b"{}", "tokenizer.json": b"{}",
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A whole model."""
-    made = shelf(tmp_path, "tiny")
+    """Folder with a complete model."""
+    made = model_folder(tmp_path, "tiny")
     made.mkdir(parents=True)
     for name, body in FILES.items():
         (made / name).write_bytes(body)
@@ -39,7 +39,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def manifest() -> Manifest:
-    pieces = tuple(Piece(name, len(body), hashlib.sha256(body).hexdigest()) for name, body in FILES.items())
+    pieces = tuple(ModelFile(name, len(body), hashlib.sha256(body).hexdigest()) for name, body in FILES.items())
     return Manifest("tiny", "Systran/faster-whisper-tiny", "abc", "https://hub.example", "MIT", pieces)
 
 
@@ -53,13 +53,13 @@ def test_a_folder_without_manifest_has_none(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"files": [{}]}', '{"files": 7}'])
-def test_a_manifest_that_cannot_be_read_says_what_to_do(folder: Path, text: str) -> None:
+def test_the_error_for_an_unreadable_manifest_says_what_to_do(folder: Path, text: str) -> None:
     (folder / MANIFEST).write_text(text)
     with pytest.raises(EngineError, match=r"cannot be read .*remove .*tiny and pull the model again"):
         read_manifest(folder)
 
 
-def test_whole_models_are_found_and_partial_ones_are_not(folder: Path, tmp_path: Path) -> None:
+def test_complete_models_are_found_and_partial_ones_are_not(folder: Path, tmp_path: Path) -> None:
     for suffix in (".part", ".old"):
         other = folder.with_name(f"base.en{suffix}")
         other.mkdir()
@@ -69,37 +69,39 @@ def test_whole_models_are_found_and_partial_ones_are_not(folder: Path, tmp_path:
     assert installed(tmp_path / "nowhere") == []
 
 
-def test_a_place_on_the_hub_is_one_folder(tmp_path: Path) -> None:
-    assert shelf(tmp_path, "someone/tiny") == tmp_path / "whisper" / "someone--tiny"
+def test_a_repository_is_one_folder(tmp_path: Path) -> None:
+    assert model_folder(tmp_path, "someone/tiny") == tmp_path / "whisper" / "someone--tiny"
 
 
-def test_nothing_is_wrong_with_a_whole_model(folder: Path) -> None:
-    assert lacking(folder) == []
-    assert list(faults(folder, manifest())) == []
+def test_a_complete_model_has_no_errors(folder: Path) -> None:
+    assert missing_files(folder) == []
+    assert list(integrity_errors(folder, manifest())) == []
 
 
 def test_missing_and_short_files_are_named(folder: Path) -> None:
     (folder / "model.bin").write_bytes(b"weigh")
     (folder / "config.json").unlink()
-    assert list(wrong_sizes(folder, manifest())) == ["model.bin has 5 bytes instead of 7", "config.json is missing"]
-    assert list(faults(folder, manifest())) == list(wrong_sizes(folder, manifest()))
+    assert list(size_errors(folder, manifest())) == ["model.bin has 5 bytes instead of 7", "config.json is missing"]
+    assert list(integrity_errors(folder, manifest())) == list(size_errors(folder, manifest()))
 
 
-def test_changed_bytes_are_found_by_reading_all(folder: Path) -> None:
+def test_changed_bytes_are_found_by_their_checksum(folder: Path) -> None:
     (folder / "model.bin").write_bytes(b"wEights")
-    assert list(wrong_sizes(folder, manifest())) == []
-    assert list(faults(folder, manifest())) == ["model.bin is not what was pulled: its SHA-256 is another one"]
+    assert list(size_errors(folder, manifest())) == []
+    assert list(integrity_errors(folder, manifest())) == [
+        "model.bin differs from what was pulled: its SHA-256 is another one"
+    ]
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_what_a_model_cannot_do_without_is_named(folder: Path, name: str) -> None:
+def test_missing_required_files_are_named(folder: Path, name: str) -> None:
     (folder / name).unlink()
-    assert lacking(folder) == [name]
+    assert missing_files(folder) == [name]
 
 
-def test_either_vocabulary_will_do(folder: Path) -> None:
+def test_either_vocabulary_is_enough(folder: Path) -> None:
     (folder / "vocabulary.json").rename(folder / "vocabulary.txt")
-    assert lacking(folder) == []
+    assert missing_files(folder) == []
 
 
 def test_a_digest_is_that_of_all_bytes(tmp_path: Path) -> None:
@@ -116,7 +118,7 @@ def test_a_digest_is_that_of_all_bytes(tmp_path: Path) -> None:
         (["a", "<|en|>", "<|de|>"], ("en",)),
     ],
 )
-def test_a_vocabulary_tells_the_languages(
+def test_the_languages_are_read_from_the_vocabulary(
     tmp_path: Path, name: str, tokens: list[str], languages: tuple[str, ...]
 ) -> None:
     text = json.dumps(tokens) if name.endswith("json") else "\n".join(tokens) + "\n"
@@ -124,7 +126,7 @@ def test_a_vocabulary_tells_the_languages(
     assert languages_of(tmp_path) == languages
 
 
-def test_a_vocabulary_that_is_none_is_named(tmp_path: Path) -> None:
+def test_the_error_for_an_unreadable_vocabulary_names_it(tmp_path: Path) -> None:
     with pytest.raises(EngineError, match=r"holds no vocabulary\.json"):
         languages_of(tmp_path)
     (tmp_path / "vocabulary.json").write_text("{")

@@ -1,18 +1,26 @@
-"""Social security numbers and plain numbers are found, and figures that go on beyond a message."""
+"""Social security numbers and plain numbers are found, and digits that continue beyond a message."""
 
 from __future__ import annotations
 
 import pytest
 
-from caesura.formatting.suspects import Reading, begun_card, begun_social, carried_on, numbers, social, unfinished
+from caesura.formatting.pii_candidates import (
+    PiiMessage,
+    continued_number,
+    incomplete_card,
+    incomplete_number,
+    incomplete_ssn,
+    plain_numbers,
+    social_security_numbers,
+)
 from tests.formatting.spoken import words
 
 
-def parts(said: str, suspects: object) -> set[tuple[str, str]]:
-    heard = words(said)
+def parts(said: str, candidates: object) -> set[tuple[str, str]]:
+    spoken = words(said)
     return {
-        (" ".join(word.text for word in heard[suspect.first : suspect.last]), suspect.label)
-        for suspect in suspects  # type: ignore[attr-defined]
+        (" ".join(word.text for word in spoken[candidate.first : candidate.last]), candidate.label)
+        for candidate in candidates  # type: ignore[attr-defined]
     }
 
 
@@ -34,12 +42,12 @@ def parts(said: str, suspects: object) -> set[tuple[str, str]]:
     ],
 )
 def test_social_security_numbers(said: str, hidden: set[str]) -> None:
-    assert parts(said, social(Reading(words(said)))) == {(text, "SSN") for text in hidden}
+    assert parts(said, social_security_numbers(PiiMessage(words(said)))) == {(text, "SSN") for text in hidden}
 
 
-def test_an_announced_number_is_over_when_it_is_told() -> None:
+def test_an_announced_number_ends_when_it_is_complete() -> None:
     said = "my social is 123-45-6789 and I am from 90210"
-    assert parts(said, social(Reading(words(said)))) == {("123-45-6789", "SSN")}
+    assert parts(said, social_security_numbers(PiiMessage(words(said)))) == {("123-45-6789", "SSN")}
 
 
 @pytest.mark.parametrize(
@@ -57,7 +65,7 @@ def test_an_announced_number_is_over_when_it_is_told() -> None:
     ],
 )
 def test_numbers(said: str, least: int, hidden: set[tuple[str, str]]) -> None:
-    assert parts(said, numbers(Reading(words(said)), least)) == hidden
+    assert parts(said, plain_numbers(PiiMessage(words(said)), least)) == hidden
 
 
 @pytest.mark.parametrize(
@@ -69,8 +77,8 @@ def test_numbers(said: str, least: int, hidden: set[tuple[str, str]]) -> None:
         ("I have 3 dogs", set()),
     ],
 )
-def test_figures_at_the_end_may_go_on(said: str, begun: set[str]) -> None:
-    assert parts(said, unfinished(Reading(words(said)))) == {(text, "REDACTED") for text in begun}
+def test_digits_at_the_end_may_go_on(said: str, begun: set[str]) -> None:
+    assert parts(said, incomplete_number(PiiMessage(words(said)))) == {(text, "REDACTED") for text in begun}
 
 
 @pytest.mark.parametrize(
@@ -88,17 +96,17 @@ def test_figures_at_the_end_may_go_on(said: str, begun: set[str]) -> None:
     ],
 )
 def test_groups_at_the_end_may_begin_a_card_number(said: str, begun: set[str]) -> None:
-    assert parts(said, begun_card(Reading(words(said)))) == {(text, "REDACTED") for text in begun}
+    assert parts(said, incomplete_card(PiiMessage(words(said)))) == {(text, "REDACTED") for text in begun}
 
 
 @pytest.mark.parametrize(("said", "begun"), [("it is 123 45", {"123 45"}), ("it is 123", set()), ("45", set())])
 def test_groups_at_the_end_may_begin_a_social_security_number(said: str, begun: set[str]) -> None:
-    assert parts(said, begun_social(Reading(words(said)))) == {(text, "REDACTED") for text in begun}
+    assert parts(said, incomplete_ssn(PiiMessage(words(said)))) == {(text, "REDACTED") for text in begun}
 
 
-def test_figures_go_on_over_a_boundary() -> None:
-    reading = Reading(words("it is 4111 111 1 he said"))
-    assert [(suspect.first, suspect.last) for suspect in carried_on(reading, 4, 7)] == [(2, 5)]
-    assert not list(carried_on(reading, 2, 7))
-    assert not list(carried_on(reading, 5, 7))
-    assert not list(carried_on(reading, 4, 9))
+def test_digits_continue_over_a_boundary() -> None:
+    message = PiiMessage(words("it is 4111 111 1 he said"))
+    assert [(candidate.first, candidate.last) for candidate in continued_number(message, 4, 7)] == [(2, 5)]
+    assert not list(continued_number(message, 2, 7))
+    assert not list(continued_number(message, 5, 7))
+    assert not list(continued_number(message, 4, 9))
