@@ -1,4 +1,4 @@
-"""The rows of the parameters in; the page `docs/parameters.md` out: `python docs/parameters.py` writes it anew."""
+"""Writes the page `docs/parameters.md` from the tables of parameters: run `python docs/parameters.py`."""
 
 from __future__ import annotations
 

@@ -164,12 +164,12 @@ class Unreachable(LineError):
 class RemoteFailed(LineError):
     """What a URL names could not be reached, or did not answer as it should; `str()` says how, for the wire.
 
-    `again` is whether the same may work later; `retry_after_s` is what `Retry-After` asked for.
+    `retryable` is whether the same may work later; `retry_after_s` is what `Retry-After` asked for.
     """
 
-    def __init__(self, message: str, *, again: bool, retry_after_s: float = 0.0) -> None:
+    def __init__(self, message: str, *, retryable: bool, retry_after_s: float = 0.0) -> None:
         super().__init__(message)
-        self.again = again
+        self.retryable = retryable
         self.retry_after_s = retry_after_s
 
 
@@ -190,11 +190,11 @@ class EngineError(InternalError):
 
 
 class LedgerError(InternalError):
-    """The ledger could not be read or written; `str()` says why, `passing` whether trying again may help."""
+    """The ledger could not be read or written; `str()` says why, `transient` whether trying again may help."""
 
-    def __init__(self, message: str, *, passing: bool = True) -> None:
+    def __init__(self, message: str, *, transient: bool = True) -> None:
         super().__init__(message)
-        self.passing = passing
+        self.transient = transient
 
 
 _RENAMED: dict[str, type[CaesuraError]] = {"GaveUp": ReconnectFailed, "HungUp": ConnectionClosedByServer}

@@ -1,4 +1,4 @@
-"""Where the ledger lies when nobody says, and what is said when there is none."""
+"""The location of the ledger by default, and the error when there is none."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a ledger lies in; a real server on it, with a key that owns its default project, out."""
+"""A real server on a given ledger, with a key that owns its default project."""
 
 from __future__ import annotations
 

@@ -13,6 +13,7 @@ from jiwer import wer
 
 from tests.conformance.speech import DATA, FIRST, FIRST_TEXT, SECOND, SECOND_TEXT
 from tests.posting import Posting, posting
+from tests.server.outbound.remote import Answer
 
 pytestmark = [
     pytest.mark.conformance,
@@ -75,14 +76,14 @@ def test_a_file_in_pieces_is_transcribed(media: Any) -> None:
 
 
 def test_the_asynchronous_client_names_a_url(server: Posting) -> None:
-    server.remote["https://example.org/speech.flac"] = [(DATA / "jfk.flac").read_bytes()]
+    server.remote.answers[:] = [Answer(body=(DATA / "jfk.flac").read_bytes())]
     from deepgram import AsyncDeepgramClient
 
     async def ask() -> Any:
         async with httpx.AsyncClient(timeout=60) as http:
             deepgram = AsyncDeepgramClient(api_key="any", environment=environment(server), httpx_client=http)
             return await deepgram.listen.v1.media.transcribe_url(
-                url="https://example.org/speech.flac", smart_format=True
+                url=server.remote.url("/speech.flac"), smart_format=True
             )
 
     told = asyncio.run(ask())
@@ -92,8 +93,14 @@ def test_the_asynchronous_client_names_a_url(server: Posting) -> None:
 
 def test_a_callback_gets_the_same(server: Posting, media: Any) -> None:
     body = (DATA / FIRST).read_bytes()
-    promised = media.transcribe_file(request=body, callback="https://example.org/hook")
-    assert server.deliveries.wait(30)
+    promised = media.transcribe_file(request=body, callback=server.receiver.url("/hook"))
+
+    async def delivered() -> None:
+        async with asyncio.timeout(30):
+            while not server.delivered:
+                await asyncio.sleep(0.01)
+
+    asyncio.run(delivered())
     assert json.loads(server.delivered[0])["metadata"]["request_id"] == promised.request_id
 
 

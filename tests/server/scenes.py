@@ -1,4 +1,4 @@
-"""A story about a server in; the same, told to a running one in this process, out."""
+"""Runs a test against a server in this process, with helpers to stream, wait and inspect."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
-from caesura.ledger.requests import Request
+from caesura.ledger.requests import RequestRecord
 from caesura.server.settings import Settings
 from tests.encodings import encode
 from tests.recordings import recording
@@ -47,10 +47,10 @@ async def until(true: Callable[[], object], within_s: float = 10.0) -> None:
             await asyncio.sleep(0.005)
 
 
-async def record(server: Serving, count: int = 1) -> Request:
+async def record(server: Serving, count: int = 1) -> RequestRecord:
     """The last of so many records, once there are that many."""
-    await until(lambda: len(server.service.records) >= count)
-    return list(server.service.records)[count - 1]
+    await until(lambda: len(server.service.session_log) >= count)
+    return list(server.service.session_log)[count - 1]
 
 
 async def refusal(url: str, *, key: str | None = None) -> tuple[int, dict[str, str]]:

@@ -1,4 +1,4 @@
-"""Routes and refusals over real sockets: what is answered before the upgrade, and on it."""
+"""Routes and refusals over real sockets, before the upgrade and after it."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_a_wrong_key_is_refused_before_the_upgrade() -> None:
     served(main, KEYED)
 
 
-def test_the_right_key_is_let_in_by_every_documented_way() -> None:
+def test_the_right_key_is_accepted_by_every_documented_way() -> None:
     """Header schemes in any case; as a subprotocol the scheme word is echoed and never the secret."""
 
     async def main(server: Serving) -> None:

@@ -1,4 +1,4 @@
-"""Live streams whose words go to a URL: what the receiver gets, what the client is told, and what neither ever sees."""
+"""Live streams with a callback: what the receiver gets, what the client gets, and what neither sees."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from websockets.exceptions import ConnectionClosed
 
 from caesura.ledger.requests import Outcome
 from caesura.protocol.closing import CALLBACK_FAILED, REVOKED
-from caesura.server import book as book_module
+from caesura.server.accounts import ledger_writer as ledger_writer_module
 from caesura.server.live.connection import LiveConnection
 from caesura.server.outbound import callback as callback_module
-from caesura.server.outbound.callback import Patience
-from caesura.server.outbound.guard import Guard, Reach
+from caesura.server.outbound.callback import RetryPolicy
+from caesura.server.outbound.guard import Guard, ReachPolicy
 from caesura.server.settings import Settings
 from tests.server.outbound.remote import Answer, Names, Raw, socket_server, web_server
 from tests.server.outside import Outside
@@ -107,7 +107,7 @@ def slowly(seconds: float) -> Raw:
 # ---- what is delivered ----
 
 
-def test_everything_that_is_heard_is_posted_in_order_and_the_socket_stays_silent_to_its_close() -> None:
+def test_every_message_is_posted_in_order_and_the_socket_stays_silent_to_its_close() -> None:
     """The same messages as a client would have had without a callback."""
 
     async def main(server: Serving) -> None:
@@ -137,7 +137,7 @@ def test_everything_that_is_heard_is_posted_in_order_and_the_socket_stays_silent
     served(main, **PRIVATE)
 
 
-def test_everything_that_is_heard_goes_over_one_socket_that_is_closed_in_order() -> None:
+def test_every_message_goes_over_one_socket_that_is_closed_in_order() -> None:
     async def main(server: Serving) -> None:
         data = speech() + bytes(48_000)
         async with listening() as (receiver, url):
@@ -168,7 +168,7 @@ def test_words_are_delivered_while_the_stream_goes_on() -> None:
     served(main, **PRIVATE)
 
 
-def test_whoever_asks_to_inspect_gets_the_same_on_the_socket() -> None:
+def test_a_client_that_inspects_gets_the_same_on_the_socket() -> None:
     async def main(server: Serving) -> None:
         async with web_server() as receiver:
             async with open_line(server.url, **EVENTS, callback=receiver.url(), inspect_response=True) as line:
@@ -197,7 +197,7 @@ def test_what_answers_the_client_itself_goes_to_the_client() -> None:
     served(main, **PRIVATE)
 
 
-def test_the_receiver_is_told_which_key_it_was_and_never_the_key(tmp_path: Path) -> None:
+def test_the_receiver_gets_the_id_of_the_key_and_never_the_key(tmp_path: Path) -> None:
     outside = Outside(tmp_path / "ledger.db")
     key = outside.key()
 
@@ -267,7 +267,7 @@ def _hasty(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def hasty(*args: Any, **options: Any) -> callback_module.Callback:
-    return callback_module.Callback(*args, **options, patience=Patience(pauses_s=(0.0, 0.0)))
+    return callback_module.Callback(*args, **options, retry_policy=RetryPolicy(pauses_s=(0.0, 0.0)))
 
 
 def test_a_receiver_that_wants_nothing_ends_the_stream(caplog: pytest.LogCaptureFixture) -> None:
@@ -364,7 +364,7 @@ def test_a_slow_receiver_misses_interims_and_no_final(
 
     with caplog.at_level(logging.WARNING):
         served(main, **PRIVATE)
-    assert "interims were left out" in caplog.text
+    assert "interims were dropped" in caplog.text
     assert " 0 were not delivered" in caplog.text
 
 
@@ -425,7 +425,7 @@ def test_a_client_that_inspects_too_slowly_is_cut_and_the_receiver_gets_everythi
     served(main, **PRIVATE)
 
 
-def test_a_server_that_is_stopped_delivers_what_it_heard() -> None:
+def test_a_server_that_is_stopped_delivers_what_it_transcribed() -> None:
     async def main() -> None:
         async with web_server() as receiver:
             async with serving(Settings(engines=("scripted",), workers=1, **PRIVATE)) as server:
@@ -436,7 +436,7 @@ def test_a_server_that_is_stopped_delivers_what_it_heard() -> None:
             assert line.closed_with == (1012, "")
             assert_tiled(told(receiver.bodies), 2.0)
             assert told(receiver.bodies)[-1]["type"] == "Metadata"
-        assert [row.close_code for row in server.service.records] == [1012]
+        assert [row.close_code for row in server.service.session_log] == [1012]
 
     asyncio.run(main())
 
@@ -461,7 +461,7 @@ def test_what_waits_for_a_slow_receiver_is_delivered_although_the_key_was_revoke
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What was heard before is told; the stream is closed at once."""
-    monkeypatch.setattr(book_module, "POLL_S", 0.02)
+    monkeypatch.setattr(ledger_writer_module, "POLL_S", 0.02)
     outside = Outside(tmp_path / "ledger.db")
     key = outside.key()
 
@@ -505,7 +505,7 @@ def test_a_name_that_turns_out_to_be_this_machine_is_not_reached(scheme: str, ca
 
     async def main(server: Serving) -> None:
         names = Names({"hooks.example.com": [["127.0.0.1"]]})
-        server.service.outbound.guard = Guard(Reach(ports=None), names)
+        server.service.outbound.guard = Guard(ReachPolicy(ports=None), names)
         async with web_server() as receiver:
             callback = receiver.url(SECRETS, scheme=scheme, host="hooks.example.com")
             async with open_line(server.url, **LINEAR, callback=callback) as line:

@@ -152,12 +152,12 @@ def test_a_flood_of_frames_without_a_message_is_closed_with_1008(flood: str) -> 
                 writer.write((START if "fragments" in flood else b"") + FLOODS[flood] * count)
                 if closes:
                     assert await read_close(reader) == (1008, TOO_MANY_FRAMES.reason)
-                    await until(lambda: len(server.service.records) == 2)
+                    await until(lambda: len(server.service.session_log) == 2)
                 else:
                     writer.write((END if "fragments" in flood else b"") + frame(TEXT, b'{"type":"CloseStream"}'))
                     assert await read_close(reader) == (1000, "")
                 writer.close()
-            ended = list(server.service.records)[-1]
+            ended = list(server.service.session_log)[-1]
             assert (ended.close_code, ended.close_reason) == (1008, TOO_MANY_FRAMES.reason)
             assert 'reason="too-many-frames"} 1.0' in server.service.metrics.render()[0].decode()
 
@@ -174,8 +174,8 @@ def test_a_message_in_fragments_as_libraries_cut_it_is_whole() -> None:
             async for _ in line:
                 pass
             assert line.close_code == 1000
-            await until(lambda: len(server.service.records) == 1)
-            assert next(iter(server.service.records)).bytes_in == 4096 * 1000
+            await until(lambda: len(server.service.session_log) == 1)
+            assert next(iter(server.service.session_log)).bytes_in == 4096 * 1000
 
     asyncio.run(main())
 
@@ -384,8 +384,8 @@ def test_text_that_is_not_utf_8_is_closed_with_1007(text: bytes, caplog: pytest.
             await reader.readuntil(b"\r\n\r\n")
             writer.write(frame(TEXT, b'{"type":"KeepAlive"}') + text + frame(PING))
             assert await read_close(reader) == (1007, NOT_UTF8.reason)
-            await until(lambda: len(server.service.records) == 1)
-            (ended,) = server.service.records
+            await until(lambda: len(server.service.session_log) == 1)
+            (ended,) = server.service.session_log
             assert (ended.close_code, ended.keepalive_count) == (1007, 1)
             writer.close()
 

@@ -1,4 +1,4 @@
-"""What is refused although the key is good: too many at once, nothing left to pay with, a key for something else."""
+"""Refusals despite a valid key: concurrency limits, credits, scopes."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
-from caesura.ledger.requests import Request
-from caesura.server import book as book_module
+from caesura.ledger.requests import RequestRecord
+from caesura.server.accounts import ledger_writer as ledger_writer_module
 from tests.server.outside import Outside
 from tests.server.scenes import LINEAR, record, refusal, served, speech, until
 from tests.serving_inprocess import Serving
@@ -33,8 +33,8 @@ UNPAID = (
 
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(book_module, "POLL_S", 0.02)
-    monkeypatch.setattr(book_module, "GATHER_S", 0.001)
+    monkeypatch.setattr(ledger_writer_module, "POLL_S", 0.02)
+    monkeypatch.setattr(ledger_writer_module, "GATHER_S", 0.001)
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ def test_the_place_of_a_client_that_vanished_is_free_again(outside: Outside) -> 
             await vanish(server, key.secret)
             gone = await record(server, count)
             assert gone.close_code in (1005, 1006)
-            assert server.service.book.live(project.project_id) == 0
+            assert server.service.ledger_writer.open_requests(project.project_id) == 0
             await until(lambda: not server.service.live)
 
     served(main, database=str(outside.path))
@@ -124,7 +124,7 @@ def test_a_limit_that_is_changed_counts_for_whoever_comes_next(outside: Outside)
         async with open_line(server.url, key=key.secret, **LINEAR):
             await refusal(server.url, key=key.secret)
             await asyncio.to_thread(outside.limit, project, 2)
-            await until(lambda: server.service.book.room(project.project_id))
+            await until(lambda: server.service.ledger_writer.has_capacity(project.project_id))
             async with open_line(server.url, key=key.secret, **LINEAR) as second:
                 await second.finish()
 
@@ -143,7 +143,7 @@ def test_a_recording_takes_a_place_of_its_project_like_a_stream(outside: Outside
                 assert (answer.status_code, said(answer.json())) == (429, TOO_MANY)
             await record(server)
             assert (await client.post("/v1/listen", content=b"RIFF")).status_code == 400
-            assert server.service.book.live(project.project_id) == 0
+            assert server.service.ledger_writer.open_requests(project.project_id) == 0
 
     served(main, database=str(outside.path))
 
@@ -155,18 +155,18 @@ def test_a_project_whose_credits_are_used_up_is_asked_to_pay(outside: Outside) -
     key = outside.key(project_id=project.project_id)
 
     async def main(server: Serving) -> None:
-        book = server.service.book
+        writer = server.service.ledger_writer
         status, body = await refusal(server.url, key=key.secret)
         assert (status, said(body)) == (402, UNPAID)
         await asyncio.to_thread(outside.give, project, 1e-6)
-        await until(lambda: book.paid(project.project_id))
+        await until(lambda: writer.has_credit(project.project_id))
         async with (
             open_line(server.url, key=key.secret, **LINEAR) as line,
             open_line(server.url, key=key.secret, **LINEAR) as running,
         ):
             await line.socket.send(speech())
             await line.finish()
-            await until(lambda: not book.paid(project.project_id))
+            await until(lambda: not writer.has_credit(project.project_id))
             status, body = await refusal(server.url, key=key.secret)
             assert (status, said(body)) == (402, UNPAID)
             await running.socket.send(speech()[:32_000])
@@ -224,7 +224,7 @@ def test_what_was_refused_is_in_no_record_and_counted(outside: Outside) -> None:
         assert 'caesura_refusals_total{status="401"} 1.0' in text
 
     served(main, database=str(outside.path))
-    rows: list[Request] = outside.rows()
+    rows: list[RequestRecord] = outside.rows()
     assert len(rows) == 1
     assert rows[0].created >= began
     assert json.dumps(dict(rows[0].config)).find(key.secret) == -1

@@ -15,7 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from caesura.engines.scripted import SCRIPT
 from caesura.protocol.closing import CALLBACK_FAILED, REVOKED, Close
-from caesura.server import book as book_module
+from caesura.server.accounts import ledger_writer as ledger_writer_module
 from caesura.server.metrics import close_labels
 from caesura.words import raw
 from tests.server.outbound.remote import Answer, web_server
@@ -200,7 +200,7 @@ def test_what_was_lost_to_an_engine_is_counted(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_refusals_are_counted_by_their_status(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(book_module, "POLL_S", 0.02)
+    monkeypatch.setattr(ledger_writer_module, "POLL_S", 0.02)
     outside = Outside(tmp_path / "ledger.db")
     key = outside.key()
 

@@ -81,14 +81,14 @@ def test_a_foreign_page_is_refused_on_every_route_while_no_key_is_needed(
         served(main)
 
 
-def test_a_recording_of_a_foreign_page_is_not_heard() -> None:
+def test_a_recording_of_a_foreign_page_is_not_transcribed() -> None:
     """Refused before its body is read."""
 
     async def main(server: Serving) -> None:
         async with httpx2.AsyncClient(base_url=server.http, headers={"Origin": EVIL}) as client:
             answer = await client.post("/v1/listen", content=bytes(100_000))
             assert answer.status_code == 403
-        assert len(server.service.records) == 0
+        assert len(server.service.session_log) == 0
 
     served(main)
 
@@ -116,7 +116,7 @@ def test_a_named_page_gets_everything_with_its_preflights() -> None:
     served(main, cors_origins=parse_origins([APP]))
 
 
-def test_a_name_that_was_told_is_let_in() -> None:
+def test_a_configured_name_is_accepted() -> None:
     async def main(server: Serving) -> None:
         async with httpx2.AsyncClient(base_url=server.http) as client:
             for host, status in (("speech.example.org", 200), ("evil.example", 403)):
@@ -157,7 +157,7 @@ def test_the_first_key_changes_the_rule_at_once(tmp_path: Path) -> None:
     async def main(server: Serving) -> None:
         assert (await upgrade(server, Origin=EVIL))[0] == 403
         key = outside.key()
-        await server.service.book.refresh()
+        await server.service.ledger_writer.refresh()
         assert (await upgrade(server, Origin=EVIL, Authorization=f"Token {key.secret}"))[0] == 101
 
     served(main, database=str(outside.path))

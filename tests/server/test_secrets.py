@@ -1,4 +1,4 @@
-"""A card number is spoken, and asked to be redacted: it leaves the server by no door, and stays in no drawer."""
+"""A redacted card number leaves the server nowhere, and is stored nowhere."""
 
 from __future__ import annotations
 

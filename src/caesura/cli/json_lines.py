@@ -23,6 +23,7 @@ from caesura.client.events import (
     TimedWord,
     UtteranceEnd,
 )
+from caesura.rfc3339 import rfc3339
 
 
 def json_line(event: Event) -> str:
@@ -96,4 +97,4 @@ def _ms(value: float | None) -> float | None:
 
 
 def _moment(wall: datetime | None) -> str | None:
-    return None if wall is None else wall.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return None if wall is None else rfc3339(wall)

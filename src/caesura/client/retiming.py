@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from caesura.client.events import Final, Interim, SpeechStarted, Stats, TimedWord, UtteranceEnd
+from caesura.rfc3339 import rfc3339
 from caesura.timeline import Timeline
 
 Stretch = tuple[float, float]
@@ -135,7 +136,4 @@ def _seconds(value: float) -> float:
 
 
 def _wall(moment: datetime | None) -> str | None:
-    """A moment as the wire writes it: RFC 3339, UTC, milliseconds."""
-    if moment is None:
-        return None
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return None if moment is None else rfc3339(moment)

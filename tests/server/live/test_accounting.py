@@ -12,8 +12,8 @@ import pytest
 from caesura.ledger.requests import Outcome
 from caesura.protocol.actions import Covered, Send
 from caesura.protocol.session import Tally
+from caesura.server.accounts.credentials import Credential
 from caesura.server.admission import Admitted, admit
-from caesura.server.auth import Credential
 from caesura.server.live.accounting import StreamAccounting
 from caesura.server.metrics import StreamUsage
 from caesura.server.service import Service
@@ -48,7 +48,7 @@ def test_a_stream_has_one_row_with_what_it_came_to() -> None:
         accounting.begin(lambda: usage(1.5))
         assert read(service, "caesura_audio_seconds_total") == 1.5
         accounting.end(usage(2.5, bytes_in=80_000, channels=1, keepalive_count=3, paused_seconds=12.0), now=160.0)
-        (row,) = service.records
+        (row,) = service.session_log
         assert (row.request_id, row.outcome, row.close_code) == ("the-request", Outcome.SUCCEEDED, 1000)
         assert (row.audio_seconds, row.billed_seconds, row.bytes_in) == (2.5, 2.5, 80_000)
         assert (row.connection_seconds, row.paused_seconds, row.keepalive_count) == (60.0, 12.0, 3)

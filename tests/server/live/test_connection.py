@@ -56,7 +56,7 @@ def speech() -> bytes:
 async def ended(server: Serving, count: int = 1) -> None:
     """Wait until so many sessions have left their record."""
     async with asyncio.timeout(20):
-        while len(server.service.records) < count:
+        while len(server.service.session_log) < count:
             await asyncio.sleep(0.01)
 
 
@@ -121,7 +121,7 @@ def test_a_client_that_vanishes_in_mid_message_is_let_go() -> None:
             await ended(server, 2)
 
         await undisturbed(server, vanish)
-        gone = [record for record in server.service.records if record.bytes_in == 0]
+        gone = [record for record in server.service.session_log if record.bytes_in == 0]
         assert [record.close_code for record in gone] in ([1005], [1006])
 
     served(main)
@@ -149,7 +149,7 @@ def test_a_client_that_stops_reading_is_cut_and_harms_nobody(
                         await loop.sock_sendall(raw, frame)
                 except (TimeoutError, OSError):
                     break
-                if len(server.service.records) > 1:
+                if len(server.service.session_log) > 1:
                     break
             await ended(server, 2)
             raw.close()
@@ -192,7 +192,7 @@ def test_what_waits_for_a_client_is_bounded_in_bytes(monkeypatch: pytest.MonkeyP
             await asyncio.wait_for(line.listen(), 10)
             assert not line.messages
         await ended(server)
-        (record,) = server.service.records
+        (record,) = server.service.session_log
         assert record.close_code == 1006
         assert "wait to be sent" in record.close_reason
 
@@ -290,7 +290,7 @@ def test_a_client_that_floods_and_does_not_read_costs_a_bounded_amount(monkeypat
         await ended(server)
         writer.transport.abort()
         await asyncio.sleep(0.05)
-        (record,) = server.service.records
+        (record,) = server.service.session_log
         assert "nothing was taken" in record.close_reason
 
     served(main)
@@ -339,7 +339,7 @@ def test_keepalive_as_binary_is_audio_and_warned_about_once(caplog: pytest.LogCa
             assert line.of("Metadata")[0]["duration"] == pytest.approx(42 / 16_000, abs=0.0006)
             assert not line.of("Error")
         await ended(server)
-        (record,) = server.service.records
+        (record,) = server.service.session_log
         assert (record.keepalive_count, record.bytes_in) == (0, 84)
         assert b"caesura_binary_control_suspect_total 4.0" in server.service.metrics.render()[0]
 
@@ -360,7 +360,7 @@ def test_a_session_leaves_one_record_and_one_log_line(caplog: pytest.LogCaptureF
             await line.until("Results", from_finalize=True)
             await line.finish()
         await ended(server)
-        (record,) = server.service.records
+        (record,) = server.service.session_log
         assert record.request_id == line.of("Metadata")[0]["request_id"]
         assert record.audio_seconds == record.billed_seconds == 1.0
         assert (record.bytes_in, record.keepalive_count, record.channels) == (32_000, 1, 1)
@@ -420,7 +420,7 @@ def test_our_own_mistake_closes_one_session_with_1011(
         async with open_line(server.url, **LINEAR) as line:
             assert await whole(line, speech())
         await ended(server, 3)
-        assert [record.close_code for record in server.service.records] == [1011, 1011, 1000]
+        assert [record.close_code for record in server.service.session_log] == [1011, 1011, 1000]
 
     with caplog.at_level(logging.ERROR):
         served(main)
@@ -462,7 +462,7 @@ def test_a_server_that_is_stopped_tells_its_clients_what_it_heard() -> None:
         assert line.words()
         assert line.messages[-1]["type"] == "Metadata"
         assert line.messages[-1]["duration"] == 2.0
-        assert [record.close_code for record in server.service.records] == [1012]
+        assert [record.close_code for record in server.service.session_log] == [1012]
 
     asyncio.run(main())
 
