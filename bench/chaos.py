@@ -174,7 +174,7 @@ class Outcome:
         Not 0 with an engine whose hearing depends on where a segment is cut: the voice activity of a new connection
         does not remember what the old one had heard, and may cut a frame earlier or later.
         """
-        return 100 * jiwer.wer(*(_NORMALISE(each.text) for each in (self.steady, self.broken)))
+        return 100 * float(jiwer.wer(*(_NORMALISE(each.text) for each in (self.steady, self.broken))))
 
     @property
     def shifts_s(self) -> list[float]:

@@ -1,4 +1,4 @@
-"""The coded recordings come out, as files or packets, and how like a decoded one sounds to its original."""
+"""Recordings coded with AMR, Speex and G.729, as files or packets, and their similarity to the original."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _FRAME = 320
 
 
 def coded(name: str) -> bytes:
-    """One file of the folder."""
+    """Read one file of the folder."""
     return (FOLDER / name).read_bytes()
 
 
@@ -27,15 +27,15 @@ def speex_packets(name: str) -> list[bytes]:
         return [bytes(packet) for packet in source.demux(source.streams.audio[0]) if packet.size]
 
 
-def same_speech(heard: NDArray[np.float32], *, after_s: float = 0.0) -> float:
-    """How far 16 kHz samples from `after_s` on swell and fade as the original does: correlation of levels, at best 1.
+def same_speech(decoded: NDArray[np.float32], *, after_s: float = 0.0) -> float:
+    """Correlation of the levels of 16 kHz samples, from `after_s` on, with those of the original; at best 1.
 
     Speech codecs keep no waveform, and delay it by up to 20 ms.
     """
-    said = _levels(recording(ORIGINAL).samples)
+    original = _levels(recording(ORIGINAL).samples)
     at = round(after_s * 16_000)
     return max(
-        float(np.corrcoef(_levels(heard[at + delay :])[: len(said) - 2], said[:-2])[0, 1])
+        float(np.corrcoef(_levels(decoded[at + delay :])[: len(original) - 2], original[:-2])[0, 1])
         for delay in (0, 80, 160, 240)
     )
 

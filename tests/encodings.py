@@ -1,4 +1,4 @@
-"""Samples come in; the bytes that a client of each kind would send, and how it would declare them, go out."""
+"""Test audio in every encoding and container, with the format that a client would declare for it."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def contain(
     codec_options: dict[str, str] | None = None,
     bit_rate: int | None = None,
 ) -> bytes:
-    """(channels, n) floats through libav's `codec` into `container`; more than eight channels are of no layout."""
+    """Encode (channels, n) floats with libav's `codec` into `container`; more than eight channels have no layout."""
     layout = _LAYOUTS.get(len(samples), f"{len(samples)} channels")
     # Through a file: the index is put in front of the audio by reading what was written.
     with tempfile.TemporaryDirectory() as folder:
@@ -99,7 +99,7 @@ _FRAGMENTED = {"movflags": "frag_keyframe+empty_moov+default_base_moof", "frag_d
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """How one kind is made, and how a client declares it (`encoding` None: not at all)."""
+    """How to encode one kind, and how a client declares it (`encoding` None: not at all)."""
 
     encode: Callable[[Samples, int], bytes | list[bytes]]
     encoding: Encoding | None = None
@@ -128,15 +128,15 @@ KINDS: dict[str, Kind] = {
     "mp4-faststart": Kind(lambda x, rate: contain(x, rate, "mp4", "aac", options={"movflags": "faststart"})),
     "mp4-index-last": Kind(lambda x, rate: contain(x, rate, "mp4", "aac")),
 }
-"""Every kind that `encode` knows; those without an encoding are containers that say themselves what they are."""
+"""Every kind that `encode` knows; those without an encoding are self-describing containers."""
 
 
 def encode(samples: Samples, rate: int, kind: str) -> Encoded:
-    """The bytes of (channels, n) floats at `rate` as `kind`, and the format a client would declare.
+    """Encode (channels, n) floats at `rate` as `kind`. Returns the bytes and the format a client would declare.
 
     A list where each item must be one message of its own (bare Opus), otherwise one byte string that
     may be cut anywhere. Opus needs a rate of 8, 12, 16, 24 or 48 kHz.
     """
-    made = KINDS[kind]
-    data = made.encode(np.ascontiguousarray(samples, np.float32), rate)
-    return data, _SELF if made.encoding is None else AudioFormat(made.encoding, rate, len(samples))
+    chosen = KINDS[kind]
+    data = chosen.encode(np.ascontiguousarray(samples, np.float32), rate)
+    return data, _SELF if chosen.encoding is None else AudioFormat(chosen.encoding, rate, len(samples))

@@ -1,4 +1,4 @@
-"""MP4 files made box by box, also such as no encoder would make."""
+"""MP4 files built box by box, also invalid ones that no encoder writes."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def sizes(count: int, fixed: int, *each: int) -> bytes:
 
 
 def sample_entry(inside: bytes = b"") -> bytes:
-    """How 16 kHz mono AAC is described, taken from a file of libav's."""
+    """The sample description of 16 kHz mono AAC, taken from a file that libav wrote."""
     data = contain(sound(16_000, 0.3), 16_000, "mp4", "aac")
     at = data.index(b"stsd") - 4
     described = data[at : at + int.from_bytes(data[at : at + 4])]

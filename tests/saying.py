@@ -1,4 +1,4 @@
-"""A sentence in, words with times out; and words back to a sentence."""
+"""Timed words made from a sentence, and the sentence of timed words."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from caesura.words import Word
 
 
 def say(sentence: str, *, start: float = 0.0, speaker: int | None = None) -> tuple[Word, ...]:
-    """The words of a sentence, each half a second after the one before, each 0.4 s long."""
+    """The words of a sentence: one each half second, each 0.4 s long."""
     return tuple(
         Word(text, round(start + at / 2, 3), round(start + at / 2 + 0.4, 3), 0.9, speaker)
         for at, text in enumerate(sentence.split())
@@ -16,4 +16,5 @@ def say(sentence: str, *, start: float = 0.0, speaker: int | None = None) -> tup
 
 
 def text(words: Sequence[Word]) -> str:
+    """The text of the words, separated by blanks."""
     return " ".join(word.text for word in words)

@@ -1,4 +1,4 @@
-"""Settings in; a real server in a process of its own, ended with all its workers when the context ends, out."""
+"""A real server in a child process, ended with all its workers when the context ends."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ STOP_S = 15.0
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """`url` is ws://127.0.0.1:PORT, without a path; the server's log grows in the file `log`."""
+    """A running server: `url` is ws://127.0.0.1:PORT, without a path; `log` is the file of its log."""
 
     url: str
     pid: int
@@ -34,7 +34,7 @@ class Served:
 
 @contextmanager
 def start_server(**settings: Any) -> Iterator[Served]:
-    """A server with these `Settings`, ready inside; by default scripted, one worker, a free loopback port."""
+    """Start a server with these `Settings` and wait until it is ready; by default scripted, one worker, a free port."""
     settings = {"engine": "scripted", "workers": 1, "port": 0, **settings}
     with tempfile.NamedTemporaryFile("w", prefix="caesura-", suffix=".log") as log:
         child = subprocess.Popen(
@@ -57,7 +57,7 @@ def start_server(**settings: Any) -> Iterator[Served]:
 
 
 def _end(child: subprocess.Popen[str]) -> None:
-    """Ask it to stop, so that it ends its workers and writes its coverage; then make sure of all of them."""
+    """Interrupt it, so that it ends its workers and writes its coverage; then kill what is left."""
     child.send_signal(signal.SIGINT)
     with suppress(subprocess.TimeoutExpired):
         child.wait(STOP_S)

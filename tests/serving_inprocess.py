@@ -1,4 +1,4 @@
-"""A server inside the test's own event loop: its service can be looked into, its address is real."""
+"""A server in the test's own event loop, with a real address and a service that tests can inspect."""
 
 from __future__ import annotations
 
@@ -13,11 +13,13 @@ from caesura.server.run import uvicorn_config
 from caesura.server.service import Service
 from caesura.server.settings import Settings
 from caesura.server.shutdown import DrainingServer
+from caesura.workers.base import NewWorker
+from caesura.workers.thread_worker import ThreadWorker
 
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """`service` is the server's own; `url` begins with ws://, `http` with http://."""
+    """A running server: `url` begins with ws://, `http` with http://."""
 
     service: Service
     address: tuple[str, int]
@@ -34,10 +36,13 @@ class Serving:
 
 
 @contextlib.asynccontextmanager
-async def serving(settings: Settings | None = None) -> AsyncIterator[Serving]:
-    """A running server; by default with the scripted engine and one worker."""
+async def serving(settings: Settings | None = None, *, new_worker: NewWorker = ThreadWorker) -> AsyncIterator[Serving]:
+    """A running server; by default with the scripted engine and one worker.
+
+    Workers are threads, which start at once, unless a test is about processes and gives `ProcessWorker`.
+    """
     settings = settings or Settings(engines=("scripted",), workers=1)
-    service = Service(settings)
+    service = Service(settings, new_worker=new_worker)
     ready = asyncio.Event()
     failures: list[Exception] = []
 

@@ -1,4 +1,4 @@
-"""A live connection as tests use it: sends audio and control messages, collects every server message."""
+"""WebSocket client for tests of live streams: sends audio and control messages, collects the server's messages."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ CLOSE_STREAM = '{"type": "CloseStream"}'
 
 @dataclass
 class Line:
-    """One connection; `messages` grows as the server speaks."""
+    """One connection; `messages` has all messages received so far."""
 
     socket: ClientConnection
     messages: list[dict[str, Any]] = field(default_factory=list)
 
     async def listen(self) -> None:
-        """Collect messages until the connection is closed."""
+        """Receive messages until the connection is closed."""
         try:
             async for text in self.socket:
                 self.messages.append(json.loads(text))
@@ -32,14 +32,14 @@ class Line:
             pass
 
     async def finish(self) -> None:
-        """CloseStream, then everything up to the close."""
+        """Send CloseStream and receive everything up to the close."""
         await self.socket.send(CLOSE_STREAM)
         await asyncio.wait_for(self.listen(), 60)
 
     async def until(self, kind: str, **fields: Any) -> dict[str, Any]:
-        """Collect messages up to the first of type `kind` with these fields, and return it."""
+        """Receive messages up to the first of type `kind` with these fields. Returns that one."""
         while True:
-            message = json.loads(await asyncio.wait_for(self.socket.recv(), 30))
+            message: dict[str, Any] = json.loads(await asyncio.wait_for(self.socket.recv(), 30))
             self.messages.append(message)
             if message["type"] == kind and all(message[name] == value for name, value in fields.items()):
                 return message

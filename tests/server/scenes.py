@@ -14,6 +14,8 @@ from websockets.exceptions import InvalidStatus
 
 from caesura.ledger.requests import RequestRecord
 from caesura.server.settings import Settings
+from caesura.workers.base import NewWorker
+from caesura.workers.thread_worker import ThreadWorker
 from tests.encodings import encode
 from tests.recordings import recording
 from tests.serving_inprocess import Serving, serving
@@ -22,11 +24,15 @@ LINEAR: dict[str, str | int | bool] = {"encoding": "linear16", "sample_rate": 16
 WITHIN_S = 30.0
 
 
-def served(story: Callable[[Serving], Awaitable[None]], **settings: Any) -> Serving:
+def served(
+    story: Callable[[Serving], Awaitable[None]], *, new_worker: NewWorker = ThreadWorker, **settings: Any
+) -> Serving:
     """Tell `story` to a server of its own, scripted and with one worker; what is left of it is returned."""
 
     async def main() -> Serving:
-        async with serving(Settings(**{"engines": ("scripted",), "workers": 1, **settings})) as server:
+        async with serving(
+            Settings(**{"engines": ("scripted",), "workers": 1, **settings}), new_worker=new_worker
+        ) as server:
             await asyncio.wait_for(story(server), WITHIN_S)
             return server
 

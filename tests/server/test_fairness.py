@@ -13,7 +13,7 @@ from tests.flac import silence
 from tests.serving import start_server
 from tests.wire import FINALIZE
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.serial]
 
 ROUNDS = 8
 MOST_AUDIO_S = 60.0

@@ -181,6 +181,7 @@ def test_a_message_in_fragments_as_libraries_cut_it_is_whole() -> None:
 
 
 @pytest.mark.parametrize("kind", ["pings", "empty fragments", "messages of a byte", "KeepAlives", "chunks of a byte"])
+@pytest.mark.serial
 def test_others_are_answered_while_one_connection_floods(kind: str) -> None:
     """Held against the same server without a flood: it was a thousand times slower, not a few."""
     unit, head = {

@@ -38,6 +38,7 @@ async def status(server: Serving, key: str | None) -> tuple[int, str]:
     return found, body["err_code"]
 
 
+@pytest.mark.serial
 def test_a_key_that_is_revoked_elsewhere_ends_its_open_streams_within_a_second(outside: Outside) -> None:
     """With the time that it really takes, from the end of the transaction that revokes it to the close frame."""
     key, other = outside.key(), outside.key()

@@ -36,8 +36,9 @@ def read(line: Line) -> str:
 
 
 def plain(text: str) -> str:
-    """A log or a row without ids, times and ports."""
-    return re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}|[0-9]{2}:[0-9]{2}:[0-9.:+]+|127\.0\.0\.1:[0-9]+|[0-9]+\.[0-9]+", "", text)
+    """A log or a row without ids, times, ports and numbers of workers."""
+    times = r"[0-9]{2}:[0-9]{2}:[0-9.:+]+|datetime\([0-9, ]+|[0-9]+\.[0-9]+"
+    return re.sub(rf"[0-9a-f]{{8}}-[0-9a-f-]{{27}}|127\.0\.0\.1:[0-9]+|thread-[0-9]+|{times}", "", text)
 
 
 async def talk(server: Serving, **query: str | int | bool) -> Line:

@@ -22,6 +22,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from caesura.server.shutdown import DrainingServer, Shutdown
+from caesura.workers.process_worker import ProcessWorker
 from tests.server.scenes import refusal, served, speech, until
 from tests.serving_inprocess import Serving
 
@@ -333,7 +334,7 @@ def test_words_that_do_not_come_within_the_drain_cap_do_not_hold_the_stop_up() -
         words, metadata, code = await rest(client)
         assert (words, metadata, code) == ([], True, 1012)
 
-    served(main, engines=(STUCK,), drain_timeout_s=0.5)
+    served(main, new_worker=ProcessWorker, engines=(STUCK,), drain_timeout_s=0.5)
 
 
 @pytest.mark.slow
@@ -362,4 +363,4 @@ def test_a_closing_stream_whose_engine_answers_nobody_ends_at_the_drain_cap() ->
         words, metadata, code = await rest(client)
         assert (words, metadata, code) == ([], False, 1011)
 
-    served(main, engines=(STUCK,), drain_timeout_s=0.5)
+    served(main, new_worker=ProcessWorker, engines=(STUCK,), drain_timeout_s=0.5)

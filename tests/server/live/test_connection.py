@@ -22,6 +22,9 @@ from caesura.protocol.actions import Send
 from caesura.server.live.send_queue import PAUSE_BYTES, SendQueue
 from caesura.server.service import embedder_info
 from caesura.server.settings import Settings
+from caesura.workers.base import NewWorker
+from caesura.workers.process_worker import ProcessWorker
+from caesura.workers.thread_worker import ThreadWorker
 from tests.encodings import encode
 from tests.recordings import recording
 from tests.serving_inprocess import Serving, serving
@@ -36,11 +39,15 @@ UPGRADE = (
 )
 
 
-def served(test: Callable[[Serving], Coroutine[Any, Any, None]], **settings: Any) -> None:
+def served(
+    test: Callable[[Serving], Coroutine[Any, Any, None]], *, new_worker: NewWorker = ThreadWorker, **settings: Any
+) -> None:
     """Run `test` against a server of its own."""
 
     async def main() -> None:
-        async with serving(Settings(**{"engines": ("scripted",), "workers": 1, **settings})) as server:
+        async with serving(
+            Settings(**{"engines": ("scripted",), "workers": 1, **settings}), new_worker=new_worker
+        ) as server:
             await test(server)
 
     asyncio.run(main())
@@ -397,7 +404,7 @@ def test_a_worker_killed_in_mid_utterance_loses_no_word(engine: str) -> None:
             assert line.closed_with == (1000, "")
         assert server.service.engines[0].pool.restarts >= 1
 
-    served(main, engines=(engine,))
+    served(main, new_worker=ProcessWorker, engines=(engine,))
 
 
 def test_our_own_mistake_closes_one_session_with_1011(
