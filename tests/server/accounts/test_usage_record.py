@@ -13,6 +13,7 @@ from caesura.ledger.requests import Method, Outcome, RequestRecord
 from caesura.protocol.closing import RESTART
 from caesura.protocol.messages import ModelInfo
 from caesura.protocol.options import ListenOptions
+from caesura.protocol.session import Tally
 from caesura.server.accounts.usage_record import config, ended_recording, ended_stream, features, started_record
 from tests.ledger.rows import NOW
 
@@ -40,19 +41,19 @@ def begun(options: ListenOptions, **changed: Any) -> RequestRecord:
     return started_record(options, **values | changed)
 
 
-def over(options: ListenOptions, **changed: Any) -> RequestRecord:
-    values: dict[str, Any] = {
-        "completed": NOW + timedelta(seconds=60),
-        "audio_seconds": 30.0,
+def over(options: ListenOptions, *, audio_seconds: float = 30.0, **tally: Any) -> RequestRecord:
+    counted: dict[str, Any] = {
         "channels": 2,
-        "connection_seconds": 60.0,
         "paused_seconds": 20.0,
         "keepalive_count": 4,
         "bytes_in": 1000,
         "close_code": 1000,
-        "close_reason": "",
     }
-    return ended_stream(begun(options), options, **values | changed)
+    completed = NOW + timedelta(seconds=60)
+    ended = Tally(**counted | tally)
+    return ended_stream(
+        begun(options), options, ended, completed=completed, audio_seconds=audio_seconds, connection_seconds=60.0
+    )
 
 
 def test_a_stream_begins_open_with_the_code_of_its_upgrade_and_the_tags_of_both() -> None:
@@ -126,7 +127,7 @@ def test_how_a_stream_ended_is_read_from_its_close(close_code: int | None, outco
 def test_a_restart_of_ours_succeeds_and_a_client_that_closes_with_its_code_does_not() -> None:
     restarted = over(ListenOptions(), close_code=RESTART.code, close_reason=RESTART.reason)
     assert restarted.outcome is Outcome.SUCCEEDED
-    closed_by_client = over(ListenOptions(), close_code=RESTART.code, close_reason="the client closed")
+    closed_by_client = over(ListenOptions(), close_code=RESTART.code, closed_by_client=True)
     assert closed_by_client.outcome is Outcome.FAILED
 
 

@@ -10,6 +10,7 @@ from caesura.ledger.requests import Method, Outcome, RequestRecord, callback_ori
 from caesura.protocol.closing import RESTART
 from caesura.protocol.messages import ModelInfo
 from caesura.protocol.options import ListenOptions
+from caesura.protocol.session import Tally
 
 SUCCESSFUL_CLOSE_CODES = frozenset({1000, 1001, 1005})
 """Close codes of streams that ended as intended: finished, or left by the client without an error."""
@@ -73,31 +74,26 @@ def started_record(
 def ended_stream(
     record: RequestRecord,
     options: ListenOptions,
+    tally: Tally,
     *,
     completed: datetime,
     audio_seconds: float,
-    channels: int,
     connection_seconds: float,
-    paused_seconds: float,
-    keepalive_count: int,
-    bytes_in: int,
-    close_code: int | None,
-    close_reason: str,
 ) -> RequestRecord:
     """The record of a stream that ended; with `multichannel` each channel is billed."""
     return replace(
         record,
         completed=completed,
-        outcome=_outcome(close_code, close_reason),
+        outcome=_outcome(tally),
         audio_seconds=round(audio_seconds, 6),
-        channels=channels,
-        billed_seconds=_billed(options, audio_seconds, channels),
+        channels=tally.channels,
+        billed_seconds=_billed(options, audio_seconds, tally.channels),
         connection_seconds=round(connection_seconds, 3),
-        paused_seconds=round(paused_seconds, 3),
-        keepalive_count=keepalive_count,
-        bytes_in=bytes_in,
-        close_code=close_code,
-        close_reason=close_reason,
+        paused_seconds=round(tally.paused_seconds, 3),
+        keepalive_count=tally.keepalive_count,
+        bytes_in=tally.bytes_in,
+        close_code=tally.close_code,
+        close_reason=tally.close_reason,
     )
 
 
@@ -155,10 +151,10 @@ def config(options: ListenOptions) -> dict[str, object]:
     return {name: value for name, value in found.items() if value not in (None, 0, [])}
 
 
-def _outcome(close_code: int | None, close_reason: str) -> Outcome:
-    """Our own close for a restart is a success; a client that closes with the same code has another reason."""
-    restarted = (close_code, close_reason) == (RESTART.code, RESTART.reason)
-    return Outcome.SUCCEEDED if restarted or close_code in SUCCESSFUL_CLOSE_CODES else Outcome.FAILED
+def _outcome(tally: Tally) -> Outcome:
+    """Our own close for a restart is a success; a client that closes with that code gave up."""
+    restarted = tally.close_code == RESTART.code and not tally.closed_by_client
+    return Outcome.SUCCEEDED if restarted or tally.close_code in SUCCESSFUL_CLOSE_CODES else Outcome.FAILED
 
 
 def _method(options: ListenOptions, recording: bool) -> Method:

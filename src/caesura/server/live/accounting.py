@@ -41,7 +41,7 @@ class StreamAccounting:
             biases=offer.biases,
             diarizer=embedder_info() if admitted.options.diarize else None,
         )
-        self._entry = started_record(
+        self._record = started_record(
             admitted.options,
             access=admitted.access,
             request_id=request_id,
@@ -58,7 +58,7 @@ class StreamAccounting:
 
     def begin(self, usage: Callable[[], StreamUsage]) -> None:
         """The stream is open; `usage` returns what it has come to so far."""
-        self._service.ledger_writer.begin_request(self._entry)
+        self._service.ledger_writer.begin_request(self._record)
         self._metrics = self._service.metrics.opened(usage)
 
     def covered(self, send: Send) -> None:
@@ -87,17 +87,12 @@ class StreamAccounting:
         if self._metrics is not None:
             self._metrics.ended()
         ended = ended_stream(
-            self._entry,
+            self._record,
             self._options,
+            tally,
             completed=datetime.now(UTC),
             audio_seconds=audio_s,
-            channels=tally.channels,
             connection_seconds=now - self._opened_at,
-            paused_seconds=tally.paused_seconds,
-            keepalive_count=tally.keepalive_count,
-            bytes_in=tally.bytes_in,
-            close_code=tally.close_code,
-            close_reason=tally.close_reason,
         )
         priced = self._service.ledger_writer.end_request(ended)
         self._service.session_log.add(priced, binary_control_suspects=tally.binary_control_suspects)
