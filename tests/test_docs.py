@@ -11,11 +11,11 @@ from urllib.parse import parse_qsl
 
 import pytest
 import typer
-from caesura.client.config import Tuning
 from prometheus_client.parser import text_string_to_metric_families
 
 import caesura
 from caesura.cli.main import app
+from caesura.client.config import Tuning
 from caesura.client.events import Event
 from caesura.formatting.dictation import COMMANDS
 from caesura.formatting.itn import TextFormatter
