@@ -255,7 +255,7 @@ def test_words_without_numbers_are_unchanged(spoken: list[str]) -> None:
 
 
 @given(segments(), st.sampled_from(STYLES))
-@example(say("acme.com slash to is"), SMART)
+@example(words_of("acme.com slash to is"), SMART)
 def test_a_word_that_is_part_of_nothing_is_the_same_word(words: tuple[Word, ...], style: Style) -> None:
     """After `slash` it may be the path of a web address."""
     without_um = [word for word in words if raw(word.text) != "um"]
