@@ -15,8 +15,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 import caesura
 from caesura.cli.main import app
+from caesura.client.config import Tuning
 from caesura.client.events import Event
-from caesura.client.plan import Tuning
 from caesura.formatting.dictation import COMMANDS
 from caesura.formatting.itn import TextFormatter
 from caesura.formatting.redaction import PII_KINDS
@@ -87,7 +87,7 @@ def test_every_event_is_in_the_docs_and_public(event: str) -> None:
 @pytest.mark.parametrize("field", [each.name for each in dataclasses.fields(Tuning)])
 def test_every_field_of_tuning_is_documented(field: str) -> None:
     """Each has a docstring."""
-    source = (ROOT / "src" / "caesura" / "client" / "plan.py").read_text()
+    source = (ROOT / "src" / "caesura" / "client" / "config.py").read_text()
     assert re.search(rf'^    {field}: .*\n    """.+"""$', source, re.MULTILINE), field
 
 

@@ -151,7 +151,7 @@ def test_what_is_no_container_is_refused_after_4_kib(data: bytes) -> None:
 
 
 @pytest.mark.parametrize("data", [b"R", b"RIF", b"hello", b"\xff\xfb", b"ID3"])
-def test_too_few_bytes_to_tell_are_refused_at_the_end(data: bytes) -> None:
+def test_too_few_bytes_to_recognise_are_refused_at_the_end(data: bytes) -> None:
     stream = AudioStream(SELF, split=False)
     assert stream.feed(data).size == 0
     with pytest.raises(BadAudio, match=r"begins with|inside its ID3 tag"):

@@ -1,4 +1,4 @@
-"""What every decoder owes its stream."""
+"""The contract that every decoder keeps."""
 
 from __future__ import annotations
 

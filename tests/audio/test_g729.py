@@ -53,7 +53,7 @@ def test_any_cutting_gives_the_same_samples(first: int, places: list[int]) -> No
 
 
 @pytest.mark.parametrize("size", [1, 7, 10, 20, 30, 160, 256, 500, 512, 1024, 4096, 8192])
-def test_pieces_of_the_usual_sizes_give_the_same_samples(size: int) -> None:
+def test_chunks_of_the_usual_sizes_give_the_same_samples(size: int) -> None:
     """512 and 8192 leave two bytes over, but are no packets."""
     np.testing.assert_array_equal(decoded(cut(DATA * 4, size), DECLARED), decoded([DATA * 4], DECLARED))
 

@@ -49,7 +49,7 @@ def test_single_bytes_of_ogg_give_the_same_samples() -> None:
     np.testing.assert_array_equal(decoded(cut(FILE, 1), WIDE), decoded([FILE], WIDE))
 
 
-def test_each_packet_tells_its_frames_at_once() -> None:
+def test_each_packet_yields_its_frames_at_once() -> None:
     """20 ms in a packet, or 80 ms in one of four frames."""
     for name, rate, length in (("lv-0880-wb.spx", 16_000, 0.02), ("lv-0880-nb.spx", 8_000, 0.08)):
         stream = AudioStream(AudioFormat(Encoding.SPEEX, rate), split=False)

@@ -1,4 +1,4 @@
-"""The whole package through its one door."""
+"""Audio streams of all formats, through the package's one entry point."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_raw_audio_of_any_rate_sounds_right(kind: str, rate: int) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_seconds_tell_the_length_of_the_source(kind: str) -> None:
+def test_seconds_are_the_length_of_the_source(kind: str) -> None:
     data, declared = WHOLE[kind]
     stream = AudioStream(declared, split=True)
     given_out = sum(stream.feed(message).shape[1] for message in cut(data, 1_000)) + stream.finish().shape[1]

@@ -35,7 +35,7 @@ def test_samples_are_exact() -> None:
 
 
 @pytest.mark.parametrize("size", [0, 0xFFFFFFFF, 0x7FFFFFFF])
-def test_an_endless_stream_goes_on_to_its_end(size: int) -> None:
+def test_an_endless_stream_is_decoded_to_its_end(size: int) -> None:
     np.testing.assert_array_equal(decoded([wav(DATA, 16_000, 2, size=size)], SELF), HEARD)
 
 
@@ -73,7 +73,7 @@ def test_all_widths(tag: int, bits: int, dtype: str, scale: int) -> None:
     np.testing.assert_allclose(heard, SAID, atol=1 / 128 if bits == 8 else 1e-6)
 
 
-def test_extensible_says_its_type_in_the_guid() -> None:
+def test_extensible_has_its_type_in_the_guid() -> None:
     guid = struct.pack("<H", 3) + b"\x00\x00\x00\x00\x10\x00\x80\x00\x00\xaa\x00\x38\x9b\x71"
     fmt = struct.pack("<HHIIHHHHI", 0xFFFE, 2, 16_000, 128_000, 8, 32, 22, 32, 3) + guid
     data = SAID.T.astype("<f4").tobytes()

@@ -12,7 +12,7 @@ import pytest
 from caesura.cli import checks
 from caesura.cli.checks import CheckState, Finding, Trial, check_engine, try_engine, wrong_words
 from caesura.cli.child import ServerFailed
-from caesura.cli.recording import TEXT, Recording, bundled_recording
+from caesura.cli.recording import TEXT, BundledRecording, bundled_recording
 from caesura.distribution import install_command, requirement
 from tests.engines.models.without_whisper import without_library
 
@@ -71,7 +71,7 @@ def test_the_vad_distinguishes_speech_from_silence() -> None:
 
 
 def test_a_vad_that_hears_nothing_is_broken() -> None:
-    (finding,) = checks.check_vad(Recording(16_000, bytes(32_000)))
+    (finding,) = checks.check_vad(BundledRecording(16_000, bytes(32_000)))
     assert finding.state is CheckState.BROKEN
 
 
@@ -102,7 +102,7 @@ def trial(words: str, front: int = 100_000_000, *workers: int) -> Trial:
 
 
 def examined(result: Trial | Exception, monkeypatch: pytest.MonkeyPatch, *, compare: bool) -> list[Finding]:
-    async def tried(engine: str, recording: Recording) -> Trial:
+    async def tried(engine: str, recording: BundledRecording) -> Trial:
         if isinstance(result, Exception):
             raise result
         return result

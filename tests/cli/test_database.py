@@ -10,7 +10,7 @@ import pytest
 import typer
 
 from caesura.cli.database import default_database, ledger_at
-from caesura.cli.failing import FAILED, MISUSED
+from caesura.cli.errors import FAILED, MISUSED
 
 
 @pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="a directory of XDG")

@@ -21,7 +21,7 @@ from caesura.cli.footprint import (
     family,
     installed_bytes,
 )
-from caesura.cli.recording import TEXT, Recording
+from caesura.cli.recording import TEXT, BundledRecording
 from caesura.client.line import connect
 from caesura.distribution import install_command, requirement
 from caesura.engines.models.runtime import LIBRARY, library_version
@@ -156,7 +156,7 @@ def check_devices() -> Iterator[Finding]:
         yield Finding("devices", name, CheckState.WORKS, detail)
 
 
-def check_vad(recording: Recording) -> Iterator[Finding]:
+def check_vad(recording: BundledRecording) -> Iterator[Finding]:
     """Check that the voice activity model loads, and distinguishes speech from silence."""
     try:
         import numpy as np
@@ -208,7 +208,7 @@ class Trial:
     workers: tuple[int, ...]
 
 
-async def try_engine(engine: str, recording: Recording) -> Trial:
+async def try_engine(engine: str, recording: BundledRecording) -> Trial:
     """Stream `recording` to a new server with `engine` and one worker. Raises CaesuraError."""
     async with running_server(engine, flags=["--workers", "1"]) as server:
         line = connect(server.url, live=False, sample_rate=recording.sample_rate, model="nova-3")
@@ -224,7 +224,7 @@ def _chunks(pcm: bytes) -> Iterator[bytes]:
     return (pcm[start : start + CHUNK_BYTES] for start in range(0, len(pcm), CHUNK_BYTES))
 
 
-def check_engine(engine: str, recording: Recording, *, compare: bool) -> Iterator[Finding]:
+def check_engine(engine: str, recording: BundledRecording, *, compare: bool) -> Iterator[Finding]:
     """Check that `engine` loads in a server and transcribes the recording.
 
     With `compare` the words must be right as well, and the memory of its server is reported.

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from caesura.cli.failing import errors_as_sentences, server_extra
+from caesura.cli.errors import report_errors, require_server_extra
 from caesura.errors import UsageError
 
 if TYPE_CHECKING:
@@ -55,10 +55,10 @@ def default_database() -> str:
 @contextmanager
 def ledger_at(database: str | None, *, create: bool = False) -> Iterator[Ledger]:
     """Open the ledger for the block; errors inside end the command with a sentence."""
-    with server_extra():
+    with require_server_extra():
         from caesura.ledger.database import open_ledger
     with (
-        errors_as_sentences(),
+        report_errors(),
         open_ledger(database or default_database(), now=wall_clock(), create=create) as ledger,
     ):
         yield ledger

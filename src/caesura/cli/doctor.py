@@ -23,7 +23,7 @@ from caesura.cli.checks import (
     check_vad,
     check_whisper,
 )
-from caesura.cli.failing import FAILED
+from caesura.cli.errors import FAILED
 from caesura.cli.recording import bundled_recording
 
 SECTIONS = ("packages", "engines", "codecs", "devices", "footprint")

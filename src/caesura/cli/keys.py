@@ -11,9 +11,9 @@ from rich.console import Console
 from rich.text import Text
 
 from caesura.cli.database import DatabaseFlag, JsonFlag, ProjectFlag, ledger_at, named_project, wall_clock
-from caesura.cli.failing import fail
-from caesura.cli.moments import moment_after
-from caesura.cli.printable import printable
+from caesura.cli.errors import fail
+from caesura.cli.escape import escape_control
+from caesura.cli.time_args import time_after
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -67,7 +67,7 @@ def create(
         from caesura.ledger import keys, projects
         from caesura.ledger.scopes import DEFAULT
 
-        end = None if expires is None else moment_after(expires, now)
+        end = None if expires is None else time_after(expires, now)
         with ledger.writing() as connection:
             name = project or projects.DEFAULT_PROJECT_ID
             in_project = projects.find_project(connection, name)
@@ -161,7 +161,7 @@ def _print(found: list[Key], names: dict[str, str], now: datetime) -> None:
     for key in found:
         state = _state(key, now)
         head = Text(f"{key.api_key_id}  ").append(f"{state:<7}", "green" if state == "active" else "dim")
-        project = printable(names.get(key.project_id, "(deleted)"))
+        project = escape_control(names.get(key.project_id, "(deleted)"))
         console.print(head.append(f"  {project}: {' '.join(key.scopes)}"))
         end = "never expires" if key.expires is None else f"expires {key.expires:%Y-%m-%d %H:%M} UTC"
         facts = [
@@ -170,4 +170,4 @@ def _print(found: list[Key], names: dict[str, str], now: datetime) -> None:
             *([f"tags {' '.join(key.tags)}"] if key.tags else []),
             key.comment,
         ]
-        console.print(Text("    " + printable(", ".join(fact for fact in facts if fact)), style="dim"))
+        console.print(Text("    " + escape_control(", ".join(fact for fact in facts if fact)), style="dim"))

@@ -12,8 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from caesura.cli.database import DatabaseFlag, JsonFlag, ledger_at, named_project, wall_clock
+from caesura.cli.escape import escape_control
 from caesura.cli.numbers import whole
-from caesura.cli.printable import printable
 from caesura.cli.usage import dollars
 
 if TYPE_CHECKING:
@@ -128,5 +128,7 @@ def _print(found: list[Project]) -> None:
         left = dollars(max(project.credits_usd - project.spent_usd, 0.0))
         credit_left = left if project.obeys_credits else f"{left} (ignored)"
         limit = "any" if project.concurrency_limit is None else str(project.concurrency_limit)
-        table.add_row(project.project_id, Text(printable(project.name)), limit, dollars(project.spent_usd), credit_left)
+        table.add_row(
+            project.project_id, Text(escape_control(project.name)), limit, dollars(project.spent_usd), credit_left
+        )
     Console(highlight=False).print(table)

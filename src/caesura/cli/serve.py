@@ -10,7 +10,7 @@ import typer
 
 from caesura.cli.database import DatabaseFlag, default_database
 from caesura.cli.engine_flags import model_names, models_folder, resolve_engines
-from caesura.cli.failing import errors_as_sentences, server_extra
+from caesura.cli.errors import report_errors, require_server_extra
 from caesura.cli.numbers import seconds, seconds_above_zero, whole
 from caesura.cli.static_keys import VARIABLE, static_keys
 from caesura.server.origin import parse_hosts, parse_origins
@@ -240,7 +240,7 @@ def serve(
     logging.basicConfig(level=log_level.upper(), format=LOG_FORMAT)
     # At INFO it logs every plugin that it sets up.
     logging.getLogger("alembic").setLevel(logging.WARNING)
-    with errors_as_sentences():
+    with report_errors():
         engines = resolve_engines(engine, model, models_folder(models))
         names = model_names(model_name or ())
         origins, hosts = parse_origins(cors_origin or ()), parse_hosts(allowed_host or ())
@@ -270,9 +270,9 @@ def serve(
         url_connect_timeout_s=url_connect_timeout,
         url_response_timeout_s=url_response_timeout,
     )
-    with server_extra():
+    with require_server_extra():
         from caesura.server import run
-    with errors_as_sentences():
+    with report_errors():
         run.serve(settings, on_ready=_print_ready)
 
 

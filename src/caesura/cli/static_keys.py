@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable
 
 from caesura.cli.database import default_database, wall_clock
-from caesura.cli.failing import server_extra
+from caesura.cli.errors import require_server_extra
 from caesura.cli.key_list import split_keys
 from caesura.errors import UsageError
 
@@ -46,7 +46,7 @@ def static_keys(given: Iterable[str], database: str | None) -> tuple[str, ...]:
 
 def _all_known(keys: Iterable[str], database: str) -> bool:
     """Whether the ledger has these keys, revoked and expired ones included."""
-    with server_extra():
+    with require_server_extra():
         from caesura.ledger.database import open_ledger
         from caesura.ledger.keys import key_of_secret
     try:

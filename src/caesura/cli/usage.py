@@ -16,8 +16,8 @@ from rich.text import Text
 
 from caesura.cli.bars import Day, draw_days
 from caesura.cli.database import DatabaseFlag, JsonFlag, ProjectFlag, ledger_at, named_project, wall_clock
-from caesura.cli.moments import moment_before
-from caesura.cli.printable import printable
+from caesura.cli.escape import escape_control
+from caesura.cli.time_args import time_before
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -58,7 +58,7 @@ def usage(
         from caesura.ledger.requests import RequestFilter
         from caesura.ledger.usage import sum_usage
 
-        start = moment_before(since, now)
+        start = time_before(since, now)
         with ledger.reading() as connection:
             in_project = named_project(connection, project)
             criteria = RequestFilter(start=start, project_id=None if in_project is None else in_project.project_id)
@@ -132,7 +132,7 @@ def _print(console: Console, by: By, whole: Totals, groups: list[tuple[str, Tota
     ):
         table.add_column(name, foot, justify="right", no_wrap=True)
     for name, totals in groups:
-        table.add_row(Text(printable(name)), *_cells(totals))
+        table.add_row(Text(escape_control(name)), *_cells(totals))
     console.print(table)
     if by is By.TAG:
         console.print(Text("A request with several tags is in the row of each.", style="dim"))
