@@ -32,7 +32,7 @@ class ModelFacts(BaseModel):
     arch: str
 
 
-class Diarizer(BaseModel):
+class DiarizerModel(BaseModel):
     """The model that assigned speakers."""
 
     model_uuid: Uuid
@@ -50,7 +50,7 @@ class MetadataModel(BaseModel):
     channels: int
     models: list[Uuid]
     model_info: dict[str, ModelFacts]
-    diarize_info: Diarizer | None = None
+    diarize_info: DiarizerModel | None = None
     tags: list[str] | None = None
     extra: dict[str, str] | None = None
 
