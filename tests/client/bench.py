@@ -203,7 +203,7 @@ class Bench:
         self.machine.finalize()
         self.settle()
 
-    def finish(self, timeout_s: float = 10.0) -> None:
+    def finish(self, timeout_s: float | None = 10.0) -> None:
         self.ending = True
         self.machine.finish(timeout_s, now=self.now)
         self.settle()

@@ -11,6 +11,7 @@ import threading
 import wave
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -965,7 +966,7 @@ def test_a_recording_that_can_wait_is_refused_by_a_live_line_and_says_what_to_do
     file = tmp_path / "talk.raw"
     file.write_bytes(VOICE.say("good", "morning"))
 
-    async def go(**how: bool) -> caesura.Transcript:
+    async def go(**how: Any) -> caesura.Transcript:
         talk = caesura.recording(file, encoding="linear16", sample_rate=16_000, realtime=how.pop("realtime", False))
         async with caesura.connect(server.url, **how) as line:
             async for _ in line.transcribe(talk):

@@ -357,7 +357,12 @@ def test_another_thread_may_close_it() -> None:
     feed = Blocks(FORM, bytes(400), waiting)
     with AudioSource(feed, frame_s=0.1) as made:
         assert next(made) == bytes(400)
-        closer = threading.Thread(target=lambda: waiting.wait(5) and made.close())
+
+        def close() -> None:
+            if waiting.wait(5):
+                made.close()
+
+        closer = threading.Thread(target=close)
         closer.start()
         assert list(made) == []
         closer.join()

@@ -14,6 +14,7 @@ from urllib.parse import urlencode
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.typing import Subprotocol
 
 from tests.conformance.speech import (
     FIRST,
@@ -424,10 +425,10 @@ def test_a_key_offered_as_subprotocol_is_taken_and_never_echoed(
     keyed: ServerProcess, key: str, offered: list[str]
 ) -> None:
     """Browsers cannot set headers: the scheme word comes back, the secret does not."""
-    offered = [item.format(key=key) for item in offered]
+    protocols = [Subprotocol(item.format(key=key)) for item in offered]
 
     async def story() -> ClientConnection:
-        async with connect(f"{keyed.url}/v1/listen?{urlencode(ASKED)}", subprotocols=offered) as connection:
+        async with connect(f"{keyed.url}/v1/listen?{urlencode(ASKED)}", subprotocols=protocols) as connection:
             await connection.send(CLOSE_STREAM)
             await connection.wait_closed()
             return connection
@@ -444,10 +445,10 @@ def test_a_wrong_subprotocol_credential_is_refused_before_the_upgrade(
     keyed: ServerProcess, key: str, offered: list[str]
 ) -> None:
     """An ordinary HTTP answer with 401, the request id and our sentence."""
-    offered = [item.format(key=key) for item in offered]
+    protocols = [Subprotocol(item.format(key=key)) for item in offered]
 
     async def story() -> None:
-        async with connect(f"{keyed.url}/v1/listen?{urlencode(ASKED)}", subprotocols=offered):
+        async with connect(f"{keyed.url}/v1/listen?{urlencode(ASKED)}", subprotocols=protocols):
             pass
 
     with pytest.raises(InvalidStatus) as refused:

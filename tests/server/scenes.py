@@ -20,7 +20,7 @@ from tests.encodings import encode
 from tests.in_process_server import InProcessServer, in_process_server
 from tests.recordings import recording
 
-LINEAR: dict[str, str | int | bool] = {"encoding": "linear16", "sample_rate": 16_000}
+LINEAR: dict[str, Any] = {"encoding": "linear16", "sample_rate": 16_000}
 WITHIN_S = 30.0
 
 

@@ -99,7 +99,7 @@ def test_a_body_gives_way_while_it_is_waited_for_and_only_when_it_is_slow() -> N
         loop.time = lambda: later  # type: ignore[method-assign]
         later = began + body_rate.SLOW_AFTER_S + 0.1
         assert rate.slow
-        del loop.time  # type: ignore[attr-defined]
+        del loop.time
         rate.cut()
         assert not rate.slow
         with pytest.raises(BodyTooSlow):
