@@ -126,6 +126,8 @@ class Bench:
         """Is no more audio accepted?"""
         self.stuck = False
         """Is a frame handed to the socket and not accepted?"""
+        self.opened_at = 0.0
+        """When was the newest connection opened?"""
         self._connected = False
         self._closing = False
         if open_line:
@@ -215,6 +217,7 @@ class Bench:
         assert self.machine.phase is Phase.CONNECTING, self.machine.phase
         self.machine.opened(request_id, now=self.now)
         self.connections.append([])
+        self.opened_at = self.now
         self._connected, self._closing, self.takes, self.stuck = True, False, True, False
         self.settle()
 

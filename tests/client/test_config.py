@@ -38,17 +38,23 @@ def planned(
     live: bool = True,
     faults: Faults | None = None,
     tuning: Tuning | None = None,
+    key: str | None = None,
     **wire: Any,
 ) -> LineConfig:
     return configure_line(
         "ws://host",
-        Credentials(),
+        Credentials(key),
         declared,
         live=live,
         tuning=tuning or Tuning(opener=nobody),
         faults=faults,
         parameters=wire,
     )
+
+
+def test_a_key_is_in_no_representation_of_a_configuration() -> None:
+    tuning = Tuning(headers={"X-Key": "nobody-may-see-this"}, opener=nobody)
+    assert "nobody-may-see-this" not in repr(planned(tuning=tuning, key="nobody-may-see-this"))
 
 
 # ---- patience ----

@@ -38,8 +38,12 @@ class Driven:
 
     def __init__(self, opener: Opener, settings: LineSettings) -> None:
         self.events: list[Event] = []
+        self.on_event: Callable[[Event], object] = self.events.append
         self.machine = Recovery(settings, random=lambda: 0.5)
-        self.driver = Driver(self.machine, opener, self.events.append, asyncio.get_running_loop())
+        self.driver = Driver(self.machine, opener, self.deliver, asyncio.get_running_loop())
+
+    def deliver(self, event: Event) -> None:
+        self.on_event(event)
 
     def send(self, audio: bytes) -> None:
         self.driver.step(lambda machine, now: machine.send(audio, now=now))
@@ -386,7 +390,7 @@ def test_writing_without_a_break_does_not_starve_the_reader() -> None:
 
     async def test(driven: Driven) -> None:
         sent_before: list[int] = []
-        driven.driver._deliver = lambda event: sent_before.append(len(made[0].sent))
+        driven.on_event = lambda event: sent_before.append(len(made[0].sent))
         await driven.opened()
         driven.send(SECOND * 50)
         await until(lambda: len(made[0].audio) == len(SECOND) * 50)
@@ -400,18 +404,15 @@ def test_writing_without_a_break_does_not_starve_the_reader() -> None:
 def test_ctrl_c_in_the_middle_of_a_step_does_not_leave_a_line_that_never_moves_again() -> None:
     wires = FakeOpener()
 
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
     async def test(driven: Driven) -> None:
         await driven.opened()
-        loop, driver = asyncio.get_running_loop(), driven.driver
-
-        class Interrupted:
-            def call_soon_threadsafe(self, *_: object) -> None:
-                raise KeyboardInterrupt
-
-        driver._loop = Interrupted()  # type: ignore[assignment]
-        with pytest.raises(KeyboardInterrupt):
-            driven.send(SECOND)
-        driver._loop = loop
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(asyncio.get_running_loop(), "call_soon_threadsafe", interrupt)
+            with pytest.raises(KeyboardInterrupt):
+                driven.send(SECOND)
         driven.finish(0.0)
         await driven.done()
 

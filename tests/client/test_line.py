@@ -368,7 +368,19 @@ def test_each_event_goes_to_one_reader_and_closed_to_all() -> None:
     run(test)
 
 
-def test_an_iteration_that_is_cancelled_loses_no_event() -> None:
+def test_an_iteration_that_is_cancelled_loses_no_event(monkeypatch: pytest.MonkeyPatch) -> None:
+    class WatchedQueue(EventQueue):
+        def take(self, wake: Callable[[], None]) -> Event | None:
+            waiting_for.add(wake)
+            return super().take(wake)
+
+        def cancel_wake(self, wake: Callable[[], None]) -> None:
+            waiting_for.discard(wake)
+            super().cancel_wake(wake)
+
+    waiting_for: set[Callable[[], None]] = set()
+    monkeypatch.setattr(line_module, "EventQueue", WatchedQueue)
+
     async def test(server: FakeServer) -> None:
         async with connect(server.url) as line:
             for _ in range(3):
@@ -377,7 +389,7 @@ def test_an_iteration_that_is_cancelled_loses_no_event() -> None:
                 waiting.cancel()
                 with pytest.raises(asyncio.CancelledError):
                     await waiting
-            assert not line._queue._wakes
+            assert not waiting_for
             line.send(VOICE.say("good") + PAUSE)
             async for event in line:
                 assert isinstance(event, Final)
@@ -908,7 +920,7 @@ SECRET = "a-key-that-nobody-may-see"
 
 def test_a_key_is_in_no_representation() -> None:
     line = connect("ws://127.0.0.1:1", key=SECRET, tuning=Tuning(headers={"X-Key": SECRET}))
-    assert SECRET not in repr(line) + str(line) + repr(line._config) + repr(Tuning(headers={"X-Key": SECRET}))
+    assert SECRET not in repr(line) + str(line) + repr(Tuning(headers={"X-Key": SECRET}))
 
 
 def test_a_key_is_in_no_log_and_no_error(caplog: pytest.LogCaptureFixture) -> None:

@@ -51,6 +51,12 @@ def until(condition: Callable[[], bool]) -> None:
     raise AssertionError("it never came")
 
 
+def waits(thread: threading.Thread) -> bool:
+    """Is the thread blocked until another one resolves a future, sets an event or the like?"""
+    frame = sys._current_frames().get(thread.ident or 0)
+    return frame is not None and frame.f_code is threading.Condition.wait.__code__
+
+
 def feeders() -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if thread.name == "caesura-feeder"]
 
@@ -131,9 +137,9 @@ def test_an_opening_that_is_interrupted_cuts_the_attempt(error: type[BaseExcepti
             def accept() -> None:
                 peers.append(listener.accept()[0])
                 peers[0].recv(65536)
-                main = threading.main_thread().ident or 0
-                until(lambda: sys._current_frames()[main].f_code is threading.Condition.wait.__code__)
-                signal.pthread_kill(main, signal.SIGUSR1)
+                main = threading.main_thread()
+                until(lambda: waits(main))
+                signal.pthread_kill(main.ident or 0, signal.SIGUSR1)
 
             accepting = threading.Thread(target=accept)
             accepting.start()
@@ -440,7 +446,7 @@ def test_a_send_that_waits_for_room_returns_when_the_line_ends(server: FakeServe
         answers: list[object] = []
         sending = threading.Thread(target=lambda: answers.append(line.send(VOICE.silence(1.0))))
         sending.start()
-        until(lambda: line._driver is not None and bool(line._driver._waiters))
+        until(lambda: waits(sending))
         assert not line.finish(0.0).complete
         sending.join(PATIENCE_S)
     assert answers == [Dropped(1000.0, "the line is closed")]

@@ -96,8 +96,12 @@ class Talk:
         """Wait for a message with this in it."""
         while not any(message.get(field) == value for message in self.messages):
             assert not self.closed_at, self.messages
-            self._arrived.clear()
-            await self._arrived.wait()
+            await self.next_arrival()
+
+    async def next_arrival(self) -> None:
+        """Wait for the next message, or for the close."""
+        self._arrived.clear()
+        await self._arrived.wait()
 
     async def closed(self) -> tuple[int | None, str | None]:
         """Wait for the end; its code and reason."""
@@ -394,8 +398,7 @@ def test_pipecat_simply_works(quick: ServerProcess) -> None:
             spoken = list(line.messages)
             await line.send(FINALIZE)
             while sum(message.get("from_finalize", False) for message in line.messages) < 2:
-                line._arrived.clear()
-                await line._arrived.wait()
+                await line.next_arrival()
             # It reads nothing more: CloseStream and its own close go out together.
             await line.send(CLOSE_STREAM)
             await line.connection.close()

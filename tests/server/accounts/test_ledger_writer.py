@@ -37,27 +37,31 @@ class Flaky(Ledger):
     """A ledger whose database fails while it is told to."""
 
     def __init__(self, ledger: Ledger) -> None:
-        super().__init__(ledger._engine)
+        self._ledger = ledger
         self.error: LedgerError | None = None
         self.refuses: set[str] = set()
+
+    @property
+    def where(self) -> str:
+        return self._ledger.where
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         if self.error is not None:
             raise self.error
-        with super().writing() as connection:
+        with self._ledger.writing() as connection:
             yield connection
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         if self.error is not None:
             raise self.error
-        with super().reading() as connection:
+        with self._ledger.reading() as connection:
             yield connection
 
     def rows(self) -> dict[str, RequestRecord]:
         """What is written, by id, whatever is broken."""
-        with super().reading() as connection:
+        with self._ledger.reading() as connection:
             return {row.request_id: row for row in find_requests(connection, RequestFilter(), limit=1000)}
 
 
