@@ -21,6 +21,7 @@ from caesura.errors import BadCredentials, ConnectionClosedByServer, InternalErr
 from caesura.protocol.client_session import Want, Watch
 from tests.client.fake_transports import FakeOpener, FakeTransport
 from tests.client.lines import PATIENCE_S
+from tests.waiting import until
 
 SETTINGS = LineSettings(
     PcmFormat("linear16", 8_000, 2),
@@ -59,13 +60,6 @@ class Driven:
         await resolved(self.driver.done)
         await until(lambda: len(asyncio.all_tasks()) == 1)
         return self.driver.done.result()
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Let the loop run until it holds."""
-    async with asyncio.timeout(PATIENCE_S):
-        while not condition():
-            await asyncio.sleep(0.001)
 
 
 async def resolved(future: Future[object] | Future[None] | Future[Transcript]) -> None:

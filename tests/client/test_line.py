@@ -28,6 +28,7 @@ from caesura.errors import BadCredentials, ConnectionClosedByServer, ReconnectFa
 from caesura.testing import Close, FakeServer
 from tests.client.fake_transports import FakeOpener
 from tests.client.lines import BEAT_S, PATIENCE_S, VOICE, placed, spoken
+from tests.waiting import until
 
 # Real sockets and real clocks: together they take too long for `make check`.
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("at_once")]
@@ -47,9 +48,7 @@ def run(test: Callable[[FakeServer], Awaitable[None]], server: FakeServer | None
     async def go() -> None:
         await test(running)
         gc.collect()
-        async with asyncio.timeout(PATIENCE_S):
-            while len(asyncio.all_tasks()) > 1:
-                await asyncio.sleep(0.001)
+        await until(lambda: len(asyncio.all_tasks()) == 1)
 
     with server or FakeServer(VOICE) as running:
         asyncio.run(go(), debug=False)
@@ -619,9 +618,7 @@ def test_a_recording_is_read_no_further_than_the_server_takes_it() -> None:
         opener = FakeOpener(takes=False)
         async with connect(live=False, tuning=Tuning(opener=opener)) as line:
             told = asyncio.create_task(_all(line.transcribe(audio())))
-            async with asyncio.timeout(PATIENCE_S):
-                while line.waiting_s < PULL_S - 0.6:
-                    await asyncio.sleep(0.001)
+            await until(lambda: line.waiting_s >= PULL_S - 0.6)
             for _ in range(100):
                 await asyncio.sleep(0)
             assert len(read) <= 4  # a part is on its way into the socket, two seconds wait, one second is held
@@ -711,9 +708,7 @@ def test_a_live_line_drops_what_does_not_fit_and_reports_it(all_is_live: None) -
         opener = FakeOpener(takes=False)
         async with connect(tuning=Tuning(opener=opener, keep_s=2.0)) as line:
             line.send(VOICE.silence(0.5))
-            async with asyncio.timeout(PATIENCE_S):
-                while line.waiting_s != 0.25:  # the rest is on its way into the socket
-                    await asyncio.sleep(0.001)
+            await until(lambda: line.waiting_s == 0.25)  # the rest is on its way into the socket
             answers = [line.send(VOICE.silence(0.5)) for _ in range(9)]
             assert answers[1] == Buffered(1250.0)
             dropped = sum(answer.ms for answer in answers if isinstance(answer, Dropped))

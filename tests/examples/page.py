@@ -18,6 +18,8 @@ from urllib.request import urlopen
 
 from websockets.sync.client import ClientConnection, connect
 
+from tests.waiting import wait_until
+
 BROWSERS = ("chromium-headless-shell", "chromium", "google-chrome")
 FLAGS = (
     "--headless",
@@ -69,10 +71,10 @@ class Page:
 
     def until(self, true: Callable[[], bool]) -> None:
         """Wait for the page to come so far; shows it when it does not."""
-        limit = time.monotonic() + WAIT_S
-        while not true():
-            assert time.monotonic() < limit, self.evaluate("document.body.innerText")
-            time.sleep(0.05)
+        try:
+            wait_until(true, WAIT_S)
+        except TimeoutError as error:
+            raise AssertionError(self.evaluate("document.body.innerText")) from error
 
     def call(self, method: str, **parameters: Any) -> dict[str, Any]:
         """A command of the debugging protocol and its result."""

@@ -17,6 +17,7 @@ from websockets.typing import Origin, Subprotocol
 
 from caesura.server.settings import Settings
 from tests.in_process_server import InProcessServer, in_process_server
+from tests.waiting import until
 
 pytestmark = pytest.mark.slow
 
@@ -171,8 +172,7 @@ def test_more_sessions_than_allowed_are_refused() -> None:
             status, _, body = await refusal(server.url)
             assert status == 429
             assert body["err_code"] == "TOO_MANY_REQUESTS"
-        while server.service.live:
-            await asyncio.sleep(0.01)
+        await until(lambda: not server.service.live)
         async with connect(server.url):
             pass
 

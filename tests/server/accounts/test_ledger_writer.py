@@ -29,6 +29,7 @@ from caesura.server.accounts import ledger_writer as ledger_writer_module
 from caesura.server.accounts.ledger_writer import LedgerHealth, LedgerWriter
 from tests import postgres
 from tests.ledger.rows import NOW, ended, opened
+from tests.waiting import until
 
 WITHIN_S = 10.0
 
@@ -90,11 +91,6 @@ def run(ledger: Ledger, story: Callable[[LedgerWriter], Awaitable[None]], **opti
             await writer.stop()
 
     asyncio.run(whole())
-
-
-async def until(condition: Callable[[], object]) -> None:
-    while not condition():
-        await asyncio.sleep(0.005)
 
 
 def make_key(ledger: Ledger, **wanted: Any) -> keys.NewKey:

@@ -16,6 +16,7 @@ from caesura.server.outbound.guard import ReachPolicy
 from caesura.server.outbound.http import Timeouts
 from caesura.server.outbound.target import SOCKETS, WEB, parse_target
 from tests.server.outbound.remote import ANYWHERE, CALM, Answer, outbound, silence, socket_server, web_server
+from tests.waiting import until
 
 MOMENT = RetryPolicy(pauses_s=(0.0, 0.0, 0.0))
 
@@ -100,9 +101,7 @@ def test_messages_are_delivered_as_they_come() -> None:
         async with web_server() as server, calling(server.url()) as running:
             for n in range(3):
                 running.callback.send(f"{n}", essential=True)
-                async with asyncio.timeout(1):
-                    while len(server.requests) <= n:
-                        await asyncio.sleep(0.001)
+                await until(lambda: len(server.requests) > n)  # noqa: B023  # called within this round
             assert await running.end() == DeliveryCounts(delivered=3)
 
     run(main)
@@ -276,9 +275,7 @@ def test_what_is_in_hand_is_dropped_when_the_queue_overflows() -> None:
         retry_policy = RetryPolicy(max_messages=2, pauses_s=())
         async with web_server(silence) as server, calling(server.url(), retry_policy=retry_policy) as running:
             running.callback.send("0", essential=True)
-            async with asyncio.timeout(1):
-                while not server.requests:
-                    await asyncio.sleep(0.001)
+            await until(lambda: server.requests)
             for n in range(3):
                 running.callback.send(f"{n}", essential=True)
             assert running.task is not None
