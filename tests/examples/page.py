@@ -8,7 +8,6 @@ import os
 import re
 import signal
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -114,12 +113,16 @@ def open_page(browser: str, address: str, profile: Path, microphone: Path) -> It
 
 def _debugger(log: Path) -> str:
     """Where the browser lets its page be driven."""
-    limit = time.monotonic() + WAIT_S
-    while time.monotonic() < limit:
+    found: list[str] = []
+
+    def look() -> bool:
         if listening := re.search(r"DevTools listening on ws://([0-9.:]+)", log.read_text()):
             with urlopen(f"http://{listening[1]}/json") as pages:
-                for page in json.load(pages):
-                    if page["type"] == "page":
-                        return str(page["webSocketDebuggerUrl"])
-        time.sleep(0.05)
-    raise AssertionError(f"the browser did not start:\n{log.read_text()}")
+                found.extend(page["webSocketDebuggerUrl"] for page in json.load(pages) if page["type"] == "page")
+        return bool(found)
+
+    try:
+        wait_until(look, WAIT_S)
+    except TimeoutError as error:
+        raise AssertionError(f"the browser did not start:\n{log.read_text()}") from error
+    return found[0]

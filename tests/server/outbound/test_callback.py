@@ -16,7 +16,7 @@ from caesura.server.outbound.guard import ReachPolicy
 from caesura.server.outbound.http import Timeouts
 from caesura.server.outbound.target import SOCKETS, WEB, parse_target
 from tests.server.outbound.remote import ANYWHERE, CALM, Answer, outbound, silence, socket_server, web_server
-from tests.waiting import until
+from tests.waiting import WITHIN_S, until
 
 MOMENT = RetryPolicy(pauses_s=(0.0, 0.0, 0.0))
 
@@ -384,7 +384,7 @@ def test_a_socket_that_breaks_fails_the_callback_though_nothing_is_being_sent() 
         async with socket_server(leave) as port, calling(f"ws://127.0.0.1:{port}/") as running:
             running.callback.send("1", essential=True)
             assert running.task is not None
-            async with asyncio.timeout(1):
+            async with asyncio.timeout(WITHIN_S):
                 await running.task
             assert running.callback.failed is not None
             assert "its socket closed (1006)" in running.callback.failed
@@ -418,7 +418,7 @@ def test_the_socket_is_opened_before_there_is_a_message() -> None:
 
     async def main() -> None:
         async with socket_server(greet) as port, calling(f"ws://127.0.0.1:{port}/") as running:
-            async with asyncio.timeout(1):
+            async with asyncio.timeout(WITHIN_S):
                 await came.wait()
             assert await running.end() == DeliveryCounts()
 
@@ -440,7 +440,7 @@ def test_a_stream_that_is_cut_lets_go_of_its_socket() -> None:
             running.task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await running.task
-            async with asyncio.timeout(1):
+            async with asyncio.timeout(WITHIN_S):
                 await gone.wait()
 
     run(main)
