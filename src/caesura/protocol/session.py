@@ -53,7 +53,7 @@ from caesura.protocol.actions import (
     Warn,
 )
 from caesura.protocol.closing import Close
-from caesura.protocol.codec import read_client_message, schema_error, write_server_message
+from caesura.protocol.codec import PREFIX, quotable, read_client_message, schema_error, write_server_message
 from caesura.protocol.messages import (
     CloseStream,
     Configure,
@@ -70,7 +70,6 @@ from caesura.protocol.messages import (
     UtteranceEndMessage,
 )
 from caesura.protocol.options import ListenOptions, check_keyterms
-from caesura.protocol.reader import PREFIX, quotable
 from caesura.protocol.transcript import results
 
 CONTROL_SUSPECT_BYTES = 64
