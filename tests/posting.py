@@ -18,8 +18,8 @@ from starlette.routing import Route
 from caesura.errors import BadParameter, PeerError
 from caesura.events import Hit, Search
 from caesura.protocol.closing import refusal_body, refusal_for
+from caesura.protocol.formatting_runs import FormatRun
 from caesura.protocol.options import ListenOptions, parse_options
-from caesura.protocol.writing import Write
 from caesura.server.recording_ask import Ask, Limits, RecordingUse
 from caesura.server.recordings import Recordings
 from caesura.server.request_id import new_request_id
@@ -39,7 +39,7 @@ class Plain:
     searches: tuple[Search, ...]
 
 
-def writer(options: ListenOptions) -> Write:
+def writer(options: ListenOptions) -> FormatRun:
     """Stands in for the formatting."""
 
     def write(words: tuple[Word, ...]) -> Plain:

@@ -47,7 +47,7 @@ def test_a_table_says_which_engine_a_name_means() -> None:
 def test_an_engine_that_was_named_is_not_exchanged_for_one_that_has_the_language() -> None:
     with pytest.raises(NoSuchModel) as caught:
         chosen("own-en", language="de")
-    assert caught.value.message.endswith("'language=de' is not to be had here; send language=en.")
+    assert caught.value.message.endswith("'language=de' is not available here; send language=en.")
 
 
 def test_a_language_that_no_engine_has_is_refused_with_the_list() -> None:

@@ -165,7 +165,7 @@ def test_nothing_answers_a_keepalive(text: str) -> None:
         made.receive_text(text, now=5.0 * index)
         made.handle_deadline(now=5.0 * index)
     assert made.actions() == []
-    assert made.tally == Tally(keepalive_count=100, held=True)
+    assert made.tally == Tally(keepalive_count=100, paused=True)
 
 
 def test_a_bad_text_is_answered_with_its_error_and_the_stream_stays_open() -> None:
@@ -423,7 +423,7 @@ def test_a_configure_that_cannot_be_honoured_changes_nothing(fields: str, code: 
 def test_keyterms_are_refused_where_the_model_takes_none() -> None:
     (failure,) = messages(configure(session(), '"keyterms":["x"]'))
     assert failure == ConfigureFailure(
-        IDENTITY.request_id, "CONFIGURE_KEYTERMS_NOT_SUPPORTED", "The model general-test takes no keyterms."
+        IDENTITY.request_id, "CONFIGURE_KEYTERMS_NOT_SUPPORTED", "The model general-test does not support keyterms."
     )
     assert configure(session(), '"keyterms":[]')[0] == Reconfigure({}, ())
 
@@ -579,7 +579,7 @@ def test_what_answers_the_client_is_no_part_of_the_transcript() -> None:
 def test_a_client_that_leaves_while_a_callback_listens_is_drained_under_its_own_code() -> None:
     made = session()
     made.receive_audio(b"\x01\x02", now=1.0)
-    made.receive_disconnect(1012, now=2.0, why="the client closed", drain=True)
+    made.receive_disconnect(1012, now=2.0, reason="the client closed", drain=True)
     assert made.state is State.FLUSHING
     made.engine_event(Drained(1.0), now=3.0)
     assert made.actions()[-1] == CloseSocket(1012, "the client closed")

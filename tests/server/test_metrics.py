@@ -88,13 +88,13 @@ def test_a_stream_is_paused_while_a_keepalive_holds_it() -> None:
     tally = Tally()
     metrics.opened(lambda: StreamUsage(tally, 0.0, 0.0))
     for held in (False, True, True, False):
-        tally.held = held
+        tally.paused = held
         assert read(metrics)["caesura_streams_paused"] == held
 
 
 def test_a_stream_that_ends_in_a_pause_is_paused_no_longer_and_counts_no_more() -> None:
     metrics = Metrics()
-    tally = Tally(keepalive_count=1, held=True, close_code=1000)
+    tally = Tally(keepalive_count=1, paused=True, close_code=1000)
     stream = metrics.opened(lambda: StreamUsage(tally, 1.0, 1.0))
     stream.ended()
     stream.ended()

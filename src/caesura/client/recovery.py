@@ -52,7 +52,7 @@ from caesura.client.reconnect import Backoff, Verdict, judge, judge_close
 from caesura.client.supply import FRAME_S, Supply
 from caesura.errors import BadAnswer, CaesuraError, GaveUp, HungUp, LineError, Refused, Unreachable, UsageError
 from caesura.protocol.client_codec import Answer, Unrecognised, write_client_message
-from caesura.protocol.client_session import ClientSession, Want, Watch
+from caesura.protocol.client_session import ClientSession, ClientTimers, TimerEvent
 from caesura.protocol.messages import (
     CloseStream,
     Error,
@@ -100,7 +100,7 @@ class LineSettings:
     """Seconds of audio sent each second while a live line catches up after a reconnect."""
     open_within_s: float | None = None
     """How long the first connection is tried; 0: once; None: 10 s, unless the very first attempt is refused."""
-    watch: Watch = field(default_factory=Watch)
+    watch: ClientTimers = field(default_factory=ClientTimers)
     backoff: Backoff = field(default_factory=Backoff)
     keep_transcript: bool = True
     """Keep every final for `finish`; without it memory does not grow however long a line lives."""
@@ -591,7 +591,7 @@ class Recovery:
                 self._actions.append(Action.ABORT)
                 self._lost(want.value, LineError(f"The connection was given up: {want.value}."), now)
                 return
-            if want is Want.PING:
+            if want is TimerEvent.PING:
                 self._actions.append(Action.PING)
 
     def _lost(self, why: str, error: CaesuraError, now: float, verdict: Verdict = Verdict.RETRY) -> None:

@@ -209,7 +209,7 @@ class StreamMetrics:
     @property
     def paused(self) -> bool:
         """Whether a KeepAlive holds the stream, without audio since."""
-        return self._usage().tally.held
+        return self._usage().tally.paused
 
     def ended(self) -> None:
         """The stream is over; idempotent. Nothing after it counts."""

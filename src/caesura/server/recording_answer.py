@@ -7,9 +7,9 @@ from collections.abc import Iterable
 
 from caesura.pipeline.batch_diarization import assign_speakers
 from caesura.pipeline.recording import RecognizedSegment, RecordingTranscript, main_language
+from caesura.protocol.formatting_runs import format_runs
 from caesura.protocol.messages import ModelInfo
 from caesura.protocol.recording_json import RecordingAnswer, RecordingChannel, write_recording
-from caesura.protocol.writing import written
 from caesura.server.recording_ask import Ask
 
 
@@ -38,7 +38,7 @@ def _channel(ask: Ask, passages: tuple[RecognizedSegment, ...]) -> RecordingChan
     heard = (
         assign_speakers(passages) if ask.options.diarize else [word for passage in passages for word in passage.words]
     )
-    words, searches = written(heard, ask.write)
+    words, searches = format_runs(heard, ask.write)
     return RecordingChannel(
         words,
         searches,

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from caesura.engines.base import Term
 from caesura.protocol.closing import Refusal
+from caesura.protocol.formatting_runs import FormatRun
 from caesura.protocol.messages import ModelInfo
 from caesura.protocol.options import ListenOptions
-from caesura.protocol.writing import Write
 
 CORRUPT = "Bad Request: failed to process audio: corrupt or unsupported data"
 BAD_JSON = Refusal(400, "Bad Request", "Content-type was application/json, but we could not process the JSON payload.")
@@ -62,7 +62,7 @@ class Ask:
 
     request_id: str
     options: ListenOptions
-    write: Write
+    write: FormatRun
     """Writes words in the style that the options ask for; used by one thread at a time."""
     account: Callable[[RecordingUse], None]
     """Told once, when everything is over but the delivery."""

@@ -8,7 +8,7 @@ from caesura.audio.format import AudioFormat, Encoding
 from caesura.engines.base import EngineInfo, Term
 from caesura.formatting.style import Style
 from caesura.pipeline.recognizer import RecognitionConfig
-from caesura.protocol.catalogue import WHICHEVER
+from caesura.protocol.catalogue import ANY_LANGUAGE
 from caesura.protocol.options import ListenOptions
 
 _SAMPLE_BYTES = {Encoding.LINEAR16: 2, Encoding.LINEAR32: 4, Encoding.MULAW: 1, Encoding.ALAW: 1}
@@ -44,7 +44,7 @@ def recognition_config(options: ListenOptions, info: EngineInfo, interim_interva
 
 def language(options: ListenOptions) -> str | None:
     """The primary subtag of what is spoken; None where the engine is to detect it."""
-    return None if options.spoken == WHICHEVER else options.spoken.partition("-")[0].lower()
+    return None if options.engine_language == ANY_LANGUAGE else options.engine_language.partition("-")[0].lower()
 
 
 def preferred(keyterms: Sequence[str], keywords: Sequence[tuple[str, float]]) -> tuple[Term, ...]:

@@ -129,7 +129,7 @@ class LiveConnection:
         """The client disconnected. With a callback, finish transcribing what was received; otherwise end now."""
         why = why or DISCONNECTS.get(code, "the client closed")
         drain = self._callback is not None
-        self._session.receive_disconnect(code, now=self._loop.time(), why=why, drain=drain)
+        self._session.receive_disconnect(code, now=self._loop.time(), reason=why, drain=drain)
 
     # ---- the three steps ----
 

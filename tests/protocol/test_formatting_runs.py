@@ -1,4 +1,4 @@
-"""Runs of words, and what is written and found over all of them."""
+"""Runs of words, and what is format_runs and found over all of them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from caesura.events import Hit, Search
-from caesura.protocol.writing import LONG, MOST, PAUSE_S, runs, written
+from caesura.protocol.formatting_runs import LONG_RUN, MAX_PAUSE_S, MAX_RUN, format_runs, runs
 from caesura.words import Word
 
 
@@ -31,12 +31,12 @@ def word(text: str, at: float, confidence: float = 0.9) -> Word:
 
 
 def test_nothing_is_read_across_a_pause() -> None:
-    words = [word("one", 0.0), word("two", 0.3 + PAUSE_S), word("three", 0.61 + 2 * PAUSE_S)]
+    words = [word("one", 0.0), word("two", 0.3 + MAX_PAUSE_S), word("three", 0.61 + 2 * MAX_PAUSE_S)]
     assert [len(run) for run in runs(words)] == [2, 1]
 
 
 def test_a_long_run_ends_with_a_sentence() -> None:
-    words = [word("so." if number % 30 == 0 else "so", number * 0.4) for number in range(1, LONG + 60)]
+    words = [word("so." if number % 30 == 0 else "so", number * 0.4) for number in range(1, LONG_RUN + 60)]
     first, second = runs(words)
     assert len(first) == 120
     assert first[-1].text == "so."
@@ -45,17 +45,17 @@ def test_a_long_run_ends_with_a_sentence() -> None:
 
 def test_what_was_found_is_told_for_each_search_likelier_places_first() -> None:
     words = [word("la", 0.0, 0.5), word("do", 5.0), word("da", 10.0, 0.8)]
-    told, searches = written(words, loud)
+    told, searches = format_runs(words, loud)
     assert [each.text for each in told] == ["LA", "DO", "DA"]
     assert [search.query for search in searches] == ["a", "zebra"]
     assert [hit.start for hit in searches[0].hits] == [10.0, 0.0]
 
 
 def test_what_was_searched_for_is_told_where_nothing_was_said() -> None:
-    assert written([], loud) == ((), (Search("a", ()), Search("zebra", ())))
+    assert format_runs([], loud) == ((), (Search("a", ()), Search("zebra", ())))
 
 
-@given(st.lists(st.tuples(st.sampled_from(["a", "b."]), st.floats(0, 2)), max_size=3 * LONG))
+@given(st.lists(st.tuples(st.sampled_from(["a", "b."]), st.floats(0, 2)), max_size=3 * LONG_RUN))
 def test_no_word_is_lost(steps: list[tuple[str, float]]) -> None:
     at, words = 0.0, []
     for text, pause in steps:
@@ -63,4 +63,4 @@ def test_no_word_is_lost(steps: list[tuple[str, float]]) -> None:
         at += pause + 0.3
     found = list(runs(words))
     assert [each for run in found for each in run] == words
-    assert all(0 < len(run) <= MOST for run in found)
+    assert all(0 < len(run) <= MAX_RUN for run in found)

@@ -1,4 +1,4 @@
-"""Words as printed come in, Results as asked for go out."""
+"""Results messages: words, confidences and languages of a segment on the wire."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from caesura.events import Hit, Search, TranscriptSegment
 from caesura.protocol.messages import Results, SearchHit, SearchResult, WireWord
-from caesura.protocol.transcript import results, upper_median, written
+from caesura.protocol.results import results_message, upper_median, wire_words
 from caesura.words import Word, raw
 from tests.protocol.play import MODEL
 
@@ -24,8 +24,10 @@ def sentence(spoken: str, *, punctuate: bool) -> str:
     return _results(TranscriptSegment(0, 0.0, 9.0, words(spoken), final=True), punctuate=punctuate).transcript
 
 
-def _results(heard: TranscriptSegment, *, punctuate: bool) -> Results:
-    return results(heard, punctuate=punctuate, marks=False, channels=2, request_id="id", model=MODEL, extra={"k": "v"})
+def _results(segment: TranscriptSegment, *, punctuate: bool) -> Results:
+    return results_message(
+        segment, punctuate=punctuate, keep_punctuation=False, channels=2, request_id="id", model=MODEL, extra={"k": "v"}
+    )
 
 
 def test_languages_come_with_the_words_the_most_frequent_first() -> None:
@@ -96,11 +98,11 @@ def test_a_raw_word_has_no_case_and_no_punctuation_around_it(text: str, word: st
 
 def test_words_are_punctuated_only_when_asked_for() -> None:
     spoken = (Word("Back", 10.5, 10.75, 0.5), Word("again.", 10.75, 11.25, 0.75))
-    assert written(spoken, punctuate=True, marks=False) == (
+    assert wire_words(spoken, punctuate=True, keep_punctuation=False) == (
         WireWord("back", 10.5, 10.75, 0.5, "Back"),
         WireWord("again", 10.75, 11.25, 0.75, "again."),
     )
-    assert written(spoken, punctuate=False, marks=False) == (
+    assert wire_words(spoken, punctuate=False, keep_punctuation=False) == (
         WireWord("back", 10.5, 10.75, 0.5, None),
         WireWord("again", 10.75, 11.25, 0.75, None),
     )
@@ -113,9 +115,12 @@ def test_the_transcript_is_its_words() -> None:
 
 def test_marks_that_were_dictated_are_words_of_their_own() -> None:
     spoken = (Word("\n\n", 0.0, 0.5, 0.5), Word("Yes.", 0.5, 1.0, 0.5))
-    assert [word.punctuated_word for word in written(spoken, punctuate=True, marks=True)] == ["\n\n", "Yes."]
-    assert [word.word for word in written(spoken, punctuate=True, marks=True)] == ["\n\n", "yes"]
-    assert [word.word for word in written(spoken, punctuate=True, marks=False)] == ["yes"]
+    assert [word.punctuated_word for word in wire_words(spoken, punctuate=True, keep_punctuation=True)] == [
+        "\n\n",
+        "Yes.",
+    ]
+    assert [word.word for word in wire_words(spoken, punctuate=True, keep_punctuation=True)] == ["\n\n", "yes"]
+    assert [word.word for word in wire_words(spoken, punctuate=True, keep_punctuation=False)] == ["yes"]
 
 
 # ---- confidence ----
