@@ -1,4 +1,4 @@
-"""A recognizer on a test bench: voice by frames and results by hand go in, its jobs and events come out."""
+"""Test bench of a recognizer: takes voice activity by frames and hypotheses, keeps its jobs and events."""
 
 from __future__ import annotations
 

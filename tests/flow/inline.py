@@ -1,4 +1,4 @@
-"""The whole path in one process: bytes and texts in, server messages out; no sockets, jobs done on the spot."""
+"""A whole live stream in one process, without sockets: the client's messages go in, and the server's are collected."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from caesura.protocol.catalogue import Catalogue, Offer
 from caesura.protocol.messages import Metadata, ModelInfo, Results, ServerMessage, WireWord
 from caesura.protocol.options import ListenOptions, parse_options
 from caesura.protocol.session import Identity, Session, Timers
-from caesura.server.stream_config import audio_format, preferred, recognition_config, style
+from caesura.server.stream_config import audio_format, preferred_terms, recognition_config, style
 from caesura.speech.vad import SileroModel, load_silero
 from caesura.workers.base import Deliver
 from tests.server_messages import read_server_message
@@ -137,7 +137,7 @@ def _carry_out(action: Action, stream: Stream, options: ListenOptions) -> None:
         case FlushAudio(channel):
             stream.flush(channel)
         case Reconfigure(features, keyterms):
-            stream.reconfigure(features, None if keyterms is None else preferred(keyterms, options.keywords))
+            stream.reconfigure(features, None if keyterms is None else preferred_terms(keyterms, options.keywords))
         case ReleaseHeldFinals():
             stream.release_held()
         case EndAudio():

@@ -1,4 +1,4 @@
-"""Sentences and pauses in; audio that is loud where somebody speaks, and an engine that hears those very words, out."""
+"""Synthetic speech: audio that is loud where words are, and an engine that recognizes just those words."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Part = str | float
 class LoudIsVoice:
     """In the place of the network: a frame is voice when it is loud."""
 
-    def judge(
+    def run(
         self, rows: NDArray[np.float32], h: NDArray[np.float32], c: NDArray[np.float32]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
         return (np.abs(rows[:, 64:]).mean(axis=1) > 0.1).astype(np.float32), h, c

@@ -1,4 +1,4 @@
-"""Every encoding and container gives the same words at the same times as the plain samples do."""
+"""Every encoding and container gives the same words at the same times as plain samples do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a stream asked for, as its client sees it: words written, hidden, found, preferred and told apart, live."""
+"""Options of a live stream as its client sees them: formatting, redaction, search, keyterms and diarization."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bytes in, messages out, with the scripted engine: the laws of Results as a client sees them."""
+"""Live streams on the scripted engine: the laws of Results as a client sees them."""
 
 from __future__ import annotations
 

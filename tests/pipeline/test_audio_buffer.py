@@ -1,4 +1,4 @@
-"""The audio memory: what went in comes out by its place, and what was given up takes no room."""
+"""The audio buffer returns samples by position, and frees the memory of discarded ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The listening thread: work in on the loop's thread, done on its own, results back on the loop."""
+"""The audio thread: work is submitted on the loop's thread, run on its own, and its results return to the loop."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who speaks in a whole recording, on made-up voices: each person is a direction, each window a little off it."""
+"""Diarization of recordings with synthetic speakers: each is a direction, each window a little off it."""
 
 from __future__ import annotations
 

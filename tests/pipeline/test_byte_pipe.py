@@ -1,4 +1,4 @@
-"""Bytes from the loop to a thread: all of them, in order, and never many on the way."""
+"""The byte pipe passes all bytes in order, and never holds many."""
 
 from __future__ import annotations
 

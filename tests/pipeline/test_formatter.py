@@ -1,4 +1,4 @@
-"""The formatter of a channel: words are held, written, and each in the style in force when it began."""
+"""The formatter of a channel: held finals, formatted words, and each word in the style in force when it began."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The finals that a formatter holds: what it does with each kind of event, and its laws over any talk."""
+"""Finals held by a formatter: its reaction to each kind of event, and its laws over any transcript."""
 
 from __future__ import annotations
 
@@ -58,9 +58,9 @@ class NothingOpen(PlainWriter):
 class Bench:
     """A formatter, and what it emitted."""
 
-    def __init__(self, *, longest_s: float = 30.0, new_writer: type[TextFormatter] = PlainWriter) -> None:
+    def __init__(self, *, longest_s: float = 30.0, new_formatter: type[TextFormatter] = PlainWriter) -> None:
         self.told: list[RecognizerEvent] = []
-        self.formatter = ChannelFormatter(Style(), "en", new_writer=new_writer, max_held_s=longest_s)
+        self.formatter = ChannelFormatter(Style(), "en", new_formatter=new_formatter, max_held_s=longest_s)
 
     def format(self, event: RecognizerEvent) -> None:
         self.told += self.formatter.format(event)
@@ -409,7 +409,7 @@ def test_all_other_events_are_told_once_and_in_order(talk: list[RecognizerEvent 
 
 @given(talks())
 def test_without_anything_open_everything_passes_as_it_came(talk: list[RecognizerEvent | float]) -> None:
-    bench = Bench(new_writer=NothingOpen)
+    bench = Bench(new_formatter=NothingOpen)
     events = [step for step in talk if not isinstance(step, float)]
     for event in events:
         bench.format(event)

@@ -1,4 +1,4 @@
-"""The protocol of recognizers: what ships satisfies it, and a stream runs on any other that does."""
+"""The recognizer protocol: our recognizer satisfies it, and a stream runs on any other that does."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whole recordings, heard by the scripted engine in this process: words, bounds, and what ends the work."""
+"""Whole recordings on the scripted engine in this process: words, bounds, and ends of the work."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One channel, scenario by scenario: voice given by hand, answers given by hand, every event with literal times.
+"""One recognizer, scenario by scenario: voice activity and hypotheses are given, every event has literal times.
 
 A frame is 0.032 s and the window ten of them, 0.32 s, unless a test says otherwise.
 """

@@ -1,4 +1,4 @@
-"""The laws of a channel, whatever is said, however it is cut into pieces, and whenever the engine answers."""
+"""Laws of a recognizer for any speech, any split into pieces, and any timing of the engine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a channel's segments are: by example, then laws that hold for any voice activity."""
+"""Segments of a recording: by example, then laws that hold for any voice activity."""
 
 from __future__ import annotations
 

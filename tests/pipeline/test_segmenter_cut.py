@@ -1,4 +1,4 @@
-"""Cutting a long segment: literal words in, and the place between two of them out."""
+"""Cuts of long segments: the place between two words, by example."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One connection's audio: real bytes and the real listening thread, with a pool and a voice detector played by hand.
+"""One connection's audio: real bytes and the real audio thread, with a pool and a voice detector simulated here.
 
 Audio is 16 kHz linear16; a loud sample is voice to the detector, and words are written for places on the stream.
 """
@@ -68,7 +68,7 @@ class LoudIsVoice:
     def __init__(self) -> None:
         self.broken = False
 
-    def judge(
+    def run(
         self, rows: NDArray[np.float32], h: NDArray[np.float32], c: NDArray[np.float32]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
         if self.broken:
@@ -674,13 +674,13 @@ class Working(LoudIsVoice):
         super().__init__()
         self.name, self.seen, self.clock = name, seen, clock
 
-    def judge(
+    def run(
         self, rows: NDArray[np.float32], h: NDArray[np.float32], c: NDArray[np.float32]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
         audio_s = len(rows) * 0.032
         self.seen.append((self.name, audio_s))
         self.clock[0] += 0.004 * audio_s
-        return super().judge(rows, h, c)
+        return super().run(rows, h, c)
 
 
 def judged_before(flood: Callable[[Bench, SileroModel], Stream], *, others: int = 3) -> list[tuple[str, float]]:

@@ -1,4 +1,4 @@
-"""A client's acts at literal times in, what the session did and when out; plays the shell and the pipeline by hand.
+"""Test bench of a session: a client acts at literal times, and the shell and the pipeline are simulated.
 
 `Ear` is a pipeline without sound: it counts bytes into seconds of linear16 at 16 kHz mono and takes every byte
 that is not zero for speech. It knows stream time only, as the real one does.

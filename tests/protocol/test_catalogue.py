@@ -1,4 +1,4 @@
-"""Which engine hears a stream, by model, version and language."""
+"""Choice of an engine by model, version and language."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Client messages into texts a server reads, a server's texts into messages; what no server says is refused."""
+"""Client messages as JSON, and server messages parsed from JSON; what is no server message is rejected."""
 
 from __future__ import annotations
 

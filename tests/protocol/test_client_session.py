@@ -1,4 +1,4 @@
-"""The watch over one connection at literal times: KeepAlives, pings, and what is found dead."""
+"""Timers of one client connection at literal times: KeepAlives, pings and alarms."""
 
 from __future__ import annotations
 

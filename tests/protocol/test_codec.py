@@ -1,4 +1,4 @@
-"""Texts from clients into messages, messages into texts for clients, and what bad texts are answered with."""
+"""Client messages parsed from JSON, server messages as JSON, and the replies to bad texts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs of words, and what is format_runs and found over all of them."""
+"""Runs of words, and their formatting and searches joined again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Query strings into options, and the sentences that refuse what cannot be honoured."""
+"""Query strings parsed into options, and the sentences that refuse what cannot be honoured."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tables of parameters: each name in one of them, each row fit to be read by a person."""
+"""Tables of parameters: each name is in one of them, and each row has complete sentences."""
 
 from __future__ import annotations
 

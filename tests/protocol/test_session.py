@@ -1,4 +1,4 @@
-"""The laws of a session, one by one, at literal times."""
+"""The laws of a session, each at literal times."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What Finalize asks for, and what binary messages that look like control messages do not."""
+"""Finalize, and binary messages that look like control messages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a session tells of itself when it is over: Metadata on the wire, and its tally."""
+"""The end of a session: Metadata on the wire, and its tally."""
 
 from __future__ import annotations
 

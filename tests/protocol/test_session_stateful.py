@@ -1,4 +1,4 @@
-"""A client acts, an engine acts, time passes, in any order: the laws of a session hold.
+"""Laws of a session, checked while client, engine and time act in any order.
 
 Times are drawn from the boundaries: just below, at and just above the end of each window. All of them are multiples
 of 2**-10 s, so that sums are exact. The windows are kept here a second time, from the rules and not from the code.

@@ -1,4 +1,4 @@
-"""Every state meets every input: what a session does then, and that the table at the head of its file says the same."""
+"""Every input in every state of a session, compared with the table at the head of the session's file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A session's life at literal times: the documented pause, and the acceptance tests of the wire's timers."""
+"""Whole sessions at literal times: the documented pause, and the acceptance tests of the wire's timers."""
 
 from __future__ import annotations
 

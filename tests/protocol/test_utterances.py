@@ -1,4 +1,4 @@
-"""Words parted at pauses and where the speaker changes."""
+"""Words split at pauses and at changes of speaker."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Single values of parameters; how they stand in a query is tested with the options."""
+"""Parsers of single parameter values; their use in a query is tested with the options."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who may do what: a credential and a query against a server that is in any state, without one running."""
+"""Admission by credential and query, against a service in any state that does not run."""
 
 from __future__ import annotations
 

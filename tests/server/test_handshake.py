@@ -1,4 +1,4 @@
-"""Whatever bytes come in, every connection is answered or closed in time, and none keeps others from being served."""
+"""Every connection is answered or closed in time, whatever bytes come, and none keeps others from being served."""
 
 from __future__ import annotations
 

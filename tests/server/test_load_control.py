@@ -1,4 +1,4 @@
-"""What the queue of an engine means for who comes in."""
+"""Admission and interim stretch by the queue of an engine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lines that strangers can provoke are logged some times a minute, and the rest are counted."""
+"""Lines that any client can provoke are logged a few times a minute, and the rest are counted."""
 
 from __future__ import annotations
 

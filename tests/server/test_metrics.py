@@ -1,4 +1,4 @@
-"""What happened is read back from the exposition, with Prometheus's own parser."""
+"""Metrics, read back from the exposition with Prometheus's own parser."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from caesura.protocol import closing
 from caesura.protocol.session import Tally
-from caesura.server.metrics import LATENCY_BUCKETS_S, Metrics, ServerLoad, StreamUsage, close_labels
+from caesura.server.metrics import FAULT, LATENCY_BUCKETS_S, Metrics, ServerLoad, StreamUsage, close_labels
 
 LOAD = ServerLoad(
     live=3, capacity=100, workers=2, workers_ready=1, worker_restarts=4, waiting_s=1.5, oldest_wait_s=0.25,
@@ -151,7 +151,7 @@ def test_refusals_are_counted_by_status() -> None:
         (closing.NET_0001.code, closing.NET_0001.reason, ("1011", "net-0001")),
         (closing.DATA_0000.code, closing.DATA_0000.reason, ("1008", "data-0000")),
         (closing.RESTART.code, closing.RESTART.reason, ("1012", "restart")),
-        (1011, "a fault inside", ("1011", "fault")),
+        (1011, FAULT, ("1011", "fault")),
         (1006, "cut: nothing was taken for 30 s", ("1006", "slow-reader")),
         (1006, "the connection was cut before its last words", ("1006", "cut")),
         (1000, "the client closed", ("1000", "client-closed")),

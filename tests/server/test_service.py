@@ -1,4 +1,4 @@
-"""What all connections share: what really runs, and when it is ready."""
+"""The parts that all connections share: models, readiness, start and stop."""
 
 from __future__ import annotations
 

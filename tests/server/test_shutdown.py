@@ -1,4 +1,4 @@
-"""How a server stops: every client gets its words, Metadata and 1012, whoever else hangs."""
+"""The stop of a server: every client gets its transcript, Metadata and 1012, even when another hangs."""
 
 from __future__ import annotations
 
@@ -53,10 +53,10 @@ class Stops:
 
 def test_a_stop_waits_for_work_without_a_request() -> None:
     shutdown = Shutdown()
-    with shutdown.waits_for_this(), shutdown.waits_for_this():
+    with shutdown.hold_open(), shutdown.hold_open():
         assert shutdown.unfinished
     assert not shutdown.unfinished
-    with suppress(ZeroDivisionError), shutdown.waits_for_this():
+    with suppress(ZeroDivisionError), shutdown.hold_open():
         raise ZeroDivisionError
     assert not shutdown.unfinished
 

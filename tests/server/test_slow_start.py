@@ -1,4 +1,4 @@
-"""How many streams may be in whose load does not show yet."""
+"""How many streams are admitted whose load does not show yet."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a stream was asked to do, as those who decode, listen and write are told it."""
+"""Configuration of decoding, recognition and formatting for the options of a stream."""
 
 from __future__ import annotations
 
@@ -11,7 +11,14 @@ from caesura.audio.format import AudioFormat, Encoding
 from caesura.engines.base import EngineInfo, Term
 from caesura.formatting.style import Style
 from caesura.protocol.options import ENCODINGS, ListenOptions
-from caesura.server.stream_config import audio_format, bytes_per_second, language, preferred, recognition_config, style
+from caesura.server.stream_config import (
+    audio_format,
+    bytes_per_second,
+    language,
+    preferred_terms,
+    recognition_config,
+    style,
+)
 
 INFO = EngineInfo("engine", "1", "arch", ("en",), min_endpointing_s=0.2, max_segment_s=20.0)
 
@@ -86,8 +93,8 @@ def test_a_language_is_its_primary_subtag(tag: str, expected: str | None) -> Non
 
 
 def test_keyterms_come_before_keywords_and_weigh_one() -> None:
-    assert preferred(["a b"], [("c", 3.0), ("d", 1.0)]) == (Term("a b", 1.0), Term("c", 3.0), Term("d", 1.0))
-    assert preferred((), ()) == ()
+    assert preferred_terms(["a b"], [("c", 3.0), ("d", 1.0)]) == (Term("a b", 1.0), Term("c", 3.0), Term("d", 1.0))
+    assert preferred_terms((), ()) == ()
 
 
 def test_nothing_asked_for_is_the_plain_style() -> None:

@@ -1,4 +1,4 @@
-"""The diarizer on made-up voices: each person is a direction, each window a little off it."""
+"""The live diarizer with synthetic speakers: each is a direction, each window a little off it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Speech into vectors of voices: the same person's lie close together."""
+"""Speaker embeddings of real speech: those of one person lie close together."""
 
 from __future__ import annotations
 

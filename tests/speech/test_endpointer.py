@@ -1,4 +1,4 @@
-"""The endpointer: probabilities by hand, and exactly where it hears speech begin, go on and fall silent."""
+"""The endpointer with given probabilities: where speech begins, goes on and ends."""
 
 from __future__ import annotations
 

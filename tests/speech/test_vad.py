@@ -1,9 +1,10 @@
-"""The Silero VAD: the same probabilities however the samples are cut, and speech told from silence."""
+"""The Silero VAD: the same probabilities however the samples are split; speech differs from silence."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
+import tracemalloc
 import wave
 from importlib.util import find_spec
 from pathlib import Path
@@ -38,14 +39,14 @@ WHOLE = SileroVad(MODEL).feed(SPEECH)
 
 def hear_in_pieces(samples: NDArray[np.float32], sizes: list[int]) -> NDArray[np.float32]:
     """What one VAD says when the samples come in pieces of these sizes, over and over."""
-    listener = SileroVad(MODEL)
-    told = []
+    channel = SileroVad(MODEL)
+    parts = []
     at = turn = 0
     while at < len(samples):
         size = sizes[turn % len(sizes)]
-        told.append(listener.feed(samples[at : at + size]))
+        parts.append(channel.feed(samples[at : at + size]))
         at, turn = at + size, turn + 1
-    return np.concatenate(told)
+    return np.concatenate(parts)
 
 
 @settings(max_examples=25, deadline=None)
@@ -55,15 +56,15 @@ def hear_in_pieces(samples: NDArray[np.float32], sizes: list[int]) -> NDArray[np
 def test_any_chunking_gives_the_same_probabilities(sizes: list[int]) -> None:
     """Pieces around every boundary of frame and context."""
     samples = SPEECH[: min(len(SPEECH), 400 * max(sizes))]
-    told = hear_in_pieces(samples, sizes)
-    np.testing.assert_allclose(told, WHOLE[: len(samples) // FRAME], atol=1e-5)
+    parts = hear_in_pieces(samples, sizes)
+    np.testing.assert_allclose(parts, WHOLE[: len(samples) // FRAME], atol=1e-5)
 
 
 def test_each_frame_is_told_by_the_sample_that_completes_it() -> None:
     """511 samples say nothing, the next one completes the frame."""
-    listener = SileroVad(MODEL)
-    assert listener.feed(SPEECH[:511]).shape == (0,)
-    np.testing.assert_allclose(listener.feed(SPEECH[511:512]), WHOLE[:1], atol=1e-5)
+    channel = SileroVad(MODEL)
+    assert channel.feed(SPEECH[:511]).shape == (0,)
+    np.testing.assert_allclose(channel.feed(SPEECH[511:512]), WHOLE[:1], atol=1e-5)
 
 
 def test_a_large_chunk_is_judged_in_bounded_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -83,28 +84,31 @@ def test_it_tells_speech_from_silence_and_noise() -> None:
 def test_channels_that_share_a_model_do_not_disturb_each_other() -> None:
     """Two listeners fed in turns answer as each would alone."""
     speech, silence = SileroVad(MODEL), SileroVad(MODEL)
-    told = []
+    parts = []
     for at in range(0, len(SPEECH), 800):
-        told.append(speech.feed(SPEECH[at : at + 800]))
+        parts.append(speech.feed(SPEECH[at : at + 800]))
         silence.feed(np.zeros(800, np.float32))
-    np.testing.assert_allclose(np.concatenate(told), WHOLE, atol=1e-5)
+    np.testing.assert_allclose(np.concatenate(parts), WHOLE, atol=1e-5)
 
 
 def test_it_keeps_nothing_of_a_large_chunk() -> None:
-    """What is held after a minute of audio is less than one frame and its context."""
-    listener = SileroVad(MODEL)
-    listener.feed(np.zeros(16_000 * 10 + 5, np.float32))
-    held = listener._held
-    assert held is not None
-    assert held.base is None
-    assert len(held) < FRAME + 64
+    """After ten seconds of audio it holds its state and less than one frame with its context."""
+    channel = SileroVad(MODEL)
+    channel.feed(np.zeros(FRAME, np.float32))
+    chunk = np.zeros(16_000 * 10 + 5, np.float32)
+    tracemalloc.start()
+    try:
+        channel.feed(chunk)
+        assert tracemalloc.get_traced_memory()[0] < 16_384
+    finally:
+        tracemalloc.stop()
 
 
-def test_no_samples_say_nothing() -> None:
-    """An empty chunk is allowed and creates no state."""
-    listener = SileroVad(MODEL)
-    assert listener.feed(np.empty(0, np.float32)).shape == (0,)
-    assert listener._held is None
+def test_no_samples_give_no_probabilities() -> None:
+    """An empty chunk is allowed, and changes nothing."""
+    channel = SileroVad(MODEL)
+    assert channel.feed(np.empty(0, np.float32)).shape == (0,)
+    np.testing.assert_array_equal(channel.feed(SPEECH), SileroVad(MODEL).feed(SPEECH))
 
 
 @pytest.mark.parametrize("samples", [np.zeros(512, np.float64), np.zeros((1, 512), np.float32)])
@@ -159,7 +163,7 @@ def test_a_voice_across_the_room_is_found(monkeypatch: pytest.MonkeyPatch) -> No
     """Amplified as needed; without that the network finds next to nothing of it."""
     far = far_away(SPEECH)
     found = float(np.mean(SileroVad(MODEL).feed(far) > 0.5))
-    monkeypatch.setattr(vad, "MOST_GAIN", 1.0)
+    monkeypatch.setattr(vad, "MAX_GAIN", 1.0)
     unamplified = float(np.mean(SileroVad(MODEL).feed(far) > 0.5))
     assert found > 0.9 * float(np.mean(WHOLE > 0.5))
     assert unamplified < 0.5 * found
@@ -176,14 +180,14 @@ def test_telephone_speech_is_found() -> None:
 
 def test_speech_of_the_usual_level_is_hardly_touched(monkeypatch: pytest.MonkeyPatch) -> None:
     """Only before its first word and in its pauses is it quiet enough: next to no frame is judged otherwise."""
-    told = SileroVad(MODEL).feed(SPEECH)
-    monkeypatch.setattr(vad, "MOST_GAIN", 1.0)
-    assert float(np.mean((told > 0.5) == (SileroVad(MODEL).feed(SPEECH) > 0.5))) > 0.97
+    parts = SileroVad(MODEL).feed(SPEECH)
+    monkeypatch.setattr(vad, "MAX_GAIN", 1.0)
+    assert float(np.mean((parts > 0.5) == (SileroVad(MODEL).feed(SPEECH) > 0.5))) > 0.97
 
 
 def test_the_same_quiet_audio_in_pieces_is_amplified_alike() -> None:
     quiet = (SPEECH * np.float32(0.02)).astype(np.float32)
     whole = SileroVad(MODEL).feed(quiet)
-    listener = SileroVad(MODEL)
-    pieces = [listener.feed(quiet[at : at + 777]) for at in range(0, len(quiet), 777)]
+    channel = SileroVad(MODEL)
+    pieces = [channel.feed(quiet[at : at + 777]) for at in range(0, len(quiet), 777)]
     np.testing.assert_allclose(np.concatenate(pieces), whole, atol=1e-5)

@@ -72,5 +72,5 @@ def test_whatever_an_engine_raises_is_an_engine_error_without_what_was_said(erro
 
 def test_too_few_hypotheses_are_a_failure() -> None:
     """No hypothesis is not an empty hypothesis."""
-    with pytest.raises(EngineError, match="the engine gave 1 answers to 2 jobs"):
+    with pytest.raises(EngineError, match="the engine returned 1 hypotheses for 2 jobs"):
         EngineHost(Answers(Hypothesis())).transcribe([JOB, JOB])

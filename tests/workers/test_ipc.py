@@ -1,4 +1,4 @@
-"""Frames between front and worker: what goes in comes out, whole, however the bytes are cut."""
+"""Frames between server and worker survive encoding and decoding, however the bytes are split."""
 
 from __future__ import annotations
 
@@ -109,8 +109,8 @@ def test_nothing_in_a_frame_is_executed(tmp_path: Path) -> None:
         b'{"type":"ready"}',
         b'["ready",1]',
         b'["exec","ls"]',
-        b'["failed",null]',
-        b'["refused"]',
+        b'["jobs_failed",null]',
+        b'["load_failed"]',
         b'["load","scripted",["a",1]]',
         b'["load",["scripted"],[]]',
         b'["transcribe",{}]',

@@ -1,4 +1,4 @@
-"""Jobs and hypotheses come back as they were sent, and what cannot be one is refused, whoever sends it."""
+"""Jobs and hypotheses survive encoding and decoding, and values that cannot be one are rejected."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The engine pool with real worker processes: no job is lost, none has two results, and the dead are replaced."""
+"""The engine pool with real worker processes: no job is lost, none has two results, and dead workers are replaced."""
 
 from __future__ import annotations
 

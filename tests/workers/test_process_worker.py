@@ -1,4 +1,4 @@
-"""The front's side of one worker process: it starts, answers, says that it has gone, and is always reaped."""
+"""The server's side of one worker process: it starts, returns results, reports its end, and is always reaped."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The worker process, spoken to over a bare socket: it loads, answers, survives signals, and ends with its front."""
+"""The worker process over a bare socket: it loads, returns results, survives signals, and ends with the server."""
 
 from __future__ import annotations
 
@@ -240,7 +240,7 @@ def test_an_engine_error_is_told_in_its_own_words(line: tuple[Front, WorkerSocke
 def test_an_engine_that_answers_too_little_has_failed(line: tuple[Front, WorkerSocket], folder: Path) -> None:
     """No hypothesis is not an empty hypothesis."""
     (folder / "go").touch()
-    assert hear_one(line, pool_engines.MUTE) == JobsFailed("the engine gave 0 answers to 1 jobs")
+    assert hear_one(line, pool_engines.MUTE) == JobsFailed("the engine returned 0 hypotheses for 1 jobs")
 
 
 @pytest.mark.parametrize(
@@ -262,7 +262,7 @@ def test_an_engine_that_answers_what_cannot_be_sent_has_failed(
 
 @pytest.mark.parametrize(
     ("frame", "sentence"),
-    [(Transcribe((job(1.0),)), "a job before its engine"), (Ready(), "its own kind of frame: Ready")],
+    [(Transcribe((job(1.0),)), "a job before its engine"), (Ready(), "a frame of its own kind: Ready")],
 )
 def test_frames_that_no_front_sends_end_it(line: tuple[Front, WorkerSocket], frame: ToWorker, sentence: str) -> None:
     """A fault of ours must be seen, not guessed around."""

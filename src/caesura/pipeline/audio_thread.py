@@ -1,9 +1,9 @@
 """The audio thread: decoding and voice activity detection of all streams, in short turns.
 
 Decoding and voice activity take tens of microseconds a message: too long for the loop when many streams talk, too
-short to be worth a process. One thread, fed by a queue, costs one wake-up for as much as has come meanwhile. Small
-pieces of all streams are gathered for a moment and processed one after the other: a network that has just run for one
-stream runs more than twice as fast for the next (its weights are still in the cache).
+short to be worth a process. One thread, fed by a queue, costs one wake-up for all messages that have come meanwhile.
+Small pieces of all streams are gathered for a moment and processed one after the other: a network that has just run for
+one stream runs more than twice as fast for the next (its weights are still in the cache).
 
 Streams whose audio comes faster than real time wait behind those on time, and share half of the thread's time at
 most: whoever pushes a file, or a few bytes that decode to hours of silence, delays only others that do so.
@@ -23,7 +23,7 @@ from typing import Final
 from caesura.pipeline.turn_queue import TurnQueue
 
 Work = Callable[[], Callable[[], None]]
-"""Runs on the thread and returns what is to be called on the loop; must not raise."""
+"""Runs on the thread and returns a function to call on the loop; must not raise."""
 
 
 _log = logging.getLogger("caesura.pipeline")
@@ -72,7 +72,7 @@ class AudioThread:
 
     @property
     def oldest_wait_s(self) -> float:
-        """How long the oldest work of streams on time has been on its way; 0 when there is none."""
+        """How long the oldest work of streams on time has waited for its result; 0 when there is none."""
         return 0.0 if not self._out or self._loop is None else self._loop.time() - self._out[0]
 
     def submit(self, work: Work, *, ahead: bool = False) -> None:
@@ -90,7 +90,7 @@ class AudioThread:
         self._queue.put(_Batch(works, on_time=True))
 
     def gather(self, call: Callable[[], None]) -> None:
-        """Call `call` in a moment, together with those of the other streams; what they `submit` is run in one go."""
+        """Call `call` soon, together with those of other streams; the work that they `submit` is run as one batch."""
         if self._loop is None or not self._gather_s:
             call()
             return
@@ -115,7 +115,7 @@ class AudioThread:
         while (batch := self._queue.get()) is not None:
             done = [work() for work in batch.works]
             loop = self._loop
-            # A loop that is closing takes no more results; there is nobody left to hear them.
+            # A loop that is closing takes no more callbacks, and its results are not needed.
             if loop is not None:
                 with contextlib.suppress(RuntimeError):
                     loop.call_soon_threadsafe(self._deliver, done, batch.on_time)

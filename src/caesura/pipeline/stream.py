@@ -2,7 +2,7 @@
 
 Bytes and marks (flush, end) are handled in the order they came. Decoding, voice activity and speaker labelling run on
 the audio thread, a batch of bytes at a time and in turns: a few bytes may decode to hours. Everything else runs on the
-loop's thread and never waits. A stream calls nobody back with events: it holds them until its owner drains `events()`,
+loop's thread and never waits. A stream holds its events until its owner drains `events()`,
 and calls `wake` when work from another thread or a result of the pool has made new ones.
 """
 
@@ -37,19 +37,19 @@ from caesura.workers.base import JobLost, Pool
 _log = logging.getLogger("caesura.pipeline")
 
 BATCH_BYTES = 64 * 1024
-"""What goes to the audio thread at once; a larger message is decoded in pieces."""
+"""Bytes that go to the audio thread at once; a larger message is decoded in pieces."""
 TURN_S = 0.03
 """A turn on the audio thread ends after the step that takes it beyond this: other streams wait for theirs."""
 TURN_AUDIO_S = 5.0
-"""Or when it has made so much audio, of all channels together: it waits in memory for the loop."""
+"""A turn also ends when it has decoded so much audio, of all channels together: that waits in memory for the loop."""
 SLICE_S = 0.5
 """Audio whose voice activity is computed at once, of all channels together; some milliseconds of work."""
 AHEAD_S = 2.0
-"""Audio that a stream may have made beyond the time that passed, before its turns come behind those of others."""
+"""Audio that a stream may decode beyond the time that passed, before its turns come behind those of others."""
 SMALL_BYTES = 16 * 1024
-"""Less than this waits a moment for more, unless a mark came behind it."""
+"""Fewer bytes than this wait a moment for more, unless a mark came behind them."""
 SMALL_MESSAGES = 64
-"""And fewer messages than this."""
+"""Fewer messages than this wait likewise."""
 ROOM_BYTES = 256 * 1024
 """Undecoded bytes beyond which a stream is full."""
 ROOM_ITEMS = 1024
@@ -105,7 +105,7 @@ class Stream:
     """Transcribes one connection's audio; everything but its turns on the audio thread is called on the loop's thread.
 
     `feed`, `flush`, `reconfigure`, `release_held` and `end` never block; drain `events()` after each of them and after
-    each `wake`. After `Drained`, `AudioRefused` or `EngineFailed` there are no more. `close` gives everything up.
+    each `wake`. After `Drained`, `AudioRefused` or `EngineFailed` there are no more. `close` cancels the rest.
     """
 
     def __init__(
@@ -125,9 +125,9 @@ class Stream:
 
         Args:
             audio: What the client declared about its bytes.
-            split: Transcribe each channel apart; otherwise they are mixed to one.
+            split: Transcribe each channel separately; otherwise they are mixed to one.
             config: How each channel is recognized.
-            style: How words are written.
+            style: How words are formatted.
             new_recognizer: Makes the recognizer of a channel.
             vad: The voice activity network.
             audio_thread: Where audio is decoded.
@@ -167,7 +167,7 @@ class Stream:
         """More decoded audio waits for the engine than there is room for."""
         self._room: asyncio.Event | None = None
 
-    # ---- in ----
+    # ---- input ----
 
     def feed(self, data: bytes) -> None:
         """Take the next bytes of audio, one message as it came; they are dropped once the audio is over."""
@@ -196,7 +196,7 @@ class Stream:
         self._pump()
 
     def reconfigure(self, features: Mapping[str, bool], terms: tuple[Term, ...] | None) -> None:
-        """Write the audio after this with these fields of the style; `terms` None leaves what is preferred."""
+        """Format the audio after this with these fields of the style; `terms` None leaves the preferred terms."""
         self._items.append(_Reconfigure(dict(features), terms))
         self._pump()
 
@@ -211,7 +211,7 @@ class Stream:
         self._pump()
 
     def close(self) -> None:
-        """Give up: no more events, no more work. Idempotent."""
+        """Cancel: no more events, no more work. Idempotent."""
         self._over = True
         self._events.clear()
         self._release()
@@ -225,7 +225,7 @@ class Stream:
             self._pool.cancel(self._owner(index))
         self._signal_room()
 
-    # ---- out ----
+    # ---- output ----
 
     def events(self) -> list[StreamEvent]:
         """The events since the last call, in order; each is returned once."""
@@ -239,7 +239,7 @@ class Stream:
 
     @property
     def channels(self) -> int:
-        """Channels that are transcribed apart; 0 before the first audio."""
+        """Channels that are transcribed separately; 0 before the first audio."""
         return len(self._channels)
 
     @property
@@ -257,9 +257,9 @@ class Stream:
         return self._bytes > ROOM_BYTES or len(self._items) > ROOM_ITEMS or self._behind
 
     def _measure_room(self) -> None:
-        """Call after recognizers were fed, flushed or answered: `full` is asked for with each message."""
+        """Call after recognizers were fed, flushed or given a result: `full` is read for each message."""
         channels = self._channels
-        # Whatever each of them holds, one channel then waits for the engine, whose answer makes room.
+        # Whatever each of them holds, one channel then waits for the engine, whose result makes room.
         most_s = ROOM_S + len(channels) * self._config.max_segment_s + (len(channels) - 1) * MAX_SILENCE_S
         pending_s, most_segments = 0.0, 0
         for channel in channels:
@@ -362,11 +362,11 @@ class Stream:
     def _turn(self, work: Iterator[_Voiced]) -> Callable[[], None]:
         refusal, done = None, False
         slices: list[_Voiced] = []
-        made_s, until = 0.0, self._thread.clock() + TURN_S
+        decoded_s, until = 0.0, self._thread.clock() + TURN_S
         try:
-            while made_s < TURN_AUDIO_S and self._thread.clock() < until:
+            while decoded_s < TURN_AUDIO_S and self._thread.clock() < until:
                 voiced = next(work)
-                made_s += sum(len(samples) for samples, _ in voiced) / SAMPLE_RATE
+                decoded_s += sum(len(samples) for samples, _ in voiced) / SAMPLE_RATE
                 slices += [voiced] if voiced else []
         except StopIteration:
             done = True
@@ -374,10 +374,10 @@ class Stream:
             refusal = str(error)
         except Exception as error:  # noqa: BLE001  # one stream's fault must not take the thread of all streams down
             refusal = f"{type(error).__name__} in {self._stage}"
-        return partial(self._turn_done, _joined(slices), made_s, refusal, done)
+        return partial(self._turn_done, _joined(slices), decoded_s, refusal, done)
 
     def _voiced(self, blocks: Iterable[Samples]) -> Iterator[_Voiced]:
-        """What is decoded, in slices with their voice activity; an empty one after each step that makes none."""
+        """The decoded audio in slices with their voice activity; an empty one after each step that completes none."""
         waiting: list[Samples] = []
         size = 0
         fault: Exception | None = None
@@ -413,9 +413,9 @@ class Stream:
 
     # ---- back on the loop's thread ----
 
-    def _turn_done(self, voiced: _Voiced, made_s: float, refusal: str | None, done: bool) -> None:
+    def _turn_done(self, voiced: _Voiced, decoded_s: float, refusal: str | None, done: bool) -> None:
         self._busy = False
-        self._pace.made(made_s, len(voiced), self._thread.clock())
+        self._pace.add(decoded_s, len(voiced), self._thread.clock())
         if done or refusal is not None or self._over:
             self._work = None
         if not self._over:
@@ -462,7 +462,7 @@ class Stream:
         return id(self), index
 
     def _receive(self, index: int, job: SegmentJob, result: Hypothesis | JobLost) -> None:
-        """The one way in for results of the pool."""
+        """Take a result of the pool."""
         if self._over:
             return
         channel = self._channels[index]
@@ -474,7 +474,7 @@ class Stream:
             # Clustering takes up to some 10 ms: not on the loop.
             self._thread.submit(partial(self._label, channel.diarizer, index, job, result))
         else:
-            self._step(partial(self._take_hypothesis, index, job, result))
+            self._step(partial(self._feed_hypothesis, index, job, result))
 
     def _label(self, diarizer: Diarizer, index: int, job: SegmentJob, hypothesis: Hypothesis) -> Callable[[], None]:
         """On the audio thread: the hypothesis with speakers, to be taken on the loop's."""
@@ -482,33 +482,33 @@ class Stream:
             words = diarizer.label(hypothesis.words, hypothesis.speaker_embeddings)
         except Exception as error:  # noqa: BLE001  # one stream's fault must not take the thread of all streams down
             return partial(self._labelling_failed, error)
-        return partial(self._take_labelled, index, job, replace(hypothesis, words=words))
+        return partial(self._feed_labelled, index, job, replace(hypothesis, words=words))
 
-    def _take_labelled(self, index: int, job: SegmentJob, hypothesis: Hypothesis) -> None:
+    def _feed_labelled(self, index: int, job: SegmentJob, hypothesis: Hypothesis) -> None:
         if not self._over:
-            self._step(partial(self._take_hypothesis, index, job, hypothesis))
+            self._step(partial(self._feed_hypothesis, index, job, hypothesis))
 
     def _labelling_failed(self, error: Exception) -> None:
-        _log.error("speakers could not be told apart", exc_info=error)
+        _log.error("diarization failed", exc_info=error)
         if not self._over:
-            self._fail("a fault inside")
+            self._fail("internal error")
             self._wake()
 
-    def _take_hypothesis(self, index: int, job: SegmentJob, hypothesis: Hypothesis) -> None:
+    def _feed_hypothesis(self, index: int, job: SegmentJob, hypothesis: Hypothesis) -> None:
         self._channels[index].recognizer.receive(job, hypothesis)
         self._drain_recognizer(index)
 
     def _step(self, step: Callable[[], None]) -> None:
-        """Run a step that other threads or the pool caused, see what follows from it, and wake the owner."""
+        """Run a step caused by another thread or the pool, carry on with what follows, and wake the owner."""
         try:
             step()
             self._measure_room()
             self._finish_if_drained()
             self._pump()
             self._signal_room()
-        except Exception:  # noqa: BLE001  # our own mistake ends this stream, aloud, and no other
-            _log.exception("a stream broke")
-            self._fail("a fault inside")
+        except Exception:  # noqa: BLE001  # our own fault ends this stream, with a log entry, and no other
+            _log.exception("a fault in a stream")
+            self._fail("internal error")
         if self._events:
             self._wake()
 

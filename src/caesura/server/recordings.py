@@ -113,7 +113,7 @@ class Recordings:
         return True
 
     async def _finish(self, run: _Run, ask: Ask) -> None:
-        with self._shutdown.waits_for_this():
+        with self._shutdown.hold_open():
             try:
                 text = await run.later()
             except asyncio.CancelledError:

@@ -23,7 +23,7 @@ from caesura.server.recordings import Recordings
 from caesura.server.refusal import refusal_response
 from caesura.server.request_id import new_request_id
 from caesura.server.service import Service, embedder_info
-from caesura.server.stream_config import language, preferred, style
+from caesura.server.stream_config import language, preferred_terms, style
 from caesura.words import Word
 
 _log = logging.getLogger("caesura.recordings")
@@ -69,7 +69,7 @@ async def submit(request: Request, service: Service, recordings: Recordings) -> 
         account=account,
         fetch=partial(_fetched, service),
         deliver=_deliver(service, verdict),
-        terms=preferred(verdict.options.keyterms, verdict.options.keywords),
+        terms=preferred_terms(verdict.options.keyterms, verdict.options.keywords),
         diarizer=embedder_info() if verdict.options.diarize else None,
     )
     try:

@@ -14,19 +14,19 @@ from numpy.typing import NDArray
 from caesura.errors import InternalError, UsageError
 
 FRAME: Final = 512
-"""Samples judged at a time, at 16 kHz: 32 ms."""
+"""Samples of one frame at 16 kHz: 32 ms."""
 
 WEIGHTS: Final = Path(__file__).parent / "weights" / "silero_vad_16k_sequence.onnx"
 SHA256: Final = "9ccdacc4719d8aa7e45a77536bfabec45a03ba1f2fad5e241ab4060b24238a85"
-"""Of `WEIGHTS`: thresholds and gains are chosen for these weights, and others would silently hear something else."""
+"""Of `WEIGHTS`: thresholds and gains are chosen for these weights, and would be silently wrong for others."""
 
 LEVEL: Final = 0.02
-"""The network hears a far voice, with its reverberation, only when it is loud enough. So what is quiet is amplified
-until the loudest frame of late has this level (root mean square; -34 dBFS), and what is louder stays as it is."""
-MOST_GAIN: Final = 12.0
-"""By no more than this (22 dB), so that the noise of a silent line stays below what is taken for speech."""
+"""The network detects a distant voice, with its reverberation, only when it is loud enough. So quiet audio is amplified
+until the loudest recent frame has this level (root mean square; -34 dBFS), and louder audio stays as it is."""
+MAX_GAIN: Final = 12.0
+"""Largest gain (22 dB), so that the noise of a silent line is not taken for speech."""
 FADE_S: Final = 30.0
-"""What was loudest counts for less as time passes: after so many seconds for a third (1/e)."""
+"""Time constant with which the level of the loudest frame fades: after so many seconds to a third (1/e)."""
 
 _FADE: Final = exp(-FRAME / 16_000 / FADE_S)
 _OUTPUTS: Final = ("speech_probs", "hn", "cn")
@@ -58,7 +58,7 @@ class SileroModel:
         if found != expected:
             raise InternalError(f"the voice activity network takes {found}, expected {expected}")
 
-    def judge(self, rows: Floats, h: Floats, c: Floats) -> tuple[Floats, Floats, Floats]:
+    def run(self, rows: Floats, h: Floats, c: Floats) -> tuple[Floats, Floats, Floats]:
         """Probabilities (n,) for `rows` (n, 576), and the state after them; `h` and `c` are (1, 1, 128)."""
         probabilities, h, c = self._session.run(_OUTPUTS, {"input": rows, "h": h, "c": c})
         return probabilities, h, c
@@ -81,15 +81,15 @@ def load_silero() -> SileroModel:
 class SileroVad:
     """Voice activity of one channel; cheap until the first audio comes, then about 3 KiB.
 
-    The answers depend on the samples alone, not on how they were cut into calls.
+    The probabilities depend on the samples alone, not on how they were split into calls.
     """
 
-    __slots__ = ("_c", "_h", "_held", "_loudest", "_model")
+    __slots__ = ("_c", "_h", "_loudest", "_model", "_pending")
 
     def __init__(self, model: SileroModel) -> None:
         """A channel at its first sample; `model` is shared."""
         self._model = model
-        self._held: Floats | None = None
+        self._pending: Floats | None = None
         self._loudest = 0.0
         """Level of the loudest frame so far, faded."""
         self._h: Floats | None = None
@@ -99,7 +99,7 @@ class SileroVad:
         """Probability of speech, 0..1, for each frame that these samples complete.
 
         Args:
-            samples: float32 in -1..1, shape (n,), 16 kHz; any n. What does not fill a frame is kept.
+            samples: float32 in -1..1, shape (n,), 16 kHz; any n. Samples that do not fill a frame are kept.
 
         Returns:
             float32, shape (m,); m may be 0.
@@ -111,12 +111,12 @@ class SileroVad:
             raise UsageError(f"samples: {samples.dtype} of shape {samples.shape}; give float32 of shape (n,)")
         if not len(samples):
             return np.empty(0, np.float32)
-        held = np.zeros(_CONTEXT, np.float32) if self._held is None else self._held
-        heard = np.concatenate((held, samples))
-        frames = (len(heard) - _CONTEXT) // FRAME
+        pending = np.zeros(_CONTEXT, np.float32) if self._pending is None else self._pending
+        joined = np.concatenate((pending, samples))
+        frames = (len(joined) - _CONTEXT) // FRAME
         # A copy, for a view would keep the whole of a large chunk alive.
-        self._held = heard[frames * FRAME :].copy() if frames else heard
-        return self._judge(self._amplified(_rows(heard, frames))) if frames else np.empty(0, np.float32)
+        self._pending = joined[frames * FRAME :].copy() if frames else joined
+        return self._run(self._amplified(_rows(joined, frames))) if frames else np.empty(0, np.float32)
 
     def _amplified(self, rows: Floats) -> Floats:
         """The rows, each as loud as the loudest frame up to it allows."""
@@ -124,27 +124,27 @@ class SileroVad:
         gains, loudest, frames = [], self._loudest, rows[:, _CONTEXT:]
         for energy in np.vecdot(frames, frames).tolist():
             loudest = max((energy / FRAME) ** 0.5, loudest * _FADE)
-            gains.append(1.0 if loudest >= LEVEL else min(LEVEL / max(loudest, 1e-9), MOST_GAIN))
+            gains.append(1.0 if loudest >= LEVEL else min(LEVEL / max(loudest, 1e-9), MAX_GAIN))
         self._loudest = loudest
         if max(gains) > 1.0:
             rows *= np.array(gains, np.float32)[:, None]
         return rows
 
-    def _judge(self, rows: Floats) -> Floats:
+    def _run(self, rows: Floats) -> Floats:
         h = np.zeros(_STATE_SHAPE, np.float32) if self._h is None else self._h
         c = np.zeros(_STATE_SHAPE, np.float32) if self._c is None else self._c
-        told = []
+        parts = []
         for at in range(0, len(rows), _ROWS_AT_ONCE):
-            piece, h, c = self._model.judge(rows[at : at + _ROWS_AT_ONCE], h, c)
-            told.append(piece)
+            part, h, c = self._model.run(rows[at : at + _ROWS_AT_ONCE], h, c)
+            parts.append(part)
         self._h, self._c = h, c
-        return told[0] if len(told) == 1 else np.concatenate(told)
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
-def _rows(heard: Floats, frames: int) -> Floats:
+def _rows(joined: Floats, frames: int) -> Floats:
     """Each frame with the context before it; twice as fast as a strided view and its copy."""
     rows = np.empty((frames, _ROW), np.float32)
-    rows[:, _CONTEXT:] = heard[_CONTEXT : _CONTEXT + frames * FRAME].reshape(frames, FRAME)
-    rows[0, :_CONTEXT] = heard[:_CONTEXT]
+    rows[:, _CONTEXT:] = joined[_CONTEXT : _CONTEXT + frames * FRAME].reshape(frames, FRAME)
+    rows[0, :_CONTEXT] = joined[:_CONTEXT]
     rows[1:, :_CONTEXT] = rows[:-1, FRAME:]
     return rows

@@ -1,4 +1,4 @@
-"""One live connection over a real socket: what clients do wrong harms nobody else, and nothing heard is lost."""
+"""Live connections over real sockets: bad clients harm no other, and no transcript is lost."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""It is known when the audio up to any second of a stream had come."""
+"""Arrival times of the audio up to any second of a stream."""
 
 from __future__ import annotations
 

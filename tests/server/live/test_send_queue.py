@@ -1,4 +1,4 @@
-"""What one client is still to be sent: in order, bounded, and given up when nobody takes it."""
+"""The send queue of one client: in order, bounded, and given up when the client takes nothing."""
 
 from __future__ import annotations
 
