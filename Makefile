@@ -15,9 +15,26 @@ ADAPTERS := .tools/adapters-venv
 NODE_STAMP := tests/conformance/node_modules/.installed
 PURE := src/caesura/protocol/*,src/caesura/words.py,src/caesura/events.py,src/caesura/errors.py,src/caesura/timeline.py
 ARGS ?=
+# Hypothesis: fast tries few examples, dev and ci try more, ci always the same ones (tests/conftest.py).
+PROFILE ?= fast
+# COVERAGE=1: tests run under coverage, and cov-report holds the result against the limits.
+COVERAGE ?=
+PYTEST := $(if $(COVERAGE),$(BIN)/coverage run -m pytest,$(PY) -m pytest)
+FRESH := $(if $(COVERAGE),cov-erase)
+# With ARGS a group may have none of the tests that were named (exit status 5).
+NONE_IS_FINE := $(if $(ARGS),|| [ $$? -eq 5 ])
+# The interpreter of .venv; the first of the usual names that is new enough when it is not given.
+PYTHON ?=
+
+# Without cached bytecode pytest rewrites every test file in every process (30 s in place of 10 s to collect them), and each
+# server that a test starts compiles all of src/ (1 s).
+export PYTHONDONTWRITEBYTECODE :=
+
+# `make check test` runs each group of tests once, in this order.
+.NOTPARALLEL:
 
 .PHONY: help
-help: ## say what each target does
+help: ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} \
 	  /^##@ / {printf "\n%s\n", substr($$0, 5)} \
 	  /^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,74 +43,102 @@ help: ## say what each target does
 ##@ Run it (sets up .venv when needed)
 
 .PHONY: setup
-setup: $(STAMP) ## make .venv with everything in it; the other targets do this by themselves
+setup: $(STAMP) ## create .venv with all dependencies; the other targets do it when needed
 
 .PHONY: demo
-demo: $(STAMP) ## hear a recording, pause it for 12 s held by KeepAlive, go on; about half a minute
+demo: $(STAMP) ## transcribe a recording with a pause of 12 s held by KeepAlive; half a minute
 	@$(BIN)/caesura demo $(ARGS)
 
 .PHONY: serve
-serve: $(STAMP) ## ws://127.0.0.1:8080/v1/listen, embedded engine, no key needed on loopback
+serve: $(STAMP) ## run a server on ws://127.0.0.1:8080/v1/listen; needs no key on loopback
 	@$(BIN)/caesura serve $(ARGS)
 
 .PHONY: doctor
-doctor: $(STAMP) ## what works on this machine, what it weighs, what to do about the rest
+doctor: $(STAMP) ## show what works on this machine, what it takes, and how to get the rest
 	@$(BIN)/caesura doctor $(ARGS)
 
 ##@ Check it
 
 .PHONY: toolchains
-toolchains: ## Go, mono, Java, Node, a browser and PostgreSQL for the tests, from Debian's packages; as root
+toolchains: ## install Go, mono, Java, Node, a browser and PostgreSQL for the tests (Debian, as root)
 	@examples/toolchains.sh
 
-.PHONY: test
-test: $(STAMP) sdk-js ## all tests, the slow ones and the vendor's own SDKs included
-	$(PY) -m pytest -ra $(ARGS)
-
 .PHONY: check
-check: fmt-check lint types arch fast ## what every change must pass; under a minute
+check: fmt-check lint types arch fast ## format, lint, types, imports, fast tests: for every change; under a minute
+
+.PHONY: test
+test: PROFILE := $(if $(filter file,$(origin PROFILE)),$(if $(CI),ci,dev),$(PROFILE))
+test: fast slow serial ## all tests, on all cores; with the vendor's SDKs and the examples
 
 .PHONY: fast
-fast: $(STAMP) ## the tests without models and servers
-	$(PY) -m pytest -q -m "not slow and not conformance" --hypothesis-profile=fast -n auto --dist worksteal $(ARGS)
+fast: $(STAMP) $(FRESH) ## tests without models and servers
+	$(PYTEST) -q -m "not slow and not conformance" --hypothesis-profile=$(PROFILE) -n auto --dist worksteal $(ARGS) $(NONE_IS_FINE)
+
+# A file stays with one process, and with it the servers and models that its tests share.
+.PHONY: slow
+slow: $(STAMP) $(FRESH) sdk-js ## tests with models and servers, side by side
+	$(PYTEST) -q -ra -m "(slow or conformance) and not serial and not registry" -n auto --dist loadfile $(ARGS) $(NONE_IS_FINE)
+
+.PHONY: serial
+serial: $(STAMP) $(FRESH) ## tests that measure time or load, one by one
+	$(PYTEST) -q -ra -m "serial and not registry" $(ARGS) $(NONE_IS_FINE)
 
 .PHONY: conformance
-conformance: $(STAMP) sdk-js ## only the vendor's Python and JavaScript SDKs against a real server
+conformance: $(STAMP) sdk-js ## the vendor's Python and JavaScript SDKs against a real server
 	$(PY) -m pytest -ra -m conformance $(ARGS)
 
+.PHONY: explore
+explore: $(STAMP) ## property tests with random seeds until one fails; MINUTES=n, SEED=n to repeat
+	@$(PY) -m tests.explore $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED)) $(ARGS)
+
+.PHONY: wheel
+wheel: $(STAMP) ## build the wheel into dist/
+	rm -rf dist
+	$(PY) -m hatchling build -t wheel
+
+.PHONY: wheel-test
+wheel-test: wheel ## the client's tests against the installed wheel, base install, in a clean environment
+	tests/wheel.sh $(PY) dist/*.whl $(ARGS)
+
 .PHONY: adapters
-adapters: $(ADAPTERS)/.synced ## the adapters for pipecat and LiveKit, in an environment of their own (600 MB)
+adapters: $(ADAPTERS)/.synced ## tests of the adapters for pipecat and LiveKit, in their own environment (600 MB)
 	PYTHONPATH=src $(ADAPTERS)/bin/python -m pytest -ra tests/adapters $(ARGS)
 
 .PHONY: fmt
-fmt: $(STAMP) ## put the code into its one format, mend what lint can mend
+fmt: $(STAMP) ## format the code and apply the fixes that lint knows
 	$(BIN)/ruff check --fix-only --quiet .
 	$(BIN)/ruff format .
 
 .PHONY: fmt-check
-fmt-check: $(STAMP) ## is the code in its format?
+fmt-check: $(STAMP) ## check the format
 	$(BIN)/ruff format --check .
 
 .PHONY: lint
-lint: $(STAMP) ## ruff
+lint: $(STAMP) ## check with ruff
 	$(BIN)/ruff check .
 
 .PHONY: types
-types: $(STAMP) ## mypy, strict
+types: $(STAMP) ## check the types with mypy
 	$(BIN)/mypy
 
 .PHONY: arch
-arch: $(STAMP) ## import-linter: who may import whom
+arch: $(STAMP) ## check the import rules
 	$(BIN)/lint-imports --no-logo
 
 .PHONY: resolve
-resolve: $(STAMP) ## are there wheels for every extra, platform and Python? asks the package registry
+resolve: $(STAMP) ## check that every extra has wheels for every platform and Python; asks the package registry
 	$(PY) -m pytest -q -ra -m registry -n 4 tests/test_resolver.py $(ARGS)
 
 .PHONY: cov
-cov: $(STAMP) ## branch coverage: 90 % of the whole, 100 % of the pure part
+cov: ## all tests with branch coverage: 90 % of the whole, 100 % of the pure part
+	$(MAKE) --no-print-directory test cov-report COVERAGE=1
+
+.PHONY: cov-erase
+cov-erase: $(STAMP)
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest -q -m "not conformance and not registry" $(ARGS)
+
+.PHONY: cov-report
+cov-report: $(STAMP)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --fail-under=90
 	$(BIN)/coverage report --fail-under=100 --include='$(PURE)'
@@ -101,7 +146,7 @@ cov: $(STAMP) ## branch coverage: 90 % of the whole, 100 % of the pure part
 ##@ Measure it (each prints a table and writes JSON to bench/results)
 
 .PHONY: bench-accuracy
-bench-accuracy: $(STAMP) ## word error rate of the live path against whole files
+bench-accuracy: $(STAMP) ## word error rate of live streams against whole files
 	$(PY) bench/accuracy.py $(ARGS)
 
 .PHONY: bench-live
@@ -109,46 +154,46 @@ bench-live: $(STAMP) ## latency and CPU of N live streams
 	$(PY) bench/live.py $(ARGS)
 
 .PHONY: bench-tail
-bench-tail: $(STAMP) ## how long the last words take after CloseStream
+bench-tail: $(STAMP) ## latency of the last words after CloseStream
 	$(PY) bench/tail.py $(ARGS)
 
 .PHONY: bench-paused
-bench-paused: $(STAMP) ## cost of thousands of sessions held by KeepAlive
+bench-paused: $(STAMP) ## memory and CPU of thousands of sessions held by KeepAlive
 	$(PY) bench/paused.py $(ARGS)
 
 .PHONY: bench-chaos
-bench-chaos: $(STAMP) ## a line that breaks every 5 to 40 s against one that does not; half an hour
+bench-chaos: $(STAMP) ## a line disconnected every 5 to 40 s against one that is not; half an hour
 	$(PY) bench/chaos.py $(ARGS)
 
 .PHONY: bench-client
-bench-client: $(STAMP) ## CPU of a live line against a bare socket, and memory over hours of audio
+bench-client: $(STAMP) ## CPU of a live line against a bare socket, and memory over hours
 	$(PY) bench/client.py $(ARGS)
 
 .PHONY: bench-recordings
-bench-recordings: $(STAMP) ## how much faster than real time a long recording is heard, and what it takes
+bench-recordings: $(STAMP) ## real-time factor, CPU and memory of a long recording
 	$(PY) bench/recordings.py $(ARGS)
 
 .PHONY: bench-speakers
-bench-speakers: $(STAMP) ## words given to the right speaker; wants --speech with four readers or more
+bench-speakers: $(STAMP) ## words assigned to the right speaker; needs --speech with four readers or more
 	$(PY) bench/speakers.py $(ARGS)
 
 .PHONY: bench-bias
-bench-bias: $(STAMP) ## names heard with and without terms, and what terms do harm to
+bench-bias: $(STAMP) ## names recognized with and without keyterms, and words that keyterms spoil
 	$(PY) bench/bias.py $(ARGS)
 
 ##@ Tidy up
 
 .PHONY: clean
-clean: ## remove everything that was built, .venv too
+clean: ## remove everything that was built, .venv included
 	rm -rf $(VENV) .tools .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage .coverage.*
 	rm -rf dist bench/results tests/conformance/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # ---- setting up ----
 
-# Runs again only when what is to be installed has changed.
-$(STAMP): uv.lock pyproject.toml
-	@python=$$(for name in python3.11 python3.13 python3 python3.12 python3.14 python; do \
+# Runs again only when the dependencies or the version have changed.
+$(STAMP): uv.lock pyproject.toml src/caesura/__init__.py
+	@python=$$(for name in $(PYTHON) python3.11 python3.13 python3 python3.12 python3.14 python; do \
 	    if "$$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then command -v "$$name"; break; fi; done); \
 	if [ -z "$$python" ]; then \
 	  echo "caesura needs Python 3.11 or newer; found: $$(python3 --version 2>&1 || true). Install one (Debian, Ubuntu: apt install python3.11) and run make again." >&2; \

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from accuracy import CUT_S, Judge, Score, spans
+from accuracy import CUT_S, Score, Scorer, spans
 from load import BUNDLED, RATE, Pcm, Recording, recordings
 from report import console, progress_bar, write
 from rich.table import Table
@@ -122,7 +122,7 @@ def interims(engine: Engine, segments: Sequence[Samples], terms: tuple[Term, ...
 
 
 def measure(
-    engine: Engine, judge: Judge, made: Sequence[Case], named: dict[str, list[str]], weight: float
+    engine: Engine, judge: Scorer, made: Sequence[Case], named: dict[str, list[str]], weight: float
 ) -> dict[str, Sum]:
     """Measure all recordings with each of the three lists of terms."""
     sums = {"no terms": Sum(), "own terms among 100": Sum(), "100 others": Sum()}
@@ -145,7 +145,7 @@ def measure(
     return sums
 
 
-def _count(total: Sum, case: Case, judge: Judge, given: Sequence[str], text: str, before: str) -> None:
+def _count(total: Sum, case: Case, judge: Scorer, given: Sequence[str], text: str, before: str) -> None:
     folded, reference = plain(text), plain(case.text)
     total.words += judge.score(case.text, text)
     total.said += len(case.terms)
@@ -220,7 +220,7 @@ def main() -> None:
         json.loads(line) for line in (arguments.speech / "manifest.jsonl").read_text().splitlines() if line.strip()
     ]
     named = {line["file"]: line["terms"] for line in lines if "terms" in line}
-    engine, vad, judge = load_engine(arguments.engine), load_silero(), Judge()
+    engine, vad, judge = load_engine(arguments.engine), load_silero(), Scorer()
     results: dict[str, object] = {}
     for ratio_db in (None, *arguments.noise):
         title = "as recorded" if ratio_db is None else f"noise {ratio_db:g} dB below speech"

@@ -1,8 +1,8 @@
-"""Recordings laid out with pauses, and a network that breaks, in; the transcript against that of an unbroken line out.
+"""Measures how well a line survives a failing network, against a line on a steady connection.
 
     python bench/chaos.py --speech DIR --minutes 30
 
-Two lines hear the same audio at the same time from servers of their own, in real time: one over a steady connection,
+Two lines send the same audio at the same time to servers of their own, in real time: one over a steady connection,
 one whose connection is reset, goes dead while open, or loses its server every 5 to 40 s. Nothing may be lost, no word
 may come twice, and every word must lie where it lay on the steady line.
 """
@@ -42,7 +42,7 @@ FRAME_BYTES = round(FRAME_S * RATE) * 2
 READY_S = 120.0
 _NORMALISE = EnglishTextNormalizer()
 TOLERANCE_S = 0.05
-"""How far a word may lie from where the steady line heard it."""
+"""Largest shift of a word between the two lines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Layout:
 
     @property
     def seconds(self) -> float:
-        """How long it is."""
+        """Length in seconds."""
         return len(self.frames) * FRAME_S
 
 
@@ -94,7 +94,7 @@ def _pcm(file: Path) -> bytes:
 
 @dataclass(slots=True)
 class Served:
-    """A server in a process of its own on a port of its own, which can be killed and started again."""
+    """A server process on a port of its own that can be killed and restarted."""
 
     flags: tuple[str, ...]
     port: int = 0
@@ -116,13 +116,13 @@ class Served:
             time.sleep(0.1)
 
     def stop(self, *, kindly: bool = True) -> None:
-        """End it: with SIGTERM, by which clients are told, or without a word."""
+        """Stop it with SIGTERM, which closes connections in order, or with SIGKILL."""
         if self.process is not None:
             (self.process.terminate if kindly else self.process.kill)()
             self.process.wait()
 
     def restart(self, *, kindly: bool) -> None:
-        """End it and start it again."""
+        """Stop and restart it."""
         self.stop(kindly=kindly)
         self.start()
 
@@ -152,18 +152,18 @@ def served(*flags: str) -> Iterator[Served]:
 
 @dataclass(slots=True)
 class Outcome:
-    """What both lines heard, and what was done to the second one."""
+    """Transcripts of both lines, and the faults of the second one."""
 
     steady: Transcript
     broken: Transcript
     faults: dict[str, int] = field(default_factory=dict)
     detections_s: list[float] = field(default_factory=list)
-    """From each fault until the line said that it reconnects."""
+    """Seconds from each fault until the line's Reconnecting event."""
     outages_s: list[float] = field(default_factory=list)
 
     @property
     def differences(self) -> list[tuple[str, str]]:
-        """Pairs of words, steady and broken, that are not the same, "" where one is missing."""
+        """Pairs of words of the steady and the broken line that differ; "" where one is missing."""
         pairs = _aligned(self.steady.words, self.broken.words)
         return [(a.text if a else "", b.text if b else "") for a, b in pairs if not (a and b and a.text == b.text)]
 
@@ -174,11 +174,11 @@ class Outcome:
         Not 0 with an engine whose hearing depends on where a segment is cut: the voice activity of a new connection
         does not remember what the old one had heard, and may cut a frame earlier or later.
         """
-        return 100 * jiwer.wer(*(_NORMALISE(each.text) for each in (self.steady, self.broken)))
+        return 100 * float(jiwer.wer(*(_NORMALISE(each.text) for each in (self.steady, self.broken))))
 
     @property
     def shifts_s(self) -> list[float]:
-        """How far each word that both heard lies from where it lay on the steady line."""
+        """Shift of each word between the two lines, for words on both."""
         pairs = _aligned(self.steady.words, self.broken.words)
         return [abs((a.source_start or 0) - (b.source_start or 0)) for a, b in pairs if a and b and a.text == b.text]
 
@@ -186,7 +186,7 @@ class Outcome:
 def _aligned(
     steady: Sequence[TimedWord], broken: Sequence[TimedWord]
 ) -> list[tuple[TimedWord | None, TimedWord | None]]:
-    """Both in one order of time: words that overlap in the source by most of the shorter one are the same word."""
+    """Align both lines by time: words that overlap by most of the shorter one are the same word."""
     pairs: list[tuple[TimedWord | None, TimedWord | None]] = []
     one, two = 0, 0
     while one < len(steady) or two < len(broken):
@@ -226,7 +226,7 @@ async def hear_both(
     every_s: tuple[float, float] = (5.0, 40.0),
     progress: Callable[[float], None] = lambda _: None,
 ) -> Outcome:
-    """Stream `layout` over both lines, break one of them after each random time, and return what both heard."""
+    """Stream `layout` over both lines, break one of them after each random time, and return the results of both."""
     with served(*flags) as calm, served(*flags) as harried, Relay(harried.url) as relay:
         parameters = {"model": "nova-3", "interim_results": True, "smart_format": True, "endpointing": 300}
         async with connect(calm.url, **parameters) as steady, connect(relay.url, **parameters) as broken:  # type: ignore[arg-type]
@@ -246,7 +246,7 @@ async def hear_both(
 
 
 async def ticks(count: int) -> AsyncIterator[int]:
-    """0, 1, ... each when its frame has been captured."""
+    """Yields 0, 1, ..., each when its frame has been captured."""
     loop = asyncio.get_running_loop()
     begun = loop.time()
     for index in range(count):
@@ -255,7 +255,7 @@ async def ticks(count: int) -> AsyncIterator[int]:
 
 
 def play_frame(line: Line, layout: Layout, index: int) -> None:
-    """What a program with a mute button does."""
+    """Pause and resume both lines as a mute button does."""
     if any(start == index for start, _ in layout.pauses):
         line.pause()
     if any(end == index for _, end in layout.pauses):
@@ -264,7 +264,7 @@ def play_frame(line: Line, layout: Layout, index: int) -> None:
 
 
 class Watch:
-    """What happens on the line that is broken."""
+    """Collects the events of the broken line."""
 
     def __init__(self, line: Line) -> None:
         self._line = line
@@ -275,12 +275,12 @@ class Watch:
         self.lost: list[Gap] = []
 
     def broke(self, fault: str) -> None:
-        """The line was broken just now."""
+        """Note a fault that was just caused."""
         self.faults[fault] = self.faults.get(fault, 0) + 1
         self._broken_at = time.monotonic()
 
     async def run(self) -> None:
-        """Until the line is closed; what ended it is in its transcript."""
+        """Read events until the line is closed; its error is in the transcript."""
         with suppress(CaesuraError):
             await self._watch()
 
@@ -301,7 +301,7 @@ class Watch:
 async def break_now_and_then(
     relay: Relay, server: Served, chance: random.Random, watch: Watch, every_s: tuple[float, float]
 ) -> None:
-    """Again and again a reset, a connection that goes dead while open, or a server that restarts."""
+    """Cause faults: a reset, a connection that goes dead while open, or a restart of the server."""
     while True:
         await asyncio.sleep(chance.uniform(*every_s))
         fault = chance.choice(["reset", "half open", "restart", "kill"])
@@ -337,8 +337,8 @@ def main() -> None:
     flags = ("--engine", arguments.engine, "--workers", "1")
     with progress_bar() as bar:
         task = bar.add_task("audio seconds", total=layout.seconds)
-        tell: Callable[[float], None] = lambda at: bar.update(task, completed=at)  # noqa: E731  # one line is enough
-        outcome = asyncio.run(hear_both(layout, chance, flags, progress=tell))
+        progress: Callable[[float], None] = lambda at: bar.update(task, completed=at)  # noqa: E731  # one line is enough
+        outcome = asyncio.run(hear_both(layout, chance, flags, progress=progress))
     table = Table(title=f"{layout.seconds / 60:.1f} minutes, {len(layout.pauses)} pauses", title_justify="left")
     table.add_column("what")
     table.add_column("figure", justify="right")
@@ -351,7 +351,7 @@ def main() -> None:
 
 
 def rows(outcome: Outcome) -> list[tuple[str, str]]:
-    """The figures, as they are printed."""
+    """Figures as printed."""
     shifts = sorted(outcome.shifts_s) or [0.0]
     stats = outcome.broken.stats
     return [

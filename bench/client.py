@@ -1,4 +1,4 @@
-"""Live lines to a fake server in; what the client costs in CPU and memory, against a bare socket, out.
+"""Measures the CPU and memory of live lines against a fake server, with a bare WebSocket client as the floor.
 
     python bench/client.py --streams 20 --seconds 60 --hours 2
 
@@ -22,8 +22,8 @@ from report import above_zero, common_arguments, console, percentile, progress_b
 from rich.table import Table
 from websockets.asyncio.client import connect as bare_connect
 
+from caesura.client.config import Tuning
 from caesura.client.line import connect
-from caesura.client.plan import Tuning
 from caesura.testing import FakeServer, Voice
 
 RATE = 16_000
@@ -31,12 +31,12 @@ FRAME_S = 0.05
 FRAME = round(FRAME_S * RATE) * 2
 SENTENCE_S = 10.0
 STEP_S = 600.0
-"""Memory is read each time so much audio has been sent."""
+"""Interval of audio between two readings of memory."""
 AHEAD_S = 5.0
 
 
 def sentence(voice: Voice) -> bytes:
-    """Ten seconds: words, and a silence that ends the utterance."""
+    """Ten seconds of audio: words, and a silence that ends the utterance."""
     said = voice.say(*voice.words)
     return said + voice.silence(SENTENCE_S - len(said) / 2 / RATE)
 
@@ -67,7 +67,7 @@ async def line_once(url: str, seconds: float) -> None:
 
 
 async def bare_once(url: str, seconds: float) -> None:
-    """The same over a bare socket."""
+    """One stream over a bare WebSocket."""
     query = "model=nova-3&interim_results=true&encoding=linear16&sample_rate=16000&channels=1"
     async with bare_connect(f"{url}/v1/listen?{query}", compression=None, ping_interval=None) as socket:
         reading = asyncio.create_task(_take(socket.__aiter__()))
@@ -94,7 +94,7 @@ async def _take(items: object) -> None:
 async def many(
     one: Callable[[str, float], Coroutine[None, None, None]], url: str, streams: int, seconds: float
 ) -> None:
-    """So many at once, begun within one frame so that they do not all send in the same moment."""
+    """Run `streams` streams at once, started within one frame, so that they do not all send at the same time."""
 
     async def later(number: int) -> None:
         await asyncio.sleep(number * FRAME_S / streams)
@@ -112,8 +112,8 @@ def cpu_percent(
     return 100 * (time.process_time() - before) / (time.monotonic() - begun) / streams
 
 
-async def memory(url: str, hours: float, keep: bool, tell: Callable[[float], None]) -> list[tuple[float, float]]:
-    """Resident MiB after so many hours of audio on one line, which is paused once a minute."""
+async def memory(url: str, hours: float, keep: bool, progress: Callable[[float], None]) -> list[tuple[float, float]]:
+    """Resident MiB after hours of audio on one line, which is paused once a minute."""
     figures = []
     tuning = Tuning(keep_transcript=keep)
     async with connect(url, live=True, tuning=tuning, model="nova-3", interim_results=True) as line:
@@ -126,12 +126,12 @@ async def memory(url: str, hours: float, keep: bool, tell: Callable[[float], Non
             if sent % 60 == 0:
                 line.pause()
                 line.resume()
-            while line.waiting_s > AHEAD_S:  # noqa: ASYNC110  # a bench may look again
+            while line.waiting_s > AHEAD_S:  # noqa: ASYNC110  # a bench may poll
                 await asyncio.sleep(0.01)
             await asyncio.sleep(0)
             if sent % STEP_S == 0:
                 figures.append((sent / 3600, resident_mib()))
-                tell(sent)
+                progress(sent)
         transcript = await line.finish(60)
         await reading
     assert transcript.complete, transcript.error
@@ -139,7 +139,7 @@ async def memory(url: str, hours: float, keep: bool, tell: Callable[[float], Non
 
 
 def resident_mib() -> float:
-    """Of this process."""
+    """Resident memory of this process in MiB."""
     for row in Path("/proc/self/status").read_text().splitlines():
         if row.startswith("VmRSS:"):
             return int(row.split()[1]) / 1024
@@ -174,8 +174,8 @@ def main() -> None:
     for keep in (False, True):
         with progress_bar() as bar:
             task = bar.add_task(f"memory, keep_transcript={keep}", total=arguments.hours * 3600)
-            tell: Callable[[float], None] = lambda at, bar=bar, task=task: bar.update(task, completed=at)  # type: ignore[misc]  # noqa: E731
-            figures[str(keep)] = asyncio.run(memory(url, arguments.hours, keep, tell))
+            progress: Callable[[float], None] = lambda at, bar=bar, task=task: bar.update(task, completed=at)  # type: ignore[misc]  # noqa: E731
+            figures[str(keep)] = asyncio.run(memory(url, arguments.hours, keep, progress))
         console.print(f"keep_transcript={keep}: " + ", ".join(f"{h:.2f} h {m:.1f} MiB" for h, m in figures[str(keep)]))
     write("client", arguments, {"line_percent": line, "bare_percent": bare, "memory": figures})
     here.close()
@@ -183,7 +183,7 @@ def main() -> None:
 
 
 def measure_cpu(url: str, streams: int, seconds: float) -> tuple[float, float]:
-    """The line's CPU and the bare socket's."""
+    """CPU of a line and of a bare socket."""
     return cpu_percent(line_once, url, streams, seconds), cpu_percent(bare_once, url, streams, seconds)
 
 

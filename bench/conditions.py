@@ -1,4 +1,4 @@
-"""Recording conditions made from clean recordings: telephone, quiet, noise, babble, a room."""
+"""Simulated recording conditions for the accuracy bench: telephone, low level, noise, babble, a room."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MU = 255.0
 
 
 def conditions(recordings: Sequence[Recording]) -> Mapping[str, Condition]:
-    """The conditions by name; babble is made of all `recordings` at once. Each is the same in every run."""
+    """The conditions by name, the same in every run; babble is a mix of all `recordings`."""
     babble = _babble(recordings)
     return {
         "clean": lambda samples: samples,
@@ -33,8 +33,8 @@ def conditions(recordings: Sequence[Recording]) -> Mapping[str, Condition]:
     }
 
 
-def under(condition: Condition, recording: Recording) -> Recording:
-    """The recording as it sounds under a condition."""
+def apply(condition: Condition, recording: Recording) -> Recording:
+    """Apply a condition to a recording."""
     samples = condition(recording.pcm.astype(np.float32) / np.float32(FULL_SCALE))
     pcm: Pcm = np.clip(np.round(samples * FULL_SCALE), -FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
     return Recording(recording.name, recording.text, pcm)
@@ -67,14 +67,14 @@ def _pink(size: int) -> Samples:
 
 
 def _babble(recordings: Sequence[Recording]) -> Samples:
-    """Everybody at once, each as loud as the others, again and again for a minute."""
+    """A mix of all recordings at equal level, repeated for a minute."""
     voices = [each.pcm.astype(np.float32) for each in recordings]
     turned = [np.resize(np.roll(voice / _speech_level(voice), 7919 * at), 60 * RATE) for at, voice in enumerate(voices)]
     return np.asarray(np.sum(turned, axis=0), np.float32)
 
 
 def _telephone(samples: Samples) -> Samples:
-    """300 to 3400 Hz with nothing beside it, 8 kHz, mu-law with half of its range used."""
+    """Narrow band of 300 to 3400 Hz, 8 kHz, mu-law with half of its range used."""
     spectrum = np.fft.rfft(samples)
     hertz = np.fft.rfftfreq(samples.size, 1 / RATE)
     spectrum[(hertz < TELEPHONE_HZ[0]) | (hertz > TELEPHONE_HZ[1])] = 0
@@ -87,7 +87,7 @@ def _telephone(samples: Samples) -> Samples:
 
 
 def _room(samples: Samples, decay_s: float) -> Samples:
-    """Reverberation that falls by 60 dB in `decay_s`, and has more energy than what comes directly."""
+    """Reverberation that falls by 60 dB in `decay_s`, and has more energy than the direct sound."""
     size = round(decay_s * RATE)
     response = np.random.default_rng(3).normal(size=size) * np.exp(-6.9 * np.arange(size) / size)
     response[: round(0.003 * RATE)] = 0.0

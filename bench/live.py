@@ -1,4 +1,4 @@
-"""A number of live streams in; how late their words come, and what front and workers use for them, out.
+"""Bench of live streams: latency of interims and finals, and CPU and memory of front and workers.
 
     python bench/live.py --streams 16 --engine moonshine --workers 2 --runs 3
 
@@ -8,9 +8,9 @@ sending of the audio that completes a speech_final's range to its arrival. Tail 
 
     python bench/live.py --streams 80 --engine moonshine --at-once --seconds 40
 
-With `--at-once` all clients connect at the same moment, begin to speak as soon as they are let in, and on 429 try again
-when Retry-After says; those not let in before the first ends give up. The words of each are compared with those
-that the same server finds in the same audio when nobody else speaks.
+With `--at-once` all clients connect at the same moment, send audio as soon as they are admitted, and retry after a 429
+when Retry-After says; those not admitted before the first stream ends give up. The words of each are compared with
+those that the same server recognizes in the same audio without load.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ from load import (
     BUNDLED,
     CLOSE_STREAM,
     FRAME_S,
-    Line,
-    RefusedUpgrade,
+    Connection,
     Server,
+    UpgradeRejected,
     Usage,
     audio_frames,
-    dial,
+    open_connection,
     recordings,
     room_tone,
     run,
@@ -50,8 +50,8 @@ TAIL_S = 60.0
 
 
 @dataclass(slots=True)
-class Heard:
-    """What all streams of one run measured, in seconds unless it counts."""
+class Measurements:
+    """What all streams of one run measured; times in seconds."""
 
     cursor: list[float] = field(default_factory=list)
     cursor_before: list[float] = field(default_factory=list)
@@ -61,29 +61,29 @@ class Heard:
     words: int = 0
     broken: int = 0
     refused: int = 0
-    shut_out: int = 0
+    never_admitted: int = 0
     codes: Counter[int] = field(default_factory=Counter)
 
 
 class Stream:
-    """One live client: `start` sends its frames on time, `ended` comes when the server has closed."""
+    """One live client: `start` sends its frames in real time, `ended` waits for the close of the server."""
 
-    def __init__(self, frames: Sequence[bytes], heard: Heard) -> None:
+    def __init__(self, frames: Sequence[bytes], measured: Measurements) -> None:
         self._frames = frames
-        self._heard = heard
+        self._measured = measured
         self._loop = asyncio.get_running_loop()
         self._sent_at = array("d")
-        self._told_until = 0.0
+        self._covered_until_s = 0.0
         self._began_at = 0.0
         self._closing_at: float | None = None
         self._metadata_at: float | None = None
-        self._line: Line | None = None
+        self._connection: Connection | None = None
         self.transcript: list[str] = []
         """The words of all finals."""
 
-    async def open(self, url: str, asked: dict[str, str]) -> None:
-        """Connect; nothing is sent yet."""
-        self._line = await dial(url, self._told, **asked)
+    async def open(self, url: str, parameters: dict[str, str]) -> None:
+        """Connect, without sending anything yet."""
+        self._connection = await open_connection(url, self._receive, **parameters)
 
     def start(self, at: float) -> None:
         """Send the first frame at `at` (monotonic seconds), one each 50 ms, CloseStream after the last."""
@@ -92,169 +92,175 @@ class Stream:
 
     def send_all(self) -> None:
         """Send all frames and CloseStream at once."""
-        assert self._line is not None
+        assert self._connection is not None
         self._closing_at = time.monotonic()
-        self._line.send(b"".join(self._frames) + CLOSE_STREAM)
+        self._connection.send(b"".join(self._frames) + CLOSE_STREAM)
 
     async def closed(self) -> None:
-        """Wait for the close, whatever it is."""
-        assert self._line is not None
-        await self._line.closed
+        """Wait for the close, with whatever code."""
+        assert self._connection is not None
+        await self._connection.closed
 
     async def ended(self) -> None:
         """Wait for the close; a stream that does not end as it should is counted as broken."""
-        assert self._line is not None
+        assert self._connection is not None
         length = len(self._frames) * FRAME_S
         try:
             async with asyncio.timeout(length + self._began_at - self._loop.time() + TAIL_S):
-                closed = await self._line.closed
+                closed = await self._connection.closed
         except TimeoutError:
-            self._line.hang_up()
-            self._heard.broken += 1
+            self._connection.close()
+            self._measured.broken += 1
             return
-        self._heard.codes[closed.code] += 1
+        self._measured.codes[closed.code] += 1
         if closed.code != 1000 or self._metadata_at is None or self._closing_at is None:
-            self._heard.broken += 1
+            self._measured.broken += 1
             return
-        self._heard.tail.append(self._metadata_at - self._closing_at)
+        self._measured.tail.append(self._metadata_at - self._closing_at)
 
     def _tick(self) -> None:
-        assert self._line is not None
+        assert self._connection is not None
         now = time.monotonic()
         count = len(self._sent_at)
         if count == len(self._frames):
             self._closing_at = now
-            self._line.send(CLOSE_STREAM)
+            self._connection.send(CLOSE_STREAM)
             return
-        self._heard.late_frames.append(now - (self._began_at + count * FRAME_S))
-        self._line.send(self._frames[count])
+        self._measured.late_frames.append(now - (self._began_at + count * FRAME_S))
+        self._connection.send(self._frames[count])
         self._sent_at.append(now)
         self._loop.call_at(self._began_at + (count + 1) * FRAME_S, self._tick)
 
-    def _told(self, payload: bytes, now: float) -> None:
+    def _receive(self, payload: bytes, now: float) -> None:
         message = json.loads(payload)
         if message["type"] == "Metadata":
             self._metadata_at = now
             if abs(message["duration"] - len(self._frames) * FRAME_S) > 0.01:
-                self._heard.broken += 1
+                self._measured.broken += 1
         if message["type"] != "Results":
             return
         sent = len(self._sent_at) * FRAME_S
         end = message["start"] + message["duration"]
         if self._closing_at is None:
-            self._heard.cursor_before.append(sent - self._told_until)
-        self._told_until = max(self._told_until, end)
+            self._measured.cursor_before.append(sent - self._covered_until_s)
+        self._covered_until_s = max(self._covered_until_s, end)
         words = message["channel"]["alternatives"][0]["words"]
         if not message["is_final"]:
-            self._heard.cursor.append(sent - end)
+            self._measured.cursor.append(sent - end)
             return
-        self._heard.words += len(words)
+        self._measured.words += len(words)
         self.transcript += [word["word"] for word in words]
         if message["speech_final"] and words and self._closing_at is None:
             completing = min(int(end / FRAME_S - 1e-6), len(self._sent_at) - 1)
-            self._heard.final.append(now - self._sent_at[completing])
+            self._measured.final.append(now - self._sent_at[completing])
 
 
 def shuffled(folder: Path, streams: int, seconds: float, pause_s: float) -> list[list[bytes]]:
-    """Frames for each stream: all recordings with pauses between, in an order of its own, over and over."""
+    """Frames for each stream: all recordings with pauses between, in a different order for each, repeated as needed."""
     spoken = [audio_frames(recording.pcm) for recording in recordings(folder)]
     pause = audio_frames(room_tone(pause_s))
     count = round(seconds / FRAME_S)
-    every = []
-    for number in range(streams):
-        order = random.Random(number).sample(spoken, len(spoken))
+    frames = []
+    for index in range(streams):
+        order = random.Random(index).sample(spoken, len(spoken))
         parts = itertools.chain.from_iterable(itertools.chain(part, pause) for part in itertools.cycle(order))
-        every.append(list(itertools.islice(parts, count)))
-    return every
+        frames.append(list(itertools.islice(parts, count)))
+    return frames
 
 
-async def measure(arguments: argparse.Namespace, frames: Sequence[Sequence[bytes]], turn: int) -> Figures:
+async def measure(arguments: argparse.Namespace, frames: Sequence[Sequence[bytes]], number: int) -> Figures:
     """One run."""
     flags = ["--workers", str(arguments.workers), "--interim-interval", str(arguments.interim_interval)]
-    asked = {
+    parameters = {
         "interim_results": "true",
         "punctuate": "true",
         "endpointing": str(arguments.endpointing),
         "model": "nova-3",
     }
-    heard = Heard()
+    measured = Measurements()
     async with serving(arguments.url, arguments.pid, engine=arguments.engine, flags=flags) as server:
-        streams = [Stream(part, heard) for part in frames]
+        streams = [Stream(part, measured) for part in frames]
         for stream in streams:
-            await stream.open(server.url, asked)
-        used = await _play(server, streams, arguments.seconds, f"run {turn}")
-    return _figures(heard, used, len(streams))
+            await stream.open(server.url, parameters)
+        used = await _play(server, streams, arguments.seconds, f"run {number}")
+    return _figures(measured, used, len(streams))
 
 
-async def measure_crowd(arguments: argparse.Namespace, frames: Sequence[Sequence[bytes]], turn: int) -> Figures:
-    """One run with everybody at once."""
+async def measure_crowd(arguments: argparse.Namespace, frames: Sequence[Sequence[bytes]], number: int) -> Figures:
+    """One run in which all clients connect at once."""
     flags = ["--workers", str(arguments.workers), "--interim-interval", str(arguments.interim_interval)]
-    asked = {"interim_results": "true", "punctuate": "true", "endpointing": str(arguments.endpointing)}
-    heard, later = Heard(), Heard()
+    parameters = {"interim_results": "true", "punctuate": "true", "endpointing": str(arguments.endpointing)}
+    measured, unloaded = Measurements(), Measurements()
     async with serving(arguments.url, arguments.pid, engine=arguments.engine, flags=flags) as server:
         until = asyncio.get_running_loop().time() + arguments.seconds
         with progress_bar() as progress:
-            progress.add_task(f"run {turn}: {len(frames)} clients at once", total=None)
-            tries = [_insist(Stream(part, heard), server, asked, heard, until) for part in frames]
-            streams = await asyncio.gather(*tries)
+            progress.add_task(f"run {number}: {len(frames)} clients at once", total=None)
+            attempts = [
+                _retry_until_admitted(Stream(part, measured), server, parameters, measured, until) for part in frames
+            ]
+            streams = await asyncio.gather(*attempts)
             admitted = [(part, stream) for part, stream in zip(frames, streams, strict=True) if stream is not None]
-            progress.add_task(f"run {turn}: their words when nobody else speaks", total=None)
+            progress.add_task(f"run {number}: their words without load", total=None)
             wrong = missing = 0
             for part, stream in admitted:
-                alone = await _alone(part, server, asked, later)
-                blocks = SequenceMatcher(None, alone, stream.transcript, autojunk=False).get_matching_blocks()
-                missing += len(alone) - sum(block.size for block in blocks)
-                wrong += alone != stream.transcript
+                reference = await _without_load(part, server, parameters, unloaded)
+                blocks = SequenceMatcher(None, reference, stream.transcript, autojunk=False).get_matching_blocks()
+                missing += len(reference) - sum(block.size for block in blocks)
+                wrong += reference != stream.transcript
     return {
         "clients": len(frames),
-        "let in": len(admitted),
-        "never let in": heard.shut_out,
-        "refusals with 429": heard.refused,
-        "closed with 1011": heard.codes[1011],
-        "streams that did not end with 1000 and all their audio": heard.broken,
-        "words in finals": heard.words,
+        "admitted": len(admitted),
+        "never admitted": measured.never_admitted,
+        "refusals with 429": measured.refused,
+        "closed with 1011": measured.codes[1011],
+        "streams that did not end with 1000 and all their audio": measured.broken,
+        "words in finals": measured.words,
         "words of the unloaded run that are missing": missing,
         "streams whose words differ from the unloaded run": wrong,
-        "interims": len(heard.cursor),
-        "speech_finals with words": len(heard.final),
-        **spread("cursor latency", "s", heard.cursor or [float("nan")]),
-        **spread("final latency", "ms", [1000 * value for value in heard.final] or [float("nan")]),
-        **spread("tail latency", "ms", [1000 * value for value in heard.tail] or [float("nan")]),
-        "load generator lateness p99 ms": 1000 * sorted(heard.late_frames)[int(0.99 * len(heard.late_frames))],
+        "interims": len(measured.cursor),
+        "speech_finals with words": len(measured.final),
+        **spread("cursor latency", "s", measured.cursor or [float("nan")]),
+        **spread("final latency", "ms", [1000 * value for value in measured.final] or [float("nan")]),
+        **spread("tail latency", "ms", [1000 * value for value in measured.tail] or [float("nan")]),
+        "load generator lateness p99 ms": 1000 * sorted(measured.late_frames)[int(0.99 * len(measured.late_frames))],
     }
 
 
-async def _insist(stream: Stream, server: Server, asked: dict[str, str], heard: Heard, until: float) -> Stream | None:
-    """A client that tries until it is let in, then speaks; None when it never was."""
+async def _retry_until_admitted(
+    stream: Stream, server: Server, parameters: dict[str, str], measured: Measurements, until: float
+) -> Stream | None:
+    """A client that retries until it is admitted, then sends; None when it never was."""
     loop = asyncio.get_running_loop()
     while True:
         try:
-            await stream.open(server.url, asked)
+            await stream.open(server.url, parameters)
             break
-        except RefusedUpgrade as refused:
-            if refused.status != 429 or refused.retry_after_s is None:
+        except UpgradeRejected as rejected:
+            if rejected.status != 429 or rejected.retry_after_s is None:
                 raise
-            heard.refused += 1
-            if loop.time() + refused.retry_after_s > until:
-                heard.shut_out += 1
+            measured.refused += 1
+            if loop.time() + rejected.retry_after_s > until:
+                measured.never_admitted += 1
                 return None
-            await asyncio.sleep(refused.retry_after_s)
+            await asyncio.sleep(rejected.retry_after_s)
     stream.start(loop.time())
     await stream.ended()
     return stream
 
 
-async def _alone(frames: Sequence[bytes], server: Server, asked: dict[str, str], heard: Heard) -> list[str]:
-    stream = Stream(frames, heard)
-    await stream.open(server.url, asked)
+async def _without_load(
+    frames: Sequence[bytes], server: Server, parameters: dict[str, str], measured: Measurements
+) -> list[str]:
+    stream = Stream(frames, measured)
+    await stream.open(server.url, parameters)
     stream.send_all()
     await stream.closed()
     return stream.transcript
 
 
 @dataclass(frozen=True, slots=True)
-class Used:
-    """What was used while audio flowed: CPU seconds over `wall_s`, memory at the end."""
+class ResourceUsage:
+    """Resource usage while audio was sent: CPU seconds over `wall_s`, memory at the end."""
 
     wall_s: float
     load_s: float
@@ -262,12 +268,12 @@ class Used:
     workers: tuple[list[Usage], list[Usage]]
 
 
-async def _play(server: Server, streams: Sequence[Stream], seconds: float, title: str) -> Used:
-    """Start the streams spread over a second, and look at the processes while all of them send."""
+async def _play(server: Server, streams: Sequence[Stream], seconds: float, title: str) -> ResourceUsage:
+    """Start the streams spread over a second, and measure the processes while all of them send."""
     loop = asyncio.get_running_loop()
     begin = loop.time() + 0.2
-    for number, stream in enumerate(streams):
-        stream.start(begin + number / len(streams))
+    for index, stream in enumerate(streams):
+        stream.start(begin + index / len(streams))
     ending = [asyncio.create_task(stream.ended()) for stream in streams]
     before_at, before_load = time.monotonic(), time.process_time()
     before_front, before_workers = server.front(), server.workers()
@@ -281,15 +287,15 @@ async def _play(server: Server, streams: Sequence[Stream], seconds: float, title
         await asyncio.gather(*ending)
         progress.update(task, completed=seconds)
     front = None if before_front is None or after_front is None else (before_front, after_front)
-    return Used(wall, load, front, (before_workers, after_workers))
+    return ResourceUsage(wall, load, front, (before_workers, after_workers))
 
 
-def _figures(heard: Heard, used: Used, streams: int) -> Figures:
+def _figures(measured: Measurements, used: ResourceUsage, streams: int) -> Figures:
     figures: dict[str, float] = {}
-    figures |= spread("cursor latency", "s", heard.cursor)
-    figures |= spread("cursor before a result", "s", heard.cursor_before)
-    figures |= spread("final latency", "ms", [1000 * value for value in heard.final])
-    figures |= spread("tail latency", "ms", [1000 * value for value in heard.tail])
+    figures |= spread("cursor latency", "s", measured.cursor)
+    figures |= spread("cursor before a result", "s", measured.cursor_before)
+    figures |= spread("final latency", "ms", [1000 * value for value in measured.final])
+    figures |= spread("tail latency", "ms", [1000 * value for value in measured.tail])
     if used.front is not None:
         front = 100 * (used.front[1].cpu_s - used.front[0].cpu_s) / used.wall_s
         before, after = used.workers
@@ -304,11 +310,11 @@ def _figures(heard: Heard, used: Used, streams: int) -> Figures:
         }
     figures |= {
         "load generator CPU, % of a core": 100 * used.load_s / used.wall_s,
-        "load generator lateness p99 ms": 1000 * sorted(heard.late_frames)[int(0.99 * len(heard.late_frames))],
-        "interims": len(heard.cursor),
-        "speech_finals with words": len(heard.final),
-        "words in finals": heard.words,
-        "streams that did not end with 1000 and all their audio": heard.broken,
+        "load generator lateness p99 ms": 1000 * sorted(measured.late_frames)[int(0.99 * len(measured.late_frames))],
+        "interims": len(measured.cursor),
+        "speech_finals with words": len(measured.final),
+        "words in finals": measured.words,
+        "streams that did not end with 1000 and all their audio": measured.broken,
     }
     return figures
 
@@ -332,8 +338,8 @@ def main() -> None:
     parser.add_argument("--speech", type=Path, default=BUNDLED, help="folder with manifest.jsonl and its recordings")
     arguments = parser.parse_args()
     frames = shuffled(arguments.speech, arguments.streams, arguments.seconds, arguments.pause)
-    measured = measure_crowd if arguments.at_once else measure
-    runs = repeat(arguments.runs, lambda turn: run(measured(arguments, frames, turn)))
+    measure_run = measure_crowd if arguments.at_once else measure
+    runs = repeat(arguments.runs, lambda number: run(measure_run(arguments, frames, number)))
     title = f"{arguments.streams} live streams, {arguments.engine if arguments.url is None else arguments.url}"
     publish("live", title, arguments, runs)
 

@@ -1,4 +1,4 @@
-"""Recordings and a server in; cheap connections that speak its wire, and what its processes use, out.
+"""Load generation: recordings as prepared frames, cheap WebSocket connections, and the resource usage of a server.
 
 The load generator shares the machine with what it measures, so it is one event loop that writes prepared bytes: frames
 are masked with a key of zeros, which every server must undo and which leaves them as they are.
@@ -33,7 +33,7 @@ RATE = 16_000
 FRAME_S = 0.05
 FRAME_SAMPLES = int(RATE * FRAME_S)
 BUNDLED = Path(__file__).parent.parent / "tests" / "data"
-"""The recordings that come with the project; few, so figures of accuracy need more."""
+"""The bundled recordings; figures of accuracy need more."""
 
 Pcm = NDArray[np.int16]
 T = TypeVar("T")
@@ -72,7 +72,7 @@ def decode(path: Path) -> Pcm:
 
 
 def room_tone(seconds: float) -> Pcm:
-    """A pause as a microphone hears it: very soft noise, the same each time."""
+    """A pause as a microphone records it: very soft noise, the same each time."""
     return np.random.default_rng(1).normal(0.0, 4.0, int(seconds * RATE)).astype(np.int16)
 
 
@@ -92,7 +92,7 @@ def frame(opcode: int, payload: bytes) -> bytes:
 
 
 def audio_frames(pcm: Pcm) -> list[bytes]:
-    """Frames of 50 ms; the last one is filled up with silence."""
+    """WebSocket frames of 50 ms each; the last one is padded with silence."""
     padded = np.concatenate((pcm, np.zeros(-len(pcm) % FRAME_SAMPLES, np.int16)))
     return [frame(2, piece.astype("<i2").tobytes()) for piece in padded.reshape(-1, FRAME_SAMPLES)]
 
@@ -110,25 +110,25 @@ class Closed:
     at: float
 
 
-class RefusedUpgrade(ConnectionError):
+class UpgradeRejected(ConnectionError):
     """The server answered the upgrade with another status than 101."""
 
-    def __init__(self, status: int, retry_after_s: float | None, said: str) -> None:
-        super().__init__(f"the server refused: {said}")
+    def __init__(self, status: int, retry_after_s: float | None, answer: str) -> None:
+        super().__init__(f"the server refused: {answer}")
         self.status = status
         self.retry_after_s = retry_after_s
 
 
-class Line(asyncio.Protocol):
-    """One connection, opened by `dial`. `tell` gets each text message and the `time.monotonic` of its arrival.
+class Connection(asyncio.Protocol):
+    """One connection, opened by `open_connection`; `on_message` gets each text message and the time of its arrival.
 
-    Not the loop's own clock: uvloop's stands still while callbacks run, and counts whole milliseconds.
+    Times are those of `time.monotonic`: uvloop's own clock stands still while callbacks run, and counts milliseconds.
     """
 
-    def __init__(self, request: bytes, tell: Callable[[bytes, float], None]) -> None:
+    def __init__(self, request: bytes, on_message: Callable[[bytes, float], None]) -> None:
         loop = asyncio.get_running_loop()
         self._request = request
-        self._tell = tell
+        self._on_message = on_message
         self._buffer = bytearray()
         self._transport: asyncio.Transport | None = None
         self._upgraded = False
@@ -136,48 +136,48 @@ class Line(asyncio.Protocol):
         self.closed: asyncio.Future[Closed] = loop.create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Ask for the upgrade."""
+        """Request the upgrade."""
         self._transport = transport  # type: ignore[assignment]
         self.send(self._request)
 
     def send(self, data: bytes) -> None:
-        """Write prepared bytes; nothing happens when the connection is over."""
+        """Write prepared bytes, unless the connection is closed."""
         if self._transport is not None and not self._transport.is_closing():
             self._transport.write(data)
 
     def data_received(self, data: bytes) -> None:
-        """Take what came apart."""
+        """Parse frames and dispatch them."""
         now = time.monotonic()
         self._buffer += data
-        if not self._upgraded and not self._answered():
+        if not self._upgraded and not self._upgrade_accepted():
             return
-        while (taken := self._take()) is not None:
-            opcode, payload = taken
+        while (received := self._next_frame()) is not None:
+            opcode, payload = received
             if opcode == 1:
-                self._tell(payload, now)
+                self._on_message(payload, now)
             elif opcode == 8:
-                self._over(Closed(int.from_bytes(payload[:2]) or 1005, payload[2:].decode(), now))
+                self._set_closed(Closed(int.from_bytes(payload[:2]) or 1005, payload[2:].decode(), now))
                 self.send(frame(8, payload[:2]))
-                self.hang_up()
+                self.close()
             elif opcode == 9:
                 self.send(frame(10, payload))
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The socket is gone."""
-        self._over(Closed(1006, str(exc or ""), time.monotonic()))
+        """Note that the socket is closed."""
+        self._set_closed(Closed(1006, str(exc or ""), time.monotonic()))
         if not self.opened.done():
             self.opened.set_exception(ConnectionError("the server closed the connection before the upgrade"))
 
-    def hang_up(self) -> None:
+    def close(self) -> None:
         """Close the socket."""
         if self._transport is not None:
             self._transport.close()
 
-    def _over(self, closed: Closed) -> None:
+    def _set_closed(self, closed: Closed) -> None:
         if not self.closed.done():
             self.closed.set_result(closed)
 
-    def _answered(self) -> bool:
+    def _upgrade_accepted(self) -> bool:
         head, end, rest = bytes(self._buffer).partition(b"\r\n\r\n")
         if not end:
             return False
@@ -187,16 +187,16 @@ class Line(asyncio.Protocol):
                 retry = re.search(rb"(?im)^retry-after: *(\d+)", head)
                 retry_after_s = float(retry[1]) if retry else None
                 code = int(status.split(" ")[1])
-                self.opened.set_exception(RefusedUpgrade(code, retry_after_s, f"{status} {rest.decode()}"))
-            self.hang_up()
+                self.opened.set_exception(UpgradeRejected(code, retry_after_s, f"{status} {rest.decode()}"))
+            self.close()
             return False
         self._upgraded = True
         self._buffer = bytearray(rest)
         self.opened.set_result(None)
         return True
 
-    def _take(self) -> tuple[int, bytes] | None:
-        """The next whole frame; servers send them unmasked and ours sends them unfragmented."""
+    def _next_frame(self) -> tuple[int, bytes] | None:
+        """Remove and return the next complete frame; servers send them unmasked and ours sends them unfragmented."""
         buffer = self._buffer
         if len(buffer) < 2:
             return None
@@ -213,10 +213,10 @@ class Line(asyncio.Protocol):
         return opcode, payload
 
 
-async def dial(url: str, tell: Callable[[bytes, float], None], **asked: str) -> Line:
-    """Open a connection for linear16 at 16 kHz, with these parameters more. Raises OSError when it is refused."""
+async def open_connection(url: str, on_message: Callable[[bytes, float], None], **parameters: str) -> Connection:
+    """Open a connection for linear16 at 16 kHz and further parameters. Raises OSError when it is refused."""
     parts = urlsplit(url)
-    query = urlencode({"encoding": "linear16", "sample_rate": str(RATE)} | asked)
+    query = urlencode({"encoding": "linear16", "sample_rate": str(RATE)} | parameters)
     request = (
         f"GET /v1/listen?{query} HTTP/1.1\r\nHost: {parts.netloc}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
         "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: Y2Flc3VyYSdzIGJlbmNoIQ==\r\n\r\n"
@@ -224,11 +224,11 @@ async def dial(url: str, tell: Callable[[bytes, float], None], **asked: str) -> 
     loop = asyncio.get_running_loop()
     host, port = parts.hostname or "", parts.port or 80
     try:
-        _, line = await loop.create_connection(lambda: Line(request.encode(), tell), host, port)
+        _, connection = await loop.create_connection(lambda: Connection(request.encode(), on_message), host, port)
     except OSError as error:
         raise ConnectionError(f"nothing answers at {url}: {error}; name a running server with --url") from error
-    await line.opened
-    return line
+    await connection.opened
+    return connection
 
 
 # ---- the server ----
@@ -236,7 +236,7 @@ async def dial(url: str, tell: Callable[[bytes, float], None], **asked: str) -> 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What one process has used so far: CPU seconds, and resident memory in MiB now."""
+    """Resource usage of one process: CPU seconds so far, and resident memory in MiB now."""
 
     cpu_s: float
     rss_mib: float
@@ -244,23 +244,23 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """Where it listens; `pid` of its front process, None when it is not ours to look at."""
+    """A server under load: its URL, and the process id of its front, None where its resource usage is not measured."""
 
     url: str
     pid: int | None
 
     def front(self) -> Usage | None:
-        """What the front has used."""
+        """The resource usage of the front so far."""
         return usage(self.pid) if self.pid is not None else None
 
     def workers(self) -> list[Usage]:
-        """What each engine process has used; they are the front's children."""
+        """The resource usage of each worker so far; workers are children of the front."""
         return [usage(pid) for pid in _children(self.pid)] if self.pid is not None else []
 
 
 @asynccontextmanager
 async def serving(url: str | None, pid: int | None, *, engine: str, flags: Sequence[str] = ()) -> AsyncIterator[Server]:
-    """The server at `url`, or without one a fresh server of our own."""
+    """The server at `url`, or, without one, a new server that is stopped at the end."""
     if url is not None:
         yield Server(url, pid)
         return
@@ -269,7 +269,7 @@ async def serving(url: str | None, pid: int | None, *, engine: str, flags: Seque
 
 
 def usage(pid: int) -> Usage:
-    """Read from /proc what a process has used."""
+    """Read the resource usage of a process from /proc."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     ticks = int(fields[11]) + int(fields[12])
     pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
@@ -281,7 +281,7 @@ def _children(pid: int) -> list[int]:
     return [int(child) for task in tasks for child in (task / "children").read_text().split()]
 
 
-def allow_sockets(count: int) -> None:
+def raise_socket_limit(count: int) -> None:
     """Raise the limit of open files, for us and the server we start, to hold `count` sockets; exits when it cannot."""
     need = count + 256
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -292,14 +292,14 @@ def allow_sockets(count: int) -> None:
     except (ValueError, OSError):
         sys.exit(
             f"{count} connections need {need} open files and this user may have {hard}: raise the limit "
-            f"(as root: `ulimit -Hn {need}`, or `nofile` in /etc/security/limits.conf), or ask for fewer --sessions."
+            f"(as root: `ulimit -Hn {need}`, or `nofile` in /etc/security/limits.conf), or give fewer --sessions."
         )
 
 
-def run(story: Coroutine[Any, Any, T]) -> T:
-    """Run on uvloop; a server that cannot be reached or started ends the program with a sentence."""
+def run(main: Coroutine[Any, Any, T]) -> T:
+    """Run on uvloop; exits with a sentence when the server cannot be reached or started."""
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            return runner.run(story)
+            return runner.run(main)
     except (OSError, CaesuraError) as error:
         sys.exit(str(error))

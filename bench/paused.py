@@ -1,9 +1,9 @@
-"""Thousands of sessions in, held by KeepAlive alone; what each costs, and how punctual their end is, out.
+"""Bench of paused sessions: memory and CPU of thousands of them held by KeepAlive, and how punctually they time out.
 
     python bench/paused.py --sessions 5000 --seconds 60
 
-Every session sends KeepAlive each `--every` seconds, spread evenly. None may be closed and none may get a message. Then
-KeepAlive stops, and each must get Metadata and NET-0001 one idle window after its own last KeepAlive.
+Every session sends KeepAlive each `--every` seconds, spread evenly. None may be closed, and none may receive a message.
+Then KeepAlive stops, and each must receive Metadata and NET-0001 one idle window after its own last KeepAlive.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from load import (
     KEEP_ALIVE,
     RATE,
     Closed,
-    Line,
+    Connection,
     Server,
     Usage,
-    allow_sockets,
     audio_frames,
-    dial,
+    open_connection,
+    raise_socket_limit,
     recordings,
     run,
     serving,
@@ -37,43 +37,43 @@ NET_0001 = (
     "Deepgram did not receive audio data or a text message within the timeout window. See https://dpgr.am/net0001"
 )
 TICKS = 100
-"""Into so many groups the sessions are divided, which send their KeepAlive one after the other."""
-DIALLING = 64
-"""Connections that are being opened at the same time."""
+"""Groups of sessions; the groups send their KeepAlive one after the other."""
+CONNECTING = 64
+"""Connections that are opened at the same time."""
 WARM_UP = 20
-"""Sessions opened and closed before memory is looked at first, so that what is loaded once is not counted."""
+"""Sessions opened and closed before memory is first measured, so that what is loaded once is not counted."""
 LATEST_S = 15.0
-"""How long after its deadline a session may still be waited for."""
+"""How long to wait for a session after its deadline."""
 
 
 class Session:
     """One paused client."""
 
     def __init__(self) -> None:
-        self.line: Line | None = None
+        self.connection: Connection | None = None
         self.kept_alive_at = 0.0
         self.messages = 0
         self.metadata = 0
 
-    def told(self, payload: bytes, _: float) -> None:
-        """Count what comes; nothing should, before the end."""
+    def receive(self, payload: bytes, _: float) -> None:
+        """Count the messages; none should come before the end."""
         self.messages += 1
         self.metadata += json.loads(payload)["type"] == "Metadata"
 
     def keep_alive(self, now: float) -> None:
         """Send one KeepAlive."""
-        assert self.line is not None
-        self.line.send(KEEP_ALIVE)
+        assert self.connection is not None
+        self.connection.send(KEEP_ALIVE)
         self.kept_alive_at = now
 
     @property
     def closed(self) -> Closed | None:
-        """How it ended, if it has."""
-        assert self.line is not None
-        return self.line.closed.result() if self.line.closed.done() else None
+        """How the connection was closed; None while it is open."""
+        assert self.connection is not None
+        return self.connection.closed.result() if self.connection.closed.done() else None
 
 
-async def measure(arguments: argparse.Namespace, audio: Sequence[bytes], turn: int) -> Figures:
+async def measure(arguments: argparse.Namespace, audio: Sequence[bytes], number: int) -> Figures:
     """One run."""
     flags = ["--workers", str(arguments.workers or 1), "--idle-timeout", str(arguments.idle_timeout)]
     flags += ["--max-sessions", str(arguments.sessions + 100)]
@@ -83,10 +83,10 @@ async def measure(arguments: argparse.Namespace, audio: Sequence[bytes], turn: i
         sessions = [Session() for _ in range(arguments.sessions)]
         keeping = asyncio.create_task(_keep_alive(sessions, arguments.every))
         with progress_bar() as progress:
-            task = progress.add_task(f"run {turn}: opening", total=len(sessions))
+            task = progress.add_task(f"run {number}: opening", total=len(sessions))
             opened_s = await _open(server, sessions, lambda: progress.advance(task))
             await _send_audio(sessions[: arguments.with_audio], audio)
-            task = progress.add_task(f"run {turn}: holding", total=arguments.seconds)
+            task = progress.add_task(f"run {number}: holding", total=arguments.seconds)
             await asyncio.sleep(arguments.every)
             begun, before, load = time.monotonic(), server.front(), time.process_time()
             while (held := time.monotonic() - begun) < arguments.seconds:
@@ -97,56 +97,56 @@ async def measure(arguments: argparse.Namespace, audio: Sequence[bytes], turn: i
             kept = Counter(session.closed is None and session.messages == 0 for session in sessions)
             answered = sum(session.closed is None and session.messages > 0 for session in sessions)
             keeping.cancel()
-            progress.update(task, completed=arguments.seconds, description=f"run {turn}: waiting for the end")
+            progress.update(task, completed=arguments.seconds, description=f"run {number}: waiting for the end")
             await _all_closed(sessions, arguments.idle_timeout)
     figures: dict[str, float] = {
         "sessions": len(sessions),
         "held": kept[True],
         "closed while held by KeepAlive": len(sessions) - kept[True] - answered,
-        "given a message while held": answered,
+        "sent a message while held": answered,
         "connects per second": len(sessions) / opened_s,
     }
     figures |= _cost(empty, before, after, held, len(sessions))
     figures["load generator CPU, % of a core"] = 100 * load / held
-    return figures | _ends(sessions, arguments.idle_timeout)
+    return figures | _timeouts(sessions, arguments.idle_timeout)
 
 
 async def _warm_up(server: Server) -> None:
-    lines = [await dial(server.url, lambda *_: None) for _ in range(WARM_UP)]
-    for line in lines:
-        line.hang_up()
+    connections = [await open_connection(server.url, lambda *_: None) for _ in range(WARM_UP)]
+    for connection in connections:
+        connection.close()
     await asyncio.sleep(0.5)
 
 
 async def _open(server: Server, sessions: Sequence[Session], opened: Callable[[], object]) -> float:
-    """Open all; returns the seconds it took."""
-    gate = asyncio.Semaphore(DIALLING)
+    """Open all sessions. Returns the seconds that took."""
+    semaphore = asyncio.Semaphore(CONNECTING)
     loop = asyncio.get_running_loop()
     begun = loop.time()
 
-    async def one(session: Session) -> None:
-        async with gate:
-            session.line = await dial(server.url, session.told)
+    async def open_one(session: Session) -> None:
+        async with semaphore:
+            session.connection = await open_connection(server.url, session.receive)
             session.kept_alive_at = time.monotonic()
         opened()
 
-    await asyncio.gather(*(one(session) for session in sessions))
+    await asyncio.gather(*(open_one(session) for session in sessions))
     return loop.time() - begun
 
 
 async def _send_audio(sessions: Sequence[Session], audio: Sequence[bytes]) -> None:
     for session in sessions:
-        assert session.line is not None
+        assert session.connection is not None
         for data in audio:
-            session.line.send(data)
+            session.connection.send(data)
         session.kept_alive_at = time.monotonic()
         await asyncio.sleep(0)
 
 
 async def _keep_alive(sessions: Sequence[Session], every: float) -> None:
-    """Each session's turn comes once in `every` seconds; those not open yet are left out."""
+    """Send KeepAlive for each open session once in `every` seconds."""
     loop = asyncio.get_running_loop()
-    groups = [sessions[number::TICKS] for number in range(TICKS)]
+    groups = [sessions[index::TICKS] for index in range(TICKS)]
     due = loop.time()
     while True:
         for group in groups:
@@ -154,12 +154,12 @@ async def _keep_alive(sessions: Sequence[Session], every: float) -> None:
             await asyncio.sleep(max(0.0, due - loop.time()))
             now = time.monotonic()
             for session in group:
-                if session.line is not None:
+                if session.connection is not None:
                     session.keep_alive(now)
 
 
 async def _all_closed(sessions: Sequence[Session], idle_timeout_s: float) -> None:
-    closed = [session.line.closed for session in sessions if session.line is not None]
+    closed = [session.connection.closed for session in sessions if session.connection is not None]
     await asyncio.wait(closed, timeout=idle_timeout_s + LATEST_S)
 
 
@@ -177,8 +177,8 @@ def _cost(
     }
 
 
-def _ends(sessions: Sequence[Session], idle_timeout_s: float) -> dict[str, float]:
-    """How many ended as they should, and how long after their deadline."""
+def _timeouts(sessions: Sequence[Session], idle_timeout_s: float) -> dict[str, float]:
+    """How many timed out as they should, and how long after their deadline."""
     lateness = []
     wrong = 0
     for session in sessions:
@@ -207,14 +207,14 @@ def main() -> None:
     parser.add_argument(
         "--idle-timeout", type=above_zero(float), default=10.0, help="the server's (default: %(default)s)"
     )
-    parser.add_argument("--with-audio", type=int, default=0, help="so many sessions send 1 s of audio first")
+    parser.add_argument("--with-audio", type=int, default=0, help="number of sessions that send 1 s of audio first")
     parser.add_argument("--speech", type=Path, default=BUNDLED, help="folder with manifest.jsonl and its recordings")
     arguments = parser.parse_args()
     if arguments.every >= arguments.idle_timeout:
         parser.error(f"--every {arguments.every:g} does not hold sessions that end after {arguments.idle_timeout:g} s")
-    allow_sockets(arguments.sessions)
+    raise_socket_limit(arguments.sessions)
     audio = audio_frames(recordings(arguments.speech)[0].pcm[:RATE])
-    runs = repeat(arguments.runs, lambda turn: run(measure(arguments, audio, turn)))
+    runs = repeat(arguments.runs, lambda number: run(measure(arguments, audio, number)))
     publish("paused", f"{arguments.sessions} sessions held by KeepAlive", arguments, runs)
 
 

@@ -1,10 +1,10 @@
-"""A long recording in; how much faster than real time it is transcribed, and what front and workers use for it, out.
+"""Bench of a long recording: real-time factor, and CPU and memory of front and workers.
 
     python bench/recordings.py --minutes 20 --codec mp3 --speech DIR
 
-The recording is made of DIR's over and over, in an order of chance, with pauses between them. The ratio is audio
+The recording is made of those in DIR, repeated in random order, with pauses between them. The ratio is audio
 seconds by wall seconds, from the first byte sent to the whole answer. Where other programs share the cores it says
-little; `2 cores by CPU` says what two cores to itself could do at most.
+little; `2 cores by CPU` says what two idle cores could do at most.
 """
 
 from __future__ import annotations
@@ -43,19 +43,19 @@ CODECS = {
 """By name: container, codec, Hz. The m4a has its index at the end, as libav writes it."""
 BIT_RATE = 48_000
 SHORTEST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 1.2
-LOOK_S = 0.1
+SAMPLE_INTERVAL_S = 0.1
 TIMEOUT_S = 3600.0
 
 
-def joined(folder: Path, minutes: float) -> tuple[Iterator[Pcm], list[str]]:
-    """Speech of about that length, piece by piece, and the texts that are said in it."""
-    chance = np.random.default_rng(7)
+def synthesize(folder: Path, minutes: float) -> tuple[Iterator[Pcm], list[str]]:
+    """Speech of about that length, piece by piece, and the texts that are spoken in it."""
+    rng = np.random.default_rng(7)
     found = recordings(folder)
     order: list[tuple[int, Pcm]] = []
     length = 0
     while length < minutes * 60 * RATE:
-        for index in chance.permutation(len(found)):
-            pause = room_tone(float(chance.uniform(SHORTEST_PAUSE_S, LONGEST_PAUSE_S)))
+        for index in rng.permutation(len(found)):
+            pause = room_tone(float(rng.uniform(SHORTEST_PAUSE_S, LONGEST_PAUSE_S)))
             order.append((int(index), pause))
             length += len(found[index].pcm) + len(pause)
     pieces = (piece for index, pause in order for piece in (found[index].pcm, pause))
@@ -80,26 +80,26 @@ def encode(path: Path, codec: str, pieces: Iterator[Pcm]) -> float:
 
 
 def post(url: str, path: Path, query: str) -> Any:
-    """What the server answers to the file, sent as it is read from disk."""
+    """Post the file, sent as it is read from disk. Returns the response."""
     address = url.replace("ws://", "http://") + "/v1/listen?" + query
     with path.open("rb") as body:
         request = urllib.request.Request(address, body, {"content-length": str(path.stat().st_size)})
-        with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:
-            return json.load(answer)
+        with urllib.request.urlopen(request, timeout=TIMEOUT_S) as response:
+            return json.load(response)
 
 
-class Watch:
-    """Looks at the server now and then, and remembers the most memory that its front had."""
+class MemorySampler:
+    """Samples the resident memory of the front and keeps the largest value."""
 
     def __init__(self, server: Server) -> None:
         self._server = server
-        self.most_mib = 0.0
+        self.largest_mib = 0.0
 
-    async def look(self) -> None:
-        """Until cancelled."""
+    async def run(self) -> None:
+        """Sample until cancelled."""
         while (front := self._server.front()) is not None:
-            self.most_mib = max(self.most_mib, front.rss_mib)
-            await asyncio.sleep(LOOK_S)
+            self.largest_mib = max(self.largest_mib, front.rss_mib)
+            await asyncio.sleep(SAMPLE_INTERVAL_S)
 
 
 def cpu(server: Server) -> tuple[float, float]:
@@ -108,25 +108,25 @@ def cpu(server: Server) -> tuple[float, float]:
     return (front.cpu_s if front else float("nan")), sum(worker.cpu_s for worker in server.workers())
 
 
-def errors(told: Any, texts: Sequence[str]) -> float:
-    """The word error rate of an answer, in percent."""
+def errors(response: Any, texts: Sequence[str]) -> float:
+    """The word error rate of a response, in percent."""
     normal = EnglishTextNormalizer()
-    heard = " ".join(channel["alternatives"][0]["transcript"] for channel in told["results"]["channels"])
-    return 100 * float(jiwer.wer(normal(" ".join(texts)), normal(heard)))
+    transcript = " ".join(channel["alternatives"][0]["transcript"] for channel in response["results"]["channels"])
+    return 100 * float(jiwer.wer(normal(" ".join(texts)), normal(transcript)))
 
 
 async def measure(arguments: argparse.Namespace, path: Path, seconds: float, texts: Sequence[str]) -> Figures:
     """One run."""
     flags = ["--workers", str(arguments.workers)]
     async with serving(arguments.url, arguments.pid, engine=arguments.engine, flags=flags) as server:
-        watch = Watch(server)
-        looking = asyncio.create_task(watch.look())
+        memory = MemorySampler(server)
+        sampling = asyncio.create_task(memory.run())
         idle = server.front()
         before, began = cpu(server), time.monotonic()
-        told = await asyncio.to_thread(post, server.url, path, arguments.query)
+        response = await asyncio.to_thread(post, server.url, path, arguments.query)
         wall = time.monotonic() - began
         after = cpu(server)
-        looking.cancel()
+        sampling.cancel()
     front, workers = (later - earlier for earlier, later in zip(before, after, strict=True))
     return {
         "audio s": seconds,
@@ -136,9 +136,9 @@ async def measure(arguments: argparse.Namespace, path: Path, seconds: float, tex
         "workers CPU ms per audio s": 1000 * workers / seconds,
         "2 cores by CPU, times real time": 2 * seconds / (front + workers),
         "front memory before MiB": idle.rss_mib if idle else float("nan"),
-        "front memory at most MiB": watch.most_mib,
-        "words": sum(len(channel["alternatives"][0]["words"]) for channel in told["results"]["channels"]),
-        "word errors %": errors(told, texts),
+        "front memory at most MiB": memory.largest_mib,
+        "words": sum(len(channel["alternatives"][0]["words"]) for channel in response["results"]["channels"]),
+        "word errors %": errors(response, texts),
     }
 
 
@@ -153,7 +153,7 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"recording.{arguments.codec}"
-        pieces, texts = joined(arguments.speech, arguments.minutes)
+        pieces, texts = synthesize(arguments.speech, arguments.minutes)
         seconds = encode(path, arguments.codec, pieces)
         console.print(f"{seconds:.0f} s of speech in {path.stat().st_size} bytes of {arguments.codec}")
         runs = repeat(arguments.runs, lambda _: run(measure(arguments, path, seconds, texts)))

@@ -1,4 +1,4 @@
-"""Measured figures in; a table on the screen and JSON in bench/results out."""
+"""Output of the benches: a table on the screen and JSON in bench/results, and what their commands have in common."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def spread(name: str, unit: str, values: Sequence[float]) -> dict[str, float]:
 
 
 def progress_bar() -> Progress:
-    """A bar that redraws seldom, because what is measured shares the machine."""
+    """A progress bar that redraws seldom, because what is measured shares the machine."""
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -59,7 +59,7 @@ def common_arguments(parser: argparse.ArgumentParser, *, engine: str) -> None:
     parser.add_argument("--pid", type=int, help="with --url: the server's process, to read its CPU and memory")
     parser.add_argument("--engine", default=engine, help="of the server that is started (default: %(default)s)")
     parser.add_argument("--workers", type=int, default=0, help="of that server; 0: one for each core")
-    parser.add_argument("--runs", type=above_zero(int), default=1, help="measure so often; the median is shown")
+    parser.add_argument("--runs", type=above_zero(int), default=1, help="number of runs; the median is shown")
 
 
 def above_zero(kind: Callable[[str], N]) -> Callable[[str], N]:
@@ -75,8 +75,8 @@ def above_zero(kind: Callable[[str], N]) -> Callable[[str], N]:
 
 
 def repeat(count: int, measure: Callable[[int], T]) -> list[T]:
-    """`measure` so often, told which run it is, from 1."""
-    return [measure(turn) for turn in range(1, count + 1)]
+    """Call `measure` for each run, with the number of the run, from 1."""
+    return [measure(number) for number in range(1, count + 1)]
 
 
 def publish(name: str, title: str, arguments: argparse.Namespace, runs: Sequence[Figures]) -> None:
@@ -97,12 +97,12 @@ def publish(name: str, title: str, arguments: argparse.Namespace, runs: Sequence
 
 
 def write(name: str, arguments: argparse.Namespace, measured: Mapping[str, object]) -> None:
-    """Write bench/results/NAME.json: what was asked, where it ran, what was measured."""
+    """Write bench/results/NAME.json: the arguments, the machine, what was measured."""
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{name}.json"
     machine = {"cores": len(os.sched_getaffinity(0)), "cpu": _cpu(), "python": platform.python_version()}
-    asked = {key: str(value) if isinstance(value, Path) else value for key, value in vars(arguments).items()}
-    content = {"bench": name, "arguments": asked, "machine": machine, **measured}
+    given = {key: str(value) if isinstance(value, Path) else value for key, value in vars(arguments).items()}
+    content = {"bench": name, "arguments": given, "machine": machine, **measured}
     path.write_text(json.dumps(content, indent=1) + "\n")
     console.print(f"Written to {path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path}")
 

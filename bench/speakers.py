@@ -1,11 +1,11 @@
-"""Recordings of several readers in; how many words of made-up conversations are given to the right one out.
+"""Bench of diarization: the share of words of synthetic conversations that are assigned to the right speaker.
 
     python bench/speakers.py --speech DIR --turns 24
 
-Turns of random readers, a random stretch of each, are streamed with `diarize`, and posted as a recording: once with a
-pause after each turn, once with turns of up to three readers joined without any. `--telephone` makes calls of them.
-A reader is the manifest's `speaker`, or else the name of the file up to its first digit. Words go to the reader who
-speaks at their middle; numbers of speakers are matched with readers as well as can be.
+Turns of random readers, a random excerpt of each, are streamed with `diarize`, and posted as a recording: once with a
+pause after each turn, once with up to three turns joined without any. `--telephone` makes telephone calls of them.
+A reader is the manifest's `speaker`, or else the name of the file up to its first digit. A word is spoken by the
+reader of the turn at its middle; speaker numbers are matched with readers in the best possible way.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ from report import common_arguments, progress_bar, publish, repeat
 
 from caesura.client.line import connect
 
-LOUD = 600
-"""Of 32767: a recording begins and ends where it is first and last louder than this."""
+SPEECH_LEVEL = 600
+"""Of 32767: the speech of a recording begins and ends where it is first and last louder than this."""
 PAUSE_S = 0.7
 TIMEOUT_S = 600.0
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """Who speaks from where to where, in seconds of the conversation."""
+    """One turn of a reader; times in seconds of the conversation."""
 
     reader: str
     start: float
@@ -46,43 +46,43 @@ class Turn:
 
 
 def conversation(
-    spoken: Sequence[Recording], chance: random.Random, *, readers: int, turns: int, joined: int
+    spoken: Sequence[Recording], rng: random.Random, *, readers: int, turns: int, joined: int
 ) -> tuple[Pcm, list[Turn]]:
-    """A conversation of so many readers, in runs of up to `joined` turns without a pause between them."""
-    people = chance.sample(sorted({reader(each) for each in spoken}), readers)
+    """Synthesize a conversation, in runs of up to `joined` turns without a pause between them."""
+    people = rng.sample(sorted({reader(each) for each in spoken}), readers)
     pieces: list[Pcm] = [room_tone(PAUSE_S)]
-    told: list[Turn] = []
+    turns_made: list[Turn] = []
     at = PAUSE_S
     left = 0
     for _ in range(turns):
-        others = [each for each in people if not told or each != told[-1].reader] or people
-        who = chance.choice(others)
-        piece = stretch(chance.choice([each for each in spoken if reader(each) == who]).pcm, chance)
-        told.append(Turn(who, at, at + len(piece) / RATE))
+        others = [each for each in people if not turns_made or each != turns_made[-1].reader] or people
+        speaking = rng.choice(others)
+        piece = excerpt(rng.choice([each for each in spoken if reader(each) == speaking]).pcm, rng)
+        turns_made.append(Turn(speaking, at, at + len(piece) / RATE))
         pieces.append(piece)
-        left = left - 1 if left else chance.randrange(joined)
+        left = left - 1 if left else rng.randrange(joined)
         if not left:
             pieces.append(room_tone(PAUSE_S))
         at = sum(map(len, pieces)) / RATE
-    return np.concatenate(pieces), told
+    return np.concatenate(pieces), turns_made
 
 
 def reader(recording: Recording) -> str:
-    """Who reads it."""
+    """The name of the reader."""
     return re.split(r"\d", recording.name, maxsplit=1)[0]
 
 
-def stretch(pcm: Pcm, chance: random.Random) -> Pcm:
-    """1 to 5 seconds of the speech in it, or all there is."""
-    loud = np.flatnonzero(np.abs(pcm.astype(np.int32)) > LOUD)
+def excerpt(pcm: Pcm, rng: random.Random) -> Pcm:
+    """1 to 5 seconds of the speech in a recording, or all of it."""
+    loud = np.flatnonzero(np.abs(pcm.astype(np.int32)) > SPEECH_LEVEL)
     speech = pcm[max(loud[0] - RATE // 20, 0) : loud[-1] + RATE // 20]
-    size = min(len(speech), int(chance.uniform(1, 5) * RATE))
-    first = chance.randrange(len(speech) - size + 1)
+    size = min(len(speech), int(rng.uniform(1, 5) * RATE))
+    first = rng.randrange(len(speech) - size + 1)
     return speech[first : first + size]
 
 
-async def heard(url: str, pcm: Pcm) -> list[tuple[float, int]]:
-    """The middle of each word in seconds, and its speaker."""
+async def stream_words(url: str, pcm: Pcm) -> list[tuple[float, int]]:
+    """Stream the audio. Returns the middle of each word in seconds, and its speaker."""
 
     async def feed() -> AsyncIterator[bytes]:
         for at in range(0, len(pcm), 10 * FRAME_SAMPLES):
@@ -102,8 +102,8 @@ async def heard(url: str, pcm: Pcm) -> list[tuple[float, int]]:
     ]
 
 
-def posted(url: str, pcm: Pcm) -> list[tuple[float, int]]:
-    """The same of a recording."""
+def post_words(url: str, pcm: Pcm) -> list[tuple[float, int]]:
+    """Post the audio as a recording. Returns the middle of each word in seconds, and its speaker."""
     file = io.BytesIO()
     with wave.open(file, "wb") as written:
         written.setnchannels(1)
@@ -118,17 +118,18 @@ def posted(url: str, pcm: Pcm) -> list[tuple[float, int]]:
 
 
 def telephone(pcm: Pcm) -> Pcm:
-    """As it comes out of a telephone: 300 to 3400 Hz, a little noise, mu-law."""
+    """The audio as a telephone transmits it: 300 to 3400 Hz, a little noise, mu-law."""
     bands = np.fft.rfft(pcm / 32768)
     hertz = np.fft.rfftfreq(len(pcm), 1 / RATE)
     bands[(hertz < 300) | (hertz > 3400)] = 0
     sound = np.fft.irfft(bands, len(pcm)) + np.random.default_rng(1).normal(0.0, 0.003, len(pcm))
     coded = np.round(np.sign(sound) * np.log1p(255 * np.abs(sound).clip(0, 1)) / np.log(256) * 127) / 127
-    return (np.sign(coded) * (256.0 ** np.abs(coded) - 1) / 255 * 32767).astype(np.int16)
+    decoded: Pcm = (np.sign(coded) * (256.0 ** np.abs(coded) - 1) / 255 * 32767).astype(np.int16)
+    return decoded
 
 
-def right(words: Sequence[tuple[float, int]], turns: Sequence[Turn]) -> float:
-    """The share of words, in percent, that were given to the reader who spoke them."""
+def correct_percent(words: Sequence[tuple[float, int]], turns: Sequence[Turn]) -> float:
+    """The share of words, in percent, whose speaker number is that of the reader who spoke them."""
     pairs: Counter[tuple[str, int]] = Counter()
     for at, speaker in words:
         nearest = min(turns, key=lambda turn: max(turn.start - at, at - turn.end))
@@ -142,23 +143,23 @@ def right(words: Sequence[tuple[float, int]], turns: Sequence[Turn]) -> float:
     return 100 * best / len(words)
 
 
-async def measure(arguments: argparse.Namespace, spoken: Sequence[Recording], turn: int) -> Mapping[str, float]:
-    """One run: the share of words given rightly, for each number of readers, with pauses and without."""
+async def measure(arguments: argparse.Namespace, spoken: Sequence[Recording], number: int) -> Mapping[str, float]:
+    """One run: the share of words assigned correctly, for each number of readers, with pauses and without."""
     figures: dict[str, float] = {}
     flags = ["--workers", str(arguments.workers)]
     async with serving(arguments.url, arguments.pid, engine=arguments.engine, flags=flags) as server:
         with progress_bar() as progress:
             cases = [(readers, joined) for joined in (1, 3) for readers in (1, 2, 3, 4)]
-            for readers, joined in progress.track(cases, description=f"run {turn}"):
-                chance = random.Random(f"{arguments.seed} {turn} {readers} {joined}")
-                pcm, turns = conversation(spoken, chance, readers=readers, turns=arguments.turns, joined=joined)
+            for readers, joined in progress.track(cases, description=f"run {number}"):
+                rng = random.Random(f"{arguments.seed} {number} {readers} {joined}")
+                pcm, turns = conversation(spoken, rng, readers=readers, turns=arguments.turns, joined=joined)
                 pcm = telephone(pcm) if arguments.telephone else pcm
                 how = "a pause after each turn" if joined == 1 else "up to 3 turns without a pause"
-                live = await heard(server.url, pcm)
-                recorded = await asyncio.to_thread(posted, server.url, pcm)
+                live = await stream_words(server.url, pcm)
+                recorded = await asyncio.to_thread(post_words, server.url, pcm)
                 for kind, words in (("live", live), ("recorded", recorded)):
                     name = f"{readers} readers, {how}, {kind}"
-                    figures[f"{name}: words given rightly %"] = right(words, turns)
+                    figures[f"{name}: words assigned correctly %"] = correct_percent(words, turns)
                     figures[f"{name}: speakers found"] = len({speaker for _, speaker in words})
     return figures
 
@@ -168,13 +169,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     common_arguments(parser, engine="moonshine")
     parser.add_argument("--speech", type=Path, default=BUNDLED, help="folder with manifest.jsonl and its recordings")
-    parser.add_argument("--turns", type=int, default=24, help="of each conversation (default: %(default)s)")
-    parser.add_argument("--telephone", action="store_true", help="let the conversations be telephone calls")
-    parser.add_argument("--seed", default="1", help="another one makes other conversations")
+    parser.add_argument("--turns", type=int, default=24, help="turns of each conversation (default: %(default)s)")
+    parser.add_argument("--telephone", action="store_true", help="make telephone calls of the conversations")
+    parser.add_argument("--seed", default="1", help="for other conversations")
     arguments = parser.parse_args()
     spoken = recordings(arguments.speech)
-    runs = repeat(arguments.runs, lambda turn: asyncio.run(measure(arguments, spoken, turn)))
-    publish("speakers", "Words given to the right speaker", arguments, runs)
+    runs = repeat(arguments.runs, lambda number: asyncio.run(measure(arguments, spoken, number)))
+    publish("speakers", "Words assigned to the right speaker", arguments, runs)
 
 
 if __name__ == "__main__":

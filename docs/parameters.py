@@ -1,4 +1,4 @@
-"""Generator of the page `docs/parameters.md` from the tables of parameters; run it as `python docs/parameters.py`."""
+"""Writes the page `docs/parameters.md` from the tables of parameters: run `python docs/parameters.py`."""
 
 from __future__ import annotations
 

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # Installs what the tests need beyond Python, from Debian 12's own packages: Go, mono, Java, Node and a browser for the
 # examples, PostgreSQL for the ledger.
-# Run as root. A tool that is there already, from wherever, is left alone. `toolchains.sh go node` takes only these.
+# Run as root. A tool that is there already, from wherever, is left alone. `toolchains.sh go node` installs only these.
 set -euo pipefail
 
 tools="go csharp java node browser postgres"
-asked=${*:-$tools}
-for tool in $asked; do
+selected=${*:-$tools}
+for tool in $selected; do
   if [[ " $tools " != *" $tool "* ]]; then
     echo "$tool: no such tool; there are: $tools" >&2
     exit 2
@@ -19,7 +19,7 @@ want() {
   local tool=$1 command commands
   IFS='|' read -ra commands <<<"$2"
   shift 2
-  [[ " $asked " == *" $tool "* ]] || return 0
+  [[ " $selected " == *" $tool "* ]] || return 0
   for command in "${commands[@]}"; do
     if command -v "$command" >/dev/null; then return 0; fi
   done
@@ -34,7 +34,7 @@ want browser 'chromium|chromium-headless-shell|google-chrome' chromium-headless-
 
 # Libraries have no command to look for.
 library() {
-  [[ " $asked " == *" $1 "* && ! -e $3 ]] || return 0
+  [[ " $selected " == *" $1 "* && ! -e $3 ]] || return 0
   packages+=("$2")
 }
 library go golang-github-gorilla-websocket-dev /usr/share/gocode/src/github.com/gorilla/websocket

@@ -1,28 +1,43 @@
-"""What every test runs under: Hypothesis without deadlines, because a shared machine has pauses of its own."""
+"""Settings of every test: Hypothesis profiles, time limits, and an environment without the developer's own settings."""
 
 from __future__ import annotations
 
 import os
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
-settings.register_profile("dev", deadline=None)
-settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
-# For `make check`, which looks at each law again with every change; `make test` looks longer.
-settings.register_profile("fast", deadline=None, derandomize=True, max_examples=20)
+# Nothing here depends on how long examples take: a shared machine has pauses of its own.
+UNTIMED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("dev", UNTIMED)
+settings.register_profile("ci", UNTIMED, derandomize=True, print_blob=True)
+# For `make check`, which runs with every change. `make test` tries more examples, `make explore` new ones.
+settings.register_profile("fast", UNTIMED, derandomize=True, max_examples=20)
+settings.register_profile("explore", UNTIMED, max_examples=1000, stateful_step_count=100, print_blob=True)
 settings.load_profile("ci" if os.environ.get("CI") else "dev")
+
+SLOW_TIMEOUT_S = 300.0
+"""Time limit of a slow test, fixtures included: it may load models, build programs or talk in real time."""
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give slow tests more time, unless they have a time limit of their own."""
+    for item in items:
+        slow = any(item.get_closest_marker(name) for name in ("slow", "conformance"))
+        if slow and item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(SLOW_TIMEOUT_S))
 
 
 @pytest.fixture(scope="session")
-def nowhere(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A directory in place of the one for this user's data."""
+def data_home(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A directory that stands in for the one of this user's data."""
     return str(tmp_path_factory.mktemp("data"))
 
 
 @pytest.fixture(autouse=True)
-def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch, nowhere: str) -> None:
-    """A developer's own CAESURA_... variables and ledger must not decide a test, nor a test touch them."""
-    monkeypatch.setenv("XDG_DATA_HOME", nowhere)
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch, data_home: str) -> None:
+    """Keep a developer's own CAESURA_... variables and ledger out of tests, and tests out of them."""
+    monkeypatch.setenv("XDG_DATA_HOME", data_home)
     for name in [name for name in os.environ if name.startswith("CAESURA_")]:
         monkeypatch.delenv(name)

@@ -1,4 +1,4 @@
-"""Samples come in; the bytes that a client of each kind would send, and how it would declare them, go out."""
+"""Test audio in every encoding and container, with the format that a client would declare for it."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def wav(data: bytes, rate: int, channels: int, *, tag: int = 1, bits: int = 16, 
     return header + struct.pack("<4sI", b"data", declared & 0xFFFFFFFF) + data
 
 
-def contain(
+def mux(
     samples: Samples,
     rate: int,
     container: str,
@@ -68,7 +68,7 @@ def contain(
     codec_options: dict[str, str] | None = None,
     bit_rate: int | None = None,
 ) -> bytes:
-    """(channels, n) floats through libav's `codec` into `container`; more than eight channels are of no layout."""
+    """Encode (channels, n) floats with libav's `codec` into `container`; more than eight channels have no layout."""
     layout = _LAYOUTS.get(len(samples), f"{len(samples)} channels")
     # Through a file: the index is put in front of the audio by reading what was written.
     with tempfile.TemporaryDirectory() as folder:
@@ -89,7 +89,7 @@ def contain(
 
 def opus_packets(samples: Samples, rate: int) -> list[bytes]:
     """Bare Opus packets of 20 ms."""
-    with av.open(io.BytesIO(contain(samples, rate, "webm", "libopus", bit_rate=32_000)), "r") as source:
+    with av.open(io.BytesIO(mux(samples, rate, "webm", "libopus", bit_rate=32_000)), "r") as source:
         return [bytes(packet) for packet in source.demux(source.streams.audio[0]) if packet.size]
 
 
@@ -99,7 +99,7 @@ _FRAGMENTED = {"movflags": "frag_keyframe+empty_moov+default_base_moof", "frag_d
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """How one kind is made, and how a client declares it (`encoding` None: not at all)."""
+    """How to encode one kind, and how a client declares it (`encoding` None: not at all)."""
 
     encode: Callable[[Samples, int], bytes | list[bytes]]
     encoding: Encoding | None = None
@@ -110,33 +110,33 @@ KINDS: dict[str, Kind] = {
     "linear32": Kind(lambda x, _: x.T.astype("<f4").tobytes(), Encoding.LINEAR32),
     "mulaw": Kind(lambda x, _: mulaw(x), Encoding.MULAW),
     "alaw": Kind(lambda x, _: alaw(x), Encoding.ALAW),
-    "flac": Kind(lambda x, rate: contain(x, rate, "flac", "flac"), Encoding.FLAC),
+    "flac": Kind(lambda x, rate: mux(x, rate, "flac", "flac"), Encoding.FLAC),
     "opus": Kind(opus_packets, Encoding.OPUS),
-    "ogg-opus": Kind(lambda x, rate: contain(x, rate, "ogg", "libopus", bit_rate=32_000), Encoding.OGG_OPUS),
+    "ogg-opus": Kind(lambda x, rate: mux(x, rate, "ogg", "libopus", bit_rate=32_000), Encoding.OGG_OPUS),
     "wav": Kind(lambda x, rate: wav(as_int16(x).tobytes(), rate, len(x))),
     "wav-float": Kind(lambda x, rate: wav(x.T.astype("<f4").tobytes(), rate, len(x), tag=3, bits=32)),
     "wav-mulaw": Kind(lambda x, rate: wav(mulaw(x), rate, len(x), tag=7, bits=8)),
-    "flac-file": Kind(lambda x, rate: contain(x, rate, "flac", "flac")),
-    "mp3": Kind(lambda x, rate: contain(x, rate, "mp3", "libmp3lame", bit_rate=64_000)),
-    "aac": Kind(lambda x, rate: contain(x, rate, "adts", "aac")),
-    "ogg-opus-file": Kind(lambda x, rate: contain(x, rate, "ogg", "libopus", bit_rate=32_000)),
+    "flac-file": Kind(lambda x, rate: mux(x, rate, "flac", "flac")),
+    "mp3": Kind(lambda x, rate: mux(x, rate, "mp3", "libmp3lame", bit_rate=64_000)),
+    "aac": Kind(lambda x, rate: mux(x, rate, "adts", "aac")),
+    "ogg-opus-file": Kind(lambda x, rate: mux(x, rate, "ogg", "libopus", bit_rate=32_000)),
     # libav's own Vorbis encoder makes stereo only.
-    "ogg-vorbis": Kind(lambda x, rate: contain(np.repeat(x[:1], 2, axis=0), rate, "ogg", "vorbis")),
-    "ogg-flac": Kind(lambda x, rate: contain(x, rate, "ogg", "flac")),
-    "webm": Kind(lambda x, rate: contain(x, rate, "webm", "libopus", bit_rate=32_000, options={"live": "1"})),
-    "mp4": Kind(lambda x, rate: contain(x, rate, "mp4", "aac", options=_FRAGMENTED)),
-    "mp4-faststart": Kind(lambda x, rate: contain(x, rate, "mp4", "aac", options={"movflags": "faststart"})),
-    "mp4-index-last": Kind(lambda x, rate: contain(x, rate, "mp4", "aac")),
+    "ogg-vorbis": Kind(lambda x, rate: mux(np.repeat(x[:1], 2, axis=0), rate, "ogg", "vorbis")),
+    "ogg-flac": Kind(lambda x, rate: mux(x, rate, "ogg", "flac")),
+    "webm": Kind(lambda x, rate: mux(x, rate, "webm", "libopus", bit_rate=32_000, options={"live": "1"})),
+    "mp4": Kind(lambda x, rate: mux(x, rate, "mp4", "aac", options=_FRAGMENTED)),
+    "mp4-faststart": Kind(lambda x, rate: mux(x, rate, "mp4", "aac", options={"movflags": "faststart"})),
+    "mp4-index-last": Kind(lambda x, rate: mux(x, rate, "mp4", "aac")),
 }
-"""Every kind that `encode` knows; those without an encoding are containers that say themselves what they are."""
+"""Every kind that `encode` knows; those without an encoding are self-describing containers."""
 
 
 def encode(samples: Samples, rate: int, kind: str) -> Encoded:
-    """The bytes of (channels, n) floats at `rate` as `kind`, and the format a client would declare.
+    """Encode (channels, n) floats at `rate` as `kind`. Returns the bytes and the format a client would declare.
 
     A list where each item must be one message of its own (bare Opus), otherwise one byte string that
     may be cut anywhere. Opus needs a rate of 8, 12, 16, 24 or 48 kHz.
     """
-    made = KINDS[kind]
-    data = made.encode(np.ascontiguousarray(samples, np.float32), rate)
-    return data, _SELF if made.encoding is None else AudioFormat(made.encoding, rate, len(samples))
+    chosen = KINDS[kind]
+    data = chosen.encode(np.ascontiguousarray(samples, np.float32), rate)
+    return data, _SELF if chosen.encoding is None else AudioFormat(chosen.encoding, rate, len(samples))

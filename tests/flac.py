@@ -30,7 +30,7 @@ def _frame(number: int, channels: int) -> bytes:
 
 
 def silence(frames: int, rate: int, channels: int = 1) -> bytes:
-    """So many frames of 65,535 samples of silence, 14 bytes for each and three more for each channel but the first."""
+    """A stream of `frames` frames of 65,535 samples of silence: 14 bytes each, and three for each further channel."""
     packed = rate << 44 | channels - 1 << 41 | 15 << 36
     info = struct.pack(">HH", BLOCK, BLOCK) + bytes(6) + packed.to_bytes(8) + bytes(16)
     return b"fLaC\x80\0\0\x22" + info + b"".join(_frame(number, channels) for number in range(frames))

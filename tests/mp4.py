@@ -1,4 +1,4 @@
-"""MP4 files made box by box, also such as no encoder would make."""
+"""MP4 files built box by box, also invalid ones that no encoder writes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import av
 
-from tests.encodings import contain
+from tests.encodings import mux
 from tests.signals import sound
 
 
@@ -29,8 +29,8 @@ def sizes(count: int, fixed: int, *each: int) -> bytes:
 
 
 def sample_entry(inside: bytes = b"") -> bytes:
-    """How 16 kHz mono AAC is described, taken from a file of libav's."""
-    data = contain(sound(16_000, 0.3), 16_000, "mp4", "aac")
+    """The sample description of 16 kHz mono AAC, taken from a file that libav wrote."""
+    data = mux(sound(16_000, 0.3), 16_000, "mp4", "aac")
     at = data.index(b"stsd") - 4
     described = data[at : at + int.from_bytes(data[at : at + 4])]
     return box(b"stsd", described[8:], inside)
@@ -38,7 +38,7 @@ def sample_entry(inside: bytes = b"") -> bytes:
 
 def aac_packet() -> bytes:
     """One AAC frame of 64 ms of near silence."""
-    with av.open(io.BytesIO(contain(sound(16_000, 1.0) * 1e-4, 16_000, "mp4", "aac")), "r") as source:
+    with av.open(io.BytesIO(mux(sound(16_000, 1.0) * 1e-4, 16_000, "mp4", "aac")), "r") as source:
         return min((bytes(packet) for packet in source.demux(audio=0) if packet.size), key=len)
 
 

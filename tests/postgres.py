@@ -1,6 +1,6 @@
-"""Nothing in; a PostgreSQL of Debian's packages on a socket of its own, and databases in it, out.
+"""PostgreSQL for tests: a server from Debian's packages on a private socket, and new databases in it.
 
-PostgreSQL will not run as root: a root starts it as the user `postgres`, which the package made.
+PostgreSQL does not run as root; root starts it as the user `postgres`, which the package creates.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ WITHIN_S = 60
 
 
 def programs() -> Path | None:
-    """Where `initdb` and `pg_ctl` of the newest version lie; None when they are not installed."""
+    """The folder of `initdb` and `pg_ctl` of the newest version; None when they are not installed."""
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
     if found:
         return found[-1].parent
@@ -28,27 +28,27 @@ def programs() -> Path | None:
 
 
 class Postgres:
-    """A server that was set up in a directory, and may be started and stopped more than once."""
+    """A server in a directory, which may be started and stopped more than once."""
 
     def __init__(self, base: Path, binaries: Path) -> None:
         self._base = base
         self._control = binaries / "pg_ctl"
         self.url = f"postgresql://caesura@/postgres?host={base}"
-        """Of its first database."""
+        """URL of its first database."""
 
     def start(self) -> None:
-        """Returns when it takes connections."""
+        """Start, and wait until it accepts connections."""
         options = f"-k {self._base} -c listen_addresses='' -c fsync=off -c full_page_writes=off"
         _run(self._control, "-D", self._base / "data", "-o", options, "-l", self._base / "log", "-w", "start")
 
     def stop(self) -> None:
-        """As if it had crashed."""
+        """Stop as in a crash."""
         _run(self._control, "-D", self._base / "data", "-m", "immediate", "-w", "stop")
 
 
 @contextmanager
 def running() -> Iterator[Postgres]:
-    """A server that runs when inside begins; it may be stopped there, and is started by then when inside ends."""
+    """A running server. The body may stop it, and must have started it again at its end."""
     binaries = programs()
     assert binaries is not None, "PostgreSQL is not installed"
     # A path of a socket may have 107 bytes, fewer than many a temporary directory of a test has.
@@ -66,7 +66,7 @@ def running() -> Iterator[Postgres]:
 
 
 def new_database(url: str) -> str:
-    """The URL of a fresh database in the server of `url`."""
+    """Create a database in the server of `url`. Returns its URL."""
     import psycopg
 
     name = f"t{uuid4().hex}"
@@ -79,7 +79,7 @@ def _run(*command: object) -> None:
     owner = pwd.getpwnam("postgres") if os.geteuid() == 0 else None
     done = subprocess.run(
         [str(part) for part in command],
-        # `pg_ctl start` hands its outputs on to a server that stays: nobody could read them to their end.
+        # `pg_ctl start` passes its outputs to the server, which keeps them open: a reader would never see their end.
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         stdin=subprocess.DEVNULL,

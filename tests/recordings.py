@@ -1,4 +1,4 @@
-"""The bundled recordings come out: 16 kHz mono samples, with the words that are spoken in them."""
+"""The bundled recordings: 16 kHz mono samples with their reference text."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ def names() -> list[str]:
 
 
 def path(name: str) -> Path:
-    """Where the file of a recording lies."""
+    """The file of a recording."""
     return FOLDER / str(_entry(name)["file"])
 
 
 def recording(name: str) -> Recording:
-    """Reads one recording. Raises KeyError when there is none of that name."""
+    """Read one recording. Raises KeyError when there is none of that name."""
     stream = AudioStream(AudioFormat(None, None), split=False)
     head, tail = stream.feed(path(name).read_bytes()), stream.finish()
     return Recording(name, np.concatenate([head, tail], axis=1)[0], str(_entry(name)["text"]))

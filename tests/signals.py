@@ -1,4 +1,4 @@
-"""Made-up sound comes out, and what an AudioStream makes of bytes cut in a given way."""
+"""Synthetic audio signals, and helpers to decode and compare them."""
 
 from __future__ import annotations
 
@@ -24,38 +24,38 @@ def sound(rate: int, seconds: float, channels: int = 1) -> Samples:
 
 
 def run(steps: Iterator[None]) -> None:
-    """Does all the steps of a decoder's `feed` or `finish`."""
+    """Run all steps of a decoder's `feed` or `finish`."""
     for _ in steps:
         pass
 
 
 def cut(data: bytes | list[bytes], size: int) -> list[bytes]:
-    """The bytes in messages of `size`; what is a list of messages already stays as it is."""
+    """Split bytes into messages of `size`; a list of messages stays as it is."""
     if isinstance(data, list):
         return data
     return [data[at : at + size] for at in range(0, len(data), size)]
 
 
 def feed_all(stream: AudioStream, messages: Iterable[bytes]) -> int:
-    """Feeds every message; returns how many samples came out."""
+    """Feed every message. Returns the number of samples that were decoded."""
     return sum(stream.feed(message).shape[1] for message in messages)
 
 
 def decoded(messages: Iterable[bytes], declared: AudioFormat, *, split: bool = True) -> Samples:
-    """All that an AudioStream makes of these messages."""
+    """Decode these messages with an AudioStream."""
     stream = AudioStream(declared, split=split)
     pieces = [*map(stream.feed, messages), stream.finish()]
     return np.concatenate([piece for piece in pieces if piece.size] or pieces[-1:], axis=1)
 
 
-def likeness(heard: Samples, said: Samples) -> float:
+def correlation(received: Samples, sent: Samples) -> float:
     """Correlation of two mono signals over their common length, without shifting either."""
-    n = min(len(heard), len(said))
-    return float(np.corrcoef(heard[:n], said[:n])[0, 1])
+    n = min(len(received), len(sent))
+    return float(np.corrcoef(received[:n], sent[:n])[0, 1])
 
 
-def late_likeness(heard: Samples, said: Samples, most: int = 1300) -> float:
-    """The same where the first comes up to `most` samples late."""
-    n = min(len(said), len(heard) - most)
-    at = int(np.argmax(np.correlate(heard[: n + most], said[:n], "valid")))
-    return likeness(heard[at:], said)
+def delayed_correlation(received: Samples, sent: Samples, most: int = 1300) -> float:
+    """Correlation of two mono signals of which the first is delayed by up to `most` samples."""
+    n = min(len(sent), len(received) - most)
+    at = int(np.argmax(np.correlate(received[: n + most], sent[:n], "valid")))
+    return correlation(received[at:], sent)

@@ -31,6 +31,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "formatting": ("server",),
     "ledger": ("server",),
     "pipeline": ("server",),
+    "workers": ("server",),
     "server": ("server",),
     "speech": ("server",),
 }

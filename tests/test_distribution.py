@@ -32,8 +32,10 @@ def came_from(monkeypatch: pytest.MonkeyPatch, record: object) -> None:
 # ---- the command ----
 
 
-def test_pyproject_has_the_same_name_and_version() -> None:
-    assert (PROJECT["name"], PROJECT["version"]) == (DISTRIBUTION, caesura.__version__)
+def test_pyproject_has_the_same_name_and_takes_the_version_from_the_code() -> None:
+    """`make setup` installs anew when `caesura.__version__` changes."""
+    assert (PROJECT["name"], PROJECT["dynamic"]) == (DISTRIBUTION, ["version"])
+    assert "version" not in PROJECT
 
 
 def test_the_installed_package_has_that_name() -> None:

@@ -1,4 +1,4 @@
-"""The documentation, held against the code: examples are the tested ones, every flag and every event is named."""
+"""The documentation compared with the code: examples are the tested ones, every flag and event is documented."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 import caesura
 from caesura.cli.main import app
+from caesura.client.config import Tuning
 from caesura.client.events import Event
-from caesura.client.plan import Tuning
 from caesura.formatting.dictation import COMMANDS
 from caesura.formatting.itn import TextFormatter
 from caesura.formatting.redaction import PII_KINDS
@@ -29,7 +29,7 @@ from caesura.protocol.options import parse_options
 from caesura.server.metrics import FAULT, Metrics, ServerLoad, close_labels
 from caesura.server.origin import OriginPolicy, Pass, Preflight, RequestHead, parse_hosts, parse_origins
 from caesura.server.stream_config import style
-from tests.saying import say, text
+from tests.spoken_words import text, words_of
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -43,7 +43,7 @@ def test_the_example_in_the_docs_is_the_one_that_is_run() -> None:
 
 
 PAGES = {"keys": "docs/ledger.md", "projects": "docs/ledger.md", "models": "docs/engines.md"}
-"""Where the flags of commands are told that have commands of their own; all others are told in README."""
+"""Pages that document the flags of commands with subcommands; README documents all others."""
 
 
 def flags() -> list[tuple[str, str, str, str]]:
@@ -63,9 +63,9 @@ def flags() -> list[tuple[str, str, str, str]]:
 
 @pytest.mark.parametrize(("command", "flag", "variable", "page"), flags())
 def test_every_flag_of_every_command_is_in_the_docs(command: str, flag: str, variable: str, page: str) -> None:
-    told = (ROOT / page).read_text()
-    assert f"`{flag}" in told
-    assert variable in told
+    text = (ROOT / page).read_text()
+    assert f"`{flag}" in text
+    assert variable in text
 
 
 def test_the_readme_names_every_command() -> None:
@@ -73,7 +73,7 @@ def test_the_readme_names_every_command() -> None:
     assert all(f"`caesura {name}" in README for name in group.commands)  # type: ignore[attr-defined]
 
 
-def test_flags_are_looked_for_in_every_command() -> None:
+def test_flags_are_searched_in_every_command() -> None:
     commands = {command.split()[0] for command, *_ in flags()}
     assert commands == {"serve", "listen", "demo", "doctor", "usage", "keys", "projects", "models"}
 
@@ -85,13 +85,13 @@ def test_every_event_is_in_the_docs_and_public(event: str) -> None:
 
 
 @pytest.mark.parametrize("field", [each.name for each in dataclasses.fields(Tuning)])
-def test_every_knob_says_what_it_does(field: str) -> None:
-    """Behind each field of Tuning stands a docstring of its own."""
-    source = (ROOT / "src" / "caesura" / "client" / "plan.py").read_text()
+def test_every_field_of_tuning_is_documented(field: str) -> None:
+    """Each has a docstring."""
+    source = (ROOT / "src" / "caesura" / "client" / "config.py").read_text()
     assert re.search(rf'^    {field}: .*\n    """.+"""$', source, re.MULTILINE), field
 
 
-LINKED = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md"), ROOT / "examples/README.md"]
+LINKED = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), ROOT / "examples/README.md"]
 
 
 @pytest.mark.parametrize("page", LINKED, ids=lambda page: page.name)
@@ -103,24 +103,51 @@ def test_all_links_of_the_docs_lead_to_files_and_headings(page: Path) -> None:
 
 
 def headings(page: Path) -> set[str]:
-    """The places in a page that links can lead to, as GitHub names them."""
+    """The anchors of a page, as GitHub names them."""
     titles = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
     return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
-def test_the_table_of_parameters_is_made_of_the_rows_that_read_them() -> None:
+# ---- the terms ----
+
+GLOSSARY = (ROOT / "docs" / "glossary.md").read_text()
+ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text()
+
+
+def unexplained(page: str, glossary: str) -> set[str]:
+    """The terms in bold on a page that have no entry in the glossary."""
+    entries = re.findall(r"^- \*\*(.+?)\*\*", glossary, re.MULTILINE)
+    return {term.lower() for term in re.findall(r"\*\*(.+?)\*\*", page)} - {entry.lower() for entry in entries}
+
+
+def test_every_bold_term_of_the_architecture_is_in_the_glossary() -> None:
+    assert not unexplained(ARCHITECTURE, GLOSSARY)
+    assert len(re.findall(r"\*\*(.+?)\*\*", ARCHITECTURE)) > 20
+
+
+def test_a_bold_term_without_an_entry_is_found() -> None:
+    glossary = "- **Final**: Words that are never revised, unlike an **interim**.\n"
+    assert unexplained("A **final** follows an **interim**.", glossary) == {"interim"}
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "docs/architecture.md"])
+def test_the_glossary_is_linked_where_a_newcomer_begins(page: str) -> None:
+    assert "glossary.md)" in (ROOT / page).read_text()
+
+
+def test_the_table_of_parameters_is_generated_from_the_rows_that_read_them() -> None:
     source = runpy.run_path(str(ROOT / "docs" / "parameters.py"))
     assert (ROOT / "docs" / "parameters.md").read_text() == source["page"](), "run: python docs/parameters.py"
 
 
-# ---- how words are written ----
+# ---- formatting ----
 
 FORMATTING = (ROOT / "docs" / "formatting.md").read_text()
 CATALOGUE = Catalogue((Offer(ModelInfo("uuid", "an engine", "1", "none"), ("en",)),))
 
 
 def tables(page: str, *head: str) -> list[tuple[str, ...]]:
-    """The rows of all tables of a page that have these columns, as they are read."""
+    """The rows of all tables of a page that have these columns, as a reader sees them."""
     rows: list[tuple[str, ...]] = []
     for table in re.findall(rf"^\| {re.escape(' | '.join(head))} \|\n[|-]+\n((?:\|.*\n)+)", page, re.MULTILINE):
         for line in table.splitlines():
@@ -135,38 +162,38 @@ def writer(asked: str) -> TextFormatter:
 
 
 @pytest.mark.parametrize(("asked", "said", "written"), tables(FORMATTING + README, "asked for", "said", "written"))
-def test_words_are_written_as_the_docs_say(asked: str, said: str, written: str) -> None:
-    assert text(writer(asked).format(say(said), final=True).words) == written.replace("\\n", "\n")
+def test_words_are_formatted_as_documented(asked: str, said: str, written: str) -> None:
+    assert text(writer(asked).format(words_of(said), final=True).words) == written.replace("\\n", "\n")
 
 
 @pytest.mark.parametrize(
     ("asked", "said", "told"), tables(FORMATTING, "asked for", "said so far", "told in the interim")
 )
-def test_interims_keep_back_what_the_docs_say(asked: str, said: str, told: str) -> None:
-    assert text(writer(asked).format(say(said), final=False).words) == told
+def test_interims_withhold_what_is_documented(asked: str, said: str, told: str) -> None:
+    assert text(writer(asked).format(words_of(said), final=False).words) == told
 
 
 @pytest.mark.parametrize(("said", "held"), tables(FORMATTING, "said", "held"))
-def test_finals_wait_as_the_docs_say(said: str, held: str) -> None:
-    words = say(said)
+def test_finals_are_held_as_documented(said: str, held: str) -> None:
+    words = words_of(said)
     assert (writer("smart_format=true").incomplete_from(words) < len(words)) is (held == "yes")
 
 
 @pytest.mark.parametrize(
     ("query", "said", "found", "confidence"), tables(FORMATTING, "searched for", "said", "found", "confidence")
 )
-def test_searches_find_what_the_docs_say(query: str, said: str, found: str, confidence: str) -> None:
-    (search,) = search_words(say(said), [query])
+def test_searches_find_what_is_documented(query: str, said: str, found: str, confidence: str) -> None:
+    (search,) = search_words(words_of(said), [query])
     hits = [(hit.snippet, f"{hit.confidence:.2f}") for hit in search.hits]
     assert hits == ([(found, confidence)] if found else [])
 
 
-def test_the_docs_name_every_command_of_dictation() -> None:
+def test_every_command_of_dictation_is_documented() -> None:
     for command in COMMANDS:
         assert command[0].rstrip("s") in FORMATTING or command[0] in {"newline", "semi", "semi-colon"}
 
 
-def test_there_are_examples_of_everything() -> None:
+def test_every_kind_of_formatting_has_examples() -> None:
     asked = " ".join(row[0] for row in tables(FORMATTING, "asked for", "said", "written"))
     for name in ("smart_format", "numerals", "dictation", "profanity_filter", "replace", *PII_KINDS):
         assert name in asked
@@ -181,7 +208,7 @@ OPERATIONS = (ROOT / "docs" / "operations.md").read_text()
 
 
 def metrics() -> dict[str, tuple[str, ...]]:
-    """Every metric by the name that is read in a dashboard, with its labels."""
+    """Every metric by the name that a dashboard shows, with its labels."""
     counts = Metrics()
     counts.watch(lambda: ServerLoad(0, 0, 0, 0, 0, 0.0, 0.0))
     counts.closed(1000, "")
@@ -197,21 +224,23 @@ def metrics() -> dict[str, tuple[str, ...]]:
     return found
 
 
-def test_the_docs_name_every_metric_with_its_labels_and_no_other() -> None:
-    told = {
+def test_every_metric_is_documented_with_its_labels_and_no_other() -> None:
+    documented = {
         name.strip("`"): tuple(sorted(re.findall(r"\w+", labels)))
         for name, labels, _ in tables(OPERATIONS, "metric", "labels", "means")
     }
-    assert told == metrics()
+    assert documented == metrics()
 
 
-def test_the_docs_name_every_reason_of_a_close() -> None:
+def test_every_reason_of_a_close_is_documented() -> None:
     codes = [(close.code, close.reason) for close in vars(closing).values() if isinstance(close, closing.Close)]
     codes += [(code, "") for code in (*range(1000, 1016), 3000, 4000)]
     reasons = {close_labels(*code)[1] for code in codes} | {close_labels(None, "")[1]}
     reasons |= {close_labels(1011, FAULT)[1], close_labels(1006, "cut: it reads nothing")[1]}
-    told = [reason for cells, _ in tables(OPERATIONS, "`reason` of a close", "means") for reason in cells.split(", ")]
-    assert sorted(told) == sorted(f"`{reason}`" for reason in reasons)
+    documented = [
+        reason for cells, _ in tables(OPERATIONS, "`reason` of a close", "means") for reason in cells.split(", ")
+    ]
+    assert sorted(documented) == sorted(f"`{reason}`" for reason in reasons)
 
 
 # ---- web pages ----
@@ -239,7 +268,7 @@ def request_head(host: str, origin: str, request: str) -> RequestHead:
 
 
 @pytest.mark.parametrize(("key_needed", "flags", "host", "origin", "request_", "answer"), CASES)
-def test_origins_and_hosts_are_judged_as_the_docs_say(
+def test_origins_and_hosts_are_treated_as_documented(
     key_needed: str, flags: str, host: str, origin: str, request_: str, answer: str
 ) -> None:
     decision = policy(flags).decide(request_head(host, origin, request_), key_needed=key_needed == "yes")
@@ -258,7 +287,7 @@ def test_origins_and_hosts_are_judged_as_the_docs_say(
             assert answer in (*readable, "let in, `access-control-allow-origin` repeats the origin")
 
 
-def test_the_docs_have_cases_of_every_answer() -> None:
+def test_every_answer_to_an_origin_has_a_documented_case() -> None:
     answers = {case[-1] for case in CASES}
     assert answers >= {
         "let in",

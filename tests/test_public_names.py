@@ -1,4 +1,4 @@
-"""`import caesura` and `import caesura.sync`: what is there, and what is loaded for it."""
+"""Public names of `caesura` and `caesura.sync`, and the modules that importing them loads."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 import caesura
 import caesura.sync
 from caesura import errors
-from caesura.client import events, faults, line, microphone, plan, recording, sync
+from caesura.client import config, events, faults, line, microphone, recording, sync
 from caesura.timeline import Timeline
 
 ROOT = Path(caesura.__file__).parent
@@ -42,13 +42,13 @@ NAMES = {
     "Line": line,
     "connect": line,
     "microphone": microphone,
-    "Tuning": plan,
+    "Tuning": config,
     "recording": recording,
     "BadAnswer": errors,
     "BadCredentials": errors,
     "CaesuraError": errors,
-    "GaveUp": errors,
-    "HungUp": errors,
+    "ReconnectFailed": errors,
+    "ConnectionClosedByServer": errors,
     "LineError": errors,
     "PaymentRequired": errors,
     "PeerError": errors,
@@ -88,6 +88,15 @@ def test_everything_that_a_line_hands_out_is_public() -> None:
     assert set(events.Event.__args__) <= {getattr(caesura, name) for name in NAMES}
     assert set(events.Sent.__args__) <= {getattr(caesura, name) for name in NAMES}
     assert caesura.Timeline is Timeline
+
+
+@pytest.mark.parametrize(("old", "new"), [("GaveUp", "ReconnectFailed"), ("HungUp", "ConnectionClosedByServer")])
+def test_a_name_that_changed_still_works_and_warns(old: str, new: str) -> None:
+    with pytest.warns(DeprecationWarning, match=f"caesura.{old} is now called caesura.{new}") as caught:
+        assert getattr(caesura, old) is getattr(caesura, new)
+    assert caught[0].filename == __file__
+    with pytest.warns(DeprecationWarning, match=f"caesura.{old} is now called"):
+        assert getattr(errors, old) is getattr(caesura, new)
 
 
 def test_an_unknown_name_is_an_attribute_error_that_names_it() -> None:

@@ -1,4 +1,4 @@
-"""The ledger between stream time and source time."""
+"""Mapping between stream time, source time and wall clock."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ def reconnected() -> Timeline:
     return timeline
 
 
-def test_a_new_connection_begins_at_zero_and_may_hear_again_what_another_one_heard() -> None:
+def test_a_new_connection_begins_at_zero_and_may_be_sent_what_another_one_was() -> None:
     timeline = reconnected()
     assert timeline.epoch == 1
     assert timeline.stream_samples == 6 * RATE
@@ -193,12 +193,12 @@ def test_a_connection_that_was_sent_nothing_is_one_nevertheless() -> None:
 
 
 @pytest.mark.parametrize(("stream", "source"), [(0.0, 0), (9.0, 9), (10.0, 10), (10.5, 30.5), (15.0, 35), (99.0, 35)])
-def test_what_comes_after_a_pause_was_not_heard_before_it(stream: float, source: float) -> None:
+def test_what_comes_after_a_pause_is_not_covered_before_it(stream: float, source: float) -> None:
     """A border belongs to the earlier span when it is an end, and to the later one when it is a beginning."""
     assert paused().heard_until(stream) == source * RATE
 
 
-def test_what_was_heard_of_nothing_or_before_it_is_refused() -> None:
+def test_times_of_nothing_or_before_it_is_refused() -> None:
     for timeline, at, why in ((Timeline(RATE), 0.0, "nothing was sent"), (paused(), -0.1, "starts at 0")):
         with pytest.raises(ValueError, match=why):
             timeline.heard_until(at)
@@ -291,7 +291,7 @@ def test_there_is_no_wall_clock_without_an_anchor() -> None:
 @pytest.mark.parametrize(
     ("source", "wall"), [(0.0, 999.0), (1.0, 1000.0), (29.5, 1028.5), (30.0, 2000.0), (31.5, 2001.5)]
 )
-def test_the_last_anchor_before_a_moment_tells_its_wall_clock(source: float, wall: float) -> None:
+def test_the_last_anchor_before_a_moment_gives_its_wall_clock(source: float, wall: float) -> None:
     """Before the first one, the first one does."""
     timeline = paused()
     timeline.anchor(30 * RATE, 2000.0)

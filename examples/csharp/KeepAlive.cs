@@ -45,7 +45,7 @@ class KeepAlive
         return line.CloseStatus == WebSocketCloseStatus.NormalClosure ? 0 : 1;
     }
 
-    // Text; as Binary it would be taken for audio.
+    // Text; as Binary it would be audio.
     static Task Send(string message)
     {
         var bytes = new ArraySegment<byte>(Encoding.UTF8.GetBytes(message));

@@ -1,9 +1,9 @@
-// Stream a WAV file with .NET's own ClientWebSocket, pause in the middle, go on. Runs on .NET and on mono.
+// Stream a WAV file with .NET's own ClientWebSocket, with a pause in the middle. Runs on .NET and on mono.
 //
 //   mcs -r:System.Runtime.Serialization Listen.cs && mono Listen.exe FILE [PAUSE_AT [PAUSE_FOR [KEEPALIVE_EVERY]]]
 //
 // FILE is 16 kHz mono linear16; the times are seconds: 3, 12 and 4 when left out. CAESURA_URL names the server
-// (ws://127.0.0.1:8080 when not set), DEEPGRAM_API_KEY the key, if it wants one.
+// (ws://127.0.0.1:8080 when not set), DEEPGRAM_API_KEY the key, where one is needed.
 
 using System;
 using System.Diagnostics;
@@ -17,7 +17,7 @@ using System.Text;
 using System.Threading;
 using System.Threading.Tasks;
 
-// What this program reads of the messages that it asked for.
+// What this program reads of the messages it requested.
 [DataContract]
 class Message
 {
@@ -84,20 +84,20 @@ class Listen
         await line.ConnectAsync(new Uri(url + "/v1/listen?" + query), CancellationToken.None);
         var open = Stopwatch.StartNew();
 
-        var hearing = Hear();
+        var receiving = Receive();
         var cut = Math.Min((int)(pauseAt * Rate) * 2, samples.Length);
         try
         {
             await Speak(samples, 0, cut);
             await Pause(pauseFor, every);
             await Speak(samples, cut, samples.Length);
-            await Control("CloseStream"); // asks for the last words, then Metadata, then close
+            await Control("CloseStream"); // requests the last words, then Metadata, then the close
         }
         catch (Exception error) when (error is WebSocketException || error is InvalidOperationException)
         {
             // The server has hung up; the socket keeps the reason.
         }
-        await hearing;
+        await receiving;
         if (line.CloseStatus != WebSocketCloseStatus.NormalClosure || metadata == null)
             return Fail("the server hung up: " + (int?)line.CloseStatus + " " + line.CloseStatusDescription);
         Console.WriteLine("{0:F2} s of audio, {1:F1} s on the line", metadata.Duration, open.Elapsed.TotalSeconds);
@@ -138,7 +138,7 @@ class Listen
     }
 
     // Prints final words as they come, until the server closes.
-    async Task Hear()
+    async Task Receive()
     {
         var json = new DataContractJsonSerializer(typeof(Message));
         var part = new ArraySegment<byte>(new byte[8192]);
@@ -152,7 +152,7 @@ class Listen
             Show((Message)json.ReadObject(text));
             text.SetLength(0);
         }
-        // Answers the server's close; without it sending would go on into nowhere.
+        // Answers the server's close; without it sending would continue without an error.
         if (line.State == WebSocketState.CloseReceived)
             await line.CloseOutputAsync(WebSocketCloseStatus.NormalClosure, "", CancellationToken.None);
     }

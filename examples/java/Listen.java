@@ -1,9 +1,9 @@
-// Stream a WAV file with the JDK's own java.net.http.WebSocket (Java 17 or newer), pause in the middle, go on.
+// Stream a WAV file with the JDK's own java.net.http.WebSocket (Java 17 or newer), with a pause in the middle.
 //
 //   java Listen.java FILE [PAUSE_AT [PAUSE_FOR [KEEPALIVE_EVERY]]]
 //
 // FILE is 16 kHz mono linear16; the times are seconds: 3, 12 and 4 when left out. CAESURA_URL names the server
-// (ws://127.0.0.1:8080 when not set), DEEPGRAM_API_KEY the key, if it wants one.
+// (ws://127.0.0.1:8080 when not set), DEEPGRAM_API_KEY the key, where one is needed.
 
 import java.io.File;
 import java.net.URI;
@@ -40,9 +40,9 @@ public class Listen implements WebSocket.Listener {
             speak(line, samples, 0, cut);
             pause(line, pauseFor, every);
             speak(line, samples, cut, samples.length);
-            control(line, "CloseStream"); // asks for the last words, then Metadata, then close
+            control(line, "CloseStream"); // requests the last words, then Metadata, then the close
         } catch (CompletionException hungUp) {
-            // The listener knows why.
+            // The listener has the reason.
         }
         String closed = listener.closed.join();
         if (!closed.equals("1000 ") || listener.metadata == null) fail("the server hung up: " + closed);
@@ -92,7 +92,7 @@ public class Listen implements WebSocket.Listener {
         }
     }
 
-    // ---- what the server says ----
+    // ---- messages of the server ----
 
     final CompletableFuture<String> closed = new CompletableFuture<>();
     private final double pauseAt;
@@ -108,14 +108,14 @@ public class Listen implements WebSocket.Listener {
     public CompletionStage<?> onText(WebSocket line, CharSequence part, boolean last) {
         text.append(part);
         if (last) {
-            hear(text.toString());
+            receive(text.toString());
             text.setLength(0);
         }
         line.request(1); // without this nothing more is delivered
         return null;
     }
 
-    private void hear(String message) {
+    private void receive(String message) {
         if (message.contains("\"type\":\"Metadata\"")) metadata = message;
         var words = TRANSCRIPT.matcher(message);
         if (!message.contains("\"is_final\":true") || !words.find()) return;
@@ -140,7 +140,7 @@ public class Listen implements WebSocket.Listener {
     // ---- what is read ----
 
     // The JDK has no JSON: this finds the first field of that name, which is the message's own, for its words come
-    // later. A real program takes a library.
+    // later. A real program uses a library.
     static double number(String message, String name) {
         var found = Pattern.compile("\"" + name + "\":([0-9.]+)").matcher(message);
         if (!found.find()) throw new IllegalArgumentException("no " + name + " in " + message);

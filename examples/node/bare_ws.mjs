@@ -1,9 +1,9 @@
-// Stream a WAV file with the `ws` package and nothing else, pause in the middle, go on.
+// Stream a WAV file with the `ws` package and nothing else, with a pause in the middle.
 //
 //   node bare_ws.mjs FILE [PAUSE_AT [PAUSE_FOR [KEEPALIVE_EVERY]]]
 //
 // FILE is 16 kHz mono linear16; the times are seconds: 3, 12 and 4 when left out. CAESURA_URL names the server
-// (ws://127.0.0.1:8080 when not set), DEEPGRAM_API_KEY the key, if it wants one.
+// (ws://127.0.0.1:8080 when not set), DEEPGRAM_API_KEY the key, where one is needed.
 
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
@@ -78,4 +78,4 @@ await once(line, "open");
 await speak(samples.subarray(0, cut));
 await pause();
 await speak(samples.subarray(cut));
-line.send(JSON.stringify({ type: "CloseStream" })); // asks for the last words, then Metadata, then close
+line.send(JSON.stringify({ type: "CloseStream" })); // requests the last words, then Metadata, then the close

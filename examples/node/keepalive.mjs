@@ -20,6 +20,6 @@ line.on("close", (code, reason) => {
 await once(line, "open");
 for (let sent = 0; sent < seconds / every; sent++) {
   await sleep(every * 1000);
-  line.send('{"type":"KeepAlive"}'); // a string is a text frame; as a Buffer it would be taken for audio
+  line.send('{"type":"KeepAlive"}'); // a string is a text frame; as a Buffer it would be audio
 }
 line.send('{"type":"CloseStream"}');

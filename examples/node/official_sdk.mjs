@@ -1,9 +1,9 @@
-// Stream a WAV file with Deepgram's own SDK (@deepgram/sdk, 5.x), pause in the middle, go on.
+// Stream a WAV file with Deepgram's own SDK (@deepgram/sdk, 5.x), with a pause in the middle.
 //
 //   node official_sdk.mjs FILE [PAUSE_AT [PAUSE_FOR [KEEPALIVE_EVERY]]]
 //
 // FILE is 16 kHz mono linear16; the times are seconds: 3, 12 and 4 when left out. CAESURA_URL names the server
-// (ws://127.0.0.1:8080 when not set), DEEPGRAM_API_KEY the key, if it wants one.
+// (ws://127.0.0.1:8080 when not set), DEEPGRAM_API_KEY the key, where one is needed.
 
 import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -49,8 +49,8 @@ const cut = Math.trunc(pauseAt * RATE) * 2;
 
 const http = url.replace(/^ws/, "http");
 const here = { base: http, production: url, agent: url, agentRest: http };
-const asked = { model: "nova-3", encoding: "linear16", sample_rate: RATE, punctuate: true };
-const live = await new DeepgramClient({ apiKey: key, environment: here }).listen.v1.connect(asked);
+const parameters = { model: "nova-3", encoding: "linear16", sample_rate: RATE, punctuate: true };
+const live = await new DeepgramClient({ apiKey: key, environment: here }).listen.v1.connect(parameters);
 
 let metadata;
 let heardAfter = false;
@@ -70,8 +70,8 @@ let opened = false;
 live.on("open", () => (opened = true));
 live.on("error", (error) => fail(error.message));
 live.on("close", ({ code, reason }) => {
-  if (!opened) return; // when it cannot connect the SDK tells a close 1000 of its own making, and then the error
-  // After every code but 1000 the SDK connects again, with an empty stream: nothing that this program could go on with.
+  if (!opened) return; // when it cannot connect the SDK reports a close 1000 of its own, and then the error
+  // After every code but 1000 the SDK connects again, with an empty stream: this program cannot continue with that.
   if (code !== 1000 || !metadata) fail(`the server hung up: ${code} ${reason}`);
   const open = (performance.now() - openedAt) / 1000;
   console.log(`${metadata.duration.toFixed(2)} s of audio, ${open.toFixed(1)} s on the line`);
@@ -83,4 +83,4 @@ await live.waitForOpen();
 await speak(samples.subarray(0, cut));
 await pause();
 await speak(samples.subarray(cut));
-live.sendCloseStream({ type: "CloseStream" }); // asks for the last words, then Metadata, then close
+live.sendCloseStream({ type: "CloseStream" }); // requests the last words, then Metadata, then the close

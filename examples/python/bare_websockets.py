@@ -1,9 +1,9 @@
-"""Stream a WAV file with the `websockets` package and nothing else, pause in the middle, go on.
+"""Stream a WAV file with the `websockets` package and nothing else, with a pause in the middle.
 
 python bare_websockets.py FILE [PAUSE_AT [PAUSE_FOR [KEEPALIVE_EVERY]]]
 
 FILE is 16 kHz mono linear16; the times are seconds: 3, 12 and 4 when left out. CAESURA_URL names the server
-(ws://127.0.0.1:8080 when not set), DEEPGRAM_API_KEY the key, if it wants one.
+(ws://127.0.0.1:8080 when not set), DEEPGRAM_API_KEY the key, where one is needed.
 """
 
 import asyncio
@@ -53,7 +53,7 @@ async def listen(line: ClientConnection) -> list[dict]:
 
 
 def transcript(results: dict) -> str:
-    """What was said; empty for silence."""
+    """The transcript of a message; empty for silence."""
     return results["channel"]["alternatives"][0]["transcript"]
 
 
@@ -76,7 +76,7 @@ async def main(file: str, pause_at: float = 3, pause_for: float = 12, every: flo
             await speak(line, audio[:cut])
             await pause(line, pause_for, every)
             await speak(line, audio[cut:])
-            await line.send(json.dumps({"type": "CloseStream"}))  # asks for the last words, then Metadata, then close
+            await line.send(json.dumps({"type": "CloseStream"}))  # requests the last words, Metadata and the close
         messages = await listening
 
     if line.close_code != 1000 or [message["type"] for message in messages[-1:]] != ["Metadata"]:

@@ -1,9 +1,9 @@
-"""Stream a WAV file with Caesura's own client, pause in the middle, go on.
+"""Stream a WAV file with Caesura's own client, with a pause in the middle.
 
 python caesura_client.py FILE [PAUSE_AT [PAUSE_FOR [KEEPALIVE_EVERY]]]
 
 The times are seconds: 3, 12 and 4 when left out. CAESURA_URL names the server (ws://127.0.0.1:8080 when not set,
-`deepgram` for Deepgram), DEEPGRAM_API_KEY the key, if it wants one.
+`deepgram` for Deepgram), DEEPGRAM_API_KEY the key, where one is needed.
 """
 
 import asyncio
@@ -14,18 +14,18 @@ import caesura
 
 
 async def speak(line: caesura.Line, talk, pause_at: float, pause_for: float) -> None:
-    """Send audio as fast as it would be spoken, and take a rest in the middle."""
+    """Send audio in real time, with a pause in the middle."""
     bytes_per_s = talk.parameters["sample_rate"] * talk.parameters["channels"] * 2
-    said = 0.0
+    sent_s = 0.0
     async for frame in talk:
-        line.send(frame)  # live audio never waits; says whether it was accepted, buffered or dropped
+        line.send(frame)  # live audio never waits; returns whether it was accepted, buffered or dropped
         seconds = len(frame) / bytes_per_s
         await asyncio.sleep(seconds)  # a microphone would set the pace by itself
-        if said < pause_at <= said + seconds:
-            line.pause()  # Finalize, then KeepAlive for as long as it takes: nothing else is to be done
+        if sent_s < pause_at <= sent_s + seconds:
+            line.pause()  # Finalize, then KeepAlive for as long as it takes: nothing else has to be done
             await asyncio.sleep(pause_for)
             line.resume()
-        said += seconds
+        sent_s += seconds
     await line.finish()
 
 
@@ -46,7 +46,7 @@ async def main(file: str, pause_at: float = 3, pause_for: float = 12, every: flo
         async for event in line:
             match event:
                 case caesura.Final(text=words) if words:
-                    # Stream time stands still in the pause; source time and the wall clock go on.
+                    # Stream time stands still in the pause; source time and wall time do not.
                     first = event.words[0]
                     print(f"{event.stream_start:7.2f} {event.stream_end:7.2f}  {words}", flush=True)
                     print(f"    captured at {first.source_start:.2f} s, {first.wall_start:%H:%M:%S}", file=sys.stderr)

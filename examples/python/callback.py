@@ -1,6 +1,6 @@
-"""A callback: a recording goes to the server, which answers at once; its words come to a receiver, which runs here.
+"""Post a recording with a callback: the server answers at once and delivers the words to a receiver, which runs here.
 
-python callback.py FILE; CAESURA_URL and DEEPGRAM_API_KEY are as in the others. The receiver is on this machine, so that
+python callback.py FILE; CAESURA_URL and DEEPGRAM_API_KEY are as elsewhere. The receiver is on this machine, so
 the server has to be started with --allow-private-urls.
 """
 
@@ -17,10 +17,10 @@ key = os.environ.get("DEEPGRAM_API_KEY")
 
 
 class Receiver(BaseHTTPRequestHandler):
-    """Prints what it is brought."""
+    """Prints the result that is delivered."""
 
     def do_POST(self):
-        """An answer like the one that a client would get, or the error."""
+        """Receive the response that the client would have received, or the error."""
         answer = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         self.send_response(204)  # anything but 2xx, and it is sent again
         self.end_headers()

@@ -1,6 +1,6 @@
 """KeepAlive alone: hold a line open without any audio.
 
-python keepalive.py [SECONDS [EVERY]], 20 and 4 when left out; CAESURA_URL and DEEPGRAM_API_KEY are as in the others.
+python keepalive.py [SECONDS [EVERY]], 20 and 4 when left out; CAESURA_URL and DEEPGRAM_API_KEY are as elsewhere.
 """
 
 import os
@@ -20,7 +20,7 @@ with connect(
 ) as line:
     for _ in range(round(seconds / every)):
         time.sleep(every)
-        line.send('{"type":"KeepAlive"}')  # a str is a text frame; as bytes it would be taken for audio
+        line.send('{"type":"KeepAlive"}')  # a str is a text frame; as bytes it would be audio
     line.send('{"type":"CloseStream"}')
     for message in line:
         print(message)  # Metadata and nothing else: a KeepAlive is not answered

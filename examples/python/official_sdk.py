@@ -1,9 +1,9 @@
-"""Stream a WAV file with Deepgram's own SDK (`pip install deepgram-sdk`, 7.x), pause in the middle, go on.
+"""Stream a WAV file with Deepgram's own SDK (`pip install deepgram-sdk`, 7.x), with a pause in the middle.
 
 python official_sdk.py FILE [PAUSE_AT [PAUSE_FOR [KEEPALIVE_EVERY]]]
 
 FILE is 16 kHz mono linear16; the times are seconds: 3, 12 and 4 when left out. CAESURA_URL names the server
-(ws://127.0.0.1:8080 when not set), DEEPGRAM_API_KEY the key, if it wants one.
+(ws://127.0.0.1:8080 when not set), DEEPGRAM_API_KEY the key, where one is needed.
 """
 
 import os
@@ -24,7 +24,7 @@ FRAME_BYTES = int(FRAME_S * RATE) * 2
 
 
 def client() -> DeepgramClient:
-    """The SDK takes another server only as a whole environment, and does not start without some key."""
+    """Make an SDK client for the server. It accepts another server only as an environment, and needs some key."""
     url = os.environ.get("CAESURA_URL", "ws://127.0.0.1:8080")
     http = url.replace("ws", "http", 1)
     here = DeepgramClientEnvironment(base=http, production=url, agent=url, agent_rest=http)
@@ -79,7 +79,7 @@ def main(file: str, pause_at: float = 3, pause_for: float = 12, every: float = 4
             speak(live, audio[:cut])
             pause(live, pause_for, every)
             speak(live, audio[cut:])
-            live.send_close_stream()  # asks for the last words, then Metadata, then close
+            live.send_close_stream()  # requests the last words, Metadata and the close
         except ConnectionClosed as closed:
             errors.append(closed)
         listening.join()

@@ -1,6 +1,6 @@
-"""A recording, whole: a file, or the URL of one, which the server then fetches, in; what was said between pauses out.
+"""Post a recording, as a file or by a URL that the server fetches, and print its utterances.
 
-python recording.py FILE-OR-URL; CAESURA_URL and DEEPGRAM_API_KEY are as in the others.
+python recording.py FILE-OR-URL; CAESURA_URL and DEEPGRAM_API_KEY are as elsewhere.
 """
 
 import json
@@ -17,7 +17,7 @@ query = "model=nova-3&smart_format=true&utterances=true"
 if source.startswith(("http://", "https://")):
     body, kind = json.dumps({"url": source}).encode(), "application/json"
 else:
-    body, kind = Path(source).read_bytes(), "application/octet-stream"  # what the file is, is seen by its first bytes
+    body, kind = Path(source).read_bytes(), "application/octet-stream"  # the server detects the format
 
 headers = {"Content-Type": kind} | ({"Authorization": f"Token {key}"} if key else {})
 with urlopen(Request(f"{url}/v1/listen?{query}", body, headers)) as response:

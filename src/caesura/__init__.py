@@ -1,12 +1,12 @@
-"""Live speech-to-text that can pause.
+"""Live speech-to-text that can pause: this package's public names are the client's.
 
-`import caesura` is the client: `connect` and what it hands out; `caesura.sync` is its twin for callers without an
-event loop. Names are imported when they are first used, so that the server, which lives in the same package, does not
-load them.
+`caesura.sync` has the same names for callers without an event loop. Names are imported on first use, so that the
+server, which is in the same package, does not load the client.
 """
 
 from __future__ import annotations
 
+import warnings
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from caesura.client.microphone import (
         microphone as microphone,
     )
-    from caesura.client.plan import (
+    from caesura.client.config import (
         Tuning as Tuning,
     )
     from caesura.client.recording import (
@@ -53,8 +53,8 @@ if TYPE_CHECKING:
         BadAnswer as BadAnswer,
         BadCredentials as BadCredentials,
         CaesuraError as CaesuraError,
-        GaveUp as GaveUp,
-        HungUp as HungUp,
+        ReconnectFailed as ReconnectFailed,
+        ConnectionClosedByServer as ConnectionClosedByServer,
         LineError as LineError,
         PaymentRequired as PaymentRequired,
         PeerError as PeerError,
@@ -77,20 +77,26 @@ _NAMES = {
     "caesura.client.faults": "Faults",
     "caesura.client.line": "Line connect",
     "caesura.client.microphone": "microphone",
-    "caesura.client.plan": "Tuning",
+    "caesura.client.config": "Tuning",
     "caesura.client.recording": "recording",
     "caesura.errors": (
-        "BadAnswer BadCredentials CaesuraError GaveUp HungUp LineError PaymentRequired PeerError "
-        "Refused TooManyStreams Unreachable UsageError"
+        "BadAnswer BadCredentials CaesuraError ConnectionClosedByServer LineError PaymentRequired PeerError "
+        "ReconnectFailed Refused TooManyStreams Unreachable UsageError"
     ),
     "caesura.timeline": "Timeline",
 }
+_RENAMED = {"GaveUp": "ReconnectFailed", "HungUp": "ConnectionClosedByServer"}
+"""Deprecated names."""
 _HOMES = {name: module for module, names in _NAMES.items() for name in names.split()}
 
 
 def __getattr__(name: str) -> Any:
     if name == "sync":
         return import_module("caesura.sync")
+    if name in _RENAMED:
+        renamed = _RENAMED[name]
+        warnings.warn(f"caesura.{name} is now called caesura.{renamed}", DeprecationWarning, stacklevel=2)
+        return __getattr__(renamed)
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(import_module(_HOMES[name]), name)

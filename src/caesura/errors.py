@@ -13,20 +13,23 @@ CaesuraError
 │   │   └── TooManyStreams     429: as many streams are open as may be
 │   ├── BadUrl                 a URL that is none, or that leads where this server does not go
 │   ├── NotFetched             the URL of a recording gave no recording
-│   ├── HungUp                 a server closed the connection without having been asked to
+│   ├── ConnectionClosedByServer  without having been asked to
 │   └── BadAnswer              a server said what is no message of the wire
 ├── UsageError                 what our caller did
 ├── LineError                  what broke in between
 │   ├── Unreachable            nothing answers at that address
 │   ├── RemoteFailed           what a URL names did not answer, or not as it should
 │   ├── DownloadInterrupted    a download ended early, or the hub is busy; trying again helps
-│   └── GaveUp                 the connection could not be made again in the time allowed
+│   └── ReconnectFailed        no connection could be made again in the time allowed
 └── InternalError              what broke inside
     ├── EngineError            an engine could not answer
     └── LedgerError            the ledger could not be read or written
 """
 
 from __future__ import annotations
+
+import warnings
+from typing import Any
 
 
 class CaesuraError(Exception):
@@ -120,7 +123,7 @@ class NotFetched(PeerError):
     """The URL of a recording gave no recording; `str()` says why, for the wire. `__cause__` may know more."""
 
 
-class HungUp(PeerError):
+class ConnectionClosedByServer(PeerError):
     """A server closed the connection without having been asked to.
 
     `code` and `reason` are those of its close frame, `request_id` is the connection's.
@@ -161,12 +164,12 @@ class Unreachable(LineError):
 class RemoteFailed(LineError):
     """What a URL names could not be reached, or did not answer as it should; `str()` says how, for the wire.
 
-    `again` is whether the same may work later; `retry_after_s` is what `Retry-After` asked for.
+    `retryable` is whether the same may work later; `retry_after_s` is what `Retry-After` asked for.
     """
 
-    def __init__(self, message: str, *, again: bool, retry_after_s: float = 0.0) -> None:
+    def __init__(self, message: str, *, retryable: bool, retry_after_s: float = 0.0) -> None:
         super().__init__(message)
-        self.again = again
+        self.retryable = retryable
         self.retry_after_s = retry_after_s
 
 
@@ -174,8 +177,8 @@ class DownloadInterrupted(LineError):
     """A download ended early, or the hub that gives it is busy; trying again helps."""
 
 
-class GaveUp(LineError):
-    """The connection could not be made again in the time allowed; `__cause__` is the last failure."""
+class ReconnectFailed(LineError):
+    """No connection could be made again in the time allowed; `__cause__` is the last failure."""
 
 
 class InternalError(CaesuraError):
@@ -187,11 +190,22 @@ class EngineError(InternalError):
 
 
 class LedgerError(InternalError):
-    """The ledger could not be read or written; `str()` says why, `passing` whether trying again may help."""
+    """The ledger could not be read or written; `str()` says why, `transient` whether trying again may help."""
 
-    def __init__(self, message: str, *, passing: bool = True) -> None:
+    def __init__(self, message: str, *, transient: bool = True) -> None:
         super().__init__(message)
-        self.passing = passing
+        self.transient = transient
+
+
+_RENAMED: dict[str, type[CaesuraError]] = {"GaveUp": ReconnectFailed, "HungUp": ConnectionClosedByServer}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _RENAMED:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    renamed = _RENAMED[name]
+    warnings.warn(f"caesura.{name} is now called caesura.{renamed.__name__}", DeprecationWarning, stacklevel=2)
+    return renamed
 
 
 def _by_id(request_id: str) -> str:

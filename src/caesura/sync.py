@@ -1,4 +1,4 @@
-"""The client for callers without an event loop: `caesura.sync.connect`, and the same names as in `caesura`."""
+"""Public names of the client for callers without an event loop: `Line` and `connect`, otherwise as in `caesura`."""
 
 from __future__ import annotations
 

@@ -1,13 +1,13 @@
-"""Which stretch of captured audio was sent when in; stream times to source times, the wall clock, and back out.
+"""Timeline of a line: which captured audio was sent when; maps between stream time, source time and wall clock.
 
-Three clocks. *Stream* time counts the samples sent on one connection and stands still in a pause; a new connection
-begins a new *epoch* at 0. *Source* time counts the samples that were captured, pauses included, and never stops.
-The *wall* clock is UTC. The ledger between them is a list of half-open spans in samples for each epoch; audio that
-was dropped is a span too and is never forgotten.
+*Stream* time counts the samples sent on one connection and stands still in a pause; a new connection begins a new
+*epoch* at 0. *Source* time counts the samples that were captured, pauses included, and never stops. The *wall* clock is
+UTC. The ledger between them is a list of half-open spans in samples for each epoch; audio that was dropped is recorded
+too and is never forgotten.
 
 Laws: spans of an epoch grow on both clocks and never overlap; what was sent maps there and back to the sample; a word
-belongs to the span its start lies in and ends there at the latest. What was *heard* comes over a wire that rounds to
-milliseconds, so a beginning just before the border of two spans, or an end just behind it, is taken for the border.
+belongs to the span its start lies in and ends there at the latest. Recognized times come over a wire that rounds to
+milliseconds, so a start just before the border of two spans, or an end just behind it, is taken for the border.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """`samples` samples sent without a gap: `stream` and `source` are the first one's place on either clock."""
+    """`samples` samples sent without a gap; `stream` and `source` are the position of the first one on either clock."""
 
     stream: int
     source: int
     samples: int
     epoch: int = 0
-    """Which connection carried it, counted from 0."""
+    """Number of the connection, counted from 0."""
 
     @property
     def stream_end(self) -> int:
@@ -39,7 +39,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """`samples` captured samples from `source` on that no connection will ever hear."""
+    """`samples` captured samples from `source` on that were lost."""
 
     source: int
     samples: int
@@ -59,28 +59,28 @@ class Anchor:
 
 
 class Timeline:
-    """The ledger of one line: tell it what was `sent` on which connection, ask it where that was heard.
+    """Ledger of one line: record what was `sent` on which connection, and map recognized times to the source.
 
     It keeps one span for each gap, however much audio is sent between two gaps.
     """
 
     def __init__(self, sample_rate: int) -> None:
-        """`sample_rate` in Hz holds for all clocks. Raises ValueError when it is not positive."""
+        """`sample_rate` in Hz, the same on all clocks. Raises ValueError when it is not positive."""
         if sample_rate <= 0:
             raise ValueError(f"sample_rate must be positive, not {sample_rate}")
         self.sample_rate = sample_rate
         self._rounding = round(sample_rate / 2000)
-        """Samples by which the wire, which has milliseconds, may have moved a point."""
+        """Samples by which rounding to milliseconds on the wire may have moved a point."""
         self._epochs: list[list[Span]] = [[]]
         self._lost: list[Lost] = []
         self._anchors: list[Anchor] = []
 
-    # ---- what happened ----
+    # ---- recording ----
 
     def begin_epoch(self) -> int:
-        """A new connection: its stream clock begins at 0, and it may hear again what another one heard.
+        """A new connection: its stream clock begins at 0, and audio may be sent on it again.
 
-        Returns its number. A timeline begins in epoch 0. An epoch in which nothing was sent is one nevertheless.
+        Returns its number. A timeline begins in epoch 0. An epoch in which nothing is sent counts too.
         """
         self._epochs.append([])
         return self.epoch
@@ -104,9 +104,9 @@ class Timeline:
             spans.append(Span(last.stream_end, source, samples, self.epoch))
 
     def lost(self, samples: int, source: int) -> None:
-        """Note that `samples` captured samples from `source` on were dropped.
+        """Record that `samples` captured samples from `source` on were dropped.
 
-        In any order, because what a connection had heard may turn out to be lost later than what it had not.
+        In any order, because audio that was sent may turn out to be lost later than audio that was not.
         Raises ValueError when `samples` is negative or some of them were lost before.
         """
         if samples < 0:
@@ -125,14 +125,14 @@ class Timeline:
         self._lost = [*before, Lost(source, end - source), *after]
 
     def anchor(self, source: int, wall: float) -> None:
-        """Note that captured sample `source` was captured at `wall`, seconds since 1970 in UTC."""
+        """Record that sample `source` was captured at `wall`, seconds since 1970 in UTC."""
         insort(self._anchors, Anchor(source, wall))
 
-    # ---- what is known ----
+    # ---- contents ----
 
     @property
     def epoch(self) -> int:
-        """The number of the newest connection."""
+        """Number of the newest connection."""
         return len(self._epochs) - 1
 
     @property
@@ -142,16 +142,16 @@ class Timeline:
 
     @property
     def losses(self) -> tuple[Lost, ...]:
-        """Everything that was dropped, in order; no two of them touch."""
+        """Everything that was dropped, in order, adjacent losses joined."""
         return tuple(self._lost)
 
     @property
     def stream_samples(self) -> int:
-        """How many samples the newest connection was sent: its stream clock."""
+        """Number of samples sent on the newest connection: its stream clock."""
         spans = self._epochs[-1]
         return spans[-1].stream_end if spans else 0
 
-    # ---- questions ----
+    # ---- mapping ----
 
     def to_source(self, stream_seconds: float, epoch: int | None = None) -> float:
         """Source seconds of a point on the stream clock of `epoch` (None: the newest), to the nearest sample.
@@ -173,7 +173,7 @@ class Timeline:
         return (span.stream + sample - span.source) / self.sample_rate
 
     def place(self, start: float, end: float, epoch: int | None = None) -> tuple[float, float]:
-        """Source seconds of a word that was heard at `start`..`end` on the stream clock of `epoch`.
+        """Source seconds of a word recognized at `start`..`end` on the stream clock of `epoch`.
 
         The word belongs to the span that its start lies in, and ends with that span at the latest: a word next
         to a gap does not stretch across it. A start within the wire's rounding before a border is the border when
@@ -183,7 +183,7 @@ class Timeline:
         return first / self.sample_rate, last / self.sample_rate
 
     def place_samples(self, start: float, end: float, epoch: int | None = None) -> tuple[int, int]:
-        """As `place`, in source samples."""
+        """Source samples of a word; see `place`."""
         if end < start:
             raise ValueError(f"a word cannot end at {end} and start at {start}")
         first, last = self._sample(start), self._sample(end)
@@ -206,13 +206,13 @@ class Timeline:
         """First source sample behind the audio that ends at `stream_seconds`.
 
         Unlike `to_source`, a point on the border of two spans, or within the wire's rounding behind it, is the end
-        of the earlier one: what comes after a pause was not heard yet. Raises ValueError as `to_source`.
+        of the earlier one: the audio after a pause is not covered yet. Raises ValueError as `to_source`.
         """
         sample = self._sample(stream_seconds)
         return self._to_source(sample, self._span_of(min(max(sample - 1 - self._rounding, 0), sample), epoch))
 
     def to_wall(self, source_seconds: float) -> float | None:
-        """When that moment was captured, seconds since 1970 in UTC; None while there is no anchor.
+        """Wall time of a source time, seconds since 1970 in UTC; None while there is no anchor.
 
         The last anchor at or before the moment counts, and before the first one, the first.
         """

@@ -1,4 +1,4 @@
-"""Lines that see pauses in when audio comes, and know what can wait, against the fake server."""
+"""Lines that infer pauses and hold up recordings, against the fake server."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 import caesura
 from caesura.adapters.captured_line import AHEAD_S, VoiceLine, voice_line
-from caesura.client.plan import Credentials
+from caesura.client.config import Credentials
 from caesura.testing import FakeServer, Voice
 
 pytestmark = pytest.mark.slow
@@ -38,12 +38,12 @@ def line_to(server: FakeServer) -> VoiceLine:
 async def spoken(server: FakeServer, *, held_up: bool = False) -> list[caesura.TimedWord]:
     line = line_to(server)
     opened = line.begin()
-    line.hear(VOICE.say("one"))
+    line.send_captured(VOICE.say("one"))
     await asyncio.wrap_future(opened)
     await asyncio.to_thread(server.wait, lambda: server.connections[0].types.count("KeepAlive") >= 8)
     if held_up:
         line.released()
-    line.hear(VOICE.say("two"))
+    line.send_captured(VOICE.say("two"))
     line.end(5.0)
     finals = [event async for event in line if isinstance(event, caesura.Final)]
     return [word for final in finals for word in final.words]
@@ -68,7 +68,7 @@ def test_a_voice_never_waits(server: FakeServer) -> None:
     line.begin().result(5)
     server.stop()
     for _ in range(10):
-        line.hear(VOICE.silence(0.1))
+        line.send_captured(VOICE.silence(0.1))
         assert line.room() is None
     line.abandon()
 
@@ -77,8 +77,8 @@ def test_a_recording_waits_when_it_is_too_far_ahead_of_its_words(server: FakeSer
     line = line_to(server)
     line.begin().result(5)
     server.mute()
-    for piece in line.pieces(VOICE.silence(AHEAD_S + 1.0)):
-        line.hear(piece)
+    for chunk in line.chunks(VOICE.silence(AHEAD_S + 1.0)):
+        line.send_captured(chunk)
     room = line.room()
     assert room is not None
     assert not room.done()
@@ -89,27 +89,27 @@ def test_a_recording_waits_when_it_is_too_far_ahead_of_its_words(server: FakeSer
     line.abandon()
 
 
-def test_a_piece_that_a_voice_can_have_said_stays_whole(server: FakeServer) -> None:
+def test_a_chunk_of_live_length_stays_whole(server: FakeServer) -> None:
     """The machine takes it for having been captured up to now, however long it is."""
     line = line_to(server)
-    assert [len(piece) for piece in line.pieces(bytes(32_000 * 20))] == [32_000 * 20]
-    assert [len(piece) for piece in line.pieces(bytes(32_000 * 20 + 2))] == [32_000] * 20 + [2]
-    assert list(line.pieces(b"")) == []
+    assert [len(chunk) for chunk in line.chunks(bytes(32_000 * 20))] == [32_000 * 20]
+    assert [len(chunk) for chunk in line.chunks(bytes(32_000 * 20 + 2))] == [32_000] * 20 + [2]
+    assert list(line.chunks(b"")) == []
 
 
 def test_at_the_end_nothing_waits(server: FakeServer) -> None:
     line = line_to(server)
     line.begin().result(5)
     server.mute()
-    for piece in line.pieces(VOICE.silence(AHEAD_S + 1.0)):
-        line.hear(piece)
+    for chunk in line.chunks(VOICE.silence(AHEAD_S + 1.0)):
+        line.send_captured(chunk)
     room = line.room()
     line.end(0.1)
     assert room is not None
     room.result(5)
 
 
-def test_a_first_connection_that_fails_is_told() -> None:
+def test_a_first_connection_that_fails_is_raised() -> None:
     with FakeServer(VOICE) as server:
         line = line_to(server)
         server.refuse(401)

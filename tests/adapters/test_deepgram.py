@@ -17,7 +17,7 @@ from websockets.sync.server import ServerConnection, serve
 
 import caesura
 from caesura.client.reconnect import refusal
-from caesura.errors import HungUp
+from caesura.errors import ConnectionClosedByServer
 from caesura.testing import FakeServer, Voice
 from tests.encodings import wav
 
@@ -108,9 +108,9 @@ class Heard:
 
 
 @contextmanager
-def listening(server: FakeServer, **asked: Any) -> Iterator[tuple[Any, Heard]]:
+def listening(server: FakeServer, **parameters: Any) -> Iterator[tuple[Any, Heard]]:
     """A connection that is listened to in a thread, to the end of what it tells."""
-    with client(server.url).listen.v1.connect(**{**ASKED, **asked}) as connection:
+    with client(server.url).listen.v1.connect(**{**ASKED, **parameters}) as connection:
         heard = Heard(connection)
         thread = threading.Thread(target=connection.start_listening)
         thread.start()
@@ -201,8 +201,8 @@ def test_there_is_one_owner_of_keepalive(server: FakeServer) -> None:
 
 def test_the_address_and_the_headers_are_the_sdk_s(server: FakeServer) -> None:
     """Booleans are written in lower case, whichever SDK it is."""
-    asked = {"tag": ["caesura", "True"], "utterance_end_ms": "1000", "vad_events": "True"}
-    with listening(server, **asked) as (connection, _):
+    parameters = {"tag": ["caesura", "True"], "utterance_end_ms": "1000", "vad_events": "True"}
+    with listening(server, **parameters) as (connection, _):
         connection.send_close_stream()
     request = server.connections[0].request
     assert request.query["tag"] == ("caesura", "True")
@@ -274,7 +274,7 @@ def test_what_has_no_place_in_a_line_is_refused_by_name(server: FakeServer) -> N
 
 
 def test_leaving_waits_for_the_last_words(server: FakeServer) -> None:
-    """Nobody asked for them with CloseStream, but somebody listens."""
+    """Nobody asks for them with CloseStream, but somebody listens."""
     with client(server.url).listen.v1.connect(**ASKED) as connection:
         heard = Heard(connection)
         thread = threading.Thread(target=connection.start_listening)
@@ -286,7 +286,7 @@ def test_leaving_waits_for_the_last_words(server: FakeServer) -> None:
     assert server.connections[0].types[-1] == "CloseStream"
 
 
-def test_leaving_does_not_wait_for_who_is_gone(server: FakeServer) -> None:
+def test_detaching_does_not_wait_for_a_lost_server(server: FakeServer) -> None:
     with client(server.url).listen.v1.connect(**ASKED):
         server.stop()
     assert server.connections[0].types == []
@@ -344,9 +344,9 @@ def test_an_async_refusal_comes_with_the_first_message_and_with_listening(server
 
 
 def test_each_way_to_end_has_the_sdk_s_error() -> None:
-    gave_up = caesura.GaveUp("no connection for 600 s")
-    assert deepgram.sdk_error(gave_up) is gave_up
-    assert isinstance(deepgram.sdk_error(HungUp(1000)), ConnectionClosedOK)
+    failure = caesura.ReconnectFailed("no connection for 600 s")
+    assert deepgram.sdk_error(failure) is failure
+    assert isinstance(deepgram.sdk_error(ConnectionClosedByServer(1000)), ConnectionClosedOK)
     simulated = deepgram.sdk_error(refusal(429, "simulated"))
     assert isinstance(simulated, ApiError)
     assert (simulated.status_code, simulated.body) == (429, "simulated")

@@ -1,4 +1,4 @@
-"""What somebody is told who imports an adapter without the stack it is for."""
+"""The error for an adapter whose stack is not installed."""
 
 from __future__ import annotations
 

@@ -186,11 +186,11 @@ def test_audio_that_is_lost_is_logged(
     monkeypatch.setattr(lead, "LEAD_S", inf)  # it is taken for live, however fast it comes
     logging.getLogger("livekit.agents").setLevel(logging.WARNING)
     events = asyncio.run(lost(server))
-    assert "s of audio will never be words" in caplog.text
+    assert "s of audio are lost" in caplog.text
     assert [final.text for final in finals(events)] == ["one"]
 
 
-def test_a_speaker_is_told_with_the_connection_that_counted_it() -> None:
+def test_a_speaker_id_names_its_connection() -> None:
     word = caesura.TimedWord("a", "a", 0.5, 0.0, 0.1, 0.0, 0.1, None, None)
     spoken = [replace(word, speaker=speaker, epoch=epoch) for speaker, epoch in ((0, 0), (1, 1), (1, 1))]
     assert _speaker(tuple(spoken)) == "E1S1"
@@ -232,7 +232,7 @@ async def closed_early(server: FakeServer) -> None:
         await asyncio.to_thread(server.wait, lambda: bool(server.connections))
 
 
-def test_who_leaves_does_not_wait(server: FakeServer) -> None:
+def test_leaving_does_not_wait(server: FakeServer) -> None:
     asyncio.run(closed_early(server))
     server.wait(lambda: server.connections[0].closed is not None)
 
@@ -268,9 +268,9 @@ def test_frames_of_several_channels_are_refused(server: FakeServer) -> None:
 
 
 def test_nothing_is_tried_again_behind_the_end_of_the_input() -> None:
-    assert not api_error(caesura.GaveUp("no"), may_retry=False).retryable
-    assert api_error(caesura.GaveUp("no")).retryable
-    assert not api_error(caesura.HungUp(1008, "DATA-0000")).retryable
+    assert not api_error(caesura.ReconnectFailed("no"), may_retry=False).retryable
+    assert api_error(caesura.ReconnectFailed("no")).retryable
+    assert not api_error(caesura.ConnectionClosedByServer(1008, "DATA-0000")).retryable
 
 
 # ---- a recording ----
@@ -296,7 +296,7 @@ def test_a_recording_that_is_refused_is_an_error(server: FakeServer) -> None:
 # ---- what it says of itself ----
 
 
-def test_it_says_what_it_is_and_can(server: FakeServer) -> None:
+def test_it_declares_its_name_and_capabilities(server: FakeServer) -> None:
     source = service(server, model="nova-2", interim_results=False)
     assert (source.model, source.provider) == ("nova-2", "Caesura")
     assert source.capabilities.aligned_transcript == "word"

@@ -179,7 +179,7 @@ async def three_phases(server: FakeServer) -> Running:
 
 
 def test_a_pause_and_a_reset_cost_a_pipeline_no_word(server: FakeServer) -> None:
-    """And the last words, for which nobody asked, come before the end of the pipeline."""
+    """And the last words, for which nobody request, come before the end of the pipeline."""
     pipeline = asyncio.run(three_phases(server))
     one, two, three, four = pipeline.words
     assert [word.text for word in pipeline.words] == ["one", "two", "three", "four"]
@@ -210,7 +210,7 @@ async def lost(server: FakeServer) -> Running:
 def test_audio_that_is_lost_is_an_error_that_is_survived(server: FakeServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lead, "LEAD_S", inf)  # it is taken for live, however fast it comes
     pipeline = asyncio.run(lost(server))
-    assert "s of audio will never be words" in pipeline.errors[0].error
+    assert "s of audio is lost" in pipeline.errors[0].error
     assert pipeline.texts == ["three"]
 
 
@@ -253,7 +253,7 @@ async def muted(server: FakeServer) -> Running:
     return pipeline
 
 
-def test_muting_makes_a_final_and_what_is_said_then_is_not_heard(server: FakeServer) -> None:
+def test_muting_makes_a_final_and_what_is_spoken_then_is_not_transcribed(server: FakeServer) -> None:
     assert asyncio.run(muted(server)).texts == ["one", "three"]
 
 

@@ -1,4 +1,4 @@
-"""What the SDK sends in; a line under it, and what it tells, out, against the fake server."""
+"""A line behind the SDK, without the SDK, against the fake server."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ import pytest
 from websockets.sync.server import ServerConnection, serve
 
 import caesura
-from caesura.adapters.sdk_line import Over, SdkLine, read_address
-from caesura.client.plan import Declared
+from caesura.adapters.sdk_line import LineEnded, SdkLine, parse_address
+from caesura.client.config import DeclaredAudio
 from caesura.testing import FakeServer, Voice
 
 pytestmark = pytest.mark.slow
@@ -32,29 +32,29 @@ def server() -> Iterator[FakeServer]:
 
 def opened(server: FakeServer, query: str = RAW, *, pause_after_s: float = inf, **tuning: Any) -> SdkLine:
     quick = replace(caesura.Tuning(open_within_s=0), **tuning)
-    line = SdkLine(read_address(f"{server.url}/v1/listen?{query}"), {}, tuning=quick, pause_after_s=pause_after_s)
+    line = SdkLine(parse_address(f"{server.url}/v1/listen?{query}"), {}, tuning=quick, pause_after_s=pause_after_s)
     line.begin().result(5)
     return line
 
 
 def take(line: SdkLine, data: Any) -> None:
-    for piece in line.take(data):
-        line.hear(piece)
+    for chunk in line.accept(data):
+        line.send_captured(chunk)
 
 
 def pulled(line: SdkLine) -> Iterator[dict[str, Any]]:
     """Everything the line tells, to its end."""
-    there = threading.Event()
+    ready = threading.Event()
     while True:
         try:
-            text = line.pull(there.set)
-        except Over:
+            text = line.next_message(ready.set)
+        except LineEnded:
             return
         if text is not None:
             yield json.loads(text)
         else:
-            assert there.wait(5)
-            there.clear()
+            assert ready.wait(5)
+            ready.clear()
 
 
 def starts(said: list[dict[str, Any]], kind: str, name: str) -> list[float]:
@@ -65,16 +65,16 @@ def starts(said: list[dict[str, Any]], kind: str, name: str) -> list[float]:
 
 
 def test_only_a_live_stream_whose_words_come_back_is_a_line() -> None:
-    assert read_address("wss://host/v1/listen?model=nova-3").is_line
-    assert read_address("ws://host/below/v1/listen/").is_line
+    assert parse_address("wss://host/v1/listen?model=nova-3").is_line
+    assert parse_address("ws://host/below/v1/listen/").is_line
     for address in ("wss://host/v2/listen", "wss://host/v1/speak", "wss://host/v1/listen?callback=https://there"):
-        assert not read_address(address).is_line
+        assert not parse_address(address).is_line
 
 
 def test_booleans_are_in_lower_case_and_words_stay() -> None:
-    asked = read_address("ws://host/v1/listen?interim_results=True&punctuate=False&keyterm=True&keyterm=b&tag=")
-    assert asked.url == "ws://host/v1/listen"
-    assert asked.parameters == {
+    request = parse_address("ws://host/v1/listen?interim_results=True&punctuate=False&keyterm=True&keyterm=b&tag=")
+    assert request.url == "ws://host/v1/listen"
+    assert request.parameters == {
         "interim_results": ["true"],
         "punctuate": ["false"],
         "keyterm": ["True", "b"],
@@ -93,15 +93,15 @@ def test_booleans_are_in_lower_case_and_words_stay() -> None:
     ],
 )
 def test_samples_are_counted_where_they_can_be(query: str, counted: bool) -> None:
-    asked = read_address(f"ws://host/v1/listen?{query}")
-    line = SdkLine(asked, {}, tuning=caesura.Tuning(), pause_after_s=inf)
-    assert (line._plan.settings.pcm is not None) == counted
+    request = parse_address(f"ws://host/v1/listen?{query}")
+    line = SdkLine(request, {}, tuning=caesura.Tuning(), pause_after_s=inf)
+    assert (line._config.settings.pcm is not None) == counted
 
 
 def test_what_is_no_number_is_for_the_server_to_refuse() -> None:
-    asked = read_address("ws://host/v1/listen?encoding=linear16&sample_rate=fast&channels=x")
-    assert asked.declared == Declared("linear16", 16_000, 1)
-    assert asked.parameters["sample_rate"] == ["fast"]
+    request = parse_address("ws://host/v1/listen?encoding=linear16&sample_rate=fast&channels=x")
+    assert request.declared == DeclaredAudio("linear16", 16_000, 1)
+    assert request.parameters["sample_rate"] == ["fast"]
 
 
 def test_nothing_is_added_to_the_address(server: FakeServer) -> None:
@@ -109,15 +109,10 @@ def test_nothing_is_added_to_the_address(server: FakeServer) -> None:
     assert dict(server.connections[0].request.query) == {"encoding": ("linear16",), "sample_rate": ("16000",)}
 
 
-def test_channels_are_told_apart_when_that_is_asked_for() -> None:
-    stereo = "ws://host/v1/listen?encoding=linear16&sample_rate=8000&channels=2"
-    assert (read_address(stereo).channels, read_address(f"{stereo}&multichannel=True").channels) == (1, 2)
-
-
 # ---- the line ----
 
 
-def test_everything_is_told_on_the_source_clock(server: FakeServer) -> None:
+def test_everything_is_on_the_source_clock(server: FakeServer) -> None:
     """The pause between the two words is seen in what came when, and is in every time behind it."""
     told = "vad_events=true&utterance_end_ms=1000&interim_results=true&endpointing=false"
     line = opened(server, f"{RAW}&{told}", pause_after_s=0.05, keepalive_s=0.1)
@@ -161,25 +156,25 @@ def test_behind_the_end_nothing_is_taken(server: FakeServer) -> None:
     line = opened(server)
     take(line, '{"type": "CloseStream"}')
     assert [message["type"] for message in pulled(line)][-1] == "Metadata"
-    with pytest.raises(Over):
+    with pytest.raises(LineEnded):
         take(line, VOICE.say("one"))
 
 
 def test_a_broken_message_breaks_nothing(server: FakeServer) -> None:
-    """The Metadata at the end is cut in half, and asked for again."""
+    """The Metadata at the end is cut in half, and request for again."""
     line = opened(server)
     server.corrupt()
     take(line, '{"type": "CloseStream"}')
     assert [message["type"] for message in pulled(line)] == ["Metadata"]
 
 
-def test_who_leaves_waits_for_a_connection_only_after_close_stream(server: FakeServer) -> None:
+def test_detaching_waits_for_a_connection_only_after_close_stream(server: FakeServer) -> None:
     line, asking = opened(server), opened(server)
     take(asking, VOICE.say("one"))
     server.stop()
-    line.leave().result(5)
+    line.detach().result(5)
     take(asking, '{"type": "CloseStream"}')
-    left = asking.leave()
+    left = asking.detach()
     with pytest.raises(TimeoutError):
         left.result(0.2)
     server.start()
@@ -188,7 +183,7 @@ def test_who_leaves_waits_for_a_connection_only_after_close_stream(server: FakeS
     line.abandon()
 
 
-def test_who_is_abandoned_tells_no_metadata(server: FakeServer) -> None:
+def test_an_abandoned_line_has_no_metadata(server: FakeServer) -> None:
     line = opened(server)
     take(line, VOICE.say("one"))
     line.abandon()
@@ -226,8 +221,8 @@ def answering() -> Iterator[str]:
 
 def test_a_container_goes_as_it_is_and_keeps_the_server_s_times(answering: str) -> None:
     """What this package does not know is handed on too."""
-    asked = read_address(f"{answering}/v1/listen?model=nova-3")
-    line = SdkLine(asked, {}, tuning=caesura.Tuning(), pause_after_s=inf)
+    request = parse_address(f"{answering}/v1/listen?model=nova-3")
+    line = SdkLine(request, {}, tuning=caesura.Tuning(), pause_after_s=inf)
     line.begin().result(5)
     take(line, b"RIFF, and so on")
     take(line, '{"type": "CloseStream"}')

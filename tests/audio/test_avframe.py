@@ -68,7 +68,7 @@ def test_more_planes_are_packed_first() -> None:
         np.testing.assert_array_equal(samples_of(packed), said)
 
 
-def test_eight_planes_are_packed_by_nobody() -> None:
+def test_eight_planes_are_not_packed() -> None:
     made = planar(sound(16_000, 0.02, 8), "7.1")
     assert Packer().pack(made) is made
 

@@ -1,4 +1,4 @@
-"""Blocks in, 16 kHz samples out."""
+"""Collecting blocks as 16 kHz samples."""
 
 from __future__ import annotations
 

@@ -12,8 +12,8 @@ import pytest
 from caesura.audio.format import AudioFormat
 from caesura.audio.stream import AudioStream
 from caesura.errors import BadAudio
-from tests.encodings import KINDS, as_int16, contain, encode
-from tests.signals import cut, decoded, feed_all, late_likeness, likeness, sound
+from tests.encodings import KINDS, as_int16, encode, mux
+from tests.signals import correlation, cut, decoded, delayed_correlation, feed_all, sound
 
 SELF = AudioFormat(None, None)
 SAYS_ITSELF = [name for name, kind in KINDS.items() if kind.encoding is None]
@@ -33,14 +33,14 @@ def test_every_container_is_recognised_and_sounds_right(kind: str, rate: int) ->
     assert 0.95 < heard.shape[1] / 16_000 < 1.2
     # AAC streams without an index keep the encoder's delay, 1024 samples.
     delay = 1024 * 16_000 // rate if kind in ("aac", "mp4") else 0
-    assert likeness(heard[0, delay:], SAID[0]) > 0.99
+    assert correlation(heard[0, delay:], SAID[0]) > 0.99
 
 
 @pytest.mark.parametrize("kind", [kind for kind in SAYS_ITSELF if kind != "ogg-vorbis"])
 def test_channels_stay_apart(kind: str) -> None:
     heard = decoded([made(kind, 48_000, 2)], SELF)
     said, delay = sound(16_000, 1, 2), 341 if kind in ("aac", "mp4") else 0
-    assert [likeness(heard[c, delay:], said[c]) > 0.95 for c in range(2)] == [True, True]
+    assert [correlation(heard[c, delay:], said[c]) > 0.95 for c in range(2)] == [True, True]
 
 
 @pytest.mark.parametrize("kind", SAYS_ITSELF)
@@ -93,17 +93,17 @@ LESS_USUAL = {
 @pytest.mark.parametrize("name", LESS_USUAL)
 def test_less_usual_containers_are_recognised_and_sound_right(name: str) -> None:
     """Some codecs come late by up to 70 ms and have no place in their container to say so."""
-    data = contain(SAID, 16_000, *LESS_USUAL[name], bit_rate=64_000)
+    data = mux(SAID, 16_000, *LESS_USUAL[name], bit_rate=64_000)
     heard = decoded(cut(data, 1000), SELF)
     assert 0.99 < heard.shape[1] / 16_000 < 1.15
-    assert late_likeness(heard[0], SAID[0]) > (0.9 if name == "WMA" else 0.98)
+    assert delayed_correlation(heard[0], SAID[0]) > (0.9 if name == "WMA" else 0.98)
     for size in (1, 1 << 20):
         np.testing.assert_array_equal(decoded(cut(data, size), SELF), heard)
 
 
 @pytest.mark.parametrize("name", [name for name, (form, _) in LESS_USUAL.items() if form not in ("mov", "ipod", "3gp")])
 def test_less_usual_containers_that_are_cut_off_count_as_far_as_they_go(name: str) -> None:
-    data = contain(SAID, 16_000, *LESS_USUAL[name], bit_rate=64_000)
+    data = mux(SAID, 16_000, *LESS_USUAL[name], bit_rate=64_000)
     assert 0.1 < decoded(cut(data[: len(data) // 2], 100), SELF).shape[1] / 16_000 < 0.8
 
 
@@ -151,7 +151,7 @@ def test_what_is_no_container_is_refused_after_4_kib(data: bytes) -> None:
 
 
 @pytest.mark.parametrize("data", [b"R", b"RIF", b"hello", b"\xff\xfb", b"ID3"])
-def test_too_few_bytes_to_tell_are_refused_at_the_end(data: bytes) -> None:
+def test_too_few_bytes_to_recognise_are_refused_at_the_end(data: bytes) -> None:
     stream = AudioStream(SELF, split=False)
     assert stream.feed(data).size == 0
     with pytest.raises(BadAudio, match=r"begins with|inside its ID3 tag"):

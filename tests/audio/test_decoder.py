@@ -1,4 +1,4 @@
-"""What every decoder owes its stream."""
+"""The contract that every decoder keeps."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from caesura.audio.opus import OpusDecoder
 from caesura.audio.pcm import Pcm, PcmDecoder
 from caesura.audio.speex import SpeexDecoder
 from caesura.audio.wav import WavDecoder
-from tests.coded import coded, speex_packets
+from tests.coded_recordings import coded, speex_packets
 from tests.encodings import encode
 from tests.signals import run, sound
 

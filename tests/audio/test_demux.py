@@ -1,4 +1,4 @@
-"""libav on its thread: what comes when, damage, and that no thread outlives its stream."""
+"""libav on its thread: when samples come, damage, and that no thread outlives its stream."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from caesura.audio.demux import MP3, DemuxDecoder
 from caesura.audio.format import AudioFormat
 from caesura.audio.stream import AudioStream
 from caesura.errors import BadAudio
-from tests.encodings import contain, encode
+from tests.encodings import encode, mux
 from tests.signals import cut, decoded, feed_all, run, sound
 
 SELF = AudioFormat(None, None)
@@ -47,7 +47,7 @@ def ended(threads: set[threading.Thread]) -> bool:
     return not any(thread.is_alive() for thread in threads)
 
 
-def test_live_webm_is_heard_while_it_comes(webm: bytes) -> None:
+def test_live_webm_is_decoded_while_it_comes(webm: bytes) -> None:
     """Never more than 0.3 s behind what was sent (a block is 20 ms, a cluster's size unknown)."""
     stream, given_out = AudioStream(SELF, split=False), 0
     pieces = cut(webm, 200)
@@ -175,7 +175,7 @@ def test_video_alone_holds_no_audio() -> None:
 
 def test_a_stream_that_comes_up_in_the_middle_is_passed_over() -> None:
     """A tag of video in FLV that announces none; PyAV looked for its stream in vain."""
-    data = contain(SAID, 48_000, "flv", "mp3")
+    data = mux(SAID, 48_000, "flv", "mp3")
     tags, at = list[int](), 13
     while at < len(data):
         tags.append(at)
@@ -201,13 +201,13 @@ def many(streams: int) -> bytes:
 def test_only_so_many_streams_are_opened(monkeypatch: pytest.MonkeyPatch) -> None:
     """libav keeps a decoder for each: 400 of them took 60 MB."""
     seen: list[int] = []
-    opened = demux._Reading._choose
+    opened = demux._LibavRun._choose
 
-    def counted(reading: demux._Reading, source: InputContainer) -> object:
+    def counted(reading: demux._LibavRun, source: InputContainer) -> object:
         seen.append(len(source.streams))
         return opened(reading, source)
 
-    monkeypatch.setattr(demux._Reading, "_choose", counted)
+    monkeypatch.setattr(demux._LibavRun, "_choose", counted)
     assert decoded([many(100)], SELF).shape[1] > 60_000
     assert seen == [64]
 

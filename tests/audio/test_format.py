@@ -1,4 +1,4 @@
-"""What a stream may declare."""
+"""Checks of declared formats."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from caesura.audio.format import AudioFormat, Encoding
 from caesura.audio.g729 import G729Decoder
 from caesura.audio.stream import AudioStream
 from caesura.errors import BadAudio
-from tests.coded import coded, same_speech
+from tests.coded_recordings import coded, level_correlation
 from tests.signals import cut, decoded, run
 
 DECLARED = AudioFormat(Encoding.G729, 8_000)
@@ -37,7 +37,7 @@ def seconds(messages: list[bytes]) -> float:
 def test_it_sounds_like_its_original() -> None:
     heard = decoded(cut(DATA, 20), DECLARED)
     assert heard.shape == (1, len(DATA) // 10 * 160)
-    assert same_speech(heard[0]) > 0.95
+    assert level_correlation(heard[0]) > 0.95
 
 
 @settings(max_examples=30, deadline=None)
@@ -53,7 +53,7 @@ def test_any_cutting_gives_the_same_samples(first: int, places: list[int]) -> No
 
 
 @pytest.mark.parametrize("size", [1, 7, 10, 20, 30, 160, 256, 500, 512, 1024, 4096, 8192])
-def test_pieces_of_the_usual_sizes_give_the_same_samples(size: int) -> None:
+def test_chunks_of_the_usual_sizes_give_the_same_samples(size: int) -> None:
     """512 and 8192 leave two bytes over, but are no packets."""
     np.testing.assert_array_equal(decoded(cut(DATA * 4, size), DECLARED), decoded([DATA * 4], DECLARED))
 
@@ -66,7 +66,7 @@ def test_a_pause_at_the_end_of_a_message_is_10_ms_of_silence(frames: int) -> Non
     assert heard.shape[1] == whole.shape[1] + (frames + 1) * 160
     at = (100 + frames) * 160
     assert np.abs(heard[0, at + 40 : at + 120]).max() < 0.02
-    assert same_speech(np.concatenate([heard[0, : 100 * 160], heard[0, at + 160 :]])) > 0.95
+    assert level_correlation(np.concatenate([heard[0, : 100 * 160], heard[0, at + 160 :]])) > 0.95
 
 
 def test_a_lost_frame_takes_its_time() -> None:

@@ -1,4 +1,4 @@
-"""Choosing among libav's decoders."""
+"""Choice among libav's decoders."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""MP4: index in front, in fragments, behind the audio, and lying."""
+"""MP4: index in front, in fragments, behind the audio, and with false claims."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from caesura.audio.stream import AudioStream
 from caesura.errors import BadAudio
 from tests.encodings import encode
 from tests.mp4 import AUDIO_AT, FTYP, aac_packet, aac_tables, box, index_last, track
-from tests.signals import cut, decoded, feed_all, likeness, sound
+from tests.signals import correlation, cut, decoded, feed_all, sound
 
 SELF = AudioFormat(None, None)
 KINDS = ["mp4", "mp4-faststart", "mp4-index-last"]
@@ -36,12 +36,12 @@ def test_any_cutting_gives_the_same_samples(kind: str, size: int) -> None:
 
 
 @pytest.mark.parametrize("kind", ["mp4-faststart", "mp4-index-last"])
-def test_the_encoder_delay_is_taken_out_where_the_index_tells_it(kind: str) -> None:
-    assert likeness(decoded([made(kind)], SELF)[0], sound(16_000, 2)[0]) > 0.99
+def test_the_encoder_delay_is_taken_out_where_the_index_has_it(kind: str) -> None:
+    assert correlation(decoded([made(kind)], SELF)[0], sound(16_000, 2)[0]) > 0.99
 
 
 @pytest.mark.parametrize("kind", ["mp4", "mp4-faststart"])
-def test_streams_are_heard_while_they_come(kind: str) -> None:
+def test_streams_are_decoded_while_they_come(kind: str) -> None:
     data, stream = made(kind), AudioStream(SELF, split=False)
     assert stream.feed(data[: len(data) // 2]).shape[1] > 8_000
     stream.close()
@@ -92,7 +92,7 @@ def test_a_box_smaller_than_its_header_is_refused() -> None:
 
 @pytest.mark.parametrize(("kind", "audio_first"), [("mp4", False), ("mp4-faststart", False), ("mp4-index-last", True)])
 @pytest.mark.parametrize("size", [1, 7, 1_000_000])
-def test_the_order_of_a_file_is_told_while_it_passes(kind: str, audio_first: bool, size: int) -> None:
+def test_the_order_of_a_file_is_known_while_it_passes(kind: str, audio_first: bool, size: int) -> None:
     order = Mp4Order()
     for piece in cut(made(kind), size):
         order.pass_by(piece)

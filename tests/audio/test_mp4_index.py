@@ -1,4 +1,4 @@
-"""What an MP4 file may claim: files made box by box, that libav would make gigabytes of tables for."""
+"""Claims of an MP4 file: files made box by box, that libav would make gigabytes of tables for."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from caesura.audio.format import AudioFormat, Encoding
 from caesura.audio.stream import AudioStream
 from caesura.errors import BadAudio
 from tests.encodings import encode
-from tests.signals import Samples, decoded, likeness, sound
+from tests.signals import Samples, correlation, decoded, sound
 
 SAID = sound(48_000, 1)
 PACKETS, DECLARED = encode(SAID, 48_000, "opus")
@@ -41,7 +41,7 @@ def test_each_message_gives_its_20_ms() -> None:
 
 def test_the_sound_is_the_sound_behind_the_warm_up() -> None:
     assert isinstance(PACKETS, list)
-    assert likeness(decoded(PACKETS, DECLARED)[0, WARM_UP:], sound(16_000, 1)[0]) > 0.99
+    assert correlation(decoded(PACKETS, DECLARED)[0, WARM_UP:], sound(16_000, 1)[0]) > 0.99
 
 
 def test_stereo_packets_keep_their_channels_apart() -> None:
@@ -49,7 +49,7 @@ def test_stereo_packets_keep_their_channels_apart() -> None:
     assert isinstance(packets, list)
     heard = decoded(packets, declared)
     for channel in range(2):
-        assert likeness(heard[channel, WARM_UP:], sound(16_000, 0.5, 2)[channel]) > 0.95
+        assert correlation(heard[channel, WARM_UP:], sound(16_000, 0.5, 2)[channel]) > 0.95
 
 
 @pytest.mark.parametrize("ms", [2.5, 5, 10, 20, 40, 60, 80, 100, 120])
@@ -62,7 +62,7 @@ def test_packets_of_every_length_take_their_time(ms: float, application: str) ->
         stream.feed(packet)
         assert stream.seconds == pytest.approx(number * ms / 1000)
     warm_up = WARM_UP if application == "voip" and ms >= 10 else 40
-    assert likeness(decoded(packets, DECLARED)[0, warm_up:], sound(16_000, 1.2)[0]) > 0.9
+    assert correlation(decoded(packets, DECLARED)[0, warm_up:], sound(16_000, 1.2)[0]) > 0.9
 
 
 @pytest.mark.parametrize("rate", [8_000, 16_000, 24_000, 44_100, None])

@@ -1,4 +1,4 @@
-"""Raw samples: values and carrying over."""
+"""Uncompressed samples: values, and frames cut in two."""
 
 from __future__ import annotations
 

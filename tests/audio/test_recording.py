@@ -53,7 +53,7 @@ def decoded(
     blocks: list[Samples] = []
     with tempfile.TemporaryFile() as file:
         opened = cast(io.BufferedIOBase, file)
-        decoder = RecordingDecoder(declared, split=split, hear=blocks.append, spool=lambda: opened)
+        decoder = RecordingDecoder(declared, split=split, on_samples=blocks.append, spool=lambda: opened)
         for at in range(0, len(data), size):
             decoder.feed(data[at : at + size])
         decoder.finish()
@@ -93,7 +93,7 @@ def test_how_the_bytes_are_cut_changes_nothing(container: str, codec: str, fasts
         np.testing.assert_array_equal(decoded(data, size)[0], whole)
 
 
-def test_channels_stay_apart_only_when_asked() -> None:
+def test_channels_stay_apart_only_when_requested() -> None:
     data = encoded("mp4", "aac", tone(3.0, 2))
     apart, _, _ = decoded(data, 5_000, split=True)
     mixed, _, _ = decoded(data, 5_000)
@@ -109,7 +109,7 @@ def test_raw_samples_are_what_they_were_declared() -> None:
 
 
 @pytest.mark.parametrize("encoding", [Encoding.LINEAR16, Encoding.OPUS])
-def test_a_file_that_says_what_it_is_goes_before_a_declaration(encoding: Encoding) -> None:
+def test_a_file_that_declares_itself_goes_before_a_declaration(encoding: Encoding) -> None:
     container, codec = ("wav", "pcm_s16le") if encoding is Encoding.LINEAR16 else ("ogg", "libopus")
     data = encoded(container, codec, tone(1.0))
     np.testing.assert_array_equal(
@@ -139,7 +139,7 @@ def test_what_is_no_audio_is_refused(data: bytes, size: int) -> None:
 
 def test_the_file_on_disk_is_used_only_while_it_must_be() -> None:
     file = io.BytesIO()
-    decoder = RecordingDecoder(CONTAINER, split=False, hear=lambda _: None, spool=lambda: file)
+    decoder = RecordingDecoder(CONTAINER, split=False, on_samples=lambda _: None, spool=lambda: file)
     decoder.feed(encoded("mp4", "aac", tone(2.0), faststart=True))
     assert len(file.getvalue()) == 0
     decoder.finish()

@@ -1,4 +1,4 @@
-"""The whole package through its one door."""
+"""Audio streams of all formats, through the package's one entry point."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from caesura.audio.format import AudioFormat, Encoding
 from caesura.audio.stream import AudioStream
 from caesura.errors import BadAudio, UsageError
-from tests.coded import coded
-from tests.encodings import KINDS, contain, encode
+from tests.coded_recordings import coded
+from tests.encodings import KINDS, encode, mux
 from tests.recordings import names, recording
-from tests.signals import Samples, cut, decoded, likeness, sound
+from tests.signals import Samples, correlation, cut, decoded, sound
 
 LINEAR16 = AudioFormat(Encoding.LINEAR16, 16_000)
 WHOLE = {kind: encode(sound(16_000, 0.6), 16_000, kind) for kind in KINDS}
@@ -38,11 +38,11 @@ def test_raw_audio_of_any_rate_sounds_right(kind: str, rate: int) -> None:
     data, declared = encode(sound(rate, 1), rate, kind)
     heard = decoded(cut(data, 301), declared)
     assert heard.shape == (1, 16_000)
-    assert likeness(heard[0], sound(16_000, 1)[0]) > 0.995
+    assert correlation(heard[0], sound(16_000, 1)[0]) > 0.995
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_seconds_tell_the_length_of_the_source(kind: str) -> None:
+def test_seconds_are_the_length_of_the_source(kind: str) -> None:
     data, declared = WHOLE[kind]
     stream = AudioStream(declared, split=True)
     given_out = sum(stream.feed(message).shape[1] for message in cut(data, 1_000)) + stream.finish().shape[1]
@@ -69,7 +69,7 @@ def test_channels_are_mixed_down_or_kept_apart() -> None:
 
 def own_channel(heard: Samples, said: Samples, after: int) -> list[int]:
     """For each channel heard, the number of the one said that it is most like."""
-    return [int(np.argmax([likeness(one[after:], other) for other in said])) for one in heard]
+    return [int(np.argmax([correlation(one[after:], other) for other in said])) for one in heard]
 
 
 # How it is made, the number of channels, and the 16 kHz samples that come before the sound.
@@ -114,7 +114,7 @@ def test_channels_of_a_layout_come_out_as_a_wav_file_numbers_them(
 ) -> None:
     """Whatever order the codec has them in: what went in as channel 1 comes out as channel 1."""
     said = sound(16_000, 0.5, count)
-    data = contain(sound(48_000, 0.5, count), 48_000, container, codec, codec_options=options, bit_rate=64_000 * count)
+    data = mux(sound(48_000, 0.5, count), 48_000, container, codec, codec_options=options, bit_rate=64_000 * count)
     heard = decoded(cut(data, 777), AudioFormat(None, None))
     numbers = own_channel(heard, said, after)
     bass_only = count > 5 and (codec == "aac" or options == {"mapping_family": "1"})
@@ -134,7 +134,7 @@ def test_coded_channels_of_no_layout_come_out_in_their_order(
 ) -> None:
     """More than the eight planes that PyAV shows."""
     said = sound(16_000, 0.5, count)
-    data = contain(sound(48_000, 0.5, count), 48_000, container, codec, codec_options=options, bit_rate=64_000 * count)
+    data = mux(sound(48_000, 0.5, count), 48_000, container, codec, codec_options=options, bit_rate=64_000 * count)
     heard = decoded(cut(data, 777), AudioFormat(None, None))
     assert own_channel(heard, said, 0) == list(range(count))
     np.testing.assert_allclose(decoded([data], AudioFormat(None, None), split=False)[0], heard.mean(axis=0), atol=1e-4)
@@ -147,7 +147,7 @@ def test_channels_of_vorbis_come_out_as_a_wav_file_numbers_them() -> None:
 
 
 def test_more_than_twenty_channels_are_refused() -> None:
-    data = contain(sound(48_000, 0.1, 21), 48_000, "matroska", "pcm_s16le")
+    data = mux(sound(48_000, 0.1, 21), 48_000, "matroska", "pcm_s16le")
     with pytest.raises(BadAudio, match="21 audio channels: must be 1 to 20"):
         decoded([data], AudioFormat(None, None))
 

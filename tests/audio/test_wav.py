@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from caesura.audio.format import AudioFormat
 from caesura.audio.stream import AudioStream
 from caesura.errors import BadAudio
-from tests.coded import coded, same_speech
-from tests.encodings import as_int16, contain, encode, wav
-from tests.signals import cut, decoded, late_likeness, sound
+from tests.coded_recordings import coded, level_correlation
+from tests.encodings import as_int16, encode, mux, wav
+from tests.signals import cut, decoded, delayed_correlation, sound
 
 SELF = AudioFormat(None, None)
 SAID = sound(16_000, 0.05, 2)
@@ -35,7 +35,7 @@ def test_samples_are_exact() -> None:
 
 
 @pytest.mark.parametrize("size", [0, 0xFFFFFFFF, 0x7FFFFFFF])
-def test_an_endless_stream_goes_on_to_its_end(size: int) -> None:
+def test_an_endless_stream_is_decoded_to_its_end(size: int) -> None:
     np.testing.assert_array_equal(decoded([wav(DATA, 16_000, 2, size=size)], SELF), HEARD)
 
 
@@ -73,7 +73,7 @@ def test_all_widths(tag: int, bits: int, dtype: str, scale: int) -> None:
     np.testing.assert_allclose(heard, SAID, atol=1 / 128 if bits == 8 else 1e-6)
 
 
-def test_extensible_says_its_type_in_the_guid() -> None:
+def test_extensible_has_its_type_in_the_guid() -> None:
     guid = struct.pack("<H", 3) + b"\x00\x00\x00\x00\x10\x00\x80\x00\x00\xaa\x00\x38\x9b\x71"
     fmt = struct.pack("<HHIIHHHHI", 0xFFFE, 2, 16_000, 128_000, 8, 32, 22, 32, 3) + guid
     data = SAID.T.astype("<f4").tobytes()
@@ -122,11 +122,11 @@ def test_a_broken_header_is_refused_at_once(file: bytes, reason: str) -> None:
 @pytest.mark.parametrize("size", [1, 100, 1 << 20])
 def test_coded_samples_are_left_to_libav(codec: str, size: int) -> None:
     said, rate = sound(16_000, 1), 8_000 if codec == "g726" else 16_000
-    data = contain(sound(rate, 1), rate, "wav", codec, bit_rate=rate * 4)
+    data = mux(sound(rate, 1), rate, "wav", codec, bit_rate=rate * 4)
     heard = decoded(cut(data, size), SELF)
     np.testing.assert_array_equal(heard, decoded([data], SELF))
     assert heard.shape[1] / 16_000 == pytest.approx(1.0, abs=0.1)
-    assert late_likeness(heard[0], said[0]) > 0.98
+    assert delayed_correlation(heard[0], said[0]) > 0.98
 
 
 def test_gsm_and_g729_in_a_wav_file_sound_like_their_original() -> None:
@@ -138,18 +138,18 @@ def test_gsm_and_g729_in_a_wav_file_sound_like_their_original() -> None:
     for data, samples in ((coded("lv-0880-gsm.wav"), 48_000), (g729, 47_840)):
         heard = decoded(cut(data, 300), SELF)
         assert heard.shape == (1, samples)
-        assert same_speech(heard[0]) > 0.9
+        assert level_correlation(heard[0]) > 0.9
 
 
 def test_coded_samples_that_are_cut_off_count_as_far_as_they_go() -> None:
-    data = contain(sound(16_000, 1), 16_000, "wav", "adpcm_ima_wav")
+    data = mux(sound(16_000, 1), 16_000, "wav", "adpcm_ima_wav")
     assert decoded(cut(data[: len(data) // 2], 100), SELF).shape[1] / 16_000 == pytest.approx(0.5, abs=0.05)
 
 
 def test_a_stream_given_up_ends_libavs_thread() -> None:
     before = {thread for thread in threading.enumerate() if thread.name.startswith("demux-")}
     stream = AudioStream(SELF, split=True)
-    stream.feed(contain(sound(16_000, 1), 16_000, "wav", "adpcm_ms")[:4000])
+    stream.feed(mux(sound(16_000, 1), 16_000, "wav", "adpcm_ms")[:4000])
     threads = {thread for thread in threading.enumerate() if thread.name.startswith("demux-")} - before
     assert len(threads) == 1
     stream.close()

@@ -1,4 +1,4 @@
-"""What a command writes to a terminal in; what a person sees on it, and what they type, out."""
+"""Terminal emulator for tests of commands: shows what a person would see, and types for them."""
 
 from __future__ import annotations
 

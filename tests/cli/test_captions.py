@@ -1,4 +1,4 @@
-"""Finals become captions: what each format wants, where cues are cut, and that no two are shown at once."""
+"""Captions of finals: format, where cues are cut, and that no two are shown at once."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from caesura.cli.captions import LINE, Captions, cues
 from caesura.client.events import Final, TimedWord
-from tests.cli.said import final, word
+from tests.cli.finals import final, word
 
 
 def written(*finals: Final, vtt: bool) -> str:

@@ -1,4 +1,4 @@
-"""What doctor looks at, and what it says of what it finds."""
+"""What `caesura doctor` checks, and the findings it reports."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from importlib.metadata import version
 import pytest
 
 from caesura.cli import checks
-from caesura.cli.checks import Finding, State, Trial, check_engine, try_engine, wrong_words
+from caesura.cli.checks import CheckState, Finding, Trial, check_engine, try_engine, wrong_words
 from caesura.cli.child import ServerFailed
-from caesura.cli.recording import TEXT, Recording, bundled_recording
+from caesura.cli.recording import TEXT, BundledRecording, bundled_recording
 from caesura.distribution import install_command, requirement
 from tests.engines.models.without_whisper import without_library
 
@@ -35,50 +35,50 @@ def test_wrong_words_are_counted_without_case_and_punctuation(expected: str, hea
 def test_every_codec_of_the_wire_works_here() -> None:
     found = {finding.name: finding.state for finding in checks.check_codecs()}
     assert set(found) >= {"linear16", "linear32", "mulaw", "alaw", "flac", "opus", "ogg-opus", "WebM container"}
-    assert set(found.values()) == {State.WORKS}
+    assert set(found.values()) == {CheckState.WORKS}
 
 
 def test_a_codec_that_is_missing_is_broken_and_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checks, "CODECS", {"speex": "no_such_decoder"})
     monkeypatch.setattr(checks, "CONTAINERS", {"Tape": "no_such_demuxer"})
     found = list(checks.check_codecs())
-    assert [finding.state for finding in found] == [State.BROKEN, State.BROKEN]
+    assert [finding.state for finding in found] == [CheckState.BROKEN, CheckState.BROKEN]
     assert all("pip install" in finding.advice for finding in found)
 
 
 def test_devices_name_the_processor_and_what_onnxruntime_offers() -> None:
     found = {finding.name: finding for finding in checks.check_devices()}
     assert "cores" in found["CPU"].detail
-    assert found["onnxruntime CPU"].state is State.WORKS
+    assert found["onnxruntime CPU"].state is CheckState.WORKS
 
 
 def test_the_packages_are_complete_and_lighter_than_promised() -> None:
     found = list(checks.check_packages())
-    assert [(finding.name, finding.state) for finding in found] == [("server extra, installed", State.WORKS)]
+    assert [(finding.name, finding.state) for finding in found] == [("server extra, installed", CheckState.WORKS)]
 
 
 def test_a_package_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checks, "extra_closure", lambda extra: {"soxr": None})
     first, size = checks.check_packages()
-    assert (first.name, first.state) == ("soxr", State.BROKEN)
+    assert (first.name, first.state) == ("soxr", CheckState.BROKEN)
     assert first.advice == install_command("server")
-    assert size.state is State.LIMITED
+    assert size.state is CheckState.LIMITED
 
 
-def test_the_vad_tells_speech_from_silence() -> None:
+def test_the_vad_distinguishes_speech_from_silence() -> None:
     (finding,) = checks.check_vad(bundled_recording())
-    assert finding.state is State.WORKS
+    assert finding.state is CheckState.WORKS
 
 
 def test_a_vad_that_hears_nothing_is_broken() -> None:
-    (finding,) = checks.check_vad(Recording(16_000, bytes(32_000)))
-    assert finding.state is State.BROKEN
+    (finding,) = checks.check_vad(BundledRecording(16_000, bytes(32_000)))
+    assert finding.state is CheckState.BROKEN
 
 
 @pytest.mark.slow
 def test_whisper_works_where_its_extra_is_installed() -> None:
     engine, size = checks.check_whisper()
-    assert (engine.name, engine.state, engine.advice) == ("whisper", State.WORKS, "")
+    assert (engine.name, engine.state, engine.advice) == ("whisper", CheckState.WORKS, "")
     assert engine.detail.startswith(f"faster-whisper {version('faster-whisper')} loads")
     assert re.fullmatch(r"[1-9]\d+ MB", size.detail)
 
@@ -86,14 +86,14 @@ def test_whisper_works_where_its_extra_is_installed() -> None:
 def test_without_the_extra_whisper_the_server_is_english_and_not_broken(monkeypatch: pytest.MonkeyPatch) -> None:
     without_library(monkeypatch)
     (engine,) = checks.check_whisper()
-    assert (engine.state, engine.advice) == (State.LIMITED, install_command("whisper"))
+    assert (engine.state, engine.advice) == (CheckState.LIMITED, install_command("whisper"))
     assert "English" in engine.detail
 
 
 def test_a_library_of_whisper_that_does_not_load_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ctranslate2", None)
     (engine,) = checks.check_whisper()
-    assert (engine.state, "ctranslate2" in engine.detail) == (State.BROKEN, True)
+    assert (engine.state, "ctranslate2" in engine.detail) == (CheckState.BROKEN, True)
     assert engine.advice == f"pip install --force-reinstall {requirement('whisper')}"
 
 
@@ -102,7 +102,7 @@ def trial(words: str, front: int = 100_000_000, *workers: int) -> Trial:
 
 
 def examined(result: Trial | Exception, monkeypatch: pytest.MonkeyPatch, *, compare: bool) -> list[Finding]:
-    async def tried(engine: str, recording: Recording) -> Trial:
+    async def tried(engine: str, recording: BundledRecording) -> Trial:
         if isinstance(result, Exception):
             raise result
         return result
@@ -114,32 +114,32 @@ def examined(result: Trial | Exception, monkeypatch: pytest.MonkeyPatch, *, comp
 def test_an_engine_that_hears_the_words_works_and_is_weighed(monkeypatch: pytest.MonkeyPatch) -> None:
     found = examined(trial(TEXT, 100_000_000, 300_000_000), monkeypatch, compare=True)
     assert [(finding.name, finding.state) for finding in found] == [
-        ("moonshine", State.WORKS),
-        ("front process, resident", State.WORKS),
-        ("worker process, resident", State.WORKS),
+        ("moonshine", CheckState.WORKS),
+        ("front process, resident", CheckState.WORKS),
+        ("worker process, resident", CheckState.WORKS),
     ]
     assert found[2].detail == "300 MB of at most 350 MB"
 
 
 def test_a_process_that_is_too_heavy_is_said_to_be(monkeypatch: pytest.MonkeyPatch) -> None:
     found = examined(trial(TEXT, 251_000_000, 351_000_000), monkeypatch, compare=True)
-    assert [finding.state for finding in found[1:]] == [State.LIMITED, State.LIMITED]
+    assert [finding.state for finding in found[1:]] == [CheckState.LIMITED, CheckState.LIMITED]
 
 
 @pytest.mark.parametrize("heard", ["", "something else entirely"])
 def test_an_engine_that_hears_other_words_is_broken(heard: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert examined(trial(heard), monkeypatch, compare=True)[0].state is State.BROKEN
+    assert examined(trial(heard), monkeypatch, compare=True)[0].state is CheckState.BROKEN
 
 
 def test_an_engine_whose_words_are_its_own_is_not_compared(monkeypatch: pytest.MonkeyPatch) -> None:
     (finding,) = examined(trial("something else"), monkeypatch, compare=False)
-    assert (finding.state, finding.detail) == (State.WORKS, "answered with 2 words")
+    assert (finding.state, finding.detail) == (CheckState.WORKS, "answered with 2 words")
 
 
 def test_an_engine_that_does_not_load_says_why_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     failure = ServerFailed("The server ended before it was ready.\nIt said:\nthe model file is missing")
     (finding,) = examined(failure, monkeypatch, compare=True)
-    assert (finding.state, finding.detail) == (State.BROKEN, "the model file is missing")
+    assert (finding.state, finding.detail) == (CheckState.BROKEN, "the model file is missing")
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""A server in a child process: ready inside the context, gone after it, its last words kept."""
+"""A server in a child process: ready inside the context, stopped after it, its last log lines kept."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_variables_of_ours_do_not_reach_it(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 @pytest.mark.slow
-def test_a_server_that_does_not_start_is_told_with_its_last_lines() -> None:
+def test_a_server_that_does_not_start_is_reported_with_its_last_lines() -> None:
     with pytest.raises(ServerFailed, match=r"(?s)ended before it was ready.*--workers.*-1 is not a whole number"):
         asyncio.run(visit("scripted", "--workers", "-1"))
 

@@ -1,4 +1,4 @@
-"""Where the ledger lies when nobody says, and what is said when there is none."""
+"""The location of the ledger by default, and the error when there is none."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 import typer
 
 from caesura.cli.database import default_database, ledger_at
-from caesura.cli.failing import FAILED, MISUSED
+from caesura.cli.errors import FAILED, MISUSED
 
 
 @pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="a directory of XDG")

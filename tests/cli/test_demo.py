@@ -1,4 +1,4 @@
-"""The demo: what it sends on which clock, what it shows, and when it is content."""
+"""The demo: what it sends at which time, what it shows, and its exit code."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from typer.testing import CliRunner
 from caesura.cli import demo
 from caesura.cli.child import ServerProcess
 from caesura.cli.main import app
-from caesura.cli.recording import Recording, bundled_recording
+from caesura.cli.recording import BundledRecording, bundled_recording
 from caesura.client.events import Accepted, Final, Interim, Notice, Sent, Stats, TimedWord, Transcript
-from caesura.errors import HungUp
+from caesura.errors import ConnectionClosedByServer
 from caesura.testing import FakeServer, Voice
 from caesura.timeline import Timeline
 
@@ -65,13 +65,13 @@ class Player:
         return Stats(keepalives=max(int((self.clock.now() - self.paused_at + 1e-6) // 4), 0))
 
 
-def played(pause: float) -> tuple[demo.Performance, Player, str]:
-    """The performance, what the line was told, and what was shown."""
-    performance, clock, shown = demo.Performance(Timeline(RATE)), JumpingClock(), io.StringIO()
+def played(pause: float) -> tuple[demo.DemoRun, Player, str]:
+    """The run, what the line was told, and what was shown."""
+    run, clock, shown = demo.DemoRun(Timeline(RATE)), JumpingClock(), io.StringIO()
     player = Player(clock)
-    story = demo.Story(Console(file=shown, width=80), performance, clock)
-    asyncio.run(demo.play(player, bundled_recording(), pause, story, clock))
-    return performance, player, shown.getvalue()
+    log = demo.DemoLog(Console(file=shown, width=80), run, clock)
+    asyncio.run(demo.play(player, bundled_recording(), pause, log, clock))
+    return run, player, shown.getvalue()
 
 
 def test_all_audio_is_sent_in_frames_of_50_ms_when_it_was_captured() -> None:
@@ -81,16 +81,16 @@ def test_all_audio_is_sent_in_frames_of_50_ms_when_it_was_captured() -> None:
     assert player.frames[-1][0] == pytest.approx(24.4)
 
 
-def test_the_pause_is_held_for_twelve_seconds_and_each_keepalive_told() -> None:
-    performance, player, _ = played(12.0)
+def test_the_pause_is_held_for_twelve_seconds_and_each_keepalive_printed() -> None:
+    run, player, _ = played(12.0)
     assert player.calls == [(7.1, "pause"), (19.1, "resume")]
-    assert performance.held == [pytest.approx(at, abs=0.06) for at in (11.1, 15.1, 19.1)]
+    assert run.keepalives == [pytest.approx(at, abs=0.06) for at in (11.1, 15.1, 19.1)]
 
 
 def test_without_a_pause_nothing_is_paused() -> None:
-    performance, player, _ = played(0.0)
+    run, player, _ = played(0.0)
     assert player.calls == []
-    assert performance.held == []
+    assert run.keepalives == []
 
 
 def test_both_clocks_stand_side_by_side() -> None:
@@ -108,16 +108,16 @@ def final(*words: TimedWord) -> Final:
     return Final(text, words, 0, 1, words[0].stream_start, words[-1].stream_end, 0, True, False)
 
 
-def content(**changes: object) -> demo.Performance:
-    """A performance that went well, but for `changes`."""
+def content(**changes: object) -> demo.DemoRun:
+    """A run that went well, but for `changes`."""
     timeline = Timeline(RATE)
     timeline.sent(RATE, 0)
     timeline.sent(RATE, 5 * RATE)
     words = [said("one", 0.1, 0.2), said("two", 1.0, 1.2)]
-    performance = demo.Performance(timeline, words=words, transcript=Transcript((), (), Stats(), complete=True))
+    run = demo.DemoRun(timeline, words=words, transcript=Transcript((), (), Stats(), complete=True))
     for name, value in changes.items():
-        setattr(performance, name, value)
-    return performance
+        setattr(run, name, value)
+    return run
 
 
 def test_a_performance_with_words_after_the_pause_is_a_success() -> None:
@@ -129,8 +129,11 @@ def test_a_performance_with_words_after_the_pause_is_a_success() -> None:
     ("changes", "complaint"),
     [
         ({"words": [said("one", 0.1, 0.2)]}, "No words came after the pause."),
-        ({"transcript": None}, "before it had said everything"),
-        ({"transcript": Transcript((), (), Stats(), False, HungUp(1011, "NET-0001"))}, "(1011: NET-0001)"),
+        ({"transcript": None}, "before it had sent everything"),
+        (
+            {"transcript": Transcript((), (), Stats(), False, ConnectionClosedByServer(1011, "NET-0001"))},
+            "(1011: NET-0001)",
+        ),
     ],
 )
 def test_anything_less_is_a_complaint(changes: dict[str, object], complaint: str) -> None:
@@ -142,13 +145,13 @@ def interim(text: str, end: float) -> Interim:
 
 
 def test_interims_are_dim_lines_in_a_pipe_and_finals_are_kept() -> None:
-    performance, shown = content(words=[]), io.StringIO()
-    with demo.Story(Console(file=shown, width=80), performance, JumpingClock()) as story:
-        story.told(interim("one", 0.5))
-        story.told(interim("", 0.5))
-        story.told(final(said("One", 0.0, 0.5), said("two.", 0.5, 1.0)))
-        story.told(Notice("Error", "bad text"))
-        story.told(Stats(provider_s=2.0))
+    run, shown = content(words=[]), io.StringIO()
+    with demo.DemoLog(Console(file=shown, width=80), run, JumpingClock()) as log:
+        log.event(interim("one", 0.5))
+        log.event(interim("", 0.5))
+        log.event(final(said("One", 0.0, 0.5), said("two.", 0.5, 1.0)))
+        log.event(Notice("Error", "bad text"))
+        log.event(Stats(provider_s=2.0))
     assert [line.split(maxsplit=2)[2] for line in shown.getvalue().splitlines()] == [
         "what happens",
         "0.00-0.50 ~ one",
@@ -156,15 +159,15 @@ def test_interims_are_dim_lines_in_a_pipe_and_finals_are_kept() -> None:
         "Notice(type='Error', text='bad text')",
         "2.00 Metadata: 2 s of audio counted, nothing of the pause",
     ]
-    assert [word.text for word in performance.words] == ["One", "two."]
+    assert [word.text for word in run.words] == ["One", "two."]
 
 
 def test_interims_are_overwritten_on_a_terminal() -> None:
     shown = io.StringIO()
     screen = Console(file=shown, width=80, force_terminal=True)
-    with demo.Story(screen, content(), JumpingClock()) as story:
-        story.told(interim("one", 0.5))
-        story.told(final(said("One.", 0.0, 1.0)))
+    with demo.DemoLog(screen, content(), JumpingClock()) as log:
+        log.event(interim("one", 0.5))
+        log.event(final(said("One.", 0.0, 1.0)))
     assert "~" not in shown.getvalue()
     assert "\x1b[2K" in shown.getvalue()
 
@@ -178,7 +181,7 @@ def staged(voice: Voice, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeServer
         yield ServerProcess(server.url, 0)
 
     before = voice.say("ask", "not") + voice.silence(7.1)
-    spoken = Recording(RATE, before[: round(7.1 * RATE) * 2] + voice.say(*voice.words[2:]) + voice.silence(0.5))
+    spoken = BundledRecording(RATE, before[: round(7.1 * RATE) * 2] + voice.say(*voice.words[2:]) + voice.silence(0.5))
     monkeypatch.setattr(demo, "running_server", pretended)
     monkeypatch.setattr(demo, "WallClock", JumpingClock)
     monkeypatch.setattr(demo, "bundled_recording", lambda: spoken)
@@ -211,7 +214,7 @@ def test_a_screen_without_unicode_gets_a_picture_in_ascii() -> None:
     assert b"audio sent   ####" in raw.getvalue()
 
 
-def test_the_real_clock_starts_when_it_is_asked() -> None:
+def test_the_real_clock_starts_at_its_first_use() -> None:
     async def wait() -> tuple[float, float]:
         clock = demo.WallClock()
         before = clock.now()

@@ -8,15 +8,15 @@ import pytest
 from typer.testing import CliRunner
 
 from caesura.cli import doctor
-from caesura.cli.checks import Finding, State
+from caesura.cli.checks import CheckState, Finding
 from caesura.cli.main import app
 from caesura.distribution import install_command
 
 runner = CliRunner()
 
-WORKING = Finding("codecs", "flac", State.WORKS, "decodes, encodes")
-HEAVY = Finding("footprint", "front process, resident", State.LIMITED, "260 MB of at most 250 MB", "report it")
-BROKEN = Finding("engines", "moonshine", State.BROKEN, "no model", "install it again")
+WORKING = Finding("codecs", "flac", CheckState.WORKS, "decodes, encodes")
+HEAVY = Finding("footprint", "front process, resident", CheckState.LIMITED, "260 MB of at most 250 MB", "report it")
+BROKEN = Finding("engines", "moonshine", CheckState.BROKEN, "no model", "install it again")
 
 
 def found(monkeypatch: pytest.MonkeyPatch, *findings: Finding) -> None:
@@ -54,7 +54,7 @@ def test_json_holds_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_without_the_server_extra_no_engine_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
-    missing = Finding("packages", "soxr", State.BROKEN, "not installed", install_command("server"))
+    missing = Finding("packages", "soxr", CheckState.BROKEN, "not installed", install_command("server"))
     monkeypatch.setattr(doctor, "check_packages", lambda: iter([missing]))
     assert {finding.section for finding in doctor.examine()} == {"packages", "codecs", "devices"}
 

@@ -1,4 +1,4 @@
-"""What is installed and what runs, weighed."""
+"""Sizes of installed distributions and running processes."""
 
 from __future__ import annotations
 

@@ -99,7 +99,7 @@ def test_a_revoked_key_is_listed_as_such(database: str) -> None:
     assert shown["state"] == "revoked"
     nobody = keys(database, "revoke", "nobody")
     assert nobody.exit_code == 1
-    assert "There is no key of the id nobody" in nobody.stderr
+    assert "There is no key with the id nobody" in nobody.stderr
 
 
 @pytest.mark.parametrize(

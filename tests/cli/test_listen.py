@@ -1,4 +1,4 @@
-"""Audio heard by `caesura listen`, seen from both ends: what the server got, and what was printed."""
+"""`caesura listen` from both ends: what the server was sent, and what was printed."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from caesura.client.events import Stats
 from caesura.distribution import install_command
 from caesura.testing import FakeServer, Voice
 from tests.cli.screen import on_terminal
-from tests.client.web import redirected, web_server, whole
+from tests.client.http_server import redirected, web_server, whole
 
 pytestmark = pytest.mark.slow  # real sockets and real clocks: together they take too long for `make check`
 
@@ -102,7 +102,7 @@ def test_a_pipe_is_read_from_stdin(server: FakeServer) -> None:
     assert listen(server, "-", stdin=wav(SPOKEN)).stdout == "one two\nthree\n"
 
 
-def test_raw_audio_is_what_the_query_says(server: FakeServer) -> None:
+def test_raw_audio_is_as_the_query_declares(server: FakeServer) -> None:
     raw = ["-q", "encoding=linear16", "-q", "sample_rate=8000"]
     assert listen(server, "-", *raw, stdin=VOICE.say("four", sample_rate=8_000)).stdout == "four\n"
     assert server.connections[0].options.sample_rate == 8_000
@@ -140,7 +140,7 @@ def pretend_microphone(monkeypatch: pytest.MonkeyPatch, samples: bytes) -> None:
     monkeypatch.setitem(sys.modules, "sounddevice", module)
 
 
-def test_a_microphone_is_heard_until_ctrl_c(server: FakeServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_microphone_is_streamed_until_ctrl_c(server: FakeServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """And the word that was being said is not lost."""
     pretend_microphone(monkeypatch, VOICE.say("one", "two", gap_s=0.0))
     server.after(0.6, interrupt)
@@ -249,7 +249,7 @@ def test_captions_come_out_as_a_file_that_players_take(
     assert listen(server, sound, "--format", output).stdout == shown
 
 
-def test_interims_are_asked_for_and_marked_in_a_pipe(sound: Path) -> None:
+def test_interims_are_requested_and_marked_in_a_pipe(sound: Path) -> None:
     with FakeServer(VOICE, interim_s=0.25) as server:
         lines = listen(server, sound, "--interim").stdout.splitlines()
     assert [line for line in lines if not line.startswith("~ ")] == ["one two", "three"]
@@ -258,13 +258,13 @@ def test_interims_are_asked_for_and_marked_in_a_pipe(sound: Path) -> None:
     assert server.connections[0].options.interim_results
 
 
-def test_without_a_terminal_interims_are_not_asked_for_by_themselves(server: FakeServer, sound: Path) -> None:
+def test_without_a_terminal_interims_are_not_requested_by_default(server: FakeServer, sound: Path) -> None:
     server.after(0.5, interrupt)
     listen(server, sound, "--realtime")
     assert not server.connections[0].options.interim_results
 
 
-def test_channels_are_told_apart(server: FakeServer) -> None:
+def test_channels_are_kept_apart(server: FakeServer) -> None:
     left, right = VOICE.say("one") + VOICE.silence(0.4), VOICE.silence(0.4) + VOICE.say("two")
     both = b"".join(left[at : at + 2] + right[at : at + 2] for at in range(0, len(left), 2))
     result = listen(server, "-", "-q", "multichannel=true", stdin=wav(both, channels=2))
@@ -333,7 +333,7 @@ def test_parameters_go_into_the_query_and_may_replace_ours(server: FakeServer, s
         (["--url", "ftp://somewhere"], "'ftp://somewhere' is no address of a server"),
     ],
 )
-def test_what_cannot_be_asked_for_is_named_and_is_a_misuse(arguments: Sequence[str], complaint: str) -> None:
+def test_what_cannot_be_requested_is_named_and_is_a_misuse(arguments: Sequence[str], complaint: str) -> None:
     result = listen(None, "-", *arguments, stdin=wav(SPOKEN) if "linear16" not in arguments[-1] else b"raw")
     assert (result.exit_code, result.stdout) == (2, "")
     assert complaint in result.stderr
@@ -424,7 +424,7 @@ def test_a_key_that_cannot_be_one_is_refused_without_being_shown(sound: Path) ->
 
 
 @pytest.mark.parametrize("output", ["text", "vtt"])
-def test_a_refusal_is_told_in_the_servers_words_and_nothing_is_printed(
+def test_a_refusal_is_printed_in_the_servers_words_and_nothing_is_printed(
     server: FakeServer, sound: Path, output: str
 ) -> None:
     result = listen(server, sound, "-q", "endpointing=soon", "--format", output)
@@ -441,7 +441,7 @@ def test_a_refusal_is_told_in_the_servers_words_and_nothing_is_printed(
         (503, "The server refused (503: "),
     ],
 )
-def test_a_server_that_has_no_room_is_asked_once(server: FakeServer, sound: Path, status: int, words: str) -> None:
+def test_a_server_that_has_no_room_is_tried_once(server: FakeServer, sound: Path, status: int, words: str) -> None:
     server.refuse(status)
     result = listen(server, sound)
     assert (result.exit_code, result.stdout, len(server.refused)) == (1, "", 1)
@@ -467,7 +467,7 @@ def test_a_server_that_is_cut_is_survived_and_each_word_printed_once(server: Fak
     assert "; 1 reconnect, " in result.stderr.splitlines()[-1]
 
 
-def test_a_server_that_hangs_up_for_good_is_a_failure_that_says_so(server: FakeServer, sound: Path) -> None:
+def test_a_server_that_hangs_up_for_good_is_a_failure_that_is_named(server: FakeServer, sound: Path) -> None:
     server.after(1.5, lambda: server.close(1008, "no more of this"))
     result = listen(server, sound)
     assert (result.exit_code, result.stdout) == (1, "one two\n")
@@ -477,7 +477,7 @@ def test_a_server_that_hangs_up_for_good_is_a_failure_that_says_so(server: FakeS
     assert complaint.startswith("The server closed the connection (1008: no more of this).")
 
 
-def test_a_key_that_is_refused_later_is_told_like_one_that_is_refused_at_once(server: FakeServer, sound: Path) -> None:
+def test_a_key_that_is_refused_later_is_reported_like_one_refused_at_once(server: FakeServer, sound: Path) -> None:
     def revoke() -> None:
         server.refuse(401)
         server.close(1011)
@@ -510,7 +510,7 @@ def test_ctrl_c_ends_the_sending_and_waits_for_the_last_words(server: FakeServer
     assert result.stdout.split() == heard(server)
 
 
-def test_ctrl_c_twice_leaves_at_once_and_says_what_is_missing(server: FakeServer, long: Path) -> None:
+def test_ctrl_c_twice_leaves_at_once_and_reports_what_is_missing(server: FakeServer, long: Path) -> None:
     def interrupt_twice() -> None:
         server.wait(lambda: bool(server.connections) and server.connections[0].seconds > 0.5, within_s=20)
         interrupt()
@@ -623,7 +623,7 @@ def test_a_pause_makes_a_file_stand_still_and_captions_stay_where_they_are_in_it
 
 
 @pytest.mark.slow
-def test_a_parameter_that_nearly_is_one_is_told_and_the_rest_goes_on(server: FakeServer, sound: Path) -> None:
+def test_a_parameter_that_nearly_is_one_is_reported_and_the_rest_works(server: FakeServer, sound: Path) -> None:
     result = listen(server, sound, "-q", "smart_formatt=true", "-q", "tier=base", "-q", "foo=1")
     assert result.exit_code == 0, result.stderr
     assert "'smart_formatt' is no parameter of the wire, and is ignored: did you mean 'smart_format'?" in result.stderr
@@ -665,7 +665,7 @@ def test_ctrl_c_leaves_at_once_while_there_is_no_connection_yet(sound: Path) -> 
 
 
 @pytest.mark.slow
-def test_who_reads_no_further_ends_the_command_quietly(server: FakeServer, long: Path) -> None:
+def test_a_closed_pipe_ends_the_command_quietly(server: FakeServer, long: Path) -> None:
     """As `| head -1` does."""
     arguments = "listen", str(long), "--json", "--realtime", "--interim", "--url", server.url
     with on_terminal(*arguments, piped=True) as terminal:

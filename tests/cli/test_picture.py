@@ -59,7 +59,7 @@ def test_nothing_sent_is_nothing_to_draw() -> None:
     st.lists(st.floats(0, 1), max_size=30),
     st.integers(LABEL_WIDTH + 6, 200),
 )
-def test_no_row_is_wider_than_asked(steps: list[tuple[int, int]], starts: list[float], width: int) -> None:
+def test_no_row_is_wider_than_requested(steps: list[tuple[int, int]], starts: list[float], width: int) -> None:
     """Whatever was sent and said, the picture fits."""
     timeline, source = Timeline(RATE), 0
     for samples, gap in steps:

@@ -17,7 +17,7 @@ def test_it_is_twelve_seconds_of_16_khz_mono() -> None:
     assert (recording.sample_rate, recording.samples, recording.seconds) == (16_000, 198_400, 12.4)
 
 
-def test_nobody_speaks_where_the_demo_pauses() -> None:
+def test_the_demo_pauses_in_silence() -> None:
     recording = bundled_recording()
     middle = 2 * round(PAUSE_AT_S * recording.sample_rate)
     reach = 2 * round(0.1 * recording.sample_rate)

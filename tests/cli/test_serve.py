@@ -1,4 +1,4 @@
-"""Flags and variables become settings; what cannot be is refused by name."""
+"""Flags and variables become settings; bad values are refused by name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`caesura usage`: sums, what they would have cost, bars."""
+"""`caesura usage`: totals, what they would have cost, bars."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_the_table_sums_up_and_the_last_line_says_what_it_means(database: str) -
         ("day", [f"{NOON:%Y-%m-%d}", f"{NOON - timedelta(days=1):%Y-%m-%d}"]),
     ],
 )
-def test_rows_can_be_told_apart_by(database: str, by: str, names: list[str]) -> None:
+def test_rows_can_be_grouped_by(database: str, by: str, names: list[str]) -> None:
     shown = usage(database, "--by", by).stdout
     assert all(name in shown for name in names)
     groups = json.loads(usage(database, "--by", by, "--json").stdout)["groups"]
@@ -115,7 +115,7 @@ def test_nothing_is_said_of_nothing(database: str) -> None:
     ("seconds", "text"),
     [(0, "0s"), (59.4, "59s"), (59.6, "1m00s"), (187, "3m07s"), (3599.9, "1h00m"), (18_120, "5h02m")],
 )
-def test_lengths_are_told_short(seconds: float, text: str) -> None:
+def test_lengths_are_printed_in_short_form(seconds: float, text: str) -> None:
     assert length(seconds) == text
 
 

@@ -1,6 +1,6 @@
-"""A line's machine on a test bench: a caller, a socket and a pretend server fed by hand, and time as a variable.
+"""Test bench for a line's machine: a caller, a socket and a server fed by hand, with time as a variable.
 
-One sample is one millisecond, the unit of the wire, so every place is exact. A captured sample holds its own number
+One sample is one millisecond, the unit of the wire, so every position is exact. A captured sample holds its own number
 (`voice`), so what reached a server can be read off it.
 """
 
@@ -12,16 +12,17 @@ from math import inf
 from typing import Any, TypeVar
 
 from caesura.client.events import Closed, Event, Final, Gap, Sent, Stats
-from caesura.client.framing import Pcm
+from caesura.client.line_settings import LineSettings
+from caesura.client.pcm import PcmFormat
 from caesura.client.reconnect import Backoff, refusal
-from caesura.client.recovery import Action, LineSettings, Phase, Recovery
-from caesura.client.supply import STEADY_S
+from caesura.client.recovery import Action, Phase, Recovery
+from caesura.client.send_buffer import STEADY_S
 from caesura.errors import CaesuraError
 from caesura.protocol.client_session import ClientTimers
 
 RATE = 1000
-MONO = Pcm("linear16", RATE, 2)
-STEREO = Pcm("linear16", RATE, 4)
+MONO = PcmFormat("linear16", RATE, 2)
+STEREO = PcmFormat("linear16", RATE, 4)
 
 KEEPALIVE = '{"type":"KeepAlive"}'
 FINALIZE = '{"type":"Finalize"}'
@@ -86,11 +87,11 @@ def metadata(duration: float = 0.0) -> str:
 
 
 class Bench:
-    """Drives one machine as its shell does: tell it what happened, carry out its actions, wake it at its deadline."""
+    """Drives one machine as its shell does: reports events to it, performs its actions, and keeps its deadlines."""
 
     def __init__(
         self,
-        pcm: Pcm | None = MONO,
+        pcm: PcmFormat | None = MONO,
         *,
         wall_offset_s: float = 0.0,
         retry: Backoff | None = None,
@@ -102,7 +103,7 @@ class Bench:
         self.chance = 0.5
         """What the next draw of jitter gives."""
         self.takes = True
-        """Does the socket take frames? Otherwise one is handed to it, and stuck."""
+        """Does the socket accept frames? Otherwise one is handed to it, and stuck."""
         self.answers = True
         """Are pings answered, at once?"""
         self.machine = Recovery(
@@ -122,9 +123,9 @@ class Bench:
         self._paused_at = 0.0
         self._skipped = 0
         self.ending = False
-        """Is no more audio taken?"""
+        """Is no more audio accepted?"""
         self.stuck = False
-        """Is a frame at the socket, which has not taken it?"""
+        """Is a frame handed to the socket and not accepted?"""
         self._connected = False
         self._closing = False
         if open_line:
@@ -162,9 +163,9 @@ class Bench:
         """A live voice: numbered samples, each piece sent when it is complete."""
         for _ in range(round(seconds / piece_s)):
             self.wait(piece_s)
-            self.say(round(piece_s * RATE))
+            self.send_samples(round(piece_s * RATE))
 
-    def say(self, samples: int) -> Sent:
+    def send_samples(self, samples: int) -> Sent:
         """Numbered samples, sent at once."""
         first, paused = len(self.places), self.machine.paused
         open_still = not self.ending and self.machine.phase is not Phase.CLOSED
@@ -236,24 +237,24 @@ class Bench:
         self.until(deadline)
         self.open(request_id)
 
-    def take(self) -> None:
-        """The socket takes frames again, and the one that is stuck."""
+    def accept_frames(self) -> None:
+        """The socket accepts frames again, and the one that is stuck."""
         self.takes = True
         if self.stuck:
             self.stuck = False
-            self.machine.frame_taken(now=self.now)
+            self.machine.frame_sent(now=self.now)
         self.settle()
         self.until(self.now)
 
-    def hear(self, text: str) -> None:
-        """The server says something."""
+    def receive(self, text: str) -> None:
+        """The server sends a message."""
         self.machine.receive_text(text, now=self.now)
         self.settle()
 
     # ---- what follows ----
 
     def settle(self) -> None:
-        """Carry out what the machine wants, as long as it wants anything."""
+        """Carry out the machine's actions until there are none."""
         for action in self.machine.actions():
             assert not self.ended, f"{action} after Closed"
             self.actions.append((self.now, action))
@@ -281,7 +282,7 @@ class Bench:
             if not self.takes:
                 self.stuck = True
                 return
-            self.machine.frame_taken(now=self.now)
+            self.machine.frame_sent(now=self.now)
         raise AssertionError("the machine never comes to rest")
 
     # ---- what is seen ----
@@ -306,28 +307,28 @@ class Bench:
         return b"".join(frame for _, frame in self.frames if isinstance(frame, bytes))
 
     @property
-    def heard(self) -> list[int]:
+    def received(self) -> list[int]:
         """Numbers of the samples on the newest connection."""
         return numbers(self.audio, self.frame_bytes // 2)
 
-    def got(self, kind: type[E]) -> list[E]:
+    def events_of(self, kind: type[E]) -> list[E]:
         """All events of one kind."""
         return [event for _, event in self.events if isinstance(event, kind)]
 
     @property
     def words(self) -> list[str]:
         """All words of finals."""
-        return [word.word for final in self.got(Final) for word in final.words]
+        return [word.word for final in self.events_of(Final) for word in final.words]
 
     @property
     def gaps(self) -> list[tuple[float, float]]:
-        """Those with a range."""
-        return [(gap.start, gap.end) for gap in self.got(Gap) if gap.start is not None and gap.end is not None]
+        """Gaps that have a range."""
+        return [(gap.start, gap.end) for gap in self.events_of(Gap) if gap.start is not None and gap.end is not None]
 
     @property
     def closed(self) -> Closed:
         """The end, which must be the last event and the only one of its kind."""
-        (only,) = self.got(Closed)
+        (only,) = self.events_of(Closed)
         assert self.events[-1][1] is only
         return only
 

@@ -1,4 +1,4 @@
-"""A line without an event loop in; the events it has told so far, waited for from a test's thread, out."""
+"""Collects the events of a synchronous line on a thread, for tests to wait for."""
 
 from __future__ import annotations
 

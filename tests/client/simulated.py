@@ -1,4 +1,4 @@
-"""A line's machine and the fake server's session on one made-up clock in; hours of a line in a moment out."""
+"""A line's machine and the fake server's session on one simulated clock: hours of a line in an instant."""
 
 from __future__ import annotations
 
@@ -7,16 +7,17 @@ from math import inf
 from typing import TypeVar
 
 from caesura.client.events import Event, Final, TimedWord
-from caesura.client.framing import Pcm
+from caesura.client.line_settings import LineSettings
+from caesura.client.pcm import PcmFormat
 from caesura.client.reconnect import refusal
-from caesura.client.recovery import Action, LineSettings, Recovery
+from caesura.client.recovery import Action, Recovery
 from caesura.events import StreamEvent
 from caesura.protocol.actions import CloseSocket, EndAudio, FeedAudio, FlushAudio, Send
 from caesura.protocol.client_session import ClientTimers
 from caesura.protocol.messages import ModelInfo
 from caesura.protocol.options import ListenOptions
 from caesura.protocol.session import Identity, Session, Timers
-from caesura.testing.ear import AudioThread, Pace
+from caesura.testing.fake_recognizer import FakeRecognizer, RecognizerTiming
 from tests.client.lines import VOICE
 
 E = TypeVar("E")
@@ -42,14 +43,14 @@ class Simulated:
     def __init__(self, *, watch: ClientTimers | None = None, keep_s: float = 60.0, idle_s: float = 10.0) -> None:
         """`idle_s`: the server's patience. The line is open."""
         settings = LineSettings(
-            Pcm("linear16", RATE, 2), keep_s=keep_s, watch=watch or ClientTimers(), replay_speed=1.25
+            PcmFormat("linear16", RATE, 2), keep_s=keep_s, watch=watch or ClientTimers(), replay_speed=1.25
         )
         self.machine = Recovery(settings, random=lambda: 0.5)
         self.now = 0.0
         self.events: list[Event] = []
         self.reachable = True
         self._timers = Timers(idle_s=idle_s)
-        self._server: tuple[Session, AudioThread] | None = None
+        self._server: tuple[Session, FakeRecognizer] | None = None
         self.machine.start(now=0.0)
         self._settle()
 
@@ -133,15 +134,15 @@ class Simulated:
         if not self.reachable:
             self.machine.failed(refusal(503), now=self.now)
             return
-        pace = Pace(longest_s=5.0, endpoint_s=0.3)
-        self._server = Session(OPTIONS, IDENTITY, self._timers, now=self.now), AudioThread(VOICE, pace, RATE)
+        pace = RecognizerTiming(longest_s=5.0, endpoint_s=0.3)
+        self._server = Session(OPTIONS, IDENTITY, self._timers, now=self.now), FakeRecognizer(VOICE, pace, RATE)
         self.machine.opened("", now=self.now)
 
     def _write(self) -> bool:
         frame = self.machine.next_frame(now=self.now)
         if frame is None:
             return False
-        self.machine.frame_taken(now=self.now)
+        self.machine.frame_sent(now=self.now)
         if self._server is not None and isinstance(frame, bytes):
             self._server[0].receive_audio(frame, now=self.now)
         elif self._server is not None and isinstance(frame, str):
@@ -152,16 +153,16 @@ class Simulated:
         """Everything the server wants done; it may be gone behind any of it."""
         if self._server is None:
             return False
-        session, ears = self._server
+        session, recognizer = self._server
         actions = session.actions()
         for action in actions:
             match action:
                 case FeedAudio(data):
-                    self._tell(session, ears.hear(data))
+                    self._tell(session, recognizer.feed(data))
                 case FlushAudio(channel):
-                    self._tell(session, ears.flush(channel))
+                    self._tell(session, recognizer.flush(channel))
                 case EndAudio():
-                    self._tell(session, ears.end())
+                    self._tell(session, recognizer.end())
                 case Send(text):
                     self.machine.receive_text(text, now=self.now)
                 case CloseSocket(code, reason):

@@ -1,4 +1,4 @@
-"""What a caller calls a server, and parameters, into the full address."""
+"""Resolving a server's name or URL, and parameters, to the full address."""
 
 from __future__ import annotations
 
@@ -86,5 +86,5 @@ def test_any_text_comes_through_the_query_as_it_is(parameters: dict[str, str]) -
         ("ws://[host?a=b", {}),
     ],
 )
-def test_an_address_is_asked_for_its_own_parameters(url: str, own: dict[str, str]) -> None:
+def test_an_address_yields_its_own_parameters(url: str, own: dict[str, str]) -> None:
     assert own_parameters(url) == own

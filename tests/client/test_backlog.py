@@ -1,9 +1,9 @@
-"""Backlog of a recording: order, places and bounds of what waits for room."""
+"""Backlog of a recording: order, positions and bounds of waiting audio."""
 
 from __future__ import annotations
 
 from caesura.client.backlog import Backlog
-from caesura.client.tape import Range
+from caesura.client.replay_buffer import Range
 
 
 def test_audio_is_taken_bit_by_bit_in_order_and_keeps_its_place() -> None:

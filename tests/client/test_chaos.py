@@ -1,4 +1,4 @@
-"""Two minutes of real speech over a network that breaks every few seconds: nothing is lost, nothing comes twice."""
+"""Two minutes of real speech over a network that fails every few seconds: nothing is lost or repeated."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MINUTES = 2.0
 
 
 @pytest.mark.slow
-def test_a_line_that_is_broken_again_and_again_hears_what_an_unbroken_one_hears() -> None:
+def test_a_line_that_is_broken_again_and_again_transcribes_what_an_unbroken_one_does() -> None:
     """By reset, silence while open, restart and kill, with pauses between; bench/chaos.py goes on for half an hour."""
     chance = random.Random(4)
     layout = lay_out(read_recordings(DATA), MINUTES, chance)

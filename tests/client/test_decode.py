@@ -11,13 +11,13 @@ import av
 import numpy as np
 import pytest
 
-from caesura.client.decode import Decoder, libav
-from caesura.client.form import Form
-from caesura.client.places import Input, Place, open_place
+from caesura.client.audio_spec import AudioSpec
+from caesura.client.decode import LibavDecoder, libav
+from caesura.client.input import Input, Source, open_input
 from caesura.errors import UsageError
-from tests.encodings import as_int16, contain, encode, wav
+from tests.encodings import as_int16, encode, mux, wav
 from tests.recordings import path
-from tests.signals import likeness, sound
+from tests.signals import correlation, sound
 
 SAID = sound(48_000, 0.5, 2)
 PIPES = ["mp3", "aac", "ogg-opus-file", "ogg-vorbis", "ogg-flac", "webm", "mp4", "mp4-faststart", "flac-file"]
@@ -42,23 +42,23 @@ class Pipe:
 
 
 def piped(data: bytes, *, fails: bool = False) -> Input:
-    return open_place(cast(Place, Pipe(data, fails=fails)))
+    return open_input(cast(Source, Pipe(data, fails=fails)))
 
 
 def filed(data: bytes) -> Input:
-    return open_place(io.BytesIO(data))
+    return open_input(io.BytesIO(data))
 
 
-def decoder(source: Input) -> Decoder:
-    return Decoder(av, source)
+def decoder(source: Input) -> LibavDecoder:
+    return LibavDecoder(av, source)
 
 
-def everything(source: Input) -> tuple[Form, bytes]:
-    """The form, and all samples."""
+def everything(source: Input) -> tuple[AudioSpec, bytes]:
+    """The spec, and all samples."""
     made = decoder(source)
     data = b"".join(iter(lambda: made.read(1), b""))
     made.close()
-    return made.form, data
+    return made.spec, data
 
 
 def refusal(source: Input) -> str:
@@ -79,9 +79,9 @@ def coded(kind: str) -> bytes:
 
 @pytest.mark.parametrize("kind", [*PIPES, "mp4-index-last"])
 def test_a_file_of_any_kind_becomes_samples(kind: str) -> None:
-    form, data = everything(filed(coded(kind)))
-    assert (form.encoding, form.sample_rate, form.channels, form.note) == ("linear16", 48_000, 2, "")
-    assert form.seconds is None or form.seconds == pytest.approx(0.5, abs=0.1)
+    spec, data = everything(filed(coded(kind)))
+    assert (spec.encoding, spec.sample_rate, spec.channels, spec.note) == ("linear16", 48_000, 2, "")
+    assert spec.seconds is None or spec.seconds == pytest.approx(0.5, abs=0.1)
     heard = channels(data)
     # Coders have a delay that some containers do not tell; the tones still last as long.
     assert heard.shape[1] == pytest.approx(24_000, abs=3_000)
@@ -90,39 +90,39 @@ def test_a_file_of_any_kind_becomes_samples(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", PIPES)
 def test_a_pipe_of_any_kind_gives_the_same_samples(kind: str) -> None:
-    form, data = everything(piped(coded(kind)))
-    assert form == Form("linear16", 48_000, 2)
+    spec, data = everything(piped(coded(kind)))
+    assert spec == AudioSpec("linear16", 48_000, 2)
     # Where the file says at which sample it ends, a pipe says it too late.
     assert data.startswith(everything(filed(coded(kind)))[1])
 
 
 def test_without_loss_the_samples_are_exact() -> None:
     _, data = everything(filed(coded("flac-file")))
-    assert likeness(channels(data)[0], SAID[0]) > 0.9999
+    assert correlation(channels(data)[0], SAID[0]) > 0.9999
 
 
 def test_a_recording_keeps_its_rate_and_length() -> None:
-    source = open_place(path("jfk"))
-    form, data = everything(source)
+    source = open_input(path("jfk"))
+    spec, data = everything(source)
     source.close()
-    assert form == Form("linear16", 16_000, 1, pytest.approx(11.0, abs=0.01))
-    assert form.seconds is not None
-    assert len(data) == round(form.seconds * 32_000)
+    assert spec == AudioSpec("linear16", 16_000, 1, pytest.approx(11.0, abs=0.01))
+    assert spec.seconds is not None
+    assert len(data) == round(spec.seconds * 32_000)
 
 
 @pytest.mark.parametrize(("rate", "becomes"), [(4_000, 8_000), (96_000, 48_000)])
 def test_rates_that_do_speech_no_good_are_changed(rate: int, becomes: int) -> None:
     said = sound(rate, 0.5)
-    form, data = everything(filed(contain(said, rate, "flac", "flac")))
-    assert form.sample_rate == becomes
+    spec, data = everything(filed(mux(said, rate, "flac", "flac")))
+    assert spec.sample_rate == becomes
     assert len(data) == pytest.approx(becomes, abs=200)
 
 
 @pytest.mark.parametrize("count", [3, 6, 10])
 def test_all_channels_are_kept(count: int) -> None:
     said = sound(8_000, 0.1, count)
-    form, data = everything(filed(wav(said.T.astype("<f8").tobytes(), 8_000, count, tag=3, bits=64)))
-    assert form.channels == count
+    spec, data = everything(filed(wav(said.T.astype("<f8").tobytes(), 8_000, count, tag=3, bits=64)))
+    assert spec.channels == count
     np.testing.assert_allclose(channels(data, count), said, atol=2 / 32768)
 
 
@@ -142,13 +142,13 @@ def test_a_stream_that_changes_in_the_middle_keeps_its_first_form(
     first: tuple[int, int], second: tuple[int, int]
 ) -> None:
     """Ogg streams joined into one may differ in rate and channels; what follows is fitted to what came first."""
-    joined = b"".join(contain(sound(rate, 0.5, count), rate, "ogg", "flac") for rate, count in (first, second))
-    form, data = everything(piped(joined))
-    assert (form.sample_rate, form.channels) == (48_000, first[1])
-    assert len(data) == 48_000 * form.frame_bytes
+    joined = b"".join(mux(sound(rate, 0.5, count), rate, "ogg", "flac") for rate, count in (first, second))
+    spec, data = everything(piped(joined))
+    assert (spec.sample_rate, spec.channels) == (48_000, first[1])
+    assert len(data) == 48_000 * spec.frame_bytes
 
 
-def test_what_is_read_is_at_least_what_was_asked_for() -> None:
+def test_what_is_read_is_at_least_what_was_requested() -> None:
     made = decoder(filed(coded("mp3")))
     assert 50_000 <= len(made.read(50_000)) < 70_000
     made.read(1_000_000)
@@ -157,7 +157,7 @@ def test_what_is_read_is_at_least_what_was_asked_for() -> None:
 
 
 def test_damage_costs_what_was_damaged() -> None:
-    data = contain(sound(48_000, 4, 1), 48_000, "ogg", "libopus", bit_rate=32_000)
+    data = mux(sound(48_000, 4, 1), 48_000, "ogg", "libopus", bit_rate=32_000)
     middle = len(data) // 2
     _, heard = everything(piped(data[:middle] + bytes(300) + data[middle + 300 :]))
     assert 2 * 96_000 < len(heard) < 4 * 96_000
@@ -190,7 +190,7 @@ def test_a_file_that_fails_does_so_after_its_last_sample() -> None:
                 raise OSError(5, "Input/output error")
             return super().read(size)
 
-    made = decoder(open_place(Failing(contain(sound(48_000, 4), 48_000, "flac", "flac"))))
+    made = decoder(open_input(Failing(mux(sound(48_000, 4), 48_000, "flac", "flac"))))
     assert len(made.read(1_000_000)) > 1_000
     with pytest.raises(UsageError, match=r"^the open file can no longer be read: Input/output error\.$"):
         made.read(1)
@@ -207,12 +207,12 @@ def test_ctrl_c_is_not_swallowed() -> None:
                 raise KeyboardInterrupt
             return data
 
-    made = decoder(open_place(cast(Place, Interrupted(coded("mp3")[:4_000]))))
+    made = decoder(open_input(cast(Source, Interrupted(coded("mp3")[:4_000]))))
     with pytest.raises(KeyboardInterrupt):
         made.read(1_000_000)
     made.close()
     with pytest.raises(KeyboardInterrupt):
-        decoder(open_place(cast(Place, Interrupted(coded("mp3")[:20]))))
+        decoder(open_input(cast(Source, Interrupted(coded("mp3")[:20]))))
 
 
 def test_what_is_damaged_beyond_reading_gives_what_came_before() -> None:
@@ -227,14 +227,14 @@ def test_what_is_damaged_beyond_reading_gives_what_came_before() -> None:
 
 
 def test_what_a_resampler_holds_back_is_not_lost() -> None:
-    _, data = everything(filed(contain(sound(96_000, 0.5), 96_000, "flac", "flac")))
+    _, data = everything(filed(mux(sound(96_000, 0.5), 96_000, "flac", "flac")))
     assert len(data) == 48_000
 
 
 def test_what_comes_slowly_is_understood_early() -> None:
     """A second of it at the most is needed to know what it is."""
     pipe = Pipe(wav(bytes(6 * 48_000 * 10), 48_000, 2, bits=24))
-    decoder(open_place(cast(Place, pipe))).close()
+    decoder(open_input(cast(Source, pipe))).close()
     assert pipe.gave < 2 * 6 * 48_000
 
 
@@ -243,7 +243,7 @@ def test_a_title_in_another_encoding_does_no_harm() -> None:
     assert everything(filed(data)) == everything(filed(coded("mp4-faststart")))
 
 
-def test_a_codec_that_nobody_knows_is_named() -> None:
+def test_an_unknown_codec_is_named() -> None:
     data = coded("webm").replace(b"A_OPUS", b"A_NONE")
     assert refusal(filed(data)) == "the open file is in a codec that PyAV does not know."
 
@@ -251,7 +251,7 @@ def test_a_codec_that_nobody_knows_is_named() -> None:
 def test_a_stream_of_which_nothing_can_be_decoded_is_given_up() -> None:
     target = io.BytesIO()
     with (
-        av.open(io.BytesIO(contain(SAID, 48_000, "matroska", "flac"))) as source,
+        av.open(io.BytesIO(mux(SAID, 48_000, "matroska", "flac"))) as source,
         av.open(target, "w", format="matroska") as copy,
     ):
         stream = copy.add_stream_from_template(source.streams.audio[0])
@@ -260,12 +260,12 @@ def test_a_stream_of_which_nothing_can_be_decoded_is_given_up() -> None:
             packet.stream, packet.pts, packet.dts, packet.time_base = stream, at * 20, at * 20, Fraction(1, 1000)
             copy.mux(packet)
     pipe = Pipe(target.getvalue())
-    assert refusal(open_place(cast(Place, pipe))) == "the pipe holds no sound that can be decoded."
+    assert refusal(open_input(cast(Source, pipe))) == "the pipe holds no sound that can be decoded."
     assert pipe.gave < len(target.getvalue()) / 2
 
 
 def test_an_interrupted_file_ends() -> None:
-    source = filed(contain(sound(48_000, 4), 48_000, "flac", "flac"))
+    source = filed(mux(sound(48_000, 4), 48_000, "flac", "flac"))
     made = decoder(source)
     source.interrupt()
     assert len(made.read(1_000_000)) < 4 * 96_000 / 2

@@ -1,4 +1,4 @@
-"""What docs/client.md shows of a user's own tests: a program in, what it does when the network fails, out."""
+"""The tests that docs/client.md shows, run as printed."""
 
 # docs: begin
 from __future__ import annotations
@@ -45,12 +45,12 @@ def test_a_cut_in_the_middle_of_a_word_costs_no_word(server: FakeServer) -> None
     assert len(server.connections) == 2
 
 
-def test_a_busy_server_is_asked_again(server: FakeServer) -> None:
+def test_a_busy_server_is_tried_again(server: FakeServer) -> None:
     faults = caesura.Faults(refuse=(503,))  # simulated by the client, for any server
     assert asyncio.run(captions(server.url, speech(), faults)) == ["good morning", "everybody"]
 
 
-def test_a_wrong_key_is_said_to_be_one(server: FakeServer) -> None:
+def test_a_wrong_key_is_reported(server: FakeServer) -> None:
     server.refuse(401)
     with pytest.raises(caesura.BadCredentials, match="Check the API key"):
         asyncio.run(captions(server.url, speech()))

@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 
 import caesura
-from caesura.client import plan
+from caesura.client import config
 from caesura.client.address import listen_address
-from caesura.client.sources import Clock
+from caesura.client.sources import SourceClock
 from caesura.testing import FakeServer, Voice
-from tests.serving import start_server
+from tests.server_process import start_server
 
 pytestmark = pytest.mark.slow
 
@@ -43,7 +43,7 @@ def examples(page: str) -> list[str]:
     return [block for block in blocks if "caesura." in block and "import pytest" not in block]
 
 
-def clock_that_skips() -> Clock:
+def clock_that_skips() -> SourceClock:
     """A clock of sources that is at once where one waits for: a recording in real time takes no time."""
     at = 0.0
 
@@ -55,7 +55,7 @@ def clock_that_skips() -> Clock:
         skip(seconds)
         await asyncio.sleep(0)
 
-    return Clock(lambda: at, skip, skip_async)
+    return SourceClock(lambda: at, skip, skip_async)
 
 
 @pytest.fixture
@@ -67,9 +67,9 @@ def numbered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeSe
             file.setparams((1, 2, 16_000, 0, "NONE", ""))
             file.writeframes(AUDIO)
     monkeypatch.setattr(caesura, "microphone", chunks, raising=False)
-    monkeypatch.setattr("caesura.client.sources.Clock", clock_that_skips)
+    monkeypatch.setattr("caesura.client.sources.SourceClock", clock_that_skips)
     with FakeServer(NUMBERED) as running:
-        monkeypatch.setattr(plan, "listen_address", lambda url, parameters: listen_address(running.url, parameters))
+        monkeypatch.setattr(config, "listen_address", lambda url, parameters: listen_address(running.url, parameters))
         yield running
 
 
@@ -113,7 +113,7 @@ def test_the_example_without_an_event_loop_loses_nothing_of_real_speech_on_a_rea
     assert len(speech) / 32_000 == pytest.approx(124, abs=0.5)
     example = next(example for example in examples("docs/client.md") if "caesura.sync" in example)
     with start_server(engine="moonshine") as served:
-        monkeypatch.setattr(plan, "listen_address", lambda url, parameters: listen_address(served.url, parameters))
+        monkeypatch.setattr(config, "listen_address", lambda url, parameters: listen_address(served.url, parameters))
         names: dict[str, Any] = {
             "chunks_of_pcm": lambda: [speech[at : at + 3200] for at in range(0, len(speech), 3200)]
         }

@@ -1,4 +1,4 @@
-"""One machine driven on a loop, over connections made by hand."""
+"""Driving one machine on a loop, over fake transports."""
 
 from __future__ import annotations
 
@@ -12,17 +12,18 @@ import pytest
 
 from caesura.client.driver import Driver
 from caesura.client.events import Closed, Event, Final, Reconnected, Reconnecting, Stats, Transcript
-from caesura.client.framing import Pcm
+from caesura.client.line_settings import LineSettings
+from caesura.client.pcm import PcmFormat
 from caesura.client.reconnect import Backoff, refusal
-from caesura.client.recovery import LineSettings, Phase, Recovery
+from caesura.client.recovery import Phase, Recovery
 from caesura.client.transport import Opener, Transport
-from caesura.errors import BadCredentials, HungUp, InternalError, LineError, Unreachable, UsageError
+from caesura.errors import BadCredentials, ConnectionClosedByServer, InternalError, LineError, Unreachable, UsageError
 from caesura.protocol.client_session import ClientTimers, TimerEvent
+from tests.client.fake_transports import FakeOpener, FakeTransport
 from tests.client.lines import PATIENCE_S
-from tests.client.wires import Wire, Wires
 
 SETTINGS = LineSettings(
-    Pcm("linear16", 8_000, 2),
+    PcmFormat("linear16", 8_000, 2),
     watch=ClientTimers(keepalive_s=3600.0, ping_s=3600.0, stall_s=3600.0, mute_s=3600.0),
     backoff=Backoff(base_s=0.01, cap_s=0.01),
     replay_speed=1000.0,
@@ -41,10 +42,10 @@ class Driven:
         self.driver = Driver(self.machine, opener, self.events.append, asyncio.get_running_loop())
 
     def send(self, audio: bytes) -> None:
-        self.driver.tell(lambda machine, now: machine.send(audio, now=now))
+        self.driver.step(lambda machine, now: machine.send(audio, now=now))
 
     def finish(self, seconds: float = PATIENCE_S) -> None:
-        self.driver.tell(lambda machine, now: machine.finish(seconds, now=now))
+        self.driver.step(lambda machine, now: machine.finish(seconds, now=now))
 
     async def opened(self) -> None:
         await resolved(self.driver.opened)
@@ -75,7 +76,7 @@ def drive(
     async def go() -> None:
         driven = Driven(opener, settings)
         if begin:
-            driven.driver.begin()
+            driven.driver.start()
         await test(driven)
 
     asyncio.run(go())
@@ -85,14 +86,14 @@ def watching(**watch: float) -> LineSettings:
     return replace(SETTINGS, watch=replace(SETTINGS.watch, **watch))
 
 
-def ends(wire: Wire, code: int = 1000) -> None:
+def ends(wire: FakeTransport, code: int = 1000) -> None:
     """The server has said everything."""
     wire.say(METADATA)
     wire.end(code)
 
 
 def test_a_driver_that_was_made_has_started_nothing() -> None:
-    wires = Wires()
+    wires = FakeOpener()
 
     async def test(driven: Driven) -> None:
         await asyncio.sleep(0)
@@ -102,8 +103,8 @@ def test_a_driver_that_was_made_has_started_nothing() -> None:
     drive(test, wires, begin=False)
 
 
-def test_audio_goes_to_the_connection_and_what_is_said_there_to_the_user() -> None:
-    wires = Wires()
+def test_audio_goes_to_the_connection_and_its_messages_to_the_user() -> None:
+    wires = FakeOpener()
 
     async def test(driven: Driven) -> None:
         await driven.opened()
@@ -124,7 +125,7 @@ def test_audio_goes_to_the_connection_and_what_is_said_there_to_the_user() -> No
 
 
 def test_the_end_in_order_closes_the_connection_and_does_not_cut_it() -> None:
-    wires = Wires()
+    wires = FakeOpener()
 
     async def test(driven: Driven) -> None:
         await driven.opened()
@@ -139,7 +140,7 @@ def test_the_end_in_order_closes_the_connection_and_does_not_cut_it() -> None:
 
 
 def test_a_first_attempt_that_fails_for_good_is_what_opening_fails_with() -> None:
-    wires = Wires(refusal(401))
+    wires = FakeOpener(refusal(401))
 
     async def test(driven: Driven) -> None:
         with pytest.raises(BadCredentials):
@@ -151,7 +152,7 @@ def test_a_first_attempt_that_fails_for_good_is_what_opening_fails_with() -> Non
 
 
 def test_attempts_that_may_succeed_later_are_made_until_one_does() -> None:
-    wires = Wires(Unreachable("no"), Unreachable("not yet"))
+    wires = FakeOpener(Unreachable("no"), Unreachable("not yet"))
 
     async def test(driven: Driven) -> None:
         await driven.opened()
@@ -164,7 +165,7 @@ def test_attempts_that_may_succeed_later_are_made_until_one_does() -> None:
 
 
 def test_a_connection_that_ends_is_followed_by_another_one() -> None:
-    wires = Wires()
+    wires = FakeOpener()
 
     async def test(driven: Driven) -> None:
         await driven.opened()
@@ -183,13 +184,13 @@ def test_a_connection_that_ends_is_followed_by_another_one() -> None:
 
 
 def test_a_connection_that_ends_for_good_ends_the_line() -> None:
-    wires = Wires()
+    wires = FakeOpener()
 
     async def test(driven: Driven) -> None:
         await driven.opened()
         wires.made[0].end(1008, "DATA-0000")
         result = await driven.done()
-        assert isinstance(result.error, HungUp)
+        assert isinstance(result.error, ConnectionClosedByServer)
         assert (result.error.code, result.error.reason) == (1008, "DATA-0000")
         assert result.error.request_id == "made-by-hand"
 
@@ -198,7 +199,7 @@ def test_a_connection_that_ends_for_good_ends_the_line() -> None:
 
 def test_a_write_that_never_ends_is_found_although_nothing_else_happens() -> None:
     """The timer that was armed before the write is of no use: it would ring in an hour."""
-    wires = Wires(takes=False)
+    wires = FakeOpener(takes=False)
 
     async def test(driven: Driven) -> None:
         await driven.opened()
@@ -213,8 +214,8 @@ def test_a_write_that_never_ends_is_found_although_nothing_else_happens() -> Non
     drive(test, wires, watching(stall_s=0.05))
 
 
-def test_a_keepalive_that_is_never_written_is_found_on_a_line_that_nobody_uses() -> None:
-    wires = Wires(takes=False)
+def test_a_keepalive_that_is_never_written_is_found_on_an_idle_line() -> None:
+    wires = FakeOpener(takes=False)
 
     async def test(driven: Driven) -> None:
         await driven.opened()
@@ -226,8 +227,8 @@ def test_a_keepalive_that_is_never_written_is_found_on_a_line_that_nobody_uses()
     drive(test, wires, watching(keepalive_s=0.01, stall_s=0.05))
 
 
-def test_a_line_that_nobody_uses_is_kept_alive() -> None:
-    wires = Wires()
+def test_an_idle_line_is_kept_alive() -> None:
+    wires = FakeOpener()
 
     async def test(driven: Driven) -> None:
         await driven.opened()
@@ -238,8 +239,8 @@ def test_a_line_that_nobody_uses_is_kept_alive() -> None:
     drive(test, wires, watching(keepalive_s=0.01))
 
 
-def test_an_answered_ping_is_an_answer_so_that_later_audio_asks_anew() -> None:
-    wires = Wires()
+def test_an_answered_ping_is_an_answer_so_that_later_audio_is_pinged_anew() -> None:
+    wires = FakeOpener()
 
     async def test(driven: Driven) -> None:
         await driven.opened()
@@ -255,7 +256,7 @@ def test_an_answered_ping_is_an_answer_so_that_later_audio_asks_anew() -> None:
 
 
 def test_a_ping_without_an_answer_costs_the_connection() -> None:
-    wires = Wires(answers_pings=False)
+    wires = FakeOpener(answers_pings=False)
 
     async def test(driven: Driven) -> None:
         await driven.opened()
@@ -290,17 +291,17 @@ def test_giving_up_cancels_an_attempt_that_hangs() -> None:
 
 
 def test_a_connection_that_is_there_a_moment_after_giving_up_is_cut() -> None:
-    made: list[Wire] = []
+    made: list[FakeTransport] = []
     driving: list[Driven] = []
 
     async def opener() -> Transport:
-        made.append(Wire(lambda: None))
-        driving[0].driver.tell(lambda machine, now: machine.abandon(now=now))
+        made.append(FakeTransport(lambda: None))
+        driving[0].driver.step(lambda machine, now: machine.abandon(now=now))
         return made[0]
 
     async def test(driven: Driven) -> None:
         driving.append(driven)
-        driven.driver.begin()
+        driven.driver.start()
         await driven.done()
         assert made[0].aborted
 
@@ -308,11 +309,11 @@ def test_a_connection_that_is_there_a_moment_after_giving_up_is_cut() -> None:
 
 
 def test_giving_up_on_an_open_connection_cuts_it() -> None:
-    wires = Wires()
+    wires = FakeOpener()
 
     async def test(driven: Driven) -> None:
         await driven.opened()
-        driven.driver.tell(lambda machine, now: machine.abandon(now=now))
+        driven.driver.step(lambda machine, now: machine.abandon(now=now))
         await driven.done()
         assert (wires.made[0].closed, wires.made[0].aborted) == (False, True)
 
@@ -320,7 +321,7 @@ def test_giving_up_on_an_open_connection_cuts_it() -> None:
 
 
 def test_a_transport_that_breaks_its_promise_ends_the_line_and_is_logged(caplog: pytest.LogCaptureFixture) -> None:
-    wires = Wires()
+    wires = FakeOpener()
 
     async def test(driven: Driven) -> None:
         await driven.opened()
@@ -331,7 +332,7 @@ def test_a_transport_that_breaks_its_promise_ends_the_line_and_is_logged(caplog:
         assert wires.made[0].aborted
 
     drive(test, wires)
-    assert "the client broke" in caplog.text
+    assert "internal error in the client" in caplog.text
 
 
 def test_an_opener_that_breaks_its_promise_ends_the_line_and_is_logged(caplog: pytest.LogCaptureFixture) -> None:
@@ -344,7 +345,7 @@ def test_an_opener_that_breaks_its_promise_ends_the_line_and_is_logged(caplog: p
         await driven.done()
 
     drive(test, opener)
-    assert "the client broke" in caplog.text
+    assert "internal error in the client" in caplog.text
 
 
 def test_a_mistake_of_our_own_in_a_deadline_does_not_leave_a_line_that_hangs(
@@ -354,7 +355,7 @@ def test_a_mistake_of_our_own_in_a_deadline_does_not_leave_a_line_that_hangs(
         raise ZeroDivisionError("our own")
 
     monkeypatch.setattr(Recovery, "handle_deadline", broken)
-    wires = Wires()
+    wires = FakeOpener()
 
     async def test(driven: Driven) -> None:
         await driven.opened()
@@ -366,18 +367,18 @@ def test_a_mistake_of_our_own_in_a_deadline_does_not_leave_a_line_that_hangs(
     assert "our own" in caplog.text
 
 
-def test_who_writes_without_a_pause_lets_others_read() -> None:
+def test_writing_without_a_break_does_not_starve_the_reader() -> None:
     """A socket that has room takes a frame without waiting, and nothing else would ever run on the loop."""
-    answer = (
+    result = (
         '{"type":"Results","start":0,"duration":1,"is_final":true,"channel":{"alternatives":[{"transcript":"yes"}]}}'
     )
     made: list[Talkative] = []
 
-    class Talkative(Wire):
+    class Talkative(FakeTransport):
         async def send(self, frame: bytes | str) -> None:
             await super().send(frame)
             if len(self.sent) == 5:
-                self.say(answer)
+                self.say(result)
 
     async def opener() -> Transport:
         made.append(Talkative(lambda: None))
@@ -397,7 +398,7 @@ def test_who_writes_without_a_pause_lets_others_read() -> None:
 
 
 def test_ctrl_c_in_the_middle_of_a_step_does_not_leave_a_line_that_never_moves_again() -> None:
-    wires = Wires()
+    wires = FakeOpener()
 
     async def test(driven: Driven) -> None:
         await driven.opened()
@@ -418,7 +419,7 @@ def test_ctrl_c_in_the_middle_of_a_step_does_not_leave_a_line_that_never_moves_a
 
 
 def test_what_the_caller_got_wrong_is_not_tried_again() -> None:
-    wires = Wires(UsageError("no address"))
+    wires = FakeOpener(UsageError("no address"))
 
     async def test(driven: Driven) -> None:
         with pytest.raises(UsageError, match="no address"):
@@ -430,7 +431,7 @@ def test_what_the_caller_got_wrong_is_not_tried_again() -> None:
 
 
 def test_steps_may_be_taken_from_many_threads_at_once() -> None:
-    wires = Wires()
+    wires = FakeOpener()
     threads, each = 8, 200
 
     async def test(driven: Driven) -> None:
@@ -454,12 +455,12 @@ def test_steps_may_be_taken_from_many_threads_at_once() -> None:
 
 
 def test_what_is_waited_for_is_resolved_when_it_holds_and_at_the_end_in_any_case() -> None:
-    wires = Wires()
+    wires = FakeOpener()
 
     async def test(driven: Driven) -> None:
-        captured = driven.driver.until(lambda machine, now: machine.stats(now=now).captured_s >= 1.0)
-        never = driven.driver.until(lambda machine, now: False)
-        left = driven.driver.until(lambda machine, now: False)
+        captured = driven.driver.when(lambda machine, now: machine.stats(now=now).captured_s >= 1.0)
+        never = driven.driver.when(lambda machine, now: False)
+        left = driven.driver.when(lambda machine, now: False)
         assert left.cancel()
         await driven.opened()
         await asyncio.sleep(0.01)

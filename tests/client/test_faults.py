@@ -1,4 +1,4 @@
-"""Simulated faults around a connection made by hand, and around real ones."""
+"""Simulated faults around fake transports, and around real connections."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from caesura.client.transport import Transport, TransportClosed
 from caesura.errors import BadCredentials, Refused, TooManyStreams
 from caesura.protocol.client_session import TimerEvent
 from caesura.testing import FakeServer
+from tests.client.fake_transports import FakeOpener
 from tests.client.lines import PATIENCE_S, VOICE, listening, placed, spoken
-from tests.client.wires import Wires
 
 WORDS = ("good", "yes", "yes", "please", "no", "no", "thank", "you")
 
@@ -40,13 +40,13 @@ async def waiting(work: Awaitable[object]) -> AsyncIterator[asyncio.Future[objec
         await asyncio.wait([task])
 
 
-async def opened(faults: Faults, wires: Wires) -> Transport:
+async def opened(faults: Faults, wires: FakeOpener) -> Transport:
     return await faults.around(wires)()
 
 
 def test_without_faults_everything_goes_through() -> None:
     async def test() -> None:
-        wires = Wires()
+        wires = FakeOpener()
         connection = await opened(Faults(), wires)
         assert connection.request_id == "made-by-hand"
         await connection.send(b"\1\2")
@@ -65,9 +65,9 @@ def test_without_faults_everything_goes_through() -> None:
     run(test)
 
 
-def test_a_drop_ends_who_receives_and_who_sends() -> None:
+def test_a_drop_ends_reader_and_writer() -> None:
     async def test() -> None:
-        wires = Wires()
+        wires = FakeOpener()
         connection = await opened(Faults(drop_after_s=0.01), wires)
         with pytest.raises(TransportClosed, match="1006"):
             await connection.receive()
@@ -79,9 +79,9 @@ def test_a_drop_ends_who_receives_and_who_sends() -> None:
     run(test)
 
 
-def test_a_stall_takes_nothing_says_nothing_and_answers_nothing() -> None:
+def test_a_stalled_transport_neither_accepts_nor_delivers() -> None:
     async def test() -> None:
-        wires = Wires()
+        wires = FakeOpener()
         connection = await opened(Faults(stall_after_s=0.0), wires)
         wires.made[0].say("yes")
         async with (
@@ -98,9 +98,9 @@ def test_a_stall_takes_nothing_says_nothing_and_answers_nothing() -> None:
     run(test)
 
 
-def test_who_receives_when_a_stall_begins_hears_nothing_any_more_not_even_a_later_drop() -> None:
+def test_a_reader_at_the_start_of_a_stall_never_returns_not_even_for_a_later_drop() -> None:
     async def test() -> None:
-        wires = Wires()
+        wires = FakeOpener()
         connection = await opened(Faults(stall_after_s=0.01, drop_after_s=0.02), wires)
         async with waiting(connection.receive()) as receiving:
             done, _ = await asyncio.wait([receiving], timeout=0.1)
@@ -111,7 +111,7 @@ def test_who_receives_when_a_stall_begins_hears_nothing_any_more_not_even_a_late
 
 def test_one_message_is_broken_and_the_next_is_whole() -> None:
     async def test() -> None:
-        wires = Wires()
+        wires = FakeOpener()
         connection = await opened(Faults(corrupt_after_s=0.0), wires)
         wires.made[0].say("12345678", "12345678")
         assert [await connection.receive(), await connection.receive()] == ["1234", "12345678"]
@@ -121,7 +121,7 @@ def test_one_message_is_broken_and_the_next_is_whole() -> None:
 
 def test_until_its_time_has_come_a_fault_changes_nothing() -> None:
     async def test() -> None:
-        wires = Wires()
+        wires = FakeOpener()
         faults = Faults(corrupt_after_s=3600.0, drop_after_s=3600.0, stall_after_s=3600.0)
         connection = await opened(faults, wires)
         wires.made[0].say("12345678")
@@ -135,7 +135,7 @@ def test_until_its_time_has_come_a_fault_changes_nothing() -> None:
 
 def test_a_timeout_of_the_connection_itself_is_not_taken_for_a_fault() -> None:
     async def test() -> None:
-        wires = Wires()
+        wires = FakeOpener()
         connection = await opened(Faults(drop_after_s=3600.0), wires)
         wires.made[0].fail(TimeoutError("of its own"))
         with pytest.raises(TimeoutError, match="of its own"):
@@ -146,7 +146,7 @@ def test_a_timeout_of_the_connection_itself_is_not_taken_for_a_fault() -> None:
 
 def test_refusals_come_first_and_each_once() -> None:
     async def test() -> None:
-        wires = Wires()
+        wires = FakeOpener()
         opener = Faults(refuse=(401, 429, 503)).around(wires)
         for kind, status in ((BadCredentials, 401), (TooManyStreams, 429), (Refused, 503)):
             with pytest.raises(kind, match=f"{status}: simulated"):
@@ -161,7 +161,7 @@ def test_refusals_come_first_and_each_once() -> None:
 @pytest.mark.parametrize("times", [0, 1, 2])
 def test_so_many_connections_are_hit_and_all_later_ones_are_well(times: int) -> None:
     async def test() -> None:
-        wires = Wires()
+        wires = FakeOpener()
         opener = Faults(drop_after_s=0.0, times=times).around(wires)
         for number in range(4):
             connection = await opener()
@@ -176,7 +176,7 @@ def test_so_many_connections_are_hit_and_all_later_ones_are_well(times: int) -> 
 
 def test_a_connection_that_was_not_made_is_none_of_them() -> None:
     async def test() -> None:
-        wires = Wires(caesura.Unreachable("no"))
+        wires = FakeOpener(caesura.Unreachable("no"))
         opener = Faults(drop_after_s=0.0).around(wires)
         with pytest.raises(caesura.Unreachable):
             await opener()

@@ -1,4 +1,4 @@
-"""What went wrong with other people's live transcription, each incident with its thread: here it goes well."""
+"""Incidents of other people's live transcription, each with its thread, replayed against this client."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ import caesura
 from caesura import sync
 from caesura.client import lead
 from caesura.client.address import listen_address
+from caesura.client.config import Tuning
 from caesura.client.events import (
     Accepted,
     Buffered,
@@ -32,17 +33,16 @@ from caesura.client.events import (
     Reconnected,
     Reconnecting,
 )
-from caesura.client.plan import Tuning
 from caesura.client.transport import Opener, Transport, TransportClosed, websocket_opener
 from caesura.errors import BadCredentials, PaymentRequired, Refused, TooManyStreams
 from caesura.protocol.client_session import TimerEvent
 from caesura.testing import Close, Connection, FakeServer
 from tests.client.lines import BEAT_S, PATIENCE_S, VOICE, listening, placed, spoken
-from tests.client.peers import Peers, peers
 from tests.client.simulated import RATE, Simulated, say, silence
-from tests.encodings import contain
+from tests.client.websocket_peers import Peers, peers
+from tests.encodings import mux
 from tests.recordings import recording
-from tests.serving import start_server
+from tests.server_process import start_server
 
 # Real sockets and real clocks: together they take too long for `make check`.
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("at_once")]
@@ -207,7 +207,7 @@ def test_a_keepalive_that_cannot_be_written_leads_to_a_new_connection_and_no_los
         assert result.complete
 
 
-def test_a_peer_that_stops_reading_is_found_and_hears_everything_again() -> None:
+def test_a_peer_that_stops_reading_is_found_and_is_sent_everything_again() -> None:
     """https://github.com/pipecat-ai/pipecat/issues/5796: 7.5 minutes of a call went to a socket nobody read."""
     with FakeServer(VOICE) as server:
         line = sync.connect(server.url, tuning=HASTY)
@@ -226,7 +226,7 @@ def test_a_peer_that_stops_reading_is_found_and_hears_everything_again() -> None
 
 
 @pytest.mark.slow
-def test_a_full_send_buffer_blocks_nobody_and_loses_nothing() -> None:
+def test_a_full_send_buffer_blocks_no_caller_and_loses_nothing() -> None:
     """https://github.com/pipecat-ai/pipecat/issues/5796: its send buffer was full."""
     second = VOICE.silence(1.0, sample_rate=48_000) * 8  # eight channels
     with FakeServer(VOICE, longest_s=600.0) as server:
@@ -242,7 +242,7 @@ def test_a_full_send_buffer_blocks_nobody_and_loses_nothing() -> None:
         assert on(server).audio == second * 30
 
 
-def test_a_peer_that_hears_nothing_of_the_speech_it_gets_is_found() -> None:
+def test_a_peer_that_ignores_the_speech_it_gets_is_found() -> None:
     """https://github.com/pipecat-ai/pipecat/issues/5735: audio went, nothing came for 23 s, the caller hung up."""
     with FakeServer(VOICE) as server:
         server.mute()
@@ -258,7 +258,7 @@ def test_a_peer_that_hears_nothing_of_the_speech_it_gets_is_found() -> None:
 
 
 @pytest.mark.slow
-def test_a_peer_with_nothing_to_say_about_silence_is_left_alone() -> None:
+def test_a_peer_that_sends_nothing_for_silence_is_left_alone() -> None:
     """https://github.com/vellum-ai/vellum-assistant/pull/38371: a watchdog killed sessions that were well."""
     mute_s = 0.25
     with FakeServer(VOICE) as server:
@@ -315,7 +315,7 @@ WORDS = ("good", "yes", "yes", "please", "no", "no", "thank", "you")
 
 @pytest.mark.parametrize("longest_s", [0.8, 5.0])
 @pytest.mark.parametrize("cut_s", [0.1, 0.55, 0.75, 1.0, 1.35])
-def test_what_is_said_again_after_a_drop_comes_once_and_at_its_time(cut_s: float, longest_s: float) -> None:
+def test_what_is_recognized_again_after_a_drop_comes_once_and_at_its_time(cut_s: float, longest_s: float) -> None:
     """https://github.com/openclaw/openclaw/pull/120792: words were told apart by their text, and a real "yes" lost.
 
     https://github.com/deepgram/deepgram-js-sdk/issues/448: times began at 0 with each connection.
@@ -335,7 +335,7 @@ def test_what_is_said_again_after_a_drop_comes_once_and_at_its_time(cut_s: float
         assert result.stats.reconnects >= 1
 
 
-def test_a_word_next_to_a_gap_is_no_longer_than_it_was_said() -> None:
+def test_a_word_next_to_a_gap_is_no_longer_than_it_was_spoken() -> None:
     """https://github.com/BasedHardware/omi/pull/4931: a word of 0.3 s before a pause of 15 s became 15.3 s long.
 
     The server places its end some milliseconds into what came behind the pause.
@@ -422,7 +422,7 @@ def test_what_would_be_refused_again_is_not_tried_again(status: int) -> None:
 
 
 @pytest.mark.parametrize("status", [429, 503])
-def test_a_server_without_room_is_asked_again(status: int) -> None:
+def test_a_server_without_room_is_tried_again(status: int) -> None:
     """https://github.com/deepgram/deepgram-python-sdk/issues/726: 429 at the handshake."""
     with FakeServer(VOICE) as server:
         server.refuse(status, headers={"Retry-After": "0"}, times=2)
@@ -432,7 +432,7 @@ def test_a_server_without_room_is_asked_again(status: int) -> None:
         assert len(server.refused) == 2
 
 
-def test_credits_that_run_out_in_the_middle_end_the_line_and_say_so() -> None:
+def test_credits_that_run_out_in_the_middle_end_the_line_with_that_error() -> None:
     """https://github.com/BasedHardware/omi/issues/11695: sessions went on without words."""
     with FakeServer(VOICE) as server:
         line = sync.connect(server.url, tuning=PATIENT)
@@ -500,7 +500,7 @@ def test_an_empty_frame_does_not_end_the_stream() -> None:
 CLUSTER = b"\x1f\x43\xb6\x75"
 
 
-def test_a_new_connection_hears_the_header_of_a_container_first() -> None:
+def test_a_new_connection_is_sent_the_header_of_a_container_first() -> None:
     """https://github.com/deepgram/deepgram-js-sdk/issues/301: the header is in the first chunk only."""
     header = b"\x1a\x45\xdf\xa3" + bytes(range(100))
     first, second, third = (CLUSTER + bytes([each]) * 50 for each in (1, 2, 3))
@@ -531,11 +531,11 @@ def test_a_new_connection_hears_the_header_of_a_container_first() -> None:
 
 
 @pytest.mark.slow
-def test_a_webm_recording_goes_on_after_a_reconnect() -> None:
+def test_a_webm_recording_continues_after_a_reconnect() -> None:
     """https://github.com/deepgram/deepgram-js-sdk/issues/301, with a real container and our own server."""
     first, second = recording("lv-0880"), recording("lv-0890")
     samples = np.concatenate([first.samples, np.zeros(16_000, np.float32), second.samples])
-    webm = contain(
+    webm = mux(
         samples[None], 16_000, "webm", "libopus", bit_rate=32_000, options={"live": "1", "cluster_time_limit": "500"}
     )
     clusters = webm.split(CLUSTER)
@@ -558,7 +558,7 @@ def test_a_webm_recording_goes_on_after_a_reconnect() -> None:
 # ---- from section 2: beginnings, ends, restarts ----
 
 
-def test_audio_that_is_sent_the_moment_the_line_is_open_is_heard() -> None:
+def test_audio_that_is_sent_the_moment_the_line_is_open_is_transcribed() -> None:
     """https://github.com/deepgram-starters/node-live-transcription/issues/9: one session in 50 lost its beginning.
 
     https://github.com/orgs/deepgram/discussions/880: the server says nothing before audio, so nobody may wait for it.
@@ -771,7 +771,7 @@ def test_a_fork_has_lines_of_its_own_and_leaves_its_parents_alone() -> None:
         status, out, err = ends_well(program(server, FORK))
         assert (status, err) == (0, "")
         refusal, text, threads, parent = out.splitlines()
-        assert refusal == "The line was opened by another process, which has it still: connect in this one too."
+        assert refusal == "The line was opened by another process and works there only: connect here too."
         assert (text, threads, parent) == ("yes", "1", "good morning")
 
 

@@ -1,4 +1,4 @@
-"""A line for callers with an event loop: its life, its events, what it is fed, and what it never tells."""
+"""A line for callers with an event loop: its lifetime, events, sources and errors."""
 
 from __future__ import annotations
 
@@ -17,15 +17,16 @@ import pytest
 import caesura
 from caesura import Faults, Tuning
 from caesura.client import line as line_module
+from caesura.client.event_queue import EventQueue
 from caesura.client.events import Accepted, Buffered, Closed, Dropped, Event, Final, Gap, Interim, Paused, Resumed
-from caesura.client.inbox import Inbox
 from caesura.client.line import Line, connect
-from caesura.client.recovery import PULL_S, RECORDING_FINISH_S
-from caesura.client.sources import Clock
-from caesura.errors import BadCredentials, GaveUp, HungUp, Unreachable, UsageError
+from caesura.client.recovery import RECORDING_FINISH_S
+from caesura.client.source_admission import PULL_S
+from caesura.client.sources import SourceClock
+from caesura.errors import BadCredentials, ConnectionClosedByServer, ReconnectFailed, Unreachable, UsageError
 from caesura.testing import Close, FakeServer
+from tests.client.fake_transports import FakeOpener
 from tests.client.lines import BEAT_S, PATIENCE_S, VOICE, placed, spoken
-from tests.client.wires import Wires
 
 # Real sockets and real clocks: together they take too long for `make check`.
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("at_once")]
@@ -155,7 +156,7 @@ def test_where_nothing_listens_the_error_says_what_to_do() -> None:
         asyncio.run(go())
 
 
-def test_a_server_that_is_not_ready_yet_is_asked_again() -> None:
+def test_a_server_that_is_not_ready_yet_is_tried_again() -> None:
     async def test(server: FakeServer) -> None:
         server.refuse(503)
         line = connect(server.url, tuning=Tuning(open_within_s=PATIENCE_S))
@@ -251,7 +252,7 @@ def test_after_the_end_audio_is_dropped_and_not_taken() -> None:
     run(test)
 
 
-def test_who_stops_waiting_for_the_end_does_not_keep_others_from_it() -> None:
+def test_cancelling_one_finish_does_not_cancel_others() -> None:
     async def test(server: FakeServer) -> None:
         server.mute()
         async with connect(server.url) as line:
@@ -267,7 +268,7 @@ def test_who_stops_waiting_for_the_end_does_not_keep_others_from_it() -> None:
     run(test)
 
 
-def test_a_server_that_is_not_done_in_time_is_left_and_the_rest_is_said_to_be_lost() -> None:
+def test_a_server_that_is_not_done_in_time_is_left_and_the_rest_is_reported_lost() -> None:
     async def test(server: FakeServer) -> None:
         server.mute()
         async with connect(server.url) as line:
@@ -314,7 +315,7 @@ def test_iteration_raises_the_error_behind_closed() -> None:
         async with connect(server.url) as line:
             server.close(1008, "DATA-0000")
             told: list[Event] = []
-            with pytest.raises(HungUp, match="DATA-0000") as caught:
+            with pytest.raises(ConnectionClosedByServer, match="DATA-0000") as caught:
                 await gathered(told, line)
             assert isinstance(told[-1], Closed)
             assert told[-1].error is caught.value
@@ -327,7 +328,7 @@ def test_an_outage_that_lasts_too_long_ends_the_line() -> None:
     async def test(server: FakeServer) -> None:
         async with connect(server.url, tuning=Tuning(retry_for_s=0.05)) as line:
             server.stop()
-            with pytest.raises(GaveUp) as caught:
+            with pytest.raises(ReconnectFailed) as caught:
                 async for _ in line:
                     pass
             assert isinstance(caught.value.__cause__, caesura.CaesuraError)
@@ -344,14 +345,14 @@ def test_iterating_again_after_the_end_ends_again_and_does_not_hang() -> None:
         async with connect(server.url) as line:
             server.close(1008)
             for _ in range(3):
-                with pytest.raises(HungUp):
+                with pytest.raises(ConnectionClosedByServer):
                     async for _ in line:
                         pass
 
     run(test)
 
 
-def test_each_event_goes_to_one_of_those_who_iterate_and_closed_to_all() -> None:
+def test_each_event_goes_to_one_reader_and_closed_to_all() -> None:
     async def test(server: FakeServer) -> None:
         async with connect(server.url) as line:
             iterations = [asyncio.create_task(events(line)) for _ in range(3)]
@@ -375,7 +376,7 @@ def test_an_iteration_that_is_cancelled_loses_no_event() -> None:
                 waiting.cancel()
                 with pytest.raises(asyncio.CancelledError):
                     await waiting
-            assert not line._inbox._wakes
+            assert not line._queue._wakes
             line.send(VOICE.say("good") + PAUSE)
             async for event in line:
                 assert isinstance(event, Final)
@@ -385,8 +386,8 @@ def test_an_iteration_that_is_cancelled_loses_no_event() -> None:
     run(test)
 
 
-def test_events_that_nobody_takes_are_bounded_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(line_module, "Inbox", lambda: Inbox(limit=3))
+def test_events_that_are_not_read_are_bounded_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(line_module, "EventQueue", lambda: EventQueue(limit=3))
 
     async def test(server: FakeServer) -> None:
         async with connect(server.url) as line:
@@ -472,7 +473,7 @@ def test_audio_that_is_a_file_is_refused_where_the_events_are_taken() -> None:
 
 @pytest.mark.parametrize("live", [True, False])
 @pytest.mark.parametrize("make", [iter, asynchronous])
-def test_who_leaves_the_loop_early_ends_the_feeding_and_leaves_nothing_behind(
+def test_leaving_the_loop_early_ends_the_feeding_and_leaves_nothing_behind(
     make: Callable[[Iterable[bytes]], Iterable[bytes]], live: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     def endless() -> Iterator[bytes]:
@@ -493,7 +494,7 @@ def test_who_leaves_the_loop_early_ends_the_feeding_and_leaves_nothing_behind(
 
 
 @pytest.mark.parametrize("make", [iter, asynchronous])
-def test_a_source_that_breaks_when_nobody_listens_any_more_bothers_nobody(
+def test_an_error_of_the_source_after_leaving_the_loop_is_ignored(
     make: Callable[[Iterable[bytes]], Iterable[bytes]], caplog: pytest.LogCaptureFixture
 ) -> None:
     def audio() -> Iterator[bytes]:
@@ -527,7 +528,7 @@ def test_a_source_that_blocks_for_ever_does_not_keep_the_program_from_ending() -
     never.set()
 
 
-def test_cancelling_who_transcribes_ends_the_source_too() -> None:
+def test_cancelling_transcribe_ends_the_source_too() -> None:
     closed = []
 
     async def audio() -> AsyncIterator[bytes]:
@@ -563,7 +564,7 @@ def test_a_connection_that_ends_for_good_ends_the_transcribing() -> None:
     async def test(server: FakeServer) -> None:
         server.after(2.0, lambda: server.close(1008, "DATA-0000"))
         async with connect(server.url) as line:
-            with pytest.raises(HungUp, match="DATA-0000"):
+            with pytest.raises(ConnectionClosedByServer, match="DATA-0000"):
                 async for _ in line.transcribe(endless()):
                     pass
 
@@ -602,8 +603,8 @@ def test_a_recording_is_read_no_further_than_the_server_takes_it() -> None:
             yield VOICE.silence(1.0)
 
     async def go() -> None:
-        wires = Wires(takes=False)
-        async with connect(live=False, tuning=Tuning(opener=wires)) as line:
+        opener = FakeOpener(takes=False)
+        async with connect(live=False, tuning=Tuning(opener=opener)) as line:
             told = asyncio.create_task(_all(line.transcribe(audio())))
             async with asyncio.timeout(PATIENCE_S):
                 while line.waiting_s < PULL_S - 0.6:
@@ -611,11 +612,11 @@ def test_a_recording_is_read_no_further_than_the_server_takes_it() -> None:
             for _ in range(100):
                 await asyncio.sleep(0)
             assert len(read) <= 4  # a part is on its way into the socket, two seconds wait, one second is held
-            wires.made[0].take()
-            await asyncio.to_thread(wires.wait, lambda: '{"type":"CloseStream"}' in wires.made[0].texts)
-            wires.made[0].say('{"type":"Metadata","duration":60.0}')
+            opener.made[0].take()
+            await asyncio.to_thread(opener.wait, lambda: '{"type":"CloseStream"}' in opener.made[0].texts)
+            opener.made[0].say('{"type":"Metadata","duration":60.0}')
             await told
-            assert wires.made[0].audio == VOICE.silence(60.0)
+            assert opener.made[0].audio == VOICE.silence(60.0)
             assert not (await line.finish()).gaps
 
     asyncio.run(go())
@@ -625,7 +626,7 @@ async def _all(told: AsyncIterator[Event]) -> list[Event]:
     return [event async for event in told]
 
 
-def test_a_recording_in_one_piece_that_is_longer_than_what_is_kept_loses_nothing() -> None:
+def test_a_recording_in_one_chunk_that_is_longer_than_what_is_kept_loses_nothing() -> None:
     audio = b"".join(VOICE.say(*WORDS) + PAUSE for _ in range(30))
     seconds = len(audio) / 32_000
 
@@ -678,7 +679,7 @@ def test_a_pause_that_comes_between_waiting_for_room_and_sending_drops_nothing()
 
             told = asyncio.create_task(_all(line.transcribe(audio())))
             await asyncio.sleep(0)
-            room = line._room()
+            room = line._when_room()
             line.resume()
             room.result(PATIENCE_S)
             line.pause()  # on this loop nothing else has run since
@@ -692,10 +693,10 @@ def test_a_pause_that_comes_between_waiting_for_room_and_sending_drops_nothing()
     run(test)
 
 
-def test_a_live_line_drops_what_finds_no_room_and_says_so(all_is_live: None) -> None:
+def test_a_live_line_drops_what_does_not_fit_and_reports_it(all_is_live: None) -> None:
     async def go() -> None:
-        wires = Wires(takes=False)
-        async with connect(tuning=Tuning(opener=wires, keep_s=2.0)) as line:
+        opener = FakeOpener(takes=False)
+        async with connect(tuning=Tuning(opener=opener, keep_s=2.0)) as line:
             line.send(VOICE.silence(0.5))
             async with asyncio.timeout(PATIENCE_S):
                 while line.waiting_s != 0.25:  # the rest is on its way into the socket
@@ -737,18 +738,18 @@ def test_a_long_outage_is_one_gap_and_not_one_for_each_frame(
     assert [record.levelname for record in caplog.records if "audio is being lost" in record.message] == ["WARNING"]
 
 
-def test_a_server_that_reads_slowly_holds_up_nobody() -> None:
+def test_a_server_that_reads_slowly_holds_up_no_caller() -> None:
     audio = VOICE.say(*WORDS)
 
     async def go() -> None:
-        wires = Wires(takes=False)
-        async with connect(tuning=Tuning(opener=wires)) as line:
+        opener = FakeOpener(takes=False)
+        async with connect(tuning=Tuning(opener=opener)) as line:
             answers = [line.send(chunk) for chunk in chunks(audio)]
             assert all(isinstance(answer, Accepted | Buffered) for answer in answers)
             waiting = [answer.ms for answer in answers if isinstance(answer, Buffered)]
             assert waiting == sorted(waiting)
-            wires.made[0].take()
-            await asyncio.to_thread(wires.wait, lambda: wires.made[0].audio == audio)
+            opener.made[0].take()
+            await asyncio.to_thread(opener.wait, lambda: opener.made[0].audio == audio)
             await line.finish(0.0)
 
     asyncio.run(go())
@@ -757,7 +758,7 @@ def test_a_server_that_reads_slowly_holds_up_nobody() -> None:
 # ---- what is sent ----
 
 
-def test_audio_may_be_any_bytes_in_pieces_of_any_size() -> None:
+def test_audio_may_be_any_bytes_in_chunks_of_any_size() -> None:
     async def test(server: FakeServer) -> None:
         audio = VOICE.say(*WORDS)
         async with connect(server.url) as line:
@@ -774,7 +775,7 @@ def test_audio_may_be_any_bytes_in_pieces_of_any_size() -> None:
 @pytest.mark.parametrize("audio", [5, "audio", [1, 2], None])
 def test_what_is_no_bytes_is_refused(audio: bytes) -> None:
     async def go() -> None:
-        async with connect(tuning=Tuning(opener=Wires())) as line:
+        async with connect(tuning=Tuning(opener=FakeOpener())) as line:
             with pytest.raises(TypeError):
                 line.send(audio)
             await line.finish(0.0)
@@ -823,13 +824,13 @@ def test_packets_are_messages_of_their_own_however_fast_they_come() -> None:
     packets = [bytes([0xFC, number]) * (number + 5) for number in range(20)]
 
     async def go() -> None:
-        wires = Wires(takes=False)
-        async with connect(encoding="opus", sample_rate=48_000, tuning=Tuning(opener=wires)) as line:
+        opener = FakeOpener(takes=False)
+        async with connect(encoding="opus", sample_rate=48_000, tuning=Tuning(opener=opener)) as line:
             for packet in packets:
                 line.send(packet)
-            wires.made[0].take()
-            await asyncio.to_thread(wires.wait, lambda: len(wires.made[0].sent) == len(packets))
-            assert wires.made[0].sent == packets
+            opener.made[0].take()
+            await asyncio.to_thread(opener.wait, lambda: len(opener.made[0].sent) == len(packets))
+            assert opener.made[0].sent == packets
             await line.finish(0.0)
 
     asyncio.run(go())
@@ -858,11 +859,11 @@ def test_the_parameters_of_the_wire_are_in_the_address_and_the_key_is_in_a_heade
 
 def test_a_transport_of_ones_own_takes_the_place_of_the_address() -> None:
     async def go() -> None:
-        wires = Wires()
-        async with connect("ws://nobody.invalid", tuning=Tuning(opener=wires)) as line:
+        opener = FakeOpener()
+        async with connect("ws://nobody.invalid", tuning=Tuning(opener=opener)) as line:
             assert line.is_connected
             line.send(VOICE.say("good"))
-            await asyncio.to_thread(wires.wait, lambda: wires.made[0].audio == VOICE.say("good"))
+            await asyncio.to_thread(opener.wait, lambda: opener.made[0].audio == VOICE.say("good"))
             assert line.stats.request_ids == ("made-by-hand",)
             await line.finish(0.0)
 
@@ -872,7 +873,7 @@ def test_a_transport_of_ones_own_takes_the_place_of_the_address() -> None:
 # ---- what it knows ----
 
 
-def test_a_line_tells_how_it_is() -> None:
+def test_a_line_has_its_state() -> None:
     async def test(server: FakeServer) -> None:
         async with connect(server.url) as line:
             assert line.is_connected
@@ -892,7 +893,7 @@ def test_a_line_tells_how_it_is() -> None:
 
 def test_a_container_has_no_timeline() -> None:
     async def go() -> None:
-        async with connect(encoding=None, tuning=Tuning(opener=Wires())) as line:
+        async with connect(encoding=None, tuning=Tuning(opener=FakeOpener())) as line:
             assert line.timeline is None
             await line.finish(0.0)
 
@@ -906,7 +907,7 @@ SECRET = "a-key-that-nobody-may-see"
 
 def test_a_key_is_in_no_representation() -> None:
     line = connect("ws://127.0.0.1:1", key=SECRET, tuning=Tuning(headers={"X-Key": SECRET}))
-    assert SECRET not in repr(line) + str(line) + repr(line._plan) + repr(Tuning(headers={"X-Key": SECRET}))
+    assert SECRET not in repr(line) + str(line) + repr(line._config) + repr(Tuning(headers={"X-Key": SECRET}))
 
 
 def test_a_key_is_in_no_log_and_no_error(caplog: pytest.LogCaptureFixture) -> None:
@@ -981,16 +982,16 @@ def test_a_recording_that_can_wait_is_refused_by_a_live_line_and_says_what_to_do
 @pytest.mark.parametrize("live", [True, False])
 def test_leaving_the_context_waits_as_long_as_what_is_on_its_way_needs(live: bool) -> None:
     """A server may read no faster than it was spoken."""
-    wires = Wires()
+    opener = FakeOpener()
 
     async def go() -> float | None:
-        async with caesura.connect(live=live, tuning=Tuning(opener=wires)) as line:
+        async with caesura.connect(live=live, tuning=Tuning(opener=opener)) as line:
             for _ in range(25):
                 await line.send(VOICE.silence(1.0))
             assert line.unheard_s == 25.0
             finishing = asyncio.create_task(line.finish())
-            await asyncio.to_thread(wires.wait, lambda: '{"type":"CloseStream"}' in wires.made[0].texts)
-            left = line._open_driver.ask(lambda machine, now: machine._finish_at - now)
+            await asyncio.to_thread(opener.wait, lambda: '{"type":"CloseStream"}' in opener.made[0].texts)
+            left = line._open_driver.query(lambda machine, now: machine._finish_at - now)
             line.abandon()
             await finishing
         return left
@@ -1005,8 +1006,8 @@ SECOND = VOICE.silence(1.0)
 
 def test_awaiting_send_waits_for_room_and_gives_the_same_answer() -> None:
     async def go() -> None:
-        wires = Wires(takes=False)
-        async with connect(live=False, tuning=Tuning(opener=wires)) as line:
+        opener = FakeOpener(takes=False)
+        async with connect(live=False, tuning=Tuning(opener=opener)) as line:
             for _ in range(2):
                 assert isinstance(await line.send(SECOND), Accepted | Buffered)
             last = line.send(SECOND)
@@ -1014,7 +1015,7 @@ def test_awaiting_send_waits_for_room_and_gives_the_same_answer() -> None:
             for _ in range(100):
                 await asyncio.sleep(0)
             assert not waiting.done()
-            wires.made[0].take()
+            opener.made[0].take()
             assert await waiting == last
             assert isinstance(last, Buffered)
             await line.finish(0.0)
@@ -1026,7 +1027,7 @@ async def _awaited(sent: caesura.Sent) -> caesura.Sent:
     return await sent
 
 
-def test_who_does_not_await_is_told_when_there_is_no_room_and_nothing_is_dropped() -> None:
+def test_sending_without_await_raises_when_there_is_no_room_and_nothing_is_dropped() -> None:
     async def test(server: FakeServer) -> None:
         server.mute()
         async with connect(server.url, live=False, tuning=Tuning(keep_s=30.0)) as line:
@@ -1078,7 +1079,7 @@ def test_several_senders_wait_and_none_is_mixed_with_another() -> None:
     run(test)
 
 
-def test_who_stops_waiting_for_room_has_lost_nothing() -> None:
+def test_cancelling_a_send_that_waits_for_room_loses_nothing() -> None:
     async def test(server: FakeServer) -> None:
         server.mute()
         async with connect(server.url, live=False, tuning=Tuning(keep_s=30.0)) as line:
@@ -1141,8 +1142,8 @@ def test_a_pause_makes_a_recording_at_the_speed_of_speech_stand_still(
     file = tmp_path / "talk.raw"
     file.write_bytes(VOICE.say(*WORDS))
     played = Played()
-    clock = Clock(played.now, played.sleep, played.sleep_async)
-    monkeypatch.setattr("caesura.client.sources.Clock", lambda: clock)
+    clock = SourceClock(played.now, played.sleep, played.sleep_async)
+    monkeypatch.setattr("caesura.client.sources.SourceClock", lambda: clock)
 
     async def test(server: FakeServer) -> None:
         talk = caesura.recording(file, encoding="linear16", sample_rate=16_000, realtime=True)

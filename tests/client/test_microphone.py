@@ -1,4 +1,4 @@
-"""A microphone that is made up, and what is said when there is none."""
+"""Microphone sources over a fake sounddevice, and errors without one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from caesura.client.form import Form
+from caesura.client.audio_spec import AudioSpec
 from caesura.client.microphone import Microphone, MicrophoneFeed, microphone
 from caesura.distribution import install_command
 from caesura.errors import UsageError
@@ -92,7 +92,7 @@ def refusal(made: Microphone) -> str:
     return str(caught.value)
 
 
-def test_it_is_opened_as_it_was_asked_for(devices: Devices) -> None:
+def test_it_is_opened_as_it_was_requested(devices: Devices) -> None:
     with microphone(sample_rate=48_000, channels=2, frame_s=0.02, device="Headset") as made:
         assert made.parameters == {"encoding": "linear16", "sample_rate": 48_000, "channels": 2}
         assert (made.seconds, made.note, made.overflowed_s) == (None, "", 0.0)
@@ -103,14 +103,14 @@ def test_it_is_opened_as_it_was_asked_for(devices: Devices) -> None:
     assert devices.stream.state == "closed"
 
 
-def test_what_is_heard_comes_out_for_a_plain_loop(devices: Devices) -> None:
+def test_what_is_recorded_comes_out_for_a_plain_loop(devices: Devices) -> None:
     with microphone() as made:
         for _ in range(3):
             devices.stream.hear()
         assert [next(made) for _ in range(3)] == [BLOCK] * 3
 
 
-def test_what_is_heard_comes_out_for_an_event_loop(devices: Devices) -> None:
+def test_what_is_recorded_comes_out_for_an_event_loop(devices: Devices) -> None:
     async def run() -> None:
         async with microphone() as made:
             waiting = asyncio.create_task(anext(made))
@@ -126,7 +126,7 @@ def test_what_is_heard_comes_out_for_an_event_loop(devices: Devices) -> None:
 
 def test_closing_it_is_its_end(devices: Devices) -> None:
     """Of whatever waits, too."""
-    feed = MicrophoneFeed(Form("linear16", 16_000), 0.05, None)
+    feed = MicrophoneFeed(AudioSpec("linear16", 16_000), 0.05, None)
     feed.interrupt()
     assert feed.block() == b""
     with microphone() as made:
@@ -139,7 +139,7 @@ def test_closing_it_is_its_end(devices: Devices) -> None:
     assert devices.stream.state == "closed"
 
 
-def test_what_nobody_takes_is_lost_after_half_a_minute_and_counted(devices: Devices) -> None:
+def test_audio_that_is_not_read_is_lost_after_half_a_minute_and_counted(devices: Devices) -> None:
     with microphone() as made:
         for _ in range(20 * 30 + 3):
             devices.stream.hear()
@@ -166,7 +166,7 @@ def test_the_first_block_may_follow_a_loss_too(devices: Devices) -> None:
         assert made.overflowed_s == pytest.approx(0.05)
 
 
-def test_a_microphone_that_is_unplugged_says_so_after_its_last_words(devices: Devices) -> None:
+def test_a_microphone_that_is_unplugged_raises_after_its_last_words(devices: Devices) -> None:
     with microphone(device=3) as made:
         devices.stream.hear()
         devices.stream.how["finished_callback"]()
@@ -185,7 +185,7 @@ def test_a_device_that_is_not_to_be_had_is_named_with_those_that_are(devices: De
 
 
 @pytest.mark.parametrize("there", [[], PortAudioError("no host")])
-def test_no_device_at_all_is_said(devices: Devices, there: list[Mapping[str, object]] | Exception) -> None:
+def test_no_device_at_all_is_reported(devices: Devices, there: list[Mapping[str, object]] | Exception) -> None:
     devices.fails, devices.there = PortAudioError("Error querying device -1"), there
     assert refusal(microphone()).endswith("Error querying device -1. There is no microphone here.")
 
@@ -195,7 +195,7 @@ def test_what_no_microphone_can_do_is_refused_at_once() -> None:
         microphone(channels=0)
 
 
-def test_without_sounddevice_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_sounddevice_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "sounddevice", None)
     assert refusal(microphone()) == (
         "A microphone needs the package sounddevice and the library PortAudio, and sounddevice is not installed: "
@@ -204,7 +204,7 @@ def test_without_sounddevice_it_is_said_what_to_install(monkeypatch: pytest.Monk
     )
 
 
-def test_without_portaudio_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_portaudio_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     """sounddevice looks for the library when it is imported."""
     real: Callable[..., Any] = builtins.__import__
 
@@ -220,4 +220,4 @@ def test_without_portaudio_it_is_said_what_to_install(monkeypatch: pytest.Monkey
 def test_a_microphone_is_live_and_does_not_stand_still_in_a_pause() -> None:
     """It has to be read on, since what it hears meanwhile is skipped by the sample."""
     source = microphone()
-    assert (source.is_live, source.stands_still) == (True, False)
+    assert (source.is_live, source.waits_in_pauses) == (True, False)

@@ -1,4 +1,4 @@
-"""The verdict on every end of a connection, and how long to wait before the next attempt."""
+"""The verdict on every end of a connection, and the delay before the next attempt."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from caesura.client.reconnect import Backoff, Verdict, judge, judge_close, judge
 from caesura.errors import (
     BadCredentials,
     CaesuraError,
-    HungUp,
+    ConnectionClosedByServer,
     LineError,
     PaymentRequired,
     Refused,
@@ -37,7 +37,7 @@ STOP, PERMANENT, WAIT, RETRY = Verdict.STOP, Verdict.PERMANENT, Verdict.WAIT, Ve
 )
 def test_each_close_code_has_its_verdict(code: int, verdict: Verdict) -> None:
     assert judge_close(code) is verdict
-    assert judge(HungUp(code)) is verdict
+    assert judge(ConnectionClosedByServer(code)) is verdict
 
 
 @pytest.mark.parametrize(
@@ -118,6 +118,6 @@ def test_retry_after_is_waited_out_but_not_for_ever(
     assert min(retry_after_s, 120.0) <= delay <= 120.0 + 30.0 / 4
 
 
-def test_those_who_are_asked_to_wait_do_not_come_back_all_at_once() -> None:
+def test_clients_with_retry_after_do_not_return_all_at_once() -> None:
     delays = {Backoff().delay_s(0, WAIT, lambda c=chance: c, retry_after_s=5.0) for chance in (0.0, 0.5, 1.0)}
     assert delays == {5.0, 5.5, 6.0}

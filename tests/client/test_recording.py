@@ -13,12 +13,12 @@ from typing import Any, cast
 
 import pytest
 
-from caesura.client.places import Place
+from caesura.client.input import Source
 from caesura.client.recording import RecordingFeed, is_text, recording
-from caesura.client.sources import AudioSource, Clock
+from caesura.client.sources import AudioSource, SourceClock
 from caesura.distribution import install_command
 from caesura.errors import UsageError
-from tests.client.web import web_server, whole
+from tests.client.http_server import web_server, whole
 from tests.encodings import as_int16, encode, mulaw, wav
 from tests.recordings import path
 from tests.signals import sound
@@ -90,7 +90,7 @@ def test_other_kinds_are_decoded(chunks: Callable[[AudioSource], list[bytes]]) -
 
 
 @pytest.mark.usefixtures("without_pyav")
-def test_without_pyav_other_kinds_go_as_they_are_and_it_is_said_what_that_costs() -> None:
+def test_without_pyav_other_kinds_are_sent_as_they_are_and_the_cost_is_noted() -> None:
     made = recording(path("jfk"))
     pieces = sync_chunks(made)
     assert b"".join(pieces) == path("jfk").read_bytes()
@@ -104,9 +104,9 @@ def test_without_pyav_other_kinds_go_as_they_are_and_it_is_said_what_that_costs(
 
 
 @pytest.mark.usefixtures("without_pyav")
-def test_without_pyav_nobody_knows_the_speed_of_speech() -> None:
+def test_without_pyav_real_time_is_refused() -> None:
     assert refusal(path("jfk"), realtime=True) == (
-        f"{path('jfk')} cannot be sent at the speed of speech without PyAV, because nobody knows how much sound is in "
+        f"{path('jfk')} cannot be sent in real time without PyAV, because nobody knows how much sound is in "
         f"its bytes: {install_command('audio')}, or leave realtime away."
     )
 
@@ -139,7 +139,7 @@ def test_a_declaration_is_looked_at_before_anything_is_opened() -> None:
 def test_a_header_is_no_sound() -> None:
     place = path("LJ001-0002")
     assert refusal(place, encoding="linear16", sample_rate=22_050) == (
-        f"{place} is a WAV and says itself what it holds: leave encoding and sample_rate away."
+        f"{place} is a WAV and declares its format itself: leave encoding and sample_rate out."
     )
 
 
@@ -191,14 +191,14 @@ def test_a_coded_pipe_is_decoded_as_it_comes() -> None:
         def read(self, size: int) -> bytes:
             return sent.read(min(size, 1_000))
 
-    with recording(cast(Place, Slow())) as made:
+    with recording(cast(Source, Slow())) as made:
         assert [len(next(made)) for _ in range(5)] == [9_600] * 5
         assert sent.tell() < len(data) / 8
 
 
 def test_real_time_is_the_speed_of_speech() -> None:
     slept: list[float] = []
-    clock = Clock(lambda: sum(slept), slept.append)
+    clock = SourceClock(lambda: sum(slept), slept.append)
     feed = RecordingFeed(path("jfk"), countable=True)
     assert len(sync_chunks(AudioSource(feed, frame_s=0.1, realtime=True, clock=clock))) == 110
     assert sum(slept) == pytest.approx(11.0)

@@ -1,4 +1,4 @@
-"""How connections and lines end, what is tried again and for how long, and what is said about it, at literal times."""
+"""How connections and lines end, and what is tried again for how long, at literal times."""
 
 from __future__ import annotations
 
@@ -14,16 +14,17 @@ from caesura.client.events import (
     Stats,
     UtteranceEnd,
 )
+from caesura.client.line_settings import LineSettings
 from caesura.client.reconnect import Backoff, refusal
-from caesura.client.recovery import Action, LineSettings, Phase, Recovery
+from caesura.client.recovery import Action, Phase, Recovery
 from caesura.errors import (
     BadAnswer,
     BadCredentials,
     CaesuraError,
-    GaveUp,
-    HungUp,
+    ConnectionClosedByServer,
     LineError,
     PaymentRequired,
+    ReconnectFailed,
     Unreachable,
 )
 from tests.client.bench import (
@@ -42,26 +43,26 @@ from tests.client.bench import (
 @pytest.mark.parametrize("code", [1001, 1005, 1006, 1011, 1012, 1013, 1014, 4408, 4500])
 def test_after_most_closes_the_line_tries_again(code: int) -> None:
     bench = Bench()
-    bench.say(100)
+    bench.send_samples(100)
     bench.cut(code, "why")
     assert bench.machine.phase is Phase.WAITING
-    (reconnecting,) = bench.got(Reconnecting)
+    (reconnecting,) = bench.events_of(Reconnecting)
     assert (reconnecting.attempt, reconnecting.delay_s) == (1, 0.25)
     assert reconnecting.why == f"closed with {code} why"
-    assert isinstance(reconnecting.error, HungUp)
+    assert isinstance(reconnecting.error, ConnectionClosedByServer)
     bench.reopen()
     bench.wait(1.0)
-    assert bench.heard == list(range(100))
+    assert bench.received == list(range(100))
 
 
 @pytest.mark.parametrize("code", [1000, 1002, 1003, 1007, 1008, 1009, 1015, 3000, 4000, 4401, 4402, 4403])
 def test_after_other_closes_the_line_ends_with_the_error(code: int) -> None:
     """1000 too, when nobody had asked for it. What was not heard is told to be lost."""
     bench = Bench()
-    bench.say(100)
+    bench.send_samples(100)
     bench.cut(code, "why")
     assert bench.closed == Closed(code, "why")
-    assert isinstance(bench.closed.error, HungUp)
+    assert isinstance(bench.closed.error, ConnectionClosedByServer)
     assert bench.closed.error.code == code
     assert bench.gaps == [(0.0, 0.1)]
     assert not bench.machine.transcript(now=bench.now).complete
@@ -70,7 +71,7 @@ def test_after_other_closes_the_line_ends_with_the_error(code: int) -> None:
 def test_a_close_with_429_waits_longer() -> None:
     bench = Bench()
     bench.cut(4429)
-    assert bench.got(Reconnecting)[0].delay_s == 2.0
+    assert bench.events_of(Reconnecting)[0].delay_s == 2.0
 
 
 @pytest.mark.parametrize(("status", "kind"), [(401, BadCredentials), (402, PaymentRequired), (403, BadCredentials)])
@@ -84,7 +85,7 @@ def test_a_refusal_for_good_ends_the_line(status: int, kind: type[CaesuraError],
         bench.until(0.25)
     bench.fail(status)
     assert type(bench.closed.error) is kind
-    assert bench.got(Reconnected) == []
+    assert bench.events_of(Reconnected) == []
 
 
 @pytest.mark.parametrize("status", [500, 502, 503, 504, 408, 425])
@@ -101,10 +102,10 @@ def test_too_many_streams_waits_and_honours_retry_after() -> None:
     bench.cut()
     bench.until(0.25)
     bench.fail(429)
-    assert bench.got(Reconnecting)[-1].delay_s == 4.0
+    assert bench.events_of(Reconnecting)[-1].delay_s == 4.0
     bench.until(4.25)
     bench.fail(refusal(429, retry_after_s=60.0))
-    assert bench.got(Reconnecting)[-1].delay_s == 62.0
+    assert bench.events_of(Reconnecting)[-1].delay_s == 62.0
     bench.until(66.24)
     assert bench.machine.phase is Phase.WAITING
     bench.until(66.25)
@@ -119,9 +120,9 @@ def test_waits_double_and_are_a_random_part_of_the_longest() -> None:
         bench.chance = chance
         bench.until(bench.machine.next_deadline() or 0.0)
         bench.fail(Unreachable("nobody"))
-        delays.append(bench.got(Reconnecting)[-1].delay_s)
+        delays.append(bench.events_of(Reconnecting)[-1].delay_s)
     assert delays == [0.0, 1.998, 2.0, 4.0, 5.0, 5.0, 5.0]
-    assert [event.attempt for event in bench.got(Reconnecting)] == list(range(1, 9))
+    assert [event.attempt for event in bench.events_of(Reconnecting)] == list(range(1, 9))
 
 
 def test_after_a_good_connection_waits_are_short_again() -> None:
@@ -132,27 +133,27 @@ def test_after_a_good_connection_waits_are_short_again() -> None:
         bench.until(bench.machine.next_deadline() or 0.0)
         bench.open()
         if good:
-            bench.say(250)
-            bench.hear(results(0.0, 0.25))
+            bench.send_samples(250)
+            bench.receive(results(0.0, 0.25))
         bench.wait(last)
     bench.cut()
-    assert [event.attempt for event in bench.got(Reconnecting)] == [1, 2, 1, 1, 2, 3]
+    assert [event.attempt for event in bench.events_of(Reconnecting)] == [1, 2, 1, 1, 2, 3]
 
 
 def test_a_server_that_speaks_and_dies_again_and_again_is_given_up() -> None:
     """It says something each time, but nothing for good: the attempts and the outage are one."""
     bench = Bench(retry=Backoff(budget_s=60.0))
-    bench.say(1000)
+    bench.send_samples(1000)
     while bench.machine.phase is not Phase.CLOSED:
-        bench.hear('{"type":"Hello"}')
-        bench.hear(results(0.0, 0.5, final=False))
-        bench.hear(results(0.0, 0.0))
+        bench.receive('{"type":"Hello"}')
+        bench.receive(results(0.0, 0.5, final=False))
+        bench.receive(results(0.0, 0.0))
         bench.cut(1011)
         if bench.machine.phase is Phase.WAITING:
             bench.until(bench.machine.next_deadline() or 0.0)
             bench.open()
-    assert isinstance(bench.closed.error, GaveUp)
-    attempts = [event.attempt for event in bench.got(Reconnecting)]
+    assert isinstance(bench.closed.error, ReconnectFailed)
+    attempts = [event.attempt for event in bench.events_of(Reconnecting)]
     assert attempts == list(range(1, len(attempts) + 1))
 
 
@@ -171,17 +172,17 @@ def test_the_first_connection_is_tried_for_ten_seconds_and_then_its_failure_is_t
     assert bench.closed.error is error
 
 
-def test_a_connection_that_is_refused_is_said_at_once_when_it_is_the_first() -> None:
+def test_a_connection_that_is_refused_is_reported_at_once_when_it_is_the_first() -> None:
     bench = Bench(open_line=False)
     bench.start()
     error = Unreachable("Nothing listens there.", retryable=False)
     bench.fail(error)
     assert bench.closed.error is error
     assert bench.now == 0.0
-    assert bench.got(Reconnecting) == []
+    assert bench.events_of(Reconnecting) == []
 
 
-def test_a_refusal_is_waited_out_by_who_says_how_long() -> None:
+def test_a_refusal_with_retry_after_is_waited_out() -> None:
     """A server that is started at the same time refuses at first."""
     bench = Bench(open_line=False, open_within_s=60.0)
     bench.start()
@@ -192,7 +193,7 @@ def test_a_refusal_is_waited_out_by_who_says_how_long() -> None:
 
 
 def test_a_server_that_restarts_may_refuse_for_a_while() -> None:
-    """Before the first connection too, when it has answered once."""
+    """EarlierConnections the first connection too, when it has answered once."""
     bench = Bench(open_line=False)
     bench.start()
     bench.fail(503)
@@ -222,7 +223,7 @@ def test_an_outage_is_fought_for_its_budget_in_time_and_not_in_attempts() -> Non
         bench.until(bench.machine.next_deadline() or 0.0)
         bench.fail(Unreachable("nobody"))
     assert 140.0 < bench.now < 150.0
-    assert isinstance(bench.closed.error, GaveUp)
+    assert isinstance(bench.closed.error, ReconnectFailed)
     assert isinstance(bench.closed.error.__cause__, Unreachable)
     assert str(bench.closed.error) == f"No connection for {bench.now - 50.0:.0f} s. nobody"
 
@@ -232,7 +233,7 @@ def test_a_server_that_asks_to_wait_longer_than_the_budget_ends_the_line_at_once
     bench.cut()
     bench.until(0.25)
     bench.fail(refusal(503, retry_after_s=60.0))
-    assert isinstance(bench.closed.error, GaveUp)
+    assert isinstance(bench.closed.error, ReconnectFailed)
 
 
 def test_an_outage_begins_when_a_good_connection_breaks() -> None:
@@ -240,7 +241,7 @@ def test_an_outage_begins_when_a_good_connection_breaks() -> None:
     bench.wait(100.0)
     bench.cut()
     bench.reopen()
-    assert bench.got(Reconnected)[0].outage_s == 0.25
+    assert bench.events_of(Reconnected)[0].outage_s == 0.25
 
 
 # ---- the end ----
@@ -252,8 +253,8 @@ def test_finish_sends_finalize_and_close_stream_and_waits_for_metadata() -> None
     bench.finish()
     assert [text for _, text in bench.texts] == [FINALIZE, CLOSE_STREAM]
     assert bench.send(voice(0, 100)) == Dropped(100.0, "the line is closed")
-    bench.hear(results(0.0, 1.0, ("end", 0.5, 0.75), speech_final=True))
-    bench.hear(metadata(1.0))
+    bench.receive(results(0.0, 1.0, ("end", 0.5, 0.75), speech_final=True))
+    bench.receive(metadata(1.0))
     assert bench.closed == Closed(1000, "")
     assert bench.closed.error is None
     assert bench.actions[-1] == (1.0, Action.CLOSE)
@@ -263,6 +264,13 @@ def test_finish_sends_finalize_and_close_stream_and_waits_for_metadata() -> None
     assert [word.word for word in transcript.words] == ["end"]
     assert transcript.stats.provider_s == 1.0
     assert [final.raw for final in transcript.finals] == [""]
+
+
+def test_closed_carries_the_metadata_message_as_it_came() -> None:
+    bench = Bench()
+    bench.finish()
+    bench.receive(metadata(0.0))
+    assert bench.closed.raw == metadata(0.0)
 
 
 def test_finish_is_done_once() -> None:
@@ -277,13 +285,13 @@ def test_finish_is_done_once() -> None:
     bench.until(5.0)
     assert bench.ended
     bench.finish()
-    assert len(bench.got(Closed)) == 1
+    assert len(bench.events_of(Closed)) == 1
 
 
-def test_finish_gives_up_at_its_deadline_and_says_what_is_lost() -> None:
+def test_finish_gives_up_at_its_deadline_and_reports_what_is_lost() -> None:
     bench = Bench()
     bench.speak(1.0)
-    bench.hear(results(0.0, 0.4))
+    bench.receive(results(0.0, 0.4))
     bench.finish(3.0)
     bench.until(10.0)
     assert bench.events[-1] == (4.0, Closed(None, ""))
@@ -292,10 +300,10 @@ def test_finish_gives_up_at_its_deadline_and_says_what_is_lost() -> None:
     assert bench.actions[-1] == (4.0, Action.ABORT)
 
 
-def test_finish_without_a_connection_says_what_stood_in_its_way() -> None:
+def test_finish_without_a_connection_reports_what_prevented_it() -> None:
     bench = Bench(open_line=False, open_within_s=60.0)
     bench.start()
-    bench.say(100)
+    bench.send_samples(100)
     bench.fail(Unreachable("Nothing listens there."))
     bench.finish(0.1)
     bench.until(1.0)
@@ -305,7 +313,7 @@ def test_finish_without_a_connection_says_what_stood_in_its_way() -> None:
 
 def test_finish_in_a_pause_ends_the_pause() -> None:
     bench = Bench()
-    bench.say(100)
+    bench.send_samples(100)
     bench.pause()
     bench.wait(2.0)
     bench.finish()
@@ -326,7 +334,7 @@ def test_finish_without_a_deadline_takes_no_more_audio_either() -> None:
     bench = Bench()
     bench.finish(float("inf"))
     assert bench.send(voice(0, 100)) == Dropped(100.0, "the line is closed")
-    bench.hear(metadata())
+    bench.receive(metadata())
     assert bench.closed.error is None
 
 
@@ -334,14 +342,14 @@ def test_a_cut_while_finishing_is_recovered_within_the_deadline() -> None:
     bench = Bench()
     bench.speak(1.0)
     bench.finish()
-    bench.hear(results(0.0, 0.6, ("first", 0.25, 0.5)))
+    bench.receive(results(0.0, 0.6, ("first", 0.25, 0.5)))
     bench.cut()
     bench.reopen()
     bench.wait(2.0)
-    assert bench.heard == list(range(600, 1000))
+    assert bench.received == list(range(600, 1000))
     assert [text for _, text in bench.texts] == [FINALIZE, CLOSE_STREAM]
-    bench.hear(results(0.0, 0.4, ("second", 0.1, 0.3)))
-    bench.hear(metadata(0.4))
+    bench.receive(results(0.0, 0.4, ("second", 0.1, 0.3)))
+    bench.receive(metadata(0.4))
     transcript = bench.machine.transcript(now=bench.now)
     assert (transcript.complete, transcript.text) == (True, "first second")
 
@@ -351,13 +359,13 @@ def test_a_server_that_closes_without_metadata_was_done_when_finals_cover_everyt
     bench = Bench()
     bench.speak(1.0)
     bench.finish()
-    bench.hear(results(0.0, 1.0))
+    bench.receive(results(0.0, 1.0))
     bench.cut(code)
     assert (bench.closed.code, bench.closed.error) == (code, None)
     assert bench.machine.transcript(now=bench.now).complete
 
 
-def test_a_close_that_was_asked_for_and_comes_too_early_is_a_loss_and_no_error() -> None:
+def test_a_requested_close_that_comes_too_early_is_a_loss_and_no_error() -> None:
     bench = Bench()
     bench.speak(1.0)
     bench.finish()
@@ -370,15 +378,15 @@ def test_a_close_that_was_asked_for_and_comes_too_early_is_a_loss_and_no_error()
 def test_metadata_in_the_middle_ends_nothing() -> None:
     """Some servers say it when they open, ours before it gives up on an idle client."""
     bench = Bench()
-    bench.hear(metadata(0.0))
+    bench.receive(metadata(0.0))
     assert bench.machine.phase is Phase.OPEN
-    bench.hear(metadata(2.0))
+    bench.receive(metadata(2.0))
     assert bench.stats.provider_s == 2.0
 
 
-def test_abandon_ends_at_once_and_says_what_is_lost() -> None:
+def test_abandon_ends_at_once_and_reports_what_is_lost() -> None:
     bench = Bench()
-    bench.say(100)
+    bench.send_samples(100)
     error = LineError("enough")
     bench.machine.abandon(now=1.0, error=error)
     bench.settle()
@@ -387,13 +395,13 @@ def test_abandon_ends_at_once_and_says_what_is_lost() -> None:
     assert bench.gaps == [(0.0, 0.1)]
     bench.machine.abandon(now=2.0)
     bench.settle()
-    assert len(bench.got(Closed)) == 1
+    assert len(bench.events_of(Closed)) == 1
 
 
 def test_after_the_end_nothing_happens_any_more() -> None:
     bench = Bench()
     bench.finish()
-    bench.hear(metadata())
+    bench.receive(metadata())
     events = len(bench.events)
     machine = bench.machine
     machine.resume(now=9.0)
@@ -405,7 +413,7 @@ def test_after_the_end_nothing_happens_any_more() -> None:
     machine.closed(1006, "", now=9.0)
     machine.receive_text(results(0.0, 1.0), now=9.0)
     machine.receive_pong(now=9.0)
-    machine.frame_taken(now=9.0)
+    machine.frame_sent(now=9.0)
     machine.handle_deadline(now=99.0)
     bench.settle()
     assert bench.send(voice(0, 10)) == Dropped(10.0, "the line is closed")
@@ -420,21 +428,21 @@ def test_after_the_end_nothing_happens_any_more() -> None:
 def test_a_broken_message_cuts_the_connection_and_nothing_is_lost() -> None:
     bench = Bench()
     bench.speak(1.0)
-    bench.hear(results(0.0, 0.5, ("first", 0.1, 0.4)))
-    bench.hear(results(0.5, 1.0, ("second", 0.6, 0.9))[:40])
+    bench.receive(results(0.0, 0.5, ("first", 0.1, 0.4)))
+    bench.receive(results(0.5, 1.0, ("second", 0.6, 0.9))[:40])
     assert bench.times(Action.ABORT) == [1.0]
-    assert isinstance(bench.got(Reconnecting)[0].error, BadAnswer)
+    assert isinstance(bench.events_of(Reconnecting)[0].error, BadAnswer)
     bench.reopen()
     bench.wait(2.0)
-    assert bench.heard == list(range(500, 1000))
-    bench.hear(results(0.0, 0.5, ("second", 0.1, 0.4)))
+    assert bench.received == list(range(500, 1000))
+    bench.receive(results(0.0, 0.5, ("second", 0.1, 0.4)))
     assert bench.words == ["first", "second"]
     assert bench.gaps == []
 
 
 def test_what_is_no_results_is_handed_on() -> None:
     bench = Bench()
-    bench.say(1000)
+    bench.send_samples(1000)
     error = '{"type":"Error","variant":"SchemaError","description":"unknown variant","message":"{}"}'
     for text in (
         error,
@@ -442,19 +450,19 @@ def test_what_is_no_results_is_handed_on() -> None:
         '{"type":"SpeechStarted","channel":[0,1],"timestamp":0.5}',
         '{"type":"UtteranceEnd","channel":[0,1],"last_word_end":0.75}',
     ):
-        bench.hear(text)
-    assert bench.got(Notice) == [
+        bench.receive(text)
+    assert bench.events_of(Notice) == [
         Notice("Error", "unknown variant", error),
         Notice("ConfigureSuccess", "", '{"type":"ConfigureSuccess"}'),
     ]
-    assert [(event.stream, event.source) for event in bench.got(SpeechStarted)] == [(0.5, 0.5)]
-    assert [(event.stream, event.source) for event in bench.got(UtteranceEnd)] == [(0.75, 0.75)]
+    assert [(event.stream, event.source) for event in bench.events_of(SpeechStarted)] == [(0.5, 0.5)]
+    assert [(event.stream, event.source) for event in bench.events_of(UtteranceEnd)] == [(0.75, 0.75)]
 
 
 def test_a_line_for_days_keeps_no_finals() -> None:
     bench = Bench(keep_transcript=False)
-    bench.say(1000)
-    bench.hear(results(0.0, 1.0, ("word", 0.5, 0.75)))
+    bench.send_samples(1000)
+    bench.receive(results(0.0, 1.0, ("word", 0.5, 0.75)))
     assert bench.words == ["word"]
     assert bench.machine.transcript(now=bench.now).finals == ()
 
@@ -469,9 +477,9 @@ def test_stats_add_up_over_connections_and_pauses() -> None:
     bench.open("first")
     bench.speak(2.0)
     bench.pause()
-    bench.hear(results(0.0, 1.5))
+    bench.receive(results(0.0, 1.5))
     bench.wait(9.0)
-    bench.hear(metadata(2.0))
+    bench.receive(metadata(2.0))
     bench.cut(1011)
     bench.until(bench.machine.next_deadline() or 0.0)
     bench.wait(0.75)
@@ -479,8 +487,8 @@ def test_stats_add_up_over_connections_and_pauses() -> None:
     bench.wait(4.0)
     bench.resume()
     bench.finish()
-    bench.hear(metadata(0.5))
-    assert bench.got(Stats) == [
+    bench.receive(metadata(0.5))
+    assert bench.events_of(Stats) == [
         Stats(
             connected_s=11.0 + 4.0,
             paused_s=pytest.approx(9.0 + 1.0 + 4.0),
@@ -501,7 +509,7 @@ def test_the_ids_of_the_newest_connections_are_remembered() -> None:
     for index in range(40):
         bench.cut()
         bench.reopen(str(index))
-        bench.hear('{"type":"Hello"}')
+        bench.receive('{"type":"Hello"}')
     assert bench.stats.request_ids == tuple(str(index) for index in range(8, 40))
     bench.cut(1008)
     assert str(bench.closed.error).endswith("[request 39]")
@@ -515,7 +523,7 @@ def test_a_machine_that_was_not_started_wants_nothing() -> None:
     assert machine.next_deadline() is None
     assert machine.next_frame(now=0.0) is None
     machine.handle_deadline(now=100.0)
-    machine.frame_taken(now=0.0)
+    machine.frame_sent(now=0.0)
     machine.closed(1006, "", now=0.0)
     machine.receive_text("{", now=0.0)
     machine.receive_pong(now=0.0)
@@ -528,7 +536,7 @@ def test_a_machine_that_was_not_started_wants_nothing() -> None:
 def test_one_frame_at_a_time_is_handed_out() -> None:
     bench = Bench()
     bench.takes = False
-    bench.say(500)
+    bench.send_samples(500)
     assert bench.machine.next_frame(now=0.0) is None
     assert len(bench.frames) == 1
 
@@ -536,12 +544,12 @@ def test_one_frame_at_a_time_is_handed_out() -> None:
 def test_a_frame_that_an_old_connection_took_late_changes_nothing() -> None:
     bench = Bench()
     bench.takes = False
-    bench.say(100)
+    bench.send_samples(100)
     bench.cut()
-    bench.machine.frame_taken(now=0.1)
+    bench.machine.frame_sent(now=0.1)
     bench.reopen()
     bench.wait(1.0)
-    assert bench.heard == list(range(100))
+    assert bench.received == list(range(100))
 
 
 # ---- a server that is stopped while the line is finished ----
@@ -550,27 +558,27 @@ def test_a_frame_that_an_old_connection_took_late_changes_nothing() -> None:
 def test_a_metadata_that_counts_less_than_was_sent_is_not_the_end() -> None:
     """The server was told to stop just before: what it had not read is heard by the next one."""
     bench = Bench()
-    bench.say(1000)
+    bench.send_samples(1000)
     bench.finish(10.0)
-    bench.hear(results(0.0, 0.6))
-    bench.hear(metadata(0.6))
+    bench.receive(results(0.0, 0.6))
+    bench.receive(metadata(0.6))
     bench.cut(1012)
     bench.reopen()
     bench.wait(1.0)
-    assert bench.heard == list(range(600, 1000))
-    bench.hear(results(0.0, 0.4))
-    bench.hear(metadata(0.4))
+    assert bench.received == list(range(600, 1000))
+    bench.receive(results(0.0, 0.4))
+    bench.receive(metadata(0.4))
     assert bench.closed.error is None
     assert bench.gaps == []
 
 
-def test_a_close_1000_before_close_stream_went_out_is_an_error_when_audio_is_unheard() -> None:
+def test_a_close_1000_before_close_stream_went_out_is_an_error_when_audio_has_no_final() -> None:
     """A backlog waits, so CloseStream has its turn behind it."""
     bench = Bench()
     bench.cut()
-    bench.say(5000)
+    bench.send_samples(5000)
     bench.reopen()
     bench.finish(20.0)
     assert '{"type":"CloseStream"}' not in [text for _, text in bench.texts]
     bench.cut(1000)
-    assert isinstance(bench.closed.error, HungUp)
+    assert isinstance(bench.closed.error, ConnectionClosedByServer)

@@ -17,7 +17,7 @@ from caesura.client.events import Closed, Dropped, Final, Gap, Paused, Resumed
 from caesura.client.recovery import Action, Phase
 from caesura.errors import CaesuraError, Unreachable, UsageError
 from tests.client.bench import KEEPALIVE, MONO, PATIENT, RATE, STEREO, Bench
-from tests.client.hearing import Server
+from tests.client.pretend_server import PretendServer
 
 WORD = 10
 """Samples; the caller sends whole words, so that no Finalize cuts one in two."""
@@ -52,7 +52,7 @@ class LineMachine(RuleBasedStateMachine):
         self.bench = Bench(STEREO if stereo else MONO, open_line=False, **settings)
         self.machine = self.bench.machine
         self.channels = 2 if stereo else 1
-        self.server = Server(self.bench, word=WORD, channels=self.channels)
+        self.server = PretendServer(self.bench, word=WORD, channels=self.channels)
         self.patience = patience
         self.steps = 0
         self.skipped = 0
@@ -80,12 +80,12 @@ class LineMachine(RuleBasedStateMachine):
         if after:
             self.bench.wait(words * WORD / RATE)
         paused, ended = self.machine.paused, self.bench.ending or self.bench.ended
-        if not self.machine.takes_more(now=self.bench.now):
+        if not self.machine.accepts_more(now=self.bench.now):
             return  # a recording waits
         try:
-            answer = self.bench.say(words * WORD)
+            answer = self.bench.send_samples(words * WORD)
         except UsageError:
-            assert self.machine._supply.free_s == 0
+            assert self.machine._buffer.free_s == 0
             return
         if paused or ended:
             assert answer == Dropped(float(words * WORD), "the line is closed" if ended else "paused")
@@ -162,7 +162,7 @@ class LineMachine(RuleBasedStateMachine):
         if full:
             self.bench.takes = False
         else:
-            self.bench.take()
+            self.bench.accept_frames()
 
     @rule(answers=st.booleans())
     def pings_are_answered_or_not(self, answers: bool) -> None:
@@ -183,13 +183,13 @@ class LineMachine(RuleBasedStateMachine):
     @rule(channel=st.integers(0, 1))
     def server_says_an_interim(self, channel: int) -> None:
         self.server.listen()
-        self.server.murmur(channel % self.channels)
+        self.server.send_interim(channel % self.channels)
         self.server.deliver()
 
     @precondition(is_open)
     @rule(text=TEXTS, back=st.booleans())
     def server_says_something_else(self, text: str, back: bool) -> None:
-        self.bench.hear(text)
+        self.bench.receive(text)
         if back and self.is_away():
             self.network_is_there()
 
@@ -219,13 +219,13 @@ class LineMachine(RuleBasedStateMachine):
     @invariant()
     def every_captured_sample_is_heard_kept_or_in_a_gap(self) -> None:
         """Or it was sent, found no room any more, and may still be heard, as long as its connection stands."""
-        supply, timeline = self.machine._supply, self.machine.timeline
+        buffer, timeline = self.machine._buffer, self.machine.timeline
         assert timeline is not None
         lost = {place for each in timeline.losses for place in range(each.source, each.end)}
-        ranges = (*supply._tape.ranges, *supply._backlog.ranges)
+        ranges = (*buffer._replay.ranges, *buffer._backlog.ranges)
         kept = {place for each in ranges for place in range(each.start, each.end)}
-        trial = {place for each in supply._forgotten for place in range(each.start, each.end)}
-        heard = set(range(self.machine._placer.confirmed))
+        trial = {place for each in buffer._evicted for place in range(each.start, each.end)}
+        heard = set(range(self.machine._mapper.confirmed))
         captured = set(self.bench.places)
         if self.bench.ended and self.machine.transcript(now=self.bench.now).complete:
             heard = captured
@@ -247,11 +247,11 @@ class LineMachine(RuleBasedStateMachine):
     @invariant()
     def a_recording_loses_nothing_for_want_of_room(self) -> None:
         if not self.machine._settings.live:
-            assert not any(gap.why.startswith("no room") for gap in self.bench.got(Gap))
+            assert not any(gap.why.startswith("no room") for gap in self.bench.events_of(Gap))
 
     @invariant()
     def words_come_once_in_order_and_where_they_were_said(self) -> None:
-        finals = self.bench.got(Final)
+        finals = self.bench.events_of(Final)
         for final in finals[self.finals :]:
             for word in final.words:
                 channel, _, number = word.word.partition(":")
@@ -290,7 +290,7 @@ class LineMachine(RuleBasedStateMachine):
     @invariant()
     def no_connection_starves(self) -> None:
         """Audio or KeepAlive every four seconds, from its opening to CloseStream, if only the socket takes them."""
-        if self.is_open() and not self.bench.stuck and not self.machine._supply.has_ended:
+        if self.is_open() and not self.bench.stuck and not self.machine._buffer.has_ended:
             session = self.machine._session
             assert session is not None
             frames = self.bench.frames
@@ -312,12 +312,12 @@ class LineMachine(RuleBasedStateMachine):
             case Phase.CLOSED:
                 assert deadline is None
                 assert isinstance(self.bench.events[-1][1], Closed)
-                assert len(self.bench.got(Closed)) == 1
+                assert len(self.bench.events_of(Closed)) == 1
             case Phase.WAITING:
                 assert deadline is not None
                 assert deadline >= self.bench.now
             case Phase.OPEN:
-                assert deadline is not None or self.bench.stuck or self.machine._supply.has_ended
+                assert deadline is not None or self.bench.stuck or self.machine._buffer.has_ended
                 assert deadline is None or deadline >= self.bench.now
             case _:
                 assert not self.bench.ended
@@ -342,7 +342,7 @@ class LineMachine(RuleBasedStateMachine):
             if self.is_away():
                 self.network_is_there()
             elif self.is_open():
-                self.bench.take()
+                self.bench.accept_frames()
                 for channel in range(self.channels):
                     self.server_says_a_final(channel, 1000)
             self.bench.wait(0.25)

@@ -1,4 +1,4 @@
-"""What a line finds dead, when, and what it leaves alone; each incident as it was seen in the wild."""
+"""What a line finds dead, when, and what it leaves alone."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LOUD, QUIET = loud(125), quiet(125)
 
 def found(bench: Bench) -> tuple[float, str]:
     """When the only alarm came, and what it says."""
-    (reconnecting,) = bench.got(Reconnecting)
+    (reconnecting,) = bench.events_of(Reconnecting)
     assert isinstance(reconnecting.error, LineError)
     (at,) = bench.times(Action.ABORT)
     return at, reconnecting.why
@@ -38,16 +38,16 @@ def test_a_server_that_is_mute_while_speech_is_sent_is_given_up_after_ten_second
 def test_a_server_that_falls_silent_in_the_middle_of_speech_is_given_up_ten_seconds_later() -> None:
     bench = Bench()
     bench.stream(5.0, LOUD, piece_s=0.125)
-    bench.hear(results(0.0, 4.5))
+    bench.receive(results(0.0, 4.5))
     bench.stream(10.0, LOUD, piece_s=0.125)
     assert found(bench)[0] == 15.0
 
 
-def test_a_server_that_says_nothing_of_silence_lives() -> None:
+def test_a_server_that_sends_nothing_for_silence_is_kept() -> None:
     """For as long as it answers pings (vellum PR #38371)."""
     bench = Bench()
     bench.stream(5.0, LOUD, piece_s=0.125)
-    bench.hear(results(0.0, 5.0))
+    bench.receive(results(0.0, 5.0))
     bench.stream(600.0, QUIET, piece_s=0.125)
     assert bench.times(Action.ABORT) == []
     assert bench.stats.connections == 1
@@ -57,7 +57,7 @@ def test_a_server_that_answers_all_speech_in_time_lives() -> None:
     bench = Bench()
     for index in range(60):
         bench.stream(9.0, LOUD, piece_s=0.125)
-        bench.hear(results(9.0 * index, 9.0 * (index + 1)))
+        bench.receive(results(9.0 * index, 9.0 * (index + 1)))
     assert bench.times(Action.ABORT) == []
 
 
@@ -69,7 +69,7 @@ def test_a_connection_that_is_dead_although_it_is_open_is_found_within_five_seco
     """A ping goes out after 2 s without an answer, and none comes."""
     bench = Bench()
     bench.stream(10.0, LOUD, piece_s=0.125)
-    bench.hear(results(0.0, 10.0))
+    bench.receive(results(0.0, 10.0))
     bench.answers = False
     bench.stream(6.0, sound, piece_s=0.125)
     at, why = found(bench)
@@ -102,14 +102,14 @@ def test_a_frame_that_is_not_taken_is_found_after_five_seconds_and_sent_again() 
     """The peer has stopped reading, and all buffers are full (pipecat #5796)."""
     bench = Bench()
     bench.speak(1.0)
-    bench.hear(results(0.0, 1.0))
+    bench.receive(results(0.0, 1.0))
     bench.takes = False
     bench.speak(1.0)
     bench.until(7.0)
     assert found(bench) == (1.125 + 5.0, "the connection takes nothing any more")
     bench.open()
     bench.wait(2.0)
-    assert bench.heard == list(range(1000, 2000))
+    assert bench.received == list(range(1000, 2000))
     assert bench.gaps == []
 
 
@@ -131,7 +131,7 @@ def test_nothing_is_given_up_in_a_pause() -> None:
     """Not even when Finalize is not answered: little was heard since the last final, and a server may keep it."""
     bench = Bench()
     bench.stream(5.0, LOUD, piece_s=0.125)
-    bench.hear(results(0.0, 4.5))
+    bench.receive(results(0.0, 4.5))
     bench.pause()
     bench.wait(3600.0)
     assert bench.times(Action.ABORT) == []
@@ -153,9 +153,9 @@ def test_after_a_pause_a_server_has_its_ten_seconds_anew() -> None:
 def test_a_connection_that_died_in_a_pause_is_found_within_five_seconds_of_the_audio_after_it() -> None:
     bench = Bench()
     bench.speak(1.0)
-    bench.hear(results(0.0, 1.0))
+    bench.receive(results(0.0, 1.0))
     bench.pause()
-    bench.hear(results(1.0, 1.0, from_finalize=True))
+    bench.receive(results(1.0, 1.0, from_finalize=True))
     bench.answers = False
     bench.wait(3600.0)
     assert bench.times(Action.ABORT) == []
@@ -167,7 +167,7 @@ def test_a_connection_that_died_in_a_pause_is_found_within_five_seconds_of_the_a
         bench.open()
     bench.answers = True
     bench.wait(10.0)
-    assert bench.heard == list(range(1000, 7000))
+    assert bench.received == list(range(1000, 7000))
 
 
 # ---- the end ----
@@ -183,9 +183,9 @@ def test_a_server_that_dies_behind_close_stream_is_found_and_the_end_is_sent_aga
     bench.answers = True
     bench.open()
     bench.wait(2.0)
-    assert bench.heard == list(range(1000))
-    bench.hear(results(0.0, 1.0))
-    bench.hear(metadata(1.0))
+    assert bench.received == list(range(1000))
+    bench.receive(results(0.0, 1.0))
+    bench.receive(metadata(1.0))
     assert bench.machine.transcript(now=bench.now).complete
 
 

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from caesura.client.events import Final, Interim
-from caesura.client.framing import Pcm
+from caesura.client.pcm import PcmFormat
 from caesura.client.recovery import Phase
 from tests.client.bench import MONO, PATIENT, STEREO, Bench, results
-from tests.client.hearing import Server, check_words
+from tests.client.pretend_server import PretendServer, check_words
 
 SAMPLES = 60
 """Length of the short stream; a word has ten."""
@@ -28,7 +28,7 @@ class Play:
         pcm, self.every = CUTS[kind]
         self.bench = Bench(pcm, watch=PATIENT)
         self.channels = len(self.every)
-        self.server = Server(self.bench, channels=self.channels)
+        self.server = PretendServer(self.bench, channels=self.channels)
         self.cut_at = cut_at
         self.steps = 0
 
@@ -61,7 +61,7 @@ class Play:
     def run(self, *, pauses: bool) -> None:
         for sample in range(SAMPLES):
             self.bench.wait(0.001)
-            self.bench.say(1)
+            self.bench.send_samples(1)
             self.step()
             self.listen()
             if pauses and sample % 25 == 24:
@@ -98,15 +98,15 @@ def test_wherever_a_connection_is_cut_words_come_once_each(kind: str, pauses: bo
 
 def test_one_channel_far_ahead_of_another_is_replayed_for_the_other_alone() -> None:
     bench = Bench(STEREO, watch=PATIENT)
-    server = Server(bench, channels=2)
-    bench.say(200)
+    server = PretendServer(bench, channels=2)
+    bench.send_samples(200)
     server.listen()
     server.cut(1)
     server.deliver()
-    bench.say(100)
+    bench.send_samples(100)
     server.listen()
     server.cut(1)
-    server.murmur(0)
+    server.send_interim(0)
     server.deliver()
     bench.cut()
     bench.reopen()
@@ -114,11 +114,11 @@ def test_one_channel_far_ahead_of_another_is_replayed_for_the_other_alone() -> N
     bench.wait(1.0)
     server.listen()
     assert server.heard == list(range(300))
-    server.murmur(1)
+    server.send_interim(1)
     server.cut(1, least=300)
     server.deliver()
-    assert [interim.text for interim in bench.got(Interim)][1:] == [""]
-    bench.say(50)
+    assert [interim.text for interim in bench.events_of(Interim)][1:] == [""]
+    bench.send_samples(50)
     bench.finish()
     server.listen()
     server.deliver()
@@ -127,34 +127,34 @@ def test_one_channel_far_ahead_of_another_is_replayed_for_the_other_alone() -> N
 
 def test_an_interim_never_brings_back_what_is_final() -> None:
     bench = Bench(watch=PATIENT)
-    server = Server(bench)
-    bench.say(100)
+    server = PretendServer(bench)
+    bench.send_samples(100)
     server.listen()
     server.cut()
     server.deliver()
-    bench.say(35)
+    bench.send_samples(35)
     bench.cut()
     bench.reopen()
     server.connect()
     bench.wait(1.0)
     server.listen()
-    server.murmur()
+    server.send_interim()
     server.deliver()
-    (interim,) = bench.got(Interim)
+    (interim,) = bench.events_of(Interim)
     assert [word.word for word in interim.words] == ["0:10", "0:11", "0:12", "0:13"]
     assert interim.words[0].source_start == 0.1
 
 
 def test_words_of_what_found_no_room_are_missing_and_those_around_it_are_not() -> None:
     bench = Bench(keep_s=0.1, watch=PATIENT)
-    server = Server(bench)
-    bench.say(40)
+    server = PretendServer(bench)
+    bench.send_samples(40)
     server.listen()
     server.cut()
     server.deliver()
     bench.cut()
     for samples in (80, 95):
-        bench.say(samples)
+        bench.send_samples(samples)
     bench.reopen()
     server.connect()
     bench.wait(1.0)
@@ -171,7 +171,7 @@ def test_words_of_what_found_no_room_are_missing_and_those_around_it_are_not() -
 @pytest.mark.parametrize("rate", [8_000, 11_025, 16_000, 22_050, 44_100])
 def test_words_are_placed_to_the_millisecond_at_any_rate(rate: int) -> None:
     """Pieces that are no whole milliseconds, and a wire that rounds to them: no word slips across a pause."""
-    bench = Bench(Pcm("linear16", rate, 2), watch=PATIENT)
+    bench = Bench(PcmFormat("linear16", rate, 2), watch=PATIENT)
     source, expected = 0, []
     for index in range(200):
         samples = rate // 20 + index * 7 % 31
@@ -180,7 +180,7 @@ def test_words_are_placed_to_the_millisecond_at_any_rate(rate: int) -> None:
         bench.wait(0.25)
         heard = len(bench.audio) // 2
         start, end = round((heard - samples) / rate, 3), round(heard / rate, 3)
-        bench.hear(results(start, end, (str(index), start, end), from_finalize=True))
+        bench.receive(results(start, end, (str(index), start, end), from_finalize=True))
         expected.append((source / rate, (source + samples) / rate))
         bench.wait(1.75)
         bench.resume()
@@ -188,7 +188,7 @@ def test_words_are_placed_to_the_millisecond_at_any_rate(rate: int) -> None:
         if index % 50 == 49:
             bench.cut()
             bench.reopen()
-    words = [word for final in bench.got(Final) for word in final.words]
+    words = [word for final in bench.events_of(Final) for word in final.words]
     assert len(words) == 200
     for word, (start, end) in zip(words, expected, strict=True):
         assert word.source_start == pytest.approx(start, abs=0.0006)
@@ -206,10 +206,10 @@ def test_words_are_placed_to_the_millisecond_at_any_rate(rate: int) -> None:
 )
 def test_many_cuts_and_pauses_lose_no_word_and_double_none(acts: list[tuple[int, str]]) -> None:
     bench = Bench(watch=PATIENT)
-    server = Server(bench)
+    server = PretendServer(bench)
     for words, act in acts:
         bench.wait(words / 100)
-        bench.say(words * 10)
+        bench.send_samples(words * 10)
         match act:
             case "cut":
                 bench.cut()
@@ -225,7 +225,7 @@ def test_many_cuts_and_pauses_lose_no_word_and_double_none(acts: list[tuple[int,
             case "lost message":
                 server.listen()
                 server.cut()
-                bench.hear("{")
+                bench.receive("{")
                 bench.reopen()
                 server.connect()
             case _:

@@ -1,4 +1,4 @@
-"""Chunks, pace, reading ahead and ending, of sources that are made up."""
+"""Sources of audio: chunks, pace, reading ahead and closing, over fake feeds."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from caesura.client.form import Form
-from caesura.client.sources import AudioSource, Chunks, Clock, Pace, on_a_thread
+from caesura.client.audio_spec import AudioSpec
+from caesura.client.sources import AudioSource, Chunks, RealtimePacer, SourceClock, run_in_thread
 from caesura.errors import UsageError
 
-FORM = Form("linear16", 1_000, 2, 0.5, "A note.")
-AS_IT_IS = Form(None)
+FORM = AudioSpec("linear16", 1_000, 2, 0.5, "A note.")
+AS_IT_IS = AudioSpec(None)
 
 
 class Blocks:
     """A feed of these blocks; an exception among them is raised, an event waited for."""
 
-    def __init__(self, form: Form | UsageError, *blocks: bytes | Exception | threading.Event) -> None:
-        self._form = form
+    def __init__(self, spec: AudioSpec | UsageError, *blocks: bytes | Exception | threading.Event) -> None:
+        self._spec = spec
         self._blocks = list(blocks)
         self.log: list[str] = []
         self.over = threading.Event()
 
-    def open(self) -> Form:
+    def open(self) -> AudioSpec:
         self.log.append("open")
-        if isinstance(self._form, UsageError):
-            raise self._form
-        return self._form
+        if isinstance(self._spec, UsageError):
+            raise self._spec
+        return self._spec
 
     def block(self) -> bytes:
         self.log.append("block")
@@ -64,8 +64,8 @@ class Time:
     reading_s: float = 0.0
     slept: list[float] = field(default_factory=list)
 
-    def clock(self) -> Clock:
-        return Clock(self.read, self.sleep, self.sleep_async)
+    def clock(self) -> SourceClock:
+        return SourceClock(self.read, self.sleep, self.sleep_async)
 
     def read(self) -> float:
         self.now += self.reading_s
@@ -80,8 +80,8 @@ class Time:
         await asyncio.sleep(0)
 
 
-def source(*blocks: bytes | Exception | threading.Event, form: Form = FORM, frame_s: float = 0.1) -> AudioSource:
-    return AudioSource(Blocks(form, *blocks), frame_s=frame_s)
+def source(*blocks: bytes | Exception | threading.Event, spec: AudioSpec = FORM, frame_s: float = 0.1) -> AudioSource:
+    return AudioSource(Blocks(spec, *blocks), frame_s=frame_s)
 
 
 def sync_chunks(made: AudioSource) -> list[bytes]:
@@ -134,8 +134,8 @@ def test_any_blocks_become_chunks_of_whole_samples(
 
 
 @both
-def test_a_container_goes_on_as_it_comes(chunks: Callable[[AudioSource], list[bytes]]) -> None:
-    made = chunks(source(b"a", bytes(10_000), b"bc", form=AS_IT_IS))
+def test_a_container_is_passed_on_as_it_comes(chunks: Callable[[AudioSource], list[bytes]]) -> None:
+    made = chunks(source(b"a", bytes(10_000), b"bc", spec=AS_IT_IS))
     assert made == [b"a", bytes(8_192), bytes(1_808), b"bc"]
 
 
@@ -160,7 +160,7 @@ def test_what_breaks_does_so_after_what_came_before(chunks: Callable[[AudioSourc
 
 
 @both
-def test_an_error_that_nobody_foresaw_is_not_swallowed(chunks: Callable[[AudioSource], list[bytes]]) -> None:
+def test_an_error_of_an_unexpected_kind_is_not_swallowed(chunks: Callable[[AudioSource], list[bytes]]) -> None:
     with pytest.raises(ZeroDivisionError):
         chunks(source(ZeroDivisionError()))
 
@@ -249,7 +249,7 @@ def test_in_real_time_a_chunk_comes_when_its_last_sample_was_spoken(
 
 
 @both
-def test_a_reader_who_was_late_gets_what_is_overdue_at_once(chunks: Callable[[AudioSource], list[bytes]]) -> None:
+def test_a_late_reader_gets_what_is_overdue_at_once(chunks: Callable[[AudioSource], list[bytes]]) -> None:
     time = Time()
     made = AudioSource(Blocks(FORM, bytes(2_000)), frame_s=0.1, realtime=True, clock=time.clock())
     with made:
@@ -259,7 +259,7 @@ def test_a_reader_who_was_late_gets_what_is_overdue_at_once(chunks: Callable[[Au
     assert time.slept == pytest.approx([0.1, 0.05, 0.1])
 
 
-def test_a_source_that_was_held_goes_on_at_its_pace_as_if_no_time_had_passed() -> None:
+def test_a_source_that_was_held_continues_at_its_pace_as_if_no_time_had_passed() -> None:
     time = Time()
     made = AudioSource(Blocks(FORM, bytes(2_000)), frame_s=0.1, realtime=True, clock=time.clock())
     with made:
@@ -278,13 +278,13 @@ def test_a_source_that_is_held_before_its_first_chunk_begins_when_it_is_read() -
         with made.held():
             time.now += 20.0
         next(made)
-    assert made.stands_still
+    assert made.waits_in_pauses
     assert time.slept == pytest.approx([0.1])
 
 
 @given(sizes=st.lists(st.integers(1, 500), min_size=1, max_size=20), lags=st.lists(st.floats(0, 3), min_size=20))
 def test_no_chunk_is_early_and_no_lag_adds_up(sizes: list[int], lags: list[float]) -> None:
-    pace, now, total = Pace(1_000), 7.0, 0
+    pace, now, total = RealtimePacer(1_000), 7.0, 0
     for size, lag in zip(sizes, lags, strict=False):
         now += max(0.0, pace.wait_s(size, now))
         total += size
@@ -330,7 +330,7 @@ def test_a_reader_that_is_cancelled_while_pacing_loses_nothing() -> None:
         async def never(_: float) -> None:
             await for_ever.wait()
 
-        clock = Clock(lambda: 0.0, lambda _: None, never)
+        clock = SourceClock(lambda: 0.0, lambda _: None, never)
         async with AudioSource(Blocks(FORM, bytes(800)), frame_s=0.1, realtime=True, clock=clock) as made:
             await give_up(anext(made))
             for_ever.set()
@@ -367,7 +367,7 @@ def test_another_thread_may_close_it() -> None:
 def test_opening_can_be_given_up() -> None:
     async def run() -> Blocks:
         class Slow(Blocks):
-            def open(self) -> Form:
+            def open(self) -> AudioSpec:
                 self.over.wait(5)
                 return super().open()
 
@@ -384,7 +384,7 @@ def test_a_program_may_end_while_something_still_reads() -> None:
     go_on = threading.Event()
 
     async def run() -> None:
-        on_a_thread(lambda: go_on.wait(5))
+        run_in_thread(lambda: go_on.wait(5))
 
     asyncio.run(run())
     go_on.set()

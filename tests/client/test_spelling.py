@@ -1,10 +1,10 @@
-"""Spelling of parameter names: slips are found, known names and names of tomorrow are left in peace."""
+"""Misspelled parameter names are found; known names and unknown new ones are not."""
 
 from __future__ import annotations
 
 import pytest
 
-from caesura.client.spelling import KNOWN, doubtful_names
+from caesura.client.spelling import KNOWN, misspelled_names
 
 
 @pytest.mark.parametrize(
@@ -25,14 +25,14 @@ from caesura.client.spelling import KNOWN, doubtful_names
         ("sample_rte", "sample_rate"),
     ],
 )
-def test_a_slip_is_told_with_what_was_meant(given: str, meant: str) -> None:
-    (sentence,) = doubtful_names([given])
+def test_a_misspelling_is_reported_with_the_right_name(given: str, meant: str) -> None:
+    (sentence,) = misspelled_names([given])
     assert sentence == f"{given!r} is no parameter of the wire, and is ignored: did you mean {meant!r}?"
 
 
 @pytest.mark.parametrize("name", sorted(KNOWN))
 def test_no_known_name_is_in_doubt(name: str) -> None:
-    assert doubtful_names([name]) == ()
+    assert misspelled_names([name]) == ()
 
 
 @pytest.mark.parametrize(
@@ -46,9 +46,9 @@ def test_no_known_name_is_in_doubt(name: str) -> None:
 )  # fmt: skip
 def test_an_unrelated_name_is_no_slip(name: str) -> None:
     """It may be newer than this package."""
-    assert doubtful_names([name]) == ()
+    assert misspelled_names([name]) == ()
 
 
-def test_each_slip_is_told_in_its_order() -> None:
-    told = doubtful_names(["modle", "foo", "interim_result"])
+def test_each_misspelling_is_reported_in_order() -> None:
+    told = misspelled_names(["modle", "foo", "interim_result"])
     assert [sentence.split("'")[1] for sentence in told] == ["modle", "interim_result"]

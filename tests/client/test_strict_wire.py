@@ -44,7 +44,7 @@ def break_it(server: FakeServer, chance: random.Random) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("answers", [True, False])
-def test_every_word_comes_once_and_where_it_was_said(seed: int, answers: bool) -> None:
+def test_every_word_comes_once_and_where_it_was_spoken(seed: int, answers: bool) -> None:
     """Cuts in mid-word, in pauses, while replaying, while finishing."""
     asyncio.run(_hear(random.Random(seed), answers))
 

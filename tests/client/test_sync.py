@@ -1,4 +1,4 @@
-"""A line for callers without an event loop: where it differs from its twin."""
+"""A line for callers without an event loop, where it differs from the asynchronous one."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ import caesura
 from caesura import Tuning, sync
 from caesura.client import line as twin
 from caesura.client.events import Closed, Dropped, Event, Final, Gap
-from caesura.client.recovery import PULL_S
-from caesura.errors import HungUp, Unreachable, UsageError
+from caesura.client.source_admission import PULL_S
+from caesura.errors import ConnectionClosedByServer, Unreachable, UsageError
 from caesura.testing import Close, FakeServer
+from tests.client.fake_transports import FakeOpener
 from tests.client.lines import PATIENCE_S, VOICE, listening, placed, spoken
-from tests.client.wires import Wires
 
 pytestmark = pytest.mark.usefixtures("at_once")
 
@@ -202,7 +202,7 @@ def test_iteration_raises_the_error_behind_closed(server: FakeServer) -> None:
     with listening(line) as heard:
         server.close(1008, "DATA-0000")
         closed = heard.next(Closed)
-    assert isinstance(heard.error, HungUp)
+    assert isinstance(heard.error, ConnectionClosedByServer)
     assert heard.error is closed.error
     assert heard.events[-1] is closed
 
@@ -214,7 +214,7 @@ def test_iterating_again_after_the_end_ends_again_and_does_not_hang(server: Fake
         assert list(line) == list(line) == [Closed(1000, "")]
 
 
-def test_each_event_goes_to_one_of_those_who_iterate_and_closed_to_all(server: FakeServer) -> None:
+def test_each_event_goes_to_one_reader_and_closed_to_all(server: FakeServer) -> None:
     line = sync.connect(server.url)
     with listening(line) as first:
         second: list[Event] = []
@@ -268,7 +268,7 @@ def test_audio_that_is_a_file_is_refused_where_the_events_are_taken(server: Fake
 
 
 @pytest.mark.parametrize("live", [True, False])
-def test_who_leaves_the_loop_early_ends_the_feeding_and_leaves_no_thread(server: FakeServer, live: bool) -> None:
+def test_leaving_the_loop_early_ends_the_feeding_and_leaves_no_thread(server: FakeServer, live: bool) -> None:
     def endless() -> Iterator[bytes]:
         breath = threading.Event()
         while not breath.wait(0.001):
@@ -301,7 +301,7 @@ def test_a_connection_that_ends_for_good_ends_the_transcribing(server: FakeServe
             yield VOICE.say("good")
 
     server.after(2.0, lambda: server.close(1008, "DATA-0000"))
-    with sync.connect(server.url) as line, pytest.raises(HungUp, match="DATA-0000"):
+    with sync.connect(server.url) as line, pytest.raises(ConnectionClosedByServer, match="DATA-0000"):
         list(line.transcribe(endless()))
     until(lambda: not feeders())
 
@@ -333,21 +333,21 @@ def test_a_recording_is_read_no_further_than_the_server_takes_it() -> None:
             read.append(second)
             yield VOICE.silence(1.0)
 
-    wires = Wires(takes=False)
-    line = sync.connect(live=False, tuning=Tuning(opener=wires))
+    opener = FakeOpener(takes=False)
+    line = sync.connect(live=False, tuning=Tuning(opener=opener))
     told: list[Event] = []
     with line:
         taking = threading.Thread(target=lambda: told.extend(line.transcribe(audio())))
         taking.start()
         until(lambda: line.waiting_s > PULL_S - 0.6)
         for _ in range(100):
-            line._driver and line._driver.until(lambda machine, now: True).result(PATIENCE_S)
+            line._driver and line._driver.when(lambda machine, now: True).result(PATIENCE_S)
         assert len(read) <= 4  # a part is on its way into the socket, two seconds wait, one second is held
-        wires.made[0].take()
-        wires.wait(lambda: '{"type":"CloseStream"}' in wires.made[0].texts)
-        wires.made[0].say('{"type":"Metadata","duration":60.0}')
+        opener.made[0].take()
+        opener.wait(lambda: '{"type":"CloseStream"}' in opener.made[0].texts)
+        opener.made[0].say('{"type":"Metadata","duration":60.0}')
         taking.join(PATIENCE_S)
-    assert wires.made[0].audio == VOICE.silence(60.0)
+    assert opener.made[0].audio == VOICE.silence(60.0)
     assert not any(isinstance(event, Gap) for event in told)
 
 
@@ -423,7 +423,7 @@ def test_a_recording_waits_in_a_pause_until_another_thread_resumes(server: FakeS
         assert placed(line.finish()) == spoken("good", "morning")
 
 
-def test_who_would_wait_for_their_own_resume_is_told(server: FakeServer) -> None:
+def test_waiting_for_one_s_own_resume_is_refused(server: FakeServer) -> None:
     with sync.connect(server.url, live=False) as line:
         line.pause()
         with pytest.raises(UsageError, match=r"This thread has paused the line.*resume it first"):
@@ -433,7 +433,7 @@ def test_who_would_wait_for_their_own_resume_is_told(server: FakeServer) -> None
         assert line.finish().text == "good"
 
 
-def test_who_waits_for_room_is_let_go_when_the_line_ends(server: FakeServer) -> None:
+def test_a_send_that_waits_for_room_returns_when_the_line_ends(server: FakeServer) -> None:
     server.mute()
     with sync.connect(server.url, live=False, tuning=Tuning(keep_s=30.0)) as line:
         line.send(VOICE.silence(40.0))

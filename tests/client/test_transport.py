@@ -1,4 +1,4 @@
-"""The real connection: what opens it, what refuses it, how it ends."""
+"""The WebSocket transport: opening, refusals, errors and closing."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from caesura.client.transport import (
 from caesura.errors import BadCredentials, PaymentRequired, Refused, TooManyStreams, Unreachable, UsageError
 from caesura.testing import FakeServer
 from tests.client.lines import PATIENCE_S, VOICE
-from tests.client.peers import Peers, peers
+from tests.client.websocket_peers import Peers, peers
 
 
 def opener(
@@ -86,7 +86,7 @@ def test_bytes_go_as_binary_and_text_as_text() -> None:
         assert server.connections == [[b"\1\2", '{"type":"KeepAlive"}']]
 
 
-def test_what_the_server_says_is_received_in_order_and_then_how_it_ended() -> None:
+def test_messages_are_received_in_order_and_then_how_it_ended() -> None:
     def handle(_: Peers, socket: ServerConnection) -> None:
         socket.send("one")
         socket.send("two")
@@ -147,7 +147,7 @@ def test_a_ping_returns_when_it_is_answered() -> None:
         run(test(server.url))
 
 
-def test_cutting_wakes_who_receives() -> None:
+def test_cutting_wakes_the_reader() -> None:
     async def test(url: str) -> None:
         connection = await opener(url)()
         receiving = asyncio.create_task(connection.receive())
@@ -262,7 +262,7 @@ def test_an_http_answer_instead_of_the_upgrade_is_a_refusal() -> None:
     ],
     ids=["nothing", "another protocol", "half an upgrade"],
 )
-def test_what_does_not_speak_websocket_is_said_to(answer: bytes, words: str) -> None:
+def test_what_does_not_speak_websocket_is_reported(answer: bytes, words: str) -> None:
     async def test(url: str) -> None:
         with pytest.raises(Unreachable, match=words) as caught:
             await opener(url)()
@@ -284,7 +284,7 @@ def test_a_server_that_never_answers_the_upgrade_is_given_up(monkeypatch: pytest
         run(test(server.url))
 
 
-def test_a_secure_address_of_a_server_that_is_not_says_so() -> None:
+def test_a_secure_address_of_a_server_that_is_not_secure_is_reported() -> None:
     async def test(url: str) -> None:
         with pytest.raises(Unreachable, match=r"makes no secure connection.*Is it a ws:// address\?"):
             await opener(url.replace("ws:", "wss:"))()
@@ -294,14 +294,14 @@ def test_a_secure_address_of_a_server_that_is_not_says_so() -> None:
 
 
 @pytest.mark.parametrize(("number", "retryable"), [(socket.EAI_NONAME, False), (socket.EAI_AGAIN, True)])
-def test_a_name_that_nobody_has_says_what_to_do(monkeypatch: pytest.MonkeyPatch, number: int, retryable: bool) -> None:
+def test_an_unknown_host_name_says_what_to_do(monkeypatch: pytest.MonkeyPatch, number: int, retryable: bool) -> None:
     def unknown(*_: object, **__: object) -> None:
         raise socket.gaierror(number, "Name or service not known")
 
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
 
     async def test() -> None:
-        with pytest.raises(Unreachable, match=r"host of the name in ws://nobody\.invalid .*name another address") as no:
+        with pytest.raises(Unreachable, match=r"host in ws://nobody\.invalid .*name another address") as no:
             await opener("ws://nobody.invalid")()
         assert no.value.retryable is retryable
 
@@ -309,7 +309,7 @@ def test_a_name_that_nobody_has_says_what_to_do(monkeypatch: pytest.MonkeyPatch,
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
-def test_a_refused_connection_is_told_from_one_that_may_come(host: str) -> None:
+def test_a_refused_connection_is_distinguished_from_one_that_may_work_later(host: str) -> None:
     """On every address of the name: asyncio then makes one error of several."""
 
     async def test(port: int) -> None:
@@ -373,7 +373,7 @@ def test_a_password_in_the_address_is_in_no_error() -> None:
         run(test(taken.getsockname()[1]))
 
 
-def test_the_socket_layer_may_debug_without_telling_a_secret(caplog: pytest.LogCaptureFixture) -> None:
+def test_the_socket_layer_may_debug_without_logging_a_secret(caplog: pytest.LogCaptureFixture) -> None:
     async def test(url: str) -> None:
         connection = await opener(url, {"Authorization": "Token sesame", "X-Key": "sesame"})()
         await connection.close()
@@ -389,7 +389,7 @@ def test_the_socket_layer_may_debug_without_telling_a_secret(caplog: pytest.LogC
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
-def test_a_proxy_is_not_asked_for_this_machine(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+def test_a_proxy_is_not_used_for_this_machine(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
     """Behind a company's proxy a server of one's own would look as if it did not run."""
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")

@@ -10,35 +10,35 @@ from pathlib import Path
 import pytest
 
 from tests.conformance.speech import WINDOW_S, WIRE_WINDOW_S
-from tests.serving import Served, start_server
+from tests.server_process import ServerProcess, start_server
 
 HERE = Path(__file__).parent
 KEY = "k-5f1d0c7e-conformance"
 
 
 @pytest.fixture(scope="session")
-def scripted() -> Iterator[Served]:
+def scripted() -> Iterator[ServerProcess]:
     """Plays the script, lets everybody in, waits `WINDOW_S` for a silent client."""
     with start_server(idle_timeout_s=WINDOW_S) as served:
         yield served
 
 
 @pytest.fixture(scope="session")
-def moonshine() -> Iterator[Served]:
+def moonshine() -> Iterator[ServerProcess]:
     """The default engine, otherwise as `scripted`."""
     with start_server(engine="moonshine", idle_timeout_s=WINDOW_S) as served:
         yield served
 
 
 @pytest.fixture(scope="session")
-def quick() -> Iterator[Served]:
+def quick() -> Iterator[ServerProcess]:
     """Waits only `WIRE_WINDOW_S` for a silent client."""
     with start_server(idle_timeout_s=WIRE_WINDOW_S) as served:
         yield served
 
 
 @pytest.fixture(scope="session")
-def keyed() -> Iterator[Served]:
+def keyed() -> Iterator[ServerProcess]:
     """Lets in only who knows `KEY`."""
     with start_server(keys=[KEY]) as served:
         yield served

@@ -1,4 +1,4 @@
-"""Where a ledger lies in; a real server on it, with a key that owns its default project, out."""
+"""A real server on a given ledger, with a key that owns its default project."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from caesura.ledger.balances import add_credit
 from caesura.ledger.database import open_ledger
 from caesura.ledger.keys import create_key
 from caesura.ledger.projects import DEFAULT_PROJECT_ID, create_project
-from tests.serving import Served, start_server
+from tests.server_process import ServerProcess, start_server
 
 PROJECT = DEFAULT_PROJECT_ID
 
@@ -20,7 +20,7 @@ PROJECT = DEFAULT_PROJECT_ID
 class Managed:
     """A running server. `other` is a project that `key` has nothing to do with, `credit` one of 5 USD."""
 
-    served: Served
+    served: ServerProcess
     key: str
     other: str
     credit: str

@@ -232,7 +232,7 @@ def test_requests_are_filtered_by_time_and_page(client: Any, manage: Any) -> Non
     assert refusal(lambda: manage.projects.requests.list(PROJECT, limit=0))[0] == 400
 
 
-def test_balances_are_told(server: Managed, manage: Any) -> None:
+def test_balances_are_reported(server: Managed, manage: Any) -> None:
     (balance,) = manage.projects.billing.balances.list(PROJECT).balances
     assert (balance.balance_id, balance.units, balance.purchase_order_id) == (server.credit, "usd", "po-1")
     assert 4.9 < balance.amount <= 5

@@ -26,7 +26,7 @@ from tests.conformance.speech import (
     pcm,
     seconds,
 )
-from tests.serving import Served
+from tests.server_process import ServerProcess
 
 pytestmark = pytest.mark.conformance
 
@@ -54,7 +54,7 @@ def raw(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
     return {name: str(folder / name) for name in (FIRST, SECOND)}
 
 
-def listen(node: str, served: Served, steps: Sequence[Line], **credential: str) -> list[Line]:
+def listen(node: str, served: ServerProcess, steps: Sequence[Line], **credential: str) -> list[Line]:
     """What the SDK told its callbacks while it did `steps`."""
     job = {"url": served.url, "asked": ASKED, "frame": FRAME_BYTES, "steps": steps, **(credential or {"key": "any"})}
     done = subprocess.run(
@@ -68,7 +68,7 @@ def messages(lines: Sequence[Line]) -> list[Message]:
     return [line["message"] for line in lines if line["event"] == "message"]
 
 
-def test_pauses_past_the_window_and_goes_on(node: str, raw: Mapping[str, str], scripted: Served) -> None:
+def test_pauses_past_the_window_and_goes_on(node: str, raw: Mapping[str, str], scripted: ServerProcess) -> None:
     """KeepAlive holds the pause, words go on where they left off, Finalize is answered, the close is 1000."""
     lines = listen(
         node,
@@ -91,14 +91,14 @@ def test_pauses_past_the_window_and_goes_on(node: str, raw: Mapping[str, str], s
     assert len(messages(during)) <= 2
 
 
-def test_times_out_without_keepalive(node: str, raw: Mapping[str, str], scripted: Served) -> None:
+def test_times_out_without_keepalive(node: str, raw: Mapping[str, str], scripted: ServerProcess) -> None:
     """Silence for a whole window ends in 1011 with the NET-0001 sentence, Metadata before it."""
     lines = listen(node, scripted, [{"audio": raw[FIRST], "pace": PACE_S}])
     assert lines[-1] == {"event": "close", "code": 1011, "reason": NET_0001}
     check_stream(messages(lines), seconds(pcm(FIRST)))
 
 
-def test_shows_a_refused_key(node: str, keyed: Served) -> None:
+def test_shows_a_refused_key(node: str, keyed: ServerProcess) -> None:
     """The SDK tells the status of the refused upgrade."""
     lines = listen(node, keyed, [], key="wrong")
     assert lines[0]["event"] == "error"
@@ -106,7 +106,9 @@ def test_shows_a_refused_key(node: str, keyed: Served) -> None:
 
 
 @pytest.mark.parametrize("credential", ["key", "accessToken"])
-def test_a_known_key_is_let_in(node: str, raw: Mapping[str, str], keyed: Served, key: str, credential: str) -> None:
+def test_a_known_key_is_let_in(
+    node: str, raw: Mapping[str, str], keyed: ServerProcess, key: str, credential: str
+) -> None:
     """As `Token` and as `Bearer`."""
     steps = [{"audio": raw[FIRST], "pace": 0}, {"close": True}]
     lines = listen(node, keyed, steps, **{credential: key})

@@ -32,7 +32,7 @@ from tests.conformance.speech import (
     said,
     seconds,
 )
-from tests.serving import Served
+from tests.server_process import ServerProcess
 
 pytestmark = [
     pytest.mark.conformance,
@@ -55,7 +55,7 @@ PAUSE_S = 2 * WINDOW_S
 WAIT_S = 30.0
 
 
-def environment(served: Served) -> Any:
+def environment(served: ServerProcess) -> Any:
     """What the SDK wants to be told to talk to another server; it is told nothing else."""
     from deepgram.environment import DeepgramClientEnvironment
 
@@ -110,7 +110,7 @@ def send(live: Any, audio: bytes) -> None:
         time.sleep(FRAME_S / SPEED)
 
 
-def paused_conversation(served: Served) -> list[Message]:
+def paused_conversation(served: ServerProcess) -> list[Message]:
     """Speak, hold a pause longer than the window by KeepAlive, speak on, finalize, close: the synchronous client."""
     from deepgram import DeepgramClient
 
@@ -133,7 +133,7 @@ def paused_conversation(served: Served) -> list[Message]:
     return listener.messages
 
 
-def test_sync_client_pauses_past_the_window_and_goes_on(scripted: Served) -> None:
+def test_sync_client_pauses_past_the_window_and_goes_on(scripted: ServerProcess) -> None:
     """KeepAlive holds the pause, and the words after it are timed as if it had not been."""
     messages = paused_conversation(scripted)
     total = seconds(pcm(FIRST) + pcm(SECOND))
@@ -145,14 +145,14 @@ def test_sync_client_pauses_past_the_window_and_goes_on(scripted: Served) -> Non
     assert any(message["type"] == "Results" and not message["is_final"] for message in messages)
 
 
-def test_sync_client_hears_real_words_on_both_sides_of_the_pause(moonshine: Served) -> None:
+def test_sync_client_hears_real_words_on_both_sides_of_the_pause(moonshine: ServerProcess) -> None:
     """The default engine says what was said, before and after."""
     messages = paused_conversation(moonshine)
     check_pause(messages, seconds(pcm(FIRST)), seconds(pcm(FIRST) + pcm(SECOND)))
     assert_said(messages, f"{FIRST_TEXT} {SECOND_TEXT}")
 
 
-def test_async_client_pauses_past_the_window_and_goes_on(scripted: Served) -> None:
+def test_async_client_pauses_past_the_window_and_goes_on(scripted: ServerProcess) -> None:
     """The asynchronous client does the same."""
 
     async def conversation() -> list[Message]:
@@ -197,7 +197,7 @@ def assert_timed_out(listener: Listener, audio_s: float) -> None:
     assert (error.rcvd.code, error.rcvd.reason) == (1011, NET_0001)
 
 
-def test_sync_client_times_out_without_keepalive(scripted: Served) -> None:
+def test_sync_client_times_out_without_keepalive(scripted: ServerProcess) -> None:
     """Silence for a whole window ends the stream with NET-0001, Metadata before it."""
     from deepgram import DeepgramClient
 
@@ -207,7 +207,7 @@ def test_sync_client_times_out_without_keepalive(scripted: Served) -> None:
     assert_timed_out(listener, seconds(pcm(FIRST)))
 
 
-def test_async_client_times_out_without_keepalive(scripted: Served) -> None:
+def test_async_client_times_out_without_keepalive(scripted: ServerProcess) -> None:
     """The asynchronous client sees the same end."""
 
     async def conversation() -> Listener:
@@ -225,7 +225,7 @@ def test_async_client_times_out_without_keepalive(scripted: Served) -> None:
     assert_timed_out(asyncio.run(conversation()), seconds(pcm(FIRST)))
 
 
-def test_sync_client_shows_a_refused_key_as_401(keyed: Served) -> None:
+def test_sync_client_shows_a_refused_key_as_401(keyed: ServerProcess) -> None:
     """The synchronous SDK passes on the refused upgrade, with our sentence and request id in it."""
     from deepgram import DeepgramClient
 
@@ -239,7 +239,7 @@ def test_sync_client_shows_a_refused_key_as_401(keyed: Served) -> None:
     assert b"wrong" not in (response.body or b"")
 
 
-def test_async_client_shows_a_refused_key_as_its_credentials_error(keyed: Served) -> None:
+def test_async_client_shows_a_refused_key_as_its_credentials_error(keyed: ServerProcess) -> None:
     """The asynchronous SDK turns the 401 into its own error."""
 
     async def attempt() -> None:
@@ -257,7 +257,7 @@ def test_async_client_shows_a_refused_key_as_its_credentials_error(keyed: Served
 
 
 @pytest.mark.parametrize("credential", ["api_key", "access_token"])
-def test_a_known_key_is_let_in(keyed: Served, key: str, credential: str) -> None:
+def test_a_known_key_is_let_in(keyed: ServerProcess, key: str, credential: str) -> None:
     """As `Token` and, as the SDK sends temporary tokens, as `bearer` in lower case."""
     from deepgram import DeepgramClient
 
@@ -270,7 +270,7 @@ def test_a_known_key_is_let_in(keyed: Served, key: str, credential: str) -> None
     check_stream(listener.messages, seconds(pcm(FIRST)))
 
 
-def test_a_parameter_that_is_not_done_is_refused_with_a_sentence(scripted: Served) -> None:
+def test_a_parameter_that_is_not_done_is_refused_with_a_sentence(scripted: ServerProcess) -> None:
     """The SDK's caller can read which parameter it was."""
     from deepgram import DeepgramClient
 

@@ -12,7 +12,8 @@ import pytest
 from jiwer import wer
 
 from tests.conformance.speech import DATA, FIRST, FIRST_TEXT, SECOND, SECOND_TEXT
-from tests.posting import Posting, posting
+from tests.recording_server import RecordingServer, recording_server
+from tests.server.outbound.remote import Answer
 
 pytestmark = [
     pytest.mark.conformance,
@@ -21,13 +22,13 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[Posting]:
+def server() -> Iterator[RecordingServer]:
     """The default engine on two workers."""
-    with posting("moonshine", workers=2) as running:
+    with recording_server("moonshine", workers=2) as running:
         yield running
 
 
-def environment(server: Posting) -> Any:
+def environment(server: RecordingServer) -> Any:
     """What the SDK wants to be told to talk to another server; it is told nothing else."""
     from deepgram.environment import DeepgramClientEnvironment
 
@@ -36,7 +37,7 @@ def environment(server: Posting) -> Any:
 
 
 @pytest.fixture
-def media(server: Posting) -> Iterator[Any]:
+def media(server: RecordingServer) -> Iterator[Any]:
     """The synchronous SDK."""
     from deepgram import DeepgramClient
 
@@ -74,15 +75,15 @@ def test_a_file_in_pieces_is_transcribed(media: Any) -> None:
     assert wer(FIRST_TEXT, lower(told.results.channels[0].alternatives[0].transcript)) < 0.2
 
 
-def test_the_asynchronous_client_names_a_url(server: Posting) -> None:
-    server.remote["https://example.org/speech.flac"] = [(DATA / "jfk.flac").read_bytes()]
+def test_the_asynchronous_client_names_a_url(server: RecordingServer) -> None:
+    server.remote.answers[:] = [Answer(body=(DATA / "jfk.flac").read_bytes())]
     from deepgram import AsyncDeepgramClient
 
     async def ask() -> Any:
         async with httpx.AsyncClient(timeout=60) as http:
             deepgram = AsyncDeepgramClient(api_key="any", environment=environment(server), httpx_client=http)
             return await deepgram.listen.v1.media.transcribe_url(
-                url="https://example.org/speech.flac", smart_format=True
+                url=server.remote.url("/speech.flac"), smart_format=True
             )
 
     told = asyncio.run(ask())
@@ -90,10 +91,16 @@ def test_the_asynchronous_client_names_a_url(server: Posting) -> None:
     assert told.metadata.duration == pytest.approx(11.0, abs=0.01)
 
 
-def test_a_callback_gets_the_same(server: Posting, media: Any) -> None:
+def test_a_callback_gets_the_same(server: RecordingServer, media: Any) -> None:
     body = (DATA / FIRST).read_bytes()
-    promised = media.transcribe_file(request=body, callback="https://example.org/hook")
-    assert server.deliveries.wait(30)
+    promised = media.transcribe_file(request=body, callback=server.receiver.url("/hook"))
+
+    async def delivered() -> None:
+        async with asyncio.timeout(30):
+            while not server.delivered:
+                await asyncio.sleep(0.01)
+
+    asyncio.run(delivered())
     assert json.loads(server.delivered[0])["metadata"]["request_id"] == promised.request_id
 
 

@@ -31,7 +31,7 @@ from tests.conformance.speech import (
     words,
 )
 from tests.conformance.speech import WIRE_WINDOW_S as WINDOW_S
-from tests.serving import Served
+from tests.server_process import ServerProcess
 
 pytestmark = pytest.mark.conformance
 
@@ -105,7 +105,7 @@ class Talk:
 
 
 @asynccontextmanager
-async def talk(served: Served, query: str | None = None, **asked: str) -> AsyncIterator[Talk]:
+async def talk(served: ServerProcess, query: str | None = None, **asked: str) -> AsyncIterator[Talk]:
     query = query or urlencode(ASKED | asked)
     async with (
         asyncio.timeout(WAIT_S),
@@ -126,7 +126,7 @@ def types(messages: list[Message]) -> list[str]:
 
 
 @pytest.mark.parametrize("finalize", [True, False], ids=["finalized", "left-open"])
-def test_the_documented_pause(quick: Served, finalize: bool) -> None:
+def test_the_documented_pause(quick: ServerProcess, finalize: bool) -> None:
     """Audio, a pause of twice the window held by KeepAlive, audio: stream time stood still in between."""
 
     async def story() -> list[Message]:
@@ -151,7 +151,7 @@ def test_the_documented_pause(quick: Served, finalize: bool) -> None:
         assert told[at + 1]["start"] == pytest.approx(pause_at, abs=1e-3)
 
 
-def test_the_same_pause_without_keepalive_is_closed(quick: Served) -> None:
+def test_the_same_pause_without_keepalive_is_closed(quick: ServerProcess) -> None:
     """A window after the last audio comes Metadata for what was heard, then NET-0001."""
 
     async def story() -> Talk:
@@ -163,7 +163,7 @@ def test_the_same_pause_without_keepalive_is_closed(quick: Served) -> None:
     check_stream(run(story()).messages, seconds(pcm(FIRST)))
 
 
-def test_a_client_that_sends_nothing_is_closed_after_the_window(quick: Served) -> None:
+def test_a_client_that_sends_nothing_is_closed_after_the_window(quick: ServerProcess) -> None:
     """Metadata with a duration of 0 and no model, then NET-0001; not before the window is over."""
 
     async def story() -> Talk:
@@ -178,7 +178,7 @@ def test_a_client_that_sends_nothing_is_closed_after_the_window(quick: Served) -
     assert WINDOW_S * 0.9 < line.closed_at - line.opened_at < WINDOW_S + 5
 
 
-def test_keepalive_alone_holds_a_silent_connection_and_is_never_answered(quick: Served) -> None:
+def test_keepalive_alone_holds_a_silent_connection_and_is_never_answered(quick: ServerProcess) -> None:
     """Three windows of nothing but KeepAlive bring no message at all."""
 
     async def story() -> Talk:
@@ -192,7 +192,7 @@ def test_keepalive_alone_holds_a_silent_connection_and_is_never_answered(quick: 
     assert types(run(story()).messages) == ["Metadata"]
 
 
-def test_one_keepalive_prolongs_by_a_full_window(quick: Served) -> None:
+def test_one_keepalive_prolongs_by_a_full_window(quick: ServerProcess) -> None:
     """The window begins anew at the KeepAlive, not at the connect."""
 
     async def story() -> float:
@@ -206,7 +206,7 @@ def test_one_keepalive_prolongs_by_a_full_window(quick: Served) -> None:
     assert WINDOW_S * 0.98 < run(story()) < WINDOW_S + 5
 
 
-def test_pings_are_answered_and_do_not_hold_the_connection(quick: Served) -> None:
+def test_pings_are_answered_and_do_not_hold_the_connection(quick: ServerProcess) -> None:
     """A WebSocket ping is no sign of life on this wire."""
 
     async def story() -> int:
@@ -223,7 +223,7 @@ def test_pings_are_answered_and_do_not_hold_the_connection(quick: Served) -> Non
     assert run(story()) >= 3
 
 
-def test_keepalive_sent_as_binary_is_audio(quick: Served) -> None:
+def test_keepalive_sent_as_binary_is_audio(quick: ServerProcess) -> None:
     """It holds the connection and moves the stream clock by its own length, and is neither obeyed nor an error."""
     payload = KEEP_ALIVE.encode()
 
@@ -247,7 +247,7 @@ def test_keepalive_sent_as_binary_is_audio(quick: Served) -> None:
     assert record["binary_control_suspects"] == sent // len(payload)
 
 
-def test_an_odd_binary_keepalive_spoils_the_audio_after_it(quick: Served) -> None:
+def test_an_odd_binary_keepalive_spoils_the_audio_after_it(quick: ServerProcess) -> None:
     """21 bytes shift every later sample by one byte: the documented corruption, reproduced and not hidden."""
 
     async def heard(*before: bytes) -> list[Message]:
@@ -263,7 +263,7 @@ def test_an_odd_binary_keepalive_spoils_the_audio_after_it(quick: Served) -> Non
     assert len(spoilt) < len(clean) / 2
 
 
-def test_no_endpoint_comes_out_of_a_pause(quick: Served) -> None:
+def test_no_endpoint_comes_out_of_a_pause(quick: ServerProcess) -> None:
     """Time without audio is not silence: neither speech_final nor UtteranceEnd comes from it."""
 
     async def story() -> list[Message]:
@@ -285,7 +285,7 @@ def test_no_endpoint_comes_out_of_a_pause(quick: Served) -> None:
 # ---- control messages ----
 
 
-def test_a_misspelt_keepalive_is_answered_with_an_error_and_the_stream_stays_open(quick: Served) -> None:
+def test_a_misspelt_keepalive_is_answered_with_an_error_and_the_stream_stays_open(quick: ServerProcess) -> None:
     """The type must match to the letter; the Error carries the text back."""
     text = '{ "type": "KeepAlive "}'
 
@@ -310,7 +310,7 @@ def test_a_misspelt_keepalive_is_answered_with_an_error_and_the_stream_stays_ope
 
 
 @pytest.mark.parametrize("end", [CLOSE_STREAM, b""], ids=["CloseStream", "empty binary"])
-def test_the_tail_comes_soon_after_the_end(quick: Served, end: str | bytes) -> None:
+def test_the_tail_comes_soon_after_the_end(quick: ServerProcess, end: str | bytes) -> None:
     """Last finals, then Metadata, then 1000; old SDKs give them half a second, and a bench measures the real time."""
 
     async def story() -> tuple[Talk, float]:
@@ -327,7 +327,7 @@ def test_the_tail_comes_soon_after_the_end(quick: Served, end: str | bytes) -> N
     assert tail_s < 2.0
 
 
-def test_text_after_closestream_is_no_error(quick: Served) -> None:
+def test_text_after_closestream_is_no_error(quick: ServerProcess) -> None:
     """A framework's keepalive task may fire once more while the stream is being flushed."""
 
     async def story() -> list[Message]:
@@ -340,7 +340,7 @@ def test_text_after_closestream_is_no_error(quick: Served) -> None:
     check_stream(run(story()), seconds(pcm(FIRST)))
 
 
-def test_a_record_is_kept_of_what_was_used(quick: Served) -> None:
+def test_a_record_is_kept_of_what_was_used(quick: ServerProcess) -> None:
     """Audio seconds count, paused ones do not."""
 
     async def story() -> Talk:
@@ -364,7 +364,7 @@ def test_a_record_is_kept_of_what_was_used(quick: Served) -> None:
 # ---- frameworks ----
 
 
-def test_livekit_simply_works(quick: Served) -> None:
+def test_livekit_simply_works(quick: ServerProcess) -> None:
     """Its query; KeepAlive before any audio; Finalize and CloseStream at once after each other."""
 
     async def story() -> list[Message]:
@@ -382,7 +382,7 @@ def test_livekit_simply_works(quick: Served) -> None:
     assert [final["from_finalize"] for final in finals(messages)].count(True) == 1
 
 
-def test_pipecat_simply_works(quick: Served) -> None:
+def test_pipecat_simply_works(quick: ServerProcess) -> None:
     """Its query; Finalize is answered each time, with nothing to flush too, and carries what was said."""
 
     async def story() -> list[Message]:
@@ -420,7 +420,9 @@ def test_pipecat_simply_works(quick: Served) -> None:
     ],
     ids=["token", "capital", "bearer", "session-id", "own-first"],
 )
-def test_a_key_offered_as_subprotocol_is_taken_and_never_echoed(keyed: Served, key: str, offered: list[str]) -> None:
+def test_a_key_offered_as_subprotocol_is_taken_and_never_echoed(
+    keyed: ServerProcess, key: str, offered: list[str]
+) -> None:
     """Browsers cannot set headers: the scheme word comes back, the secret does not."""
     offered = [item.format(key=key) for item in offered]
 
@@ -439,7 +441,7 @@ def test_a_key_offered_as_subprotocol_is_taken_and_never_echoed(keyed: Served, k
 
 @pytest.mark.parametrize("offered", [["token", "wrong"], ["token"], ["{key}"], ["x-deepgram-session-id", "{key}"]])
 def test_a_wrong_subprotocol_credential_is_refused_before_the_upgrade(
-    keyed: Served, key: str, offered: list[str]
+    keyed: ServerProcess, key: str, offered: list[str]
 ) -> None:
     """An ordinary HTTP answer with 401, the request id and our sentence."""
     offered = [item.format(key=key) for item in offered]
@@ -458,7 +460,7 @@ def test_a_wrong_subprotocol_credential_is_refused_before_the_upgrade(
     assert response.headers["dg-error"] == body["err_msg"] == "Invalid credentials."
 
 
-def test_header_clients_get_no_subprotocol(keyed: Served, key: str) -> None:
+def test_header_clients_get_no_subprotocol(keyed: ServerProcess, key: str) -> None:
     """Nothing was offered, so nothing is selected."""
 
     async def story() -> ClientConnection:
@@ -472,7 +474,7 @@ def test_header_clients_get_no_subprotocol(keyed: Served, key: str) -> None:
     assert "Sec-WebSocket-Protocol" not in connection.response.headers
 
 
-def record_of(served: Served, line: Talk) -> Message:
+def record_of(served: ServerProcess, line: Talk) -> Message:
     """The server's record of this connection, which is written just after the close."""
     request_id = line.messages[-1]["request_id"]
     limit = time.monotonic() + WAIT_S

@@ -29,7 +29,7 @@ from tests.engines.models.hub_server import FakeHub, serving
 from tests.engines.models.without_whisper import without_library
 from tests.engines.tiny_whisper import CERTAIN, Script, make
 from tests.recordings import recording
-from tests.serving import start_server
+from tests.server_process import start_server
 
 SAYS = Callable[..., WhisperEngine]
 GREETING = (" Hello", " there", ",", " world", ".")

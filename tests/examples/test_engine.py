@@ -20,7 +20,7 @@ from caesura.engines.base import Hypothesis, Priority, SegmentJob
 from caesura.engines.registry import declared, engine_info
 from caesura.workers.base import JobLost
 from caesura.workers.pool import EnginePool
-from tests.serving import start_server
+from tests.server_process import start_server
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "engine"

@@ -24,7 +24,7 @@ import pytest
 
 from caesura.engines.scripted import SCRIPT
 from tests.examples.page import BROWSERS, Page, open_page
-from tests.serving import Served, start_server
+from tests.server_process import ServerProcess, start_server
 
 pytestmark = [pytest.mark.slow, pytest.mark.conformance]
 
@@ -86,14 +86,14 @@ class Heard:
 
 
 @pytest.fixture(scope="module")
-def keyed() -> Iterator[Served]:
+def keyed() -> Iterator[ServerProcess]:
     """Lets in only who knows `KEY`."""
     with start_server(keys=[KEY], idle_timeout_s=WINDOW_S) as served:
         yield served
 
 
 @pytest.fixture(scope="module")
-def unlocked() -> Iterator[Served]:
+def unlocked() -> Iterator[ServerProcess]:
     """Lets everybody in."""
     with start_server(idle_timeout_s=WINDOW_S) as served:
         yield served
@@ -107,7 +107,7 @@ def command(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], list[st
 
 @pytest.fixture(scope="module", params=PAUSING)
 def both(
-    request: pytest.FixtureRequest, command: Callable[[str], list[str]], keyed: Served, unlocked: Served
+    request: pytest.FixtureRequest, command: Callable[[str], list[str]], keyed: ServerProcess, unlocked: ServerProcess
 ) -> tuple[Outcome, Outcome]:
     """A program that pauses: with KeepAlive and a key, without KeepAlive and without a key; at once, to save time."""
     start = [*command(request.param), str(RECORDING), str(PAUSE_AT_S), str(PAUSE_S)]
@@ -130,7 +130,7 @@ def test_goes_on_after_a_pause_that_keepalive_held(both: tuple[Outcome, Outcome]
     check_went_on(kept, RECORDING_S + PAUSE_S)
 
 
-def test_our_own_client_goes_on_as_well(command: Callable[[str], list[str]], keyed: Served) -> None:
+def test_our_own_client_goes_on_as_well(command: Callable[[str], list[str]], keyed: ServerProcess) -> None:
     """It has no other half: hung up on, it connects again."""
     start = command("python/caesura_client.py")
     arguments = [str(RECORDING), *map(str, (PAUSE_AT_S, PAUSE_S, EVERY_S))]
@@ -148,7 +148,7 @@ def test_without_keepalive_it_fails_and_says_why(both: tuple[Outcome, Outcome]) 
 
 
 @pytest.mark.parametrize("program", ALONE)
-def test_keepalive_alone_holds_a_line(program: str, command: Callable[[str], list[str]], keyed: Served) -> None:
+def test_keepalive_alone_holds_a_line(program: str, command: Callable[[str], list[str]], keyed: ServerProcess) -> None:
     done = run([*command(program), str(8 * EVERY_S), str(EVERY_S)], keyed, DEEPGRAM_API_KEY=KEY)
     assert done.code == 0, done.errors
     messages = [json.loads(line) for line in done.output.splitlines() if line.startswith("{")]
@@ -181,7 +181,7 @@ def test_a_callback_brings_the_words(command: Callable[[str], list[str]]) -> Non
 
 @pytest.mark.parametrize("source", ["microphone", "file"])
 def test_page_goes_on_after_a_pause_that_keepalive_held(
-    source: str, browser: str, keyed: Served, tmp_path: Path
+    source: str, browser: str, keyed: ServerProcess, tmp_path: Path
 ) -> None:
     """Opened as a file with the microphone, and from localhost with a recording; the key goes as a sub-protocol."""
     seen = len(keyed.records())
@@ -227,7 +227,7 @@ def test_page_without_keepalive_is_hung_up_on(browser: str, tmp_path: Path) -> N
         page.until(lambda: page.text("state").startswith("closed: 1011"))
 
 
-def test_keepalive_page_holds_a_line(browser: str, keyed: Served, tmp_path: Path) -> None:
+def test_keepalive_page_holds_a_line(browser: str, keyed: ServerProcess, tmp_path: Path) -> None:
     seen = len(keyed.records())
     address = f"{EXAMPLES.as_uri()}/browser/keepalive.html?url={keyed.url}&key={KEY}&every={EVERY_S}"
     with open_page(browser, address, tmp_path / "profile", RECORDING) as page:
@@ -242,7 +242,7 @@ def test_keepalive_page_holds_a_line(browser: str, keyed: Served, tmp_path: Path
     assert record["audio_seconds"] == 0.0
 
 
-def run(command: list[str], served: Served, **environment: str) -> Outcome:
+def run(command: list[str], served: ServerProcess, **environment: str) -> Outcome:
     """Run it to its end; nobody else may use `served` meanwhile."""
     seen = len(served.records())
     surroundings = {name: value for name, value in os.environ.items() if name != "DEEPGRAM_API_KEY"}
@@ -260,7 +260,7 @@ def run(command: list[str], served: Served, **environment: str) -> Outcome:
     return Outcome(done.returncode, done.stdout, done.stderr, next_record(served, seen))
 
 
-def next_record(served: Served, seen: int) -> Record:
+def next_record(served: ServerProcess, seen: int) -> Record:
     """What the server noted of the stream that came after the first `seen`."""
     limit = time.monotonic() + 10
     while len(records := served.records()) == seen:

@@ -12,7 +12,7 @@ from caesura.engines.base import Engine
 from caesura.engines.registry import load_engine
 from caesura.protocol.codec import write_server_message
 from caesura.protocol.messages import SpeechStartedMessage, UtteranceEndMessage
-from tests.encodings import contain, encode
+from tests.encodings import encode, mux
 from tests.flow.inline import Outcome, flow
 from tests.recordings import recording
 
@@ -113,7 +113,7 @@ def test_a_channel_that_is_not_there_cannot_be_finalized() -> None:
 )
 def test_a_container_says_itself_that_it_has_twenty(container: str, codec: str, options: dict[str, str]) -> None:
     samples = staggered(("lv-0880",))
-    data = contain(samples, RATE, container, codec, codec_options=options, bit_rate=640_000)
+    data = mux(samples, RATE, container, codec, codec_options=options, bit_rate=640_000)
     outcome = flow([data[at : at + 8000] for at in range(0, len(data), 8000)], f"multichannel=true{EVENTS}")
     assert outcome.metadata.channels == COUNT
     assert outcome.metadata.duration == pytest.approx(samples.shape[1] / RATE, abs=0.1)

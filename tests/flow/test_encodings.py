@@ -7,7 +7,7 @@ import pytest
 
 from caesura.engines.base import Engine
 from caesura.engines.registry import load_engine
-from tests.coded import coded, speex_packets
+from tests.coded_recordings import coded, speex_packets
 from tests.encodings import KINDS, encode
 from tests.flow.inline import Outcome, flow
 from tests.recordings import recording

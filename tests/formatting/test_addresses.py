@@ -4,7 +4,7 @@ import pytest
 
 from caesura.formatting.addresses import addresses, incomplete_address_at
 from caesura.formatting.amounts import parse_amounts
-from tests.saying import say
+from tests.spoken_words import words_of
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ from tests.saying import say
     ],
 )
 def test_an_address_is_written(sentence: str, expected: str) -> None:
-    assert [found.written_words[0].text for found in addresses(parse_amounts(say(sentence)))] == [expected]
+    assert [found.written_words[0].text for found in addresses(parse_amounts(words_of(sentence)))] == [expected]
 
 
 @pytest.mark.parametrize(
@@ -43,11 +43,11 @@ def test_an_address_is_written(sentence: str, expected: str) -> None:
     ],
 )
 def test_what_is_no_address_is_left(sentence: str) -> None:
-    assert addresses(parse_amounts(say(sentence))) == []
+    assert addresses(parse_amounts(words_of(sentence))) == []
 
 
 def test_two_addresses_are_found_in_order() -> None:
-    found = addresses(parse_amounts(say("mail john at acme dot com or see acme dot org")))
+    found = addresses(parse_amounts(words_of("mail john at acme dot com or see acme dot org")))
     assert [one.written_words[0].text for one in found] == ["john@acme.com", "acme.org"]
 
 
@@ -65,4 +65,4 @@ def test_two_addresses_are_found_in_order() -> None:
     ],
 )
 def test_an_address_may_still_be_going_on(sentence: str, at: int) -> None:
-    assert incomplete_address_at(parse_amounts(say(sentence))) == at
+    assert incomplete_address_at(parse_amounts(words_of(sentence))) == at

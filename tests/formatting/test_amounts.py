@@ -4,7 +4,7 @@ import pytest
 
 from caesura.formatting.amounts import parse_amounts
 from caesura.formatting.parsed_words import Shape
-from tests.saying import say
+from tests.spoken_words import words_of
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ from tests.saying import say
     ],
 )
 def test_the_numbers_said_in_a_sentence_are_found(sentence: str, digits: list[str]) -> None:
-    amounts = parse_amounts(say(sentence)).amounts
+    amounts = parse_amounts(words_of(sentence)).amounts
     assert [amounts[at].digits for at in sorted(amounts)] == digits
 
 
@@ -62,20 +62,20 @@ def test_the_numbers_said_in_a_sentence_are_found(sentence: str, digits: list[st
     ],
 )
 def test_an_amount_knows_how_it_was_said(word: str, shape: Shape, ordinal: bool) -> None:
-    (amount,) = parse_amounts(say(word)).amounts.values()
+    (amount,) = parse_amounts(words_of(word)).amounts.values()
     assert (amount.shape, amount.ordinal) == (shape, ordinal)
 
 
 def test_a_hundred_without_a_number_before_it_is_bare() -> None:
-    (bare,) = parse_amounts(say("a hundred and ten")).amounts.values()
-    (whole,) = parse_amounts(say("one hundred and ten")).amounts.values()
+    (bare,) = parse_amounts(words_of("a hundred and ten")).amounts.values()
+    (whole,) = parse_amounts(words_of("one hundred and ten")).amounts.values()
     assert (bare.first, bare.digits, bare.bare) == (1, "110", True)
     assert (whole.first, whole.digits, whole.bare) == (0, "110", False)
 
 
 def test_amounts_do_not_overlap() -> None:
     amounts = parse_amounts(
-        say("five double five point five oh million one hundred two oh three and twenty-first")
+        words_of("five double five point five oh million one hundred two oh three and twenty-first")
     ).amounts
     ends = 0
     for at in sorted(amounts):

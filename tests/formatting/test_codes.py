@@ -4,7 +4,7 @@ import pytest
 
 from caesura.formatting.amounts import parse_amounts
 from caesura.formatting.codes import code
-from tests.saying import say
+from tests.spoken_words import words_of
 
 
 @pytest.mark.parametrize(
@@ -17,7 +17,7 @@ from tests.saying import say
     ],
 )
 def test_a_code_is_written_in_one(sentence: str, at: int, expected: str) -> None:
-    found = code(parse_amounts(say(sentence)), at)
+    found = code(parse_amounts(words_of(sentence)), at)
     assert found is not None
     assert found.written_words[0].text == expected
 
@@ -34,4 +34,4 @@ def test_a_code_is_written_in_one(sentence: str, at: int, expected: str) -> None
     ],
 )
 def test_what_is_no_code_is_left(sentence: str, at: int) -> None:
-    assert code(parse_amounts(say(sentence)), at) is None
+    assert code(parse_amounts(words_of(sentence)), at) is None

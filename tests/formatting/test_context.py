@@ -4,7 +4,7 @@ import pytest
 
 from caesura.formatting.amounts import parse_amounts
 from caesura.formatting.context import IDS, PHONES, SOCIAL, identifier, street
-from tests.saying import say
+from tests.spoken_words import words_of
 
 
 @pytest.mark.parametrize(
@@ -19,7 +19,7 @@ from tests.saying import say
     ],
 )
 def test_the_nearest_word_says_what_a_number_is(before: str, cue: frozenset[str] | None) -> None:
-    parsed = parse_amounts(say(f"{before} 5"))
+    parsed = parse_amounts(words_of(f"{before} 5"))
     assert identifier(parsed, parsed.size - 1) is cue
 
 
@@ -28,4 +28,4 @@ def test_the_nearest_word_says_what_a_number_is(before: str, cue: frozenset[str]
     [("Main Street", True), ("Southeast Main Street", True), ("Broadway", True), ("people. Main Street", False)],
 )
 def test_a_street_is_known_by_its_last_word(after: str, expected: bool) -> None:
-    assert street(parse_amounts(say(f"5 {after}")), 1) is expected
+    assert street(parse_amounts(words_of(f"5 {after}")), 1) is expected

@@ -4,7 +4,7 @@ import pytest
 
 from caesura.formatting.amounts import parse_amounts
 from caesura.formatting.currency import grouped, money, percent
-from tests.saying import say
+from tests.spoken_words import words_of
 
 
 @pytest.mark.parametrize(
@@ -23,7 +23,7 @@ from tests.saying import say
     ],
 )
 def test_an_amount_of_money_is_written_with_its_sign(spoken: str, written: str) -> None:
-    found = money(parse_amounts(say(spoken)), 0)
+    found = money(parse_amounts(words_of(spoken)), 0)
     assert found is not None
     assert (found.written_words[0].text, found.last) == (written, len(spoken.split()))
 
@@ -33,25 +33,25 @@ def test_an_amount_of_money_is_written_with_its_sign(spoken: str, written: str) 
     ["twenty pounds", "dollars", "a dollar", "five, dollars", "five people", "fifth dollar", "$20", "$20 and 5"],
 )
 def test_what_is_no_amount_of_money_is_left(spoken: str) -> None:
-    assert money(parse_amounts(say(spoken)), 0) is None
+    assert money(parse_amounts(words_of(spoken)), 0) is None
 
 
 def test_two_numbers_before_a_currency_are_ambiguous() -> None:
-    assert money(parse_amounts(say("two fifty dollars")), 1) is None
+    assert money(parse_amounts(words_of("two fifty dollars")), 1) is None
 
 
 @pytest.mark.parametrize(
     ("spoken", "written"), [("five percent", "5%"), ("five per cent", "5%"), ("1,200.5 percent", "1,200.5%")]
 )
 def test_a_percentage_is_written_with_its_sign(spoken: str, written: str) -> None:
-    found = percent(parse_amounts(say(spoken)), 0)
+    found = percent(parse_amounts(words_of(spoken)), 0)
     assert found is not None
     assert found.written_words[0].text == written
 
 
 def test_what_is_no_percentage_is_left() -> None:
-    assert percent(parse_amounts(say("five, percent")), 0) is None
-    assert percent(parse_amounts(say("five per person")), 0) is None
+    assert percent(parse_amounts(words_of("five, percent")), 0) is None
+    assert percent(parse_amounts(words_of("five per person")), 0) is None
 
 
 def test_thousands_are_grouped() -> None:

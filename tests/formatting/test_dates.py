@@ -5,7 +5,7 @@ import pytest
 from caesura.formatting.amounts import parse_amounts
 from caesura.formatting.dates import date, decade, is_month, month_of, year
 from caesura.formatting.rendering import EntityKind
-from tests.saying import say
+from tests.spoken_words import words_of
 
 
 @pytest.mark.parametrize(
@@ -25,7 +25,7 @@ from tests.saying import say
     ],
 )
 def test_a_date_is_written(sentence: str, written: str, kind: EntityKind) -> None:
-    found = date(parse_amounts(say(sentence)), 0)
+    found = date(parse_amounts(words_of(sentence)), 0)
     assert found is not None
     assert (" ".join(piece.text for piece in found.written_words), found.kind) == (written, kind)
 
@@ -35,7 +35,7 @@ def test_a_date_is_written(sentence: str, written: str, kind: EntityKind) -> Non
     ["october five people", "may first want", "march five miles", "june thirty second", "may", "june.", "june. fifth"],
 )
 def test_what_is_no_date_is_left(sentence: str) -> None:
-    assert date(parse_amounts(say(sentence)), 0) is None
+    assert date(parse_amounts(words_of(sentence)), 0) is None
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_what_is_no_date_is_left(sentence: str) -> None:
     [("by may", True), ("you may", False), ("in March", True), ("they March", True), ("March", False), ("June", True)],
 )
 def test_a_month_that_is_a_verb_needs_a_lead_or_a_capital(sentence: str, expected: bool) -> None:
-    parsed = parse_amounts(say(sentence))
+    parsed = parse_amounts(words_of(sentence))
     assert is_month(parsed, parsed.size - 1) is expected
 
 
@@ -61,14 +61,14 @@ def test_a_month_that_is_a_verb_needs_a_lead_or_a_capital(sentence: str, expecte
     ],
 )
 def test_a_year_is_read(sentence: str, expected: tuple[str, int] | None) -> None:
-    assert year(parse_amounts(say(sentence)), 0) == expected
+    assert year(parse_amounts(words_of(sentence)), 0) == expected
 
 
 def test_a_decade_is_read() -> None:
-    assert decade(parse_amounts(say("nineteen nineties")), 0) == ("1990s", 2)
-    assert decade(parse_amounts(say("five nineties")), 0) is None
+    assert decade(parse_amounts(words_of("nineteen nineties")), 0) == ("1990s", 2)
+    assert decade(parse_amounts(words_of("five nineties")), 0) is None
 
 
 def test_the_month_after_of_is_seen() -> None:
-    assert month_of(parse_amounts(say("fifth of may")), 1)
-    assert not month_of(parse_amounts(say("fifth of them")), 1)
+    assert month_of(parse_amounts(words_of("fifth of may")), 1)
+    assert not month_of(parse_amounts(words_of("fifth of them")), 1)

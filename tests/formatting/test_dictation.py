@@ -5,7 +5,7 @@ import pytest
 from caesura.formatting.dictation import COMMANDS, apply_dictation
 from caesura.formatting.itn import TextFormatter
 from caesura.formatting.style import Style
-from tests.saying import say, text
+from tests.spoken_words import text, words_of
 
 # `\\n` in the written text is a line break that belongs to the word before it.
 EXAMPLES = r"""
@@ -45,7 +45,7 @@ no commands here. -> no commands here.
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_spoken_punctuation_is_written(example: str) -> None:
     spoken, written = example.split(" -> ")
-    done = TextFormatter(Style(dictation=True)).format(say(spoken), final=True).words
+    done = TextFormatter(Style(dictation=True)).format(words_of(spoken), final=True).words
     assert text(done) == written.replace(r"\n", "\n")
 
 
@@ -55,27 +55,30 @@ def test_there_are_as_many_examples_as_promised() -> None:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_command_alone_is_a_word_of_its_own_and_nothing_is_lost(command: tuple[str, ...]) -> None:
-    (word,) = apply_dictation(say(" ".join(command)))
-    assert (word.text, word.start, word.end) == (COMMANDS[command].sign, 0.0, say(" ".join(command))[-1].end)
+    (word,) = apply_dictation(words_of(" ".join(command)))
+    assert (word.text, word.start, word.end) == (COMMANDS[command].sign, 0.0, words_of(" ".join(command))[-1].end)
 
 
 def test_a_command_is_said_by_one_speaker() -> None:
-    words = (*say("a new", speaker=0), *say("line", start=1.0, speaker=1))
+    words = (*words_of("a new", speaker=0), *words_of("line", start=1.0, speaker=1))
     assert apply_dictation(words) == words
 
 
 def test_a_joined_word_has_the_times_of_both_and_the_lower_confidence() -> None:
-    words = say("well hyphen known")
+    words = words_of("well hyphen known")
     (word,) = apply_dictation(words)
     assert (word.text, word.start, word.end) == ("well-known", words[0].start, words[-1].end)
 
 
 def test_a_sign_does_not_change_the_times_of_its_word() -> None:
-    words = say("hello comma")
+    words = words_of("hello comma")
     (word,) = apply_dictation(words)
     assert (word.text, word.end) == ("hello,", words[0].end)
 
 
 def test_numbers_are_written_after_dictation() -> None:
     style = Style(dictation=True, smart_format=True)
-    assert text(TextFormatter(style).format(say("it is twenty five dollars period"), final=True).words) == "it is $25."
+    assert (
+        text(TextFormatter(style).format(words_of("it is twenty five dollars period"), final=True).words)
+        == "it is $25."
+    )

@@ -7,7 +7,7 @@ from caesura.formatting.entities import find_entities, incomplete_entity_at
 from caesura.formatting.itn import TextFormatter
 from caesura.formatting.numbers import NumberStyle
 from caesura.formatting.style import Style
-from tests.saying import say, text
+from tests.spoken_words import text, words_of
 
 SMART = NumberStyle(smart=True, numerals=False)
 
@@ -140,18 +140,18 @@ Uh-huh, I see.
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_smart_formatting_writes_what_was_spoken(example: str) -> None:
     spoken, written = example.split(" -> ")
-    assert text(TextFormatter(Style(smart_format=True)).format(say(spoken), final=True).words) == written
+    assert text(TextFormatter(Style(smart_format=True)).format(words_of(spoken), final=True).words) == written
 
 
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_what_is_written_is_left_as_it_is(example: str) -> None:
     written = example.split(" -> ")[1]
-    assert text(TextFormatter(Style(smart_format=True)).format(say(written), final=True).words) == written
+    assert text(TextFormatter(Style(smart_format=True)).format(words_of(written), final=True).words) == written
 
 
 @pytest.mark.parametrize("sentence", UNTOUCHED)
 def test_smart_formatting_leaves_what_is_no_number_or_unsure(sentence: str) -> None:
-    assert text(TextFormatter(Style(smart_format=True)).format(say(sentence), final=True).words) == sentence
+    assert text(TextFormatter(Style(smart_format=True)).format(words_of(sentence), final=True).words) == sentence
 
 
 def test_there_are_as_many_examples_as_promised() -> None:
@@ -159,7 +159,7 @@ def test_there_are_as_many_examples_as_promised() -> None:
 
 
 def test_one_speaker_s_number_does_not_go_on_in_another_s() -> None:
-    words = (*say("five five five", speaker=0), *say("one two three", start=2, speaker=1))
+    words = (*words_of("five five five", speaker=0), *words_of("one two three", start=2, speaker=1))
     assert text(TextFormatter(Style(smart_format=True)).format(words, final=True).words) == "555 123"
 
 
@@ -187,7 +187,7 @@ At | three thirty
 @pytest.mark.parametrize("sentence", OPEN)
 def test_what_may_go_on_is_open(sentence: str) -> None:
     before, rest = sentence.split("|")
-    parsed = parse_amounts(say(before + rest))
+    parsed = parse_amounts(words_of(before + rest))
     assert incomplete_entity_at(parsed, find_entities(parsed, SMART), complete=True) == len(before.split())
 
 
@@ -210,20 +210,20 @@ Make it a double
 
 @pytest.mark.parametrize("sentence", CLOSED)
 def test_what_is_complete_or_no_number_is_not_open(sentence: str) -> None:
-    words = say(sentence)
+    words = words_of(sentence)
     parsed = parse_amounts(words)
     assert incomplete_entity_at(parsed, find_entities(parsed, SMART), complete=True) == len(words)
 
 
 def test_ten_digits_may_be_the_beginning_of_a_card_number() -> None:
-    words = say("It is four five three two seven seven eight eight nine nine")
+    words = words_of("It is four five three two seven seven eight eight nine nine")
     parsed = parse_amounts(words)
     assert incomplete_entity_at(parsed, find_entities(parsed, SMART), complete=True) == len(words)
     assert incomplete_entity_at(parsed, find_entities(parsed, SMART), complete=False) == 2
 
 
 def test_the_last_words_of_an_interim_may_be_guesses() -> None:
-    words = say("It is four one one for")
+    words = words_of("It is four one one for")
     parsed = parse_amounts(words)
     found = find_entities(parsed, SMART)
     assert incomplete_entity_at(parsed, found, complete=False) == len(words)

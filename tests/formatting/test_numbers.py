@@ -5,7 +5,7 @@ import pytest
 from caesura.formatting.itn import TextFormatter
 from caesura.formatting.numbers import ordinal
 from caesura.formatting.style import Style
-from tests.saying import say, text
+from tests.spoken_words import text, words_of
 
 EXAMPLES = """
 Nine hundred. -> 900.
@@ -73,18 +73,18 @@ You may march.
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_numerals_writes_number_words_in_digits(example: str) -> None:
     spoken, written = example.split(" -> ")
-    assert text(TextFormatter(Style(numerals=True)).format(say(spoken), final=True).words) == written
+    assert text(TextFormatter(Style(numerals=True)).format(words_of(spoken), final=True).words) == written
 
 
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_what_is_written_is_left_as_it_is(example: str) -> None:
     written = example.split(" -> ")[1]
-    assert text(TextFormatter(Style(numerals=True)).format(say(written), final=True).words) == written
+    assert text(TextFormatter(Style(numerals=True)).format(words_of(written), final=True).words) == written
 
 
 @pytest.mark.parametrize("sentence", UNTOUCHED)
 def test_numerals_leaves_what_is_no_number(sentence: str) -> None:
-    assert text(TextFormatter(Style(numerals=True)).format(say(sentence), final=True).words) == sentence
+    assert text(TextFormatter(Style(numerals=True)).format(words_of(sentence), final=True).words) == sentence
 
 
 def test_there_are_as_many_examples_as_promised() -> None:
@@ -93,7 +93,7 @@ def test_there_are_as_many_examples_as_promised() -> None:
 
 def test_with_both_options_small_numbers_are_digits_and_entities_are_written() -> None:
     written = TextFormatter(Style(numerals=True, smart_format=True)).format(
-        say("The first two cost five dollars"), final=True
+        words_of("The first two cost five dollars"), final=True
     )
     assert text(written.words) == "The 1st 2 cost $5"
 

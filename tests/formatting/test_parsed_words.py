@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from caesura.formatting.parsed_words import Amount, ParsedWords, Shape
 from caesura.formatting.spoken_tokens import TokenKind, tokenize
-from tests.saying import say
+from tests.spoken_words import words_of
 
 
 def test_places_outside_of_the_tokens_have_neutral_answers() -> None:
-    found = tokenize(say("twenty five."))
+    found = tokenize(words_of("twenty five."))
     amount = Amount(1, 2, "5", Shape.DIGITS)
     parsed = ParsedWords((), found, {1: amount}, {2: amount})
     assert (parsed.text(-1), parsed.text(0), parsed.text(2)) == ("", "twenty", "")

@@ -5,11 +5,11 @@ import pytest
 from caesura.formatting.amounts import parse_amounts
 from caesura.formatting.phones import string
 from caesura.formatting.rendering import EntityKind
-from tests.saying import say
+from tests.spoken_words import words_of
 
 
 def written(sentence: str, at: int, *, smart: bool = True) -> str | None:
-    found = string(parse_amounts(say(sentence)), at, smart=smart)
+    found = string(parse_amounts(words_of(sentence)), at, smart=smart)
     return None if found is None else " ".join(piece.text for piece in found.written_words)
 
 
@@ -60,12 +60,12 @@ def test_numerals_alone_write_bare_digits() -> None:
 
 
 def test_seven_digits_may_be_the_beginning_of_ten() -> None:
-    found = string(parse_amounts(say("call five five five one two three four")), 1, smart=True)
+    found = string(parse_amounts(words_of("call five five five one two three four")), 1, smart=True)
     assert found is not None
     assert found.kind is EntityKind.DIGITS
 
 
 def test_a_number_in_two_words_parts_the_time_where_it_was_spoken() -> None:
-    found = string(parse_amounts(say("five five five eight six seven five three oh nine")), 0, smart=True)
+    found = string(parse_amounts(words_of("five five five eight six seven five three oh nine")), 0, smart=True)
     assert found is not None
     assert [(piece.first, piece.last) for piece in found.written_words] == [(0, 3), (3, 10)]

@@ -13,7 +13,7 @@ from caesura.formatting.spoken_tokens import (
     split_punctuation,
     tokenize,
 )
-from tests.saying import say
+from tests.spoken_words import words_of
 
 
 def test_a_word_is_split_from_the_punctuation_around_it() -> None:
@@ -23,7 +23,7 @@ def test_a_word_is_split_from_the_punctuation_around_it() -> None:
 
 
 def test_a_token_is_lowered_and_knows_what_separates_it_from_the_next() -> None:
-    found = tokenize(say("Twenty, Five. six"))
+    found = tokenize(words_of("Twenty, Five. six"))
     assert [token.text for token in found] == ["twenty", "five", "six"]
     assert [(token.comma, token.stop, token.capital) for token in found] == [
         (True, False, True),
@@ -33,7 +33,7 @@ def test_a_token_is_lowered_and_knows_what_separates_it_from_the_next() -> None:
 
 
 def test_number_words_with_a_hyphen_are_two_tokens_of_one_word() -> None:
-    found = tokenize(say("twenty-five, well-known"))
+    found = tokenize(words_of("twenty-five, well-known"))
     assert [(token.text, token.word, token.begins, token.ends) for token in found] == [
         ("twenty", 0, True, False),
         ("five", 0, False, True),
@@ -43,19 +43,19 @@ def test_number_words_with_a_hyphen_are_two_tokens_of_one_word() -> None:
 
 
 def test_filled_pauses_are_no_tokens() -> None:
-    assert [(token.text, token.word) for token in tokenize(say("twenty Um, five"))] == [
+    assert [(token.text, token.word) for token in tokenize(words_of("twenty Um, five"))] == [
         ("twenty", 0),
         ("five", 2),
     ]
 
 
 def test_another_speaker_stops_what_the_first_one_says() -> None:
-    first, second = tokenize((*say("twenty", speaker=0), *say("five", start=1, speaker=1)))
+    first, second = tokenize((*words_of("twenty", speaker=0), *words_of("five", start=1, speaker=1)))
     assert (first.stop, second.stop) == (True, False)
 
 
 def test_the_full_stop_of_an_abbreviation_ends_no_sentence() -> None:
-    assert [token.stop for token in tokenize(say("p.m. five."))] == [False, True]
+    assert [token.stop for token in tokenize(words_of("p.m. five."))] == [False, True]
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_every_token_has_a_kind(text: str, kind: TokenKind) -> None:
     [("seven", ["7"]), ("nineteen", ["19"]), ("forty-two", ["40", "2"]), ("hundred", [""]), ("5", [""])],
 )
 def test_cardinals_have_digits(text: str, digits: list[str]) -> None:
-    assert [token.digits for token in tokenize(say(text))] == digits
+    assert [token.digits for token in tokenize(words_of(text))] == digits
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_cardinals_have_digits(text: str, digits: list[str]) -> None:
     ],
 )
 def test_number_words_are_known_in_any_signs(text: str, tokens: list[str]) -> None:
-    assert [token.text for token in tokenize(say(text))] == tokens
+    assert [token.text for token in tokenize(words_of(text))] == tokens
 
 
 @pytest.mark.parametrize("written", ["٤١١١", "\uff14\uff11\uff11\uff11", "४१११", "④①①①", "⁴¹¹¹"])

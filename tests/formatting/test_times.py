@@ -5,7 +5,7 @@ import pytest
 from caesura.formatting.amounts import parse_amounts
 from caesura.formatting.rendering import EntityKind, entity
 from caesura.formatting.times import time
-from tests.saying import say
+from tests.spoken_words import words_of
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,7 @@ from tests.saying import say
     ],
 )
 def test_a_clock_time_is_written(sentence: str, at: int, written: str, kind: EntityKind) -> None:
-    found = time(parse_amounts(say(sentence)), at, None)
+    found = time(parse_amounts(words_of(sentence)), at, None)
     assert found is not None
     assert (" ".join(piece.text for piece in found.written_words), found.kind) == (written, kind)
 
@@ -41,14 +41,14 @@ def test_a_clock_time_is_written(sentence: str, at: int, written: str, kind: Ent
     ],
 )
 def test_what_is_no_time_is_left(sentence: str) -> None:
-    assert time(parse_amounts(say(sentence)), 1, None) is None
+    assert time(parse_amounts(words_of(sentence)), 1, None) is None
 
 
 def test_a_time_without_a_word_that_awaits_one_is_left() -> None:
-    assert time(parse_amounts(say("costs three thirty")), 1, None) is None
+    assert time(parse_amounts(words_of("costs three thirty")), 1, None) is None
 
 
 def test_a_time_goes_on_after_a_time() -> None:
-    parsed = parse_amounts(say("from two thirty to three fifteen"))
+    parsed = parse_amounts(words_of("from two thirty to three fifteen"))
     assert time(parsed, 4, None) is None
     assert time(parsed, 4, entity(EntityKind.HOUR, 1, 3, "2:30")) is not None

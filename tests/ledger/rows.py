@@ -1,4 +1,4 @@
-"""Numbers in; requests as a server would write them out."""
+"""Request records for tests, as a server would write them."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from caesura.ledger.projects import DEFAULT_PROJECT_ID
-from caesura.ledger.requests import Method, Outcome, Request
+from caesura.ledger.requests import Method, Outcome, RequestRecord
 
 NOW = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
 
 
-def opened(number: int = 0, **changed: Any) -> Request:
+def opened(number: int = 0, **changed: Any) -> RequestRecord:
     """A stream that began `number` seconds after NOW."""
     values: dict[str, Any] = {
         "request_id": f"00000000-0000-7000-8000-{number:012}",
@@ -28,10 +28,10 @@ def opened(number: int = 0, **changed: Any) -> Request:
         "features": ("interim_results", "punctuate"),
         "config": {"model": "nova-3", "language": "en"},
     }
-    return Request(**values | changed)
+    return RequestRecord(**values | changed)
 
 
-def ended(number: int = 0, **changed: Any) -> Request:
+def ended(number: int = 0, **changed: Any) -> RequestRecord:
     """The same, ended a minute later: 30 s of audio and 20 s of pause."""
     values: dict[str, Any] = {
         "completed": NOW + timedelta(seconds=number + 60),

@@ -25,21 +25,21 @@ def table(ledger: Ledger, flag_keys: Sequence[str] = ()) -> AccessTable:
 
 
 def test_without_any_key_everybody_is_a_member_of_the_default_project(ledger: Ledger) -> None:
-    nobody = table(ledger).admit(None, now=NOW)
+    nobody = table(ledger).verify(None, now=NOW)
     assert nobody is not None
     assert (nobody.project_id, nobody.api_key_id) == (DEFAULT_PROJECT_ID, None)
     assert nobody.may(scopes.LISTEN)
     assert not nobody.may(scopes.WRITE_KEYS)
-    assert table(ledger).admit("anything", now=NOW) == nobody
+    assert table(ledger).verify("anything", now=NOW) == nobody
 
 
 def test_as_soon_as_a_key_exists_every_request_needs_one(ledger: Ledger) -> None:
     made = make(ledger, scopes=["usage:write"], tags=["phone"])
-    access = table(ledger).admit(made.secret, now=NOW)
+    access = table(ledger).verify(made.secret, now=NOW)
     assert access is not None
     assert (access.api_key_id, access.scopes, access.tags) == (made.key.api_key_id, {scopes.LISTEN}, ("phone",))
     for wrong in (None, "", "x", made.secret + "x", made.key.digest, made.key.api_key_id):
-        assert table(ledger).admit(wrong, now=NOW) is None
+        assert table(ledger).verify(wrong, now=NOW) is None
 
 
 def test_a_revoked_key_still_says_that_keys_are_needed(ledger: Ledger) -> None:
@@ -47,68 +47,68 @@ def test_a_revoked_key_still_says_that_keys_are_needed(ledger: Ledger) -> None:
     with ledger.writing() as connection:
         keys.revoke_key(connection, made.key.api_key_id, now=NOW)
     found = table(ledger)
-    assert found.required
-    assert found.admit(made.secret, now=NOW) is None
-    assert found.admit(None, now=NOW) is None
+    assert found.key_required
+    assert found.verify(made.secret, now=NOW) is None
+    assert found.verify(None, now=NOW) is None
     assert found.revoked() == {made.key.api_key_id}
 
 
-def test_an_expired_key_lets_nobody_in(ledger: Ledger) -> None:
+def test_an_expired_key_is_refused(ledger: Ledger) -> None:
     made = make(ledger, expires=NOW + timedelta(seconds=1))
     found = table(ledger)
-    assert found.admit(made.secret, now=NOW) is not None
-    assert found.admit(made.secret, now=NOW + timedelta(seconds=1)) is None
+    assert found.verify(made.secret, now=NOW) is not None
+    assert found.verify(made.secret, now=NOW + timedelta(seconds=1)) is None
     assert found.revoked() == frozenset()
 
 
 def test_keys_given_by_flag_go_on_working_beside_those_of_the_ledger(ledger: Ledger) -> None:
     made = make(ledger)
     found = table(ledger, ["flag.key.one", "two"])
-    access = found.admit("flag.key.one", now=NOW)
+    access = found.verify("flag.key.one", now=NOW)
     assert access is not None
     assert access.project_id == DEFAULT_PROJECT_ID
     assert access.api_key_id == keys.digest("flag.key.one")[:12]
     assert not access.may(scopes.WRITE_KEYS)
-    assert found.admit(made.secret, now=NOW) is not None
+    assert found.verify(made.secret, now=NOW) is not None
     assert "flag.key.one" not in repr(found)
 
 
 def test_flag_keys_alone_are_keys(ledger: Ledger) -> None:
     found = table(ledger, ["one"])
-    assert found.required
-    assert found.admit(None, now=NOW) is None
+    assert found.key_required
+    assert found.verify(None, now=NOW) is None
 
 
 def test_a_token_listens_in_place_of_its_key_until_its_time_is_over(ledger: Ledger) -> None:
     made = make(ledger, tags=["phone"], scopes=["admin"])
     found = table(ledger)
-    access = found.admit(made.secret, now=NOW)
+    access = found.verify(made.secret, now=NOW)
     assert access is not None
     token = found.grant(access, ttl_s=30, now=NOW).access_token
-    through = found.admit(token, now=NOW + timedelta(seconds=29))
+    through = found.verify(token, now=NOW + timedelta(seconds=29))
     assert through is not None
     assert (through.api_key_id, through.scopes, through.tags) == (made.key.api_key_id, {scopes.LISTEN}, ("phone",))
     assert not through.may(scopes.GRANT)
-    assert found.admit(token, now=NOW + timedelta(seconds=30)) is None
+    assert found.verify(token, now=NOW + timedelta(seconds=30)) is None
 
 
 def test_a_revoked_key_kills_its_tokens(ledger: Ledger) -> None:
     made = make(ledger)
-    access = table(ledger).admit(made.secret, now=NOW)
+    access = table(ledger).verify(made.secret, now=NOW)
     assert access is not None
     token = table(ledger).grant(access, ttl_s=3600, now=NOW).access_token
     with ledger.writing() as connection:
         keys.revoke_key(connection, made.key.api_key_id, now=NOW)
-    assert table(ledger).admit(token, now=NOW) is None
+    assert table(ledger).verify(token, now=NOW) is None
 
 
 def test_a_flag_key_that_is_gone_at_the_next_start_kills_its_tokens(ledger: Ledger) -> None:
     found = table(ledger, ["one", "two"])
-    access = found.admit("one", now=NOW)
+    access = found.verify("one", now=NOW)
     assert access is not None
     token = found.grant(access, ttl_s=3600, now=NOW).access_token
-    assert found.admit(token, now=NOW) is not None
-    assert table(ledger, ["two"]).admit(token, now=NOW) is None
+    assert found.verify(token, now=NOW) is not None
+    assert table(ledger, ["two"]).verify(token, now=NOW) is None
 
 
 def test_projects_come_with_their_limits(ledger: Ledger) -> None:
@@ -117,11 +117,11 @@ def test_projects_come_with_their_limits(ledger: Ledger) -> None:
     assert table(ledger).projects[made.project_id] == made
 
 
-def test_a_flag_key_that_the_ledger_knows_is_judged_by_the_ledger_alone(ledger: Ledger) -> None:
+def test_a_flag_key_that_the_ledger_knows_is_valid_only_if_the_ledger_says_so(ledger: Ledger) -> None:
     """Its scopes and id are those of the ledger, and once revoked it lets nobody in, nor does a token of it."""
     made = make(ledger, scopes=["usage:write", "usage:read", "keys:read"])
     found = table(ledger, [made.secret, "another"])
-    access = found.admit(made.secret, now=NOW)
+    access = found.verify(made.secret, now=NOW)
     assert access is not None
     assert access.api_key_id == made.key.api_key_id
     assert not access.may(scopes.WRITE_PROJECT)
@@ -129,11 +129,11 @@ def test_a_flag_key_that_the_ledger_knows_is_judged_by_the_ledger_alone(ledger: 
     with ledger.writing() as connection:
         keys.revoke_key(connection, made.key.api_key_id, now=NOW)
     revoked = table(ledger, [made.secret, "another"])
-    assert revoked.admit(made.secret, now=NOW) is None
-    assert not revoked.lets_in(keys.digest(made.secret)[:12], now=NOW)
-    assert revoked.admit("another", now=NOW) is not None
+    assert revoked.verify(made.secret, now=NOW) is None
+    assert not revoked.is_valid(keys.digest(made.secret)[:12], now=NOW)
+    assert revoked.verify("another", now=NOW) is not None
 
 
-def test_an_expired_flag_key_lets_nobody_in(ledger: Ledger) -> None:
+def test_an_expired_flag_key_is_refused(ledger: Ledger) -> None:
     made = make(ledger, expires=NOW + timedelta(seconds=1))
-    assert table(ledger, [made.secret]).admit(made.secret, now=NOW + timedelta(seconds=1)) is None
+    assert table(ledger, [made.secret]).verify(made.secret, now=NOW + timedelta(seconds=1)) is None

@@ -1,4 +1,4 @@
-"""Credits given, used up from the oldest on, obeyed where a project is told to."""
+"""Credits: given, used up from the oldest on, and obeyed where a project is set to."""
 
 from __future__ import annotations
 

@@ -156,10 +156,10 @@ def test_what_is_no_database_is_named(tmp_path: Path) -> None:
         open_ledger(str(path), now=NOW)
 
 
-def test_a_database_that_is_away_is_worth_trying_again_and_its_password_is_not_told() -> None:
+def test_a_database_that_is_away_is_worth_trying_again_and_its_password_is_not_reported() -> None:
     with pytest.raises(LedgerError, match=r"the ledger at postgresql\+psycopg://me:\*\*\*@") as failed:
         open_ledger("postgresql://me:hunter2@127.0.0.1:1/x", now=NOW)
-    assert failed.value.passing
+    assert failed.value.transient
     assert "hunter2" not in str(failed.value)
 
 

@@ -65,7 +65,7 @@ def test_a_wrong_secret_finds_no_key(ledger: Ledger) -> None:
         assert key_of_secret(connection, "\ud800") is None
 
 
-def test_a_revoked_key_lets_nobody_in_and_is_revoked_once(ledger: Ledger) -> None:
+def test_a_revoked_key_is_refused_and_is_revoked_once(ledger: Ledger) -> None:
     made = make(ledger)
     with ledger.writing() as connection:
         assert revoke_key(connection, made.key.api_key_id, now=NOW)
@@ -74,13 +74,13 @@ def test_a_revoked_key_lets_nobody_in_and_is_revoked_once(ledger: Ledger) -> Non
         found = find_key(connection, made.key.api_key_id)
     assert found is not None
     assert found.revoked == NOW
-    assert not found.lets_in(NOW)
+    assert not found.is_valid(NOW)
 
 
 def test_a_key_expires_at_its_end_and_not_before() -> None:
     key = Key("id", "project", "", ("member",), (), NOW, NOW + timedelta(seconds=10))
-    assert key.lets_in(NOW + timedelta(seconds=9.999))
-    assert not key.lets_in(NOW + timedelta(seconds=10))
+    assert key.is_valid(NOW + timedelta(seconds=9.999))
+    assert not key.is_valid(NOW + timedelta(seconds=10))
 
 
 def test_revoking_the_last_key_does_not_open_the_door(ledger: Ledger) -> None:

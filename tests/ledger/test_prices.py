@@ -1,4 +1,4 @@
-"""What Deepgram's list asks for, and lists of one's own."""
+"""Deepgram's list prices, and price lists that override them."""
 
 from __future__ import annotations
 

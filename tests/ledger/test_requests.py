@@ -15,9 +15,9 @@ from caesura.ledger.projects import list_projects
 from caesura.ledger.requests import (
     Method,
     Outcome,
-    Request,
     RequestFilter,
-    Status,
+    RequestRecord,
+    RequestStatus,
     callback_origin,
     count_requests,
     find_request,
@@ -27,12 +27,12 @@ from caesura.ledger.requests import (
 from tests.ledger.rows import NOW, ended, opened
 
 
-def save(ledger: Ledger, *records: Request) -> None:
+def save(ledger: Ledger, *records: RequestRecord) -> None:
     with ledger.writing() as connection:
         save_requests(connection, records)
 
 
-def find(ledger: Ledger, limit: int = 10, page: int = 0, **wanted: object) -> list[Request]:
+def find(ledger: Ledger, limit: int = 10, page: int = 0, **wanted: object) -> list[RequestRecord]:
     with ledger.reading() as connection:
         return find_requests(connection, RequestFilter(**wanted), limit=limit, page=page)  # type: ignore[arg-type]
 
@@ -82,7 +82,7 @@ def test_dollars_are_kept_to_the_nanodollar(ledger: Ledger) -> None:
 def test_a_row_of_a_project_that_is_not_there_is_refused_for_good(ledger: Ledger) -> None:
     with pytest.raises(LedgerError) as refused:
         save(ledger, ended(project_id="nobody"))
-    assert not refused.value.passing
+    assert not refused.value.transient
     assert "960000" not in str(refused.value)
 
 
@@ -99,15 +99,15 @@ def test_a_row_of_a_project_that_is_not_there_is_refused_for_good(ledger: Ledger
         ({"endpoint": "speak"}, []),
         ({"method": Method.SYNC}, [1]),
         ({"deployment": "hosted"}, []),
-        ({"status": Status.SUCCEEDED}, [1, 0]),
-        ({"status": Status.FAILED}, [3, 2]),
+        ({"status": RequestStatus.SUCCEEDED}, [1, 0]),
+        ({"status": RequestStatus.FAILED}, [3, 2]),
         ({"model": "scripted"}, [4, 3, 2, 1, 0]),
         ({"model": "33333333-0000-4000-8000-000000000001"}, [4, 3, 2, 1, 0]),
         ({"model": "nova-3"}, []),
         ({"project_id": "nobody"}, []),
         ({"accessor": "\0"}, []),
         ({"endpoint": "\ud800"}, []),
-        ({"method": Method.STREAMING, "status": Status.SUCCEEDED}, [0]),
+        ({"method": Method.STREAMING, "status": RequestStatus.SUCCEEDED}, [0]),
     ],
 )
 def test_a_filter_lets_through_what_it_names_and_the_newest_comes_first(

@@ -9,6 +9,6 @@ from caesura.ledger.database import Ledger
 def test_it_begins_at_nothing_and_grows_by_one(ledger: Ledger) -> None:
     with ledger.writing() as connection:
         assert revision.current(connection) == 0
-        revision.count_up(connection)
-        revision.count_up(connection)
+        revision.bump_revision(connection)
+        revision.bump_revision(connection)
         assert revision.current(connection) == 2

@@ -1,4 +1,4 @@
-"""Servers that die between the beginning and the end of a request, and who says so."""
+"""Servers that die while requests are open, and the recovery of those requests."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from sqlalchemy import Connection
 
 from caesura.ledger import servers
 from caesura.ledger.database import Ledger, open_ledger
-from caesura.ledger.requests import Outcome, Request, find_request, save_requests
-from caesura.ledger.servers import LEASE_S, Server, beat, recover, register, sign_off
+from caesura.ledger.requests import Outcome, RequestRecord, find_request, save_requests
+from caesura.ledger.servers import LEASE_S, Server, heartbeat, recover, register, unregister
 from tests.ledger.rows import NOW, ended, opened
 
 HERE = Server("22222222-0000-4000-8000-00000000000a", "house", 1, 100, NOW)
@@ -45,7 +45,7 @@ def run(ledger: Ledger, now: datetime, alive: dict[int, int], here: Server = HER
         return recover(connection, here=here, now=now, started=alive.get)
 
 
-def row(ledger: Ledger, number: int = 0) -> Request:
+def row(ledger: Ledger, number: int = 0) -> RequestRecord:
     with ledger.reading() as connection:
         found = find_request(connection, opened(number).request_id)
     assert found is not None
@@ -73,7 +73,7 @@ def left_open(ledger: Ledger) -> Ledger:
 
 def test_what_a_server_left_open_whose_process_is_gone_was_interrupted(left_open: Ledger) -> None:
     with left_open.writing() as connection:
-        beat(connection, OTHER, now=NOW + timedelta(seconds=5))
+        heartbeat(connection, OTHER, now=NOW + timedelta(seconds=5))
     assert run(left_open, NOW + timedelta(seconds=6), {1: 100}) == 1
     assert row(left_open, 0) == opened(
         0, server_id=OTHER.server_id, outcome=Outcome.INTERRUPTED, completed=NOW + timedelta(seconds=5)
@@ -96,7 +96,7 @@ def test_a_server_whose_process_cannot_be_seen_is_dead_when_its_lease_is_over(le
     with ledger.writing() as connection:
         register(connection, other)
         save_requests(connection, [opened(server_id=other.server_id)])
-        beat(connection, other, now=NOW + timedelta(seconds=10))
+        heartbeat(connection, other, now=NOW + timedelta(seconds=10))
     over = NOW + timedelta(seconds=10 + LEASE_S)
     assert run(ledger, over, {}) == 0
     assert run(ledger, over + timedelta(milliseconds=1), {}) == 1
@@ -112,14 +112,14 @@ def test_a_request_that_began_after_the_last_sign_of_life_ends_no_earlier_than_i
 
 def test_what_was_left_open_by_a_server_that_signed_off_was_interrupted(left_open: Ledger) -> None:
     with left_open.writing() as connection:
-        sign_off(connection, OTHER)
+        unregister(connection, OTHER)
     assert run(left_open, NOW, ALIVE) == 1
 
 
 def test_a_server_that_was_taken_for_dead_says_that_it_lives_and_how_its_request_ended(left_open: Ledger) -> None:
     assert run(left_open, NOW, {1: 100}) == 1
     with left_open.writing() as connection:
-        beat(connection, OTHER, now=NOW + timedelta(seconds=1))
+        heartbeat(connection, OTHER, now=NOW + timedelta(seconds=1))
         save_requests(connection, [ended(0, server_id=OTHER.server_id)])
     assert run(left_open, NOW + timedelta(seconds=2), ALIVE) == 0
     assert row(left_open) == ended(0, server_id=OTHER.server_id)
@@ -132,7 +132,7 @@ def test_this_process_is_a_server_that_lives() -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux says when a process began")
-def test_the_start_of_a_process_tells_it_from_all_others() -> None:
+def test_the_start_of_a_process_distinguishes_it_from_all_others() -> None:
     ours = servers.process_start(os.getpid())
     assert ours is not None
     assert ours != servers.process_start(1)

@@ -1,4 +1,4 @@
-"""Temporary tokens: granted, read, run out, forged."""
+"""Temporary tokens: granted, read, expired, forged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sums over requests, by everything that they can be told apart by."""
+"""Usage of requests, summed by every grouping."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def test_however_it_is_grouped_the_rows_add_up_to_the_whole(
     assert whole.usd == pytest.approx(0.0024 * len(days))
 
 
-def test_what_occurs_is_told_once_and_sorted(used: Ledger) -> None:
+def test_what_occurs_is_reported_once_and_sorted(used: Ledger) -> None:
     with used.reading() as connection:
         assert usage_fields(connection, RequestFilter()) == UsageFields(
             tags=("call", "night"),

@@ -15,7 +15,7 @@ from caesura.formatting.style import Style
 from caesura.pipeline.formatter import ChannelFormatter
 from caesura.pipeline.recognizer import RecognizerEvent
 from caesura.words import Word
-from tests.saying import say, text
+from tests.spoken_words import text, words_of
 
 OPEN = frozenset({"one", "two"})
 """The tests' numbers: a run of these may go on, and `dollars` ends it."""
@@ -75,13 +75,13 @@ class Bench:
         self, sentence: str, start: float, end: float, *, endpoint: bool = True, flushed: bool = False
     ) -> TranscriptSegment:
         heard = TranscriptSegment(
-            0, start, end, say(sentence, start=start), final=True, endpoint=endpoint, flushed=flushed
+            0, start, end, words_of(sentence, start=start), final=True, endpoint=endpoint, flushed=flushed
         )
         self.format(heard)
         return heard
 
     def interim(self, sentence: str, start: float, end: float) -> TranscriptSegment:
-        heard = TranscriptSegment(0, start, end, say(sentence, start=start), final=False)
+        heard = TranscriptSegment(0, start, end, words_of(sentence, start=start), final=False)
         self.format(heard)
         return heard
 
@@ -95,8 +95,8 @@ def test_what_is_complete_is_told_as_it_came() -> None:
     bench = Bench()
     events: list[RecognizerEvent] = [
         SpeechBegan(0, 0.1),
-        TranscriptSegment(0, 0.0, 1.0, say("so"), final=False),
-        TranscriptSegment(0, 0.0, 2.0, say("so it is."), final=True, endpoint=True),
+        TranscriptSegment(0, 0.0, 1.0, words_of("so"), final=False),
+        TranscriptSegment(0, 0.0, 2.0, words_of("so it is."), final=True, endpoint=True),
         UtteranceEnded(0, None),
     ]
     for event in events:
@@ -239,7 +239,10 @@ def test_nothing_is_held_that_is_too_long_or_would_become_so() -> None:
     bench.final("two", 8.0, 12.0)
     assert bench.told == [first, second]
     third = bench.interim("and", 12.0, 13.5)
-    assert bench.told[2:] == [TranscriptSegment(0, 8.0, 12.0, say("two", start=8.0), final=True, endpoint=True), third]
+    assert bench.told[2:] == [
+        TranscriptSegment(0, 8.0, 12.0, words_of("two", start=8.0), final=True, endpoint=True),
+        third,
+    ]
 
 
 def test_time_alone_releases_what_is_too_long() -> None:
@@ -267,7 +270,7 @@ def test_a_writer_says_what_goes_on(segments: list[str], written: list[str]) -> 
     told: list[RecognizerEvent] = []
     for at, sentence in enumerate(segments):
         told += formatter.format(
-            TranscriptSegment(0, 4.0 * at, 4.0 * at + 4, say(sentence, start=4.0 * at), final=True, endpoint=True)
+            TranscriptSegment(0, 4.0 * at, 4.0 * at + 4, words_of(sentence, start=4.0 * at), final=True, endpoint=True)
         )
     told += formatter.end()
     assert [text(one.words) for one in told if isinstance(one, TranscriptSegment)] == written
@@ -283,7 +286,7 @@ def talks(draw: st.DrawFn) -> list[RecognizerEvent | float]:
     start = 0.0
     for _ in range(draw(st.integers(0, 7))):
         said = draw(st.lists(st.sampled_from(["one", "two.", "dollars", "and", "so."]), max_size=4))
-        words = say(" ".join(said), start=start)
+        words = words_of(" ".join(said), start=start)
         end = max(start + draw(st.sampled_from([0.1, 0.5, 2.0, 5.0])), words[-1].end if words else 0.0)
         if draw(st.booleans()):
             told.append(SpeechBegan(0, start))
@@ -335,8 +338,8 @@ def test_finals_tile_the_stream_as_the_channel_s_do(talk: list[RecognizerEvent |
 @given(talks(), LENGTHS)
 @example(
     [
-        TranscriptSegment(0, 0.0, 1.0, say("one."), final=True),
-        TranscriptSegment(0, 1.0, 2.0, say("two", start=1), final=True),
+        TranscriptSegment(0, 0.0, 1.0, words_of("one."), final=True),
+        TranscriptSegment(0, 1.0, 2.0, words_of("two", start=1), final=True),
     ],
     30.0,
 )

@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 from caesura.ledger import balances, keys, projects
 from caesura.ledger.database import open_ledger
 from caesura.ledger.projects import DEFAULT_PROJECT_ID, Project
-from caesura.ledger.requests import Request, RequestFilter, find_requests
+from caesura.ledger.requests import RequestFilter, RequestRecord, find_requests
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Outside:
         with self.writing() as connection:
             balances.add_credit(connection, project.project_id, usd, now=datetime.now(UTC))
 
-    def rows(self) -> list[Request]:
+    def rows(self) -> list[RequestRecord]:
         """What is written, the newest first."""
         with self.writing() as connection:
             return find_requests(connection, RequestFilter(), limit=1000)

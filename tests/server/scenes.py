@@ -1,4 +1,4 @@
-"""A story about a server in; the same, told to a running one in this process, out."""
+"""Runs a test against a server in this process, with helpers to stream, wait and inspect."""
 
 from __future__ import annotations
 
@@ -12,21 +12,27 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
-from caesura.ledger.requests import Request
+from caesura.ledger.requests import RequestRecord
 from caesura.server.settings import Settings
+from caesura.workers.base import NewWorker
+from caesura.workers.thread_worker import ThreadWorker
 from tests.encodings import encode
+from tests.in_process_server import InProcessServer, in_process_server
 from tests.recordings import recording
-from tests.serving_inprocess import Serving, serving
 
 LINEAR: dict[str, str | int | bool] = {"encoding": "linear16", "sample_rate": 16_000}
 WITHIN_S = 30.0
 
 
-def served(story: Callable[[Serving], Awaitable[None]], **settings: Any) -> Serving:
+def served(
+    story: Callable[[InProcessServer], Awaitable[None]], *, new_worker: NewWorker = ThreadWorker, **settings: Any
+) -> InProcessServer:
     """Tell `story` to a server of its own, scripted and with one worker; what is left of it is returned."""
 
-    async def main() -> Serving:
-        async with serving(Settings(**{"engines": ("scripted",), "workers": 1, **settings})) as server:
+    async def main() -> InProcessServer:
+        async with in_process_server(
+            Settings(**{"engines": ("scripted",), "workers": 1, **settings}), new_worker=new_worker
+        ) as server:
             await asyncio.wait_for(story(server), WITHIN_S)
             return server
 
@@ -47,10 +53,10 @@ async def until(true: Callable[[], object], within_s: float = 10.0) -> None:
             await asyncio.sleep(0.005)
 
 
-async def record(server: Serving, count: int = 1) -> Request:
+async def record(server: InProcessServer, count: int = 1) -> RequestRecord:
     """The last of so many records, once there are that many."""
-    await until(lambda: len(server.service.records) >= count)
-    return list(server.service.records)[count - 1]
+    await until(lambda: len(server.service.session_log) >= count)
+    return list(server.service.session_log)[count - 1]
 
 
 async def refusal(url: str, *, key: str | None = None) -> tuple[int, dict[str, str]]:

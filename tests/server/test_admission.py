@@ -17,10 +17,10 @@ from caesura.protocol import closing
 from caesura.protocol.catalogue import Catalogue, Offer
 from caesura.protocol.closing import Refusal
 from caesura.protocol.messages import ModelInfo
+from caesura.server.accounts.credentials import Credential
 from caesura.server.admission import Admitted, admit, admit_stream
-from caesura.server.auth import Credential
 from caesura.server.load_control import LoadSampler
-from caesura.server.outbound.guard import Reach
+from caesura.server.outbound.guard import ReachPolicy
 from caesura.server.outbound.http import Outbound
 from caesura.server.service import Service
 from caesura.server.settings import Settings
@@ -32,20 +32,20 @@ RIGHT = Credential("right", None)
 
 
 @dataclass
-class Books:
+class FakeLedgerWriter:
     """Stands in for the ledger."""
 
-    has_paid: bool = True
-    has_room: bool = True
+    credit: bool = True
+    capacity: bool = True
     asked: list[str] = field(default_factory=list)
 
-    def paid(self, project_id: str) -> bool:
+    def has_credit(self, project_id: str) -> bool:
         self.asked.append(project_id)
-        return self.has_paid
+        return self.credit
 
-    def room(self, project_id: str) -> bool:
+    def has_capacity(self, project_id: str) -> bool:
         self.asked.append(project_id)
-        return self.has_room
+        return self.capacity
 
 
 @dataclass
@@ -57,7 +57,7 @@ class Desk:
     live: int = 0
     waiting: int = 0
     scopes: frozenset[str] = frozenset({LISTEN})
-    book: Books = field(default_factory=Books)
+    ledger_writer: FakeLedgerWriter = field(default_factory=FakeLedgerWriter)
     settings: Settings = field(default_factory=lambda: Settings(max_sessions=3))
     catalogue: Catalogue = field(default_factory=lambda: Catalogue((ENGLISH, GERMAN), {"nova-2": "german"}))
     outbound: Outbound = field(default_factory=Outbound)
@@ -179,7 +179,7 @@ def test_who_may_is_let_in_with_what_was_asked_for() -> None:
     assert (verdict.options.language, verdict.options.punctuate) == ("en-GB", True)
     assert verdict.offer == ENGLISH
     assert verdict.callback is None
-    assert set(desk.book.asked) == {"project"}
+    assert set(desk.ledger_writer.asked) == {"project"}
 
 
 @pytest.mark.parametrize(
@@ -203,7 +203,7 @@ def test_what_is_wrong_is_told_in_the_order_in_which_it_matters() -> None:
         ready=False,
         live=3,
         scopes=frozenset({READ_USAGE}),
-        book=Books(has_paid=False, has_room=False),
+        ledger_writer=FakeLedgerWriter(credit=False, capacity=False),
     )
     assert desk.verdict("numerals=maybe", secret="wrong") == closing.SERVICE_UNAVAILABLE
     desk.open_for_business = True
@@ -212,11 +212,11 @@ def test_what_is_wrong_is_told_in_the_order_in_which_it_matters() -> None:
     assert desk.verdict() == closing.INSUFFICIENT_PERMISSIONS
     desk.scopes = frozenset({LISTEN})
     assert desk.verdict() == closing.PAYMENT_REQUIRED
-    desk.book.has_paid = True
+    desk.ledger_writer.credit = True
     assert desk.verdict() == closing.TOO_MANY_REQUESTS
     desk.live = 2
     assert desk.verdict() == closing.TOO_MANY_REQUESTS
-    desk.book.has_room = True
+    desk.ledger_writer.capacity = True
     assert desk.verdict() == closing.SERVICE_UNAVAILABLE
     desk.ready = True
     assert isinstance(desk.verdict(), Admitted)
@@ -229,7 +229,7 @@ def test_a_full_server_refuses_streams_and_still_takes_recordings() -> None:
 
 
 def test_a_full_project_has_no_room_for_recordings_either() -> None:
-    assert Desk(book=Books(has_room=False)).verdict(recording=True) == closing.TOO_MANY_REQUESTS
+    assert Desk(ledger_writer=FakeLedgerWriter(capacity=False)).verdict(recording=True) == closing.TOO_MANY_REQUESTS
 
 
 def test_what_only_recordings_know_is_refused_on_a_stream() -> None:
@@ -276,7 +276,7 @@ def test_a_callback_that_may_not_be_reached_is_refused_without_being_repeated(ur
 
 
 def test_whoever_serves_its_own_network_may_be_called_back_there() -> None:
-    desk = Desk(outbound=Outbound(Reach(private=True, ports=None)))
+    desk = Desk(outbound=Outbound(ReachPolicy(private=True, ports=None)))
     target = admitted(desk.verdict("callback=http://127.0.0.1:9/")).callback
     assert target is not None
     assert target.port == 9
@@ -297,6 +297,6 @@ def test_the_default_project_is_no_exception() -> None:
         def admit(self, presented: str | None) -> Access | None:
             return Access(DEFAULT_PROJECT_ID, None, frozenset({LISTEN}))
 
-    desk = Anybody(book=Books(has_paid=False))
+    desk = Anybody(ledger_writer=FakeLedgerWriter(credit=False))
     assert desk.verdict(secret="") == closing.PAYMENT_REQUIRED
-    assert desk.book.asked == [DEFAULT_PROJECT_ID]
+    assert desk.ledger_writer.asked == [DEFAULT_PROJECT_ID]

@@ -1,4 +1,4 @@
-"""Routes and refusals over real sockets: what is answered before the upgrade, and on it."""
+"""Routes and refusals over real sockets, before the upgrade and after it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 from caesura.server.settings import Settings
-from tests.serving_inprocess import Serving, serving
+from tests.in_process_server import InProcessServer, in_process_server
 
 pytestmark = pytest.mark.slow
 
@@ -31,11 +31,11 @@ LIVEKIT = (
 KEYED = Settings(engines=("scripted",), workers=1, keys=("right-key",))
 
 
-def served(test: Callable[[Serving], Coroutine[Any, Any, None]], settings: Settings | None = None) -> None:
+def served(test: Callable[[InProcessServer], Coroutine[Any, Any, None]], settings: Settings | None = None) -> None:
     """Run `test` against a server of its own."""
 
     async def main() -> None:
-        async with serving(settings) as server:
+        async with in_process_server(settings) as server:
             await test(server)
 
     asyncio.run(main())
@@ -53,7 +53,7 @@ async def refusal(url: str, **options: Any) -> tuple[int, dict[str, str], dict[s
 def test_a_wrong_key_is_refused_before_the_upgrade() -> None:
     """401 with the documented body; the key comes back nowhere."""
 
-    async def main(server: Serving) -> None:
+    async def main(server: InProcessServer) -> None:
         for options in (
             {},
             {"additional_headers": {"Authorization": "Token wrong-key"}},
@@ -71,10 +71,10 @@ def test_a_wrong_key_is_refused_before_the_upgrade() -> None:
     served(main, KEYED)
 
 
-def test_the_right_key_is_let_in_by_every_documented_way() -> None:
+def test_the_right_key_is_accepted_by_every_documented_way() -> None:
     """Header schemes in any case; as a subprotocol the scheme word is echoed and never the secret."""
 
-    async def main(server: Serving) -> None:
+    async def main(server: InProcessServer) -> None:
         for scheme in ("Token", "token", "Bearer", "bearer"):
             async with connect(server.url, additional_headers={"Authorization": f"{scheme} right-key"}) as line:
                 assert line.subprotocol is None
@@ -90,7 +90,7 @@ def test_the_right_key_is_let_in_by_every_documented_way() -> None:
 def test_without_keys_a_browser_that_offers_one_still_gets_its_protocol_selected() -> None:
     """Browsers drop a connection whose offered protocols are all ignored."""
 
-    async def main(server: Serving) -> None:
+    async def main(server: InProcessServer) -> None:
         async with connect(server.url, subprotocols=["token", "whatever"], origin=server.http) as line:  # type: ignore[arg-type]
             assert line.subprotocol == "token"
 
@@ -118,7 +118,7 @@ def test_without_keys_a_browser_that_offers_one_still_gets_its_protocol_selected
 def test_what_cannot_be_honoured_is_refused_by_name(query: str, status: int, message: str) -> None:
     """The sentence stands in the body and in `dg-error`, one and the same."""
 
-    async def main(server: Serving) -> None:
+    async def main(server: InProcessServer) -> None:
         got, headers, body = await refusal(f"{server.url}?{query}")
         assert got == status
         assert message in body["err_msg"]
@@ -133,7 +133,7 @@ def test_what_cannot_be_honoured_is_refused_by_name(query: str, status: int, mes
 def test_what_frameworks_connect_with_is_accepted(query: str) -> None:
     """The default queries of voice-agent frameworks simply work; the id on the 101 is that of the Metadata."""
 
-    async def main(server: Serving) -> None:
+    async def main(server: InProcessServer) -> None:
         async with connect(f"{server.url}?{query}") as line:
             assert line.response is not None
             await line.send('{"type": "CloseStream"}')
@@ -149,7 +149,7 @@ def test_what_frameworks_connect_with_is_accepted(query: str) -> None:
 def test_a_refusal_leaves_one_line_in_the_log_without_the_key(caplog: pytest.LogCaptureFixture) -> None:
     """An operator finds the id that the client shows."""
 
-    async def main(server: Serving) -> None:
+    async def main(server: InProcessServer) -> None:
         _, headers, _ = await refusal(server.url, additional_headers={"Authorization": "Token wrong-key"})
         (line,) = [message for message in caplog.messages if "refused" in message]
         assert headers["dg-request-id"] in line
@@ -163,7 +163,7 @@ def test_a_refusal_leaves_one_line_in_the_log_without_the_key(caplog: pytest.Log
 def test_more_sessions_than_allowed_are_refused() -> None:
     """429 before the upgrade; a place that is given back is free again."""
 
-    async def main(server: Serving) -> None:
+    async def main(server: InProcessServer) -> None:
         async with connect(server.url):
             status, _, body = await refusal(server.url)
             assert status == 429
@@ -179,7 +179,7 @@ def test_more_sessions_than_allowed_are_refused() -> None:
 def test_the_other_routes() -> None:
     """Status, health and readiness; every answer carries an id, also those for what is not there."""
 
-    async def main(server: Serving) -> None:
+    async def main(server: InProcessServer) -> None:
         async with httpx2.AsyncClient(base_url=server.http) as client:
             async with connect(server.url):
                 status = await client.get("/v1/status")
@@ -212,7 +212,7 @@ def test_the_other_routes() -> None:
 def test_a_websocket_elsewhere_is_refused_in_the_same_form() -> None:
     """Not with a bare 403: the sentence says where to go."""
 
-    async def main(server: Serving) -> None:
+    async def main(server: InProcessServer) -> None:
         for path in ("/v2/listen", "/", "/v1/status"):
             status, headers, body = await refusal(server.url.replace("/v1/listen", path))
             assert (status, body["err_code"]) == (404, "NOT_FOUND")
@@ -225,7 +225,7 @@ def test_a_websocket_elsewhere_is_refused_in_the_same_form() -> None:
 def test_not_ready_is_said() -> None:
     """While no engine worker is up, live connections get 503 and readyz says so."""
 
-    async def main(server: Serving) -> None:
+    async def main(server: InProcessServer) -> None:
         await server.service.engines[0].pool.stop()
         async with httpx2.AsyncClient(base_url=server.http) as client:
             assert (await client.get("/readyz")).status_code == 503

@@ -1,4 +1,4 @@
-"""Live streams whose words go to a URL: what the receiver gets, what the client is told, and what neither ever sees."""
+"""Live streams with a callback: what the receiver gets, what the client gets, and what neither sees."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from websockets.exceptions import ConnectionClosed
 
 from caesura.ledger.requests import Outcome
 from caesura.protocol.closing import CALLBACK_FAILED, REVOKED
-from caesura.server import book as book_module
+from caesura.server.accounts import ledger_writer as ledger_writer_module
 from caesura.server.live.connection import LiveConnection
 from caesura.server.outbound import callback as callback_module
-from caesura.server.outbound.callback import Patience
-from caesura.server.outbound.guard import Guard, Reach
+from caesura.server.outbound.callback import RetryPolicy
+from caesura.server.outbound.guard import Guard, ReachPolicy
 from caesura.server.settings import Settings
+from tests.in_process_server import InProcessServer, in_process_server
+from tests.live_client import CLOSE_STREAM, FINALIZE, LiveClient, live_client
 from tests.server.outbound.remote import Answer, Names, Raw, socket_server, web_server
 from tests.server.outside import Outside
 from tests.server.scenes import LINEAR, logged, record, refusal, served, speech, until
-from tests.serving_inprocess import Serving, serving
-from tests.wire import CLOSE_STREAM, FINALIZE, Line, open_line
 
 pytestmark = pytest.mark.slow
 
@@ -36,7 +36,7 @@ EVENTS: dict[str, Any] = {**LINEAR, "interim_results": True, "vad_events": True,
 FAILED = (1011, CALLBACK_FAILED.reason)
 
 
-async def stream(line: Line, data: bytes) -> None:
+async def stream(line: LiveClient, data: bytes) -> None:
     """Send audio faster than it is spoken, but not so fast that there would be no interims."""
     for at in range(0, len(data), 8000):
         await line.socket.send(data[at : at + 8000])
@@ -107,16 +107,16 @@ def slowly(seconds: float) -> Raw:
 # ---- what is delivered ----
 
 
-def test_everything_that_is_heard_is_posted_in_order_and_the_socket_stays_silent_to_its_close() -> None:
+def test_every_message_is_posted_in_order_and_the_socket_stays_silent_to_its_close() -> None:
     """The same messages as a client would have had without a callback."""
 
-    async def main(server: Serving) -> None:
+    async def main(server: InProcessServer) -> None:
         data = speech() + bytes(48_000) + speech()
-        async with open_line(server.url, **LINEAR) as plain:
+        async with live_client(server.url, **LINEAR) as plain:
             await stream(plain, data)
             await plain.finish()
         async with web_server() as receiver:
-            async with open_line(server.url, **EVENTS, callback=receiver.url("/a?b=c")) as line:
+            async with live_client(server.url, **EVENTS, callback=receiver.url("/a?b=c")) as line:
                 await stream(line, data)
                 await line.finish()
                 assert line.messages == []
@@ -137,11 +137,11 @@ def test_everything_that_is_heard_is_posted_in_order_and_the_socket_stays_silent
     served(main, **PRIVATE)
 
 
-def test_everything_that_is_heard_goes_over_one_socket_that_is_closed_in_order() -> None:
-    async def main(server: Serving) -> None:
+def test_every_message_goes_over_one_socket_that_is_closed_in_order() -> None:
+    async def main(server: InProcessServer) -> None:
         data = speech() + bytes(48_000)
         async with listening() as (receiver, url):
-            async with open_line(server.url, **EVENTS, callback=url) as line:
+            async with live_client(server.url, **EVENTS, callback=url) as line:
                 await stream(line, data)
                 await line.finish()
                 assert line.messages == []
@@ -157,8 +157,8 @@ def test_everything_that_is_heard_goes_over_one_socket_that_is_closed_in_order()
 
 
 def test_words_are_delivered_while_the_stream_goes_on() -> None:
-    async def main(server: Serving) -> None:
-        async with web_server() as receiver, open_line(server.url, **LINEAR, callback=receiver.url()) as line:
+    async def main(server: InProcessServer) -> None:
+        async with web_server() as receiver, live_client(server.url, **LINEAR, callback=receiver.url()) as line:
             await line.socket.send(speech()[:64_000])
             await line.socket.send(FINALIZE)
             await until(lambda: any(final["from_finalize"] for final in finals(told(receiver.bodies))))
@@ -168,10 +168,10 @@ def test_words_are_delivered_while_the_stream_goes_on() -> None:
     served(main, **PRIVATE)
 
 
-def test_whoever_asks_to_inspect_gets_the_same_on_the_socket() -> None:
-    async def main(server: Serving) -> None:
+def test_a_client_that_inspects_gets_the_same_on_the_socket() -> None:
+    async def main(server: InProcessServer) -> None:
         async with web_server() as receiver:
-            async with open_line(server.url, **EVENTS, callback=receiver.url(), inspect_response=True) as line:
+            async with live_client(server.url, **EVENTS, callback=receiver.url(), inspect_response=True) as line:
                 await stream(line, speech() + bytes(48_000))
                 await line.finish()
                 assert line.closed_with == (1000, "")
@@ -184,9 +184,9 @@ def test_whoever_asks_to_inspect_gets_the_same_on_the_socket() -> None:
 def test_what_answers_the_client_itself_goes_to_the_client() -> None:
     """Errors and answers to Configure are nobody else's."""
 
-    async def main(server: Serving) -> None:
+    async def main(server: InProcessServer) -> None:
         async with web_server() as receiver:
-            async with open_line(server.url, **LINEAR, callback=receiver.url()) as line:
+            async with live_client(server.url, **LINEAR, callback=receiver.url()) as line:
                 await line.socket.send("no JSON")
                 await line.until("Error")
                 await line.socket.send('{"type":"Configure","features":{"numerals":true}}')
@@ -197,16 +197,16 @@ def test_what_answers_the_client_itself_goes_to_the_client() -> None:
     served(main, **PRIVATE)
 
 
-def test_the_receiver_is_told_which_key_it_was_and_never_the_key(tmp_path: Path) -> None:
+def test_the_receiver_gets_the_id_of_the_key_and_never_the_key(tmp_path: Path) -> None:
     outside = Outside(tmp_path / "ledger.db")
     key = outside.key()
 
-    async def main(server: Serving) -> None:
+    async def main(server: InProcessServer) -> None:
         query = {**LINEAR, "callback_method": "PUT"}
         async with web_server() as receiver, listening() as (socket_receiver, socket_url):
             url = receiver.url("/x", userinfo="anna:open%20sesame@")
             for callback in (url, socket_url):
-                async with open_line(server.url, key=key.secret, callback=callback, **query) as line:
+                async with live_client(server.url, key=key.secret, callback=callback, **query) as line:
                     await line.finish()
                     assert line.closed_with == (1000, "")
             (request,) = receiver.requests
@@ -229,8 +229,8 @@ Failing = Callable[[], contextlib.AbstractAsyncContextManager[str]]
 def ends_in(failing: Failing, caplog: pytest.LogCaptureFixture) -> str:
     """A stream whose callback fails for good: what every such stream has in common, and its log."""
 
-    async def main(server: Serving) -> None:
-        async with failing() as url, open_line(server.url, **EVENTS, callback=url) as line:
+    async def main(server: InProcessServer) -> None:
+        async with failing() as url, live_client(server.url, **EVENTS, callback=url) as line:
             with contextlib.suppress(ConnectionClosed):
                 await stream(line, speech() + bytes(48_000))
                 await line.socket.send(FINALIZE)
@@ -267,7 +267,7 @@ def _hasty(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def hasty(*args: Any, **options: Any) -> callback_module.Callback:
-    return callback_module.Callback(*args, **options, patience=Patience(pauses_s=(0.0, 0.0)))
+    return callback_module.Callback(*args, **options, retry_policy=RetryPolicy(pauses_s=(0.0, 0.0)))
 
 
 def test_a_receiver_that_wants_nothing_ends_the_stream(caplog: pytest.LogCaptureFixture) -> None:
@@ -311,10 +311,10 @@ def test_a_receiver_whose_socket_breaks_ends_the_stream(caplog: pytest.LogCaptur
 def test_a_receiver_that_fails_at_the_very_end_is_on_record_too() -> None:
     """The words were told in time, the Metadata was not taken: the stream did not end well, and nobody is told so."""
 
-    async def main(server: Serving) -> None:
+    async def main(server: InProcessServer) -> None:
         async with (
             web_server(Answer(404)) as receiver,
-            open_line(server.url, **LINEAR, callback=receiver.url()) as line,
+            live_client(server.url, **LINEAR, callback=receiver.url()) as line,
         ):
             await line.finish()
             assert line.closed_with == FAILED
@@ -327,9 +327,9 @@ def test_a_receiver_that_fails_at_the_very_end_is_on_record_too() -> None:
 
 @pytest.mark.usefixtures("_hasty")
 def test_what_may_pass_is_tried_again_and_nothing_is_lost() -> None:
-    async def main(server: Serving) -> None:
+    async def main(server: InProcessServer) -> None:
         async with web_server(Answer(500), Answer(503), Answer(200)) as receiver:
-            async with open_line(server.url, **LINEAR, callback=receiver.url()) as line:
+            async with live_client(server.url, **LINEAR, callback=receiver.url()) as line:
                 await stream(line, speech())
                 await line.finish()
                 assert line.closed_with == (1000, "")
@@ -346,14 +346,14 @@ def test_a_slow_receiver_misses_interims_and_no_final(
 ) -> None:
     monkeypatch.setattr(callback_module, "SHED_INTERIMS", 1)
 
-    async def main(server: Serving) -> None:
+    async def main(server: InProcessServer) -> None:
         data = speech() * 2
-        async with open_line(server.url, **LINEAR) as plain:
+        async with live_client(server.url, **LINEAR) as plain:
             await stream(plain, data)
             await plain.finish()
         async with web_server(slowly(0.15)) as receiver:
             query = {**LINEAR, "interim_results": True}
-            async with open_line(server.url, **query, callback=receiver.url(), inspect_response=True) as line:
+            async with live_client(server.url, **query, callback=receiver.url(), inspect_response=True) as line:
                 await stream(line, data)
                 await line.finish()
                 assert line.closed_with == (1000, "")
@@ -364,7 +364,7 @@ def test_a_slow_receiver_misses_interims_and_no_final(
 
     with caplog.at_level(logging.WARNING):
         served(main, **PRIVATE)
-    assert "interims were left out" in caplog.text
+    assert "interims were dropped" in caplog.text
     assert " 0 were not delivered" in caplog.text
 
 
@@ -375,13 +375,13 @@ def test_a_slow_receiver_misses_interims_and_no_final(
 def test_what_was_said_is_delivered_to_its_end_although_the_client_is_gone(last: str | None) -> None:
     """All audio that was accepted is heard, also what was not told yet when the client vanished."""
 
-    async def main(server: Serving) -> None:
+    async def main(server: InProcessServer) -> None:
         data = speech()
-        async with open_line(server.url, **LINEAR) as plain:
+        async with live_client(server.url, **LINEAR) as plain:
             await plain.socket.send(data)
             await plain.finish()
         async with web_server(slowly(0.05)) as receiver:
-            async with open_line(server.url, **LINEAR, callback=receiver.url()) as line:
+            async with live_client(server.url, **LINEAR, callback=receiver.url()) as line:
                 await line.socket.send(data)
                 if last is not None:
                     await line.socket.send(last)
@@ -407,10 +407,10 @@ def test_a_client_that_inspects_too_slowly_is_cut_and_the_receiver_gets_everythi
 ) -> None:
     monkeypatch.setattr("caesura.server.live.send_queue.MAX_BYTES", 10)
 
-    async def main(server: Serving) -> None:
+    async def main(server: InProcessServer) -> None:
         data = speech()
         async with web_server() as receiver:
-            async with open_line(server.url, **LINEAR, callback=receiver.url(), inspect_response=True) as line:
+            async with live_client(server.url, **LINEAR, callback=receiver.url(), inspect_response=True) as line:
                 await line.socket.send(data)
                 await line.socket.send(FINALIZE)
                 await asyncio.wait_for(line.listen(), 10)
@@ -425,18 +425,18 @@ def test_a_client_that_inspects_too_slowly_is_cut_and_the_receiver_gets_everythi
     served(main, **PRIVATE)
 
 
-def test_a_server_that_is_stopped_delivers_what_it_heard() -> None:
+def test_a_server_that_is_stopped_delivers_what_it_transcribed() -> None:
     async def main() -> None:
         async with web_server() as receiver:
-            async with serving(Settings(engines=("scripted",), workers=1, **PRIVATE)) as server:
-                line = await open_line(server.url, **LINEAR, callback=receiver.url()).__aenter__()
+            async with in_process_server(Settings(engines=("scripted",), workers=1, **PRIVATE)) as server:
+                line = await live_client(server.url, **LINEAR, callback=receiver.url()).__aenter__()
                 await line.socket.send(speech()[:64_000])
                 await until(lambda: any(kept.bytes_in == 64_000 for kept in live_connections(server)))
             await asyncio.wait_for(line.listen(), 10)
             assert line.closed_with == (1012, "")
             assert_tiled(told(receiver.bodies), 2.0)
             assert told(receiver.bodies)[-1]["type"] == "Metadata"
-        assert [row.close_code for row in server.service.records] == [1012]
+        assert [row.close_code for row in server.service.session_log] == [1012]
 
     asyncio.run(main())
 
@@ -448,7 +448,7 @@ class Arrived:
         self.bytes_in = connection._session.tally.bytes_in
 
 
-def live_connections(server: Serving) -> list[Arrived]:
+def live_connections(server: InProcessServer) -> list[Arrived]:
     return [
         Arrived(connection)
         for alike in server.service.connections.values()
@@ -461,13 +461,13 @@ def test_what_waits_for_a_slow_receiver_is_delivered_although_the_key_was_revoke
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What was heard before is told; the stream is closed at once."""
-    monkeypatch.setattr(book_module, "POLL_S", 0.02)
+    monkeypatch.setattr(ledger_writer_module, "POLL_S", 0.02)
     outside = Outside(tmp_path / "ledger.db")
     key = outside.key()
 
-    async def main(server: Serving) -> None:
+    async def main(server: InProcessServer) -> None:
         async with web_server(slowly(0.3)) as receiver:
-            async with open_line(server.url, key=key.secret, **LINEAR, callback=receiver.url()) as line:
+            async with live_client(server.url, key=key.secret, **LINEAR, callback=receiver.url()) as line:
                 for part in range(3):
                     await line.socket.send(speech()[part * 32_000 : (part + 1) * 32_000])
                     await line.socket.send(FINALIZE)
@@ -488,7 +488,7 @@ def test_what_waits_for_a_slow_receiver_is_delivered_although_the_key_was_revoke
 
 @pytest.mark.parametrize("scheme", ["http", "ws"])
 def test_a_callback_on_this_machine_is_refused_before_the_upgrade(scheme: str) -> None:
-    async def main(server: Serving) -> None:
+    async def main(server: InProcessServer) -> None:
         async with web_server() as receiver:
             callback = receiver.url(SECRETS, scheme=scheme, userinfo="anna:hush@")
             status, body = await refusal(f"{server.url}?{urlencode({'callback': callback})}")
@@ -503,12 +503,12 @@ def test_a_callback_on_this_machine_is_refused_before_the_upgrade(scheme: str) -
 def test_a_name_that_turns_out_to_be_this_machine_is_not_reached(scheme: str, caplog: pytest.LogCaptureFixture) -> None:
     """The name looks harmless before the upgrade; at connect time its address is judged."""
 
-    async def main(server: Serving) -> None:
+    async def main(server: InProcessServer) -> None:
         names = Names({"hooks.example.com": [["127.0.0.1"]]})
-        server.service.outbound.guard = Guard(Reach(ports=None), names)
+        server.service.outbound.guard = Guard(ReachPolicy(ports=None), names)
         async with web_server() as receiver:
             callback = receiver.url(SECRETS, scheme=scheme, host="hooks.example.com")
-            async with open_line(server.url, **LINEAR, callback=callback) as line:
+            async with live_client(server.url, **LINEAR, callback=callback) as line:
                 with contextlib.suppress(ConnectionClosed):
                     await line.socket.send(speech()[:32_000])
                     await line.socket.send(FINALIZE)
@@ -528,12 +528,12 @@ def test_a_name_that_turns_out_to_be_this_machine_is_not_reached(scheme: str, ca
 def test_a_redirect_to_this_machine_is_not_followed(caplog: pytest.LogCaptureFixture) -> None:
     """The receiver is allowed, what it points to is not."""
 
-    async def main(server: Serving) -> None:
+    async def main(server: InProcessServer) -> None:
         async with web_server() as inside:
             there = Answer(307, headers={"Location": inside.url(SECRETS, host="169.254.169.254")})
             async with (
                 web_server(there) as receiver,
-                open_line(server.url, **LINEAR, callback=receiver.url()) as line,
+                live_client(server.url, **LINEAR, callback=receiver.url()) as line,
             ):
                 await line.finish()
                 assert line.closed_with == FAILED

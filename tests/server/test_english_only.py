@@ -1,4 +1,4 @@
-"""A server that was installed without the extra `whisper`: it hears English in full, and says what Whisper needs."""
+"""A server without the extra `whisper`: English works, and errors say what Whisper needs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import caesura.sync
 from caesura.distribution import install_command
 from tests.engines.models.without_whisper import HIDDEN, children_without_library
 from tests.recordings import recording
-from tests.serving import start_server
+from tests.server_process import start_server
 
 pytestmark = pytest.mark.slow
 
@@ -34,7 +34,7 @@ def test_children_cannot_import_what_only_whisper_needs(module: str) -> None:
     assert f"No module named '{module}'" in done.stderr
 
 
-def test_a_stream_and_a_recording_are_heard_with_speakers_and_formatting() -> None:
+def test_a_stream_and_a_recording_are_transcribed_with_speakers_and_formatting() -> None:
     pcm = (SAMPLES * 32_767).astype("<i2").tobytes()
     asked = {"smart_format": "true", "diarize": "true"}
     with start_server(engine="moonshine") as server:

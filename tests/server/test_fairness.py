@@ -10,10 +10,10 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 
 from tests.flac import silence
-from tests.serving import start_server
-from tests.wire import FINALIZE
+from tests.live_client import FINALIZE
+from tests.server_process import start_server
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.serial]
 
 ROUNDS = 8
 MOST_AUDIO_S = 60.0

@@ -20,9 +20,9 @@ from caesura.server.frame_budget import BURST
 from caesura.server.handshake import MAX_HEADERS, MAX_LINE, RefusalsAreAnswers
 from caesura.server.log_limit import PER_MINUTE
 from caesura.server.settings import Settings
+from tests.in_process_server import in_process_server
 from tests.server.scenes import until
-from tests.serving import start_server
-from tests.serving_inprocess import serving
+from tests.server_process import start_server
 
 pytestmark = pytest.mark.slow
 
@@ -40,7 +40,7 @@ def test_a_line_that_is_too_long_gets_414(sizes: dict[str, int]) -> None:
     """With the body, the id and the sentence of every refusal, and the connection ends."""
 
     async def main() -> None:
-        async with serving() as server:
+        async with in_process_server() as server:
             reader, writer = await asyncio.open_connection(*server.address)
             writer.write(_head(**sizes))
             answer = await asyncio.wait_for(reader.read(), 10)
@@ -58,7 +58,7 @@ def test_more_headers_than_are_read_get_431() -> None:
     """One below the limit is upgraded."""
 
     async def main() -> None:
-        async with serving() as server:
+        async with in_process_server() as server:
             # The head has six of its own.
             for count, status in ((MAX_HEADERS - 6, b"101"), (MAX_HEADERS - 5, b"431")):
                 reader, writer = await asyncio.open_connection(*server.address)
@@ -75,7 +75,7 @@ def test_who_connects_and_sends_no_request_is_hung_up_on(monkeypatch: pytest.Mon
     monkeypatch.setattr("caesura.server.handshake.HEAD_S", 0.3)
 
     async def main() -> None:
-        async with serving() as server:
+        async with in_process_server() as server:
             lines = []
             for sent in (b"", _head()[:40], _head()):
                 reader, writer = await asyncio.open_connection(*server.address)
@@ -97,7 +97,7 @@ def test_a_head_of_ordinary_length_is_upgraded() -> None:
     """The limit is for lines, not for the head as a whole."""
 
     async def main() -> None:
-        async with serving() as server:
+        async with in_process_server() as server:
             reader, writer = await asyncio.open_connection(*server.address)
             writer.write(_head(target=100, header=5000))
             assert (await asyncio.wait_for(reader.readline(), 10)).startswith(b"HTTP/1.1 101 ")
@@ -144,7 +144,7 @@ def test_a_flood_of_frames_without_a_message_is_closed_with_1008(flood: str) -> 
     """As many as may come at once are taken; one more is not, and the record says why it ended."""
 
     async def main() -> None:
-        async with serving() as server:
+        async with in_process_server() as server:
             for count, closes in ((int(BURST) - 2, False), (int(BURST) + 60, True)):
                 reader, writer = await asyncio.open_connection(*server.address)
                 writer.write(_head())
@@ -152,12 +152,12 @@ def test_a_flood_of_frames_without_a_message_is_closed_with_1008(flood: str) -> 
                 writer.write((START if "fragments" in flood else b"") + FLOODS[flood] * count)
                 if closes:
                     assert await read_close(reader) == (1008, TOO_MANY_FRAMES.reason)
-                    await until(lambda: len(server.service.records) == 2)
+                    await until(lambda: len(server.service.session_log) == 2)
                 else:
                     writer.write((END if "fragments" in flood else b"") + frame(TEXT, b'{"type":"CloseStream"}'))
                     assert await read_close(reader) == (1000, "")
                 writer.close()
-            ended = list(server.service.records)[-1]
+            ended = list(server.service.session_log)[-1]
             assert (ended.close_code, ended.close_reason) == (1008, TOO_MANY_FRAMES.reason)
             assert 'reason="too-many-frames"} 1.0' in server.service.metrics.render()[0].decode()
 
@@ -168,19 +168,20 @@ def test_a_message_in_fragments_as_libraries_cut_it_is_whole() -> None:
     """A thousand fragments of 4 KiB at once are no flood."""
 
     async def main() -> None:
-        async with serving() as server, connect(f"{server.url}?encoding=linear16&sample_rate=16000") as line:
+        async with in_process_server() as server, connect(f"{server.url}?encoding=linear16&sample_rate=16000") as line:
             await line.send(bytes(4096) for _ in range(1000))
             await line.send('{"type":"CloseStream"}')
             async for _ in line:
                 pass
             assert line.close_code == 1000
-            await until(lambda: len(server.service.records) == 1)
-            assert next(iter(server.service.records)).bytes_in == 4096 * 1000
+            await until(lambda: len(server.service.session_log) == 1)
+            assert next(iter(server.service.session_log)).bytes_in == 4096 * 1000
 
     asyncio.run(main())
 
 
 @pytest.mark.parametrize("kind", ["pings", "empty fragments", "messages of a byte", "KeepAlives", "chunks of a byte"])
+@pytest.mark.serial
 def test_others_are_answered_while_one_connection_floods(kind: str) -> None:
     """Held against the same server without a flood: it was a thousand times slower, not a few."""
     unit, head = {
@@ -251,7 +252,7 @@ def test_a_connection_on_which_nothing_goes_on_is_closed(held: str, monkeypatch:
     monkeypatch.setattr("caesura.server.handshake.HEAD_S", 1.0)
 
     async def main() -> None:
-        async with serving() as server:
+        async with in_process_server() as server:
             before = descriptors()
             opened = [await asyncio.open_connection(*server.address) for _ in range(50)]
             for _, writer in opened:
@@ -281,7 +282,7 @@ def test_requests_one_after_the_other_are_not_cut_by_the_deadline(monkeypatch: p
     monkeypatch.setattr("caesura.server.handshake.HEAD_S", 0.6)
 
     async def main() -> None:
-        async with serving() as server:
+        async with in_process_server() as server:
             reader, writer = await asyncio.open_connection(*server.address)
             for _ in range(4):
                 writer.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
@@ -347,7 +348,7 @@ def test_mangled_bytes_are_answered_or_closed_without_a_traceback(
     monkeypatch.setattr("caesura.server.handshake.HEAD_S", 1.0)
 
     async def main() -> None:
-        async with serving(Settings(engines=("scripted",), workers=1, idle_timeout_s=1.5)) as server:
+        async with in_process_server(Settings(engines=("scripted",), workers=1, idle_timeout_s=1.5)) as server:
             for name, sent in MANGLED.items():
                 caplog.clear()
                 reader, writer = await asyncio.open_connection(*server.address)
@@ -378,14 +379,14 @@ def test_text_that_is_not_utf_8_is_closed_with_1007(text: bytes, caplog: pytest.
     """What came before it counts, and the record says why it ended."""
 
     async def main() -> None:
-        async with serving() as server:
+        async with in_process_server() as server:
             reader, writer = await asyncio.open_connection(*server.address)
             writer.write(_head())
             await reader.readuntil(b"\r\n\r\n")
             writer.write(frame(TEXT, b'{"type":"KeepAlive"}') + text + frame(PING))
             assert await read_close(reader) == (1007, NOT_UTF8.reason)
-            await until(lambda: len(server.service.records) == 1)
-            (ended,) = server.service.records
+            await until(lambda: len(server.service.session_log) == 1)
+            (ended,) = server.service.session_log
             assert (ended.close_code, ended.keepalive_count) == (1007, 1)
             writer.close()
 
@@ -395,7 +396,7 @@ def test_text_that_is_not_utf_8_is_closed_with_1007(text: bytes, caplog: pytest.
 
 def test_what_strangers_can_provoke_is_logged_some_times_a_minute(caplog: pytest.LogCaptureFixture) -> None:
     async def main() -> None:
-        async with serving() as server:
+        async with in_process_server() as server:
             for _ in range(3 * PER_MINUTE):
                 reader, writer = await asyncio.open_connection(*server.address)
                 writer.write(MANGLED["no HTTP"])
@@ -409,7 +410,7 @@ def test_what_strangers_can_provoke_is_logged_some_times_a_minute(caplog: pytest
 @pytest.mark.parametrize("sent", ["no HTTP", "an upgrade whose target is not ASCII", "two hosts"])
 def test_a_head_that_is_no_http_gets_400_in_the_shape_of_every_refusal(sent: str) -> None:
     async def main() -> None:
-        async with serving() as server:
+        async with in_process_server() as server:
             reader, writer = await asyncio.open_connection(*server.address)
             writer.write(MANGLED[sent])
             head, _, body = (await asyncio.wait_for(reader.read(), 10)).partition(b"\r\n\r\n")
@@ -424,7 +425,7 @@ def test_frames_that_come_with_the_head_are_heard_after_the_upgrade() -> None:
     """No client does so that waits for its answer; nothing that comes is lost, all the same."""
 
     async def main() -> None:
-        async with serving() as server:
+        async with in_process_server() as server:
             reader, writer = await asyncio.open_connection(*server.address)
             writer.write(_head() + frame(TEXT, b'{"type":"CloseStream"}'))
             assert (await reader.readline()).startswith(b"HTTP/1.1 101 ")

@@ -1,4 +1,4 @@
-"""What is refused although the key is good: too many at once, nothing left to pay with, a key for something else."""
+"""Refusals despite a valid key: concurrency limits, credits, scopes."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
-from caesura.ledger.requests import Request
-from caesura.server import book as book_module
+from caesura.ledger.requests import RequestRecord
+from caesura.server.accounts import ledger_writer as ledger_writer_module
+from tests.in_process_server import InProcessServer
+from tests.live_client import FINALIZE, live_client
 from tests.server.outside import Outside
 from tests.server.scenes import LINEAR, record, refusal, served, speech, until
-from tests.serving_inprocess import Serving
-from tests.wire import FINALIZE, open_line
 
 pytestmark = pytest.mark.slow
 
@@ -33,8 +33,8 @@ UNPAID = (
 
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(book_module, "POLL_S", 0.02)
-    monkeypatch.setattr(book_module, "GATHER_S", 0.001)
+    monkeypatch.setattr(ledger_writer_module, "POLL_S", 0.02)
+    monkeypatch.setattr(ledger_writer_module, "GATHER_S", 0.001)
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def said(body: dict[str, str]) -> tuple[str, str]:
     return body["err_code"], body["err_msg"]
 
 
-async def vanish(server: Serving, key: str) -> None:
+async def vanish(server: InProcessServer, key: str) -> None:
     """Open a stream and cut the connection."""
     reader, writer = await asyncio.open_connection(*server.address)
     writer.write(
@@ -65,15 +65,15 @@ def test_a_project_has_no_more_streams_at_once_than_its_limit(outside: Outside) 
     project = outside.project("small", limit=1)
     key, other = outside.key(project_id=project.project_id), outside.key()
 
-    async def main(server: Serving) -> None:
-        async with open_line(server.url, key=key.secret, **LINEAR) as line:
+    async def main(server: InProcessServer) -> None:
+        async with live_client(server.url, key=key.secret, **LINEAR) as line:
             status, body = await refusal(server.url, key=key.secret)
             assert (status, said(body)) == (429, TOO_MANY)
-            async with open_line(server.url, key=other.secret, **LINEAR) as elsewhere:
+            async with live_client(server.url, key=other.secret, **LINEAR) as elsewhere:
                 await elsewhere.finish()
             await line.finish()
         await record(server, 2)
-        async with open_line(server.url, key=key.secret, **LINEAR) as line:
+        async with live_client(server.url, key=key.secret, **LINEAR) as line:
             await line.finish()
             assert line.closed_with == (1000, "")
 
@@ -84,12 +84,12 @@ def test_the_place_of_a_client_that_vanished_is_free_again(outside: Outside) -> 
     project = outside.project("small", limit=1)
     key = outside.key(project_id=project.project_id)
 
-    async def main(server: Serving) -> None:
+    async def main(server: InProcessServer) -> None:
         for count in range(1, 4):
             await vanish(server, key.secret)
             gone = await record(server, count)
             assert gone.close_code in (1005, 1006)
-            assert server.service.book.live(project.project_id) == 0
+            assert server.service.ledger_writer.open_requests(project.project_id) == 0
             await until(lambda: not server.service.live)
 
     served(main, database=str(outside.path))
@@ -100,7 +100,7 @@ def test_those_who_come_at_the_same_moment_do_not_share_a_place(outside: Outside
     project = outside.project("small", limit=2)
     key = outside.key(project_id=project.project_id)
 
-    async def main(server: Serving) -> None:
+    async def main(server: InProcessServer) -> None:
         async def come() -> Any:
             try:
                 return await connect(server.url, additional_headers={"Authorization": f"Token {key.secret}"})
@@ -120,12 +120,12 @@ def test_a_limit_that_is_changed_counts_for_whoever_comes_next(outside: Outside)
     project = outside.project("small", limit=1)
     key = outside.key(project_id=project.project_id)
 
-    async def main(server: Serving) -> None:
-        async with open_line(server.url, key=key.secret, **LINEAR):
+    async def main(server: InProcessServer) -> None:
+        async with live_client(server.url, key=key.secret, **LINEAR):
             await refusal(server.url, key=key.secret)
             await asyncio.to_thread(outside.limit, project, 2)
-            await until(lambda: server.service.book.room(project.project_id))
-            async with open_line(server.url, key=key.secret, **LINEAR) as second:
+            await until(lambda: server.service.ledger_writer.has_capacity(project.project_id))
+            async with live_client(server.url, key=key.secret, **LINEAR) as second:
                 await second.finish()
 
     served(main, database=str(outside.path))
@@ -135,15 +135,15 @@ def test_a_recording_takes_a_place_of_its_project_like_a_stream(outside: Outside
     project = outside.project("small", limit=1)
     key = outside.key(project_id=project.project_id)
 
-    async def main(server: Serving) -> None:
+    async def main(server: InProcessServer) -> None:
         headers = {"Authorization": f"Token {key.secret}", "Content-Type": "audio/wav"}
         async with httpx2.AsyncClient(base_url=server.http, headers=headers) as client:
-            async with open_line(server.url, key=key.secret, **LINEAR):
+            async with live_client(server.url, key=key.secret, **LINEAR):
                 answer = await client.post("/v1/listen", content=b"RIFF")
                 assert (answer.status_code, said(answer.json())) == (429, TOO_MANY)
             await record(server)
             assert (await client.post("/v1/listen", content=b"RIFF")).status_code == 400
-            assert server.service.book.live(project.project_id) == 0
+            assert server.service.ledger_writer.open_requests(project.project_id) == 0
 
     served(main, database=str(outside.path))
 
@@ -154,19 +154,19 @@ def test_a_project_whose_credits_are_used_up_is_asked_to_pay(outside: Outside) -
     outside.obey_credits(project)
     key = outside.key(project_id=project.project_id)
 
-    async def main(server: Serving) -> None:
-        book = server.service.book
+    async def main(server: InProcessServer) -> None:
+        writer = server.service.ledger_writer
         status, body = await refusal(server.url, key=key.secret)
         assert (status, said(body)) == (402, UNPAID)
         await asyncio.to_thread(outside.give, project, 1e-6)
-        await until(lambda: book.paid(project.project_id))
+        await until(lambda: writer.has_credit(project.project_id))
         async with (
-            open_line(server.url, key=key.secret, **LINEAR) as line,
-            open_line(server.url, key=key.secret, **LINEAR) as running,
+            live_client(server.url, key=key.secret, **LINEAR) as line,
+            live_client(server.url, key=key.secret, **LINEAR) as running,
         ):
             await line.socket.send(speech())
             await line.finish()
-            await until(lambda: not book.paid(project.project_id))
+            await until(lambda: not writer.has_credit(project.project_id))
             status, body = await refusal(server.url, key=key.secret)
             assert (status, said(body)) == (402, UNPAID)
             await running.socket.send(speech()[:32_000])
@@ -181,7 +181,7 @@ def test_a_project_whose_credits_are_used_up_is_asked_to_pay(outside: Outside) -
 def test_a_key_for_something_else_may_not_listen(outside: Outside) -> None:
     key = outside.key(scopes=("usage:read", "keys:write"))
 
-    async def main(server: Serving) -> None:
+    async def main(server: InProcessServer) -> None:
         expected = ("INSUFFICIENT_PERMISSIONS", "User does not have sufficient permissions.")
         status, body = await refusal(server.url, key=key.secret)
         assert (status, said(body)) == (401, expected)
@@ -196,13 +196,13 @@ def test_a_key_for_something_else_may_not_listen(outside: Outside) -> None:
 def test_a_server_has_no_more_streams_at_once_than_it_lets_in(outside: Outside) -> None:
     """Whoever asks for what cannot be had is told that, even now."""
 
-    async def main(server: Serving) -> None:
-        async with open_line(server.url, **LINEAR):
+    async def main(server: InProcessServer) -> None:
+        async with live_client(server.url, **LINEAR):
             status, body = await refusal(server.url)
             assert (status, said(body)) == (429, TOO_MANY)
             assert (await refusal(f"{server.url}?model=nova-9"))[0] == 400
         await until(lambda: not server.service.live)
-        async with open_line(server.url, **LINEAR) as line:
+        async with live_client(server.url, **LINEAR) as line:
             await line.finish()
 
     served(main, max_sessions=1)
@@ -213,8 +213,8 @@ def test_what_was_refused_is_in_no_record_and_counted(outside: Outside) -> None:
     key = outside.key(project_id=project.project_id)
     began = datetime.now(UTC)
 
-    async def main(server: Serving) -> None:
-        async with open_line(server.url, key=key.secret, **LINEAR) as line:
+    async def main(server: InProcessServer) -> None:
+        async with live_client(server.url, key=key.secret, **LINEAR) as line:
             await refusal(server.url, key=key.secret)
             await refusal(server.url, key="csk_wrong")
             await line.finish()
@@ -224,7 +224,7 @@ def test_what_was_refused_is_in_no_record_and_counted(outside: Outside) -> None:
         assert 'caesura_refusals_total{status="401"} 1.0' in text
 
     served(main, database=str(outside.path))
-    rows: list[Request] = outside.rows()
+    rows: list[RequestRecord] = outside.rows()
     assert len(rows) == 1
     assert rows[0].created >= began
     assert json.dumps(dict(rows[0].config)).find(key.secret) == -1

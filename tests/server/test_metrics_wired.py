@@ -15,14 +15,14 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from caesura.engines.scripted import SCRIPT
 from caesura.protocol.closing import CALLBACK_FAILED, REVOKED, Close
-from caesura.server import book as book_module
+from caesura.server.accounts import ledger_writer as ledger_writer_module
 from caesura.server.metrics import close_labels
 from caesura.words import raw
+from tests.in_process_server import InProcessServer
+from tests.live_client import FINALIZE, KEEPALIVE, live_client
 from tests.server.outbound.remote import Answer, web_server
 from tests.server.outside import Outside
 from tests.server.scenes import LINEAR, record, refusal, served, speech, until
-from tests.serving_inprocess import Serving
-from tests.wire import FINALIZE, KEEPALIVE, open_line
 
 pytestmark = pytest.mark.slow
 
@@ -30,7 +30,7 @@ Samples = Mapping[str, float]
 """Values by name, with the labels as Prometheus writes them: `name{label=value}`."""
 
 
-async def metrics(server: Serving) -> Samples:
+async def metrics(server: InProcessServer) -> Samples:
     """All that `/metrics` says."""
     async with httpx2.AsyncClient(base_url=server.http) as client:
         answer = await client.get("/metrics")
@@ -50,7 +50,7 @@ def closes(found: Samples) -> dict[str, float]:
 
 
 def test_before_anybody_came_everything_is_nothing() -> None:
-    async def main(server: Serving) -> None:
+    async def main(server: InProcessServer) -> None:
         found = await metrics(server)
         assert (found["streams_live"], found["streams_capacity"]) == (0, 7)
         assert (found["workers"], found["workers_ready"], found["worker_restarts_total"]) == (1, 1, 0)
@@ -61,9 +61,9 @@ def test_before_anybody_came_everything_is_nothing() -> None:
 
 
 def test_a_stream_is_counted_while_it_goes_on_and_when_it_is_over() -> None:
-    async def main(server: Serving) -> None:
+    async def main(server: InProcessServer) -> None:
         data = speech()
-        async with open_line(server.url, **LINEAR) as line:
+        async with live_client(server.url, **LINEAR) as line:
             await line.socket.send(data[:64_000])
             await line.socket.send(FINALIZE)
             await line.until("Results", from_finalize=True)
@@ -93,9 +93,9 @@ def test_a_stream_is_counted_while_it_goes_on_and_when_it_is_over() -> None:
 
 
 def test_each_channel_that_is_heard_apart_is_billed() -> None:
-    async def main(server: Serving) -> None:
+    async def main(server: InProcessServer) -> None:
         query = {**LINEAR, "channels": 2, "multichannel": True}
-        async with open_line(server.url, **query) as line:
+        async with live_client(server.url, **query) as line:
             await line.socket.send(bytes(64_000))
             await line.finish()
         await record(server)
@@ -106,9 +106,9 @@ def test_each_channel_that_is_heard_apart_is_billed() -> None:
 
 
 def test_interims_are_timed_and_those_that_were_left_out_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def main(server: Serving) -> None:
+    async def main(server: InProcessServer) -> None:
         async def told() -> list[dict[str, Any]]:
-            async with open_line(server.url, **LINEAR, interim_results=True) as line:
+            async with live_client(server.url, **LINEAR, interim_results=True) as line:
                 for at in range(0, len(speech()), 16_000):
                     await line.socket.send(speech()[at : at + 16_000])
                     await asyncio.sleep(0.02)
@@ -131,15 +131,15 @@ def test_interims_are_timed_and_those_that_were_left_out_are_counted(monkeypatch
 
 
 def test_streams_are_counted_by_how_they_ended() -> None:
-    async def main(server: Serving) -> None:
-        async with open_line(server.url, **LINEAR) as line:
+    async def main(server: InProcessServer) -> None:
+        async with live_client(server.url, **LINEAR) as line:
             await line.finish()
-        async with open_line(server.url, **LINEAR) as line:
+        async with live_client(server.url, **LINEAR) as line:
             pass
-        async with open_line(server.url, encoding="flac") as line:
+        async with live_client(server.url, encoding="flac") as line:
             await line.socket.send(b"no music at all " * 10_000)
             await asyncio.wait_for(line.listen(), 10)
-        async with open_line(server.url, **LINEAR) as line:
+        async with live_client(server.url, **LINEAR) as line:
             await asyncio.wait_for(line.listen(), 10)
         _, writer = await asyncio.open_connection(*server.address)
         writer.write(
@@ -169,10 +169,10 @@ def test_a_close_of_ours_is_not_called_the_clients(close: Close) -> None:
 
 
 def test_a_callback_that_failed_is_counted() -> None:
-    async def main(server: Serving) -> None:
+    async def main(server: InProcessServer) -> None:
         async with (
             web_server(Answer(410)) as receiver,
-            open_line(server.url, **LINEAR, callback=receiver.url("/?secret=hush")) as line,
+            live_client(server.url, **LINEAR, callback=receiver.url("/?secret=hush")) as line,
         ):
             await line.finish()
         await record(server)
@@ -182,8 +182,8 @@ def test_a_callback_that_failed_is_counted() -> None:
 
 
 def test_what_was_lost_to_an_engine_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def main(server: Serving) -> None:
-        async with open_line(server.url, **LINEAR) as line:
+    async def main(server: InProcessServer) -> None:
+        async with live_client(server.url, **LINEAR) as line:
             await line.socket.send(speech()[:64_000])
             await line.socket.send(FINALIZE)
             await line.until("Results", from_finalize=True)
@@ -200,15 +200,15 @@ def test_what_was_lost_to_an_engine_is_counted(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_refusals_are_counted_by_their_status(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(book_module, "POLL_S", 0.02)
+    monkeypatch.setattr(ledger_writer_module, "POLL_S", 0.02)
     outside = Outside(tmp_path / "ledger.db")
     key = outside.key()
 
-    async def main(server: Serving) -> None:
+    async def main(server: InProcessServer) -> None:
         await refusal(server.url, key="csk_wrong")
         await refusal(server.url)
         await refusal(f"{server.url}?redact=hush", key=key.secret)
-        async with open_line(server.url, key=key.secret, **LINEAR):
+        async with live_client(server.url, key=key.secret, **LINEAR):
             await refusal(server.url, key=key.secret)
         found = await metrics(server)
         refused = {name: value for name, value in found.items() if name.startswith("refusals_total")}
@@ -225,14 +225,14 @@ def test_no_key_no_word_and_nothing_that_was_asked_for_is_in_it(tmp_path: Path) 
     outside = Outside(tmp_path / "ledger.db")
     key = outside.key(comment="hush", tags=("hush",))
 
-    async def main(server: Serving) -> None:
+    async def main(server: InProcessServer) -> None:
         query = {**LINEAR, "search": "hush", "replace": "hush:hush", "tag": "hush", "extra": "hush:hush"}
         async with (
             web_server(Answer(410)) as receiver,
-            open_line(server.url, key=key.secret, callback=receiver.url("/hush"), **query) as failed,
+            live_client(server.url, key=key.secret, callback=receiver.url("/hush"), **query) as failed,
         ):
             await failed.finish()
-        async with open_line(server.url, key=key.secret, **query) as line:
+        async with live_client(server.url, key=key.secret, **query) as line:
             await line.socket.send(speech())
             await line.finish()
             assert line.words()
@@ -252,8 +252,8 @@ def test_no_key_no_word_and_nothing_that_was_asked_for_is_in_it(tmp_path: Path) 
 
 
 def test_a_connection_that_is_reset_leaves_nothing_open() -> None:
-    async def main(server: Serving) -> None:
-        async with open_line(server.url, **LINEAR) as line:
+    async def main(server: InProcessServer) -> None:
+        async with live_client(server.url, **LINEAR) as line:
             await line.socket.send(KEEPALIVE)
             while (await metrics(server))["keepalives_total"] < 1:
                 await asyncio.sleep(0.01)

@@ -1,4 +1,4 @@
-"""Which pages and host names are let in; docs/operations.md has the table of cases, which tests/test_docs.py runs."""
+"""Origins and host names that are allowed; docs/operations.md has the table, which tests/test_docs.py runs."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_the_servers_own_pages_are_not_foreign(origin: str, host: str) -> None:
         "\xff",
     ],
 )
-def test_a_host_that_the_server_was_not_told_is_refused(host: str) -> None:
+def test_a_host_that_the_server_does_not_know_is_refused(host: str) -> None:
     """Nothing that is not plainly loopback passes for it."""
     assert code(POLICY.decide(RequestHead("GET", host=host), key_needed=False)) == "HOST_NOT_ALLOWED"
     assert POLICY.decide(RequestHead("GET", host=host), key_needed=True) == Pass({"vary": "origin"})
@@ -123,7 +123,7 @@ def test_a_server_is_known_by_the_host_it_was_bound_to(bound: str, host: str) ->
     assert code(OriginPolicy(bound).decide(RequestHead("GET", host=host), key_needed=False)) == "let in"
 
 
-def test_names_that_were_told_are_compared_without_case_and_port() -> None:
+def test_configured_names_are_compared_without_case_and_port() -> None:
     policy = OriginPolicy("127.0.0.1", allowed_hosts=parse_hosts(["Speech.Example.org., 10.0.0.9", "[fe80::1]"]))
     for host in ("speech.example.org:8443", "SPEECH.example.org.", "10.0.0.9", "[fe80::1]:80"):
         assert code(policy.decide(RequestHead("GET", host=host), key_needed=False)) == "let in"

@@ -12,9 +12,9 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 from caesura.server.origin import parse_hosts, parse_origins
+from tests.in_process_server import InProcessServer
 from tests.server.outside import Outside
 from tests.server.scenes import served
-from tests.serving_inprocess import Serving
 
 pytestmark = pytest.mark.slow
 
@@ -35,7 +35,7 @@ ROUTES = [
 LIVE = "caesura_refusals_total"
 
 
-async def upgrade(server: Serving, **headers: str) -> tuple[int, dict[str, str]]:
+async def upgrade(server: InProcessServer, **headers: str) -> tuple[int, dict[str, str]]:
     """Status and headers of an attempt to open a stream."""
     try:
         async with connect(server.url, additional_headers=headers) as line:
@@ -59,7 +59,7 @@ async def upgrade(server: Serving, **headers: str) -> tuple[int, dict[str, str]]
 def test_a_foreign_page_is_refused_on_every_route_while_no_key_is_needed(
     headers: dict[str, str], err_code: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def main(server: Serving) -> None:
+    async def main(server: InProcessServer) -> None:
         async with httpx2.AsyncClient(base_url=server.http, headers=headers) as client:
             for method, path in ROUTES:
                 answer = await client.request(method, path)
@@ -81,20 +81,20 @@ def test_a_foreign_page_is_refused_on_every_route_while_no_key_is_needed(
         served(main)
 
 
-def test_a_recording_of_a_foreign_page_is_not_heard() -> None:
+def test_a_recording_of_a_foreign_page_is_not_transcribed() -> None:
     """Refused before its body is read."""
 
-    async def main(server: Serving) -> None:
+    async def main(server: InProcessServer) -> None:
         async with httpx2.AsyncClient(base_url=server.http, headers={"Origin": EVIL}) as client:
             answer = await client.post("/v1/listen", content=bytes(100_000))
             assert answer.status_code == 403
-        assert len(server.service.records) == 0
+        assert len(server.service.session_log) == 0
 
     served(main)
 
 
 def test_a_named_page_gets_everything_with_its_preflights() -> None:
-    async def main(server: Serving) -> None:
+    async def main(server: InProcessServer) -> None:
         asks = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization"}
         async with httpx2.AsyncClient(base_url=server.http, headers={"Origin": APP}) as client:
             for method, path in ROUTES:
@@ -116,8 +116,8 @@ def test_a_named_page_gets_everything_with_its_preflights() -> None:
     served(main, cors_origins=parse_origins([APP]))
 
 
-def test_a_name_that_was_told_is_let_in() -> None:
-    async def main(server: Serving) -> None:
+def test_a_configured_name_is_accepted() -> None:
+    async def main(server: InProcessServer) -> None:
         async with httpx2.AsyncClient(base_url=server.http) as client:
             for host, status in (("speech.example.org", 200), ("evil.example", 403)):
                 assert (await client.get("/healthz", headers={"Host": host})).status_code == status
@@ -128,7 +128,7 @@ def test_a_name_that_was_told_is_let_in() -> None:
 def test_where_a_key_is_needed_a_page_needs_the_key_and_nothing_else() -> None:
     """The upgrade repeats the origin as the hosted service does; other answers cannot be read by the page."""
 
-    async def main(server: Serving) -> None:
+    async def main(server: InProcessServer) -> None:
         assert (await upgrade(server, Origin=EVIL))[0] == 401
         status, headers = await upgrade(server, Origin=EVIL, Authorization="Token right")
         assert (status, headers["access-control-allow-origin"]) == (101, EVIL)
@@ -145,7 +145,7 @@ def test_where_a_key_is_needed_a_page_needs_the_key_and_nothing_else() -> None:
 
 
 def test_no_auth_is_as_open_as_no_key_at_all() -> None:
-    async def main(server: Serving) -> None:
+    async def main(server: InProcessServer) -> None:
         assert (await upgrade(server, Origin=EVIL))[0] == 403
 
     served(main, keys=("right",), no_auth=True)
@@ -154,10 +154,10 @@ def test_no_auth_is_as_open_as_no_key_at_all() -> None:
 def test_the_first_key_changes_the_rule_at_once(tmp_path: Path) -> None:
     outside = Outside(tmp_path / "ledger.db")
 
-    async def main(server: Serving) -> None:
+    async def main(server: InProcessServer) -> None:
         assert (await upgrade(server, Origin=EVIL))[0] == 403
         key = outside.key()
-        await server.service.book.refresh()
+        await server.service.ledger_writer.refresh()
         assert (await upgrade(server, Origin=EVIL, Authorization=f"Token {key.secret}"))[0] == 101
 
     served(main, database=str(outside.path))

@@ -6,8 +6,8 @@ import json
 from dataclasses import replace
 
 from caesura.protocol.closing import TOO_MANY_REQUESTS
+from caesura.server.prerecorded.upload import EarlyResponse
 from caesura.server.refusal import refusal_response
-from caesura.server.upload import EarlyResponse
 
 
 def test_the_id_is_in_body_and_header_and_the_sentence_too() -> None:

@@ -22,8 +22,9 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from caesura.server.shutdown import DrainingServer, Shutdown
+from caesura.workers.process_worker import ProcessWorker
+from tests.in_process_server import InProcessServer
 from tests.server.scenes import refusal, served, speech, until
-from tests.serving_inprocess import Serving
 
 SLOW = "tests.server.slow_engine:SLOW"
 STUCK = "tests.server.slow_engine:STUCK"
@@ -324,7 +325,7 @@ def test_ctrl_c_which_reaches_the_workers_too_drains_as_well(tmp_path: Path) -> 
 def test_words_that_do_not_come_within_the_drain_cap_do_not_hold_the_stop_up() -> None:
     """The client is asked to come back all the same, and told how much was received."""
 
-    async def main(server: Serving) -> None:
+    async def main(server: InProcessServer) -> None:
         client = await connect(f"{server.url}?encoding=linear16&sample_rate=16000")
         await client.send(speech()[:64_000])
         await until(lambda: server.service.engines[0].pool.waiting_s == 0 and server.service.live)
@@ -333,20 +334,20 @@ def test_words_that_do_not_come_within_the_drain_cap_do_not_hold_the_stop_up() -
         words, metadata, code = await rest(client)
         assert (words, metadata, code) == ([], True, 1012)
 
-    served(main, engines=(STUCK,), drain_timeout_s=0.5)
+    served(main, new_worker=ProcessWorker, engines=(STUCK,), drain_timeout_s=0.5)
 
 
 @pytest.mark.slow
 def test_a_closing_stream_waits_for_its_turn_as_long_as_the_engine_works() -> None:
     """Lag alone is no reason to close with 1011: finals are done in their order, and each takes 0.2 s."""
 
-    async def one(server: Serving) -> tuple[list[str], bool, int | None]:
+    async def one(server: InProcessServer) -> tuple[list[str], bool, int | None]:
         client = await connect(f"{server.url}?encoding=linear16&sample_rate=16000")
         await client.send(speech()[:64_000])
         await client.send('{"type":"CloseStream"}')
         return await rest(client)
 
-    async def main(server: Serving) -> None:
+    async def main(server: InProcessServer) -> None:
         ends = await asyncio.gather(*(one(server) for _ in range(8)))
         assert {(bool(words), metadata, code) for words, metadata, code in ends} == {(True, True, 1000)}
 
@@ -355,11 +356,11 @@ def test_a_closing_stream_waits_for_its_turn_as_long_as_the_engine_works() -> No
 
 @pytest.mark.slow
 def test_a_closing_stream_whose_engine_answers_nobody_ends_at_the_drain_cap() -> None:
-    async def main(server: Serving) -> None:
+    async def main(server: InProcessServer) -> None:
         client = await connect(f"{server.url}?encoding=linear16&sample_rate=16000")
         await client.send(speech()[:64_000])
         await client.send('{"type":"CloseStream"}')
         words, metadata, code = await rest(client)
         assert (words, metadata, code) == ([], False, 1011)
 
-    served(main, engines=(STUCK,), drain_timeout_s=0.5)
+    served(main, new_worker=ProcessWorker, engines=(STUCK,), drain_timeout_s=0.5)

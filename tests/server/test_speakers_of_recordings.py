@@ -13,8 +13,8 @@ import pytest
 
 from caesura.server.service import embedder_info
 from caesura.server.settings import Settings
+from tests.in_process_server import in_process_server
 from tests.recordings import recording
-from tests.serving_inprocess import serving
 
 pytestmark = pytest.mark.slow
 
@@ -41,7 +41,7 @@ def posted(query: str, body: bytes) -> Any:
 
     async def main() -> Any:
         async with (
-            serving(Settings(engines=("moonshine",), workers=2)) as server,
+            in_process_server(Settings(engines=("moonshine",), workers=2)) as server,
             httpx2.AsyncClient(timeout=60) as client,
         ):
             answer = await client.post(f"{server.http}/v1/listen?{query}", content=body)

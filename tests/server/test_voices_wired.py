@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from tests.encodings import encode
+from tests.in_process_server import InProcessServer
+from tests.live_client import LiveClient, live_client
 from tests.recordings import recording
 from tests.server.scenes import LINEAR, served
-from tests.serving_inprocess import Serving
-from tests.wire import Line, open_line
 
 pytestmark = pytest.mark.slow
 
@@ -37,14 +37,14 @@ def conversation() -> tuple[np.ndarray[Any, Any], list[tuple[float, float]]]:
 
 
 async def heard(
-    server: Serving, samples: np.ndarray[Any, Any], *, pause_s: float = 0.0, **query: str | int | bool
-) -> Line:
+    server: InProcessServer, samples: np.ndarray[Any, Any], *, pause_s: float = 0.0, **query: str | int | bool
+) -> LiveClient:
     """What a client hears that sends a second of audio at a time."""
     channels = np.atleast_2d(samples)
     data, _ = encode(channels, 16_000, "linear16")
     assert isinstance(data, bytes)
     size = 32_000 * len(channels)
-    async with open_line(server.url, **LINEAR, endpointing=400, channels=len(channels), **query) as line:
+    async with live_client(server.url, **LINEAR, endpointing=400, channels=len(channels), **query) as line:
         for at in range(0, len(data), size):
             await line.socket.send(data[at : at + size])
             await asyncio.sleep(pause_s)
@@ -68,7 +68,7 @@ def turn(words: Sequence[Mapping[str, Any]], start: float, end: float) -> list[M
 def test_the_words_of_two_people_are_told_apart_and_the_first_is_known_again() -> None:
     samples, spans = conversation()
 
-    async def main(server: Serving) -> None:
+    async def main(server: InProcessServer) -> None:
         line = await heard(server, samples, pause_s=0.08, diarize=True, interim_results=True)
         words = line.words()
         assert len(words) > 30
@@ -85,7 +85,7 @@ def test_the_words_of_two_people_are_told_apart_and_the_first_is_known_again() -
 def test_nobody_is_named_unless_that_is_asked_for_and_the_words_are_the_same() -> None:
     samples, _ = conversation()
 
-    async def main(server: Serving) -> None:
+    async def main(server: InProcessServer) -> None:
         plain = await heard(server, samples)
         told = await heard(server, samples, diarize=True)
         assert all("speaker" not in word for word in plain.words())
@@ -101,7 +101,7 @@ def test_each_channel_counts_its_own_speakers() -> None:
     both[0, : len(one)] = one
     both[1, : len(other)] = other
 
-    async def main(server: Serving) -> None:
+    async def main(server: InProcessServer) -> None:
         line = await heard(server, both, diarize=True, multichannel=True)
         for channel in (0, 1):
             assert speaks(line.words(channel)) == 0

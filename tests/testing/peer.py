@@ -1,4 +1,4 @@
-"""A plain client for the fake server's tests: messages in, what the server sent out."""
+"""Plain WebSocket client for tests of the fake server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a test sees of a connection."""
+"""Records of a connection."""
 
 from __future__ import annotations
 

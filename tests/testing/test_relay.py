@@ -1,4 +1,4 @@
-"""The relay: bytes go through as they are, until the network is told to fail."""
+"""The relay passes bytes on unchanged until it is told to fail."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_a_cut_resets_the_connection_and_the_next_one_goes_through() -> None:
     asyncio.run(talk())
 
 
-def test_a_stalled_connection_stays_open_and_says_nothing() -> None:
+def test_a_stalled_connection_stays_open_and_sends_nothing() -> None:
     async def talk() -> None:
         async with echoing() as relay, connect(relay.url, ping_interval=None, close_timeout=0.01) as line:
             assert await answered(line, b"one") == b"one"

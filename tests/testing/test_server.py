@@ -1,4 +1,4 @@
-"""The fake server as a test uses it: its life, its watching, its planned faults."""
+"""The fake server as a test uses it: lifetime, records, planned faults."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ def test_two_servers_have_two_ports() -> None:
         assert first.url != second.url
 
 
-def test_waiting_in_vain_says_what_was_seen() -> None:
+def test_waiting_in_vain_reports_what_was_seen() -> None:
     with FakeServer(VOICE) as server, connected(server), pytest.raises(TimeoutError, match=r"\['open'\], refused: 0"):
         server.wait(lambda: False, within_s=0.01)
 
 
-def test_a_port_that_somebody_took_meanwhile_is_told() -> None:
+def test_a_port_that_was_taken_meanwhile_is_an_error() -> None:
     with FakeServer(VOICE) as server:
         server.stop()
         address = "127.0.0.1", int(server.url.rpartition(":")[2])
@@ -69,7 +69,7 @@ def test_a_client_on_a_loop_can_wait_beside_it() -> None:
 
 
 @pytest.mark.parametrize("chunk", [1000, 6400, 100_000])
-def test_a_planned_fault_comes_at_its_sample_and_after_what_was_said_before(chunk: int) -> None:
+def test_a_planned_fault_comes_at_its_sample_and_after_earlier_messages(chunk: int) -> None:
     audio = VOICE.say("one", "two") + VOICE.silence(0.3) + VOICE.say("three")
     with FakeServer(VOICE) as server:
         server.after(1.2, server.hang_up)
@@ -109,7 +109,7 @@ def test_plans_of_one_connection_come_in_the_order_of_their_seconds() -> None:
             assert finals(peer.rest()) == [(0.0, 0.8, "one two")]
 
 
-def test_what_comes_after_a_planned_stall_is_heard_when_it_is_over() -> None:
+def test_what_comes_after_a_planned_stall_is_processed_when_it_is_over() -> None:
     with FakeServer(VOICE) as server:
         server.after(0.1, server.stall)
         with connected(server) as peer:

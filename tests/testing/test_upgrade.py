@@ -1,4 +1,4 @@
-"""How a fake server answers the wish to connect."""
+"""Responses of the fake server to upgrade requests."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_the_scheme_word_is_selected_and_never_the_credential(offered: Any, sele
         assert connection.subprotocol == selected
 
 
-def test_what_was_asked_for_is_seen() -> None:
+def test_the_request_is_recorded() -> None:
     headers = {"Authorization": "Token secret"}
     with FakeServer(VOICE) as server, connect(url(server, tag=["a b", "c"]), additional_headers=headers):
         seen = server.connections[0]
@@ -60,14 +60,14 @@ def test_a_bad_value_is_refused_as_the_server_refuses_it() -> None:
 @pytest.mark.parametrize(
     ("query", "said"), [({"encoding": "mulaw"}, "hears 'encoding=linear16' only"), ({"language": "de"}, "language=de")]
 )
-def test_what_the_fake_does_not_hear_is_refused(query: dict[str, str], said: str) -> None:
+def test_what_the_fake_does_not_support_is_refused(query: dict[str, str], said: str) -> None:
     with FakeServer(VOICE) as server:
         status, headers, _ = refusal(url(server, **query))
         assert status == 400
         assert said in headers["dg-error"]
 
 
-def test_other_languages_are_heard_when_it_is_told_of_them() -> None:
+def test_other_languages_are_accepted_when_they_are_configured() -> None:
     with FakeServer(VOICE, languages=("de",)) as server, connect(url(server, language="de-AT")):
         assert server.connections[0].options.language == "de-AT"
 
@@ -86,7 +86,7 @@ def test_another_path_is_not_found() -> None:
         (402, "PAYMENT_REQUIRED", "Payment Required."),
     ],
 )
-def test_a_refusal_that_was_asked_for_has_the_words_of_the_wire(status: int, code: str, message: str) -> None:
+def test_a_configured_refusal_has_the_words_of_the_wire(status: int, code: str, message: str) -> None:
     with FakeServer(VOICE) as server:
         server.refuse(status)
         found, headers, body = refusal(url(server))
@@ -94,7 +94,7 @@ def test_a_refusal_that_was_asked_for_has_the_words_of_the_wire(status: int, cod
         assert body == {"err_code": code, "err_msg": message, "request_id": headers["dg-request-id"]}
 
 
-def test_a_refusal_has_the_headers_and_the_body_that_were_asked_for() -> None:
+def test_a_refusal_has_the_headers_and_the_body_that_were_configured() -> None:
     with FakeServer(VOICE) as server:
         server.refuse(503, headers={"Retry-After": "7", "Content-Type": "text/plain"}, body='"busy"')
         _, headers, body = refusal(url(server))
@@ -112,6 +112,6 @@ def test_so_many_requests_are_refused_and_the_next_is_not() -> None:
             assert len(server.connections) == 1
 
 
-def test_a_status_that_does_not_exist_cannot_be_asked_for() -> None:
+def test_a_status_that_does_not_exist_cannot_be_requested() -> None:
     with FakeServer(VOICE) as server, pytest.raises(ValueError, match="299"):
         server.refuse(299)

@@ -1,4 +1,4 @@
-"""The made-up voice: what is said is heard, exact to the sample."""
+"""Synthetic speech: words are found again, exact to the sample."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_two_words_without_a_gap_are_two_words() -> None:
     said=st.lists(st.tuples(st.sampled_from(WORDS), st.integers(1, 700), st.integers(1, 300)), max_size=6),
     begin=st.integers(0, 4000),
 )
-def test_words_are_heard_to_the_sample_wherever_the_stream_begins(said: list[tuple[str, int, int]], begin: int) -> None:
+def test_words_are_found_to_the_sample_wherever_the_stream_begins(said: list[tuple[str, int, int]], begin: int) -> None:
     audio = b"".join(VOICE.say(word, sample_rate=1, word_s=length, gap_s=gap) for word, length, gap in said)
     expected = []
     at = -begin
@@ -61,7 +61,7 @@ def test_what_is_no_word_is_silence() -> None:
     assert VOICE.hear(noise) == ()
 
 
-def test_only_words_of_the_vocabulary_are_said() -> None:
+def test_only_words_of_the_vocabulary_are_spoken() -> None:
     with pytest.raises(UsageError, match="'three' is not in this voice's vocabulary: zero, one, two"):
         VOICE.say("three")
 

@@ -32,9 +32,9 @@ func main() {
 	every := seconds(2, 4*time.Second)
 	for left := seconds(1, 20*time.Second); left > 0; left -= every {
 		time.Sleep(every)
-		// TextMessage: as a BinaryMessage it would be taken for audio.
+		// TextMessage: as a BinaryMessage it would be audio.
 		if err := line.WriteMessage(websocket.TextMessage, []byte(`{"type":"KeepAlive"}`)); err != nil {
-			break // the reader below knows why
+			break // the reader below has the reason
 		}
 	}
 	_ = line.WriteMessage(websocket.TextMessage, []byte(`{"type":"CloseStream"}`))

@@ -1,9 +1,9 @@
-// Stream a WAV file with github.com/gorilla/websocket, pause in the middle, go on.
+// Stream a WAV file with github.com/gorilla/websocket, with a pause in the middle.
 //
 //	go run ./listen FILE [PAUSE_AT [PAUSE_FOR [KEEPALIVE_EVERY]]]
 //
 // FILE is 16 kHz mono linear16; the times are seconds: 3, 12 and 4 when left out. CAESURA_URL names the server
-// (ws://127.0.0.1:8080 when not set), DEEPGRAM_API_KEY the key, if it wants one.
+// (ws://127.0.0.1:8080 when not set), DEEPGRAM_API_KEY the key, where one is needed.
 package main
 
 import (
@@ -24,7 +24,7 @@ const (
 	frameBytes = rate * 2 / 10
 )
 
-// message holds what this program reads of the messages that it asked for; in those of utterance_end_ms and vad_events
+// message is what this program reads of the messages it requested; in those of utterance_end_ms and vad_events
 // `channel` has another shape.
 type message struct {
 	Type     string
@@ -51,7 +51,7 @@ func main() {
 	done := make(chan outcome, 1)
 	go func() { done <- listen(line, pauseAt) }()
 
-	// A send fails when the server has hung up; the listener knows why, so nothing more is sent and it is asked.
+	// A send fails when the server has hung up; the listener has the reason, so nothing more is sent.
 	_ = converse(line, samples[:cut], samples[cut:], pauseFor, every)
 	end := <-done
 	if !websocket.IsCloseError(end.closed, websocket.CloseNormalClosure) || end.metadata == nil {
@@ -63,7 +63,7 @@ func main() {
 	}
 }
 
-// converse speaks, pauses, speaks on and says goodbye.
+// converse sends audio, pauses, sends the rest and closes.
 func converse(line *websocket.Conn, before, after []byte, pauseFor, every time.Duration) error {
 	if err := speak(line, before); err != nil {
 		return err
@@ -74,7 +74,7 @@ func converse(line *websocket.Conn, before, after []byte, pauseFor, every time.D
 	if err := speak(line, after); err != nil {
 		return err
 	}
-	return control(line, "CloseStream") // asks for the last words, then Metadata, then close
+	return control(line, "CloseStream") // requests the last words, then Metadata, then the close
 }
 
 // speak sends audio as fast as it would be spoken; a microphone would set the pace by itself.
@@ -111,7 +111,7 @@ func control(line *websocket.Conn, kind string) error {
 	return line.WriteJSON(map[string]string{"type": kind})
 }
 
-// outcome is what the listener knows when the server has closed.
+// outcome is what the listener returns when the server has closed.
 type outcome struct {
 	metadata   *message
 	heardAfter bool

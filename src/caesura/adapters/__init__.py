@@ -1,1 +1,1 @@
-"""The client under other stacks: deepgram-sdk, pipecat, LiveKit Agents. Each module needs its own stack installed."""
+"""Adapters that put the client under other stacks: deepgram-sdk, pipecat and LiveKit Agents, installed separately."""

@@ -1,4 +1,4 @@
-"""Audio as it comes in; lines that see its pauses, keep its source clock and know what can wait, out."""
+"""Lines for stacks that call neither `pause` nor a context manager: pauses are inferred from when audio arrives."""
 
 from __future__ import annotations
 
@@ -8,67 +8,67 @@ from concurrent.futures import Future
 
 from caesura.adapters.capture import PAUSE_AFTER_S, Capture
 from caesura.client.address import Value
+from caesura.client.config import Credentials, DeclaredAudio, LineConfig, Tuning, configure_line
 from caesura.client.line import Line, LineBase
-from caesura.client.plan import Credentials, Declared, Plan, Tuning, plan_line
 from caesura.client.recovery import Phase, Recovery
-from caesura.client.supply import UNCOUNTED_BYTES_PER_S
+from caesura.client.send_buffer import UNCOUNTED_BYTES_PER_S
 
 AHEAD_S = 20.0
-"""Of a recording, so much is sent ahead of what finals cover."""
+"""How far a recording is sent ahead of its finals."""
 ABORT_S = 0.5
-"""How long a line that nobody listens to any more may take to close in order."""
+"""How long a line may take to close in order once its events are not read any more."""
 
 
 class CapturedLine(LineBase):
-    """A line for a stack that enters and leaves nothing, and tells of no pause. Any thread; nothing here waits."""
+    """A line without context manager and without explicit pauses. For any thread; no method waits."""
 
-    def __init__(self, plan: Plan, *, pause_after_s: float) -> None:
+    def __init__(self, config: LineConfig, *, pause_after_s: float) -> None:
         """Starts nothing."""
-        super().__init__(plan)
-        pcm = plan.settings.pcm
-        self._second = pcm.frame_bytes * pcm.sample_rate if pcm is not None else UNCOUNTED_BYTES_PER_S
-        """How many bytes one has; of a container, a guess."""
-        self._ahead_s = min(AHEAD_S, plan.settings.keep_s / 2)
-        self._capture = Capture(self._second, pause_after_s=pause_after_s)
+        super().__init__(config)
+        pcm = config.settings.pcm
+        self._bytes_per_s = pcm.frame_bytes * pcm.sample_rate if pcm is not None else UNCOUNTED_BYTES_PER_S
+        """Bytes of one second; an estimate for a container."""
+        self._ahead_s = min(AHEAD_S, config.settings.keep_s / 2)
+        self._capture = Capture(self._bytes_per_s, pause_after_s=pause_after_s)
 
     def begin(self) -> Future[None]:
-        """Start, once; audio is taken from now on. Resolved when it is open; fails with what stands in the way."""
+        """Start, once; audio is accepted from now on. The future resolves when the line is open, or fails."""
         return self._start().opened
 
     def end(self, timeout_s: float) -> None:
-        """Begin to finish: Closed is told after `timeout_s` at the latest. Only the first call counts."""
-        self._begin_to_finish(timeout_s)
+        """Start to finish: Closed comes after `timeout_s` at the latest. Only the first call counts."""
+        self._begin_finish(timeout_s)
 
-    def pieces(self, audio: bytes) -> Iterator[bytes]:
-        """The same audio, for `hear`, in pieces that one can wait between: whole unless it must be a recording."""
-        whole = self._plan.settings.packets or len(audio) <= self._ahead_s * self._second
-        size = max(len(audio), 1) if whole else self._second
+    def chunks(self, audio: bytes) -> Iterator[bytes]:
+        """The audio in chunks for `send_captured`, to wait between them: one chunk unless it is a recording."""
+        whole = self._config.settings.packets or len(audio) <= self._ahead_s * self._bytes_per_s
+        size = max(len(audio), 1) if whole else self._bytes_per_s
         return (audio[at : at + size] for at in range(0, len(audio), size))
 
-    def hear(self, audio: bytes) -> None:
-        """Send audio that was captured up to now; whoever can wait asks for `room` then."""
-        at = self._capture.take(len(audio), now=time.monotonic())
-        self._open_driver.tell(lambda machine, now: machine.send(audio, now=now, at=at, queue=True))
+    def send_captured(self, audio: bytes) -> None:
+        """Send audio that was captured up to now; a caller that can wait then waits for `room`."""
+        at = self._capture.place(len(audio), now=time.monotonic())
+        self._open_driver.step(lambda machine, now: machine.send(audio, now=now, at=at, queue=True))
 
     def room(self) -> Future[None] | None:
-        """What to wait for before more is sent; None: nothing. A voice never waits, a recording may have to."""
-        if self._open_driver.ask(self._has_room):
+        """A future to wait for before sending more; None: do not wait. Live audio never waits."""
+        if self._open_driver.query(self._has_room):
             return None
-        self._open_driver.ask(lambda machine, now: machine.hold())
-        return self._open_driver.until(self._has_room)
+        self._open_driver.query(lambda machine, now: machine.hold_source())
+        return self._open_driver.when(self._has_room)
 
     def released(self) -> None:
-        """Whoever brings the audio was held up by us until now: that is no pause."""
+        """The caller was held up by this client until now, which is not a pause."""
         self._capture.released(now=time.monotonic())
 
     def _has_room(self, machine: Recovery, now: float) -> bool:
-        """Is it a voice, or not too far ahead of its words?"""
-        is_near = self._plan.settings.keep_s - machine.room_s < self._ahead_s
+        """Is it live, or not too far ahead of its finals?"""
+        is_near = self._config.settings.keep_s - machine.room_s < self._ahead_s
         return machine.phase is Phase.CLOSED or is_near or not machine.can_wait(now=now)
 
 
 class VoiceLine(CapturedLine, Line):
-    """The same for who has an event loop."""
+    """A captured line for callers with an event loop."""
 
 
 def voice_line(
@@ -80,14 +80,14 @@ def voice_line(
     pause_after_s: float = PAUSE_AFTER_S,
     parameters: Mapping[str, Value | Iterable[Value]],
 ) -> VoiceLine:
-    """A line for one voice in linear16. Its events are its only memory. Raises UsageError for what cannot be."""
-    plan = plan_line(
+    """A line for one voice in linear16. Raises UsageError for arguments that cannot be."""
+    config = configure_line(
         url,
         credentials,
-        Declared("linear16", sample_rate, 1),
+        DeclaredAudio("linear16", sample_rate, 1),
         live=True,
         tuning=tuning,
         faults=None,
         parameters=parameters,
     )
-    return VoiceLine(plan, pause_after_s=pause_after_s)
+    return VoiceLine(config, pause_after_s=pause_after_s)

@@ -1,9 +1,9 @@
-"""What Deepgram's SDK asks for in; `Transport` and `AsyncTransport`, to be its `transport_factory`, out.
+"""Transports for Deepgram's Python SDK that pause, reconnect and give each word its true time.
 
 client = DeepgramClient(api_key=..., transport_factory=caesura.adapters.deepgram.Transport)
 
-The SDK has one factory for each kind in a process, and knows it by identity. So these are classes, and settings are
-attributes of a class: derive from it, set them, and give the SDK that one.
+The SDK keeps one factory of each kind in a process, and compares it by identity. So these are classes, and settings are
+class attributes: derive a class, set them, and hand that class to the SDK.
 """
 
 from __future__ import annotations
@@ -23,47 +23,46 @@ from websockets.frames import Close
 from websockets.http11 import Response
 
 from caesura.adapters.capture import PAUSE_AFTER_S
-from caesura.adapters.sdk_line import Over, SdkLine, read_address
-from caesura.client.plan import Tuning
-from caesura.errors import CaesuraError, GaveUp, HungUp, Refused
+from caesura.adapters.sdk_line import LineEnded, SdkLine, parse_address
+from caesura.client.config import Tuning
+from caesura.errors import CaesuraError, ConnectionClosedByServer, ReconnectFailed, Refused
 
 try:
-    import deepgram.transport_interface as _  # noqa: F401  # what is older has no place for a transport
+    import deepgram.transport_interface as _  # noqa: F401  # older versions cannot use a transport
     from deepgram.core.api_error import ApiError
 except ImportError as missing:
     needs = "caesura.adapters.deepgram needs deepgram-sdk 6 or 7: pip install 'deepgram-sdk>=6,<8'"
     raise ImportError(needs) from missing
 
-LEAVE_S = 5.0
+DETACH_S = 5.0
 """How long leaving the SDK's context waits for the last words."""
 
 
-class Transport:
-    """A socket of the SDK's sync client that pauses, reconnects and knows when each word was said.
+class DeepgramTransport:
+    """Socket of the SDK's synchronous client over a line that pauses and reconnects.
 
-    For addresses of /v1/listen; any other one gets a plain socket, as without a transport. Making one connects, and
-    raises what the SDK's own would: ApiError for a refusal. For any thread.
+    For addresses of /v1/listen; any other address gets a plain socket, as without a transport. The constructor connects
+    and raises what the SDK's own socket would: ApiError for a refusal. For any thread.
 
-    `send` takes audio at once while a voice is live, and holds up a recording that is far ahead of its words. `recv`
-    and iteration yield JSON text. When the line is over, iteration ends, or raises ApiError, websockets'
-    ConnectionClosedError, or one of our LineError; `send` and `recv` raise the same, or ConnectionClosedOK.
+    `send` accepts live audio at once, and waits with a recording that is far ahead of its words. `recv` and iteration
+    yield JSON text. After the end of the line, iteration ends, or raises ApiError, websockets' ConnectionClosedError,
+    or a LineError of this package; `send` and `recv` raise the same, or ConnectionClosedOK.
     """
 
     tuning: ClassVar[Tuning] = Tuning()
-    """Bounds and patience of the line."""
+    """Buffer size and timeouts of the line."""
     pause_after_s: ClassVar[float] = PAUSE_AFTER_S
-    """Audio that comes so much later than the audio before it was captured after a pause. Infinite: source time counts
-    samples, as if nobody had ever stopped sending."""
+    """Shortest gap between two chunks that is taken for a pause. Infinite: source time counts samples only."""
 
     def __init__(self, url: str, headers: Mapping[str, str]) -> None:
-        asked = read_address(url)
+        request = parse_address(url)
         self._socket: _Socket
-        if asked.is_line:
-            self._socket = _Line(
-                SdkLine(asked, headers, tuning=self.tuning, pause_after_s=self.pause_after_s),
+        if request.is_line:
+            self._socket = _LineSocket(
+                SdkLine(request, headers, tuning=self.tuning, pause_after_s=self.pause_after_s),
             )
         else:
-            self._socket = _Plain(url, headers)
+            self._socket = _PlainSocket(url, headers)
 
     def send(self, data: Any) -> None:
         """Send audio (bytes-like) or a control message (str)."""
@@ -82,34 +81,38 @@ class Transport:
             yield message
 
     def close(self) -> None:
-        """Hang up, when the last words have come; waits for them a few seconds at most. Idempotent."""
+        """Close after the last words; waits for them a few seconds at most. Idempotent."""
         self._socket.close()
 
 
+Transport = DeepgramTransport
+"""The public name."""
+
+
 class AsyncTransport:
-    """The same for the SDK's async client. Making one begins to connect; what is awaited first waits for that."""
+    """Socket of the SDK's async client. The constructor starts to connect; the first await waits for that."""
 
     tuning: ClassVar[Tuning] = Tuning()
-    """As that of Transport."""
+    """See Transport."""
     pause_after_s: ClassVar[float] = PAUSE_AFTER_S
-    """As that of Transport."""
+    """See Transport."""
 
     def __init__(self, url: str, headers: Mapping[str, str]) -> None:
-        asked = read_address(url)
+        request = parse_address(url)
         self._socket: _AsyncSocket
-        if asked.is_line:
-            self._socket = _AsyncLine(
-                SdkLine(asked, headers, tuning=self.tuning, pause_after_s=self.pause_after_s),
+        if request.is_line:
+            self._socket = _AsyncLineSocket(
+                SdkLine(request, headers, tuning=self.tuning, pause_after_s=self.pause_after_s),
             )
         else:
-            self._socket = _AsyncPlain(url, headers)
+            self._socket = _AsyncPlainSocket(url, headers)
 
     async def send(self, data: Any) -> None:
         """Send audio (bytes-like) or a control message (str)."""
         await self._socket.send(data)
 
     async def recv(self) -> Any:
-        """The next message; to cancel it loses none."""
+        """The next message; cancelling loses none."""
         return await self._socket.recv()
 
     async def __aiter__(self) -> AsyncIterator[Any]:
@@ -121,23 +124,23 @@ class AsyncTransport:
             yield message
 
     async def close(self) -> None:
-        """Hang up, when the last words have come; waits for them a few seconds at most. Idempotent."""
+        """Close after the last words; waits for them a few seconds at most. Idempotent."""
         await self._socket.close()
 
 
-# ---- errors, as the SDK's users know them ----
+# ---- errors of the SDK ----
 
 
 def sdk_error(error: CaesuraError | None) -> Exception:
-    """What the SDK's user expects to see when a line ends with `error`, None: as it should."""
+    """Exception that the SDK's user expects when a line ends with `error`; None: without one."""
     match error:
-        case None | HungUp(code=1000):
+        case None | ConnectionClosedByServer(code=1000):
             return ConnectionClosedOK(Close(1000, ""), Close(1000, ""), rcvd_then_sent=True)
-        case HungUp(code=code, reason=reason):
+        case ConnectionClosedByServer(code=code, reason=reason):
             return ConnectionClosedError(Close(code, reason), None)
         case (
             Refused(__cause__=InvalidStatus(response=response))
-            | GaveUp(__cause__=Refused(__cause__=InvalidStatus(response=response)))
+            | ReconnectFailed(__cause__=Refused(__cause__=InvalidStatus(response=response)))
         ):
             return _api_error(response)
         case Refused(status=status, dg_error=words):
@@ -169,7 +172,7 @@ class _AsyncSocket(Protocol):
     async def close(self) -> None: ...
 
 
-class _Line:
+class _LineSocket:
     def __init__(self, line: SdkLine) -> None:
         self._line = line
         try:
@@ -182,44 +185,44 @@ class _Line:
 
     def send(self, data: Any) -> None:
         try:
-            pieces = self._line.take(data)
-        except Over as over:
-            raise sdk_error(over.error) from over.error
-        for piece in pieces:
-            self._line.hear(piece)
+            chunks = self._line.accept(data)
+        except LineEnded as ended:
+            raise sdk_error(ended.error) from ended.error
+        for chunk in chunks:
+            self._line.send_captured(chunk)
             room = self._line.room()
             if room is not None:
                 room.result()
                 self._line.released()
 
     def recv(self) -> str:
-        there = threading.Event()
+        ready = threading.Event()
         try:
-            while (text := self._line.pull(there.set)) is None:
-                there.wait()
-                there.clear()
-        except Over as over:
-            raise sdk_error(over.error) from over.error
+            while (text := self._line.next_message(ready.set)) is None:
+                ready.wait()
+                ready.clear()
+        except LineEnded as ended:
+            raise sdk_error(ended.error) from ended.error
         return text
 
     def close(self) -> None:
         with contextlib.suppress(concurrent.futures.TimeoutError):
-            self._line.leave().result(LEAVE_S)
+            self._line.detach().result(DETACH_S)
         self._line.abandon()
 
 
-class _AsyncLine:
+class _AsyncLineSocket:
     def __init__(self, line: SdkLine) -> None:
         self._line = line
         self._opened = line.begin()
 
     async def send(self, data: Any) -> None:
         try:
-            pieces = self._line.take(data)
-        except Over as over:
-            raise sdk_error(over.error) from over.error
-        for piece in pieces:
-            self._line.hear(piece)
+            chunks = self._line.accept(data)
+        except LineEnded as ended:
+            raise sdk_error(ended.error) from ended.error
+        for chunk in chunks:
+            self._line.send_captured(chunk)
             room = self._line.room()
             await self._open()
             if room is not None:
@@ -229,24 +232,24 @@ class _AsyncLine:
     async def recv(self) -> str:
         await self._open()
         loop = asyncio.get_running_loop()
-        there = asyncio.Event()
+        ready = asyncio.Event()
 
         def wake() -> None:
             with contextlib.suppress(RuntimeError):  # the user's loop is closed
-                loop.call_soon_threadsafe(there.set)
+                loop.call_soon_threadsafe(ready.set)
 
         try:
-            while (text := self._line.pull(wake)) is None:
-                await there.wait()
-                there.clear()
-        except Over as over:
-            raise sdk_error(over.error) from over.error
+            while (text := self._line.next_message(wake)) is None:
+                await ready.wait()
+                ready.clear()
+        except LineEnded as ended:
+            raise sdk_error(ended.error) from ended.error
         return text
 
     async def close(self) -> None:
         try:
-            async with asyncio.timeout(LEAVE_S):
-                await asyncio.wrap_future(self._line.leave())
+            async with asyncio.timeout(DETACH_S):
+                await asyncio.wrap_future(self._line.detach())
         except TimeoutError:
             pass
         finally:
@@ -255,17 +258,17 @@ class _AsyncLine:
     async def _open(self) -> None:
         try:
             if not self._opened.done():
-                # Shielded, because a future of another thread would be cancelled with the first who waits for it.
+                # Shielded, because cancelling one waiting task would cancel the future for all.
                 await asyncio.shield(asyncio.wrap_future(self._opened))
             self._opened.result()
         except CaesuraError as error:
             raise sdk_error(error) from error
 
 
-# ---- sockets that are none of ours ----
+# ---- plain sockets ----
 
 
-class _Plain:
+class _PlainSocket:
     def __init__(self, url: str, headers: Mapping[str, str]) -> None:
         self._stack = contextlib.ExitStack()
         try:
@@ -283,7 +286,7 @@ class _Plain:
         self._stack.close()
 
 
-class _AsyncPlain:
+class _AsyncPlainSocket:
     def __init__(self, url: str, headers: Mapping[str, str]) -> None:
         self._url = url
         self._headers = headers
@@ -301,7 +304,7 @@ class _AsyncPlain:
             await self._socket.close()
 
     async def _open(self) -> websockets.asyncio.client.ClientConnection:
-        """The SDK asks for a transport without waiting for it, so the first use connects."""
+        """The SDK constructs the transport without awaiting anything, so the first use connects."""
         async with self._opening:
             if self._socket is None:
                 try:

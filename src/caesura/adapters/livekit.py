@@ -1,4 +1,4 @@
-"""LiveKit's audio frames in; speech events, with true times and without holes, out.
+"""Speech to text for LiveKit Agents over a line of this client: true times, and no loss in outages.
 
 AgentSession(stt=caesura.adapters.livekit.STT(url="ws://127.0.0.1:8080"), ...)
 """
@@ -15,9 +15,9 @@ from typing import Any
 from caesura.adapters.capture import PAUSE_AFTER_S
 from caesura.adapters.captured_line import ABORT_S, VoiceLine, voice_line
 from caesura.client.address import Value
+from caesura.client.config import Credentials, Tuning
 from caesura.client.events import Event, Final, Gap, Interim, SpeechStarted, TimedWord, UtteranceEnd
 from caesura.client.line import LineBase, connect
-from caesura.client.plan import Credentials, Tuning
 from caesura.errors import CaesuraError, LineError, Refused, UsageError
 
 try:
@@ -41,7 +41,7 @@ except ImportError as missing:
     raise ImportError(needs) from missing
 
 SAME_MOMENT_S = 0.05
-"""An interim and a final may place the same end of a word so far apart."""
+"""An interim and a final may time the same end of a word so far apart."""
 FINISH_S = 10.0
 """How long the last words may take after the end of the input."""
 RECORDING_FINISH_S = 60.0
@@ -51,8 +51,8 @@ RECORDING_FINISH_S = 60.0
 class STT(stt.STT):
     """Speech to text over a line that pauses and reconnects, for an AgentSession or on its own.
 
-    Words have the time at which they were captured, with `start_time_offset` added as LiveKit wants it, and more in
-    `metadata`. A flush asks for finals; the end of the input waits for the last words and no longer.
+    Words have the time at which they were captured, with `start_time_offset` added as LiveKit expects it, and more in
+    `metadata`. A flush sends Finalize; the end of the input waits for the last words and no longer.
     """
 
     def __init__(
@@ -76,13 +76,13 @@ class STT(stt.STT):
             key: API key.
             token: temporary token, instead of a key.
             model: of the wire.
-            language: of the wire, unless a stream asks for another.
-            sample_rate: in Hz; what is pushed is resampled to it.
+            language: of the wire, unless a stream sets another.
+            sample_rate: in Hz; pushed audio is resampled to it.
             interim_results: whether there are interim transcripts.
-            tuning: bounds and patience of a line; LiveKit's `conn_options.timeout` bounds the first connection too.
-            pause_after_s: audio that comes so much later than the audio before it was captured after a pause.
-            **parameters: of the wire: `endpointing=300`, `keyterm=["a", "b"]`, ...; punctuation and VAD events are
-                asked for unless they say otherwise.
+            tuning: buffer size and timeouts; LiveKit's `conn_options.timeout` bounds the first connection too.
+            pause_after_s: shortest gap between two frames that is taken for a pause.
+            **parameters: of the wire: `endpointing=300`, `keyterm=["a", "b"]`, ...; punctuation and VAD
+                events are on unless they say otherwise.
         """
         super().__init__(
             capabilities=stt.STTCapabilities(
@@ -110,12 +110,12 @@ class STT(stt.STT):
 
     @property
     def model(self) -> str:
-        """The model asked for."""
+        """Name of the model."""
         return self._model
 
     @property
     def provider(self) -> str:
-        """This package."""
+        """Name of this package."""
         return "Caesura"
 
     def stream(
@@ -124,8 +124,8 @@ class STT(stt.STT):
         language: NotGivenOr[str] = NOT_GIVEN,
         conn_options: APIConnectOptions = DEFAULT_API_CONNECT_OPTIONS,
     ) -> RecognizeStream:
-        """A stream of its own line, which is connected at once. Needs a running loop."""
-        return RecognizeStream(self, self._spoken(language), self._sample_rate, conn_options)
+        """A stream with a line of its own, which connects at once. Needs a running loop."""
+        return RecognizeStream(self, self._language_of(language), self._sample_rate, conn_options)
 
     def line(self, language: str, conn_options: APIConnectOptions) -> VoiceLine:
         """A line for one stream."""
@@ -133,7 +133,7 @@ class STT(stt.STT):
             self._url,
             self._credentials,
             self._sample_rate,
-            tuning=self._patient(conn_options),
+            tuning=self._tuning_for(conn_options),
             pause_after_s=self._pause_after_s,
             parameters={**self._parameters, "language": language},
         )
@@ -141,8 +141,8 @@ class STT(stt.STT):
     async def _recognize_impl(
         self, buffer: AudioBuffer, *, language: NotGivenOr[str] = NOT_GIVEN, conn_options: APIConnectOptions
     ) -> stt.SpeechEvent:
-        """A whole recording, over a short line that sends it as fast as the server takes it."""
-        frame, spoken = utils.combine_frames(buffer), self._spoken(language)
+        """Transcribe a recording over a line of its own, sent as fast as the server accepts it."""
+        frame, spoken = utils.combine_frames(buffer), self._language_of(language)
         line = connect(
             self._url,
             key=self._credentials.key,
@@ -150,28 +150,28 @@ class STT(stt.STT):
             sample_rate=frame.sample_rate,
             channels=frame.num_channels,
             live=False,
-            tuning=self._patient(conn_options),
+            tuning=self._tuning_for(conn_options),
             **{**self._parameters, "language": spoken, "interim_results": False, "vad_events": False},
         )
         try:
             async with line:
                 async for _ in line.transcribe([frame.data.tobytes()]):
                     pass
-                heard = await line.finish(RECORDING_FINISH_S)
+                transcript = await line.finish(RECORDING_FINISH_S)
         except CaesuraError as error:
             raise api_error(error) from error
-        data = _speech(heard.text, heard.words, spoken, 0.0)
+        data = _speech(transcript.text, transcript.words, spoken, 0.0)
         return stt.SpeechEvent(
             type=stt.SpeechEventType.FINAL_TRANSCRIPT,
             request_id=_request_id(line),
             alternatives=[data],
         )
 
-    def _spoken(self, language: NotGivenOr[str]) -> str:
+    def _language_of(self, language: NotGivenOr[str]) -> str:
         return str(language) if is_given(language) else self._language
 
-    def _patient(self, conn_options: APIConnectOptions) -> Tuning:
-        """A first connection is tried no longer than LiveKit wants to wait: it has fallbacks of its own."""
+    def _tuning_for(self, conn_options: APIConnectOptions) -> Tuning:
+        """Try the first connection no longer than LiveKit waits: it has fallbacks of its own."""
         within_s = self._tuning.open_within_s
         within_s = conn_options.timeout if within_s is None else min(within_s, conn_options.timeout)
         return replace(self._tuning, open_within_s=within_s)
@@ -181,46 +181,46 @@ class RecognizeStream(stt.RecognizeStream):
     """One stream; made by `STT.stream`."""
 
     def __init__(self, source: STT, language: str, sample_rate: int, conn_options: APIConnectOptions) -> None:
-        """Begins at once, as LiveKit's streams do."""
+        """Starts at once, as LiveKit's streams do."""
         super().__init__(stt=source, conn_options=conn_options, sample_rate=sample_rate)
         self._source = source
         self._language = language
         self._speaking = False
-        self._quiet_from = 0.0
-        """Source seconds at which the last utterance ended that the server told to be over."""
+        self._ended_at = 0.0
+        """Source seconds of the end of the last utterance that has ended."""
         self._unreported_s = 0.0
 
     async def _run(self) -> None:
         line = self._source.line(self._language, self._conn_options)
-        self._quiet_from = 0.0
+        self._ended_at = 0.0
         opened = asyncio.wrap_future(line.begin())
-        tasks = [asyncio.create_task(self._hear(line, opened)), asyncio.create_task(self._forward(line))]
+        tasks = [asyncio.create_task(self._receive(line, opened)), asyncio.create_task(self._forward(line))]
         try:
             await asyncio.gather(*tasks)
         except CaesuraError as error:
             raise api_error(error, may_retry=not self._input_ch.closed) from error
         finally:
-            line.end(ABORT_S)  # when nobody waits for the last words
+            line.end(ABORT_S)  # unless it has ended, when nobody waits for the last words
             await utils.aio.cancel_and_wait(*tasks)
             self._report_usage(line)
 
     # ---- in ----
 
     async def _forward(self, line: VoiceLine) -> None:
-        """Everything that is pushed, to the end of the input. Audio is taken from the start, connected or not."""
+        """Send all pushed frames up to the end of the input; also while the line connects."""
         began = True
         async for item in self._input_ch:
             if isinstance(item, self._FlushSentinel):
                 line.finalize()
                 continue
             if item.num_channels != 1:
-                raise UsageError(f"A stream is of one voice: push mono frames, not {item.num_channels} channels.")
+                raise UsageError(f"A stream has one voice: push mono frames, not {item.num_channels} channels.")
             if began:
                 self.start_time = time.time() - item.duration
                 began = False
             self._unreported_s += item.duration
-            for piece in line.pieces(item.data.tobytes()):
-                line.hear(piece)
+            for chunk in line.chunks(item.data.tobytes()):
+                line.send_captured(chunk)
                 room = line.room()
                 if room is not None:
                     await asyncio.wrap_future(room)
@@ -229,32 +229,32 @@ class RecognizeStream(stt.RecognizeStream):
 
     # ---- out ----
 
-    async def _hear(self, line: VoiceLine, opened: asyncio.Future[None]) -> None:
-        """Everything that the line tells, to its end."""
+    async def _receive(self, line: VoiceLine, opened: asyncio.Future[None]) -> None:
+        """Emit LiveKit events for the line's events, up to its end."""
         began_at = time.perf_counter()
         await opened
         self._report_connection_acquired(time.perf_counter() - began_at, False)
         async for event in line:
-            self._tell(event, line)
+            self._handle_event(event, line)
 
-    def _tell(self, event: Event, line: VoiceLine) -> None:
+    def _handle_event(self, event: Event, line: VoiceLine) -> None:
         match event:
             case SpeechStarted(wall=wall):
                 self._start_speaking(wall)
             case Interim() | Final():
-                self._tell_words(event, line)
+                self._emit_words(event, line)
             case UtteranceEnd(wall=wall, source=source):
-                self._quiet_from = source or self._quiet_from
+                self._ended_at = source or self._ended_at
                 self._stop_speaking(wall)
             case Gap(seconds=seconds, why=why):
-                logger.warning("%.2f s of audio will never be words: %s", seconds, why)
+                logger.warning("%.2f s of audio are lost: %s", seconds, why)
             case _:
                 pass
 
-    def _tell_words(self, event: Interim | Final, line: VoiceLine) -> None:
+    def _emit_words(self, event: Interim | Final, line: VoiceLine) -> None:
         is_final = isinstance(event, Final)
         if event.text:
-            if not self._is_over(event.words):
+            if not self._has_ended(event.words):
                 self._start_speaking(event.words[0].wall_start if event.words else None)
             data = _speech(event.text, event.words, self._language, self.start_time_offset)
             data.metadata = {"epoch": event.epoch, "words": [_times(word) for word in event.words]}
@@ -270,9 +270,9 @@ class RecognizeStream(stt.RecognizeStream):
         if event.speech_final or event.from_finalize:
             self._stop_speaking(event.words[-1].wall_end if event.words else None)
 
-    def _is_over(self, words: tuple[TimedWord, ...]) -> bool:
-        """Are these the words of an utterance that was told to be over before they were final?"""
-        return bool(words) and (words[-1].source_end or 0.0) <= self._quiet_from + SAME_MOMENT_S
+    def _has_ended(self, words: tuple[TimedWord, ...]) -> bool:
+        """Do these words belong to an utterance whose end was emitted before they were final?"""
+        return bool(words) and (words[-1].source_end or 0.0) <= self._ended_at + SAME_MOMENT_S
 
     def _start_speaking(self, wall: datetime | None) -> None:
         if not self._speaking:
@@ -295,7 +295,7 @@ class RecognizeStream(stt.RecognizeStream):
 
 
 def api_error(error: CaesuraError, *, may_retry: bool = True) -> APIError:
-    """LiveKit's exception for the end of a line; says whether trying again makes sense, unless it may not."""
+    """LiveKit's exception for the end of a line; retryable where that makes sense and `may_retry`."""
     match error:
         case Refused(status=status, dg_error=words, request_id=request_id):
             return APIStatusError(
@@ -328,7 +328,7 @@ def _speech(text: str, words: tuple[TimedWord, ...], language: str, offset: floa
 
 
 def _speaker(words: tuple[TimedWord, ...]) -> str | None:
-    """Who said most of them; ids count anew on each connection, so that of the connection is in it."""
+    """Speaker of most words; ids are numbered anew on each connection, so the id names the connection too."""
     spoken = [(word.epoch, word.speaker) for word in words if word.speaker is not None]
     if not spoken:
         return None

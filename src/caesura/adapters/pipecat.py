@@ -1,4 +1,4 @@
-"""A pipeline's audio frames in; transcription frames, with true times and without holes, out.
+"""Speech-to-text service for pipecat over a line of this client: true times, and no loss in outages.
 
 stt = CaesuraSTTService(url="ws://127.0.0.1:8080")
 Pipeline([transport.input(), stt, ...])
@@ -13,8 +13,8 @@ from typing import Any
 
 from caesura.adapters.capture import PAUSE_AFTER_S
 from caesura.adapters.captured_line import ABORT_S, VoiceLine, voice_line
+from caesura.client.config import Credentials, Tuning
 from caesura.client.events import Event, Final, Gap, Interim, Reconnected, Reconnecting
-from caesura.client.plan import Credentials, Tuning
 from caesura.errors import CaesuraError, LineError
 
 try:
@@ -39,12 +39,12 @@ except ImportError as missing:
     raise ImportError(needs) from missing
 
 SETUP_S = 10.0
-"""How long a pipeline's start waits for the first connection; the line goes on trying, and keeps the audio."""
+"""How long a pipeline's start waits for the first connection; the line keeps trying after that."""
 
 
 @dataclass
 class CaesuraSTTSettings(STTSettings):
-    """What can be changed while the pipeline runs; each change is a new connection, with the old one's words kept.
+    """Settings that can change while the pipeline runs; each change opens a new connection, and no word is lost.
 
     `model`, `language` and `extra` are inherited. `extra` is for any other parameter of the wire, as
     `extra={"endpointing": 300, "keyterm": ["caesura"]}`.
@@ -57,13 +57,13 @@ class CaesuraSTTSettings(STTSettings):
 class CaesuraSTTService(STTService):
     """Speech to text over a line that pauses and reconnects.
 
-    It connects when the pipeline is set up, asks for finals when VAD hears the user stop and when it is muted, and at
-    the end pushes the last words before EndFrame. Audio is never held up. `result` of a frame is the Interim or Final
-    of this package, whose words have source and wall times; `timestamp` is the wall time of its first word.
+    It connects when the pipeline is set up, sends Finalize when VAD detects the end of speech and when it is muted,
+    and at the end pushes the last words before EndFrame. Live audio never waits. `result` of a frame is the Interim or
+    Final of this package, whose words have source and wall times; `timestamp` is the wall time of its first word.
 
     A line that ends with an error pushes an ErrorFrame and makes the service unusable, so that a ServiceSwitcher moves
-    on: it ends only when that is for good (a refused key) or was tried for as long as `tuning` says. Audio that is lost
-    is an ErrorFrame too. `on_connected` and `on_disconnected` tell every reconnect.
+    on: it ends only for an error that is permanent (a refused key) or after `tuning`'s time for reconnecting. Lost
+    audio is an ErrorFrame too. `on_connected` and `on_disconnected` report every reconnect.
     """
 
     Settings = CaesuraSTTSettings
@@ -91,8 +91,8 @@ class CaesuraSTTService(STTService):
             token: temporary token, instead of a key.
             sample_rate: in Hz; None: the pipeline's.
             settings: model "nova-3", English, interims and punctuation unless they say otherwise.
-            tuning: bounds and patience of the line.
-            pause_after_s: audio that comes so much later than the audio before it was captured after a pause.
+            tuning: buffer size and timeouts of the line.
+            pause_after_s: shortest gap between two frames that is taken for a pause.
             finish_s: how long the end of the pipeline waits for the last words.
             ttfs_p99_latency: as STTService has it; measure yours.
             **kwargs: of STTService.
@@ -107,10 +107,10 @@ class CaesuraSTTService(STTService):
         self._pause_after_s = pause_after_s
         self._finish_s = finish_s
         self._line: VoiceLine | None = None
-        self._ears: dict[VoiceLine, asyncio.Task[None]] = {}
-        """Who listens to each line: the newest, and those whose last words are still to come."""
+        self._readers: dict[VoiceLine, asyncio.Task[None]] = {}
+        """Tasks that read the newest line and those whose last words are still to come."""
 
-    # ---- a service's life ----
+    # ---- lifetime of a service ----
 
     def can_generate_metrics(self) -> bool:
         """It reports usage, and the time from the end of speech to its words."""
@@ -119,14 +119,14 @@ class CaesuraSTTService(STTService):
     async def setup(self, setup: FrameProcessorSetup) -> None:
         """Connect; the sample rate is known now."""
         await super().setup(setup)
-        opened = self._dial()
+        opened = self._connect()
         await asyncio.wait({opened}, timeout=SETUP_S)
 
     async def stop(self, frame: EndFrame) -> None:
-        """Push the last words; EndFrame goes on behind them."""
+        """Push the last words; EndFrame follows them."""
         self._end(self._finish_s)
-        if self._ears:
-            await asyncio.wait(self._ears.values(), timeout=self._finish_s + ABORT_S)
+        if self._readers:
+            await asyncio.wait(self._readers.values(), timeout=self._finish_s + ABORT_S)
         await super().stop(frame)
 
     async def cancel(self, frame: CancelFrame) -> None:
@@ -135,24 +135,24 @@ class CaesuraSTTService(STTService):
         await self._abort()
 
     async def cleanup(self) -> None:
-        """Leave nothing behind."""
+        """End all lines and tasks."""
         await super().cleanup()
         await self._abort()
 
-    # ---- what the pipeline brings ----
+    # ---- from the pipeline ----
 
     async def run_stt(self, audio: bytes) -> AsyncGenerator[Frame | None, None]:
-        """Send audio; what can wait, because it is no live voice, waits for room."""
+        """Send audio; a recording waits for room, live audio does not."""
         line = self._line
         if line is not None:
-            line.hear(audio)
+            line.send_captured(audio)
             if (room := line.room()) is not None:
                 await asyncio.wrap_future(room)
                 line.released()
         yield None
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
-        """Ask for finals where the user has stopped, or is not to be heard any more."""
+        """Send Finalize when the user has stopped speaking or is muted."""
         await super().process_frame(frame, direction)
         if self._line is None:
             return
@@ -169,14 +169,14 @@ class CaesuraSTTService(STTService):
         return changed
 
     async def _do_reconnect(self) -> None:
-        """The next audio goes to a new line; the old one tells its last words first."""
+        """Send the next audio to a new line; the old one still delivers its last words."""
         self._end(self._finish_s)
-        self._dial()
+        self._connect()
 
     # ---- lines ----
 
-    def _dial(self) -> asyncio.Future[None]:
-        """A new line, which takes audio at once. Resolved when it is open."""
+    def _connect(self) -> asyncio.Future[None]:
+        """Start a new line, which accepts audio at once. The future resolves when it is open."""
         settings = self._settings
         parameters: dict[str, Any] = {
             "model": settings.model,
@@ -194,77 +194,77 @@ class CaesuraSTTService(STTService):
             parameters=parameters,
         )
         opened = asyncio.wrap_future(line.begin())
-        self._ears[line] = self.create_task(self._hear(line, opened), "hear")
+        self._readers[line] = self.create_task(self._receive(line, opened), "receive")
         return opened
 
     def _end(self, timeout_s: float) -> None:
         self._line = None
-        for line in self._ears:
+        for line in self._readers:
             line.end(timeout_s)
 
     async def _abort(self) -> None:
         self._end(ABORT_S)
-        for ear in tuple(self._ears.values()):
-            await self.cancel_task(ear)
+        for reader in tuple(self._readers.values()):
+            await self.cancel_task(reader)
 
-    async def _hear(self, line: VoiceLine, opened: asyncio.Future[None]) -> None:
-        """Everything that a line tells, to its end."""
+    async def _receive(self, line: VoiceLine, opened: asyncio.Future[None]) -> None:
+        """Push frames for a line's events, up to its end."""
         try:
             await opened
             await self._call_event_handler("on_connected")
             async for event in line:
-                await self._tell(event)
+                await self._handle_event(event)
             await self._call_event_handler("on_disconnected")
         except CaesuraError as error:
             await self._failed(error)
         finally:
-            del self._ears[line]
+            del self._readers[line]
 
     async def _failed(self, error: CaesuraError) -> None:
-        """The line has done what there was to do; another one would fare no better."""
+        """The line has ended for good; a new one would fail the same way."""
         self._line = None
         await self._call_event_handler("on_connection_error", str(error))
         category = ErrorCategory.CONNECTIVITY if isinstance(error, LineError) else None
         await self.push_error(str(error), exception=error, category=category, force_treat_as_permanent=True)
 
-    # ---- what a line tells ----
+    # ---- to the pipeline ----
 
-    async def _tell(self, event: Event) -> None:
+    async def _handle_event(self, event: Event) -> None:
         match event:
             case Interim(text=text) if text:
                 await self.push_frame(InterimTranscriptionFrame(*self._content(event), result=event))
             case Final():
-                await self._tell_final(event)
+                await self._push_final(event)
             case Reconnecting(attempt=1):
                 await self._call_event_handler("on_disconnected")
             case Reconnected():
                 await self._call_event_handler("on_connected")
             case Gap(seconds=seconds, why=why):
                 lost = f"{seconds:.2f} s of audio" if seconds else "Some audio"
-                await self.push_error(f"{lost} will never be words: {why}.", category=ErrorCategory.CONNECTIVITY)
+                await self.push_error(f"{lost} is lost: {why}.", category=ErrorCategory.CONNECTIVITY)
             case _:
                 pass
 
-    async def _tell_final(self, event: Final) -> None:
+    async def _push_final(self, event: Final) -> None:
         if event.from_finalize:
             self.confirm_finalize()
         if event.text:
             await self.emit_stt_usage_metrics()
             await self.push_frame(TranscriptionFrame(*self._content(event), result=event))
         elif event.from_finalize:
-            # Everything was final already, so this is when the answer to the user's stop is complete.
+            # Everything was final already, so the response to the end of speech is complete now.
             await self.stop_ttfb_metrics()
             await self._cancel_ttfb_timeout()
 
     def _content(self, event: Interim | Final) -> tuple[str, str, str, Language | None]:
-        """Text, user, time and language of a frame."""
-        said_at = event.words[0].wall_start if event.words else None
-        timestamp = time_now_iso8601() if said_at is None else said_at.isoformat(timespec="milliseconds")
+        """Text, user id, timestamp and language of a frame."""
+        spoken_at = event.words[0].wall_start if event.words else None
+        timestamp = time_now_iso8601() if spoken_at is None else spoken_at.isoformat(timespec="milliseconds")
         return event.text, self._user_id, timestamp, _language(self._settings.language)
 
 
 def _language(language: Any) -> Language | None:
-    """As pipecat knows it, if it does."""
+    """The language as pipecat's type; None when pipecat does not know it."""
     try:
         return Language(language)
     except ValueError:

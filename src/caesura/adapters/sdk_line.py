@@ -1,8 +1,7 @@
-"""What Deepgram's SDK sends, in; a line under it, and the JSON of what the line tells, out. Without the SDK itself."""
+"""A line behind Deepgram's SDK: takes the SDK's messages, and writes the JSON it expects. Does not import the SDK."""
 
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
 from collections.abc import Callable, Iterator, Mapping
@@ -12,7 +11,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 from caesura.adapters.captured_line import CapturedLine
-from caesura.adapters.sdk_json import SdkJson, Stretch
+from caesura.client.config import Credentials, DeclaredAudio, LineConfig, Tuning, configure_line
 from caesura.client.events import (
     Closed,
     Event,
@@ -26,21 +25,22 @@ from caesura.client.events import (
     Stats,
     UtteranceEnd,
 )
-from caesura.client.plan import Credentials, Declared, Plan, Tuning, plan_line
 from caesura.client.recovery import Phase, Recovery
-from caesura.client.transport import Opener, Transport
-from caesura.errors import CaesuraError, UsageError
+from caesura.client.retiming import MessageRetimer, Stretch, source_stretch
+from caesura.containers import wav
+from caesura.errors import BadAudio, CaesuraError, UsageError
 
 FINISH_S = 60.0
-"""How long the end may take after CloseStream; who leaves the SDK's context does not wait so long."""
+"""How long the end may take after CloseStream; leaving the SDK's context waits less."""
 
+_USUAL_WAV_HEADER = 44
 _FREE_TEXT = {"callback", "extra", "keyterm", "keywords", "replace", "search", "tag"}
-"""Parameters in which True may be a word."""
+"""Parameters in which True may be a word rather than a boolean."""
 
 _log = logging.getLogger("caesura.adapters.deepgram")
 
 
-class Over(Exception):
+class LineEnded(Exception):
     """The line has ended; `error` is None when it ended as it should."""
 
     def __init__(self, error: CaesuraError | None) -> None:
@@ -49,8 +49,8 @@ class Over(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """What the SDK's address asks for."""
+class SdkRequest:
+    """Address that the SDK connects to, parsed."""
 
     url: str
     """Without the query."""
@@ -58,104 +58,99 @@ class Asked:
 
     @property
     def is_line(self) -> bool:
-        """Is it a live stream whose words come back on the same socket? Only such a one can be held by a line."""
+        """Is it a live stream whose results come back on the same socket? Only such a stream can be a line."""
         return urlsplit(self.url).path.rstrip("/").endswith("/v1/listen") and "callback" not in self.parameters
 
     @property
-    def declared(self) -> Declared:
-        """The audio; what is no number is left for the server to refuse."""
+    def declared(self) -> DeclaredAudio:
+        """Declared audio; invalid numbers are left for the server to refuse."""
         rate, channels = self._last("sample_rate"), self._last("channels")
-        return Declared(
+        return DeclaredAudio(
             self._last("encoding") or None,
             int(rate) if rate.isdecimal() else 16_000,
             int(channels) if channels.isdecimal() else 1,
         )
 
-    @property
-    def channels(self) -> int:
-        """How many are told apart."""
-        return self.declared.channels if self._last("multichannel") == "true" else 1
-
     def _last(self, name: str) -> str:
         return self.parameters.get(name, [""])[-1]
 
 
-def read_address(address: str) -> Asked:
-    """What the SDK's address asks for; booleans in lower case, which SDK 6.0 to 7.0 do not write."""
+def parse_address(address: str) -> SdkRequest:
+    """Parse the SDK's address; booleans become lower case, which SDK 6.0 to 7.0 do not write."""
     parts = urlsplit(address)
     parameters: dict[str, list[str]] = {}
     for name, value in parse_qsl(parts.query, keep_blank_values=True):
         is_boolean = value in ("True", "False") and name not in _FREE_TEXT
         parameters.setdefault(name, []).append(value.lower() if is_boolean else value)
-    return Asked(urlunsplit((parts.scheme, parts.netloc, parts.path, "", "")), parameters)
+    return SdkRequest(urlunsplit((parts.scheme, parts.netloc, parts.path, "", "")), parameters)
 
 
 class SdkLine(CapturedLine):
-    """A line as the SDK's socket: takes what it sends, tells what it expects. Any thread; nothing here waits."""
+    """A line as the SDK's socket. For any thread; no method waits."""
 
-    def __init__(self, asked: Asked, headers: Mapping[str, str], *, tuning: Tuning, pause_after_s: float) -> None:
-        """Starts nothing. Raises UsageError for what cannot be."""
-        plan = _plan(asked, headers, tuning)
-        super().__init__(replace(plan, opener=_overhear(plan.opener, self._heard)), pause_after_s=pause_after_s)
-        self._json = SdkJson(self._place, channels=asked.channels)
-        self._begun = False
+    def __init__(
+        self, request: SdkRequest, headers: Mapping[str, str], *, tuning: Tuning, pause_after_s: float
+    ) -> None:
+        """Starts nothing. Raises UsageError for parameters that cannot be."""
+        super().__init__(_config(request, headers, tuning), pause_after_s=pause_after_s)
+        self._retimer = MessageRetimer(self._to_source)
+        self._has_audio = False
         self._finishing = False
-        self._metadata = ""
         self._stats = Stats()
         self._closed: Closed | None = None
 
-    # ---- what the SDK sends ----
+    # ---- from the SDK ----
 
-    def take(self, data: Any) -> Iterator[bytes]:
-        """A control message as text, or audio, which is handed back in the pieces to `hear`.
+    def accept(self, data: Any) -> Iterator[bytes]:
+        """Accept a control message (text), or audio, which is returned in chunks for `send_captured`.
 
-        Raises Over when the line has ended, and UsageError for a message that it has no place for.
+        Raises LineEnded when the line has ended, and UsageError for any other message.
         """
         if self._open_driver.done.done():
-            raise Over(self._open_driver.done.result().error)
+            raise LineEnded(self._open_driver.done.result().error)
         if isinstance(data, str):
             self._control(data)
             return iter(())
-        return self.pieces(self._audio(bytes(data)))
+        return self.chunks(self._audio(bytes(data)))
 
-    def leave(self) -> Future[None]:
-        """The SDK needs nothing more, but may listen still. Resolved when the line is to be abandoned.
+    def detach(self) -> Future[None]:
+        """The SDK needs nothing more, though it may go on reading. The future resolves when to abandon the line.
 
-        That is when everything was told; and without a connection, unless the SDK has sent CloseStream.
+        That is when everything was delivered, or when there is no connection and the SDK has not sent CloseStream.
         """
-        asked = self._finishing
+        has_closed = self._finishing
         self._finish()
 
-        def is_left(machine: Recovery, now: float) -> bool:
-            return machine.phase is Phase.CLOSED or not (asked or machine.phase is Phase.OPEN)
+        def is_over(machine: Recovery, now: float) -> bool:
+            return machine.phase is Phase.CLOSED or not (has_closed or machine.phase is Phase.OPEN)
 
-        return self._open_driver.until(is_left)
+        return self._open_driver.when(is_over)
 
-    # ---- what it is told ----
+    # ---- to the SDK ----
 
-    def pull(self, wake: Callable[[], None]) -> str | None:
-        """The next message; None: there is none yet, and then `wake` is called once there may be.
+    def next_message(self, wake: Callable[[], None]) -> str | None:
+        """The next message; None when there is none yet, and then `wake` is called once there may be one.
 
-        Raises Over behind the last one.
+        Raises LineEnded after the last one.
         """
         while self._closed is None:
-            event = self._inbox.take(wake)
+            event = self._queue.take(wake)
             if event is None:
                 return None
-            text = self._retell(event)
+            text = self._to_message(event)
             if text is not None:
                 return text
-        raise Over(self._closed.error)
+        raise LineEnded(self._closed.error)
 
     # ---- inside ----
 
     def _control(self, text: str) -> None:
-        said = json.loads(text)
-        match said.get("type"):
+        message = json.loads(text)
+        match message.get("type"):
             case "KeepAlive":
-                pass  # the line has a clock of its own for that, and one is enough
+                pass  # the line sends KeepAlive by itself
             case "Finalize":
-                self.finalize(said.get("channel"))
+                self.finalize(message.get("channel"))
             case "CloseStream":
                 self._finish()
             case other:
@@ -164,40 +159,32 @@ class SdkLine(CapturedLine):
                 )
 
     def _audio(self, data: bytes) -> bytes:
-        begun, self._begun = self._begun, self._begun or bool(data)
-        return data if begun or self._plan.settings.pcm is None else _without_wav_header(data)
+        begun, self._has_audio = self._has_audio, self._has_audio or bool(data)
+        return data if begun or self._config.settings.pcm is None else _without_wav_header(data)
 
     def _finish(self) -> None:
         self._finishing = True
         self.end(FINISH_S)
 
-    def _heard(self, text: str) -> None:
-        """A message of the server, as it came; on the client's loop."""
-        if '"Metadata"' not in text:
-            return
-        with contextlib.suppress(ValueError, AttributeError):  # the machine complains of what is no message
-            if json.loads(text).get("type") == "Metadata":
-                self._metadata = text
+    def _to_source(self, stretch: Stretch, epoch: int) -> Stretch | None:
+        return self._open_driver.query(lambda machine, now: source_stretch(machine.timeline, stretch, epoch))
 
-    def _place(self, stretch: Stretch, epoch: int) -> Stretch | None:
-        return self._open_driver.ask(lambda machine, now: _placed(machine, stretch, epoch))
-
-    def _retell(self, event: Event) -> str | None:
+    def _to_message(self, event: Event) -> str | None:
         match event:
             case Interim() | Final():
-                return self._json.results(event)
+                return self._retimer.results(event)
             case SpeechStarted():
-                return self._json.speech_started(event)
+                return self._retimer.speech_started(event)
             case UtteranceEnd():
-                return self._json.utterance_end(event)
+                return self._retimer.utterance_end(event)
             case Notice(raw=raw):
                 return raw
             case Stats():
                 self._stats = event
-            case Closed(code=code, error=error):
+            case Closed(code=code, error=error, raw=metadata):
                 self._closed = event
-                if code is not None and error is None and self._metadata:
-                    return self._json.metadata(self._metadata, self._stats)
+                if code is not None and error is None and metadata:
+                    return self._retimer.metadata(metadata, self._stats)
             case Gap(seconds=seconds, why=why):
                 _log.warning("%.3f s of audio are lost: %s", seconds, why)
             case Reconnecting(attempt=attempt, delay_s=delay_s, why=why):
@@ -209,15 +196,15 @@ class SdkLine(CapturedLine):
         return None
 
 
-def _plan(asked: Asked, headers: Mapping[str, str], tuning: Tuning) -> Plan:
-    # What is not in the address is not to be in ours.
+def _config(request: SdkRequest, headers: Mapping[str, str], tuning: Tuning) -> LineConfig:
+    # Add nothing to the query that the SDK did not send.
     parameters: dict[str, list[str] | str | None] = dict.fromkeys(("encoding", "sample_rate", "channels"))
-    for name, values in asked.parameters.items():
+    for name, values in request.parameters.items():
         parameters[name] = values[0] if len(values) == 1 else values
-    return plan_line(
-        asked.url,
+    return configure_line(
+        request.url,
         Credentials(),
-        asked.declared,
+        request.declared,
         live=True,
         tuning=replace(tuning, headers={**headers, **tuning.headers}, keep_transcript=False),
         faults=None,
@@ -226,52 +213,11 @@ def _plan(asked: Asked, headers: Mapping[str, str], tuning: Tuning) -> Plan:
 
 
 def _without_wav_header(data: bytes) -> bytes:
-    """The samples: who reads them from a WAV file often sends its header along, for which the wire has a click."""
-    return data[max(data.find(b"data"), 36) + 8 :] if data.startswith(b"RIFF") else data
-
-
-def _placed(machine: Recovery, stretch: Stretch, epoch: int) -> Stretch | None:
-    """Audio before a pause belongs to what ends there, audio behind it to what begins there."""
-    timeline = machine.timeline
-    if timeline is None:
-        return None
+    """The samples: a program that reads them from a WAV file often sends its header along, which would be a click."""
+    if not data.startswith(wav.MAGICS):
+        return data
     try:
-        first, last = timeline.to_source(stretch[0], epoch), timeline.heard_until(stretch[1], epoch)
-    except ValueError:
-        return None  # nothing was sent on that connection
-    return first, max(last / timeline.sample_rate, first)
-
-
-def _overhear(opener: Opener, heard: Callable[[str], None]) -> Opener:
-    """`opener`, with every message told to `heard` too."""
-
-    async def open_one() -> Transport:
-        return _Overheard(await opener(), heard)
-
-    return open_one
-
-
-class _Overheard:
-    """A connection whose messages somebody else is told too."""
-
-    def __init__(self, transport: Transport, heard: Callable[[str], None]) -> None:
-        self._transport = transport
-        self._heard = heard
-        self.request_id = transport.request_id
-
-    async def send(self, frame: bytes | str) -> None:
-        await self._transport.send(frame)
-
-    async def receive(self) -> str:
-        text = await self._transport.receive()
-        self._heard(text)
-        return text
-
-    async def ping(self) -> None:
-        await self._transport.ping()
-
-    async def close(self) -> None:
-        await self._transport.close()
-
-    def abort(self) -> None:
-        self._transport.abort()
+        length = wav.header_bytes(data)
+    except BadAudio:
+        length = None
+    return data[_USUAL_WAV_HEADER if length is None else length :]

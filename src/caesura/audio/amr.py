@@ -1,4 +1,4 @@
-"""AMR frames, cut anywhere, come in, with or without a file's first line; samples go out, 20 ms for each frame."""
+"""AMR and AMR-WB decoder for the storage format (RFC 4867, section 5), with or without a file's first line."""
 
 from __future__ import annotations
 
@@ -45,17 +45,16 @@ _SEVERAL_CHANNELS = (b"#!AMR_MC1.0\n", b"#!AMR-WB_MC1.0\n")
 _MAGICS = (*_BANDS, *_SEVERAL_CHANNELS)
 _MOST_MAGIC = max(map(len, _MAGICS))
 _FRAMES_A_SECOND = 50
-# One byte in ten may begin a frame; four of them at the right distances are hardly chance.
-_CHAIN = 4
-_PATIENCE = 4096
+# A frame's first byte: a zero, four bits of type, one of quality, two zeros.
+_NOT_IN_FIRST_BYTE = 0x83
 
 
 class AmrDecoder:
-    """AMR or AMR-WB in the storage format: bare frames, or a file that begins with `#!AMR`.
+    """AMR or AMR-WB in the storage format: bare frames, or a file that begins with `#!AMR`, in pieces of any size.
 
-    A file's first line tells its band, whatever was declared. A frame that is lost or damaged takes
-    its 20 ms all the same. Bytes that are no frames are passed over; behind the first frame they
-    count as the frames that would have filled them.
+    A file's first line tells its band, whatever was declared. A frame that stands for a lost one takes its 20 ms. Bytes
+    that are no frame are refused: what comes over TCP is whole and in order, so they are no audio, or not from the
+    first byte on.
     """
 
     def __init__(self, into: Collector, band: Band) -> None:
@@ -63,24 +62,17 @@ class AmrDecoder:
         self._band = band
         self._codec = open_decoder(band.decoders, band.rate)
         self._buffer = bytearray()
-        self._in_step = False
-        self._usual = 0
-        """Bytes of the last frame; 0 before the first."""
-        self._lost = 0
-        """Bytes passed over since the last frame."""
-        self._told = 0
-        """Frames of silence given for those."""
+        self._position = 0
+        """Bytes of the stream in front of the buffer."""
 
     def feed(self, data: bytes) -> Iterator[None]:
-        """Decodes all whole frames. Raises BadAudio when the first 4 KiB hold none."""
+        """Decodes all whole frames. Raises BadAudio where no frame begins."""
         self._buffer += data
         yield from self._run(final=False)
 
     def finish(self) -> Iterator[None]:
-        """Decodes the rest; a frame that was cut off is dropped. Raises BadAudio when there never was one."""
+        """Decodes the rest; a frame that was cut off is dropped. Raises BadAudio where no frame begins."""
         yield from self._run(final=True)
-        if self._lost and not self._into.frames:
-            self._refuse()
         self._buffer.clear()
 
     def close(self) -> None:
@@ -88,14 +80,15 @@ class AmrDecoder:
 
     def _run(self, *, final: bool) -> Iterator[None]:
         # Each frame cut off the buffer's front would move all that is behind it.
-        at, then = 0, self._step(0, final=final)
-        while then is not None:
+        at, after = 0, self._step(0, final=final)
+        while after is not None:
             yield
-            at, then = then, self._step(then, final=final)
+            at, after = after, self._step(after, final=final)
         del self._buffer[:at]
+        self._position += at
 
     def _step(self, at: int, *, final: bool) -> int | None:
-        """Deals with what lies at `at` and tells where to go on; None: more bytes are needed."""
+        """Decodes what lies at `at`; returns the place behind it, None when more bytes are needed."""
         if at >= len(self._buffer):
             return None
         magic = self._magic(at, final=final)
@@ -104,12 +97,7 @@ class AmrDecoder:
         if magic:
             self._begin(magic)
             return at + len(magic)
-        if not self._in_step:
-            return self._search(at, final=final)
-        size = self._size(at)
-        if size is None:
-            self._in_step = False
-            return at
+        size = self._frame_bytes(at)
         if at + size > len(self._buffer):
             return None
         self._decode(bytes(self._buffer[at : at + size]))
@@ -126,70 +114,27 @@ class AmrDecoder:
     def _begin(self, magic: bytes) -> None:
         if magic in _SEVERAL_CHANNELS:
             raise BadAudio(f"AMR file of several channels ({magic.decode().strip()}): must have one channel")
-        self._fill(over=True)
         self._band = _BANDS[magic]
         self._codec = open_decoder(self._band.decoders, self._band.rate)
-        self._in_step = True
 
-    def _size(self, at: int) -> int | None:
-        # A frame's first byte: a zero, four bits of type, one of quality, two zeros. None where that is not so.
+    def _frame_bytes(self, at: int) -> int:
         first = self._buffer[at]
-        size = None if first & 0x83 else self._band.sizes[first >> 3]
-        return None if size is None else 1 + size
-
-    def _search(self, at: int, *, final: bool) -> int | None:
-        begins = self._begins(at, final=final)
-        if begins is None:
-            return None
-        if begins:
-            self._fill(over=True)
-            self._in_step = True
-            return at
-        self._lost += 1
-        if self._lost > _PATIENCE and not self._into.frames:
-            self._refuse()
-        self._fill(over=False)
-        return at + 1
-
-    def _begins(self, at: int, *, final: bool) -> bool | None:
-        # Whether frames follow each other from here on; None: more bytes are needed to tell.
-        place = at
-        for _ in range(_CHAIN):
-            if place >= len(self._buffer):
-                return (place == len(self._buffer) or not self._lost) if final else None
-            size = self._size(place)
-            if size is None:
-                return False
-            place += size
-        return True
-
-    def _fill(self, *, over: bool) -> None:
-        # Silence for what was passed over: one frame at least, for damage may also have shortened it.
-        if self._lost and self._usual:
-            frames = max(1, round(self._lost / self._usual)) if over else self._lost // self._usual
-            self._silence(frames - self._told)
-            self._told = frames
-        if over:
-            self._lost = self._told = 0
+        size = None if first & _NOT_IN_FIRST_BYTE else self._band.sizes[first >> 3]
+        if size is None:
+            raise BadAudio(
+                f"byte {self._position + at} of the AMR stream is {first:#04x}, which begins no frame: must be frames "
+                "of the storage format (RFC 4867, section 5.3), with or without a file's first line"
+            )
+        return 1 + size
 
     def _decode(self, frame: bytes) -> None:
-        self._usual = len(frame)
         try:
             decoded = self._codec.decode(av.Packet(frame))
         except av.FFmpegError:
-            decoded = []
+            decoded = []  # libav's own decoders refuse frames that stand for lost ones
         for one in decoded:
             for _ in put_frame(self._into, one):
                 pass
         if not decoded:
-            self._silence(1)
-
-    def _silence(self, frames: int) -> None:
-        samples = np.zeros((1, frames * self._band.rate // _FRAMES_A_SECOND), np.float32)
-        self._into.put(samples, self._band.rate)
-
-    def _refuse(self) -> None:
-        raise BadAudio(
-            f"{self._lost} bytes and no AMR frame: must be frames of the storage format (RFC 4867, section 5.3), "
-            "with or without a file's first line"
-        )
+            silence = np.zeros((1, self._band.rate // _FRAMES_A_SECOND), np.float32)
+            self._into.put(silence, self._band.rate)

@@ -1,4 +1,4 @@
-"""A frame that libav decoded comes in; float32 samples, channel by channel, go out."""
+"""Converts audio frames decoded by libav to float32 samples by channel."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _raw(frame: av.AudioFrame, dtype: str) -> NDArray[Any]:
 
 
 class Packer:
-    """Makes frames of more planes than PyAV can show readable; all others it hands on as they are."""
+    """Packs frames of more planes than PyAV can expose; returns all others unchanged."""
 
     def __init__(self) -> None:
         self._shape: tuple[str, str, int] | None = None
@@ -63,7 +63,7 @@ def samples_of(frame: av.AudioFrame) -> Samples:
     """All samples of a decoded frame, shape (channels, n), in -1..1.
 
     Raises:
-        BadAudio: samples of a type that nobody hears in.
+        BadAudio: samples of a type that is not supported.
         UsageError: more than eight planes; `Packer.pack` makes them one.
     """
     name = frame.format.packed.name
@@ -77,7 +77,7 @@ def samples_of(frame: av.AudioFrame) -> Samples:
 
 
 def put_frame(into: Collector, frame: av.AudioFrame) -> Iterator[None]:
-    """Hands a decoded frame on, in steps of a second at most. Raises BadAudio when its rate or channels cannot be."""
+    """Put a decoded frame into a collector, a second at most at a time. Raises BadAudio for a bad rate or channels."""
     into.declare(frame.sample_rate, frame.layout.nb_channels)
     samples = samples_of(frame)
     for at in range(0, samples.shape[1], frame.sample_rate):

@@ -1,4 +1,4 @@
-"""Decoded blocks of any rate come in; 16 kHz samples, mixed down or channel by channel, go out."""
+"""Collects decoded blocks of any rate and resamples them to 16 kHz, mixed down or channel by channel."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from caesura.audio.resample import Resampler
 
 
 class Collector:
-    """Where every decoder puts what it decoded.
+    """Destination of all decoders.
 
     Each block is mixed and resampled as it comes, so a long decode never holds more than one block
     at the source's rate. `frames` counts the source samples of one channel.
@@ -43,7 +43,7 @@ class Collector:
         return self._ready_samples / OUTPUT_RATE
 
     def declare(self, rate: int, channels: int) -> None:
-        """What the next blocks will be. Raises BadAudio when no stream can be like that."""
+        """Declare rate and channels of the next blocks. Raises BadAudio for impossible ones."""
         check_rate(rate)
         check_channels(channels)
         if self.channels is None:
@@ -52,7 +52,7 @@ class Collector:
             self._change_rate(rate)
 
     def put(self, samples: Samples, rate: int) -> None:
-        """One block, shape (channels, n). Raises BadAudio when there can be no such sound.
+        """Add one block, shape (channels, n). Raises BadAudio for an impossible rate or number of channels.
 
         A block that suddenly has more or fewer channels (one damaged frame is enough) is mixed down and
         given to every channel.
@@ -73,7 +73,7 @@ class Collector:
         self._add(samples)
 
     def finish(self) -> None:
-        """Gets the last samples out of the resampler; idempotent."""
+        """Flush the resampler; idempotent."""
         if self._resampler is not None:
             self._add(self._resampler.finish())
             self._resampler = None

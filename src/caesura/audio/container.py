@@ -1,4 +1,4 @@
-"""The first bytes of an undeclared stream come in; the decoder that understands the stream goes out."""
+"""Recognises what an undeclared stream is from its first bytes, and decodes it."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from caesura.audio.demux import ADTS, AIFF, ASF, AU, CAF, FLV, MATROSKA, MP3, MP
 from caesura.audio.flac import FlacDecoder
 from caesura.audio.mp4 import Mp4Decoder
 from caesura.audio.wav import WavDecoder
+from caesura.containers import flac, wav
+from caesura.containers.header import EBML_MAGIC, ID3_MAGIC, OGG_MAGIC
 from caesura.errors import BadAudio
 
 _Opener = Callable[[Collector], Decoder]
@@ -29,16 +31,15 @@ _OPEN_MP3, _OPEN_ADTS, _OPEN_MPEG_TS = _opener(MP3), _opener(ADTS), _opener(MPEG
 
 
 def _open_amr(into: Collector) -> Decoder:
-    # The first line tells whether it is wide.
+    # The file's first line tells whether it is wide.
     return AmrDecoder(into, NARROW)
 
 
 _MAGIC: tuple[tuple[int, bytes, _Opener], ...] = (
-    (0, b"RIFF", WavDecoder),
-    (0, b"RF64", WavDecoder),
-    (0, b"fLaC", FlacDecoder),
-    (0, b"OggS", open_ogg),
-    (0, b"\x1a\x45\xdf\xa3", _opener(MATROSKA)),
+    *((0, magic, WavDecoder) for magic in wav.MAGICS),
+    (0, flac.MAGIC, FlacDecoder),
+    (0, OGG_MAGIC, open_ogg),
+    (0, EBML_MAGIC, _opener(MATROSKA)),
     (0, b"#!AMR", _open_amr),
     (0, b"FORM", _opener(AIFF)),
     (0, b".snd", _opener(AU)),
@@ -120,7 +121,7 @@ def _is_transport(head: bytes) -> bool:
 
 
 class ContainerDecoder:
-    """A stream that says itself what it is, by its first bytes.
+    """Decoder for a stream that declares itself by its first bytes.
 
     Raises BadAudio from `feed` when the first 4 KiB (an ID3 tag not counted) are nothing known.
     """
@@ -145,7 +146,7 @@ class ContainerDecoder:
             yield from self._recognise(final=False)
 
     def finish(self) -> Iterator[None]:
-        """Decodes the rest. Raises BadAudio when it was never clear what the stream is."""
+        """Decodes the rest. Raises BadAudio when the stream was not recognised."""
         if self._inner is None and self._head:
             yield from self._recognise(final=True)
         if self._inner is not None:
@@ -154,7 +155,7 @@ class ContainerDecoder:
             raise BadAudio("the stream ended inside its ID3 tag")
 
     def close(self) -> None:
-        """Gives up; also what is being opened just now."""
+        """Close, also a decoder that is being opened on another thread."""
         self._closed = True
         if self._inner is not None:
             self._inner.close()
@@ -186,7 +187,7 @@ class ContainerDecoder:
 
     def _skip_id3(self) -> bool:
         # True while a tag, which may be pictures of any size, is (or may be) on its way past.
-        if not self._head.startswith(b"ID3"):
+        if not self._head.startswith(ID3_MAGIC):
             return False
         if len(self._head) < _ID3_BYTES:
             return True

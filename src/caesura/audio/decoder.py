@@ -1,4 +1,4 @@
-"""The interface of all decoders: bytes are fed in steps, samples go to a Collector."""
+"""Interface of all decoders: bytes are fed in steps, samples go to a Collector."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Decodes containers with libav, which pulls bytes: so on a thread of its own, which runs only while it is fed."""
+"""Decodes containers with libav, which pulls its bytes, on a thread of its own that runs only while it is fed."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from caesura.errors import BadAudio
 class Container:
     """One kind of container.
 
-    `name` is for people, `demuxer` is libav's. `patience` is how many bytes may come without one
-    decoded sample before it is no audio: more where pictures may lie in front.
+    `name` is for messages, `demuxer` is libav's. `patience` is how many bytes may come without a decoded sample before
+    the stream counts as no audio: more where pictures may lie in front.
     """
 
     name: str
@@ -50,8 +50,8 @@ FLV = Container("FLV", "flv", 16 * _MEBIBYTE)
 MPEG_TS = Container("MPEG transport", "mpegts", 16 * _MEBIBYTE)
 CODED_WAV = Container("WAV", "wav", 64 * 1024)
 
-# Titles and names are nothing to us, and often not in the encoding they should be in; from 19 on PyAV sees to that.
-_TITLES: dict[str, Any] = {"metadata_errors": "replace"} if int(av.__version__.partition(".")[0]) < 19 else {}
+# Titles are often not in the encoding they declare; PyAV raises for them before version 19.
+_METADATA_OPTIONS: dict[str, Any] = {"metadata_errors": "replace"} if int(av.__version__.partition(".")[0]) < 19 else {}
 # The demuxer is known, so libav need not look at more than it needs to begin. It keeps a parser and a decoder for each
 # stream, of which a page of 60 bytes announces one.
 _OPTIONS = {"probesize": "32", "analyzeduration": "0", "max_streams": "64"}
@@ -67,20 +67,20 @@ class _Reader(Protocol):
     def read(self, size: int = ..., /) -> bytes: ...
 
 
-class _Abandoned(Exception):
-    """Nobody wants the audio any more."""
+class _Cancelled(Exception):
+    """The decoder was closed."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Ended:
-    # The thread's last word: what went wrong, if anything did.
+    # Last message of the thread: the error, if there was one.
     error: Exception | None
 
 
 class _Signal(enum.Enum):
     ABANDON = enum.auto()
     """Feeder to demuxer: end at once."""
-    GO_ON = enum.auto()
+    CONTINUE = enum.auto()
     """Feeder to demuxer: take the next step."""
     PAUSED = enum.auto()
     """Demuxer to feeder: a step is over, and there are bytes left."""
@@ -88,54 +88,54 @@ class _Signal(enum.Enum):
     """Demuxer to feeder: all bytes are used up."""
 
 
-_Answer = _Ended | Literal[_Signal.PAUSED, _Signal.HUNGRY]
+_Report = _Ended | Literal[_Signal.PAUSED, _Signal.HUNGRY]
 
 
 class _Exchange:
     """Two queues between feeder and demuxer; exactly one of the two runs at any time.
 
-    The demuxer's `read` returns what was fed; when that is used up it says so, and the feeder goes on. Between two
-    packets the demuxer may `pause`, until the feeder lets it go on.
+    The demuxer's `read` returns what was fed; when that is used up it reports so, and the feeder continues. Between two
+    packets the demuxer may `pause` until the feeder lets it continue.
     """
 
     def __init__(self) -> None:
         self._fed: SimpleQueue[bytes | _Signal] = SimpleQueue()
-        self._said: SimpleQueue[_Answer] = SimpleQueue()
+        self._reports: SimpleQueue[_Report] = SimpleQueue()
         self._left = memoryview(b"")
         self._hungry = False
         self._over = False
 
     def give(self, data: bytes) -> Generator[None, None, _Ended | None]:
-        """Feeder: lets the demuxer use `data` (empty: the end), step by step. Returns, as a generator, how it ended."""
+        """Feeder: let the demuxer use `data` (empty: the end), step by step. Returns, as a generator, how it ended."""
         self._fed.put(data)
         return (yield from self.steps())
 
     def steps(self) -> Generator[None, None, _Ended | None]:
         """Feeder: the steps up to where the demuxer has used up its bytes (then None) or has ended."""
-        while (answer := self._said.get()) is _Signal.PAUSED:
+        while (answer := self._reports.get()) is _Signal.PAUSED:
             yield
-            self._fed.put(_Signal.GO_ON)
+            self._fed.put(_Signal.CONTINUE)
         return answer if isinstance(answer, _Ended) else None
 
     def pause(self) -> None:
         """Demuxer: a step is over."""
-        self._said.put(_Signal.PAUSED)
+        self._reports.put(_Signal.PAUSED)
         if self._fed.get() is _Signal.ABANDON:
-            raise _Abandoned
+            raise _Cancelled
 
     def abandon(self) -> None:
-        """Anybody: the next read ends the demuxer."""
+        """Any thread: the next read ends the demuxer."""
         self._fed.put(_Signal.ABANDON)
 
     def read(self, size: int = _READ_BYTES, /) -> bytes:
-        """Demuxer: some bytes, none at the end."""
+        """Demuxer: some bytes; b"" at the end."""
         if not self._left and not self._over:
             if self._hungry:
-                self._said.put(_Signal.HUNGRY)
+                self._reports.put(_Signal.HUNGRY)
             self._hungry = True
             data = self._fed.get()
             if not isinstance(data, bytes):
-                raise _Abandoned
+                raise _Cancelled
             self._left, self._over = memoryview(data), not data
         piece = bytes(self._left[:size])
         self._left = self._left[size:]
@@ -143,11 +143,11 @@ class _Exchange:
 
     def end(self, error: Exception | None) -> None:
         """Demuxer: nothing more will be read."""
-        self._said.put(_Ended(error))
+        self._reports.put(_Ended(error))
 
 
-class _Reading:
-    """One run of libav over a reader, into a collector; `pause` is called after each step of the work."""
+class _LibavRun:
+    """One run of libav over a reader, into a collector; `pause` is called after each step."""
 
     def __init__(
         self, into: Collector, container: Container, reader: _Reader, pause: Callable[[], None] = lambda: None
@@ -178,7 +178,7 @@ class _Reading:
             raise BadAudio(f"nothing in the {self._container.name} stream can be decoded")
 
     def read(self, size: int = _READ_BYTES, /) -> bytes:
-        """For libav; stops a stream that never comes to audio."""
+        """For libav; stops a stream that has no audio within the container's patience."""
         if self._stopped:
             return b""
         # libav may take a failed read for the end and read once more; it must not fail (or wait) a second time.
@@ -199,7 +199,7 @@ class _Reading:
             format=self._container.demuxer,
             options=_OPTIONS,
             buffer_size=_READ_BYTES,
-            **_TITLES,
+            **_METADATA_OPTIONS,
         )
 
     def _choose(self, source: InputContainer) -> LibavStream:
@@ -247,25 +247,25 @@ class _Reading:
 
 def decode_whole(into: Collector, container: Container, data: io.BufferedIOBase) -> None:
     """Decodes a complete file that libav may seek in, in memory or on disk, on this thread. Raises BadAudio."""
-    _Reading(into, container, data).run()
+    _LibavRun(into, container, data).run()
 
 
 def _demux(exchange: _Exchange, reading: Callable[[], None]) -> None:
     error: Exception | None = None
     try:
         reading()
-    except _Abandoned:
+    except _Cancelled:
         pass
-    except Exception as caught:  # noqa: BLE001 - the feeder raises it; swallowed here it would wait for ever
+    except Exception as caught:  # noqa: BLE001 - raised again by the feeder, which would otherwise wait for ever
         error = caught
     exchange.end(error)
 
 
 class DemuxDecoder:
-    """A container as a stream, one daemon thread while there is something to wait for.
+    """Streaming decoder for a container, with one daemon thread while it is not finished.
 
-    `feed` returns when libav asks for more, so all it could decode has been decoded by then, and
-    the same bytes give the same samples however they were cut.
+    `feed` returns when libav asks for more bytes, so everything decodable has been decoded by then, and the same bytes
+    give the same samples however they were cut.
     """
 
     def __init__(self, into: Collector, container: Container) -> None:
@@ -275,7 +275,7 @@ class DemuxDecoder:
         self._started = False
         self._ended: _Ended | None = None
         self._finalizer = weakref.finalize(self, self._exchange.abandon)
-        # A thread that waits for bytes is no reason to hold up the interpreter's end.
+        # A thread that waits for bytes must not keep the interpreter from exiting.
         self._finalizer.atexit = False
 
     def feed(self, data: bytes) -> Iterator[None]:
@@ -301,7 +301,7 @@ class DemuxDecoder:
         self._finalizer()
 
     def _start(self, reader: _Reader) -> None:
-        reading = _Reading(self._into, self._container, reader, self._exchange.pause)
+        reading = _LibavRun(self._into, self._container, reader, self._exchange.pause)
         name = f"demux-{self._container.demuxer}"
         threading.Thread(target=_demux, args=(self._exchange, reading.run), name=name, daemon=True).start()
         self._started = True

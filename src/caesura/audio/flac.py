@@ -1,4 +1,4 @@
-"""A native FLAC stream, cut anywhere, comes in; samples go out, each frame when the next one begins."""
+"""FLAC decoder that gives each frame as soon as the next one begins."""
 
 from __future__ import annotations
 
@@ -11,10 +11,9 @@ from av.audio.codeccontext import AudioCodecContext
 from caesura.audio.avframe import put_frame
 from caesura.audio.collector import Collector
 from caesura.audio.format import check_channels, check_rate
+from caesura.containers.flac import FlacReader, StreamInfo
 from caesura.errors import BadAudio
 
-_MAGIC = b"fLaC"
-_STREAMINFO_BYTES = 34
 _MAX_HEADER = 16
 _PATIENCE = 64 * 1024
 
@@ -36,7 +35,7 @@ _CRC8 = [_crc8_entry(value) for value in range(256)]
 
 
 @dataclass(frozen=True, slots=True)
-class _Header:
+class _FrameHeader:
     # `following` is the number that the next frame must carry: a count of frames or of samples.
     number: int
     following: int
@@ -71,7 +70,7 @@ def _blocksize(code: int, data: bytes, at: int) -> tuple[int, int]:
             return (576 << code - 2 if code < 8 else 256 << code - 8), at
 
 
-def _header(data: bytes) -> _Header | None:
+def _header(data: bytes) -> _FrameHeader | None:
     """The frame header at the front of 16 bytes, if there is one (RFC 9639, section 9.1)."""
     size_code, rate_code = data[2] >> 4, data[2] & 15
     channel_code, depth_code = data[3] >> 4, data[3] >> 1 & 7
@@ -87,11 +86,11 @@ def _header(data: bytes) -> _Header | None:
     at += {12: 1, 13: 2, 14: 2}.get(rate_code, 0)
     if _crc8(data[:at]) != data[at]:
         return None
-    return _Header(number, number + (blocksize if data[1] & 1 else 1), blocksize, at + 1)
+    return _FrameHeader(number, number + (blocksize if data[1] & 1 else 1), blocksize, at + 1)
 
 
 class FlacDecoder:
-    """FLAC cut into frames here and decoded by libav.
+    """Native FLAC, cut into frames here and decoded by libav.
 
     libav's own parser waits for ten frames before it gives the first, which is seconds of live
     speech. A frame ends where a header with the right checksum carries the next number; a frame
@@ -101,31 +100,26 @@ class FlacDecoder:
     def __init__(self, into: Collector) -> None:
         self._into = into
         self._buffer = bytearray()
-        self._skip = 0
-        self._in_metadata = True
-        self._seen_magic = False
-        self._info = b""
+        self._metadata = FlacReader()
         self._codec: AudioCodecContext | None = None
-        self._frame: _Header | None = None
+        self._frame: _FrameHeader | None = None
         self._scanned = 0
         self._max_frame = _PATIENCE
         self._lost = 0
 
     def feed(self, data: bytes) -> Iterator[None]:
         """Decodes every frame that is complete. Raises BadAudio."""
-        if self._skip:
-            dropped = min(self._skip, len(data))
-            self._skip -= dropped
-            data = data[dropped:]
+        if not self._metadata.is_done:
+            data = self._metadata.feed(data)
+            if self._codec is None and self._metadata.info is not None:
+                self._open(self._metadata.info)
         self._buffer += data
-        while self._in_metadata:
-            if not self._metadata():
-                return
-        yield from self._frames()
+        if self._metadata.is_done:
+            yield from self._frames()
 
     def finish(self) -> Iterator[None]:
         """Decodes the last frame. Raises BadAudio when the bytes held no audio that can be decoded."""
-        if self._in_metadata or self._skip:
+        if not self._metadata.is_done:
             raise BadAudio("the FLAC stream ended before its header was complete")
         # The last header may be nearer to the end than the longest header is long.
         self._buffer += bytes(_MAX_HEADER)
@@ -141,39 +135,12 @@ class FlacDecoder:
     def close(self) -> None:
         """Nothing to free."""
 
-    def _metadata(self) -> bool:
-        # One step through magic and metadata blocks; False when more bytes are needed.
-        if self._skip or len(self._buffer) < 4:
-            return False
-        if not self._seen_magic:
-            if self._buffer[:4] != _MAGIC:
-                raise BadAudio(f"FLAC stream begins with {bytes(self._buffer[:4])!r}: must be {_MAGIC!r}")
-            del self._buffer[:4]
-            self._seen_magic = True
-            return True
-        last, kind = self._buffer[0] & 0x80, self._buffer[0] & 0x7F
-        size = int.from_bytes(self._buffer[1:4])
-        if not self._info:
-            if kind != 0 or size != _STREAMINFO_BYTES:
-                raise BadAudio("FLAC stream does not begin with its STREAMINFO block")
-            if len(self._buffer) < 4 + size:
-                return False
-            self._open(bytes(self._buffer[4 : 4 + size]))
-        self._in_metadata = not last
-        here = min(4 + size, len(self._buffer))
-        self._skip = 4 + size - here
-        del self._buffer[:here]
-        return True
-
-    def _open(self, info: bytes) -> None:
-        packed = int.from_bytes(info[10:18])
-        rate, channels, bits = packed >> 44, (packed >> 41 & 7) + 1, (packed >> 36 & 31) + 1
-        self._into.declare(check_rate(rate), check_channels(channels))
-        self._info = info
+    def _open(self, info: StreamInfo) -> None:
+        self._into.declare(check_rate(info.sample_rate), check_channels(info.channels))
         # No frame is longer than its samples uncoded, give or take headers.
-        self._max_frame = int.from_bytes(info[2:4]) * channels * ((bits + 8) // 8) + 1024
+        self._max_frame = info.max_block * info.channels * ((info.bits + 8) // 8) + 1024
         self._codec = AudioCodecContext.create("flac", "r")
-        self._codec.extradata = info
+        self._codec.extradata = info.body
         self._codec.thread_count = 1
         self._codec.options = {"err_detect": "crccheck+explode"}
 

@@ -1,4 +1,4 @@
-"""What a listener declares about their audio comes in; checked values that every decoder agrees on go out."""
+"""Declared audio formats, and the checks of sample rate and channels that all decoders share."""
 
 from __future__ import annotations
 

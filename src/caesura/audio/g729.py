@@ -1,4 +1,4 @@
-"""G.729 frames of 10 bytes, cut anywhere, come in; samples go out, 10 ms for each frame."""
+"""G.729 decoder for bare frames of 10 bytes, each 10 ms, in messages that may be cut anywhere."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ _PACKET_BYTES = 24 * _FRAME_BYTES + _SID_BYTES
 # In a frame's first 32 bits: the six high bits of the pitch delay and the bit that makes their number odd
 # (ITU-T G.729, 3.7.2 and table 8). Noise has it right half of the time.
 _PITCH = 0b0000_0000_0000_0000_0011_1111_0010_0000
-_JUDGED = 64
-_FEWEST_RIGHT = 52
+_CHECKED = 64
+_MIN_RIGHT = 52
 
 
 class G729Decoder:
@@ -38,7 +38,7 @@ class G729Decoder:
         self._codec = open_decoder(("g729",), _RATE)
         self._rest = b""
         self._cut_anywhere = False
-        self._judged = self._right = 0
+        self._checked = self._right = 0
 
     def feed(self, data: bytes) -> Iterator[None]:
         """Decodes all whole frames. Raises BadAudio when the parity of the first 64 says that they are none."""
@@ -49,7 +49,7 @@ class G729Decoder:
         for at in range(0, whole, _FRAME_BYTES):
             yield from self._decode(data[at : at + _FRAME_BYTES])
         if pause:
-            self._silence()
+            self._into.put(np.zeros((1, _FRAME_SAMPLES), np.float32), _RATE)
 
     def finish(self) -> Iterator[None]:
         """Drops a frame that was never completed."""
@@ -67,24 +67,18 @@ class G729Decoder:
         return not self._cut_anywhere
 
     def _decode(self, frame: bytes) -> Iterator[None]:
-        self._judge(frame)
-        try:
-            for decoded in self._codec.decode(av.Packet(frame)):
-                yield from put_frame(self._into, decoded)
-        except av.FFmpegError:
-            self._silence()
+        self._check_parity(frame)
+        for decoded in self._codec.decode(av.Packet(frame)):
+            yield from put_frame(self._into, decoded)
 
-    def _silence(self) -> None:
-        self._into.put(np.zeros((1, _FRAME_SAMPLES), np.float32), _RATE)
-
-    def _judge(self, frame: bytes) -> None:
-        # A frame of zeros stands for a lost one.
-        if self._judged >= _JUDGED or not any(frame):
+    def _check_parity(self, frame: bytes) -> None:
+        # A frame of zeros stands for a lost one, and has no parity.
+        if self._checked >= _CHECKED or not any(frame):
             return
-        self._judged += 1
+        self._checked += 1
         self._right += (int.from_bytes(frame[:4]) & _PITCH).bit_count() & 1
-        if self._judged == _JUDGED and self._right < _FEWEST_RIGHT:
+        if self._checked == _CHECKED and self._right < _MIN_RIGHT:
             raise BadAudio(
-                f"the parity is right in {self._right} of the first {_JUDGED} G.729 frames: must be frames of "
+                f"the parity is right in {self._right} of the first {_CHECKED} G.729 frames: must be frames of "
                 f"{_FRAME_BYTES} bytes at 8 kbit/s, from the first byte on"
             )

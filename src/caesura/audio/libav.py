@@ -1,4 +1,4 @@
-"""Names of libav's decoders come in; the first of them that there is, ready for packets, goes out."""
+"""Opens the first of libav's decoders that is available, ready for bare packets."""
 
 from __future__ import annotations
 

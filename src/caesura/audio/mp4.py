@@ -1,4 +1,4 @@
-"""MP4 decoding: streams what can be streamed, and keeps what has its index behind the audio until that has come.
+"""MP4 decoder: streams what can be streamed, and keeps what has its index behind the audio until that has come.
 
 A recording whose index comes last goes through a file on disk instead, from which it is decoded piece by piece.
 """
@@ -10,12 +10,13 @@ from collections.abc import Iterator
 
 from caesura.audio.collector import Collector
 from caesura.audio.demux import MP4, DemuxDecoder, decode_whole
+from caesura.audio.mp4_boxes import LONG_HEADER, SHORT_HEADER, read_box
 from caesura.audio.mp4_index import MAX_ENTRIES, TOP_LEVEL, prune_moof, prune_moov
 from caesura.errors import BadAudio
 
 _MEBIBYTE = 1024 * 1024
 _SPOOL = 64 * _MEBIBYTE
-_SHORT_HEADER, _HEADER = 8, 16
+_ENDLESS = 1 << 62
 # What libav makes tables of. These boxes are kept until they are complete, and pruned before libav sees them.
 _INDEXES = frozenset({b"moov", b"moof"})
 
@@ -82,9 +83,10 @@ class Mp4Decoder:
         return True
 
     def _enter_box(self) -> bool:
-        if len(self._held) < _HEADER:
+        box = read_box(self._held)
+        if box is None:
             return False
-        name, size = bytes(self._held[4:8]), self._box_size()
+        name, size = box.kind, box.size or _ENDLESS
         if not self._claims.indexed and not (name.isascii() and name.decode().isprintable()):
             raise BadAudio(f"MP4 box of type {name!r}: must be four letters")
         if name in _INDEXES:
@@ -98,9 +100,6 @@ class Mp4Decoder:
         self._audio_first = self._audio_first or (name == b"mdat" and not self._claims.indexed)
         self._passing = size
         return True
-
-    def _box_size(self) -> int:
-        return _box_size(self._held) or 1 << 62
 
 
 class _Claims:
@@ -151,25 +150,25 @@ class Mp4Order:
 
     @property
     def _wanted(self) -> int:
-        """Bytes of the header: a long size stands behind the name."""
-        return _HEADER if self._head.startswith(b"\x00\x00\x00\x01") else _SHORT_HEADER
+        """Bytes of the header as far as it is known."""
+        return SHORT_HEADER if len(self._head) < SHORT_HEADER else LONG_HEADER
 
     def _enter_box(self) -> None:
-        if len(self._head) < _SHORT_HEADER or len(self._head) < self._wanted:
-            return
-        name, header = bytes(self._head[4:8]), len(self._head)
         try:
-            size = _box_size(self._head)
+            box = read_box(self._head)
         except BadAudio:
             # There is nothing to wait for, and the decoder says what is wrong.
-            size = None
+            self.audio_first = False
+            return
+        if box is None:
+            return
         self._head.clear()
-        if name == b"mdat":
+        if box.kind == b"mdat":
             self.audio_first = True
-        elif name in _INDEXES or size is None:
+        elif box.kind in _INDEXES or box.size is None:
             self.audio_first = False
         else:
-            self._passing = size - header
+            self._passing = box.size - box.header
 
 
 def decode_file(into: Collector, file: io.BufferedIOBase) -> None:
@@ -182,14 +181,17 @@ def decode_file(into: Collector, file: io.BufferedIOBase) -> None:
     length = file.seek(0, io.SEEK_END)
     claims = _Claims()
     at = 0
-    while at < length and len(head := bytearray(_read_at(file, at, _HEADER))) >= _SHORT_HEADER:
-        name = bytes(head[4:8])
+    while at < length:
+        head = bytearray(_read_at(file, at, LONG_HEADER))
         try:
-            size = _box_size(head)
+            box = read_box(head)
         except BadAudio:
             if claims.indexed:
                 break
             raise
+        if box is None:
+            break
+        name, size = box.kind, box.size
         if name in _INDEXES:
             _check_size(name, size or 0)
             size = min(length - at, size or length)
@@ -209,16 +211,6 @@ def decode_file(into: Collector, file: io.BufferedIOBase) -> None:
 def _read_at(file: io.BufferedIOBase, at: int, size: int) -> bytes:
     file.seek(at)
     return file.read(size)
-
-
-def _box_size(head: bytes | bytearray) -> int | None:
-    """How long the box is, header and all; None: to the end of the stream. Raises BadAudio."""
-    size, least = int.from_bytes(head[:4]), _SHORT_HEADER
-    if size == 1:
-        size, least = int.from_bytes(head[8:16]), _HEADER
-    if 0 < size < least:
-        raise BadAudio(f"MP4 box of {size} bytes: must be {least} at least")
-    return size or None
 
 
 def _check_size(name: bytes, size: int) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from caesura.audio.mp4_boxes import SHORT_HEADER, BoxHeader, read_box
 from caesura.errors import BadAudio
 
 MAX_ENTRIES: Final = 512 * 1024
@@ -70,7 +71,7 @@ class _Pruner:
         return int.from_bytes(self.data[at : at + size])
 
     def skip(self, box: _Box) -> None:
-        self.data[box.at + 4 : box.at + 8] = _SKIPPED
+        self._hide(box.at)
 
     def root(self, size: int) -> _Box:
         return next(self._split(0, size))
@@ -88,22 +89,28 @@ class _Pruner:
         return kept
 
     def _split(self, at: int, end: int) -> Iterator[_Box]:
-        while end - at >= 8:
+        while end - at >= SHORT_HEADER:
             self._boxes += 1
             if self._boxes > _MAX_BOXES:
                 raise BadAudio(f"MP4 index of more than {_MAX_BOXES} boxes: must be fewer")
-            size, body = self.number(at), at + 8
-            if size == 1 and end - at >= 16:
-                size, body = self.number(at + 8, 8), at + 16
-            elif size == 0:
-                size = end - at
-            kind = bytes(self.data[at + 4 : at + 8])
-            if size < body - at:
+            box = self._read(at, end)
+            if box is None:
                 # libav reads nothing behind such a box, or takes it for the rest of its parent.
-                self.skip(_Box(kind, at, body, end))
+                self._hide(at)
                 return
-            yield _Box(kind, at, body, min(at + size, end))
+            size = box.size or end - at
+            yield _Box(box.kind, at, at + box.header, min(at + size, end))
             at += size
+
+    def _read(self, at: int, end: int) -> BoxHeader | None:
+        """None for a box that is smaller than its header, or cut off in it."""
+        try:
+            return read_box(self.data, at, end)
+        except BadAudio:
+            return None
+
+    def _hide(self, at: int) -> None:
+        self.data[at + 4 : at + 8] = _SKIPPED
 
 
 def prune_moov(data: bytearray, size: int, room: int) -> int:

@@ -1,4 +1,4 @@
-"""Bare Opus packets, one in each message, come in; their samples go out."""
+"""Opus decoder for bare packets, one in each message."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Raw sample bytes cut anywhere come in; float32 samples, channel by channel, go out."""
+"""Decodes uncompressed and companded samples, cut anywhere, to float32 by channel."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _Flat = NDArray[np.float32]
 def bounded(samples: NDArray[Any]) -> NDArray[np.float32]:
     """Float samples made safe: NaN becomes 0, everything lies in -1..1 (one NaN would poison a filter)."""
     safe: _Flat = np.clip(samples, -1.0, 1.0).astype(np.float32, copy=False)
-    # To look for NaN in the sum is several times cheaper than to replace what is hardly ever there.
+    # Checking the sum for NaN is several times cheaper than replacing NaN, which is rare.
     with np.errstate(invalid="ignore"):
         poisoned = np.isnan(safe.sum())
     return np.nan_to_num(safe, nan=0.0) if poisoned else safe
@@ -85,7 +85,7 @@ RAW = {
 
 
 class PcmDecoder:
-    """Interleaved samples as one byte sequence: what is left of a frame waits for the next message."""
+    """Interleaved samples in bytes of any chunking: an incomplete frame waits for the next message."""
 
     def __init__(self, into: Collector, kind: Pcm, rate: int, channels: int) -> None:
         self._into = into

@@ -1,4 +1,4 @@
-"""Samples at any rate come in, the same sound at 16 kHz goes out, piece by piece."""
+"""Streaming resampler from any sample rate to 16 kHz."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Speex comes in, as bare packets, one in each message, or in an Ogg stream cut anywhere; samples go out."""
+"""Speex decoder for bare packets, one in each message, or an Ogg stream cut anywhere."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from caesura.audio.container import open_ogg
 from caesura.audio.decoder import Decoder
 from caesura.audio.format import check_channels
 from caesura.audio.libav import open_decoder
+from caesura.containers.header import OGG_MAGIC
 from caesura.errors import BadAudio
 
 RATES = (8_000, 16_000, 32_000)
 """Hz: narrowband, wideband and ultra-wideband."""
 MESSAGE_BYTES = 2048
-"""A message of bare Speex is shorter: ten frames of the highest quality fit in less."""
+"""Messages of bare Speex are shorter: ten frames of the highest quality fit in less."""
 _MOST_CHANNELS = 2
-_OGG = b"OggS"
 _PATIENCE = 64
 
 
@@ -52,7 +52,7 @@ class SpeexDecoder:
             return
         # No packet begins with the letters of Ogg: their bits are a mode that does not exist.
         self._head += data
-        if self._head and (len(self._head) >= len(_OGG) or not _OGG.startswith(self._head)):
+        if self._head and (len(self._head) >= len(OGG_MAGIC) or not OGG_MAGIC.startswith(self._head)):
             opened, head, self._head = self._open(), self._head, b""
             yield from opened.feed(head)
 
@@ -64,13 +64,13 @@ class SpeexDecoder:
             yield from self._inner.finish()
 
     def close(self) -> None:
-        """Gives up; also what is being opened just now."""
+        """Close, also a decoder that is being opened on another thread."""
         self._closed = True
         if self._inner is not None:
             self._inner.close()
 
     def _open(self) -> Decoder:
-        if self._head.startswith(_OGG):
+        if self._head.startswith(OGG_MAGIC):
             self._inner = open_ogg(self._into)
         else:
             self._inner = _SpeexPackets(self._into, check_speex_rate(self._rate), self._channels)

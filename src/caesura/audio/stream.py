@@ -1,4 +1,4 @@
-"""Messages of bytes in any format we know come in; 16 kHz float32 samples go out at once."""
+"""Decodes a stream's messages in any supported format to 16 kHz float32 samples, without delay."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from caesura.errors import BadAudio, UsageError
 
 
 class AudioStream:
-    """One listener's audio, decoded as it comes.
+    """Audio of one stream, decoded as it comes.
 
     `split` True keeps every channel apart, False mixes them down to one (their mean). Use it from one
     thread; only `close` may come from another. Nothing is allocated before the first byte. The
@@ -28,7 +28,7 @@ class AudioStream:
     """
 
     def __init__(self, format: AudioFormat, *, split: bool, into: Collector | None = None) -> None:
-        """`into`: where samples go, made with the same `split`; one that hands them on as they come bounds memory."""
+        """`into`: collector of the samples, made with the same `split`; one that passes them on bounds memory."""
         self._format = format
         self._collector = into if into is not None else Collector(split=split)
         self._decoder: Decoder | None = None
@@ -56,7 +56,7 @@ class AudioStream:
 
     @property
     def channels(self) -> int | None:
-        """Channels out: 1 when mixed down, otherwise None until the audio has said how many it has."""
+        """Channels out: 1 when mixed down, otherwise None until the audio has declared its number."""
         return self._collector.channels
 
     @property
@@ -127,7 +127,7 @@ class AudioStream:
         self._finished = True
 
     def close(self) -> None:
-        """Gives the stream up and frees its thread; idempotent; may be called from any thread."""
+        """Stop decoding and free the decoder's thread; idempotent; may be called from any thread."""
         self._closed = True
         if self._decoder is not None:
             self._decoder.close()

@@ -1,4 +1,4 @@
-"""Finals in; cues of SRT or WebVTT, as text that can be written as it comes, out. Pure."""
+"""Cuts finals into cues of SRT or WebVTT, as text that can be written while it comes. Pure."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ LINE = 42
 LINES = 2
 """Lines of a cue."""
 LONGEST_S = 6.0
-"""Longest time that a cue stays."""
+"""Longest time that a cue is shown."""
 BREAK_S = 1.0
 """A silence this long between two words begins a new cue."""
 SHORTEST_S = 1.0
-"""A cue that had to wait for the one before it stays at least so long, or as long as it was said."""
+"""A cue delayed by the one before it is shown at least so long, or for its own length."""
 
 
 @dataclass(frozen=True, slots=True)
-class Cue:
-    """What is read from `start` to `end`, in seconds of the source."""
+class CaptionCue:
+    """Text shown from `start` to `end`, in source seconds."""
 
     start: float
     end: float
@@ -30,7 +30,7 @@ class Cue:
 
 
 class Captions:
-    """Writes cues in one of the two formats; times are of the source, so a pause is a time without cues."""
+    """Writes cues in one of the two formats; times are source times, so a pause is a time without cues."""
 
     def __init__(self, *, vtt: bool) -> None:
         self._vtt = vtt
@@ -39,11 +39,11 @@ class Captions:
         """End of the last cue."""
 
     def opening(self) -> str:
-        """What comes before the first cue."""
+        """Text before the first cue."""
         return "WEBVTT\n" if self._vtt else ""
 
     def write(self, final: Final) -> Iterator[str]:
-        """Its cues, each with an empty line behind or before it as the format wants. No two overlap."""
+        """Cues of a final, separated by empty lines as the format requires. No two overlap."""
         for cue in cues(final.words):
             self._count += 1
             start, end = map(self._stamp, self._placed(cue))
@@ -54,11 +54,11 @@ class Captions:
                 else f"{self._count}\n{start} --> {end}\n{text}\n\n"
             )
 
-    def _placed(self, cue: Cue) -> tuple[int, int]:
-        """When it is shown, in ms: not before the last one ended, be it that two channels speak at once."""
-        said_from, said_to = round(cue.start * 1000), round(cue.end * 1000)
-        start = max(said_from, self._until_ms)
-        self._until_ms = max(said_to, start + min(max(said_to - said_from, 1), round(SHORTEST_S * 1000)))
+    def _placed(self, cue: CaptionCue) -> tuple[int, int]:
+        """Start and end in ms: after the end of the last cue, even if two channels speak at once."""
+        first_ms, last_ms = round(cue.start * 1000), round(cue.end * 1000)
+        start = max(first_ms, self._until_ms)
+        self._until_ms = max(last_ms, start + min(max(last_ms - first_ms, 1), round(SHORTEST_S * 1000)))
         return start, self._until_ms
 
     def _stamp(self, ms: int) -> str:
@@ -66,11 +66,11 @@ class Captions:
         return f"{ms // 3_600_000:02}:{ms // 60_000 % 60:02}:{ms // 1000 % 60:02}{point}{ms % 1000:03}"
 
 
-def cues(words: Sequence[TimedWord]) -> Iterator[Cue]:
-    """Words in order, cut where a cue would be too long to read or somebody was silent."""
+def cues(words: Sequence[TimedWord]) -> Iterator[CaptionCue]:
+    """Cut words into cues where one would be too long to read, or at a silence."""
     held: list[TimedWord] = []
     for word in words:
-        if held and _begins_anew(held, word):
+        if held and _starts_new_cue(held, word):
             yield _cue(held)
             held = []
         held.append(word)
@@ -78,13 +78,13 @@ def cues(words: Sequence[TimedWord]) -> Iterator[Cue]:
         yield _cue(held)
 
 
-def _begins_anew(held: Sequence[TimedWord], word: TimedWord) -> bool:
+def _starts_new_cue(held: Sequence[TimedWord], word: TimedWord) -> bool:
     late = _end(word) - _start(held[0]) > LONGEST_S or _start(word) - _end(held[-1]) >= BREAK_S
     return late or len(_lines(_text([*held, word]))) > LINES
 
 
-def _cue(held: Sequence[TimedWord]) -> Cue:
-    return Cue(_start(held[0]), _end(held[-1]), _text(held))
+def _cue(held: Sequence[TimedWord]) -> CaptionCue:
+    return CaptionCue(_start(held[0]), _end(held[-1]), _text(held))
 
 
 def _text(words: Sequence[TimedWord]) -> str:

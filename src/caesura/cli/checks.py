@@ -1,4 +1,4 @@
-"""This machine in; findings about its packages, codecs, devices, engines and memory, each with what to do, out."""
+"""Checks of this machine: packages, codecs, devices, engines and memory, each with advice where it fails."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from caesura.cli.footprint import (
     family,
     installed_bytes,
 )
-from caesura.cli.recording import TEXT, Recording
+from caesura.cli.recording import TEXT, BundledRecording
 from caesura.client.line import connect
 from caesura.distribution import install_command, requirement
 from caesura.engines.models.runtime import LIBRARY, library_version
@@ -46,10 +46,10 @@ CODECS = {
     "speex": "speex",
     "g729": "g729",
 }
-"""What may be inside a stream, and the decoder that hears it."""
+"""Encodings of the wire, with their decoders in FFmpeg."""
 
 ENCODERS = {"mp3float": "libmp3lame"}
-"""Where the encoder has another name; encoding is needed by tests and benches only."""
+"""Encoders that have another name than the decoder; only tests and benches encode."""
 
 CONTAINERS = {
     "WAV": "wav",
@@ -68,11 +68,11 @@ CONTAINERS = {
     "FLV": "flv",
     "MPEG-TS": "mpegts",
 }
-"""What may be around a stream, and its name to FFmpeg."""
+"""Containers of the wire, with their names in FFmpeg."""
 
 
-class State(Enum):
-    """How well a thing works."""
+class CheckState(Enum):
+    """Result of a check."""
 
     WORKS = "works"
     LIMITED = "limited"
@@ -81,39 +81,41 @@ class State(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What was looked at, what was found, and what to do when it does not work."""
+    """What was checked, the result, and advice where it does not work."""
 
     section: str
     name: str
-    state: State
+    state: CheckState
     detail: str
     advice: str = ""
 
 
 def check_packages() -> Iterator[Finding]:
-    """Is everything installed that the server needs, and how large is it?"""
+    """Check that all packages of the server are installed, and their size."""
     closure = extra_closure("server")
     missing = sorted(name for name, package in closure.items() if package is None)
     for name in missing:
-        yield Finding("packages", name, State.BROKEN, "not installed", install_command("server"))
+        yield Finding("packages", name, CheckState.BROKEN, "not installed", install_command("server"))
     size = installed_bytes([package for package in closure.values() if package])
-    yield _weighed("server extra, installed", size, INSTALLED_LIMIT, partial=bool(missing))
+    yield _size_finding("server extra, installed", size, INSTALLED_LIMIT, partial=bool(missing))
 
 
-def _weighed(name: str, size: int, limit: int, *, partial: bool = False) -> Finding:
+def _size_finding(name: str, size: int, limit: int, *, partial: bool = False) -> Finding:
     detail = f"{size / MEGABYTE:.0f} MB of at most {limit / MEGABYTE:.0f} MB"
     if partial:
-        return Finding("footprint", name, State.LIMITED, f"{detail}, incomplete", "see packages")
-    state = State.WORKS if size <= limit else State.LIMITED
-    return Finding("footprint", name, state, detail, "" if size <= limit else "heavier than promised: please report it")
+        return Finding("footprint", name, CheckState.LIMITED, f"{detail}, incomplete", "see packages")
+    state = CheckState.WORKS if size <= limit else CheckState.LIMITED
+    return Finding(
+        "footprint", name, state, detail, "" if size <= limit else "larger than documented: please report it"
+    )
 
 
 def check_codecs() -> Iterator[Finding]:
-    """Can every encoding and container of the wire be decoded?"""
+    """Check that every encoding and container of the wire can be decoded."""
     try:
         import av
     except ImportError as error:
-        yield Finding("codecs", "PyAV", State.BROKEN, str(error), install_command("server"))
+        yield Finding("codecs", "PyAV", CheckState.BROKEN, str(error), install_command("server"))
         return
     for name, decoder in CODECS.items():
         yield _codec(name, _has_codec(av, decoder, "r"), _has_codec(av, ENCODERS.get(decoder, decoder), "w"))
@@ -132,30 +134,30 @@ def _has_codec(av: Any, name: str, mode: str) -> bool:
 
 def _codec(name: str, decodes: bool, encodes: bool) -> Finding:
     if not decodes:
-        return Finding("codecs", name, State.BROKEN, "cannot be decoded", "pip install --force-reinstall av")
-    return Finding("codecs", name, State.WORKS, "decodes, encodes" if encodes else "decodes")
+        return Finding("codecs", name, CheckState.BROKEN, "cannot be decoded", "pip install --force-reinstall av")
+    return Finding("codecs", name, CheckState.WORKS, "decodes, encodes" if encodes else "decodes")
 
 
 def check_devices() -> Iterator[Finding]:
-    """What is there to compute on?"""
+    """Check the processors that inference can use."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    state = State.WORKS if cores > 1 else State.LIMITED
+    state = CheckState.WORKS if cores > 1 else CheckState.LIMITED
     advice = "" if cores > 1 else "one core serves a few streams; give it two for more"
-    yield Finding("devices", "CPU", state, f"{cores} cores to use", advice)
+    yield Finding("devices", "CPU", state, f"{cores} usable cores", advice)
     try:
         import onnxruntime
     except ImportError as error:
-        yield Finding("devices", "onnxruntime", State.BROKEN, str(error), install_command("server"))
+        yield Finding("devices", "onnxruntime", CheckState.BROKEN, str(error), install_command("server"))
         return
     for provider in onnxruntime.get_available_providers():
         used = provider == "CPUExecutionProvider"
-        detail = "used by the engine and the VAD" if used else "there, not used: both run on the CPU"
+        detail = "used by the engine and the VAD" if used else "available, not used: both run on the CPU"
         name = f"onnxruntime {provider.removesuffix('ExecutionProvider')}"
-        yield Finding("devices", name, State.WORKS, detail)
+        yield Finding("devices", name, CheckState.WORKS, detail)
 
 
-def check_vad(recording: Recording) -> Iterator[Finding]:
-    """Does the voice activity model load, and tell this recording's speech from silence?"""
+def check_vad(recording: BundledRecording) -> Iterator[Finding]:
+    """Check that the voice activity model loads, and distinguishes speech from silence."""
     try:
         import numpy as np
 
@@ -163,95 +165,101 @@ def check_vad(recording: Recording) -> Iterator[Finding]:
 
         vad = SileroVad(load_silero())
         speech = np.frombuffer(recording.pcm, "<i2").astype(np.float32) / np.float32(32768)
-        heard = float(vad.feed(speech).max())
-        quiet = float(SileroVad(load_silero()).feed(np.zeros(16_000, np.float32)).max())
+        speaking = float(vad.feed(speech).max())
+        silent = float(SileroVad(load_silero()).feed(np.zeros(16_000, np.float32)).max())
     except (ImportError, OSError, CaesuraError) as error:
-        yield Finding("engines", "VAD (Silero)", State.BROKEN, str(error), install_command("server"))
+        yield Finding("engines", "VAD (Silero)", CheckState.BROKEN, str(error), install_command("server"))
         return
-    if heard > 0.5 > quiet:
-        yield Finding("engines", "VAD (Silero)", State.WORKS, f"speech {heard:.2f}, silence {quiet:.2f}")
+    if speaking > 0.5 > silent:
+        yield Finding("engines", "VAD (Silero)", CheckState.WORKS, f"speech {speaking:.2f}, silence {silent:.2f}")
     else:
-        detail = f"speech {heard:.2f}, silence {quiet:.2f}: cannot tell them apart"
-        yield Finding("engines", "VAD (Silero)", State.BROKEN, detail, "pip install --force-reinstall onnxruntime")
+        detail = f"speech {speaking:.2f}, silence {silent:.2f}: cannot distinguish them"
+        yield Finding("engines", "VAD (Silero)", CheckState.BROKEN, detail, "pip install --force-reinstall onnxruntime")
 
 
 def check_whisper() -> Iterator[Finding]:
-    """Is the library of the optional engine for other languages installed, does it load, and how much does it add?"""
+    """Check that the library of the optional Whisper engine is installed and loads, and the size that it adds."""
     try:
         version = library_version()
     except EngineError:
         detail = "not installed: English is the only language"
-        yield Finding("engines", "whisper", State.LIMITED, detail, install_command("whisper"))
+        yield Finding("engines", "whisper", CheckState.LIMITED, detail, install_command("whisper"))
         return
     try:
         import ctranslate2  # type: ignore[import-untyped]  # noqa: F401
         import faster_whisper  # noqa: F401
     except (ImportError, OSError) as error:
         advice = f"pip install --force-reinstall {requirement('whisper')}"
-        yield Finding("engines", "whisper", State.BROKEN, str(error), advice)
+        yield Finding("engines", "whisper", CheckState.BROKEN, str(error), advice)
         return
-    yield Finding("engines", "whisper", State.WORKS, f"{LIBRARY} {version} loads; `caesura models list` has its models")
+    yield Finding(
+        "engines", "whisper", CheckState.WORKS, f"{LIBRARY} {version} loads; `caesura models list` has its models"
+    )
     added = f"{added_bytes('whisper', to='server') / MEGABYTE:.0f} MB"
-    yield Finding("footprint", "whisper extra, on top of that", State.WORKS, added)
+    yield Finding("footprint", "whisper extra, on top of that", CheckState.WORKS, added)
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What one engine made of the recording, and what its server weighed then."""
+    """Transcript of one engine, and the memory of its server afterwards."""
 
     words: tuple[str, ...]
     front: int
     workers: tuple[int, ...]
 
 
-async def try_engine(engine: str, recording: Recording) -> Trial:
-    """Stream `recording` to a fresh server with `engine` and one worker. Raises CaesuraError."""
+async def try_engine(engine: str, recording: BundledRecording) -> Trial:
+    """Stream `recording` to a new server with `engine` and one worker. Raises CaesuraError."""
     async with running_server(engine, flags=["--workers", "1"]) as server:
         line = connect(server.url, live=False, sample_rate=recording.sample_rate, model="nova-3")
         async with line:
             async for _ in line.transcribe(_chunks(recording.pcm)):
                 pass
-            heard = (await line.finish()).words
+            words = (await line.finish()).words
         front, *others = family(server.pid)
-    return Trial(tuple(word.text for word in heard), front.resident, tuple(process.resident for process in others))
+    return Trial(tuple(word.text for word in words), front.resident, tuple(process.resident for process in others))
 
 
 def _chunks(pcm: bytes) -> Iterator[bytes]:
     return (pcm[start : start + CHUNK_BYTES] for start in range(0, len(pcm), CHUNK_BYTES))
 
 
-def check_engine(engine: str, recording: Recording, *, compare: bool) -> Iterator[Finding]:
-    """Does `engine` load in a server and hear the recording? `compare`: it must hear the right words.
+def check_engine(engine: str, recording: BundledRecording, *, compare: bool) -> Iterator[Finding]:
+    """Check that `engine` loads in a server and transcribes the recording.
 
-    An engine that is compared is the one that matters, so what its server weighs is found as well.
+    With `compare` the words must be right as well, and the memory of its server is reported.
     """
     try:
         trial = asyncio.run(try_engine(engine, recording))
     except CaesuraError as error:
         detail = str(error).splitlines()[-1]
-        yield Finding("engines", engine, State.BROKEN, detail, f"caesura serve --engine {engine} shows its log")
+        yield Finding("engines", engine, CheckState.BROKEN, detail, f"caesura serve --engine {engine} shows its log")
         return
     if not trial.words:
         yield Finding(
-            "engines", engine, State.BROKEN, "heard no words", f"caesura serve --engine {engine} shows its log"
+            "engines",
+            engine,
+            CheckState.BROKEN,
+            "transcribed no words",
+            f"caesura serve --engine {engine} shows its log",
         )
         return
     if not compare:
-        yield Finding("engines", engine, State.WORKS, f"answered with {len(trial.words)} words")
+        yield Finding("engines", engine, CheckState.WORKS, f"answered with {len(trial.words)} words")
         return
     wrong = wrong_words(TEXT, " ".join(trial.words))
     right = wrong <= WRONG_WORDS_ALLOWED
     detail = f"{wrong} of {len(TEXT.split())} words wrong"
     advice = "" if right else f"pip install --force-reinstall {requirement('server')}"
-    yield Finding("engines", engine, State.WORKS if right else State.BROKEN, detail, advice)
-    yield _weighed("front process, resident", trial.front, FRONT_LIMIT)
+    yield Finding("engines", engine, CheckState.WORKS if right else CheckState.BROKEN, detail, advice)
+    yield _size_finding("front process, resident", trial.front, FRONT_LIMIT)
     for worker in trial.workers:
-        yield _weighed("worker process, resident", worker, WORKER_LIMIT)
+        yield _size_finding("worker process, resident", worker, WORKER_LIMIT)
 
 
-def wrong_words(expected: str, heard: str) -> int:
-    """Fewest words to replace, drop or add to turn `heard` into `expected`; case and punctuation do not count."""
-    wanted, got = _plain(expected), _plain(heard)
+def wrong_words(expected: str, transcript: str) -> int:
+    """Word errors of `transcript` (edit distance in words); case and punctuation do not count."""
+    wanted, got = _plain(expected), _plain(transcript)
     row = list(range(len(got) + 1))
     for count, word in enumerate(wanted, 1):
         above, row = row, [count]

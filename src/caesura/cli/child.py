@@ -1,4 +1,4 @@
-"""An engine's name in; a server of our own in a child process, ready to be streamed to, out."""
+"""Starts a server in a child process, waits until it is ready, and stops it."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ LAST_LINES = 20
 
 
 class ServerFailed(CaesuraError):
-    """The server did not come up; `str()` carries the last lines it wrote."""
+    """The server did not start; `str()` has the last lines of its log."""
 
 
 @dataclass(frozen=True, slots=True)
 class ServerProcess:
-    """A running server: where it listens, and the process that was started."""
+    """A running server: its URL and process id."""
 
     url: str
     pid: int
@@ -38,9 +38,9 @@ class ServerProcess:
 async def running_server(
     engine: str, *, flags: Sequence[str] = (), ready_s: float = READY_S
 ) -> AsyncIterator[ServerProcess]:
-    """A server with `engine` on a free loopback port, ready inside the context and stopped after it.
+    """Run a server with `engine` on a free loopback port inside the context.
 
-    CAESURA_... variables do not reach it. Raises ServerFailed when it ends or is not ready after `ready_s`.
+    CAESURA_... variables are not passed on to it. Raises ServerFailed when it ends or is not ready after `ready_s`.
     """
     port = _free_port()
     folder = tempfile.TemporaryDirectory(prefix="caesura-")
@@ -74,7 +74,7 @@ def _free_port() -> int:
 
 
 async def _keep_last_lines(process: asyncio.subprocess.Process, lines: deque[str]) -> None:
-    """Read all it writes, so that it never waits for us; remember the end."""
+    """Read everything it writes, so that it never blocks; keep the last lines."""
     assert process.stderr is not None
     while chunk := await process.stderr.read(4096):
         lines.extend(chunk.decode(errors="replace").splitlines())
@@ -86,14 +86,14 @@ async def _until_ready(process: asyncio.subprocess.Process, port: int, lines: de
             while not await _is_ready(port):
                 if process.returncode is not None:
                     await asyncio.sleep(POLL_S)
-                    raise ServerFailed(_told("The server ended before it was ready.", lines))
+                    raise ServerFailed(_with_log("The server ended before it was ready.", lines))
                 await asyncio.sleep(POLL_S)
     except TimeoutError:
-        raise ServerFailed(_told(f"The server was not ready after {ready_s:g} s.", lines)) from None
+        raise ServerFailed(_with_log(f"The server was not ready after {ready_s:g} s.", lines)) from None
 
 
-def _told(sentence: str, lines: deque[str]) -> str:
-    return "\n".join([sentence, *(["It said:", *lines] if lines else [])])
+def _with_log(sentence: str, lines: deque[str]) -> str:
+    return "\n".join([sentence, *(["Its last lines were:", *lines] if lines else [])])
 
 
 async def _is_ready(port: int) -> bool:

@@ -1,4 +1,4 @@
-"""A flag, a variable or nothing in; where the ledger lies, and an open one, out."""
+"""The `--database` flag: where the ledger is, and opening it for a command."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from caesura.cli.failing import errors_as_sentences, server_extra
+from caesura.cli.errors import report_errors, require_server_extra
 from caesura.errors import UsageError
 
 if TYPE_CHECKING:
@@ -28,8 +28,8 @@ DatabaseFlag = Annotated[
         envvar="CAESURA_DATABASE",
         metavar="URL",
         show_default=False,
-        help="Ledger of keys and usage: a path, sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME; a password "
-        "rather in the variable. Left out, a file among your own data.",
+        help="Ledger of keys and usage: a path, sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME; put one with a "
+        "password into the variable. Left out, a file in your data directory.",
     ),
 ]
 ProjectFlag = Annotated[
@@ -40,13 +40,13 @@ JsonFlag = Annotated[bool, typer.Option("--json", envvar="CAESURA_JSON", help="P
 
 
 def default_database() -> str:
-    """Where the ledger lies when nobody says: in the directory for data of this user and system."""
+    """Path of the ledger by default: in the user's data directory of this system."""
     if sys.platform == "win32":
         base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
     elif sys.platform == "darwin":
         base = Path.home() / "Library" / "Application Support"
     else:
-        # The specification of XDG has relative paths ignored.
+        # The XDG specification says that relative paths are to be ignored.
         given = Path(os.environ.get("XDG_DATA_HOME", ""))
         base = given if given.is_absolute() else Path.home() / ".local" / "share"
     return str(base / "caesura" / "ledger.db")
@@ -54,18 +54,18 @@ def default_database() -> str:
 
 @contextmanager
 def ledger_at(database: str | None, *, create: bool = False) -> Iterator[Ledger]:
-    """The open ledger while inside; what goes wrong there ends the command with a sentence."""
-    with server_extra():
+    """Open the ledger for the block; errors inside end the command with a sentence."""
+    with require_server_extra():
         from caesura.ledger.database import open_ledger
     with (
-        errors_as_sentences(),
+        report_errors(),
         open_ledger(database or default_database(), now=wall_clock(), create=create) as ledger,
     ):
         yield ledger
 
 
 def named_project(connection: Connection, name: str | None) -> Project | None:
-    """The project of that name or id; None for no name. Raises UsageError when there is none."""
+    """The project with that name or id; None for None. Raises UsageError when it does not exist."""
     from caesura.ledger.projects import find_project, list_projects
 
     if name is None:
@@ -78,5 +78,5 @@ def named_project(connection: Connection, name: str | None) -> Project | None:
 
 
 def wall_clock() -> datetime:
-    """Now."""
+    """The current time in UTC."""
     return datetime.now(UTC)

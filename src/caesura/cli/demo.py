@@ -1,4 +1,4 @@
-"""A recording with a pause in the middle in; a server's words on two clocks, and a picture of them, out."""
+"""The demo command: plays a recording with a pause to a server, and draws its words on both clocks."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from rich.table import Table
 from rich.text import Text
 
 from caesura.cli.child import running_server
-from caesura.cli.failing import errors_as_sentences, fail
+from caesura.cli.errors import fail, report_errors
 from caesura.cli.numbers import seconds
 from caesura.cli.picture import ASCII, UNICODE, draw
-from caesura.cli.recording import PAUSE_AT_S, Recording, bundled_recording
+from caesura.cli.recording import PAUSE_AT_S, BundledRecording, bundled_recording
 from caesura.client.events import (
     Event,
     Final,
@@ -52,28 +52,28 @@ def demo(
         str, typer.Option(envvar="CAESURA_ENGINE", metavar="NAME", help="moonshine or scripted, as for serve.")
     ] = "moonshine",
 ) -> None:
-    """Hear a recording live, pause it for 12 s held by KeepAlive, go on, and see where each word lies.
+    """Stream a recording live, pause it for 12 s held by KeepAlive, resume, and see where each word lies.
 
     Starts a server of its own on a free port. Leaves with 0 only when words came after the pause.
     """
     screen = Console(highlight=False)
     recording = bundled_recording()
-    with errors_as_sentences():
-        performance = asyncio.run(_perform(screen, recording, engine, pause))
-    show_picture(screen, performance)
-    if complaint := performance.complaint():
+    with report_errors():
+        run = asyncio.run(_run_demo(screen, recording, engine, pause))
+    show_picture(screen, run)
+    if complaint := run.complaint():
         fail(complaint)
 
 
 @dataclass(slots=True)
-class Performance:
-    """What was sent and what came back. Source time 0 is the first sample of audio."""
+class DemoRun:
+    """Audio sent and results received. Source time 0 is the first sample of audio."""
 
     timeline: Timeline
-    held: list[float] = field(default_factory=list)
+    keepalives: list[float] = field(default_factory=list)
     """Source seconds of the KeepAlives."""
     words: list[TimedWord] = field(default_factory=list)
-    """Of finals."""
+    """Words of finals."""
     transcript: Transcript | None = None
 
     @property
@@ -84,22 +84,22 @@ class Performance:
 
     @property
     def words_after_pause(self) -> int:
-        """How many words begin in audio that was sent after the pause, or at all without one."""
+        """Number of words that begin in audio sent after the pause, or of all words without one."""
         border = 0.0 if self.paused_at == inf else self.paused_at
         return sum(word.stream_start >= border for word in self.words)
 
     def complaint(self) -> str | None:
-        """What went wrong, if anything did."""
+        """A sentence about what went wrong; None when nothing did."""
         if self.transcript is None or not self.transcript.complete:
             error = self.transcript.error if self.transcript else None
-            return str(error or "The server closed the stream before it had said everything.")
+            return str(error or "The server closed the stream before it had sent everything.")
         if not self.words_after_pause:
             return "No words came after the pause."
         return None
 
 
-class Clock(Protocol):
-    """Seconds since the first sample, and a way to wait for one of them."""
+class DemoClock(Protocol):
+    """Seconds since the first sample, and a way to wait for a time."""
 
     def now(self) -> float:
         """Seconds since the start."""
@@ -111,13 +111,13 @@ class Clock(Protocol):
 
 
 class WallClock:
-    """The real one; starts when it is first asked."""
+    """Real clock; starts at the first call of `now`."""
 
     def __init__(self) -> None:
         self._begun: float | None = None
 
     def now(self) -> float:
-        """Seconds since it was first asked."""
+        """Seconds since the first call."""
         time = asyncio.get_running_loop().time()
         if self._begun is None:
             self._begun = time
@@ -128,8 +128,8 @@ class WallClock:
         await asyncio.sleep(max(at - self.now(), 0.0))
 
 
-class Stage(Protocol):
-    """What the demo does with a line."""
+class PausableLine(Protocol):
+    """Methods of a line that the demo uses."""
 
     def send(self, audio: bytes) -> Sent:
         """See Line."""
@@ -149,7 +149,7 @@ class Stage(Protocol):
         ...
 
 
-async def _perform(screen: Console, recording: Recording, engine: str, pause: float) -> Performance:
+async def _run_demo(screen: Console, recording: BundledRecording, engine: str, pause: float) -> DemoRun:
     screen.print(f"Starting a server with the {engine} engine ...")
     async with running_server(engine, flags=["--workers", "1"]) as server:
         clock = WallClock()
@@ -163,50 +163,52 @@ async def _perform(screen: Console, recording: Recording, engine: str, pause: fl
         )
         async with line:
             assert line.timeline is not None
-            performance = Performance(line.timeline)
-            with Story(screen, performance, clock) as story:
-                playing = asyncio.create_task(_play(line, recording, pause, story, clock))
+            run = DemoRun(line.timeline)
+            with DemoLog(screen, run, clock) as log:
+                playing = asyncio.create_task(_play(line, recording, pause, log, clock))
                 async for event in line:
-                    story.told(event)
+                    log.event(event)
                 await playing
-            performance.transcript = await line.finish()
-    return performance
+            run.transcript = await line.finish()
+    return run
 
 
-async def _play(line: Line, recording: Recording, pause: float, story: Story, clock: Clock) -> None:
-    """Play the recording, and finish whatever happens."""
+async def _play(line: Line, recording: BundledRecording, pause: float, log: DemoLog, clock: DemoClock) -> None:
+    """Play the recording, and finish the line in any case."""
     try:
-        await play(line, recording, pause, story, clock)
+        await play(line, recording, pause, log, clock)
     finally:
         await line.finish()
 
 
-async def play(line: Stage, recording: Recording, pause: float, story: Story, clock: Clock) -> None:
-    """What a live program would do: send audio as it is captured, pause, go on."""
+async def play(line: PausableLine, recording: BundledRecording, pause: float, log: DemoLog, clock: DemoClock) -> None:
+    """Send audio as a live program captures it, pause, and resume."""
     border = round(PAUSE_AT_S * recording.sample_rate)
-    story.note("audio starts, in frames of 50 ms")
+    log.note("audio starts, in frames of 50 ms")
     await _send(line, recording, 0, border, 0.0, clock)
     if pause > 0:
-        story.note(f"pause of {pause:g} s: Finalize, then KeepAlive every 4 s")
+        log.note(f"pause of {pause:g} s: Finalize, then KeepAlive every 4 s")
         line.pause()
-        await _hold(line, PAUSE_AT_S + pause, story, clock)
+        await _wait_in_pause(line, PAUSE_AT_S + pause, log, clock)
         line.resume()
-        story.note("audio goes on")
+        log.note("audio resumes")
     await _send(line, recording, border, recording.samples, pause, clock)
-    story.note("Finalize and CloseStream")
+    log.note("Finalize and CloseStream")
 
 
-async def _hold(line: Stage, until: float, story: Story, clock: Clock) -> None:
-    """Wait; the line itself sends a KeepAlive whenever one is due."""
+async def _wait_in_pause(line: PausableLine, until: float, log: DemoLog, clock: DemoClock) -> None:
+    """Wait; the line sends KeepAlives by itself."""
     seen = line.stats.keepalives
     while clock.now() < until:
         await clock.until(min(clock.now() + FRAME_S, until))
         if (count := line.stats.keepalives) > seen:
             seen = count
-            story.held()
+            log.keepalive()
 
 
-async def _send(line: Stage, recording: Recording, first: int, last: int, shift: float, clock: Clock) -> None:
+async def _send(
+    line: PausableLine, recording: BundledRecording, first: int, last: int, shift: float, clock: DemoClock
+) -> None:
     """Samples `first` to `last`, each frame when its last sample has been captured, `shift` seconds late."""
     step = round(FRAME_S * recording.sample_rate)
     for start in range(first, last, step):
@@ -215,16 +217,16 @@ async def _send(line: Stage, recording: Recording, first: int, last: int, shift:
         line.send(recording.pcm[2 * start : 2 * end])
 
 
-class Story:
-    """Prints what happens as it happens, wall clock and stream time side by side."""
+class DemoLog:
+    """Prints events as they happen, with wall clock and stream time side by side."""
 
-    def __init__(self, screen: Console, performance: Performance, clock: Clock) -> None:
+    def __init__(self, screen: Console, run: DemoRun, clock: DemoClock) -> None:
         self._screen = screen
-        self._performance = performance
+        self._run = run
         self._clock = clock
         self._live: Live | None = None
 
-    def __enter__(self) -> Story:
+    def __enter__(self) -> DemoLog:
         self._screen.print(self._row("wall", "stream", Text("what happens"), "bold"))
         if self._screen.is_terminal:
             self._live = Live(Text(), console=self._screen, transient=True)
@@ -236,46 +238,46 @@ class Story:
             self._live.stop()
 
     def note(self, what: str) -> None:
-        """The client did something."""
-        timeline = self._performance.timeline
+        """Print an action of the client."""
+        timeline = self._run.timeline
         self._print(f"{timeline.stream_samples / timeline.sample_rate:.2f}", Text(what), "magenta")
 
-    def held(self) -> None:
-        """The line sent a KeepAlive."""
-        self._performance.held.append(self._clock.now())
+    def keepalive(self) -> None:
+        """Record and print a KeepAlive."""
+        self._run.keepalives.append(self._clock.now())
         self.note("KeepAlive; stream time stands still")
 
-    def told(self, event: Event) -> None:
-        """Something happened on the line."""
+    def event(self, event: Event) -> None:
+        """Print an event of the line."""
         match event:
             case Final(text="") | Interim(text=""):
                 pass
             case Final():
-                self._performance.words += event.words
+                self._run.words += event.words
                 self._interim(None)
                 self._print(self._range(event), Text(event.text), "bold green")
             case Interim():
                 self._interim(event)
             case Stats(provider_s=seconds) if seconds is not None:
-                said = f"Metadata: {seconds:g} s of audio counted, nothing of the pause"
-                self._print(f"{seconds:.2f}", Text(said), "magenta")
+                note = f"Metadata: {seconds:g} s of audio counted, nothing of the pause"
+                self._print(f"{seconds:.2f}", Text(note), "magenta")
             case Notice() | Reconnecting() | Reconnected() | Gap():
                 self._print("", Text(str(event)), "yellow")
             case _:
                 pass
 
-    def _interim(self, said: Interim | None) -> None:
-        """Interims are overwritten on a terminal; elsewhere each has its line."""
-        if said and not self._live:
-            self._print(self._range(said), Text(f"~ {said.text}"), "dim")
-        elif said and self._live:
-            text = Text(said.text, no_wrap=True, overflow="ellipsis")
-            self._live.update(self._row(self._wall(), self._range(said), text, "dim"), refresh=True)
+    def _interim(self, segment: Interim | None) -> None:
+        """Overwrite the last interim on a terminal; elsewhere each has a line of its own."""
+        if segment and not self._live:
+            self._print(self._range(segment), Text(f"~ {segment.text}"), "dim")
+        elif segment and self._live:
+            text = Text(segment.text, no_wrap=True, overflow="ellipsis")
+            self._live.update(self._row(self._wall(), self._range(segment), text, "dim"), refresh=True)
         elif self._live:
             self._live.update(Text(), refresh=True)
 
-    def _range(self, said: Interim | Final) -> str:
-        return f"{said.stream_start:.2f}-{said.stream_end:.2f}"
+    def _range(self, segment: Interim | Final) -> str:
+        return f"{segment.stream_start:.2f}-{segment.stream_end:.2f}"
 
     def _wall(self) -> str:
         return f"{self._clock.now():.1f} s"
@@ -293,24 +295,22 @@ class Story:
         return row
 
 
-def show_picture(screen: Console, performance: Performance) -> None:
+def show_picture(screen: Console, run: DemoRun) -> None:
     """Draw what happened on the wall clock's axis, as wide as `screen` is."""
-    if not performance.timeline.spans:
+    if not run.timeline.spans:
         return
     screen.print()
     rows = draw(
-        performance.timeline,
-        performance.held,
-        performance.words,
+        run.timeline,
+        run.keepalives,
+        run.words,
         width=min(screen.width, WIDEST_PICTURE),
         marks=UNICODE if _unicode(screen) else ASCII,
     )
     for row in rows:
         screen.print(Text(str(row), style=row.style), no_wrap=True, crop=True)
     screen.print()
-    screen.print(
-        Text(f"{performance.words_after_pause} words came after the pause, on a stream clock that did not count it.")
-    )
+    screen.print(Text(f"{run.words_after_pause} words came after the pause, on a stream clock that did not count it."))
 
 
 def _unicode(screen: Console) -> bool:

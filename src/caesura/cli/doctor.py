@@ -1,4 +1,4 @@
-"""A machine in; what works on it, what it weighs and what to do about the rest, as tables or JSON, out."""
+"""`caesura doctor`: what works on this machine, what it weighs, and what to do about the rest."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from rich.table import Table
 from rich.text import Text
 
 from caesura.cli.checks import (
+    CheckState,
     Finding,
-    State,
     check_codecs,
     check_devices,
     check_engine,
@@ -23,11 +23,15 @@ from caesura.cli.checks import (
     check_vad,
     check_whisper,
 )
-from caesura.cli.failing import FAILED
+from caesura.cli.errors import FAILED
 from caesura.cli.recording import bundled_recording
 
 SECTIONS = ("packages", "engines", "codecs", "devices", "footprint")
-MARKS = {State.WORKS: ("works", "green"), State.LIMITED: ("limited", "yellow"), State.BROKEN: ("broken", "red")}
+MARKS = {
+    CheckState.WORKS: ("works", "green"),
+    CheckState.LIMITED: ("limited", "yellow"),
+    CheckState.BROKEN: ("broken", "red"),
+}
 
 
 def doctor(
@@ -35,29 +39,29 @@ def doctor(
         bool, typer.Option("--json", envvar="CAESURA_JSON", help="Print JSON instead of tables.")
     ] = False,
 ) -> None:
-    """Say which engines, codecs and devices work here, what the server weighs, and what to do about the rest.
+    """Check which engines, codecs and devices work here and how large the server is, with advice about the rest.
 
-    Loads each engine in a server of its own and has it hear the bundled recording. Leaves with 1 when something
-    is broken.
+    Loads each engine in a server of its own and transcribes the bundled recording. Exits with 1 when something is
+    broken.
     """
     progress = Console(stderr=True)
-    with progress.status("Having each engine hear a recording ..."):
+    with progress.status("Transcribing a recording with each engine ..."):
         findings = list(examine())
     if as_json:
         typer.echo(json.dumps([_plain(finding) for finding in findings], indent=2))
     else:
         _print(Console(highlight=False), findings)
-    if any(finding.state is State.BROKEN for finding in findings):
+    if any(finding.state is CheckState.BROKEN for finding in findings):
         raise typer.Exit(FAILED)
 
 
 def examine() -> Iterator[Finding]:
-    """Everything there is to find; engines only where the server is installed."""
+    """Run all checks; those of engines only where the server is installed."""
     packages = list(check_packages())
     yield from packages
     yield from check_codecs()
     yield from check_devices()
-    if any(finding.state is State.BROKEN for finding in packages):
+    if any(finding.state is CheckState.BROKEN for finding in packages):
         return
     from caesura.engines.registry import ENGINES
 

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from caesura.cli.failing import server_extra
+from caesura.cli.errors import require_server_extra
 from caesura.errors import UsageError
 
 
@@ -29,7 +29,7 @@ def resolve_engines(given: Iterable[str], model: str | None, models: Path) -> tu
         UsageError: no such engine or model, a model for engines that have only one, or no engine at all.
         EngineError: a model is missing or incomplete; the sentence says what to do.
     """
-    with server_extra():
+    with require_server_extra():
         from caesura.engines.registry import FAMILIES, with_model_folder
     names = [name for text in given for name in text.split()]
     if not names:

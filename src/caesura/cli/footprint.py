@@ -1,4 +1,4 @@
-"""Installed distributions and running processes in; what they weigh, in bytes, out."""
+"""Sizes of installed distributions and of running processes, in bytes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ WORKER_LIMIT = 350 * MEGABYTE
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """One running process and the memory it holds."""
+    """One running process with its resident memory in bytes."""
 
     pid: int
     parent: int
@@ -29,9 +29,9 @@ class Process:
 
 
 def extra_closure(extra: str, of: str = DISTRIBUTION) -> dict[str, Distribution | None]:
-    """Everything that installing `of[extra]` brings, by name; None for what should be there and is not.
+    """All distributions that installing `of[extra]` brings, by name; None for those that are missing.
 
-    What another package requires only on other machines counts when it is installed.
+    Requirements of other packages that hold only on other platforms count if they are installed.
     """
     found: dict[str, Distribution | None] = {}
     waiting = [(name, True) for name in _required(distribution(of), extra)]
@@ -79,10 +79,10 @@ def _bytes_of(package: Distribution) -> int:
 
 
 def family(pid: int) -> list[Process]:
-    """The process `pid` first, then everything that descends from it."""
+    """The process `pid`, then all its descendants."""
     running = _from_proc() if Path("/proc/self/stat").exists() else _from_ps()
     wanted = [process for process in running if process.pid == pid]
-    for process in wanted:  # grows while it is walked
+    for process in wanted:  # the list grows while it is iterated
         wanted += [child for child in running if child.parent == process.pid]
     return wanted
 
@@ -98,7 +98,7 @@ def _from_proc() -> list[Process]:
             fields = (entry / "stat").read_text().rpartition(")")[2].split()
             resident = int((entry / "statm").read_text().split()[1]) * page
         except (OSError, IndexError):
-            continue  # it ended meanwhile
+            continue  # the process ended meanwhile
         found.append(Process(int(entry.name), int(fields[1]), resident))
     return found
 

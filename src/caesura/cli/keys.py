@@ -1,4 +1,4 @@
-"""What a key may do in; the key, shown once, out; and lists of keys, and keys that let nobody in any more."""
+"""`caesura keys`: makes, lists and revokes API keys."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from rich.console import Console
 from rich.text import Text
 
 from caesura.cli.database import DatabaseFlag, JsonFlag, ProjectFlag, ledger_at, named_project, wall_clock
-from caesura.cli.failing import fail
-from caesura.cli.moments import moment_after
-from caesura.cli.printable import printable
+from caesura.cli.errors import fail
+from caesura.cli.escape import escape_control
+from caesura.cli.time_args import time_after
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -25,11 +25,11 @@ FIRST_KEY = "This is the first key: from now on every request needs one, on this
 keys_app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
-    help="Make, list and revoke API keys.\n\nA running server obeys within a second.",
+    help="Make, list and revoke API keys.\n\nA running server applies changes within a second.",
 )
 
 
-@keys_app.command(short_help="Make a key and show it, this once.")
+@keys_app.command(short_help="Make a key and show it once.")
 def create(
     project: ProjectFlag = None,
     comment: Annotated[str, typer.Option(envvar="CAESURA_COMMENT", metavar="TEXT", help="What it is for.")] = "",
@@ -40,7 +40,7 @@ def create(
             metavar="SCOPE",
             show_default=False,
             help="What it may do; may be given again: a role (member, admin, owner), or single ones such as "
-            "usage:write, which is to listen. Left out: member.",
+            "usage:write, to transcribe. Left out: member.",
         ),
     ] = None,
     tag: Annotated[
@@ -49,7 +49,7 @@ def create(
             envvar="CAESURA_TAG",
             metavar="TAG",
             show_default=False,
-            help="Counted with each of its requests; may be given again.",
+            help="Tag of each of its requests; may be given again.",
         ),
     ] = None,
     expires: Annotated[
@@ -61,23 +61,23 @@ def create(
     as_json: JsonFlag = False,
     database: DatabaseFlag = None,
 ) -> None:
-    """Make a key, in the project that is named, which is made if there is none. Its secret is shown this once."""
+    """Make a key in a project, which is made if it does not exist. The secret is shown only once."""
     now = wall_clock()
     with ledger_at(database, create=True) as ledger:
         from caesura.ledger import keys, projects
         from caesura.ledger.scopes import DEFAULT
 
-        end = None if expires is None else moment_after(expires, now)
+        end = None if expires is None else time_after(expires, now)
         with ledger.writing() as connection:
             name = project or projects.DEFAULT_PROJECT_ID
-            its_project = projects.find_project(connection, name)
-            if its_project is None:
-                its_project = projects.create_project(connection, name, now=now)
+            in_project = projects.find_project(connection, name)
+            if in_project is None:
+                in_project = projects.create_project(connection, name, now=now)
                 _note(f"There was no project {name!r}, so one was made.")
             first = not keys.any_keys(connection)
             made = keys.create_key(
                 connection,
-                project_id=its_project.project_id,
+                project_id=in_project.project_id,
                 now=now,
                 comment=comment,
                 scopes=scope or DEFAULT,
@@ -94,16 +94,16 @@ def create(
         _note(FIRST_KEY)
 
 
-@keys_app.command("list", short_help="Say which keys there are.")
+@keys_app.command("list", short_help="List the keys.")
 def list_(project: ProjectFlag = None, as_json: JsonFlag = False, database: DatabaseFlag = None) -> None:
-    """Say which keys there are, revoked and expired ones too; never their secrets."""
+    """List the keys, revoked and expired ones too; never their secrets."""
     now = wall_clock()
     with ledger_at(database) as ledger:
         from caesura.ledger import keys, projects
 
         with ledger.reading() as connection:
-            its_project = named_project(connection, project)
-            found = keys.list_keys(connection, None if its_project is None else its_project.project_id)
+            in_project = named_project(connection, project)
+            found = keys.list_keys(connection, None if in_project is None else in_project.project_id)
             names = {each.project_id: each.name for each in projects.list_projects(connection)}
     if as_json:
         typer.echo(json.dumps([_plain(key, now) for key in found], indent=2))
@@ -111,21 +111,21 @@ def list_(project: ProjectFlag = None, as_json: JsonFlag = False, database: Data
         _print(found, names, now)
 
 
-@keys_app.command(short_help="Let a key in no more.")
+@keys_app.command(short_help="Revoke a key.")
 def revoke(
     api_key_id: Annotated[str, typer.Argument(metavar="ID", help="The id of the key, not its secret.")],
     database: DatabaseFlag = None,
 ) -> None:
-    """Let a key in no more, nor its tokens; streams that it opened are closed."""
+    """Revoke a key and its tokens; streams that it opened are closed."""
     with ledger_at(database) as ledger:
         from caesura.ledger import keys
 
         with ledger.writing() as connection:
             known = keys.find_key(connection, api_key_id)
-            news = keys.revoke_key(connection, api_key_id, now=wall_clock())
+            changed = keys.revoke_key(connection, api_key_id, now=wall_clock())
     if known is None:
-        fail(f"There is no key of the id {api_key_id}: `caesura keys list` has them.")
-    _note(f"Revoked {api_key_id}." if news else f"{api_key_id} was revoked before.")
+        fail(f"There is no key with the id {api_key_id}: see `caesura keys list`.")
+    _note(f"Revoked {api_key_id}." if changed else f"{api_key_id} was revoked before.")
 
 
 def _note(sentence: str) -> None:
@@ -135,7 +135,7 @@ def _note(sentence: str) -> None:
 def _state(key: Key, now: datetime) -> str:
     if key.revoked is not None:
         return "revoked"
-    return "active" if key.lets_in(now) else "expired"
+    return "active" if key.is_valid(now) else "expired"
 
 
 def _plain(key: Key, now: datetime) -> dict[str, Any]:
@@ -149,7 +149,7 @@ def _plain(key: Key, now: datetime) -> dict[str, Any]:
 
 
 def _moment(moment: datetime | None) -> str | None:
-    from caesura.ledger.columns import rfc3339
+    from caesura.rfc3339 import rfc3339
 
     return None if moment is None else rfc3339(moment)
 
@@ -161,7 +161,7 @@ def _print(found: list[Key], names: dict[str, str], now: datetime) -> None:
     for key in found:
         state = _state(key, now)
         head = Text(f"{key.api_key_id}  ").append(f"{state:<7}", "green" if state == "active" else "dim")
-        project = printable(names.get(key.project_id, "(deleted)"))
+        project = escape_control(names.get(key.project_id, "(deleted)"))
         console.print(head.append(f"  {project}: {' '.join(key.scopes)}"))
         end = "never expires" if key.expires is None else f"expires {key.expires:%Y-%m-%d %H:%M} UTC"
         facts = [
@@ -170,4 +170,4 @@ def _print(found: list[Key], names: dict[str, str], now: datetime) -> None:
             *([f"tags {' '.join(key.tags)}"] if key.tags else []),
             key.comment,
         ]
-        console.print(Text("    " + printable(", ".join(fact for fact in facts if fact)), style="dim"))
+        console.print(Text("    " + escape_control(", ".join(fact for fact in facts if fact)), style="dim"))

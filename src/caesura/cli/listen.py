@@ -1,4 +1,4 @@
-"""A microphone, file, pipe or URL in; what a server hears in it, as text, JSON lines or captions, out."""
+"""The listen command: streams a microphone, file, pipe or URL to a server and prints the transcript."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from caesura.cli.failing import errors_as_sentences, fail
+from caesura.cli.errors import fail, report_errors
 from caesura.cli.key_list import split_keys
-from caesura.cli.show import OutputFormat, Show
+from caesura.cli.renderer import OutputFormat, Renderer
+from caesura.client.config import Credentials, DeclaredAudio, Tuning, configure_line
 from caesura.client.events import Stats, Transcript
-from caesura.client.framing import SAMPLE_BYTES
 from caesura.client.line import Line
 from caesura.client.microphone import microphone
-from caesura.client.plan import Credentials, Declared, Tuning, plan_line
+from caesura.client.pcm import SAMPLE_BYTES
 from caesura.client.recording import recording
 from caesura.client.sources import AudioSource
 from caesura.errors import BadCredentials, CaesuraError, Unreachable
@@ -31,7 +31,7 @@ MICROPHONE = "mic"
 SHOWN_EVERY_S = 0.2
 ROUNDING_S = 0.01
 PROVIDER_KEYS = {"deepgram": "DEEPGRAM_API_KEY"}
-"""Services whose key has a variable of its own."""
+"""Services with an environment variable of their own for the key."""
 
 
 def listen(
@@ -40,8 +40,8 @@ def listen(
         str,
         typer.Argument(
             metavar="SOURCE",
-            help="What to hear: a file, an http(s) URL, - for stdin, or mic. WAV needs nothing else; MP3, FLAC, Ogg, "
-            "WebM and MP4 are decoded when the extra 'audio' is installed, and sent as they are when it is not.",
+            help="What to transcribe: a file, an http(s) URL, - for stdin, or mic. WAV needs nothing else; MP3, FLAC, "
+            "Ogg, WebM and MP4 are decoded when the extra 'audio' is installed, and sent as they are when it is not.",
         ),
     ],
     url: Annotated[
@@ -52,7 +52,7 @@ def listen(
         typer.Option(
             "--realtime",
             envvar="CAESURA_REALTIME",
-            help="Send a file as fast as it was spoken, as if it were live, and not as fast as the server takes it.",
+            help="Send a file in real time, as if it were live, and not as fast as the server accepts it.",
         ),
     ] = False,
     output: Annotated[
@@ -91,22 +91,22 @@ def listen(
         ),
     ] = None,
 ) -> None:
-    """Hear a microphone, file, pipe or URL: stream it to a server, and print what the server hears.
+    """Transcribe a microphone, file, pipe or URL: stream it to a server, and print the transcript.
 
     The connection may break: audio is kept, sent again, and each word printed once with its true time. On a terminal
     Enter pauses and resumes what is live. Ctrl-C stops sending and waits for the last words; twice, it does not wait.
     """
     parameters = _parameters(query or [])
     wanted = OutputFormat.JSON if as_json else output
-    with errors_as_sentences():
+    with report_errors():
         audio = _audio(source, parameters, realtime=realtime)
         live = realtime or source == MICROPHONE
         show_interims = interim or (live and (sys.stdout.isatty() or sys.stderr.isatty()))
         defaults = {"model": "nova-3", "smart_format": "true", **({"interim_results": "true"} if show_interims else {})}
         is_flag = getattr(context.get_parameter_source("key"), "name", "") == "COMMANDLINE"
-        hearing = Hearing(audio, url, _key(key, url, is_flag=is_flag), {**defaults, **parameters}, live=live)
+        run = ListenRun(audio, url, _key(key, url, is_flag=is_flag), {**defaults, **parameters}, live=live)
         try:
-            _report(asyncio.run(hearing.run(wanted, interim=interim)))
+            _report(asyncio.run(run.run(wanted, interim=interim)))
         except BadCredentials as error:
             fail(f"{error} Name a key with --key or {PROVIDER_KEYS.get(url, 'CAESURA_KEY')}.")
         except Unreachable as error:
@@ -114,15 +114,15 @@ def listen(
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
-    """What came of a run: everything heard, how many words were shown, and what broke it."""
+class ListenResult:
+    """Outcome of a run: the transcript, the number of words printed, and the error that ended it."""
 
     transcript: Transcript
     words: int
     error: CaesuraError | None
 
 
-class Hearing:
+class ListenRun:
     """One run of the command."""
 
     def __init__(
@@ -134,27 +134,27 @@ class Hearing:
         self._parameters = parameters
         self._live = live
 
-    async def run(self, output: OutputFormat, *, interim: bool) -> Heard:
-        """Stream everything. Raises CaesuraError when that cannot begin."""
+    async def run(self, output: OutputFormat, *, interim: bool) -> ListenResult:
+        """Stream the whole source. Raises CaesuraError when streaming cannot start."""
         async with self._audio as audio:
             if audio.note:
                 _note(audio.note, "yellow")
             async with self._line(audio) as line:
-                with Show(output, interim=interim, seconds=audio.seconds) as show:
-                    error = await self._show_all(line, audio, show)
-                return Heard(await line.finish(), show.words, error)
+                with Renderer(output, interim=interim, seconds=audio.seconds) as renderer:
+                    error = await self._render_all(line, audio, renderer)
+                return ListenResult(await line.finish(), renderer.words, error)
 
-    async def _show_all(self, line: Line, audio: AudioSource, show: Show) -> CaesuraError | None:
-        """Show every event; returns what broke the line or the audio."""
+    async def _render_all(self, line: Line, audio: AudioSource, renderer: Renderer) -> CaesuraError | None:
+        """Render every event; returns the error of the line or of the audio."""
         interrupts = _Interrupts(line)
         with (
             interrupts,
-            _enter_pauses(line, live=self._live) as pausable,
-            _watched(line, show, interrupts, audio.seconds, pausable=pausable),
+            _pause_on_enter(line, live=self._live) as pausable,
+            _progress_shown(line, renderer, interrupts, audio.seconds, pausable=pausable),
         ):
             try:
                 async for event in line.transcribe(audio):
-                    show.told(event)
+                    renderer.render(event)
             except CaesuraError as error:
                 return error
         return None
@@ -162,10 +162,10 @@ class Hearing:
     def _line(self, audio: AudioSource) -> Line:
         declared = audio.parameters
         given = {name: value for name, value in self._parameters.items() if name not in declared}
-        plan = plan_line(
+        config = configure_line(
             self._url,
             Credentials(self._key),
-            Declared(
+            DeclaredAudio(
                 str(declared["encoding"]) if declared else None,
                 int(declared.get("sample_rate", 16_000)),
                 int(declared.get("channels", 1)),
@@ -175,13 +175,13 @@ class Hearing:
             faults=None,
             parameters=given,
         )
-        for doubt in plan.doubts:
-            _note(doubt, "yellow")
-        return Line(plan)
+        for warning in config.warnings:
+            _note(warning, "yellow")
+        return Line(config)
 
 
 class _Interrupts:
-    """The first Ctrl-C ends the sending, and the last words are waited for; the second ends everything."""
+    """The first Ctrl-C stops sending and waits for the last words; the second one closes at once."""
 
     def __init__(self, line: Line) -> None:
         self._line = line
@@ -189,7 +189,7 @@ class _Interrupts:
 
     @property
     def is_ending(self) -> bool:
-        """Has there been one?"""
+        """Was Ctrl-C pressed?"""
         return self._finishing is not None
 
     def __enter__(self) -> None:
@@ -208,20 +208,20 @@ class _Interrupts:
 
 
 @contextlib.contextmanager
-def _watched(
-    line: Line, show: Show, interrupts: _Interrupts, length_s: float | None, *, pausable: bool
+def _progress_shown(
+    line: Line, renderer: Renderer, interrupts: _Interrupts, length_s: float | None, *, pausable: bool
 ) -> Iterator[None]:
-    """Shows, again and again, how far the line is; `length_s` is that of all audio, where it is known."""
+    """Update the progress display periodically; `length_s` is the length of all audio, where that is known."""
     loop = asyncio.get_running_loop()
     handle: asyncio.TimerHandle | None = None
 
     def look() -> None:
         nonlocal handle
         stats = line.stats
-        # What came in a pause is behind us too.
+        # Audio skipped in a pause counts as done, too.
         done = None if line.timeline is None else stats.audio_sent_s - stats.replayed_s + stats.skipped_s
         is_sent = done is not None and length_s is not None and done >= length_s - ROUNDING_S
-        show.sent(done, _state(line, is_ending=interrupts.is_ending, is_sent=is_sent, pausable=pausable))
+        renderer.show_progress(done, _state(line, is_ending=interrupts.is_ending, is_sent=is_sent, pausable=pausable))
         handle = loop.call_later(SHOWN_EVERY_S, look)
 
     look()
@@ -233,7 +233,7 @@ def _watched(
 
 
 def _state(line: Line, *, is_ending: bool, is_sent: bool, pausable: bool) -> str:
-    """What is going on, and what keys do about it."""
+    """State of the line, and the keys that work."""
     if is_ending:
         return "last words; Ctrl-C leaves at once"
     if line.is_paused:
@@ -246,8 +246,8 @@ def _state(line: Line, *, is_ending: bool, is_sent: bool, pausable: bool) -> str
 
 
 @contextlib.contextmanager
-def _enter_pauses(line: Line, *, live: bool) -> Iterator[bool]:
-    """On a terminal Enter pauses and resumes what is live; is that so here? A recording's times would be shifted."""
+def _pause_on_enter(line: Line, *, live: bool) -> Iterator[bool]:
+    """On a terminal, let Enter pause and resume live audio; yields whether it does. A recording's times would shift."""
     if sys.platform == "win32" or not live or not _has_keyboard():
         yield False
         return
@@ -271,7 +271,7 @@ def _enter_pauses(line: Line, *, live: bool) -> Iterator[bool]:
 
 
 def _has_keyboard() -> bool:
-    """Is stdin a terminal that is ours to read? One that reads it in the background is stopped."""
+    """Is stdin our terminal? A background process that reads it would be stopped."""
     try:
         return os.tcgetpgrp(sys.stdin.fileno()) == os.getpgrp()
     except (OSError, ValueError, AttributeError):
@@ -280,7 +280,7 @@ def _has_keyboard() -> bool:
 
 @contextlib.contextmanager
 def _without_echo(keyboard: int) -> Iterator[None]:
-    """What is typed does not get in between what is shown."""
+    """Turn echo off, so that typed characters do not disturb the display."""
     import termios  # Windows has none
 
     before = termios.tcgetattr(keyboard)
@@ -324,29 +324,29 @@ def _parameters(query: list[str]) -> dict[str, str | list[str]]:
 
 
 def _key(key: str | None, url: str, *, is_flag: bool) -> str | None:
-    """The first key given; a service whose key has a variable of its own is sent that one, or a flag, and no other."""
+    """The key to send; to a service with its own variable only that one or a flag is sent."""
     variable = PROVIDER_KEYS.get(url)
     given = key if variable is None or is_flag else os.environ.get(variable)
     return next(iter(split_keys([given or ""])), None)
 
 
-def _report(heard: Heard) -> None:
-    """One line on stderr; a stream that did not end as it should fails the command. Raises what broke it."""
-    _note(closing_line(heard.transcript.stats, heard.words), "dim")
-    if heard.error is not None:
-        raise heard.error
-    if not heard.transcript.complete:
-        fail(f"Words may be missing: {heard.transcript.reason}")
+def _report(result: ListenResult) -> None:
+    """Print a summary on stderr; fail when words may be missing. Raises the error that ended the run."""
+    _note(closing_line(result.transcript.stats, result.words), "dim")
+    if result.error is not None:
+        raise result.error
+    if not result.transcript.complete:
+        fail(f"Words may be missing: {result.transcript.reason}")
 
 
 def _note(sentence: str, style: str) -> None:
-    """For whoever watches; one line where stderr is no terminal."""
+    """Print a note on stderr; on one line if it is no terminal."""
     Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty()).print(Text(sentence, style=style))
 
 
 def closing_line(stats: Stats, words: int) -> str:
-    """What was sent, paused and saved."""
-    # Of a container that went as it is only the server knows the seconds.
+    """Summary of audio sent, paused and saved."""
+    # Of a container that was sent as it is only the server knows the length.
     sent_s = stats.audio_sent_s or stats.provider_s or 0.0
     parts = [f"{sent_s:.1f} s of audio sent, {_count(words, 'word')}", f"{stats.connected_s:.1f} s connected"]
     if stats.paused_s:

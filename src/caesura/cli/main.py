@@ -1,4 +1,4 @@
-"""The command line in; the right command out."""
+"""The `caesura` command and its subcommands."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ app = typer.Typer(
 )
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
+def _version(requested: bool) -> None:
+    if requested:
         typer.echo(f"caesura {__version__}")
         raise typer.Exit
 
@@ -35,7 +35,7 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def caesura(
     _show_version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
     """Live speech-to-text that can pause: a self-hosted server for Deepgram's live wire.
@@ -45,13 +45,13 @@ def caesura(
 
 
 app.command(short_help="Run the server on /v1/listen.")(serve)
-app.command(short_help="Stream a file to a server and print what it hears.")(listen)
+app.command(short_help="Stream a file to a server and print the transcript.")(listen)
 app.command(short_help="See a pause held by KeepAlive, in half a minute.")(demo)
-app.command(short_help="Say what works on this machine and what it weighs.")(doctor)
+app.command(short_help="Check what works on this machine.")(doctor)
 app.add_typer(keys_app, name="keys", short_help="Make, list and revoke API keys.")
-app.add_typer(projects_app, name="projects", short_help="Make and list projects, bound and credit them.")
-app.command(short_help="Say what was used, and what it would have cost.")(usage)
-app.add_typer(models, name="models", short_help="Say which models there are, and bring one here.")
+app.add_typer(projects_app, name="projects", short_help="Make and list projects, limit and credit them.")
+app.command(short_help="Show usage and what it would have cost.")(usage)
+app.add_typer(models, name="models", short_help="List models, and download one.")
 
 
 def main() -> None:

@@ -16,7 +16,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from rich.table import Table
 
 from caesura.cli.engine_flags import models_folder
-from caesura.cli.failing import FAILED, MISUSED, errors_as_sentences, fail
+from caesura.cli.errors import FAILED, MISUSED, fail, report_errors
 from caesura.engines.models.catalogue import ALIASES, CATALOGUE, DEFAULT_MODEL, CatalogueEntry, find_model
 from caesura.engines.models.runtime import library_version, not_installed
 from caesura.engines.models.store import (
@@ -68,7 +68,7 @@ class EngineRow:
 @models.command("list", short_help="List all engines and models, and which of them are here.")
 def list_models(folder: Folder = None, as_json: AsJson = False) -> None:
     """List all engines and models: those built in, those that were pulled, and those that can be."""
-    with errors_as_sentences():
+    with report_errors():
         rows = [*_engine_rows(), *_whisper_rows(models_folder(folder))]
     if as_json:
         typer.echo(json.dumps([asdict(row) for row in rows], indent=2, ensure_ascii=False))
@@ -88,7 +88,7 @@ def info(name: Name, folder: Folder = None, as_json: AsJson = False) -> None:
 
     Reads all its files to compare their checksums. Exits with 1 when one of them is wrong.
     """
-    with errors_as_sentences():
+    with report_errors():
         entry = find_model(_model_name(name))
         place = model_folder(models_folder(folder), entry.name)
         manifest = read_manifest(place)
@@ -133,7 +133,7 @@ def pull(
     os.environ.setdefault("HF_HUB_VERBOSITY", "error")
     with _whisper_extra():
         from caesura.engines.models import download
-    with errors_as_sentences():
+    with report_errors():
         entry = find_model(_model_name(name))
         hub = endpoint or os.environ.get("HF_ENDPOINT") or download.DEFAULT_ENDPOINT
         with _progress(entry.name) as report:

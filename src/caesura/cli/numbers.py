@@ -1,4 +1,4 @@
-"""The text of a flag or variable in; a number within its bounds, or a sentence that names it, out."""
+"""Parsers for numeric options, with bounds and error messages."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import typer
 
 
 def whole(low: int, high: int | None = None) -> Any:
-    """An option for whole numbers from `low` to `high`."""
+    """A parser for whole numbers from `low` to `high`."""
     return _bounded(int, f"a whole number {_bounds(low, high)}", lambda number: _within(number, low, high))
 
 

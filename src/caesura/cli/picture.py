@@ -1,4 +1,4 @@
-"""A timeline, KeepAlives and words in; a picture of them on the wall clock's axis, as rows of text, out."""
+"""Draws a timeline with KeepAlives and words on the wall clock's axis, as rows of text."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ MAX_SENTENCE_ROWS = 6
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """One line: what it shows, its cells, and the style they deserve where there are styles."""
+class PictureRow:
+    """One row of the picture: label, cells, and style."""
 
     label: str
     cells: str
@@ -32,7 +32,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """What the cells are drawn with."""
+    """Characters for the cells."""
 
     sent: str
     quiet: str
@@ -47,7 +47,7 @@ ASCII = Marks(sent="#", quiet=".", held="K", word="'", more="~")
 
 def draw(
     timeline: Timeline, held: Sequence[float], words: Sequence[TimedWord], *, width: int, marks: Marks = UNICODE
-) -> list[Row]:
+) -> list[PictureRow]:
     """The picture, no row wider than `width`.
 
     The axis is source time from 0 to the end of the last span. `held`: source seconds of the KeepAlives.
@@ -58,12 +58,12 @@ def draw(
     axis = _Axis(timeline.spans[-1].source_end / timeline.sample_rate, max(width - LABEL_WIDTH, RULER_ROOM))
     placed = [(word.source_start, word.text) for word in words if word.source_start is not None]
     return [
-        Row("wall clock", axis.ruler(lambda second: second), "bold"),
-        Row("audio sent", _sent(timeline, axis, marks), "green"),
-        Row("KeepAlive", axis.row((at, marks.held) for at in held), "magenta"),
-        Row("words", axis.row((at, marks.word) for at, _ in placed), "cyan"),
-        *(Row("", text, "cyan") for text in _sentences(timeline, placed, axis, marks)),
-        Row("stream time", _stream_time(timeline, axis, marks), "bold"),
+        PictureRow("wall clock", axis.ruler(lambda second: second), "bold"),
+        PictureRow("audio sent", _sent(timeline, axis, marks), "green"),
+        PictureRow("KeepAlive", axis.row((at, marks.held) for at in held), "magenta"),
+        PictureRow("words", axis.row((at, marks.word) for at, _ in placed), "cyan"),
+        *(PictureRow("", text, "cyan") for text in _sentences(timeline, placed, axis, marks)),
+        PictureRow("stream time", _stream_time(timeline, axis, marks), "bold"),
     ]
 
 
@@ -76,7 +76,7 @@ class _Axis:
         return min(int(at / self.seconds * self.cells), self.cells - 1)
 
     def row(self, texts: Iterable[tuple[float, str]]) -> str:
-        """Each text where its time is; what would lie upon an earlier one, or not fit whole, is left out."""
+        """Each text at its time; texts that would overlap or not fit are left out."""
         row = ""
         for at, text in texts:
             cell = self.cell(at)
@@ -85,7 +85,7 @@ class _Axis:
         return row
 
     def ruler(self, place: Callable[[float], float]) -> str:
-        """Round numbers, each where `place` puts it, far enough apart to be read."""
+        """Round numbers, each at `place(number)`, far enough apart to be read."""
         return self.row((place(second), f"{second} ") for second in self.ticks(self.seconds)).rstrip()
 
     def ticks(self, until: float) -> range:
@@ -101,22 +101,22 @@ def _sent(timeline: Timeline, axis: _Axis, marks: Marks) -> str:
 
 
 def _sentences(timeline: Timeline, placed: Sequence[tuple[float, str]], axis: _Axis, marks: Marks) -> list[str]:
-    """What was said in each span, from its first word to the next span, in as many rows as it takes up to a few."""
+    """Words of each span, from its first word to the next span, wrapped to a few rows."""
     rows = [""] * MAX_SENTENCE_ROWS
     borders = [axis.cell(span.source / timeline.sample_rate) for span in timeline.spans[1:]] + [axis.cells + 1]
     for span, border in zip(timeline.spans, borders, strict=True):
         first, last = span.source / timeline.sample_rate, span.source_end / timeline.sample_rate
-        said = [(at, text) for at, text in placed if first <= at < last]
-        cell = axis.cell(said[0][0]) if said else border
+        spoken = [(at, text) for at, text in placed if first <= at < last]
+        cell = axis.cell(spoken[0][0]) if spoken else border
         if border - 1 - cell > 0:
-            text = " ".join(text for _, text in said)
+            text = " ".join(text for _, text in spoken)
             lines = wrap(text, border - 1 - cell, max_lines=MAX_SENTENCE_ROWS, placeholder=marks.more)
             rows = [row.ljust(cell) + line for row, line in zip_longest(rows, lines, fillvalue="")]
     return [row.rstrip() for row in rows if row.strip()]
 
 
 def _stream_time(timeline: Timeline, axis: _Axis, marks: Marks) -> str:
-    """The stream clock's own ruler, which stands still between two spans and says so."""
+    """Ruler of the stream clock, with a note where it stands still between two spans."""
     row = ""
     for span, later in zip(timeline.spans, [*timeline.spans[1:], None], strict=True):
         begin, end = span.stream / timeline.sample_rate, span.stream_end / timeline.sample_rate

@@ -1,4 +1,4 @@
-"""A name, limits and credits in; projects and what they may still use out."""
+"""`caesura projects`: makes and lists projects, limits their use, gives them credit."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from caesura.cli.database import DatabaseFlag, JsonFlag, ledger_at, named_project, wall_clock
+from caesura.cli.escape import escape_control
 from caesura.cli.numbers import whole
-from caesura.cli.printable import printable
 from caesura.cli.usage import dollars
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 projects_app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
-    help="Make and list projects, bound how much each may use, give it credit.",
+    help="Make and list projects, limit their use, give them credit.",
 )
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Name or id of the project.")]
@@ -30,11 +30,11 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="Name or id of the pro
 
 @projects_app.command(short_help="Make a project.")
 def create(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="What it is called.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the project.")],
     as_json: JsonFlag = False,
     database: DatabaseFlag = None,
 ) -> None:
-    """Make a project, whose keys, requests and credits are counted apart; prints its id."""
+    """Make a project, with keys, requests and credits of its own; prints its id."""
     with ledger_at(database, create=True) as ledger:
         from caesura.ledger import projects
 
@@ -43,9 +43,9 @@ def create(
     typer.echo(json.dumps(_plain(made)) if as_json else made.project_id)
 
 
-@projects_app.command("list", short_help="Say which projects there are.")
+@projects_app.command("list", short_help="List the projects.")
 def list_(as_json: JsonFlag = False, database: DatabaseFlag = None) -> None:
-    """Say which projects there are, and how much each may use."""
+    """List the projects, with their limits, spending and credit."""
     with ledger_at(database) as ledger:
         from caesura.ledger import projects
 
@@ -57,7 +57,7 @@ def list_(as_json: JsonFlag = False, database: DatabaseFlag = None) -> None:
         _print(found)
 
 
-@projects_app.command("set", short_help="Bound how much a project may use.")
+@projects_app.command("set", short_help="Set the limits of a project.")
 def set_(
     name: Name,
     streams: Annotated[
@@ -67,7 +67,7 @@ def set_(
             parser=whole(0),
             metavar="COUNT",
             show_default=False,
-            help="Requests at once through one server, more are refused with 429; 0: no limit.",
+            help="Requests at once on one server, more are refused with 429; 0: no limit.",
         ),
     ] = None,
     obey_credits: Annotated[
@@ -76,12 +76,12 @@ def set_(
             "--obey-credits/--ignore-credits",
             envvar="CAESURA_OBEY_CREDITS",
             show_default=False,
-            help="Whether it is refused with 402 when its credit is used up.",
+            help="Whether requests are refused with 402 once its credit is used up.",
         ),
     ] = None,
     database: DatabaseFlag = None,
 ) -> None:
-    """Bound how much a project may use. What is not named stays as it is."""
+    """Set the limits of a project. Those that are not given stay as they are."""
     with ledger_at(database) as ledger:
         from caesura.ledger import projects
 
@@ -101,7 +101,7 @@ def credit(
     note: Annotated[str, typer.Option(envvar="CAESURA_NOTE", metavar="TEXT", help="What it is for.")] = "",
     database: DatabaseFlag = None,
 ) -> None:
-    """Give a project credit, from which the list price of what it uses is taken; prints the id of the balance."""
+    """Give a project credit, from which the list price of its requests is deducted; prints the id of the balance."""
     with ledger_at(database) as ledger:
         from caesura.ledger.balances import add_credit
 
@@ -113,7 +113,7 @@ def credit(
 
 
 def _plain(project: Project) -> dict[str, object]:
-    from caesura.ledger.columns import rfc3339
+    from caesura.rfc3339 import rfc3339
 
     return asdict(project) | {"created": rfc3339(project.created)}
 
@@ -128,5 +128,7 @@ def _print(found: list[Project]) -> None:
         left = dollars(max(project.credits_usd - project.spent_usd, 0.0))
         credit_left = left if project.obeys_credits else f"{left} (ignored)"
         limit = "any" if project.concurrency_limit is None else str(project.concurrency_limit)
-        table.add_row(project.project_id, Text(printable(project.name)), limit, dollars(project.spent_usd), credit_left)
+        table.add_row(
+            project.project_id, Text(escape_control(project.name)), limit, dollars(project.spent_usd), credit_left
+        )
     Console(highlight=False).print(table)

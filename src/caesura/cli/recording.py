@@ -1,4 +1,4 @@
-"""The bundled recording in; its samples, its words and the place where its two sentences meet out."""
+"""The bundled recording: its samples, its words, and where its two sentences meet."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ TEXT = (
     "and mr john dashwood had then leisure to consider how much there might be prudently in his power to do for them "
     "unless to be rather cold hearted and rather selfish is to be ill disposed"
 )
-"""What is said, lower case and without punctuation."""
+"""Its words, lower case and without punctuation."""
 
 PAUSE_AT_S = 7.1
-"""Where the first sentence is over and nobody speaks."""
+"""Seconds of a silence after the first sentence."""
 
 
 @dataclass(frozen=True, slots=True)
-class Recording:
+class BundledRecording:
     """Mono 16-bit little-endian audio without its container."""
 
     sample_rate: int
@@ -25,17 +25,17 @@ class Recording:
 
     @property
     def samples(self) -> int:
-        """How many samples there are."""
+        """Number of samples."""
         return len(self.pcm) // 2
 
     @property
     def seconds(self) -> float:
-        """How long it is."""
+        """Length in seconds."""
         return self.samples / self.sample_rate
 
 
-def bundled_recording() -> Recording:
+def bundled_recording() -> BundledRecording:
     """Twelve seconds of public-domain speech; see recordings/README.md."""
     source = files("caesura.cli") / "recordings" / "sense-and-sensibility.wav"
     with source.open("rb") as raw, wave.open(raw) as opened:
-        return Recording(opened.getframerate(), opened.readframes(opened.getnframes()))
+        return BundledRecording(opened.getframerate(), opened.readframes(opened.getnframes()))

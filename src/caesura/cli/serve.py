@@ -1,4 +1,4 @@
-"""Flags and variables in; a running server out."""
+"""`caesura serve`: runs a server with the settings that flags and variables give."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import typer
 
 from caesura.cli.database import DatabaseFlag, default_database
 from caesura.cli.engine_flags import model_names, models_folder, resolve_engines
-from caesura.cli.failing import errors_as_sentences, server_extra
+from caesura.cli.errors import report_errors, require_server_extra
 from caesura.cli.numbers import seconds, seconds_above_zero, whole
 from caesura.cli.static_keys import VARIABLE, static_keys
 from caesura.server.origin import parse_hosts, parse_origins
@@ -21,7 +21,7 @@ LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
 
 
 class LogLevel(StrEnum):
-    """How much is logged."""
+    """Log levels."""
 
     DEBUG = "debug"
     INFO = "info"
@@ -35,7 +35,7 @@ Engines = Annotated[
         "--engine",
         envvar="CAESURA_ENGINE",
         metavar="NAME",
-        help="moonshine hears English; whisper:SIZE many languages; scripted plays a script, without cost. May be "
+        help="moonshine for English; whisper:SIZE for many languages; scripted plays a script, for tests. May be "
         "given again: the first is the default.",
     ),
 ]
@@ -49,7 +49,7 @@ def serve(
         ),
     ] = DEFAULTS.host,
     port: Annotated[
-        int, typer.Option(envvar="CAESURA_PORT", metavar="PORT", parser=whole(0, 65535), help="0 takes a free one.")
+        int, typer.Option(envvar="CAESURA_PORT", metavar="PORT", parser=whole(0, 65535), help="0 for any free port.")
     ] = DEFAULTS.port,
     engine: Engines = list(DEFAULTS.engines),  # noqa: B006  # typer wants a list and copies it
     model: Annotated[
@@ -90,12 +90,12 @@ def serve(
             envvar=VARIABLE,
             metavar="KEY",
             show_default=False,
-            help="API key to let in beside those of the ledger; may be given again. Other users of this machine can "
-            "see flags, so rather put keys into the variable, with blanks or commas between them.",
+            help="API key that is valid beside those of the ledger; may be given again. Other users of this machine "
+            "can see flags, so rather put keys into the variable, with blanks or commas between them.",
         ),
     ] = None,
     no_auth: Annotated[
-        bool, typer.Option("--no-auth", envvar="CAESURA_NO_AUTH", help="Let everybody in, on any address.")
+        bool, typer.Option("--no-auth", envvar="CAESURA_NO_AUTH", help="Require no key, on any address.")
     ] = DEFAULTS.no_auth,
     cors_origin: Annotated[
         list[str] | None,
@@ -140,7 +140,7 @@ def serve(
             envvar="CAESURA_INTERIM_INTERVAL",
             parser=seconds(0.3, 60),
             metavar="SECONDS",
-            help="Audio between two interim results.",
+            help="Seconds of audio between two interim results.",
         ),
     ] = DEFAULTS.interim_interval_s,
     first_response_timeout: Annotated[
@@ -158,7 +158,7 @@ def serve(
             envvar="CAESURA_DRAIN_TIMEOUT",
             parser=seconds_above_zero,
             metavar="SECONDS",
-            help="How long a closing stream may wait for its last words, and a server that stops for all of them.",
+            help="How long a closing stream may wait for its last results, and a stopping server for all streams.",
         ),
     ] = DEFAULTS.drain_timeout_s,
     max_message_bytes: Annotated[
@@ -167,7 +167,7 @@ def serve(
             envvar="CAESURA_MAX_MESSAGE_BYTES",
             metavar="BYTES",
             parser=whole(1024),
-            help="Longest message taken from a client.",
+            help="Longest message that a client may send.",
         ),
     ] = DEFAULTS.max_message_bytes,
     max_recordings: Annotated[
@@ -176,7 +176,7 @@ def serve(
             envvar="CAESURA_MAX_RECORDINGS",
             metavar="COUNT",
             parser=whole(1),
-            help="Recordings heard at once; more are refused with 429.",
+            help="Recordings transcribed at once; more are refused with 429.",
         ),
     ] = DEFAULTS.max_recordings,
     max_recording_bytes: Annotated[
@@ -185,7 +185,7 @@ def serve(
             envvar="CAESURA_MAX_RECORDING_BYTES",
             metavar="BYTES",
             parser=whole(1024),
-            help="Largest recording taken, uploaded or by URL.",
+            help="Largest recording, uploaded or by URL.",
         ),
     ] = DEFAULTS.max_recording_bytes,
     stall_timeout: Annotated[
@@ -194,7 +194,7 @@ def serve(
             envvar="CAESURA_STALL_TIMEOUT",
             parser=seconds_above_zero,
             metavar="SECONDS",
-            help="How long the body of a recording may bring nothing.",
+            help="How long the body of a recording may stall.",
         ),
     ] = DEFAULTS.stall_timeout_s,
     allow_private_urls: Annotated[
@@ -202,7 +202,7 @@ def serve(
         typer.Option(
             "--allow-private-urls",
             envvar="CAESURA_ALLOW_PRIVATE_URLS",
-            help="Let callbacks and recordings lie on this machine, in its networks and on any port.",
+            help="Allow URLs of callbacks and recordings on this machine, in its networks and on any port.",
         ),
     ] = DEFAULTS.allow_private_urls,
     url_connect_timeout: Annotated[
@@ -211,7 +211,7 @@ def serve(
             envvar="CAESURA_URL_CONNECT_TIMEOUT",
             parser=seconds_above_zero,
             metavar="SECONDS",
-            help="How long a callback's or recording's host may take to be found and to accept.",
+            help="How long name lookup and connect may take for the URL of a callback or recording.",
         ),
     ] = DEFAULTS.url_connect_timeout_s,
     url_response_timeout: Annotated[
@@ -220,11 +220,11 @@ def serve(
             envvar="CAESURA_URL_RESPONSE_TIMEOUT",
             parser=seconds_above_zero,
             metavar="SECONDS",
-            help="How long it may take to answer, and between two parts of an answer.",
+            help="How long it may take to respond, and between two parts of the response.",
         ),
     ] = DEFAULTS.url_response_timeout_s,
     log_level: Annotated[
-        LogLevel, typer.Option(envvar="CAESURA_LOG_LEVEL", help="Least serious line that is logged on stderr.")
+        LogLevel, typer.Option(envvar="CAESURA_LOG_LEVEL", help="Lowest level that is logged to stderr.")
     ] = LogLevel.INFO,
     max_sessions: Annotated[
         int,
@@ -236,11 +236,11 @@ def serve(
         ),
     ] = DEFAULTS.max_sessions,
 ) -> None:
-    """Run the server: speech goes in over /v1/listen, words come out, KeepAlive holds the pause."""
+    """Run the server: live streams and recordings are transcribed on /v1/listen, and KeepAlive holds a pause."""
     logging.basicConfig(level=log_level.upper(), format=LOG_FORMAT)
-    # It tells every plugin that it sets up.
+    # At INFO it logs every plugin that it sets up.
     logging.getLogger("alembic").setLevel(logging.WARNING)
-    with errors_as_sentences():
+    with report_errors():
         engines = resolve_engines(engine, model, models_folder(models))
         names = model_names(model_name or ())
         origins, hosts = parse_origins(cors_origin or ()), parse_hosts(allowed_host or ())
@@ -270,12 +270,12 @@ def serve(
         url_connect_timeout_s=url_connect_timeout,
         url_response_timeout_s=url_response_timeout,
     )
-    with server_extra():
+    with require_server_extra():
         from caesura.server import run
-    with errors_as_sentences():
-        run.serve(settings, on_ready=_say_ready)
+    with report_errors():
+        run.serve(settings, on_ready=_print_ready)
 
 
-def _say_ready(url: str) -> None:
+def _print_ready(url: str) -> None:
     typer.echo(f"Listening on {url}")
     typer.echo("Point any Deepgram SDK here, or try: caesura listen FILE   (Ctrl-C stops)")

@@ -1,4 +1,4 @@
-"""Static API keys of `caesura serve`, and the check that a client's own key is not taken for one."""
+"""Static API keys of `caesura serve`, and the check that the key of a client is not mistaken for one."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable
 
 from caesura.cli.database import default_database, wall_clock
-from caesura.cli.failing import server_extra
+from caesura.cli.errors import require_server_extra
 from caesura.cli.key_list import split_keys
 from caesura.errors import UsageError
 
@@ -20,8 +20,8 @@ VARIABLE = "CAESURA_STATIC_KEYS"
 def static_keys(given: Iterable[str], database: str | None) -> tuple[str, ...]:
     """The keys of `--key` or its variable, each once.
 
-    `CAESURA_KEY` once held them, and is what clients present: with it alone a server could have been meant to let that
-    key in, or have been started in the shell of a client.
+    `CAESURA_KEY` held them in earlier versions, and is the key that clients present. If it is the only one, it is
+    unclear whether the server should accept that key, or was started in the shell of a client.
 
     Args:
         given: Texts of one or more keys.
@@ -37,8 +37,8 @@ def static_keys(given: Iterable[str], database: str | None) -> tuple[str, ...]:
         return keys
     if not keys and not _all_known(client_keys, database or default_database()):
         raise UsageError(
-            f"{CLIENT_VARIABLE} is set, which is the key that clients present, and lets nobody into a server any more: "
-            f"unset it, or put the keys that this server is to let in into {VARIABLE}"
+            f"{CLIENT_VARIABLE} is set, which is the key that clients present; servers no longer accept it as a key: "
+            f"unset it, or put the keys that this server should accept into {VARIABLE}"
         )
     _log.info("%s is ignored: it is the key that clients on this machine present", CLIENT_VARIABLE)
     return keys
@@ -46,13 +46,13 @@ def static_keys(given: Iterable[str], database: str | None) -> tuple[str, ...]:
 
 def _all_known(keys: Iterable[str], database: str) -> bool:
     """Whether the ledger has these keys, revoked and expired ones included."""
-    with server_extra():
+    with require_server_extra():
         from caesura.ledger.database import open_ledger
         from caesura.ledger.keys import key_of_secret
     try:
         ledger = open_ledger(database, now=wall_clock(), create=False)
     except UsageError:
-        # There is none yet, or the database is named wrongly, which the server itself says when it starts.
+        # There is no ledger yet, or the location is wrong, which the server reports when it starts.
         return False
     with ledger, ledger.reading() as connection:
         return all(key_of_secret(connection, key) is not None for key in keys)

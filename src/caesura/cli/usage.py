@@ -1,4 +1,4 @@
-"""A time and a project in; what was used, what it would have cost at list price and what pauses saved, out."""
+"""`caesura usage`: what was used, what it would have cost at list price, and what pauses saved."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from rich.text import Text
 
 from caesura.cli.bars import Day, draw_days
 from caesura.cli.database import DatabaseFlag, JsonFlag, ProjectFlag, ledger_at, named_project, wall_clock
-from caesura.cli.moments import moment_before
-from caesura.cli.printable import printable
+from caesura.cli.escape import escape_control
+from caesura.cli.time_args import time_before
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -31,7 +31,7 @@ NO_TAG = "(no tag)"
 
 
 class By(StrEnum):
-    """What rows of the table are told apart by."""
+    """Groupings of the table."""
 
     DAY = "day"
     KEY = "key"
@@ -45,26 +45,26 @@ def usage(
         str,
         typer.Option(envvar="CAESURA_SINCE", metavar="WHEN", help="30d, 12h, or a moment: 2026-12-01."),
     ] = "30d",
-    by: Annotated[By, typer.Option(envvar="CAESURA_BY", help="What makes a row.")] = By.DAY,
+    by: Annotated[By, typer.Option(envvar="CAESURA_BY", help="Grouping of the rows.")] = By.DAY,
     as_json: JsonFlag = False,
     database: DatabaseFlag = None,
 ) -> None:
-    """Say what was used: audio, pauses, what it would have cost at Deepgram's list price, and what pausing saved.
+    """Show usage: audio, pauses, what it would have cost at Deepgram's list price, and what pausing saved.
 
-    Requests that are still open are not in it. Days are those of UTC.
+    Open requests are not included. Days are in UTC.
     """
     now = wall_clock()
     with ledger_at(database) as ledger:
         from caesura.ledger.requests import RequestFilter
         from caesura.ledger.usage import sum_usage
 
-        start = moment_before(since, now)
+        start = time_before(since, now)
         with ledger.reading() as connection:
-            its_project = named_project(connection, project)
-            wanted = RequestFilter(start=start, project_id=None if its_project is None else its_project.project_id)
-            (whole,) = sum_usage(connection, wanted)
-            groups = _groups(connection, wanted, by)
-            days = {row.day: row.totals for row in sum_usage(connection, wanted, by_day=True) if row.day is not None}
+            in_project = named_project(connection, project)
+            criteria = RequestFilter(start=start, project_id=None if in_project is None else in_project.project_id)
+            (whole,) = sum_usage(connection, criteria)
+            groups = _groups(connection, criteria, by)
+            days = {row.day: row.totals for row in sum_usage(connection, criteria, by_day=True) if row.day is not None}
     if as_json:
         typer.echo(json.dumps(_plain(start, now, by, whole.totals, groups, days), indent=2))
     elif whole.totals.requests == 0:
@@ -73,23 +73,23 @@ def usage(
         _print(Console(highlight=False), by, whole.totals, groups, days)
 
 
-def _groups(connection: Connection, wanted: RequestFilter, by: By) -> list[tuple[str, Totals]]:
-    """Names of groups with their totals, the costliest first; days in their order."""
+def _groups(connection: Connection, criteria: RequestFilter, by: By) -> list[tuple[str, Totals]]:
+    """Names of groups with their totals, the most expensive first; days in order."""
     from caesura.ledger.keys import list_keys
     from caesura.ledger.usage import Grouping, sum_usage
 
     match by:
         case By.DAY:
-            return [(str(row.day), row.totals) for row in sum_usage(connection, wanted, by_day=True)]
+            return [(str(row.day), row.totals) for row in sum_usage(connection, criteria, by_day=True)]
         case By.KEY:
             names = {key.api_key_id: f"{key.api_key_id} {key.comment}".strip() for key in list_keys(connection)}
-            rows = sum_usage(connection, wanted, by=[Grouping.ACCESSOR])
+            rows = sum_usage(connection, criteria, by=[Grouping.ACCESSOR])
             found = [(names.get(row.accessor or "", row.accessor or NO_KEY), row.totals) for row in rows]
         case By.MODEL:
-            rows = sum_usage(connection, wanted, by=[Grouping.MODELS])
+            rows = sum_usage(connection, criteria, by=[Grouping.MODELS])
             found = [(row.model_name or "", row.totals) for row in rows]
         case By.TAG:
-            rows = sum_usage(connection, wanted, by=[Grouping.TAGS])
+            rows = sum_usage(connection, criteria, by=[Grouping.TAGS])
             found = [(tag, row.totals) for row in rows for tag in row.tags or (NO_TAG,)]
     return sorted(_merged(found), key=lambda each: (-each[1].usd, each[0]))
 
@@ -109,8 +109,8 @@ def _plain(
     groups: list[tuple[str, Totals]],
     days: dict[date, Totals],
 ) -> dict[str, Any]:
-    from caesura.ledger.columns import rfc3339
     from caesura.ledger.prices import list_prices
+    from caesura.rfc3339 import rfc3339
 
     prices = list_prices()
     return {
@@ -132,7 +132,7 @@ def _print(console: Console, by: By, whole: Totals, groups: list[tuple[str, Tota
     ):
         table.add_column(name, foot, justify="right", no_wrap=True)
     for name, totals in groups:
-        table.add_row(Text(printable(name)), *_cells(totals))
+        table.add_row(Text(escape_control(name)), *_cells(totals))
     console.print(table)
     if by is By.TAG:
         console.print(Text("A request with several tags is in the row of each.", style="dim"))
@@ -171,7 +171,7 @@ def _cells(totals: Totals) -> tuple[str, ...]:
 
 
 def length(seconds: float) -> str:
-    """`42s`, `3m07s`, `5h02m`: as short as it may be told."""
+    """A length of time in short form: `42s`, `3m07s`, `5h02m`."""
     whole = round(seconds)
     if whole < 60:
         return f"{whole}s"
@@ -181,5 +181,5 @@ def length(seconds: float) -> str:
 
 
 def dollars(usd: float) -> str:
-    """Cents, and parts of a cent where there is no more."""
+    """US dollars with cents, or with fractions of a cent below one dollar."""
     return f"${usd:.2f}" if usd >= 1 or usd == 0 else f"${usd:.4f}"

@@ -1,1 +1,1 @@
-"""The client that never loses a word: audio in, words with three times each out, whatever the connection does."""
+"""Client of the live wire: streams audio, survives outages without losing words, and gives each word its times."""

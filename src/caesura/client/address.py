@@ -1,4 +1,4 @@
-"""What a caller calls a server, and the parameters of a line, in; the full address out. Pure.
+"""Resolves a server's name or URL and the parameters of a line to the full address of the live endpoint. Pure.
 
 The short name `deepgram` is Deepgram's own service; any other name is taken for the address of a server.
 """
@@ -42,7 +42,7 @@ def listen_address(url: str, parameters: Parameters) -> str:
 
 
 def query_pairs(parameters: Parameters) -> list[tuple[str, str]]:
-    """As the wire wants them: booleans in lower case, a list as the name repeated, None left out."""
+    """Name and value pairs of a query: booleans in lower case, a list as the name repeated, None left out."""
     return [
         (name, str(value).lower() if isinstance(value, bool) else str(value))
         for name, given in parameters.items()
@@ -52,7 +52,7 @@ def query_pairs(parameters: Parameters) -> list[tuple[str, str]]:
 
 
 def own_parameters(url: str) -> dict[str, str]:
-    """Those in the address itself; none when it is no address."""
+    """Parameters in the address itself; none when it is no address."""
     try:
         return dict(parse_qsl(urlsplit(url).query, keep_blank_values=True))
     except ValueError:

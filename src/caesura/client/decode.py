@@ -1,6 +1,6 @@
-"""A recording of any kind that libav knows in; 16-bit samples, decoded on the thread that wants them, out.
+"""Decodes recordings of any kind that libav knows to 16-bit samples, on the thread that reads them.
 
-PyAV is imported here, when it is needed, and nowhere else; without it there is no decoder.
+PyAV is an optional dependency: it is imported here only, and without it there is no decoder.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from types import ModuleType
 from typing import TYPE_CHECKING, BinaryIO
 
-from caesura.client.form import Form, checked
-from caesura.client.places import Input
+from caesura.client.audio_spec import AudioSpec, checked_spec
+from caesura.client.input import Input
 from caesura.errors import UsageError
 
 if TYPE_CHECKING:
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from av.container import InputContainer
 
 MIN_RATE, MAX_RATE = 8_000, 48_000
-"""What is recorded slower or faster comes out at this rate; speech has nothing above."""
+"""Sample rates outside are converted to the nearer one; speech has nothing above."""
 
 _HEAD_BYTES = 12
 _BROKEN_PACKETS = 64
 _OPTIONS = {
-    # Of what is still being recorded, little should have to be there before its first samples come out.
+    # A recording that is still growing should give its first samples early.
     "analyzeduration": "1000000",
     # A playlist must not have other files opened.
     "protocol_whitelist": "none",
@@ -32,7 +32,7 @@ _OPTIONS = {
 
 
 def libav() -> ModuleType | None:
-    """PyAV, if it is installed."""
+    """PyAV; None when it is not installed."""
     try:
         import av
     except ImportError:
@@ -40,10 +40,10 @@ def libav() -> ModuleType | None:
     return av
 
 
-class Decoder:
-    """The first audio stream of `source`, decoded. Made with the module that `libav` returned.
+class LibavDecoder:
+    """Decodes the first audio stream of `source`, with the module that `libav` returned.
 
-    Raises UsageError when there is none that can be decoded. `form` is that of the samples: the recording's own rate,
+    Raises UsageError when there is none that can be decoded. `spec` is that of the samples: the recording's own rate,
     within 8 to 48 kHz, and its own channels; the length is libav's, for MP3 and AAC an estimate.
     """
 
@@ -51,42 +51,42 @@ class Decoder:
         self._av = av
         self._name = source.name
         self._resampling: _Resampling | None = None
-        self._broken = 0
+        self._broken_packets = 0
         self._unreadable = _unreadable(source)
         whole = source.whole
-        self._file = _Streamed(source) if whole is None else _Whole(source, whole)
+        self._file = _StreamFile(source) if whole is None else _SeekableFile(source, whole)
         self._container = self._open()
         try:
-            self._pieces = self._decode(self._stream())
-            self._first = next(self._pieces, b"")
-            self.form = self._form(seekable=source.seekable)
+            self._blocks = self._decode(self._stream())
+            self._first = next(self._blocks, b"")
+            self.spec = self._spec(seekable=source.seekable)
         except BaseException:
             self.close()
             raise
 
     def read(self, least: int) -> bytes:
-        """The next samples, at least so many bytes of them before the end; none at the end. Raises UsageError."""
-        pieces, self._first = [self._first], b""
-        had = len(pieces[0])
+        """The next samples, at least `least` bytes before the end; b"" at the end. Raises UsageError."""
+        blocks, self._first = [self._first], b""
+        size = len(blocks[0])
         try:
-            while had < least and (piece := next(self._pieces, b"")):
-                pieces.append(piece)
-                had += len(piece)
+            while size < least and (block := next(self._blocks, b"")):
+                blocks.append(block)
+                size += len(block)
         except UsageError as error:
             self._file.error = self._file.error or error
-        broken = self._file.error
-        # What breaks does so behind the last sample; only Ctrl-C is in a hurry.
-        if broken is not None and not (had and isinstance(broken, UsageError)):
-            raise broken
-        return b"".join(pieces)
+        failure = self._file.error
+        # An error is raised after the last sample; Ctrl-C at once.
+        if failure is not None and not (size and isinstance(failure, UsageError)):
+            raise failure
+        return b"".join(blocks)
 
     def close(self) -> None:
-        """Frees the decoder; the source stays open."""
+        """Free the decoder; the source stays open."""
         self._container.close()
 
     def _open(self) -> InputContainer:
         try:
-            container: InputContainer = self._av.open(self._file, "r", options=_OPTIONS, **_titles(self._av))
+            container: InputContainer = self._av.open(self._file, "r", options=_OPTIONS, **_metadata_options(self._av))
         except self._av.FFmpegError as error:
             raise self._file.error or UsageError(self._unreadable) from error
         return container
@@ -102,13 +102,15 @@ class Decoder:
         stream.codec_context.thread_count = 1
         return stream
 
-    def _form(self, *, seekable: bool) -> Form:
+    def _spec(self, *, seekable: bool) -> AudioSpec:
         if self._resampling is None or not self._first:
             raise self._file.error or UsageError(f"{self._name} holds no sound that can be decoded.")
-        # Of what arrives bit by bit, libav knows the length of the first part at most.
+        # Of a stream, libav knows the length of the first part at most.
         length = self._container.duration if seekable else None
         seconds = None if length is None else length / int(self._av.time_base)
-        return checked(Form("linear16", self._resampling.rate, self._resampling.channels, seconds), self._name)
+        return checked_spec(
+            AudioSpec("linear16", self._resampling.rate, self._resampling.channels, seconds), self._name
+        )
 
     def _decode(self, stream: AudioStream) -> Iterator[bytes]:
         for packet in self._packets(stream):
@@ -130,21 +132,21 @@ class Decoder:
         try:
             return packet.decode()
         except self._av.FFmpegError as error:
-            self._broken += 1
-            if self._broken >= _BROKEN_PACKETS and self._resampling is None:
+            self._broken_packets += 1
+            if self._broken_packets >= _BROKEN_PACKETS and self._resampling is None:
                 raise UsageError(f"{self._name} holds no sound that can be decoded.") from error
             return []
 
 
-def _titles(av: ModuleType) -> dict[str, str]:
-    """How to have titles and names ignored, which often are not in the encoding they should be in."""
+def _metadata_options(av: ModuleType) -> dict[str, str]:
+    """Options against titles that are not in the encoding they declare: PyAV before 19 raises for them."""
     return {"metadata_errors": "replace"} if int(av.__version__.partition(".")[0]) < 19 else {}
 
 
 def _unreadable(source: Input) -> str:
-    """What to say when libav makes nothing of it."""
+    """Error message for a source that libav cannot read."""
     head = source.take(_HEAD_BYTES)
-    source.give_back(head)
+    source.unread(head)
     if head[4:8] == b"ftyp" and not source.seekable:
         return f"{source.name} is an MP4 that can only be read from its end; save it as a file and name that."
     return (
@@ -154,7 +156,7 @@ def _unreadable(source: Input) -> str:
 
 
 class _Resampling:
-    """Frames in; 16-bit interleaved samples, at the rate and with the channels of the first frame, out."""
+    """Converts frames to 16-bit interleaved samples with the rate and channels of the first frame."""
 
     def __init__(self, av: ModuleType, first: AudioFrame) -> None:
         self._av = av
@@ -165,7 +167,7 @@ class _Resampling:
         self._resampler: AudioResampler | None = None
 
     def put(self, frame: AudioFrame) -> Iterator[bytes]:
-        """The samples that are ready. A stream may change its rate or its channels in the middle."""
+        """Samples that are ready. A stream may change its rate or channels on the way."""
         kind = frame.format.name, frame.layout.name, frame.sample_rate
         if self._resampler is None or kind != self._kind:
             yield from self.flush()
@@ -174,7 +176,7 @@ class _Resampling:
         yield from self._resample(self._resampler, frame)
 
     def flush(self) -> Iterator[bytes]:
-        """The samples that were held back."""
+        """Samples held back by the resampler."""
         if self._resampler is not None:
             yield from self._resample(self._resampler, None)
 
@@ -185,19 +187,19 @@ class _Resampling:
                 yield bytes(done.planes[0])[: done.samples * self.channels * 2]
 
 
-class _Streamed:
-    """A place as a file for libav that cannot seek. It never fails: `error` is why it ended too early, if it did."""
+class _StreamFile:
+    """An input as a file that cannot seek, for libav. `read` never raises: `error` is why it ended early, if it did."""
 
     def __init__(self, source: Input) -> None:
         self._source = source
         self.error: BaseException | None = None
 
     def read(self, size: int) -> bytes:
-        """Some bytes; none at the end."""
-        # libav may take a failed read for the end and read once more, and PyAV swallows a Ctrl-C.
+        """Some bytes; b"" at the end."""
+        # libav may take a failed read for the end and read once more, and PyAV swallows Ctrl-C.
         try:
             return b"" if self.error else self._read(size)
-        except BaseException as error:  # noqa: BLE001 - it is raised by Decoder.read
+        except BaseException as error:  # noqa: BLE001 - it is raised by LibavDecoder.read
             self.error = error
             return b""
 
@@ -205,8 +207,8 @@ class _Streamed:
         return self._source.read(size)
 
 
-class _Whole(_Streamed):
-    """The same where libav may seek."""
+class _SeekableFile(_StreamFile):
+    """An input as a file in which libav may seek."""
 
     def __init__(self, source: Input, whole: BinaryIO) -> None:
         super().__init__(source)

@@ -1,7 +1,7 @@
-"""One Recovery in, driven on the client's loop: open, read, write, one timer; events to an inbox out.
+"""Drives one Recovery machine on the background loop: opens, reads and writes connections, and delivers events.
 
-The machine is told from two sides, the user's thread (`send`, `pause`, ...) and the loop, so a lock guards each step;
-none of them waits for anything. What a step leads to is carried out on the loop.
+Both the user's thread (`send`, `pause`, ...) and the loop step the machine, so a lock guards each step, and no step
+waits for anything. Actions and events that follow from a step are carried out on the loop.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from caesura.errors import CaesuraError, InternalError
 
 _log = logging.getLogger("caesura.client")
 
-_SHORT_OF_ROOM = (
-    "Live audio is being lost, the oldest first: all the room for audio that waits, or that no final covers yet, is "
-    "taken. Gap events say which audio; Tuning(keep_s=...) keeps more."
+_OVERFLOW_WARNING = (
+    "Live audio is being lost, the oldest first: the buffer for audio that waits, or that no final covers yet, is "
+    "full. Gap events say which audio; Tuning(keep_s=...) keeps more."
 )
 
 T = TypeVar("T")
-Step = Callable[[Recovery, float], T]
+MachineStep = Callable[[Recovery, float], T]
 
 
 class Driver:
-    """Drives one line from `begin` to its end; `done` has the transcript then, `opened` knows how it began."""
+    """Drives one line to its end: `opened` resolves with the first connection, `done` with the transcript."""
 
     def __init__(
         self, machine: Recovery, opener: Opener, deliver: Callable[[Event], None], loop: asyncio.AbstractEventLoop
@@ -41,8 +41,8 @@ class Driver:
         self._deliver = deliver
         self._loop = loop
         self._lock = threading.Lock()
-        self._settling = False
-        self._short_of_room = False
+        self._apply_pending = False
+        self._is_overflowing = False
         self._timer: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._attempt: asyncio.Task[Transport] | None = None
@@ -51,39 +51,39 @@ class Driver:
         self._changed = asyncio.Event()
         self._writable = asyncio.Event()
         self._ping_wanted = asyncio.Event()
-        self._waiters: list[tuple[Step[bool], concurrent.futures.Future[None]]] = []
+        self._waiters: list[tuple[MachineStep[bool], concurrent.futures.Future[None]]] = []
         self._running: concurrent.futures.Future[None] | None = None
         self.opened: concurrent.futures.Future[None] = concurrent.futures.Future()
-        """Resolved by the first connection; fails with what stood in its way."""
+        """Resolved by the first connection; fails with the error that prevented it."""
         self.done: concurrent.futures.Future[Transcript] = concurrent.futures.Future()
 
     # ---- from any thread ----
 
-    def begin(self) -> None:
+    def start(self) -> None:
         """Start, once."""
-        self.tell(lambda machine, now: machine.start(now=now))
+        self.step(lambda machine, now: machine.start(now=now))
         self._running = asyncio.run_coroutine_threadsafe(self._run(), self._loop)
 
-    def tell(self, step: Step[T]) -> T:
-        """Take one step of the machine now; what follows from it happens on the loop."""
+    def step(self, step: MachineStep[T]) -> T:
+        """Step the machine now; the resulting actions and events are carried out on the loop."""
         with self._lock:
-            answer = step(self._machine, time.monotonic())
-            if not self._settling:
-                self._loop.call_soon_threadsafe(self._settle)
-                self._settling = True  # in this order: Ctrl-C in between must not leave a line that never settles
-        return answer
+            result = step(self._machine, time.monotonic())
+            if not self._apply_pending:
+                self._loop.call_soon_threadsafe(self._apply)
+                self._apply_pending = True  # in this order, so that Ctrl-C in between loses no action
+        return result
 
-    def ask(self, question: Step[T]) -> T:
-        """Look at the machine without changing it."""
+    def query(self, look: MachineStep[T]) -> T:
+        """Query the machine without changing it."""
         with self._lock:
-            return question(self._machine, time.monotonic())
+            return look(self._machine, time.monotonic())
 
-    def until(self, condition: Step[bool]) -> concurrent.futures.Future[None]:
-        """Resolved as soon as `condition` holds, or the line is closed."""
+    def when(self, condition: MachineStep[bool]) -> concurrent.futures.Future[None]:
+        """A future that is resolved as soon as `condition` holds or the line is closed."""
         future: concurrent.futures.Future[None] = concurrent.futures.Future()
         with self._lock:
             self._waiters.append((condition, future))
-        self.tell(lambda machine, now: None)
+        self.step(lambda machine, now: None)
         return future
 
     # ---- on the loop ----
@@ -93,23 +93,23 @@ class Driver:
             while await self._next_attempt():
                 transport = await self._open()
                 if transport is not None:
-                    await self._carry(transport)
+                    await self._run_connection(transport)
         except Exception as error:  # noqa: BLE001
-            self._broke(error)
+            self._fail(error)
         finally:
-            self._settle()
+            self._apply()
 
-    def _broke(self, error: Exception) -> None:
-        """Our own mistake, or that of a transport: the user hears of it, and so does the log."""
-        _log.error("the client broke", exc_info=error)
-        broke = InternalError(f"The client broke: {error!r}")
-        broke.__cause__ = error
-        self.tell(lambda machine, now: machine.abandon(now=now, error=broke))
+    def _fail(self, error: Exception) -> None:
+        """A bug in this package or in a transport: log it, and close the line with an InternalError."""
+        _log.error("internal error in the client", exc_info=error)
+        failure = InternalError(f"Internal error in the client: {error!r}")
+        failure.__cause__ = error
+        self.step(lambda machine, now: machine.abandon(now=now, error=failure))
 
     async def _next_attempt(self) -> bool:
-        """Wait until the machine wants a connection; False when it wants none any more."""
+        """Wait until the machine wants a connection; False when the line is closed."""
         while not self._connect_wanted:
-            if self.ask(lambda machine, now: machine.phase is Phase.CLOSED):
+            if self.query(lambda machine, now: machine.phase is Phase.CLOSED):
                 return False
             self._changed.clear()
             await self._changed.wait()
@@ -122,7 +122,7 @@ class Driver:
             transport = await self._attempt
         except CaesuraError as error:
             failure = error
-            self.tell(lambda machine, now: machine.failed(failure, now=now))
+            self.step(lambda machine, now: machine.failed(failure, now=now))
             return None
         except asyncio.CancelledError:
             if self._attempt.cancelled():
@@ -131,13 +131,13 @@ class Driver:
         finally:
             self._attempt = None
         request_id = transport.request_id
-        if not self.tell(lambda machine, now: _is_open(machine, request_id, now)):
-            transport.abort()  # nobody wanted it any more when it was there
+        if not self.step(lambda machine, now: _report_opened(machine, request_id, now)):
+            transport.abort()  # the machine was closed or abandoned meanwhile
             return None
         return transport
 
-    async def _carry(self, transport: Transport) -> None:
-        """Read and write until the connection is gone, or is to go."""
+    async def _run_connection(self, transport: Transport) -> None:
+        """Read and write until the connection is lost or is to be closed."""
         self._orderly = False
         try:
             async with asyncio.TaskGroup() as group:
@@ -162,25 +162,27 @@ class Driver:
         try:
             while True:
                 text = await transport.receive()
-                self.tell(lambda machine, now, text=text: machine.receive_text(text, now=now))  # type: ignore[misc]
+                self.step(lambda machine, now, text=text: machine.receive_text(text, now=now))  # type: ignore[misc]
         except TransportClosed as closed:
             code, reason = closed.code, closed.reason
-            self.tell(lambda machine, now: machine.closed(code, reason, now=now))
+            self.step(lambda machine, now: machine.closed(code, reason, now=now))
 
     async def _write(self, transport: Transport) -> None:
         try:
             while True:
                 self._writable.clear()
-                frame, deadline = self.ask(lambda machine, now: (machine.next_frame(now=now), machine.next_deadline()))
+                frame, deadline = self.query(
+                    lambda machine, now: (machine.next_frame(now=now), machine.next_deadline())
+                )
                 if frame is None:
                     await self._writable.wait()
                     continue
-                self._arm(deadline)  # the socket may take it never
+                self._arm(deadline)  # the socket may never accept the frame
                 await transport.send(frame)
-                self.tell(lambda machine, now: machine.frame_taken(now=now))
-                await asyncio.sleep(0)  # a socket that has room does not wait, and would let nobody read meanwhile
+                self.step(lambda machine, now: machine.frame_sent(now=now))
+                await asyncio.sleep(0)  # sending does not suspend while there is room, and would starve the reader
         except TransportClosed:
-            await asyncio.Event().wait()  # the reader sees it too, and tells how it ended
+            await asyncio.Event().wait()  # the reader sees it too, and reports how it ended
 
     async def _ping(self, transport: Transport) -> None:
         self._ping_wanted.clear()
@@ -189,25 +191,25 @@ class Driver:
                 await self._ping_wanted.wait()
                 self._ping_wanted.clear()
                 await transport.ping()
-                self.tell(lambda machine, now: machine.receive_pong(now=now))
+                self.step(lambda machine, now: machine.receive_pong(now=now))
         except TransportClosed:
             await asyncio.Event().wait()
 
-    # ---- what follows from a step ----
+    # ---- actions and events of a step ----
 
-    def _settle(self) -> None:
+    def _apply(self) -> None:
         with self._lock:
-            self._settling = False
+            self._apply_pending = False
             actions, events = self._machine.actions(), self._machine.events()
             deadline, phase = self._machine.next_deadline(), self._machine.phase
             ready = self._ready_waiters(phase)
-            was_short, self._short_of_room = self._short_of_room, self._machine.short_of_room
-        if self._short_of_room and not was_short:
-            _log.warning(_SHORT_OF_ROOM)
+            was_short, self._is_overflowing = self._is_overflowing, self._machine.is_overflowing
+        if self._is_overflowing and not was_short:
+            _log.warning(_OVERFLOW_WARNING)
         for event in events:
             self._deliver(event)
         for action in actions:
-            self._carry_out(action)
+            self._perform(action)
         for future in ready:
             future.set_result(None)
         self._arm(deadline)
@@ -221,7 +223,7 @@ class Driver:
         self._waiters = [each for each in self._waiters if each not in ready]
         return [future for _, future in ready if future.set_running_or_notify_cancel()]
 
-    def _carry_out(self, action: Action) -> None:
+    def _perform(self, action: Action) -> None:
         match action:
             case Action.CONNECT:
                 self._connect_wanted = True
@@ -236,26 +238,26 @@ class Driver:
                 assert_never(action)
 
     def _arm(self, deadline: float | None) -> None:
-        """Keep the timer if it fires early anyway: a frame of audio then costs no timer at all."""
+        """A timer that fires too early is kept: most frames then cost no timer at all."""
         if self._timer is not None:
             if deadline is not None and self._timer.when() <= deadline:
                 return
             self._timer.cancel()
-        self._timer = None if deadline is None else self._loop.call_at(deadline, self._time_passed)
+        self._timer = None if deadline is None else self._loop.call_at(deadline, self._deadline_reached)
 
-    def _time_passed(self) -> None:
+    def _deadline_reached(self) -> None:
         self._timer = None
         try:
-            self.tell(lambda machine, now: machine.handle_deadline(now=now))
+            self.step(lambda machine, now: machine.handle_deadline(now=now))
         except Exception as error:  # noqa: BLE001
-            self._broke(error)
+            self._fail(error)
 
     def _resolve(self, phase: Phase) -> None:
         if phase is Phase.OPEN and not self.opened.done():
             self.opened.set_result(None)
         if phase is not Phase.CLOSED or self.done.done():
             return
-        transcript = self.ask(lambda machine, now: machine.transcript(now=now))
+        transcript = self.query(lambda machine, now: machine.transcript(now=now))
         if not self.opened.done():
             if transcript.error is not None:
                 self.opened.set_exception(transcript.error)
@@ -264,7 +266,12 @@ class Driver:
         self.done.set_result(transcript)
 
 
-def _is_open(machine: Recovery, request_id: str, now: float) -> bool:
-    """Tell of a connection; is it wanted?"""
+def _report_opened(machine: Recovery, request_id: str, now: float) -> bool:
+    """Report an open connection; True when the machine uses it."""
     machine.opened(request_id, now=now)
     return machine.phase is Phase.OPEN
+
+
+def _next_frame(machine: Recovery, now: float) -> tuple[bytes | str | None, float | None]:
+    """The frame to write now, and the deadline, which may be about the socket that is to take it."""
+    return machine.next_frame(now=now), machine.next_deadline()

@@ -1,4 +1,4 @@
-"""What a line tells its user: a closed union of small values, and what `send` and `finish` answer.
+"""Events of a line (a closed union of values) and the results of `send` and `finish`.
 
 Times come in threes. *Stream* seconds count the audio sent on one connection. *Source* seconds count the audio that
 was captured, pauses included: they go on across pauses, drops and reconnects. *Wall* is the UTC moment at which it
@@ -19,7 +19,7 @@ from caesura.errors import CaesuraError
 
 @dataclass(frozen=True, slots=True)
 class TimedWord:
-    """One word: as it would be printed (`text`), as the wire has it (`word`), and when it was said, three times."""
+    """One word: as one would print it (`text`), as on the wire (`word`), and its start and end on three clocks."""
 
     text: str
     word: str
@@ -31,14 +31,14 @@ class TimedWord:
     wall_start: datetime | None
     wall_end: datetime | None
     speaker: int | None = None
-    """Counted anew on each connection: (`epoch`, `speaker`) names a person, `speaker` alone does not."""
+    """Numbered anew on each connection: (`epoch`, `speaker`) identifies a person, `speaker` alone does not."""
     epoch: int = 0
-    """Which connection heard it, counted from 0."""
+    """Number of the connection it came on, counted from 0."""
 
 
 @dataclass(frozen=True, slots=True)
 class Interim:
-    """What has been heard so far in a stretch of audio that is still open; the next one replaces it."""
+    """Hypothesis for a segment that is still open; the next interim or final of its channel replaces it."""
 
     text: str
     words: tuple[TimedWord, ...]
@@ -53,7 +53,7 @@ class Interim:
 
 @dataclass(frozen=True, slots=True)
 class Final:
-    """What was said in a stretch of audio; never revised, and each word comes once."""
+    """Transcript of a segment; never revised, and each word comes once."""
 
     text: str
     words: tuple[TimedWord, ...]
@@ -65,28 +65,33 @@ class Final:
     speech_final: bool
     """The utterance ends here."""
     from_finalize: bool
-    """It was asked for, by `finalize` or `pause`."""
+    """It answers `finalize` or `pause`."""
     raw: str = field(default="", repr=False, compare=False)
+    """The server's message as it came."""
 
 
 @dataclass(frozen=True, slots=True)
 class SpeechStarted:
-    """Somebody began to speak."""
+    """Speech began; times of its start."""
 
     channel: int
     stream: float
     source: float | None
     wall: datetime | None
+    raw: str = field(default="", repr=False, compare=False)
+    """The server's message as it came."""
 
 
 @dataclass(frozen=True, slots=True)
 class UtteranceEnd:
-    """No word has followed for the gap that was asked for. Times of its last word's end; None when it is not known."""
+    """No word has followed for `utterance_end_ms`. Times of the last word's end; None when it is not known."""
 
     channel: int
     stream: float | None
     source: float | None
     wall: datetime | None
+    raw: str = field(default="", repr=False, compare=False)
+    """The server's message as it came."""
 
 
 # ---- the line itself ----
@@ -94,14 +99,14 @@ class UtteranceEnd:
 
 @dataclass(frozen=True, slots=True)
 class Paused:
-    """The pause has begun: the last words are on their way, and KeepAlive holds the line."""
+    """A pause has begun: the last words will follow, and KeepAlive holds the connection."""
 
     source: float | None
 
 
 @dataclass(frozen=True, slots=True)
 class Resumed:
-    """Audio goes on after `seconds` of pause."""
+    """Audio resumes after `seconds` of pause."""
 
     source: float | None
     seconds: float
@@ -109,7 +114,7 @@ class Resumed:
 
 @dataclass(frozen=True, slots=True)
 class Reconnecting:
-    """The connection is gone, or could not be made; another attempt follows after `delay_s`."""
+    """The connection was lost or could not be made; the next attempt follows after `delay_s`."""
 
     attempt: int
     """Counted from 1 in each outage."""
@@ -120,7 +125,7 @@ class Reconnecting:
 
 @dataclass(frozen=True, slots=True)
 class Reconnected:
-    """There is a connection again; `replay_s` of audio are sent again, or late."""
+    """Connected again; `replay_s` of audio are sent again or late."""
 
     epoch: int
     request_id: str
@@ -130,9 +135,9 @@ class Reconnected:
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Captured audio that will never be words, exactly: source seconds `start` to `end`.
+    """Captured audio that was lost: exactly source seconds `start` to `end`.
 
-    They are None when samples cannot be counted: then some of what was on its way is lost, and nobody knows how much.
+    They are None when samples cannot be counted: then some audio in flight was lost, and nobody knows how much.
     """
 
     start: float | None
@@ -141,11 +146,11 @@ class Gap:
 
     @property
     def seconds(self) -> float:
-        """How much is lost; 0 when nobody knows."""
+        """Length of the loss; 0 when it is not known."""
         return 0.0 if self.start is None or self.end is None else self.end - self.start
 
     def joined(self, later: Gap) -> Gap | None:
-        """Both in one, when `later` goes on where this one ends and for the same reason; else None."""
+        """One gap for both, when `later` continues this one for the same reason; else None."""
         if self.end is None or self.end != later.start or self.why != later.why:
             return None
         return Gap(self.start, later.end, self.why)
@@ -153,40 +158,41 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Anything else the server said: its `Error` messages, and messages this package does not know."""
+    """Any other message of the server: its `Error` messages, and types that this package does not know."""
 
     type: str
     text: str
     raw: str = field(default="", repr=False)
+    """The server's message as it came."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """What a line has done so far."""
+    """Counters of a line."""
 
     connected_s: float = 0.0
     """Time with a connection, by our clock."""
     paused_s: float = 0.0
     """Time in pauses, by our clock."""
     captured_s: float = 0.0
-    """Audio taken by `send`; what came during a pause is not counted."""
+    """Audio accepted by `send`; without audio sent during a pause."""
     audio_sent_s: float = 0.0
-    """Audio sent on all connections, what was sent again included."""
+    """Audio sent on all connections, including audio sent again."""
     replayed_s: float = 0.0
-    """Of that, sent again after a reconnect."""
+    """Part of `audio_sent_s` that was sent again after a reconnect."""
     skipped_s: float = 0.0
-    """Audio that came during pauses, and was not sent."""
+    """Audio passed to `send` during pauses, and not sent."""
     lost_s: float = 0.0
-    """Audio that will never be words; each loss had a Gap event."""
+    """Audio lost; each loss had a Gap event."""
     keepalives: int = 0
     connections: int = 0
     reconnects: int = 0
     events_dropped: int = 0
-    """Events that nobody took in time: the oldest ones went, interims first."""
+    """Events dropped because they were not read in time, the oldest first, interims before others."""
     provider_s: float | None = None
-    """Audio by the server's own count, summed over the connections that said it."""
+    """Audio by the server's own count, summed over the connections that reported it."""
     request_ids: tuple[str, ...] = ()
-    """Of the newest connections, oldest first."""
+    """Request ids of the newest connections, oldest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +202,8 @@ class Closed:
     code: int | None
     reason: str
     error: CaesuraError | None = field(default=None, compare=False)
+    raw: str = field(default="", repr=False, compare=False)
+    """The server's newest Metadata message as it came; "" when none came."""
 
 
 Event = (
@@ -213,12 +221,12 @@ Event = (
     | Closed
 )
 
-# ---- answers ----
+# ---- results of send and finish ----
 
 
 @dataclass(frozen=True, slots=True)
-class _Answer:
-    """What `send` answers; awaited, it is the same again once there is room for more audio that can wait."""
+class _SendResult:
+    """Result of `send`; awaiting it returns it once there is room for more audio that can wait."""
 
     until_room: Callable[[], Awaitable[None]] | None = field(default=None, repr=False, compare=False, kw_only=True)
 
@@ -229,19 +237,19 @@ class _Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Accepted(_Answer):
-    """It is on its way."""
+class Accepted(_SendResult):
+    """The audio is being sent."""
 
 
 @dataclass(frozen=True, slots=True)
-class Buffered(_Answer):
-    """It is kept, and goes out behind the audio that waits: `ms` of it, this included."""
+class Buffered(_SendResult):
+    """The audio is kept and sent behind the audio that waits already; `ms` of audio wait now, this included."""
 
     ms: float
 
 
 @dataclass(frozen=True, slots=True)
-class Dropped(_Answer):
+class Dropped(_SendResult):
     """Audio was lost: `ms` of it, the oldest first. `why` says how; a Gap event says which."""
 
     ms: float
@@ -253,18 +261,18 @@ Sent = Accepted | Buffered | Dropped
 
 @dataclass(frozen=True, slots=True)
 class Transcript:
-    """Everything a line heard, and how it went."""
+    """Complete result of a line."""
 
     finals: tuple[Final, ...]
     gaps: tuple[Gap, ...]
     stats: Stats
     complete: bool
-    """Every captured sample was heard, and the server said so; `reason` says why not."""
+    """All captured audio was transcribed, as the server confirmed; otherwise see `reason`."""
     error: CaesuraError | None = None
 
     @property
     def reason(self) -> str:
-        """Why it is not complete, in sentences; "" when it is."""
+        """Why it is not complete, in sentences; "" when it is complete."""
         if self.complete:
             return ""
         lost: dict[str, float] = {}
@@ -273,16 +281,16 @@ class Transcript:
         sentences = [_loss(seconds, why) for why, seconds in lost.items()]
         if self.error is not None:
             sentences.append(str(self.error))
-        return " ".join(sentences) or "The line was closed before the server had said everything."
+        return " ".join(sentences) or "The line was closed before the server had sent everything."
 
     @property
     def text(self) -> str:
-        """All that was said, in order of the finals."""
+        """Text of all finals, in order."""
         return " ".join(final.text for final in self.finals if final.text)
 
     @property
     def words(self) -> tuple[TimedWord, ...]:
-        """All words, in order of the finals."""
+        """Words of all finals, in order."""
         return tuple(word for final in self.finals for word in final.words)
 
 

@@ -1,4 +1,4 @@
-"""A way to connect in; the same way, with simulated faults, out: so that users can see their own code recover."""
+"""Simulated faults inside the client, so that users can watch their own code recover in front of any server."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from caesura.client.transport import Opener, Transport, TransportClosed
 
 @dataclass(frozen=True, slots=True)
 class Faults:
-    """What goes wrong with a line's connections, in seconds since each was opened.
+    """Faults of a line's connections, in seconds since each was opened.
 
-    The first `times` connections are hit, all later ones are well. The server notices as little of it as it would of
-    the real thing.
+    The first `times` connections are affected, all later ones are not. The server notices as little of a fault as it
+    would of a real one.
     """
 
     drop_after_s: float | None = None
     """The connection is cut."""
     stall_after_s: float | None = None
-    """It takes nothing and says nothing any more, but stays open."""
+    """The connection stays open but neither accepts nor delivers anything."""
     corrupt_after_s: float | None = None
-    """The next message of the server is broken."""
+    """The next message of the server is cut in half."""
     refuse: tuple[int, ...] = ()
-    """HTTP statuses that the first attempts are answered with, before any connection is made."""
+    """HTTP statuses with which the first attempts are refused, before any connection is made."""
     times: int = 1
 
     def around(self, opener: Opener) -> Opener:
-        """`opener` with these faults."""
+        """Wraps `opener` with these faults."""
         refusals = iter(self.refuse)
         hit = 0
 
@@ -43,13 +43,13 @@ class Faults:
             if hit >= self.times:
                 return transport
             hit += 1
-            return _Faulty(transport, self, _now())
+            return _FaultyTransport(transport, self, _now())
 
         return open_one
 
 
-class _Faulty:
-    """A connection on which the faults happen."""
+class _FaultyTransport:
+    """A connection on which the faults occur."""
 
     def __init__(self, transport: Transport, faults: Faults, opened_at: float) -> None:
         self._transport = transport
@@ -89,7 +89,7 @@ class _Faulty:
 
     @property
     def _fails_at(self) -> float | None:
-        """When it is cut or stalls, whichever comes first; the other one does not matter any more then."""
+        """Time of the cut or stall, whichever comes first; None for neither."""
         at = min(self._at(self._faults.drop_after_s), self._at(self._faults.stall_after_s))
         return None if at == inf else at
 

@@ -1,20 +1,20 @@
-"""Lead of the audio over the clock: how much more came than can have been captured live in the meantime. Pure."""
+"""Measures how far a source's audio is ahead of the clock, which tells recordings from live audio. Pure."""
 
 from __future__ import annotations
 
 from collections import deque
 
 LEAD_S = 2.0
-"""Audio further ahead of the clock than this was not captured while it was sent: it is a recording, and can wait."""
+"""Audio further ahead of the clock than this cannot be live: it is a recording, and can wait."""
 DELAY_S = 2.0
-"""A gap in the audio counts for so much time at most: what comes after an idle minute is not a minute of credit."""
+"""Longest time that a gap in the audio counts: an idle minute is not a minute of credit."""
 WINDOW_S = 30.0
-"""The lead is that of the newest audio: a live source may begin with seconds that were captured before it was sent."""
+"""Only the newest audio counts: a live source may begin with a pre-roll captured before it was sent."""
 _STEP_S = 1.0
 
 
 class Lead:
-    """The lead of one source of audio; `now` is monotonic seconds."""
+    """Lead of one source of audio; `now` is monotonic seconds."""
 
     def __init__(self) -> None:
         self._audio_s = 0.0
@@ -23,10 +23,10 @@ class Lead:
         self._last_at: float | None = None
         self._held = False
         self._marks: deque[tuple[float, float]] = deque([(0.0, 0.0)])
-        """Clock and audio in steps of a second, from the beginning of the window on."""
+        """Clock and audio positions, a second apart, from the start of the window on."""
 
-    def take(self, seconds: float, *, now: float) -> None:
-        """So much audio came."""
+    def add(self, seconds: float, *, now: float) -> None:
+        """Account for `seconds` of audio that arrived now."""
         self._clock_s += self._passed(seconds, now)
         self._audio_s += seconds
         self._last_at, self._held = now, False
@@ -36,17 +36,17 @@ class Lead:
             self._marks.popleft()
 
     def hold(self) -> None:
-        """The source was told to wait: the time until its next audio is not time in which it captured any."""
+        """The source is being held: it captures nothing until its next audio."""
         self._held = True
 
     def outruns_clock(self, seconds: float = 0.0, *, now: float) -> bool:
-        """Is the source further ahead than a live one can be, with `seconds` more of its audio?"""
+        """Would the source be further ahead than live audio can be with `seconds` more?"""
         clock_s, audio_s = self._marks[0]
         lead_s = self._audio_s + seconds - audio_s - (self._clock_s + self._passed(seconds, now) - clock_s)
         return lead_s > LEAD_S
 
     def _passed(self, seconds: float, now: float) -> float:
-        """Time since the last audio, as far as it counts when `seconds` of audio come now."""
+        """Time since the last audio, as far as it counts when `seconds` of audio arrive now."""
         if self._last_at is None:
             return min(seconds, DELAY_S)
         return 0.0 if self._held else min(now - self._last_at, seconds + DELAY_S)

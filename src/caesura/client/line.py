@@ -1,4 +1,4 @@
-"""Audio in, events out, for callers with an event loop: `connect` and the Line it returns.
+"""Line and `connect` for callers with an event loop, and what they share with their synchronous twins.
 
 async with caesura.connect("ws://127.0.0.1:8080", model="nova-3", interim_results=True) as line:
     async for event in line.transcribe(microphone()):
@@ -21,15 +21,15 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from caesura.client.address import Value
+from caesura.client.background_loop import finish_at_exit, shared_loop
+from caesura.client.config import Credentials, DeclaredAudio, LineConfig, Tuning, configure_line
 from caesura.client.driver import Driver
+from caesura.client.event_queue import EventQueue
 from caesura.client.events import Closed, Event, Sent, Stats, Transcript
 from caesura.client.faults import Faults
-from caesura.client.inbox import Inbox
-from caesura.client.loop import before_exit, client_loop
-from caesura.client.plan import Credentials, Declared, Plan, Tuning, plan_line
 from caesura.client.recovery import Phase, Recovery
-from caesura.client.sources import AudioSource, on_a_thread
-from caesura.client.tape import PIECE_BYTES
+from caesura.client.replay_buffer import CHUNK_BYTES
+from caesura.client.sources import AudioSource, run_in_thread
 from caesura.errors import UsageError
 from caesura.timeline import Timeline
 
@@ -37,72 +37,72 @@ T = TypeVar("T")
 
 
 class LineBase:
-    """What both kinds of line share. Every method here may be called from any thread, and none of them waits."""
+    """Base of both kinds of line. Every method here may be called from any thread, and none of them waits."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, config: LineConfig) -> None:
         """Starts nothing; entering the context does."""
-        self._plan = plan
-        self._inbox = Inbox()
+        self._config = config
+        self._queue = EventQueue()
         self._driver: Driver | None = None
         self._pid = 0
         self._paused_by = 0
-        """Thread that paused the line last."""
+        """Identifier of the thread that paused the line last."""
 
     def pause(self) -> None:
-        """Stop sending: the words so far are made final, and KeepAlive holds the line for as long as you like.
+        """Stop sending: the words so far are finalized, and KeepAlive holds the connection for any length of time.
 
-        Live audio that is sent in a pause is dropped and not billed, so this is also how to mute: whoever goes on
-        sending what is captured has source times that are exact to the sample. A recording stands still: nothing of it
-        is read or dropped. Idempotent.
+        Live audio that is sent in a pause is dropped and not billed, so this is also how to mute; source times stay
+        exact to the sample if you go on sending what is captured. A recording waits: nothing of it is read or dropped.
+        Idempotent.
         """
         self._paused_by = threading.get_ident()
-        self._open_driver.tell(lambda machine, now: machine.pause(now=now))
+        self._open_driver.step(lambda machine, now: machine.pause(now=now))
 
     def resume(self) -> None:
-        """Go on sending. Source time and wall clock have run on meanwhile; stream time has not. Idempotent.
+        """Resume sending. Source time and wall clock have advanced meanwhile; stream time has not. Idempotent.
 
-        The source time of a recording has not either: it is the place in the file.
+        The source time of a recording has not advanced either: it is the position in the file.
         """
-        self._open_driver.tell(lambda machine, now: machine.resume(now=now))
+        self._open_driver.step(lambda machine, now: machine.resume(now=now))
 
     def finalize(self, channel: int | None = None) -> None:
-        """Have everything sent so far made final; `channel` None means all of them."""
-        self._open_driver.tell(lambda machine, now: machine.finalize(channel))
+        """Finalize everything sent so far; `channel` None means all channels."""
+        self._open_driver.step(lambda machine, now: machine.finalize(channel))
 
     def abandon(self) -> None:
-        """End at once, without the last words; what was not heard is lost, and said to be. Idempotent."""
-        self._open_driver.tell(lambda machine, now: machine.abandon(now=now))
+        """Close at once, without the last words; audio without a final is lost and reported as Gap. Idempotent."""
+        self._open_driver.step(lambda machine, now: machine.abandon(now=now))
 
     @property
     def stats(self) -> Stats:
-        """What the line has done so far."""
-        stats = self._open_driver.ask(lambda machine, now: machine.stats(now=now))
-        return replace(stats, events_dropped=self._inbox.dropped)
+        """Counters of the line so far."""
+        stats = self._open_driver.query(lambda machine, now: machine.stats(now=now))
+        return replace(stats, events_dropped=self._queue.dropped)
 
     @property
     def is_paused(self) -> bool:
-        """Is the line in a pause?"""
-        return self._open_driver.ask(lambda machine, now: machine.paused)
+        """Is the line paused?"""
+        return self._open_driver.query(lambda machine, now: machine.paused)
 
     @property
     def is_connected(self) -> bool:
-        """Is there a connection now? A line without one keeps audio and tries to get one."""
-        return self._open_driver.ask(lambda machine, now: machine.phase is Phase.OPEN)
+        """Is there a connection now? A line without one keeps audio and tries to reconnect."""
+        return self._open_driver.query(lambda machine, now: machine.phase is Phase.OPEN)
 
     @property
     def waiting_s(self) -> float:
         """Seconds of audio that wait to be sent."""
-        return self._open_driver.ask(lambda machine, now: machine.waiting_s)
+        return self._open_driver.query(lambda machine, now: machine.waiting_s)
 
     @property
     def unheard_s(self) -> float:
         """Seconds of audio that no final covers yet."""
-        return self._open_driver.ask(lambda machine, now: machine.unheard_s)
+        return self._open_driver.query(lambda machine, now: machine.unheard_s)
 
     @property
     def timeline(self) -> Timeline | None:
-        """The ledger of what was sent when, to be read only; None where samples cannot be counted."""
-        return self._open_driver.ask(lambda machine, now: machine.timeline)
+        """Which audio was sent when, to be read only; None where samples cannot be counted."""
+        return self._open_driver.query(lambda machine, now: machine.timeline)
 
     # ---- inside ----
 
@@ -111,98 +111,98 @@ class LineBase:
         if self._driver is None:
             raise UsageError("The line is not open yet: enter it first, `with` or `async with`.")
         if self._pid != os.getpid():
-            raise UsageError("The line was opened by another process, which has it still: connect in this one too.")
+            raise UsageError("The line was opened by another process and works there only: connect here too.")
         return self._driver
 
     def _start(self) -> Driver:
-        """Begin in the client's loop."""
+        """Start the line on the background loop."""
         self._check_unopened()
-        machine = Recovery(self._plan.settings, random=random.random, wall_offset_s=time.time() - time.monotonic())
-        driver = self._driver = Driver(machine, self._plan.opener, self._inbox.put, client_loop())
+        machine = Recovery(self._config.settings, random=random.random, wall_offset_s=time.time() - time.monotonic())
+        driver = self._driver = Driver(machine, self._config.opener, self._queue.put, shared_loop())
         self._pid = os.getpid()
-        forget = before_exit(self._begin_to_finish)
-        driver.done.add_done_callback(lambda _: forget())
-        driver.begin()
+        unregister = finish_at_exit(self._begin_finish)
+        driver.done.add_done_callback(lambda _: unregister())
+        driver.start()
         return driver
 
     def _check_source(self, source: AudioSource) -> None:
-        """Raises UsageError for one that yields something else, or is not played at the speed of a live line."""
-        self._plan.declared.check_source(source.parameters)
+        """Raises UsageError for a source of other audio than declared, or of a recording on a live line."""
+        self._config.declared.check_source(source.parameters)
         if self._is_live and not source.is_live:
             raise UsageError(
                 "The recording comes as fast as it can be read, but the line was made for live audio: "
                 "connect(live=False, ...), or recording(..., realtime=True)."
             )
-        if source.stands_still:
-            self._open_driver.tell(lambda machine, now: machine.stand_still())
+        if source.waits_in_pauses:
+            self._open_driver.step(lambda machine, now: machine.declare_recording())
 
     def _check_unopened(self) -> None:
         if self._driver is not None:
             raise UsageError("A line can be opened once only; connect again for another one.")
 
     def _abandon(self) -> None:
-        """Nobody waits for the opening any more."""
+        """The caller no longer waits for the line to open."""
         if self._driver is not None:
-            self._driver.tell(lambda machine, now: machine.abandon(now=now))
+            self._driver.step(lambda machine, now: machine.abandon(now=now))
 
     @property
     def _is_live(self) -> bool:
-        return self._plan.settings.live
+        return self._config.settings.live
 
-    def _end(self) -> None:
-        """Begin to finish, without waiting for it."""
-        self._begin_to_finish(None)
+    def _finish_soon(self) -> None:
+        """Start to finish without waiting for it."""
+        self._begin_finish(None)
 
-    def _begin_to_finish(self, timeout_s: float | None) -> concurrent.futures.Future[Transcript]:
+    def _begin_finish(self, timeout_s: float | None) -> concurrent.futures.Future[Transcript]:
         driver = self._open_driver
-        driver.tell(lambda machine, now: machine.finish(timeout_s, now=now))
+        driver.step(lambda machine, now: machine.finish(timeout_s, now=now))
         return driver.done
 
-    def _result(self, transcript: Transcript) -> Transcript:
-        return replace(transcript, stats=replace(transcript.stats, events_dropped=self._inbox.dropped))
+    def _with_drops(self, transcript: Transcript) -> Transcript:
+        return replace(transcript, stats=replace(transcript.stats, events_dropped=self._queue.dropped))
 
-    def _pieces(self, chunk: bytes) -> Iterator[bytes]:
-        """A recording is sent bit by bit, however large the chunks of its source are."""
+    def _chunks(self, chunk: bytes) -> Iterator[bytes]:
+        """A recording is sent in small parts, however large the chunks of its source are."""
         data = as_bytes(chunk)
-        size = max(len(data), 1) if self._is_live else PIECE_BYTES
+        size = max(len(data), 1) if self._is_live else CHUNK_BYTES
         return (data[at : at + size] for at in range(0, len(data), size))
 
-    def _offer(self, audio: bytes, *, at: float | None = None) -> Sent | None:
-        """Send it; None: it can wait, and there is no room for it now, so it has to be offered again."""
+    def _try_send(self, audio: bytes, *, at: float | None = None) -> Sent | None:
+        """Send it; None when it can wait and there is no room now, so that it has to be sent again."""
 
         def send(machine: Recovery, now: float) -> Sent | None:
-            # Others who wait may have left less room than there was: what does not fit waits behind theirs.
-            return machine.send(audio, now=now, at=at, queue=True) if machine.takes_more(now=now) else None
+            # Other senders may have used the room meanwhile: what does not fit waits behind theirs.
+            return machine.send(audio, now=now, at=at, queue=True) if machine.accepts_more(now=now) else None
 
-        return self._open_driver.tell(send)
+        return self._open_driver.step(send)
 
-    def _room(self) -> concurrent.futures.Future[None]:
-        """Resolved when a source that can wait should go on."""
-        self._open_driver.ask(lambda machine, now: machine.hold())
-        return self._open_driver.until(lambda machine, now: machine.takes_more(now=now))
+    def _when_room(self) -> concurrent.futures.Future[None]:
+        """A future that is resolved when a source that can wait should continue."""
+        self._open_driver.query(lambda machine, now: machine.hold_source())
+        return self._open_driver.when(lambda machine, now: machine.accepts_more(now=now))
 
 
 class Line(LineBase):
-    """A line for callers with an event loop. Made by `connect`."""
+    """A line for callers with an event loop, made by `connect`."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, config: LineConfig) -> None:
         """Starts nothing; entering the context does."""
-        super().__init__(plan)
+        super().__init__(config)
         self._senders = 0
-        """How many wait for room."""
+        """Number of senders that wait for room."""
 
     def send(self, audio: bytes | bytearray | memoryview, *, at: float | None = None) -> Sent:
-        """Send captured audio; never waits, and says what became of it.
+        """Send captured audio; never waits, and returns what became of it.
 
-        Accepted: on its way. Buffered: kept, and sent behind what waits already. Dropped: lost, because the line is
-        paused or closed, or, of live audio, for want of room. Pieces of any size will do, and odd bytes wait for their
-        sample's rest.
+        Accepted: it is being sent. Buffered: kept, and sent behind audio that waits already. Dropped: lost, because the
+        line is paused or closed, or because the buffer of live audio is full. Chunks of any size will do; an incomplete
+        sample waits for the rest of it.
 
-        Audio that can wait is not dropped for want of room: that of a line with `live=False`, and whatever comes faster
-        than it can have been captured. `await line.send(...)` gives the same answer once there is room for more; who
-        does not await it gets UsageError when there is none, and nothing was taken then.
+        Audio that can wait is not dropped when the buffer is full: that of a line with `live=False`, and audio that
+        comes faster than it can have been captured. `await line.send(...)` returns the same result once there is room
+        for more; without `await` a full buffer raises UsageError, and nothing of `audio` was accepted.
 
-        `at`: source seconds at which `audio` was captured; by default it follows on what came before. Raises
+        `at`: source seconds at which `audio` was captured; by default it continues the audio before. Raises
         UsageError also when `at` goes back, when the audio is a file and not raw, and before the line was opened.
         """
         data = as_bytes(audio)
@@ -211,17 +211,17 @@ class Line(LineBase):
         def send(machine: Recovery, now: float) -> tuple[Sent, bool]:
             return machine.send(data, now=now, at=at, queue=queue), machine.can_wait(now=now)
 
-        sent, waits = self._open_driver.tell(send)
+        sent, waits = self._open_driver.step(send)
         return replace(sent, until_room=self._until_room) if waits else sent
 
     async def _until_room(self) -> None:
-        """Let others run, and wait until a source that can wait should go on."""
+        """Let other tasks run, and wait until a source that can wait should continue."""
         self._senders += 1
         try:
-            if self._open_driver.ask(lambda machine, now: machine.takes_more(now=now)):
+            if self._open_driver.query(lambda machine, now: machine.accepts_more(now=now)):
                 await asyncio.sleep(0)
             else:
-                await asyncio.wrap_future(self._room())
+                await asyncio.wrap_future(self._when_room())
         finally:
             self._senders -= 1
 
@@ -248,30 +248,29 @@ class Line(LineBase):
     async def finish(self, timeout: float | None = None) -> Transcript:  # noqa: ASYNC109  # it drains
         """Drain and close: Finalize, CloseStream, then wait for the server's Metadata, at most `timeout` seconds.
 
-        None: as long as what is on its way needs, which is its own length and some seconds more at most, anew with
-        each final that comes.
+        None: the length of the audio that no final covers and some seconds more; each final extends that.
 
-        Returns everything that was heard, with stats; `complete` says whether it is all, `reason` and `error` what was
-        in the way. Idempotent: later calls return the same.
+        Returns the transcript with stats; `complete` says whether it is all, `reason` and `error` what is missing and
+        why. Idempotent: later calls return the same.
         """
-        return self._result(await _resolved(self._begin_to_finish(timeout)))
+        return self._with_drops(await _resolved(self._begin_finish(timeout)))
 
     async def transcribe(self, audio: AsyncIterable[bytes] | Iterable[bytes]) -> AsyncGenerator[Event, None]:
         """Send what `audio` yields, finish at its end, and iterate over the events meanwhile.
 
-        A live line takes audio as it comes; a recording (`live=False`) is read as fast as the server takes it. An
-        AudioSource is opened and closed here. Raises what `audio` raises, behind the last event.
+        A live line accepts audio as it comes; a recording (`live=False`) is read as fast as the server accepts it. An
+        AudioSource is opened and closed here. Raises what `audio` raises, after the last event.
         """
         _ = self._open_driver
-        feeding = asyncio.create_task(self._feed(audio))
+        feeder = asyncio.create_task(self._feed(audio))
         try:
             async for event in self:
                 yield event
-            if feeding.done():
-                feeding.result()
+            if feeder.done():
+                feeder.result()
         finally:
-            feeding.cancel()  # who leaves early does not want to know what is wrong with the source, either
-            await asyncio.wait([feeding])
+            feeder.cancel()  # a caller that leaves early does not want the source's errors either
+            await asyncio.wait([feeder])
 
     # ---- inside ----
 
@@ -282,23 +281,23 @@ class Line(LineBase):
                     await opened.enter_async_context(audio)
                     self._check_source(audio)
                 async for chunk in _aiter(audio):
-                    for piece in self._pieces(chunk):
-                        while self._offer(piece) is None:
+                    for piece in self._chunks(chunk):
+                        while self._try_send(piece) is None:
                             with held(audio):
-                                await asyncio.wrap_future(self._room())
+                                await asyncio.wrap_future(self._when_room())
         finally:
-            self._end()
+            self._finish_soon()
 
     async def _events(self) -> AsyncIterator[Event]:
         _ = self._open_driver
-        there = asyncio.Event()
-        wake = _setter(there)
+        ready = asyncio.Event()
+        wake = _setter(ready)
         try:
             while True:
-                event = self._inbox.take(wake)
+                event = self._queue.take(wake)
                 if event is None:
-                    await there.wait()
-                    there.clear()
+                    await ready.wait()
+                    ready.clear()
                     continue
                 yield event
                 if isinstance(event, Closed):
@@ -306,47 +305,47 @@ class Line(LineBase):
                         raise event.error
                     return
         finally:
-            self._inbox.forget(wake)
+            self._queue.cancel_wake(wake)
 
 
 def held(audio: object) -> contextlib.AbstractContextManager[None]:
-    """The source waits for the line meanwhile."""
+    """Context in which the source is held by the line."""
     return audio.held() if isinstance(audio, AudioSource) else contextlib.nullcontext()
 
 
 def as_bytes(audio: bytes | bytearray | memoryview) -> bytes:
-    """A copy of what may change; a number, of which `bytes` would make silence, is none."""
+    """A copy of mutable audio. Raises TypeError for a number, of which `bytes` would make zeros."""
     return audio if type(audio) is bytes else bytes(memoryview(audio))
 
 
 async def _resolved(future: concurrent.futures.Future[T]) -> T:
-    """What `future` comes to; unlike with asyncio.wrap_future it goes on when who waits here is cancelled."""
-    there = asyncio.Event()
-    wake = _setter(there)
+    """Await `future`; unlike asyncio.wrap_future, cancelling the waiting task does not cancel it."""
+    ready = asyncio.Event()
+    wake = _setter(ready)
     future.add_done_callback(lambda _: wake())
-    await there.wait()
+    await ready.wait()
     return future.result()
 
 
-def _setter(there: asyncio.Event) -> Callable[[], None]:
-    """Sets an event of this loop from any thread."""
+def _setter(event: asyncio.Event) -> Callable[[], None]:
+    """A function that sets `event`, which belongs to this loop, from any thread."""
     loop = asyncio.get_running_loop()
 
     def wake() -> None:
         with contextlib.suppress(RuntimeError):  # the user's loop is closed
-            loop.call_soon_threadsafe(there.set)
+            loop.call_soon_threadsafe(event.set)
 
     return wake
 
 
 async def _aiter(audio: AsyncIterable[bytes] | Iterable[bytes]) -> AsyncIterator[bytes]:
-    """Either kind; a plain iterator is asked in a thread, since it may wait."""
+    """Iterate over either kind; a synchronous iterator runs in a thread, since it may wait."""
     if isinstance(audio, AsyncIterable):
         async for chunk in audio:
             yield chunk
         return
     chunks = iter(audio)
-    while (piece := await on_a_thread(lambda: next(chunks, None))) is not None:
+    while (piece := await run_in_thread(lambda: next(chunks, None))) is not None:
         yield piece
 
 
@@ -369,29 +368,29 @@ def connect(
         url: `ws://host:port`, a full listen address, or `deepgram`.
         key: API key.
         token: temporary token, instead of a key.
-        encoding: of the bytes you send; None when they are a container (WebM, Ogg, ...), which is sent as it is:
-            then nothing can be sent again by the sample after a reconnect, and words have no source times.
+        encoding: of the audio you send; None when it is a container (WebM, Ogg, ...), which is sent as it is: then
+            nothing can be sent again by the sample after a reconnect, and words have no source times.
         sample_rate: in Hz.
-        channels: interleaved.
-        live: False for a recording, which can wait: it goes out as fast as the server takes it, and none of it is
+        channels: number of interleaved channels.
+        live: False for a recording, which can wait: it is sent as fast as the server accepts it, and none of it is
             dropped. Then `await line.send(...)`, or use `line.transcribe(...)`.
-        tuning: bounds and patience.
-        faults: simulated faults, to try your own code with.
-        **parameters: of the wire: `model="nova-3"`, `interim_results=True`, `keyterm=["a", "b"]`, ...
+        tuning: buffer size and timeouts.
+        faults: simulated faults, to test your own code with.
+        **parameters: parameters of the wire: `model="nova-3"`, `interim_results=True`, `keyterm=["a", "b"]`, ...
 
     Entering raises Refused (BadCredentials, PaymentRequired, TooManyStreams) or Unreachable when there is no first
-    connection, and UsageError for what cannot be. Iteration ends behind the Closed event, and raises its error if
-    it has one: HungUp, GaveUp, LineError.
+    connection, and UsageError for arguments that cannot be. Iteration ends after the Closed event, and raises its error
+    if it has one: ConnectionClosedByServer, ReconnectFailed, LineError.
     """
-    plan = plan_line(
+    config = configure_line(
         url,
         Credentials(key, token),
-        Declared(encoding, sample_rate, channels),
+        DeclaredAudio(encoding, sample_rate, channels),
         live=live,
         tuning=tuning or Tuning(),
         faults=faults,
         parameters=parameters,
     )
-    for doubt in plan.doubts:
-        warnings.warn(doubt, UserWarning, stacklevel=2)
-    return Line(plan)
+    for warning in config.warnings:
+        warnings.warn(warning, UserWarning, stacklevel=2)
+    return Line(config)

@@ -1,4 +1,4 @@
-"""How a connection ended or why it never began in; whether to connect again, and when, out. Pure.
+"""Decides whether and when to reconnect, from how a connection ended or why it could not be opened. Pure.
 
 what happened                              verdict
 close 1000                                 STOP
@@ -6,8 +6,8 @@ close 1001, 1005, 1006, 1011-1014          RETRY
 close 1002, 1003, 1007-1010, 1015          PERMANENT
 close 4xxx                                 as the HTTP status xxx, else PERMANENT
 HTTP 429                                   WAIT
-HTTP 408, 425, 5xx, nothing answers        RETRY
-any other HTTP status, no address at all   PERMANENT
+HTTP 408, 425, 5xx, no answer              RETRY
+any other HTTP status, a bad address       PERMANENT
 found dead by our own watch                RETRY
 """
 
@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from caesura.errors import (
     BadCredentials,
     CaesuraError,
-    HungUp,
+    ConnectionClosedByServer,
     PaymentRequired,
     Refused,
     TooManyStreams,
@@ -29,14 +29,14 @@ from caesura.errors import (
 
 
 class Verdict(enum.Enum):
-    """What to do about it."""
+    """What to do after a connection has ended or failed."""
 
     STOP = "stop"
-    """It is over, as it should be."""
+    """It ended as it should."""
     PERMANENT = "permanent"
-    """It would end the same way again."""
+    """Another attempt would end the same way."""
     WAIT = "wait"
-    """There is no room now: try again, but not soon."""
+    """The server has no capacity now: try again later."""
     RETRY = "retry"
     """Try again soon."""
 
@@ -74,7 +74,7 @@ def judge(error: CaesuraError) -> Verdict:
     match error:
         case Refused(status=status):
             return judge_status(status)
-        case HungUp(code=code):
+        case ConnectionClosedByServer(code=code):
             return judge_close(code)
         case UsageError():
             return Verdict.PERMANENT
@@ -83,7 +83,7 @@ def judge(error: CaesuraError) -> Verdict:
 
 
 def refusal(status: int, dg_error: str = "", request_id: str = "", retry_after_s: float | None = None) -> Refused:
-    """The exception for an upgrade that was answered with HTTP `status`."""
+    """Exception for an upgrade that was answered with HTTP `status`."""
     kind, do = _REFUSALS.get(status, (Refused, ""))
     return kind(status, dg_error, request_id, retry_after_s=retry_after_s, do=do)
 
@@ -93,8 +93,8 @@ class Backoff:
     """Full jitter: attempt n waits a random part of `base_s` * 2**n, at most of `cap_s`.
 
     After https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/. WAIT has a base of its own, and
-    what a server asks for with Retry-After is waited out, up to `longest_wait_s`. `budget_s` bounds how long one
-    outage is fought, in time and not in attempts.
+    a server's Retry-After is waited out, up to `longest_wait_s`. `budget_s` bounds the attempts of one outage by time,
+    not by number.
     """
 
     base_s: float = 0.5
@@ -112,5 +112,5 @@ class Backoff:
         jittered = random() * min(cap, base * 2.0 ** min(attempt, 32))
         if retry_after_s is None:
             return jittered
-        # Asked to wait: not a moment less, and not all at the same moment either.
+        # Retry-After is a lower bound; jitter keeps clients from returning at the same moment.
         return min(retry_after_s, self.longest_wait_s) + jittered / 4

@@ -1,4 +1,4 @@
-"""A recording, wherever it is, in; the AudioSource that reads it, header and all, out."""
+"""Recordings as sources of audio: a file, pipe or address, with or without a header."""
 
 from __future__ import annotations
 
@@ -7,23 +7,24 @@ from collections.abc import Callable
 from dataclasses import replace
 from types import ModuleType
 
-from caesura.client.decode import Decoder, libav
-from caesura.client.form import Form, checked
-from caesura.client.places import Input, Place, open_place
+from caesura.client.audio_spec import AudioSpec, checked_spec
+from caesura.client.decode import LibavDecoder, libav
+from caesura.client.input import Input, Source, open_input
 from caesura.client.sources import AudioSource
 from caesura.client.wav import read_wav
+from caesura.containers.wav import is_wav
 from caesura.distribution import install_command
 from caesura.errors import UsageError
 
 BLOCK_BYTES = 256 * 1024
-"""How much is read at once where it is there at once."""
+"""Bytes read at once from a file."""
 FRAME_S = 0.1
 
 _HEAD_BYTES = 512
 
 
 def recording(
-    place: Place,
+    place: Source,
     *,
     encoding: str | None = None,
     sample_rate: int | None = None,
@@ -38,101 +39,101 @@ def recording(
     it is not installed. Audio without a header needs `encoding` (linear16, linear32, mulaw or alaw), `sample_rate`
     and `channels`. `realtime` and `frame_s` as AudioSource says.
 
-    Raises UsageError, some of it only when it is opened.
+    Raises UsageError, in part only when it is opened.
     """
     return AudioSource(
-        RecordingFeed(place, raw_form(encoding, sample_rate, channels), countable=realtime),
+        RecordingFeed(place, declared_spec(encoding, sample_rate, channels), countable=realtime),
         frame_s=frame_s,
         realtime=realtime,
     )
 
 
-def raw_form(encoding: str | None, sample_rate: int | None, channels: int) -> Form | None:
-    """What was declared about audio without a header; None when nothing was. Raises UsageError."""
+def declared_spec(encoding: str | None, sample_rate: int | None, channels: int) -> AudioSpec | None:
+    """Declared specification of audio without a header; None when nothing was declared. Raises UsageError."""
     match encoding, sample_rate:
         case None, None:
             return None
         case str(), int():
-            return checked(Form(encoding, sample_rate, channels), "The recording")
+            return checked_spec(AudioSpec(encoding, sample_rate, channels), "The recording")
         case _:
             raise UsageError("Raw audio needs both encoding and sample_rate; a file with a header needs neither.")
 
 
 class RecordingFeed:
-    """Blocks of a recording. `countable`: do not open what cannot be counted in samples."""
+    """Reads a recording in blocks. `countable`: refuse to open audio whose samples cannot be counted."""
 
-    def __init__(self, place: Place, raw: Form | None = None, *, countable: bool = False) -> None:
-        self._place = place
+    def __init__(self, source: Source, raw: AudioSpec | None = None, *, countable: bool = False) -> None:
+        self._source = source
         self._raw = raw
         self._countable = countable
         self._input: Input | None = None
-        self._decoder: Decoder | None = None
+        self._decoder: LibavDecoder | None = None
         self._read: Callable[[], bytes] = bytes
         self._left: int | None = None
         self._interrupted = False
 
-    def open(self) -> Form:
-        """Opens the place and reads as far as is needed to know what it holds. Raises UsageError."""
-        self._input = source = open_place(self._place)
+    def open(self) -> AudioSpec:
+        """Open the input and read far enough to know what it holds. Raises UsageError."""
+        self._input = source = open_input(self._source)
         if self._interrupted:
             source.interrupt()
         head = source.take(_HEAD_BYTES)
-        source.give_back(head)
+        source.unread(head)
         if not head:
             raise UsageError(f"{source.name} is empty; it must be audio.")
         return self._declared(source, head, self._raw) if self._raw else self._recognise(source, head)
 
     def block(self) -> bytes:
-        """Samples, or a part of the container; none at the end. Raises UsageError."""
+        """The next samples, or part of the container; b"" at the end. Raises UsageError."""
         return self._read()
 
     def interrupt(self) -> None:
-        """Ends the reading."""
+        """End the reading."""
         self._interrupted = True
         if self._input is not None:
             self._input.interrupt()
 
     def close(self) -> None:
-        """Closes the decoder and what was opened."""
+        """Close the decoder and the input."""
         if self._decoder is not None:
             self._decoder.close()
         if self._input is not None:
             self._input.close()
 
-    def _declared(self, source: Input, head: bytes, raw: Form) -> Form:
-        if head[:4] == b"RIFF" and head[8:12] == b"WAVE":
+    def _declared(self, source: Input, head: bytes, raw: AudioSpec) -> AudioSpec:
+        if is_wav(head):
             raise UsageError(
-                f"{source.name} is a WAV and says itself what it holds: leave encoding and sample_rate away."
+                f"{source.name} is a WAV and declares its format itself: leave encoding and sample_rate out."
             )
         self._read = self._samples
         return raw if source.size is None else replace(raw, seconds=source.size / raw.bytes_per_s)
 
-    def _recognise(self, source: Input, head: bytes) -> Form:
+    def _recognise(self, source: Input, head: bytes) -> AudioSpec:
         wav = read_wav(source)
         if wav is not None:
             self._left = wav.data_bytes
             self._read = self._samples
-            return wav.form
+            return wav.spec
         if is_text(head):
             raise UsageError(f"{source.name} is text, not audio: it begins with {head[:40]!r}.")
         av = libav()
-        return self._as_it_is(source) if av is None else self._decoded(av, source)
+        return self._passed_through(source) if av is None else self._decoded(av, source)
 
-    def _decoded(self, av: ModuleType, source: Input) -> Form:
-        decoder = self._decoder = Decoder(av, source)
-        # What arrives bit by bit goes on as it does; a file in pieces that are worth a change of threads.
-        least = BLOCK_BYTES if source.seekable else decoder.form.bytes_per_s // 10
+    def _decoded(self, av: ModuleType, source: Input) -> AudioSpec:
+        decoder = self._decoder = LibavDecoder(av, source)
+        # A stream is passed on as it arrives; a file in blocks that are worth a change of threads.
+        least = BLOCK_BYTES if source.seekable else decoder.spec.bytes_per_s // 10
         self._read = lambda: decoder.read(least)
-        return decoder.form
+        return decoder.spec
 
-    def _as_it_is(self, source: Input) -> Form:
+    def _passed_through(self, source: Input) -> AudioSpec:
         if self._countable:
             raise UsageError(
-                f"{source.name} cannot be sent at the speed of speech without PyAV, because nobody knows how much "
+                f"{source.name} cannot be sent in real time without PyAV, because nobody knows how much "
                 f"sound is in its bytes: {install_command('audio')}, or leave realtime away."
             )
         self._read = self._samples
-        return Form(
+        return AudioSpec(
             None,
             note=f"{source.name} is sent as it is, because PyAV is not installed: what a lost connection swallows "
             "cannot be sent again from the right sample, and words have no place in the file. "
@@ -147,7 +148,7 @@ class RecordingFeed:
 
 
 def is_text(head: bytes) -> bool:
-    """Is this the beginning of a text, such as a web page where a recording was expected?"""
+    """Is this the beginning of a text, such as a web page in place of a recording?"""
     try:
         # The last character may be cut off.
         text = codecs.getincrementaldecoder("utf-8")().decode(head)

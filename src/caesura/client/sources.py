@@ -1,4 +1,4 @@
-"""Something that has audio in; its chunks, as they are wanted or at the speed of speech, out: `for` or `async for`."""
+"""Sources of audio in chunks, read as fast as they come or paced to real time, with `for` or `async for`."""
 
 from __future__ import annotations
 
@@ -11,44 +11,44 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol, Self, TypeVar
 
-from caesura.client.form import Form
+from caesura.client.audio_spec import AudioSpec
 from caesura.errors import CaesuraError, UsageError
 
 T = TypeVar("T")
 
 MAX_FRAME_S = 10.0
-"""The longest chunk."""
+"""Longest chunk."""
 PASSED_ON_BYTES = 8 * 1024
-"""The largest chunk of a container that is passed on as it is."""
+"""Largest chunk of a container that is passed on as it is."""
 END_S = 1.0
-"""How long leaving `async with` waits for a read that was told to end."""
+"""How long leaving `async with` waits for an interrupted read."""
 
 _CLOSED = "This source of audio was closed; it can be read only once."
 
 
 class Feed(Protocol):
-    """What an AudioSource draws on. Only `interrupt` is called while another thread is inside."""
+    """What an AudioSource draws on. Only `interrupt` is called while another thread is in_use."""
 
-    def open(self) -> Form:
-        """Open it; returns what it yields. May wait. Raises UsageError."""
+    def open(self) -> AudioSpec:
+        """Open it; returns what its audio is. May block. Raises UsageError."""
         ...
 
     def block(self) -> bytes:
-        """Bytes, any number, as soon as there are some; none at the end. Raises UsageError."""
+        """Some bytes, as soon as there are any; b"" at the end. Raises UsageError."""
         ...
 
     def interrupt(self) -> None:
-        """Have `open` or `block` on another thread end, now and from now on."""
+        """End `open` or `block` on another thread, now and from now on."""
         ...
 
     def close(self) -> None:
-        """Free everything; `open` may not have been called, or may have failed."""
+        """Free everything; also when `open` was not called or failed."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
-class Clock:
-    """Time, and two ways to let it pass."""
+class SourceClock:
+    """Clock and sleep functions, replaced in tests."""
 
     now: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
@@ -58,70 +58,70 @@ class Clock:
 class AudioSource:
     """Audio that is opened by `with` or `async with`, and then read once, by `for` or `async for`.
 
-    A loop over what is not open yet opens it, and closes it at its end. Entering what is open already changes nothing;
-    the first `with` that is left closes it.
+    Iterating over a source that is not open opens it, and closes it at its end. Entering an open one changes nothing;
+    leaving the first `with` closes it.
 
-    Chunks are whole samples, `frame_s` long but for the last; those of a container that is passed on as it is are up
-    to 8 KiB. `realtime`: a chunk comes when its last sample would have been spoken, counted from the first chunk on,
-    never earlier. Reading ahead goes one block far, on a thread of its own; it never keeps the event loop waiting.
+    Chunks are whole samples, `frame_s` long except the last; those of a container that is passed on as it is have up
+    to 8 KiB. `realtime`: each chunk is yielded when its last sample would have been spoken, counted from the first
+    chunk, never earlier. One block is read ahead on another thread, so the event loop never waits.
 
-    `parameters`, `seconds` and `note` are known once it is open. Raises UsageError when it cannot be opened, when it
-    breaks (then all chunks before that have been yielded), or is asked for them before it is open.
+    `parameters`, `seconds` and `note` are known once it is open; before that they raise UsageError. UsageError is also
+    raised when it cannot be opened, or when reading fails, after the chunks before that were yielded.
     """
 
-    def __init__(self, feed: Feed, *, frame_s: float, realtime: bool = False, clock: Clock | None = None) -> None:
+    def __init__(self, feed: Feed, *, frame_s: float, realtime: bool = False, clock: SourceClock | None = None) -> None:
         if not 0 < frame_s <= MAX_FRAME_S:
             raise UsageError(f"frame_s is {frame_s}; it must be more than 0 and at most {MAX_FRAME_S:g} s.")
         self._feed = feed
         self._frame_s = frame_s
         self._realtime = realtime
-        self._clock = clock or Clock()
-        self._form: Form | None = None
+        self._clock = clock or SourceClock()
+        self._spec: AudioSpec | None = None
         self._chunks = Chunks(0, 1)
-        self._pace = Pace(0)
+        self._pacer = RealtimePacer(0)
         self._error: CaesuraError | None = None
         self._ended = False
         self._ahead: asyncio.Future[bytes] | None = None
-        self._gate = threading.Lock()
-        self._inside = False
+        self._lock = threading.Lock()
+        self._in_use = False
         self._closed = False
 
     @property
     def parameters(self) -> dict[str, str | int]:
-        """What must be in the query of the connection: encoding, sample_rate, channels. Empty for a container."""
+        """Query parameters for the connection: encoding, sample_rate, channels. Empty for a container."""
         return self._opened().parameters
 
     @property
     def is_live(self) -> bool:
-        """Do its chunks come as they are spoken, and cannot wait?"""
+        """Do its chunks come in real time, so that they cannot wait?"""
         return self._realtime
 
     @property
-    def stands_still(self) -> bool:
-        """Does it go on where it was when nobody has read it for a while? A microphone does not."""
+    def waits_in_pauses(self) -> bool:
+        """Does it continue where it was after it was not read for a while? A microphone does not."""
         return True
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
-        """Meanwhile nobody can take a chunk: in real time, all that follow are due so much later."""
+        """The reader is held up meanwhile: in real time, all following chunks are due so much later."""
         began = self._clock.now()
         try:
             yield
         finally:
-            self._pace.shift(self._clock.now() - began)
+            self._pacer.shift(self._clock.now() - began)
 
     @property
     def seconds(self) -> float | None:
-        """How long it is, where that is known; of MP3 and AAC an estimate."""
+        """Length, where that is known; of MP3 and AAC an estimate."""
         return self._opened().seconds
 
     @property
     def note(self) -> str:
-        """Empty, or one sentence for the user: what it costs that it is sent as it is, or what is missing from it."""
+        """Empty, or one sentence for the user, about a truncated recording or one that is sent undecoded."""
         return self._opened().note
 
     def __enter__(self) -> Self:
-        if self._form is None or self._closed:
+        if self._spec is None or self._closed:
             try:
                 self._begin(self._exclusively(self._feed.open))
             except BaseException:
@@ -135,9 +135,9 @@ class AudioSource:
         self.close()
 
     async def __aenter__(self) -> Self:
-        if self._form is None or self._closed:
+        if self._spec is None or self._closed:
             try:
-                self._begin(await on_a_thread(lambda: self._exclusively(self._feed.open)))
+                self._begin(await run_in_thread(lambda: self._exclusively(self._feed.open)))
             except BaseException:
                 self.close()
                 raise
@@ -151,17 +151,17 @@ class AudioSource:
             await asyncio.wait([self._ahead], timeout=END_S)
 
     def close(self) -> None:
-        """Ends the reading, on whatever thread it is, and frees what was opened. May be called again."""
-        with self._gate:
+        """End the reading, on whichever thread it runs, and free what was opened. Idempotent."""
+        with self._lock:
             again, self._closed = self._closed, True
-            inside = self._inside
+            in_use = self._in_use
         if not again:
             self._feed.interrupt()
-            if not inside:
+            if not in_use:
                 self._feed.close()
 
     def __iter__(self) -> Iterator[bytes]:
-        return self._opening() if self._form is None else self._readable()
+        return self._opening() if self._spec is None else self._readable()
 
     def __next__(self) -> bytes:
         while not self._chunks.ready and not self._ended:
@@ -173,7 +173,7 @@ class AudioSource:
         return self._take()
 
     def __aiter__(self) -> AsyncIterator[bytes]:
-        return self._opening_async() if self._form is None else self._readable()
+        return self._opening_async() if self._spec is None else self._readable()
 
     async def __anext__(self) -> bytes:
         while not self._chunks.ready and not self._ended:
@@ -193,10 +193,10 @@ class AudioSource:
             async for chunk in self:
                 yield chunk
 
-    def _opened(self) -> Form:
-        if self._form is None:
+    def _opened(self) -> AudioSpec:
+        if self._spec is None:
             raise UsageError("This source of audio is not open yet; use it inside `with` or `async with`.")
-        return self._form
+        return self._spec
 
     def _readable(self) -> Self:
         self._opened()
@@ -204,22 +204,22 @@ class AudioSource:
             raise UsageError(_CLOSED)
         return self
 
-    def _begin(self, form: Form) -> None:
-        size = round(form.sample_rate * self._frame_s) * form.frame_bytes
-        self._chunks = Chunks(max(size, form.frame_bytes), form.frame_bytes) if form.encoding else Chunks(0, 1)
-        self._pace = Pace(form.bytes_per_s if self._realtime else 0)
-        self._form = form
+    def _begin(self, spec: AudioSpec) -> None:
+        size = round(spec.sample_rate * self._frame_s) * spec.frame_bytes
+        self._chunks = Chunks(max(size, spec.frame_bytes), spec.frame_bytes) if spec.encoding else Chunks(0, 1)
+        self._pacer = RealtimePacer(spec.bytes_per_s if self._realtime else 0)
+        self._spec = spec
 
     async def _put_ahead(self) -> None:
-        # Waited for like this, a reader that is cancelled loses nothing: the block is there for the next one.
-        block = self._ahead = self._ahead or on_a_thread(self._read)
+        # asyncio.wait does not cancel the read, so a cancelled reader loses nothing: the next one gets the block.
+        block = self._ahead = self._ahead or run_in_thread(self._read)
         await asyncio.wait([block])
         data = block.result()
-        self._ahead = on_a_thread(self._read) if data else None
+        self._ahead = run_in_thread(self._read) if data else None
         self._put(data)
 
     def _read(self) -> bytes:
-        """The next block; what breaks is kept for when the chunks before it are used up."""
+        """The next block; an error is kept until the chunks before it were yielded."""
         self._opened()
         try:
             return self._exclusively(self._feed.block)
@@ -228,22 +228,22 @@ class AudioSource:
             return b""
 
     def _exclusively(self, work: Callable[[], T]) -> T:
-        """Runs `work`; when the source is closed meanwhile, frees everything afterwards."""
-        self._go_in()
+        """Run `work`; if the source is closed meanwhile, free everything afterwards."""
+        self._enter_feed()
         try:
             return work()
         finally:
-            self._come_out()
+            self._leave_feed()
 
-    def _go_in(self) -> None:
-        with self._gate:
+    def _enter_feed(self) -> None:
+        with self._lock:
             if self._closed:
                 raise UsageError(_CLOSED)
-            self._inside = True
+            self._in_use = True
 
-    def _come_out(self) -> None:
-        with self._gate:
-            self._inside = False
+    def _leave_feed(self) -> None:
+        with self._lock:
+            self._in_use = False
             closed = self._closed
         if closed:
             self._feed.close()
@@ -253,18 +253,18 @@ class AudioSource:
         self._chunks.put(data)
 
     def _wait_s(self) -> float:
-        return self._pace.wait_s(self._chunks.ready, self._clock.now()) if self._realtime else 0.0
+        return self._pacer.wait_s(self._chunks.ready, self._clock.now()) if self._realtime else 0.0
 
     def _take(self) -> bytes:
         chunk = self._chunks.take()
-        self._pace.passed(len(chunk))
+        self._pacer.passed(len(chunk))
         return chunk
 
 
 class Chunks:
-    """Blocks of any sizes in; chunks of `size` bytes, at the end one of what is left in whole `unit`s, out.
+    """Cuts blocks of any size to chunks of `size` bytes; the last has what is left in whole `unit`s.
 
-    Without a `size` a block is handed on at once, in chunks of up to 8 KiB.
+    With a `size` of 0 a block is passed on at once, in chunks of up to 8 KiB.
     """
 
     def __init__(self, size: int, unit: int) -> None:
@@ -276,7 +276,7 @@ class Chunks:
 
     @property
     def ready(self) -> int:
-        """Bytes of the next chunk, 0 when there is none yet."""
+        """Bytes of the next chunk; 0 when there is none yet."""
         left = len(self._data) - self._at
         if not self._size:
             return min(left, PASSED_ON_BYTES)
@@ -285,7 +285,7 @@ class Chunks:
         return left - left % self._unit if self._ended else 0
 
     def put(self, data: bytes) -> None:
-        """The next block; an empty one is the end."""
+        """Append the next block; an empty one is the end."""
         self._data, self._at = self._data[self._at :] + data, 0
         self._ended = not data
 
@@ -295,8 +295,8 @@ class Chunks:
         return self._data[begin : self._at]
 
 
-class Pace:
-    """How long to wait with a chunk so that audio of `bytes_per_s` goes out no faster than it was spoken. Pure."""
+class RealtimePacer:
+    """Delays that pace audio of `bytes_per_s` to real time. Pure."""
 
     def __init__(self, bytes_per_s: int) -> None:
         self._bytes_per_s = bytes_per_s
@@ -304,25 +304,25 @@ class Pace:
         self._began: float | None = None
 
     def wait_s(self, size: int, now: float) -> float:
-        """Seconds from `now` until the end of the next chunk, `size` bytes; not positive when that is over."""
+        """Seconds from `now` until the end of the next chunk, `size` bytes; not positive when it is due."""
         self._began = now if self._began is None else self._began
         return self._began + (self._bytes + size) / self._bytes_per_s - now
 
     def shift(self, seconds: float) -> None:
-        """All chunks that follow are due so much later."""
+        """Delay all following chunks."""
         if self._began is not None:
             self._began += seconds
 
     def passed(self, size: int) -> None:
-        """A chunk went out; that it was late does not change when the next ones are due."""
+        """A chunk was yielded; if it was late, the next ones are due at the same times nevertheless."""
         self._bytes += size
 
 
-def on_a_thread(work: Callable[[], T]) -> asyncio.Future[T]:
-    """Runs `work` on a daemon thread: unlike those of an executor, nobody waits for it when the program ends."""
+def run_in_thread(work: Callable[[], T]) -> asyncio.Future[T]:
+    """Run `work` on a daemon thread: unlike an executor's, it does not keep the interpreter from exiting."""
     loop = asyncio.get_running_loop()
     future: asyncio.Future[T] = loop.create_future()
-    # Nobody may be there any more to see what went wrong.
+    # Retrieve the exception, because the awaiting task may be gone.
     future.add_done_callback(lambda done: done.cancelled() or done.exception())
 
     def settle(result: T | None, error: BaseException | None) -> None:

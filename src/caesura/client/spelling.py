@@ -1,4 +1,4 @@
-"""Spelling of parameter names: finds those that nearly are ones of the wire, and that a server would ignore."""
+"""Finds parameter names that are probably misspelled, and that a server would silently ignore."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from caesura.protocol.parameters import HONOURED, IGNORED, NOT_HONOURED, RECORDI
 
 KNOWN = frozenset({*HONOURED, *RECORDINGS, *NOT_HONOURED, *IGNORED})
 NEAR = 0.8
-"""Least ratio of `difflib` at which a name is taken for a slip: one wrong letter in five."""
+"""Lowest ratio of `difflib` at which a name counts as misspelled: one wrong letter in five."""
 
 
-def doubtful_names(names: Iterable[str]) -> tuple[str, ...]:
-    """A sentence for each name that is not known but nearly is; other unknown names may be newer than this package."""
+def misspelled_names(names: Iterable[str]) -> tuple[str, ...]:
+    """A sentence for each unknown name that resembles a known one; others may be newer than this package."""
     return tuple(
         f"{name!r} is no parameter of the wire, and is ignored: did you mean {meant!r}?"
         for name in names

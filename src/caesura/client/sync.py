@@ -1,4 +1,4 @@
-"""Audio in, events out, for callers without an event loop: the same names as `line`, without the awaiting."""
+"""Line and `connect` for callers without an event loop; the same names as in `line`, without `await`."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ from types import TracebackType
 from typing import Self
 
 from caesura.client.address import Value
+from caesura.client.config import Credentials, DeclaredAudio, Tuning, configure_line
 from caesura.client.events import Closed, Event, Sent, Transcript
 from caesura.client.faults import Faults
 from caesura.client.line import LineBase, as_bytes, held
-from caesura.client.plan import Credentials, Declared, Tuning, plan_line
 from caesura.client.sources import AudioSource
 from caesura.errors import UsageError
 
 
-class Line(LineBase):
-    """A line for callers without an event loop; it has one of its own. Made by `connect`."""
+class SyncLine(LineBase):
+    """A line for callers without an event loop, made by `connect`; it runs on the background loop."""
 
     def send(self, audio: bytes | bytearray | memoryview, *, at: float | None = None) -> Sent:
-        """Send captured audio, and say what became of it; see `caesura.client.line.Line.send`.
+        """Send captured audio, and return what became of it; see `caesura.client.line.Line.send`.
 
         Live audio never waits. Audio that can wait, with `live=False` or faster than it can have been captured, waits
         here until there is room for it, or the line is resumed; nothing of it is dropped unless the line is closed.
-        Raises UsageError also where the thread that paused the line would wait for itself.
+        Raises UsageError also where the thread that paused the line would wait for its own `resume`.
         """
         data = as_bytes(audio)
-        while (sent := self._offer(data, at=at)) is None:
+        while (sent := self._try_send(data, at=at)) is None:
             self._check_pause()
-            self._room().result()
+            self._when_room().result()
         return sent
 
     def _check_pause(self) -> None:
@@ -45,7 +45,7 @@ class Line(LineBase):
         self._check_unopened()
         try:
             self._start().opened.result()
-        except BaseException:  # a signal's handler may raise anything, anywhere
+        except BaseException:  # a signal handler may raise anything here
             self._abandon()
             raise
         return self
@@ -61,13 +61,13 @@ class Line(LineBase):
 
     def __iter__(self) -> Iterator[Event]:
         _ = self._open_driver
-        there = threading.Event()
+        ready = threading.Event()
         try:
             while True:
-                event = self._inbox.take(there.set)
+                event = self._queue.take(ready.set)
                 if event is None:
-                    there.wait()
-                    there.clear()
+                    ready.wait()
+                    ready.clear()
                     continue
                 yield event
                 if isinstance(event, Closed):
@@ -75,14 +75,14 @@ class Line(LineBase):
                         raise event.error
                     return
         finally:
-            self._inbox.forget(there.set)
+            self._queue.cancel_wake(ready.set)
 
     def finish(self, timeout: float | None = None) -> Transcript:
         """Drain and close; see `caesura.client.line.Line.finish`."""
-        return self._result(self._begin_to_finish(timeout).result())
+        return self._with_drops(self._begin_finish(timeout).result())
 
     def transcribe(self, audio: Iterable[bytes]) -> Generator[Event, None, None]:
-        """Send what `audio` yields from a thread of its own, finish at its end, and iterate over the events."""
+        """Send what `audio` yields on another thread, finish at its end, and iterate over the events."""
         _ = self._open_driver
         feeder = _Feeder(self, audio)
         feeder.start()
@@ -101,16 +101,20 @@ class Line(LineBase):
             for chunk in audio:
                 if feeder.stopped:
                     return
-                for piece in self._pieces(chunk):
-                    while self._offer(piece) is None:
+                for piece in self._chunks(chunk):
+                    while self._try_send(piece) is None:
                         with held(audio):
-                            self._room().result()
+                            self._when_room().result()
+
+
+Line = SyncLine
+"""The public name, in `caesura.sync`."""
 
 
 class _Feeder(threading.Thread):
-    """Sends audio until its end, or until nobody listens any more."""
+    """Thread that sends audio until its end, or until the caller stops iterating."""
 
-    def __init__(self, line: Line, audio: Iterable[bytes]) -> None:
+    def __init__(self, line: SyncLine, audio: Iterable[bytes]) -> None:
         super().__init__(name="caesura-feeder", daemon=True)
         self._line = line
         self._audio = audio
@@ -120,10 +124,10 @@ class _Feeder(threading.Thread):
     def run(self) -> None:
         try:
             self._line._feed(self._audio, self)
-        except Exception as error:  # noqa: BLE001  # whatever the source raises is raised where the events are taken
+        except Exception as error:  # noqa: BLE001  # raised again where the events are read
             self.error = error
         finally:
-            self._line._end()
+            self._line._finish_soon()
 
 
 def connect(
@@ -138,17 +142,17 @@ def connect(
     tuning: Tuning | None = None,
     faults: Faults | None = None,
     **parameters: Value | Iterable[Value],
-) -> Line:
+) -> SyncLine:
     """A line to a server of this wire; enter it (`with`) or `open` it, once. Arguments as for `caesura.connect`."""
-    plan = plan_line(
+    config = configure_line(
         url,
         Credentials(key, token),
-        Declared(encoding, sample_rate, channels),
+        DeclaredAudio(encoding, sample_rate, channels),
         live=live,
         tuning=tuning or Tuning(),
         faults=faults,
         parameters=parameters,
     )
-    for doubt in plan.doubts:
-        warnings.warn(doubt, UserWarning, stacklevel=2)
-    return Line(plan)
+    for warning in config.warnings:
+        warnings.warn(warning, UserWarning, stacklevel=2)
+    return SyncLine(config)

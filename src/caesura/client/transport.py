@@ -1,4 +1,4 @@
-"""An address in, a connection that carries frames out: the seam between a line and its socket, and the real one."""
+"""Transport protocol between a line and its socket, and its implementation over the websockets package."""
 
 from __future__ import annotations
 
@@ -26,26 +26,26 @@ from caesura.errors import CaesuraError, Refused, Unreachable, UsageError
 HANDSHAKE_S = 10.0
 """How long one attempt to connect may take."""
 CLOSE_S = 2.0
-"""How long a peer may take to answer our close frame."""
+"""How long the server may take to answer our close frame."""
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
-"""Longest message taken from a server."""
+"""Longest message accepted from a server."""
 MAX_QUEUE = 64
 """Messages that wait in the socket layer before it stops reading."""
 _LONGEST_STALL_MS = 2**31 - 1
 _PLAIN_HEADERS = {"host", "upgrade", "connection", "sec-websocket-key", "sec-websocket-version", "user-agent"}
 
-_REFUSED = {errno.ECONNREFUSED, 1225, 10061}
-"""By number: as POSIX has it, and Windows, which has two."""
-_NOT_TRIED = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.ENETUNREACH}
-"""An address of a kind that this machine does not have, such as ::1 where IPv6 is off."""
+_REFUSED_ERRNOS = {errno.ECONNREFUSED, 1225, 10061}
+"""Error numbers of a refused connection: one of POSIX, two of Windows."""
+_NO_ROUTE_ERRNOS = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.ENETUNREACH}
+"""Error numbers of an address family that this machine lacks, such as ::1 without IPv6."""
 _NO_SUCH_NAME = {socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)}
-"""The answer is that there is no such name; other failures are those of a resolver that may do better later."""
+"""Resolver errors for a name that does not exist; others may be transient."""
 
 _log = logging.getLogger("caesura.client.websocket")
 
 
 def _hide_secrets(record: logging.LogRecord) -> bool:
-    """The socket layer logs the headers of the upgrade when it debugs; a key is not to be in any log."""
+    """Filter for websockets' debug log, which has the headers of the upgrade: no key may be in a log."""
     if record.msg == "> %s: %s" and isinstance(record.args, tuple) and len(record.args) == 2:
         name = str(record.args[0])
         record.args = (name, record.args[1] if name.lower() in _PLAIN_HEADERS else "(hidden)")
@@ -55,8 +55,8 @@ def _hide_secrets(record: logging.LogRecord) -> bool:
 _log.addFilter(_hide_secrets)
 
 
-class TransportClosed(Exception):  # it says what happened, and only the driver sees it
-    """The connection is closed; `code` is 1006 when it went without a close frame."""
+class TransportClosed(Exception):  # only the driver sees it
+    """The connection is closed; `code` is 1006 without a close frame."""
 
     def __init__(self, code: int, reason: str = "") -> None:
         super().__init__(f"{code} {reason}".rstrip())
@@ -73,7 +73,7 @@ class Transport(Protocol):
         ...
 
     async def send(self, frame: bytes | str) -> None:
-        """Return when the socket has taken the frame: bytes as a binary one, str as text."""
+        """Return when the socket has accepted the frame: bytes as a binary one, str as text."""
         ...
 
     async def receive(self) -> str:
@@ -98,7 +98,7 @@ Opener = Callable[[], Awaitable[Transport]]
 
 
 class WebSocketTransport:
-    """A connection of the `websockets` package as a Transport."""
+    """Transport over a connection of the `websockets` package."""
 
     def __init__(self, connection: ClientConnection) -> None:
         self._connection = connection
@@ -110,14 +110,14 @@ class WebSocketTransport:
         return _header(response, "dg-request-id") if response is not None else ""
 
     async def send(self, frame: bytes | str) -> None:
-        """Return when the socket has taken the frame."""
+        """Return when the socket has accepted the frame."""
         try:
             await self._connection.send(frame)
         except ConnectionClosed as closed:
             raise _closed(closed) from None
 
     async def receive(self) -> str:
-        """The next text message; a binary one, which this wire does not know, is handed on as what it is not."""
+        """The next text message; a binary one, which this wire has not, as a text that is no valid message."""
         try:
             message = await self._connection.recv()
         except ConnectionClosed as closed:
@@ -142,7 +142,7 @@ class WebSocketTransport:
 
 
 def websocket_opener(address: str, headers: dict[str, str], *, stall_s: float) -> Opener:
-    """Opens `address` with `headers`. Where the kernel can, it cuts a peer that acknowledges nothing for `stall_s`."""
+    """Opener for `address` with `headers`; sets TCP_USER_TIMEOUT to `stall_s` where the kernel has it."""
 
     async def open_one() -> Transport:
         try:
@@ -156,20 +156,20 @@ def websocket_opener(address: str, headers: dict[str, str], *, stall_s: float) -
                 max_size=MAX_MESSAGE_BYTES,
                 max_queue=MAX_QUEUE,
                 logger=_log,
-                proxy=None if _is_here(address) else True,
+                proxy=None if _is_loopback(address) else True,
             )
         except Exception as error:
-            raise _unopened(address, error) from error
+            raise _open_error(address, error) from error
         _cut_stalled(connection, stall_s)
         return WebSocketTransport(connection)
 
     return open_one
 
 
-def _unopened(address: str, error: Exception) -> CaesuraError:
-    """What stood in the way, as a sentence that says what to do."""
+def _open_error(address: str, error: Exception) -> CaesuraError:
+    """Exception for a failed attempt, with a message that says what to do."""
     parts = urlsplit(address)
-    place = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"  # a password may stand before the host
+    place = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"  # without a password in front of the host
     match error:
         case InvalidStatus(response=response):
             return read_refusal(response)
@@ -180,16 +180,16 @@ def _unopened(address: str, error: Exception) -> CaesuraError:
         case TimeoutError():
             return Unreachable(f"{place} does not answer.")
         case ssl.SSLError():
-            return Unreachable(f"{place} makes no secure connection: {_words(error)}. Is it a ws:// address?")
+            return Unreachable(f"{place} makes no secure connection: {_reason(error)}. Is it a ws:// address?")
         case socket.gaierror(errno=number):
             return Unreachable(
-                f"Nobody here knows a host of the name in {place} ({_words(error)}). Is this machine online? "
+                f"The host in {place} has no address ({_reason(error)}). Is this machine online? "
                 "If so, name another address.",
                 retryable=number not in _NO_SUCH_NAME,
             )
         case OSError() | EOFError():
             return Unreachable(
-                f"Nothing listens at {place} ({error.__class__.__name__}: {_words(error)}). "
+                f"Nothing listens at {place} ({error.__class__.__name__}: {_reason(error)}). "
                 "Start a server there with `caesura serve`, or name another address.",
                 retryable=not _is_refused(error),
             )
@@ -198,22 +198,22 @@ def _unopened(address: str, error: Exception) -> CaesuraError:
 
 
 def _is_refused(error: Exception) -> bool:
-    """Was the connection refused by every address that could be tried?
+    """Was the connection refused at every address that could be tried?
 
-    Where a name has several addresses, asyncio makes one OSError of all failures, and only its text has their numbers.
+    For a name with several addresses asyncio raises one OSError, and only its text has the numbers of all failures.
     """
     if isinstance(error, ConnectionRefusedError):
         return True
     numbers = {int(number) for number in re.findall(r"\[(?:Errno|WinError) (\d+)\]", str(error))}
-    return bool(numbers & _REFUSED) and numbers <= _REFUSED | _NOT_TRIED
+    return bool(numbers & _REFUSED_ERRNOS) and numbers <= _REFUSED_ERRNOS | _NO_ROUTE_ERRNOS
 
 
-def _words(error: Exception) -> str:
+def _reason(error: Exception) -> str:
     return getattr(error, "strerror", None) or str(error) or "the connection was cut"
 
 
 def read_refusal(response: Response) -> Refused:
-    """The exception for an HTTP answer instead of the upgrade: its words from the header or the body."""
+    """Exception for an HTTP response in place of the upgrade, with its message from the header or the body."""
     try:
         body = json.loads(response.body or b"{}")
         words, request_id = str(body.get("err_msg") or ""), str(body.get("request_id") or "")
@@ -232,12 +232,12 @@ def read_refusal(response: Response) -> Refused:
 
 
 def _header(response: Response, name: str) -> str:
-    """The first one of that name: a proxy may have added another one."""
+    """First header of that name: a proxy may have added another."""
     return next(iter(response.headers.get_all(name)), "")
 
 
-def _is_here(address: str) -> bool:
-    """Is that this machine? A proxy would look for it on its own."""
+def _is_loopback(address: str) -> bool:
+    """Is that this machine? A proxy would connect to its own loopback."""
     host = urlsplit(address).hostname or ""
     try:
         return ipaddress.ip_address(host).is_loopback

@@ -1,7 +1,7 @@
-"""Credits of a project in; what is left of them, and whether it may go on, out.
+"""Credits of projects and what is left of them.
 
-Credits are US dollars, and what requests would have cost at list price is taken from them, the oldest first. They
-bind only a project that is told to obey them.
+Credits are US dollars. What requests would have cost at list price is deducted from them, the oldest first. They limit
+only a project that is set to obey them.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from sqlalchemy import Connection, insert, select
 
 from caesura.errors import UsageError
 from caesura.ledger.projects import find_project
-from caesura.ledger.revision import count_up
+from caesura.ledger.revision import bump_revision
 from caesura.ledger.schema import credits_table
 
-MOST_USD = 1_000_000
+MAX_USD = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Balance:
     given_usd: float
     left_usd: float
     note: str
-    """Whatever the giver wrote: a purchase order, a reason."""
+    """Free text: a purchase order, a reason."""
     created: datetime
 
 
@@ -38,20 +38,20 @@ def add_credit(connection: Connection, project_id: str, usd: float, *, now: date
 
     Raises UsageError for a project that is not there, and for an amount that is not above 0 and at most a million.
     """
-    if not 0 < usd <= MOST_USD:
-        raise UsageError(f"a credit of {usd} USD cannot be: give more than 0, at most {MOST_USD}")
+    if not 0 < usd <= MAX_USD:
+        raise UsageError(f"a credit of {usd} USD cannot be: give more than 0, at most {MAX_USD}")
     if find_project(connection, project_id) is None:
         raise UsageError(f"there is no project {project_id}")
     balance_id = str(uuid.uuid4())
     connection.execute(
         insert(credits_table).values(balance_id=balance_id, project_id=project_id, amount=usd, note=note, created=now)
     )
-    count_up(connection)
+    bump_revision(connection)
     return balance_id
 
 
 def list_balances(connection: Connection, project_id: str) -> list[Balance]:
-    """All credits of a project, the oldest first, which is the first to be used up."""
+    """All credits of a project, the oldest first, in the order in which they are used up."""
     project = find_project(connection, project_id)
     spent = 0.0 if project is None else project.spent_usd
     balances = []

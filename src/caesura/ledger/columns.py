@@ -1,36 +1,27 @@
-"""Python values in, what both databases store alike out: the kinds of column that the ledger is made of."""
+"""Column types that SQLite and PostgreSQL store alike."""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 
 from sqlalchemy import BigInteger, String, Text
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 
+from caesura.rfc3339 import LENGTH, rfc3339
+
 NANO = 1_000_000_000
-_UNTAKEN = re.compile("[\0\ud800-\udfff]")
-MOMENT_LENGTH = len("2026-01-01T00:00:00.000Z")
+_REJECTED = re.compile("[\0\ud800-\udfff]")
 
 
-def rfc3339(moment: datetime) -> str:
-    """`moment`, which knows its zone, in UTC with milliseconds, as `2026-01-01T00:00:00.000Z`.
+class Timestamp(TypeDecorator[datetime]):
+    """Point in time in UTC, to the millisecond. Stored as text, since SQLite has no such type, which sorts by time."""
 
-    Always of one length, so that texts sort as the moments do. Raises ValueError for a moment without a zone.
-    """
-    if moment.tzinfo is None:
-        raise ValueError(f"{moment} has no time zone")
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-class Moment(TypeDecorator[datetime]):
-    """A point in time, to the millisecond, in UTC. Text, because SQLite knows no moments and text sorts as they do."""
-
-    impl = String(MOMENT_LENGTH)
+    impl = String(LENGTH)
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> str | None:
@@ -43,7 +34,7 @@ class Moment(TypeDecorator[datetime]):
 
 
 class Dollars(TypeDecorator[float]):
-    """US dollars, kept as whole nanodollars: sums are exact, and a tenth of a second still costs something."""
+    """US dollars, stored as whole nanodollars: sums are exact, and a tenth of a second still costs something."""
 
     impl = BigInteger
     cache_ok = True
@@ -57,26 +48,26 @@ class Dollars(TypeDecorator[float]):
         return None if value is None else int(value) / NANO
 
 
-class Plain(TypeDecorator[str]):
-    """Text from outside. PostgreSQL takes neither a NUL nor half a surrogate pair: both become U+FFFD."""
+class SafeText(TypeDecorator[str]):
+    """Text from outside. PostgreSQL accepts neither NUL nor lone surrogates: both are replaced by U+FFFD."""
 
     impl = Text
     cache_ok = True
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
-        """Without what no database takes."""
-        return None if value is None else _UNTAKEN.sub("\ufffd", value)
+        """With characters replaced that a database rejects."""
+        return None if value is None else _REJECTED.sub("\ufffd", value)
 
 
-class Short(Plain):
-    """The same, of a length that is known: ids and words of our own, which are compared with text from outside."""
+class ShortText(SafeText):
+    """Text of bounded length, cleaned like SafeText: ids and enum values, which are compared with text from outside."""
 
-    impl = String  # type: ignore[assignment]  # a kind of text, which is all that `Plain` asks for
+    impl = String  # type: ignore[assignment]  # VARCHAR is a kind of text too
     cache_ok = True
 
 
-class Strings(TypeDecorator[tuple[str, ...]]):
-    """A few strings in their order, as a JSON list in ASCII: equal lists are equal texts and can be grouped by."""
+class StringList(TypeDecorator[tuple[str, ...]]):
+    """Short list of strings, as JSON in ASCII: equal lists are equal texts and can be grouped by."""
 
     impl = Text
     cache_ok = True
@@ -90,8 +81,8 @@ class Strings(TypeDecorator[tuple[str, ...]]):
         return None if value is None else tuple(json.loads(value))
 
 
-class Facts(TypeDecorator[Mapping[str, object]]):
-    """Names with their values, as a JSON object in ASCII with its names sorted."""
+class JsonObject(TypeDecorator[Mapping[str, object]]):
+    """Mapping of names to values, as a JSON object in ASCII with sorted names."""
 
     impl = Text
     cache_ok = True

@@ -1,4 +1,4 @@
-"""A URL or path in; an open ledger with the newest tables out: SQLite in a file, or PostgreSQL."""
+"""Opening a ledger, in SQLite or PostgreSQL, with its tables migrated to the newest version."""
 
 from __future__ import annotations
 
@@ -28,29 +28,29 @@ from caesura.ledger import projects, tokens
 from caesura.ledger.migration import upgrade
 
 BUSY_TIMEOUT_MS = 10_000
-"""How long a writer of SQLite waits for another one."""
+"""How long a writer of SQLite waits for the lock."""
 WAL_TRIES = 100
 CONNECT_TIMEOUT_S = 5
 STALL_MS = 10_000
-"""A PostgreSQL that acknowledges nothing for so long is taken to be gone."""
+"""A connection to PostgreSQL that acknowledges nothing for so long is taken to be lost."""
 POSTGRES = ("postgresql", "postgres", "postgresql+psycopg")
 FORMS = "give a path or sqlite:///PATH for a file, or postgresql://USER:PASSWORD@HOST/NAME"
 
 
 class Ledger:
-    """An open ledger. Functions of this package take a connection from `reading` or `writing`; threads may share it."""
+    """An open ledger. Its functions take a connection from `reading` or `writing`; threads may share the ledger."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
     @property
     def where(self) -> str:
-        """Where it lies, for logs and messages; without a password."""
+        """URL of the database without the password, for logs and messages."""
         return self._engine.url.render_as_string(hide_password=True)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """One transaction that reads; it sees one state throughout. Raises LedgerError."""
+        """A read transaction, which sees one consistent state. Raises LedgerError."""
         with (
             _translated(self.where),
             self._engine.connect().execution_options(caesura_reads=True) as connection,
@@ -60,12 +60,12 @@ class Ledger:
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        """One transaction that writes: all of it is kept, or nothing if it raises. Raises LedgerError."""
+        """A write transaction, rolled back if the block raises. Raises LedgerError."""
         with _translated(self.where), self._engine.begin() as connection:
             yield connection
 
     def close(self) -> None:
-        """Let go of all connections. A closed ledger opens new ones when it is used again."""
+        """Close all connections. A closed ledger opens new ones when it is used again."""
         self._engine.dispose()
 
     def __enter__(self) -> Self:
@@ -76,12 +76,12 @@ class Ledger:
 
 
 def open_ledger(location: str, *, now: datetime, create: bool = True) -> Ledger:
-    """Open the ledger at a path or URL and bring its tables up to date, made if there is none and `create`.
+    """Open the ledger at a path or URL, and migrate its tables; with `create`, make it if there is none.
 
     Several processes may do so at once: one migrates, the others wait.
 
     Raises:
-        UsageError: The location is none we know, holds no ledger, or holds one of a newer Caesura.
+        UsageError: The location is not supported, holds no ledger, or holds one of a newer Caesura.
         LedgerError: The database cannot be reached, read or written.
     """
     url = _url(location)
@@ -103,7 +103,7 @@ def open_ledger(location: str, *, now: datetime, create: bool = True) -> Ledger:
 
 
 def _url(location: str) -> URL:
-    """SQLAlchemy's idea of `location`. What is no URL is a path."""
+    """`location` as a URL of SQLAlchemy; anything without `://` is a path."""
     if "://" not in location:
         if not location:
             raise UsageError(f"no database is named: {FORMS}")
@@ -122,7 +122,7 @@ def _url(location: str) -> URL:
 
 
 def _prepare_file(path: Path, *, create: bool) -> None:
-    """The file is there, and nobody else on this machine can read it: SQLite gives its side files the same mode."""
+    """Create the file so that only its owner can read it; SQLite gives its side files the same mode."""
     if path.exists():
         return
     if not create:
@@ -132,7 +132,7 @@ def _prepare_file(path: Path, *, create: bool) -> None:
         os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
     except OSError as error:
         raise LedgerError(
-            f"the ledger cannot be made at {path}: {error.strerror}; name another place by --database", passing=False
+            f"the ledger cannot be made at {path}: {error.strerror}; name another place by --database", transient=False
         ) from error
 
 
@@ -144,7 +144,7 @@ def _sqlite(url: URL) -> Engine:
 
 
 def _set_up_sqlite(connection: Any, _: object) -> None:
-    # The driver would begin transactions too late, and none before a change of tables: we begin them ourselves.
+    # The driver would begin transactions too late, and none before DDL, so `_begin_sqlite` begins them.
     connection.isolation_level = None
     _switch_to_wal(connection)
     for pragma in ("synchronous=NORMAL", "foreign_keys=ON"):
@@ -152,12 +152,15 @@ def _set_up_sqlite(connection: Any, _: object) -> None:
 
 
 def _switch_to_wal(connection: Any) -> None:
-    """Of several who open a new file at once one switches it, and the switch alone does not wait as statements do."""
+    """Switch to write-ahead logging, also when several processes open a new file at once.
+
+    The statement ignores the busy timeout and fails then, so it is tried again after waiting for the lock.
+    """
     for _ in range(WAL_TRIES):
         try:
             connection.execute("PRAGMA journal_mode=WAL")
         except sqlite3.OperationalError:
-            # This does wait for the others.
+            # This statement obeys the busy timeout.
             connection.execute("BEGIN EXCLUSIVE")
             connection.execute("COMMIT")
         else:
@@ -166,7 +169,7 @@ def _switch_to_wal(connection: Any) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    # A writer takes its lock at once: one that began as a reader would fail, not wait, when another writes meanwhile.
+    # A writer takes the lock at once: a transaction that began as a reader fails, without waiting, if another wrote.
     reads = connection.get_execution_options().get("caesura_reads", False)
     connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
@@ -188,12 +191,12 @@ def _postgres(url: URL) -> Engine:
 
 @contextmanager
 def _translated(where: str) -> Iterator[None]:
-    """Inside, what the database raises becomes a LedgerError; its statements and values stay out of the message."""
+    """Turn errors of the database into LedgerError, without statements and values in the message."""
     try:
         yield
     except (DBAPIError, TimeoutError) as error:
         reason = str(error.orig).strip() if isinstance(error, DBAPIError) else str(error)
-        # What says that the statement is at fault will say so again; all else may pass: a disk that is full, a server
-        # that is away or only reads for now.
-        passing = not isinstance(error, DataError | IntegrityError | ProgrammingError | NotSupportedError)
-        raise LedgerError(f"the ledger at {where} failed: {reason}", passing=passing) from error
+        # Errors that blame the statement will recur; all others may be transient: a full disk, a server that is down or
+        # read-only for now.
+        transient = not isinstance(error, DataError | IntegrityError | ProgrammingError | NotSupportedError)
+        raise LedgerError(f"the ledger at {where} failed: {reason}", transient=transient) from error

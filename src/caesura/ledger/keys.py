@@ -1,7 +1,7 @@
-"""Who wants a key in; API keys, of which the ledger keeps digests only, out.
+"""API keys, of which the ledger stores digests only.
 
-A secret is 256 random bits, so one round of SHA-256 is enough to keep it: there is no list of likely secrets to try,
-which is what slow digests (argon2, bcrypt) are a defence against, and every request would pay for theirs.
+A secret is 256 random bits, so one round of SHA-256 is enough: there is no dictionary to try, which is what slow
+hashes (argon2, bcrypt) defend against, and every request would pay for a slow one.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ from datetime import datetime
 from sqlalchemy import Connection, func, insert, select, update
 
 from caesura.errors import UsageError
-from caesura.ledger.revision import count_up
+from caesura.ledger.revision import bump_revision
 from caesura.ledger.schema import keys, projects
 from caesura.ledger.scopes import DEFAULT, check_scopes
 
 PREFIX = "csk_"
-"""Begins every secret, so that those who look for leaked keys can tell."""
-MOST_COMMENT = 1000
-MOST_TAGS = 64
-MOST_TAG = 128
+"""Begins every secret, so that scanners for leaked keys recognise it."""
+MAX_COMMENT = 1000
+MAX_TAGS = 64
+MAX_TAG = 128
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """What is known of a key; not its secret."""
+    """A key without its secret."""
 
     api_key_id: str
     project_id: str
@@ -42,14 +42,14 @@ class Key:
     digest: str = field(default="", repr=False)
     """SHA-256 of the secret."""
 
-    def lets_in(self, now: datetime) -> bool:
+    def is_valid(self, now: datetime) -> bool:
         """Whether it is neither revoked nor expired."""
         return self.revoked is None and (self.expires is None or now < self.expires)
 
 
 @dataclass(frozen=True, slots=True)
 class NewKey:
-    """A key just made, with its secret, which nobody can be shown again."""
+    """A new key with its secret, which cannot be shown again."""
 
     key: Key
     secret: str = field(repr=False)
@@ -65,12 +65,12 @@ def create_key(
     tags: Sequence[str] = (),
     expires: datetime | None = None,
 ) -> NewKey:
-    """A new key of a project. Raises UsageError for a project, scope, tag or end that cannot be."""
+    """Create a key of a project. Raises UsageError for an unknown project or scope, a bad tag, or an end past."""
     alive = select(projects.c.project_id).where(projects.c.project_id == project_id, projects.c.deleted.is_(None))
     if connection.scalar(alive) is None:
         raise UsageError(f"there is no project {project_id}")
     if expires is not None and expires <= now:
-        raise UsageError("a key that has expired already lets nobody in: give a later end")
+        raise UsageError("the key would have expired already: give a later end")
     _check_texts(comment, tags)
     secret = PREFIX + secrets.token_urlsafe(32)
     key = Key(
@@ -88,7 +88,7 @@ def create_key(
             expires=key.expires,
         )
     )
-    count_up(connection)
+    bump_revision(connection)
     return NewKey(key, secret)
 
 
@@ -110,40 +110,40 @@ def find_key(connection: Connection, api_key_id: str, *, project_id: str | None 
 
 
 def key_of_secret(connection: Connection, secret: str) -> Key | None:
-    """The key whose secret this is; a revoked or expired one too. A server asks its cache instead."""
+    """The key with this secret, a revoked or expired one too. Servers use the access table instead."""
     row = connection.execute(select(*_COLUMNS).where(keys.c.digest == digest(secret))).first()
     return None if row is None else Key(*row)
 
 
 def revoke_key(connection: Connection, api_key_id: str, *, now: datetime) -> bool:
-    """Let it in no more, for good; True when that is news. Its row stays: a revoked key still says that keys exist."""
+    """Revoke a key for good; False if it was revoked before. Its row stays, for `any_keys` counts revoked keys."""
     revoked = connection.execute(
         update(keys).where(keys.c.api_key_id == api_key_id, keys.c.revoked.is_(None)).values(revoked=now)
     )
     if revoked.rowcount == 0:
         return False
-    count_up(connection)
+    bump_revision(connection)
     return True
 
 
 def any_keys(connection: Connection) -> bool:
-    """Whether a key was ever made. From then on every request needs one: revoking the last opens no door."""
+    """Whether a key was ever made. From then on every request needs one, even when all have been revoked."""
     return bool(connection.scalar(select(func.count()).select_from(keys)))
 
 
 def digest(secret: str) -> str:
-    """What is kept of a secret."""
+    """The digest of a secret, which is what the ledger stores."""
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _check_texts(comment: str, tags: Sequence[str]) -> None:
-    if len(comment) > MOST_COMMENT:
-        raise UsageError(f"the comment has {len(comment)} characters: {MOST_COMMENT} are allowed")
-    if len(tags) > MOST_TAGS:
-        raise UsageError(f"{len(tags)} tags are too many: {MOST_TAGS} are allowed")
+    if len(comment) > MAX_COMMENT:
+        raise UsageError(f"the comment has {len(comment)} characters: {MAX_COMMENT} are allowed")
+    if len(tags) > MAX_TAGS:
+        raise UsageError(f"{len(tags)} tags are too many: {MAX_TAGS} are allowed")
     for tag in tags:
-        if not 1 <= len(tag) <= MOST_TAG:
-            raise UsageError(f"the tag {tag[:40]!r} has {len(tag)} characters: 1 to {MOST_TAG} are allowed")
+        if not 1 <= len(tag) <= MAX_TAG:
+            raise UsageError(f"the tag {tag[:40]!r} has {len(tag)} characters: 1 to {MAX_TAG} are allowed")
 
 
 _COLUMNS = (

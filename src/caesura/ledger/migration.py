@@ -1,4 +1,4 @@
-"""A connection in; tables of the newest version behind it out. The steps lie beside this file and ship with it."""
+"""Migration of the ledger's tables by Alembic; the steps are in `migrations/` and ship with the package."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from sqlalchemy import Connection, text
 from caesura.errors import UsageError
 
 _LOCK = 0x0CAE_5074
-"""The number of PostgreSQL's advisory lock that one who migrates holds."""
+"""Id of the advisory lock of PostgreSQL that is held during a migration."""
 
 
 def upgrade(connection: Connection, where: str, *, to: str = "head") -> bool:
-    """Bring the tables up to version `to` within the transaction that `connection` is in; whether anything changed.
+    """Migrate the tables to version `to` in the current transaction; returns whether anything changed.
 
-    The transaction must be one that writes: SQLite's lock is that transaction, PostgreSQL's is asked for here.
+    It must be a write transaction: in SQLite it is the lock; in PostgreSQL an advisory lock is taken here.
 
     Raises:
-        UsageError: They are of a version that this Caesura does not know.
+        UsageError: The tables have a version that this Caesura does not know.
     """
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})

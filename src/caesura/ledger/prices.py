@@ -1,4 +1,4 @@
-"""What a request used in; what Deepgram's list price for it would have been, and what its pauses saved, out."""
+"""List prices: what a request would have cost at Deepgram, and what its pauses saved."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from importlib.resources import files
 from pathlib import Path
 
 from caesura.errors import UsageError
-from caesura.ledger.requests import Method, Request
+from caesura.ledger.requests import Method, RequestRecord
 
 FIELDS = ("streaming", "recorded", "multilingual_streaming", "multilingual_recorded")
 
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """Of one family of models: US dollars for a minute of one channel."""
+    """Prices of one family of models, in US dollars for a minute of one channel."""
 
     streaming: float
     recorded: float
     multilingual_streaming: float | None = None
-    """With `language=multi`; None: no different."""
+    """Price with `language=multi`; None where it is the same."""
     multilingual_recorded: float | None = None
 
     def per_minute(self, *, streaming: bool, multilingual: bool) -> float:
-        """The price that holds then."""
+        """The price for these conditions."""
         special = self.multilingual_streaming if streaming else self.multilingual_recorded
         plain = self.streaming if streaming else self.recorded
         return plain if special is None or not multilingual else special
@@ -33,36 +33,36 @@ class Price:
 
 @dataclass(frozen=True, slots=True)
 class PriceTable:
-    """A list of prices as of a day."""
+    """A list of prices as of a date."""
 
     date: str
     source: str
     default: str
-    """The family of models that are in none."""
+    """Family used for models that match no other."""
     models: Mapping[str, Price]
-    """By family: `nova-2` is also that of `nova-2-meeting`."""
+    """Prices by family; `nova-2` also applies to `nova-2-meeting`."""
     features: Mapping[str, float]
-    """US dollars a minute and channel on top, by feature."""
+    """Surcharges by feature, in US dollars for a minute of one channel."""
 
-    def per_minute(self, request: Request) -> float:
-        """US dollars for a minute of one channel of what was asked for."""
+    def per_minute(self, request: RequestRecord) -> float:
+        """Price of a request, in US dollars for a minute of one channel."""
         model = str(request.config.get("model") or self.default)
         price = self.models[self._family(model)].per_minute(
             streaming=request.method is Method.STREAMING, multilingual=request.config.get("language") == "multi"
         )
         return price + sum(self.features.get(feature, 0.0) for feature in request.features)
 
-    def usd(self, request: Request) -> float:
-        """What the audio would have cost; nothing for a request that failed to be one (an HTTP error)."""
+    def usd(self, request: RequestRecord) -> float:
+        """What the audio would have cost; 0 for a request that ended with an HTTP error."""
         return 0.0 if request.code >= 400 else request.billed_seconds / 60 * self.per_minute(request)
 
-    def saved_usd(self, request: Request) -> float:
-        """What the pauses would have cost, had silence been sent to keep the stream open."""
+    def saved_usd(self, request: RequestRecord) -> float:
+        """What the pauses would have cost if silence had been sent instead."""
         channels = max(request.channels, 1) if "multichannel" in request.features else 1
         return request.paused_seconds * channels / 60 * self.per_minute(request)
 
-    def priced(self, request: Request) -> Request:
-        """The same request with both."""
+    def priced(self, request: RequestRecord) -> RequestRecord:
+        """The request with `usd` and `saved_usd` filled in."""
         return replace(request, usd=self.usd(request), saved_usd=self.saved_usd(request))
 
     def _family(self, model: str) -> str:
@@ -71,12 +71,12 @@ class PriceTable:
 
 
 def list_prices() -> PriceTable:
-    """The list that ships with this package."""
+    """The price list that ships with this package."""
     return _table(files("caesura.ledger").joinpath("prices.toml").read_text("utf-8"), "prices.toml", None)
 
 
 def read_prices(path: Path) -> PriceTable:
-    """A list from a TOML file of the same form, over the one that ships; raises UsageError that says what is wrong."""
+    """The price list that ships, overridden by a TOML file of the same form. Raises UsageError for a bad file."""
     try:
         text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:

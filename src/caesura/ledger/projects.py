@@ -1,4 +1,4 @@
-"""Names and limits in; projects, which keys, requests and credits belong to, out."""
+"""Projects, to which keys, requests and credits belong."""
 
 from __future__ import annotations
 
@@ -9,31 +9,31 @@ from datetime import datetime
 from sqlalchemy import Connection, func, insert, select, update
 
 from caesura.errors import UsageError
-from caesura.ledger.revision import count_up
+from caesura.ledger.revision import bump_revision
 from caesura.ledger.schema import credits_table, keys, projects
 
 DEFAULT_PROJECT_ID = "bc6c5b0d-5743-5103-8916-7a97f41c3f0a"
-"""The project of every ledger: of keys given by flag, and of who needs none."""
+"""The project that every ledger has: that of keys given by flag, and of requests without a key."""
 DEFAULT_NAME = "default"
-MOST_AT_ONCE = 1_000_000
-MOST_NAME = 256
+MAX_AT_ONCE = 1_000_000
+MAX_NAME = 256
 
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """Whose requests are counted together."""
+    """A unit of accounting: keys, requests and credits belong to a project."""
 
     project_id: str
     name: str
     created: datetime
     concurrency_limit: int | None = None
-    """Streams at once through one server; None: as many as it takes."""
+    """Most requests at once on one server; None for no limit."""
     obeys_credits: bool = False
-    """Whether it is refused when its credits are used up."""
+    """Whether its requests are refused once its credits are used up."""
     spent_usd: float = 0.0
     """What its requests would have cost at list price."""
     credits_usd: float = 0.0
-    """All that it was ever given."""
+    """Sum of all credits that it was ever given."""
 
     @property
     def may_spend(self) -> bool:
@@ -42,7 +42,7 @@ class Project:
 
 
 def ensure_default(connection: Connection, *, now: datetime) -> None:
-    """Make the default project if it is not there."""
+    """Create the default project if it does not exist."""
     known = connection.scalar(select(projects.c.project_id).where(projects.c.project_id == DEFAULT_PROJECT_ID))
     if known is None:
         _insert(connection, Project(DEFAULT_PROJECT_ID, DEFAULT_NAME, now))
@@ -51,12 +51,12 @@ def ensure_default(connection: Connection, *, now: datetime) -> None:
 def create_project(
     connection: Connection, name: str, *, now: datetime, concurrency_limit: int | None = None
 ) -> Project:
-    """A new project. Raises UsageError for an empty name, one in use, or a limit out of bounds."""
+    """Create a project. Raises UsageError for an empty name, one in use, or a limit out of bounds."""
     _check_name(connection, name)
     _check_limit(concurrency_limit)
     project = Project(str(uuid.uuid4()), name, now, concurrency_limit)
     _insert(connection, project)
-    count_up(connection)
+    bump_revision(connection)
     return project
 
 
@@ -94,7 +94,7 @@ def list_projects(connection: Connection) -> list[Project]:
 
 
 def rename_project(connection: Connection, project_id: str, name: str) -> bool:
-    """Give a project another name; False when there is none of that id. Raises UsageError as `create_project`."""
+    """Rename a project; False when no project has that id. Raises UsageError as `create_project` does."""
     project = find_project(connection, project_id)
     if project is None or project.project_id != project_id:
         return False
@@ -105,18 +105,18 @@ def rename_project(connection: Connection, project_id: str, name: str) -> bool:
 
 
 def limit_project(connection: Connection, project_id: str, concurrency_limit: int | None) -> bool:
-    """Set how many streams it may have at once, None: any; False when there is none of that id. Raises UsageError."""
+    """Set the concurrency limit, None for none; False when no project has that id. Raises UsageError."""
     _check_limit(concurrency_limit)
     return _change(connection, project_id, concurrency_limit=concurrency_limit)
 
 
 def obey_credits(connection: Connection, project_id: str, obeys: bool) -> bool:
-    """Set whether it is refused when its credits are used up; False when there is none of that id."""
+    """Set whether the project obeys its credits; False when no project has that id."""
     return _change(connection, project_id, obeys_credits=int(obeys))
 
 
 def delete_project(connection: Connection, project_id: str, *, now: datetime) -> bool:
-    """Delete a project and revoke its keys; what it used stays on record. False when there is none of that id.
+    """Delete a project and revoke its keys; its request records stay. False when no project has that id.
 
     Raises UsageError for the default project, which every server needs.
     """
@@ -145,17 +145,17 @@ def _change(connection: Connection, project_id: str, **values: object) -> bool:
     changed = connection.execute(
         update(projects).where(projects.c.project_id == project_id, projects.c.deleted.is_(None)).values(**values)
     )
-    count_up(connection)
+    bump_revision(connection)
     return changed.rowcount > 0
 
 
 def _check_name(connection: Connection, name: str) -> None:
-    if not name.strip() or len(name) > MOST_NAME:
-        raise UsageError(f"a project needs a name of 1 to {MOST_NAME} characters, not all blank")
+    if not name.strip() or len(name) > MAX_NAME:
+        raise UsageError(f"a project needs a name of 1 to {MAX_NAME} characters, not all blank")
     if find_project(connection, name) is not None:
         raise UsageError(f"there is a project {name!r} already: choose another name")
 
 
 def _check_limit(concurrency_limit: int | None) -> None:
-    if concurrency_limit is not None and not 1 <= concurrency_limit <= MOST_AT_ONCE:
-        raise UsageError(f"a concurrency limit of {concurrency_limit} cannot be: give 1 to {MOST_AT_ONCE}, or none")
+    if concurrency_limit is not None and not 1 <= concurrency_limit <= MAX_AT_ONCE:
+        raise UsageError(f"a concurrency limit of {concurrency_limit} cannot be: give 1 to {MAX_AT_ONCE}, or none")

@@ -1,4 +1,4 @@
-"""What one request used in; a row for it out, and the rows that a filter asks for. Never what was said."""
+"""Records of requests: what each used and how it ended, never what was said."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from caesura.ledger.columns import NANO
 from caesura.ledger.schema import projects, requests
 
 DEPLOYMENT = "self-hosted"
-"""What every request through this server is, of the deployments that can be asked for."""
-MOST_PER_PAGE = 1000
+"""The deployment of every request on this server, among those that filters know."""
+MAX_PER_PAGE = 1000
 LAST_PAGE = 10**9
 
 
 class Method(StrEnum):
-    """How the audio came, and how the answer went."""
+    """How the audio was received, and how the transcript was returned."""
 
     STREAMING = "streaming"
     SYNC = "sync"
     ASYNC = "async"
-    """The answer went to a callback."""
+    """The transcript was sent to a callback."""
 
 
 class Outcome(StrEnum):
@@ -39,20 +39,20 @@ class Outcome(StrEnum):
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     INTERRUPTED = "interrupted"
-    """Its server died."""
+    """The server died while the request was open."""
 
 
-class Status(StrEnum):
-    """Which requests can be asked for by how they ended; one that is open has no status yet."""
+class RequestStatus(StrEnum):
+    """Filter by outcome; an open request has no status yet."""
 
     SUCCEEDED = "succeeded"
     FAILED = "failed"
-    """Interrupted ones too."""
+    """Includes interrupted requests."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
-    """What one request used. Billing counts decoded audio only; a pause costs nothing."""
+class RequestRecord:
+    """The record of one request. Billing counts decoded audio only; a pause costs nothing."""
 
     request_id: str
     project_id: str
@@ -60,27 +60,27 @@ class Request:
     server_id: str
     model_uuid: str
     model_name: str
-    """Of the engine that heard it; `config` says what was asked for."""
+    """The model that transcribed; the one that was requested is in `config`."""
     created: datetime
     path: str
     endpoint: str = "listen"
     method: Method
     deployment: str = DEPLOYMENT
     code: int
-    """The HTTP status: 101 for every stream, however it went on."""
+    """The HTTP status: 101 for every stream, however it ended."""
     tags: tuple[str, ...] = ()
     features: tuple[str, ...] = ()
     config: Mapping[str, object] = field(default_factory=dict)
-    """What was asked for; of terms, searches and replacements only how many."""
+    """Parameters of the request; of terms, searches and replacements only their number."""
     callback: str | None = None
-    """Scheme, host and port of where the answer went, as `callback_origin` gives it."""
+    """Scheme, host and port of the callback URL, as `callback_origin` returns it."""
     # ---- known at the end ----
     completed: datetime | None = None
     outcome: Outcome = Outcome.OPEN
     audio_seconds: float = 0.0
     channels: int = 0
     billed_seconds: float = 0.0
-    """Of audio, each channel counted where they are heard apart."""
+    """Seconds of audio; each channel counts where channels are transcribed separately."""
     connection_seconds: float = 0.0
     paused_seconds: float = 0.0
     keepalive_count: int = 0
@@ -88,32 +88,32 @@ class Request:
     close_code: int | None = None
     close_reason: str = ""
     usd: float = 0.0
-    """What it would have cost at list price."""
+    """Cost at list price."""
     saved_usd: float = 0.0
-    """What its pauses would have cost had silence been sent instead."""
+    """Cost of its pauses, if silence had been sent instead."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestFilter:
-    """Which requests are meant; None: any."""
+    """Filter of requests; a field that is None matches all."""
 
     project_id: str | None = None
     start: datetime | None = None
-    """Created then or later."""
+    """Earliest creation time."""
     end: datetime | None = None
-    """Created before."""
+    """Creation times end before this."""
     accessor: str | None = None
-    """The id of the key that was used."""
+    """Id of the key."""
     request_id: str | None = None
     endpoint: str | None = None
     method: Method | None = None
     deployment: str | None = None
-    status: Status | None = None
+    status: RequestStatus | None = None
     model: str | None = None
     """Name or UUID of the engine's model."""
 
     def conditions(self) -> list[ColumnElement[bool]]:
-        """As SQL."""
+        """The filter as SQL conditions."""
         equal = {
             requests.c.project_id: self.project_id,
             requests.c.api_key_id: self.accessor,
@@ -130,20 +130,20 @@ class RequestFilter:
         if self.model is not None:
             found.append((requests.c.model_name == self.model) | (requests.c.model_uuid == self.model))
         match self.status:
-            case Status.SUCCEEDED:
+            case RequestStatus.SUCCEEDED:
                 found.append(requests.c.outcome == Outcome.SUCCEEDED)
-            case Status.FAILED:
+            case RequestStatus.FAILED:
                 found.append(requests.c.outcome.in_([Outcome.FAILED, Outcome.INTERRUPTED]))
             case None:
                 pass
         return found
 
 
-def save_requests(connection: Connection, records: Iterable[Request]) -> None:
-    """Write rows, new ones and ones known by their id: the whole row is replaced. Doing it twice does no harm.
+def save_requests(connection: Connection, records: Iterable[RequestRecord]) -> None:
+    """Insert or replace records by their id; idempotent.
 
-    What they cost is added to what their projects have spent. Of several records of one request the last counts. One
-    that says that its request is open never replaces one that says how it ended.
+    Their cost is added to what their projects have spent. Of several records of one request the last counts, but one of
+    an open request never replaces one of its end.
     """
     rows = {record.request_id: record for record in records}
     if not rows:
@@ -159,43 +159,45 @@ def save_requests(connection: Connection, records: Iterable[Request]) -> None:
     )
 
 
-def find_requests(connection: Connection, wanted: RequestFilter, *, limit: int = 10, page: int = 0) -> list[Request]:
-    """One page of what is wanted, the newest first; pages count from 0.
+def find_requests(
+    connection: Connection, criteria: RequestFilter, *, limit: int = 10, page: int = 0
+) -> list[RequestRecord]:
+    """One page of the matching requests, the newest first; pages count from 0.
 
     Raises UsageError for a limit that is not 1 to 1000, or a page out of bounds.
     """
-    if not 1 <= limit <= MOST_PER_PAGE:
-        raise UsageError(f"limit is {limit}: give a whole number from 1 to {MOST_PER_PAGE}")
+    if not 1 <= limit <= MAX_PER_PAGE:
+        raise UsageError(f"limit is {limit}: give a whole number from 1 to {MAX_PER_PAGE}")
     if not 0 <= page <= LAST_PAGE:
         raise UsageError(f"page is {page}: give a whole number from 0 to {LAST_PAGE}")
-    query = _select(wanted).order_by(requests.c.created.desc(), requests.c.request_id.desc())
+    query = _select(criteria).order_by(requests.c.created.desc(), requests.c.request_id.desc())
     return [_request(row) for row in connection.execute(query.limit(limit).offset(limit * page)).mappings()]
 
 
-def find_request(connection: Connection, request_id: str, *, project_id: str | None = None) -> Request | None:
-    """The request of that id, in that project where it is given."""
+def find_request(connection: Connection, request_id: str, *, project_id: str | None = None) -> RequestRecord | None:
+    """The request with that id, in `project_id` if that is given."""
     query = _select(RequestFilter(request_id=request_id, project_id=project_id))
     row = connection.execute(query).mappings().first()
     return None if row is None else _request(row)
 
 
-def count_requests(connection: Connection, wanted: RequestFilter) -> int:
-    """How many there are of them."""
-    return connection.scalar(select(func.count()).select_from(requests).where(*wanted.conditions())) or 0
+def count_requests(connection: Connection, criteria: RequestFilter) -> int:
+    """Number of matching requests."""
+    return connection.scalar(select(func.count()).select_from(requests).where(*criteria.conditions())) or 0
 
 
 def callback_origin(url: str) -> str:
-    """Where a callback goes, without user, password, path and query, which may hold secrets."""
+    """Scheme, host and port of a URL, without user, password, path and query, which may hold secrets."""
     parts = urlsplit(url)
     port = f":{parts.port}" if parts.port is not None else ""
     host = parts.hostname or ""
     return f"{parts.scheme}://{f'[{host}]' if ':' in host else host}{port}"
 
 
-_NAMES = tuple(each.name for each in fields(Request))
+_NAMES = tuple(each.name for each in fields(RequestRecord))
 
 
-def _spend(connection: Connection, rows: Mapping[str, Request]) -> None:
+def _spend(connection: Connection, rows: Mapping[str, RequestRecord]) -> None:
     costing = {request_id: row.usd for request_id, row in rows.items() if row.outcome != Outcome.OPEN}
     if not costing:
         return
@@ -204,7 +206,7 @@ def _spend(connection: Connection, rows: Mapping[str, Request]) -> None:
     spent: Counter[str] = Counter()
     for request_id, usd in costing.items():
         spent[rows[request_id].project_id] += round((usd - before.get(request_id, 0.0)) * NANO)
-    # In one order, so that two servers that write at once do not wait for each other in a circle.
+    # In a fixed order, so that two servers that write at once cannot deadlock.
     for project_id, nano in sorted(spent.items()):
         connection.execute(
             update(projects)
@@ -213,14 +215,14 @@ def _spend(connection: Connection, rows: Mapping[str, Request]) -> None:
         )
 
 
-def _select(wanted: RequestFilter) -> Select[Any]:
-    return select(*(requests.c[name] for name in _NAMES)).where(*wanted.conditions())
+def _select(criteria: RequestFilter) -> Select[Any]:
+    return select(*(requests.c[name] for name in _NAMES)).where(*criteria.conditions())
 
 
-def _row(record: Request) -> dict[str, object]:
+def _row(record: RequestRecord) -> dict[str, object]:
     return {name: getattr(record, name) for name in _NAMES}
 
 
-def _request(row: Mapping[Any, Any]) -> Request:
+def _request(row: Mapping[Any, Any]) -> RequestRecord:
     values = {name: row[name] for name in _NAMES}
-    return Request(**values | {"method": Method(row["method"]), "outcome": Outcome(row["outcome"])})
+    return RequestRecord(**values | {"method": Method(row["method"]), "outcome": Outcome(row["outcome"])})

@@ -1,4 +1,4 @@
-"""A change of keys or projects in; a number that grows with each out, so that who caches them polls one row."""
+"""Revision number of keys and projects, so that a cache of them polls a single row."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from caesura.ledger.schema import revision
 _NAME = "access"
 
 
-def count_up(connection: Connection) -> None:
-    """Say that keys or projects changed, in the transaction that changes them."""
+def bump_revision(connection: Connection) -> None:
+    """Increment the revision, in the transaction that changes keys or projects."""
     counted = connection.execute(update(revision).where(revision.c.name == _NAME).values(number=revision.c.number + 1))
     if counted.rowcount == 0:
         connection.execute(insert(revision).values(name=_NAME, number=1))
 
 
 def current(connection: Connection) -> int:
-    """The number now; 0 before the first change."""
+    """The current revision; 0 before the first change."""
     return connection.scalar(select(revision.c.number).where(revision.c.name == _NAME)) or 0

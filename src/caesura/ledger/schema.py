@@ -1,12 +1,12 @@
-"""Nothing in; the tables of the newest ledger out. A change here needs a migration, which a test demands."""
+"""Tables of the ledger in their newest version; a change here needs a migration, which a test demands."""
 
 from __future__ import annotations
 
 from sqlalchemy import BigInteger, Column, Float, ForeignKey, Index, Integer, MetaData, String, Table, Text
 
-from caesura.ledger.columns import Dollars, Facts, Moment, Plain, Short, Strings
+from caesura.ledger.columns import Dollars, JsonObject, SafeText, ShortText, StringList, Timestamp
 
-ID = Short(36)
+ID = ShortText(36)
 
 metadata = MetaData(
     naming_convention={
@@ -23,7 +23,7 @@ meta = Table(
     Column("name", String(32), primary_key=True),
     Column("value", Text, nullable=False),
 )
-"""Facts about the ledger itself: the secret that tokens are signed with."""
+"""Values of the ledger itself: the secret that tokens are signed with."""
 
 revision = Table(
     "revision",
@@ -31,15 +31,15 @@ revision = Table(
     Column("name", String(32), primary_key=True),
     Column("number", BigInteger, nullable=False),
 )
-"""Counts up whenever keys or projects change; who caches them asks this row only."""
+"""Incremented whenever keys or projects change; caches of them poll this row only."""
 
 projects = Table(
     "projects",
     metadata,
     Column("project_id", ID, primary_key=True),
-    Column("name", Plain, nullable=False),
-    Column("created", Moment, nullable=False),
-    Column("deleted", Moment),
+    Column("name", SafeText, nullable=False),
+    Column("created", Timestamp, nullable=False),
+    Column("deleted", Timestamp),
     Column("concurrency_limit", Integer),
     Column("spent", Dollars, nullable=False, server_default="0"),
     Column("obeys_credits", Integer, nullable=False, server_default="0"),
@@ -52,8 +52,8 @@ credits_table = Table(
     Column("balance_id", ID, primary_key=True),
     Column("project_id", ID, ForeignKey("projects.project_id"), nullable=False, index=True),
     Column("amount", Dollars, nullable=False),
-    Column("note", Plain, nullable=False),
-    Column("created", Moment, nullable=False),
+    Column("note", SafeText, nullable=False),
+    Column("created", Timestamp, nullable=False),
 )
 
 keys = Table(
@@ -62,44 +62,44 @@ keys = Table(
     Column("api_key_id", ID, primary_key=True),
     Column("project_id", ID, ForeignKey("projects.project_id"), nullable=False, index=True),
     Column("digest", String(64), nullable=False, unique=True),
-    Column("comment", Plain, nullable=False),
-    Column("scopes", Strings, nullable=False),
-    Column("tags", Strings, nullable=False),
-    Column("created", Moment, nullable=False),
-    Column("expires", Moment),
-    Column("revoked", Moment),
+    Column("comment", SafeText, nullable=False),
+    Column("scopes", StringList, nullable=False),
+    Column("tags", StringList, nullable=False),
+    Column("created", Timestamp, nullable=False),
+    Column("expires", Timestamp),
+    Column("revoked", Timestamp),
 )
 
 servers = Table(
     "servers",
     metadata,
     Column("server_id", ID, primary_key=True),
-    Column("place", Plain, nullable=False),
+    Column("place", SafeText, nullable=False),
     Column("pid", Integer, nullable=False),
     Column("process_started", BigInteger),
-    Column("started", Moment, nullable=False),
-    Column("seen", Moment, nullable=False),
+    Column("started", Timestamp, nullable=False),
+    Column("seen", Timestamp, nullable=False),
 )
-"""Who writes here, and when they were last alive."""
+"""Servers that write this ledger, with the time of their last heartbeat."""
 
 requests = Table(
     "requests",
     metadata,
     Column("request_id", ID, primary_key=True),
     Column("project_id", ID, ForeignKey("projects.project_id"), nullable=False),
-    # A key given by flag is in no table, so this refers to none.
+    # Keys given by flag are in no table, so this is no foreign key.
     Column("api_key_id", ID),
-    Column("tags", Strings, nullable=False),
+    Column("tags", StringList, nullable=False),
     Column("model_uuid", ID, nullable=False),
-    Column("model_name", Plain, nullable=False),
-    Column("created", Moment, nullable=False),
-    Column("completed", Moment),
-    Column("path", Plain, nullable=False),
-    Column("endpoint", Short(16), nullable=False),
-    Column("method", Short(16), nullable=False),
-    Column("deployment", Short(16), nullable=False),
+    Column("model_name", SafeText, nullable=False),
+    Column("created", Timestamp, nullable=False),
+    Column("completed", Timestamp),
+    Column("path", SafeText, nullable=False),
+    Column("endpoint", ShortText(16), nullable=False),
+    Column("method", ShortText(16), nullable=False),
+    Column("deployment", ShortText(16), nullable=False),
     Column("code", Integer, nullable=False),
-    Column("outcome", Short(16), nullable=False),
+    Column("outcome", ShortText(16), nullable=False),
     Column("audio_seconds", Float(53), nullable=False),
     Column("channels", Integer, nullable=False),
     Column("billed_seconds", Float(53), nullable=False),
@@ -108,10 +108,10 @@ requests = Table(
     Column("keepalive_count", Integer, nullable=False),
     Column("bytes_in", BigInteger, nullable=False),
     Column("close_code", Integer),
-    Column("close_reason", Plain, nullable=False),
-    Column("features", Strings, nullable=False),
-    Column("config", Facts, nullable=False),
-    Column("callback", Plain),
+    Column("close_reason", SafeText, nullable=False),
+    Column("features", StringList, nullable=False),
+    Column("config", JsonObject, nullable=False),
+    Column("callback", SafeText),
     Column("usd", Dollars, nullable=False),
     Column("saved_usd", Dollars, nullable=False),
     Column("server_id", ID, nullable=False),

@@ -1,4 +1,4 @@
-"""The scopes of a key in; what it may do out."""
+"""Scopes of keys, and the roles that stand for several of them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from caesura.errors import UsageError
 
 LISTEN = "usage:write"
-"""To transcribe, live or from recordings."""
+"""Transcribe live streams and recordings."""
 READ_USAGE = "usage:read"
 READ_PROJECT = "project:read"
 WRITE_PROJECT = "project:write"
@@ -18,7 +18,7 @@ READ_BILLING = "billing:read"
 WRITE_BILLING = "billing:write"
 
 GRANT = "grant"
-"""To make temporary tokens. Comes with a role alone, and is no scope that a key can be given."""
+"""Make temporary tokens. Part of every role, and not a scope that a key can be given."""
 
 _MEMBER = {LISTEN, READ_USAGE, READ_PROJECT, GRANT}
 _ADMIN = _MEMBER | {WRITE_PROJECT, READ_KEYS, WRITE_KEYS, READ_BILLING}
@@ -43,12 +43,12 @@ DEFAULT = ("member",)
 
 
 def allowed(scopes: Iterable[str]) -> frozenset[str]:
-    """Everything that a key with these scopes may do: its roles taken apart. Unknown scopes allow nothing."""
+    """The single scopes of these, with roles expanded. Unknown scopes allow nothing."""
     return frozenset(single for scope in scopes for single in ROLES.get(scope, {scope} & set(SINGLE)))
 
 
 def check_scopes(scopes: Sequence[str]) -> tuple[str, ...]:
-    """These scopes, each once; raises UsageError when there is none, or one that we do not know."""
+    """These scopes without duplicates. Raises UsageError for none at all, or an unknown one."""
     if not scopes:
         raise UsageError(f"a key needs at least one scope: {_choice()}")
     for scope in scopes:

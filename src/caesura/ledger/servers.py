@@ -1,8 +1,8 @@
-"""Who writes the ledger in; the requests that a dead server left open, closed as interrupted, out.
+"""Servers that write the ledger, and recovery of requests that a dead server left open.
 
-A server that was killed cannot close its rows, so another start does, or a living server beside it. Dead is one whose
-process is gone from this machine, or that was not seen for `LEASE_S`. Whoever was only taken for dead (its line to
-the database was cut) writes its own ends when they come, and these replace what was said of them.
+A server that was killed cannot close its records, so another server does, at its start or at a heartbeat. A server is
+dead when its process is gone from this machine, or without a heartbeat for `LEASE_S`. One that was only cut off from
+the database writes the ends of its requests later, and these replace the interrupted records.
 """
 
 from __future__ import annotations
@@ -21,34 +21,34 @@ from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
 from caesura.ledger.requests import Outcome
 from caesura.ledger.schema import requests, servers
 
-BEAT_S = 5.0
-"""How often a server says that it is alive."""
+HEARTBEAT_S = 5.0
+"""Interval of heartbeats."""
 LEASE_S = 30.0
-"""Not seen for so long is dead."""
+"""A server without a heartbeat for so long is dead."""
 _START_TICKS = 19
-"""Of the fields of /proc/PID/stat behind the name: when the process began."""
+"""Index of the start time in the fields of /proc/PID/stat after the name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """One run of a server. `place` is the machine, or the container, that its `pid` means something in."""
+    """One run of a server. `place` is the machine or container in which its `pid` is valid."""
 
     server_id: str
     place: str
     pid: int
     process_started: int | None
-    """Tells a process from a later one of the same number; None where the system does not say."""
+    """Distinguishes a process from a later one with the same pid; None where the system does not tell."""
     started: datetime
 
 
 def this_server(now: datetime) -> Server:
-    """This process, as a server that starts now."""
+    """A new server in this process."""
     pid = os.getpid()
     return Server(str(uuid.uuid4()), _place(), pid, process_start(pid), now)
 
 
 def register(connection: Connection, server: Server) -> None:
-    """Make a server known before it writes anything."""
+    """Insert a server, before it writes anything."""
     connection.execute(
         insert(servers).values(
             server_id=server.server_id,
@@ -61,16 +61,16 @@ def register(connection: Connection, server: Server) -> None:
     )
 
 
-def beat(connection: Connection, server: Server, *, now: datetime) -> None:
-    """Say that a server is alive, which may have been taken for dead meanwhile."""
+def heartbeat(connection: Connection, server: Server, *, now: datetime) -> None:
+    """Record that a server is alive; one that was removed as dead is registered again."""
     seen = connection.execute(update(servers).where(servers.c.server_id == server.server_id).values(seen=now))
     if seen.rowcount == 0:
         register(connection, server)
-        beat(connection, server, now=now)
+        heartbeat(connection, server, now=now)
 
 
-def sign_off(connection: Connection, server: Server) -> None:
-    """Say that a server has written its last row."""
+def unregister(connection: Connection, server: Server) -> None:
+    """Remove a server that has written its last record."""
     connection.execute(delete(servers).where(servers.c.server_id == server.server_id))
 
 
@@ -81,20 +81,20 @@ def recover(
     now: datetime,
     started: Callable[[int], int | None] | None = None,
 ) -> int:
-    """Close what dead servers left open as interrupted, and forget those servers; how many rows that were.
+    """Mark requests that dead servers left open as interrupted, and remove those servers; returns how many requests.
 
-    Such a row ends when its server was last seen: what it used until then is not known, and stays 0.
+    Such a request ends at the last heartbeat of its server. What it used is not known, and stays 0.
 
     Args:
-        connection: Within a transaction that writes.
-        here: The server that asks, which is alive.
-        now: The time by the wall clock.
-        started: When the process of a number began, None when there is none: `process_start`, but in tests.
+        connection: In a write transaction.
+        here: The calling server, which is alive.
+        now: The wall clock.
+        started: Start time of a process by its pid, None when there is none; by default `process_start`.
     """
     closed = 0
     for row in connection.execute(select(servers).where(servers.c.server_id != here.server_id)).all():
         if _dead(row.place, row.pid, row.process_started, row.seen, here, now, started or process_start):
-            # One that was opened after the last sign of life ends no earlier than it began: it is an orphan below.
+            # A request that began after the last heartbeat must not end before it began: it is an orphan below.
             closed += _interrupt(connection, row.seen, requests.c.server_id == row.server_id)
             connection.execute(delete(servers).where(servers.c.server_id == row.server_id))
     known = select(servers.c.server_id)
@@ -102,7 +102,7 @@ def recover(
 
 
 def process_start(pid: int) -> int | None:
-    """When the process of that number began, in ticks since the machine did; None: there is none, or nobody says."""
+    """Start time of a process in ticks since boot; None when there is none, or the system does not tell."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
@@ -125,7 +125,7 @@ def _dead(
 
 
 def _interrupt(connection: Connection, at: datetime | None, whose: ColumnElement[bool]) -> int:
-    """Close what was opened by then; None: whenever it was opened, and at that moment."""
+    """Mark open requests that were created by `at` as interrupted then; None: all of them, each at its creation."""
     then = [] if at is None else [requests.c.created <= at]
     closed = connection.execute(
         update(requests)
@@ -140,7 +140,7 @@ def _place() -> str:
     if sys.platform != "linux":
         return name
     try:
-        # Machines may share a name, and containers that share one have process numbers of their own.
+        # Machines may share a name, and containers on one machine have pid namespaces of their own.
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
         return f"{name} {boot} {os.readlink('/proc/self/ns/pid')}"
     except OSError:

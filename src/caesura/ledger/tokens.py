@@ -1,4 +1,4 @@
-"""A key in; a temporary token that may listen in its stead out, and back: JSON Web Tokens (RFC 7519), HS256."""
+"""Temporary tokens, which may transcribe in place of a key: JSON Web Tokens (RFC 7519), HS256."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from caesura.ledger.schema import meta
 from caesura.ledger.scopes import LISTEN
 
 DEFAULT_TTL_S = 30
-SHORTEST_TTL_S, LONGEST_TTL_S = 1, 3600
+MIN_TTL_S, MAX_TTL_S = 1, 3600
 ISSUER = "caesura"
 _ALGORITHM = "HS256"
 _SECRET = "token_secret"
@@ -24,7 +24,7 @@ _SECRET = "token_secret"
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """Whom a valid token stands for. Ask whether that key still lets anybody in: a revoked key kills its tokens."""
+    """Content of a valid token. Check that its key is still valid: revoking a key revokes its tokens."""
 
     api_key_id: str
     project_id: str
@@ -34,7 +34,7 @@ class Claims:
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A token just made."""
+    """A new token."""
 
     access_token: str = field(repr=False)
     expires_in: int
@@ -42,22 +42,22 @@ class Token:
 
 
 def ensure_secret(connection: Connection) -> None:
-    """Make the secret that tokens are signed with, if there is none."""
+    """Create the secret that signs tokens, if there is none."""
     if connection.scalar(select(meta.c.value).where(meta.c.name == _SECRET)) is None:
         connection.execute(insert(meta).values(name=_SECRET, value=secrets.token_hex(32)))
 
 
 def token_secret(connection: Connection) -> str:
-    """The secret of this ledger; all servers on it sign with the same."""
+    """The secret of this ledger, which all its servers share."""
     found = connection.scalar(select(meta.c.value).where(meta.c.name == _SECRET))
     assert found is not None, "an open ledger has one"
     return str(found)
 
 
 def grant_token(secret: str, *, api_key_id: str, project_id: str, now: datetime, ttl_s: int = DEFAULT_TTL_S) -> Token:
-    """A token that may listen for `ttl_s` seconds from `now`, and do nothing else. Raises UsageError for the time."""
-    if not SHORTEST_TTL_S <= ttl_s <= LONGEST_TTL_S:
-        raise UsageError(f"ttl_seconds is {ttl_s}: give a whole number from {SHORTEST_TTL_S} to {LONGEST_TTL_S}")
+    """A token that may transcribe for `ttl_s` seconds, and nothing else. Raises UsageError for a bad `ttl_s`."""
+    if not MIN_TTL_S <= ttl_s <= MAX_TTL_S:
+        raise UsageError(f"ttl_seconds is {ttl_s}: give a whole number from {MIN_TTL_S} to {MAX_TTL_S}")
     claims = {
         "iss": ISSUER,
         "sub": api_key_id,
@@ -71,14 +71,14 @@ def grant_token(secret: str, *, api_key_id: str, project_id: str, now: datetime,
 
 
 def read_token(secret: str, token: str, *, now: datetime) -> Claims | None:
-    """Whom it stands for; None when it is no token of this ledger, or its time is over."""
+    """Content of a token; None when it was not signed by this ledger, or has expired."""
     try:
         claims = jwt.decode(
             token,
             secret,
             algorithms=[_ALGORITHM],
             issuer=ISSUER,
-            # Its clock would be the machine's; ours is handed in.
+            # PyJWT would read the clock; here the time is an argument.
             options={"verify_exp": False, "verify_iat": False, "require": ["iss", "sub", "exp"]},
         )
         expires = datetime.fromtimestamp(float(claims["exp"]), UTC)

@@ -1,4 +1,4 @@
-"""Which requests are meant and what to group by in; what they used, summed, out."""
+"""Usage of requests, summed by group and day."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DAY_LENGTH = len("2026-01-01")
 
 
 class Grouping(StrEnum):
-    """What requests can be told apart by."""
+    """What usage can be grouped by."""
 
     ACCESSOR = "accessor"
     ENDPOINT = "endpoint"
@@ -30,11 +30,11 @@ class Grouping(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """Sums over requests; seconds and US dollars."""
+    """Sums over requests, in seconds and US dollars."""
 
     requests: int = 0
     failed: int = 0
-    """Of the requests, those that failed or were interrupted."""
+    """Requests that failed or were interrupted."""
     audio_seconds: float = 0.0
     billed_seconds: float = 0.0
     connection_seconds: float = 0.0
@@ -57,26 +57,26 @@ class Totals:
 
 @dataclass(frozen=True, slots=True)
 class UsageRow:
-    """The totals of one group; of what was not grouped by, each field is None."""
+    """Totals of one group; fields that were not grouped by are None."""
 
     totals: Totals
     day: date | None = None
     """In UTC."""
     accessor: str | None = None
-    """The id of a key, None also for requests without one."""
+    """Id of a key; None also for requests without one."""
     endpoint: str | None = None
     feature_set: tuple[str, ...] | None = None
     model_name: str | None = None
     model_uuid: str | None = None
     method: str | None = None
     tags: tuple[str, ...] | None = None
-    """All tags of a request: each set of them is a group."""
+    """All tags of a request; each combination is a group."""
     deployment: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class UsageFields:
-    """What occurs in requests, for whoever wants to filter."""
+    """Values that occur in requests, to filter by."""
 
     tags: tuple[str, ...]
     models: tuple[tuple[str, str], ...]
@@ -86,28 +86,28 @@ class UsageFields:
 
 
 def sum_usage(
-    connection: Connection, wanted: RequestFilter, *, by: Collection[Grouping] = (), by_day: bool = False
+    connection: Connection, criteria: RequestFilter, *, by: Collection[Grouping] = (), by_day: bool = False
 ) -> list[UsageRow]:
-    """Sums over what is wanted, a row for each group that occurs: by day first where asked for, then in order.
+    """Totals of the matching requests, one row for each group that occurs, ordered by day (if asked for) and group.
 
-    Without groups it is one row, also when there is nothing to sum. Open requests are left out: what they use is
-    known at their end.
+    Without groups there is exactly one row, even of no requests. Open requests are left out: what they use is known at
+    their end.
     """
     columns = _columns(by, by_day)
     query = (
         select(*(column.label(name) for name, column in columns.items()), *_SUMS)
-        .where(*wanted.conditions(), requests.c.outcome != Outcome.OPEN)
+        .where(*criteria.conditions(), requests.c.outcome != Outcome.OPEN)
         .group_by(*columns.values())
         .order_by(*columns.values())
     )
     return [_usage_row(row, list(columns)) for row in connection.execute(query).mappings()]
 
 
-def usage_fields(connection: Connection, wanted: RequestFilter) -> UsageFields:
-    """Every tag, model, method and feature of what is wanted, each once, sorted."""
+def usage_fields(connection: Connection, criteria: RequestFilter) -> UsageFields:
+    """Every tag, model, method and feature of the matching requests, without duplicates, sorted."""
 
     def each(*columns: ColumnElement[Any]) -> list[Any]:
-        return list(connection.execute(select(*columns).where(*wanted.conditions()).distinct()))
+        return list(connection.execute(select(*columns).where(*criteria.conditions()).distinct()))
 
     return UsageFields(
         tags=tuple(sorted({tag for (tags,) in each(requests.c.tags) for tag in tags})),

@@ -121,7 +121,7 @@ class RecordingTranscriber:
         self._spool = spool
         self._loop = asyncio.get_running_loop()
         self._outcome: asyncio.Future[RecordingTranscript] = self._loop.create_future()
-        self._decoder = RecordingDecoder(audio, split=config.split, hear=self._segment, spool=self._open_spool)
+        self._decoder = RecordingDecoder(audio, split=config.split, on_samples=self._segment, spool=self._open_spool)
         self._file: io.BufferedIOBase | None = None
         self._room = threading.Semaphore(pool.workers + SPARE_JOBS)
         self._closed = False

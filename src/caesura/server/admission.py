@@ -12,7 +12,7 @@ from caesura.protocol import closing
 from caesura.protocol.catalogue import Offer
 from caesura.protocol.closing import Refusal, refusal_for
 from caesura.protocol.options import ListenOptions, parse_options
-from caesura.server.auth import Credential
+from caesura.server.accounts.credentials import Credential
 from caesura.server.outbound.target import SOCKETS, WEB, Target
 from caesura.server.overload import overloaded
 from caesura.server.service import Service
@@ -44,10 +44,10 @@ def admit(service: Service, credential: Credential, query: bytes, *, recording: 
         return refusal_for(error)
     if not access.may(LISTEN):
         return closing.INSUFFICIENT_PERMISSIONS
-    if not service.book.paid(access.project_id):
+    if not service.ledger_writer.has_credit(access.project_id):
         return closing.PAYMENT_REQUIRED
     full = not recording and service.live + service.waiting >= service.settings.max_sessions
-    if full or not service.book.room(access.project_id):
+    if full or not service.ledger_writer.has_capacity(access.project_id):
         return closing.TOO_MANY_REQUESTS
     if not service.ready:
         return closing.SERVICE_UNAVAILABLE
@@ -79,6 +79,6 @@ async def admit_stream(
 
 def _target(service: Service, url: str, *, recording: bool) -> Target:
     try:
-        return service.outbound.read(url, WEB if recording else WEB + SOCKETS)
+        return service.outbound.parse(url, WEB if recording else WEB + SOCKETS)
     except BadUrl as error:
         raise BadParameter("callback", "", f"Invalid 'callback' value: {error}") from error

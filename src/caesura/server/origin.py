@@ -1,8 +1,8 @@
 """Origin policy: which web pages may use the server, and by which host names it may be reached.
 
 A browser lets any page send requests to any address, also to a server on the user's own machine that needs no key, and
-says in the `Origin` header which page it was. A page whose own name is pointed at that server (DNS rebinding) passes as
-same-origin, but its name stands in the `Host` header. `OriginPolicy.decide` judges both; docs/operations.md has the
+says in the `Origin` header which page it was. A page whose own name resolves to that server (DNS rebinding) passes as
+same-origin, but its name is in the `Host` header. `OriginPolicy.decide` checks both; docs/operations.md has the
 table of all cases.
 """
 
@@ -77,7 +77,7 @@ Decision = Pass | Preflight | Refusal
 
 @dataclass(frozen=True, slots=True)
 class OriginPolicy:
-    """Which origins and hosts are let in."""
+    """Origins and hosts that are allowed."""
 
     bound_host: str
     """The address or name that the server listens on."""
@@ -86,12 +86,12 @@ class OriginPolicy:
     """Names and addresses of the server beside loopback and `bound_host`, as `parse_hosts` gives them."""
 
     def decide(self, head: RequestHead, *, key_needed: bool) -> Decision:
-        """Judge one request before anything else reads it.
+        """Decide about a request before anything else reads it.
 
         Args:
             head: The headers of the request.
-            key_needed: Whether nobody is let in without an API key. Then a page needs a key like everybody else, and
-                neither host nor origin is refused.
+            key_needed: Whether every request needs an API key. Then a page needs one too, and neither host nor origin
+                is refused.
         """
         origin = None if head.origin is None else _read_origin(head.origin)
         if not key_needed:
@@ -130,7 +130,7 @@ class OriginPolicy:
         host, _ = read
         if _is_loopback(host) or host in self.allowed_hosts or host == parse_host(self.bound_host or "0.0.0.0"):
             return True
-        # The server was told to listen on every address of the machine, and rebinding needs a name.
+        # The server listens on every address of the machine, and rebinding needs a name.
         return self.bound_host in _WILDCARDS and _address(host) is not None
 
     def _named(self, origin: str) -> dict[str, str]:
@@ -170,7 +170,7 @@ def _parse_origin(text: str) -> Origin:
         raise UsageError(f"--cors-origin {text}: a wildcard would let every page in; name each origin: {right}")
     if text.lower() == "null":
         raise UsageError(
-            f"--cors-origin {text}: every sandboxed page and local file has the origin null, so it names nobody; "
+            f"--cors-origin {text}: every sandboxed page and local file has the origin null, so it identifies no page; "
             "serve the page over HTTP and name that origin, or let the server require keys"
         )
     origin = _read_origin(text)
@@ -249,7 +249,7 @@ def _origin_refused(value: str) -> Refusal:
     return Refusal(
         403,
         "ORIGIN_NOT_ALLOWED",
-        f"A web page at {_shown(value)} may not use this server, which needs no key.",
+        f"A web page at {_quoted(value)} may not use this server, which needs no key.",
         "Start it with --cors-origin and the origin of the page, or make a key with `caesura keys create`.",
     )
 
@@ -258,11 +258,11 @@ def _host_refused(value: str) -> Refusal:
     return Refusal(
         403,
         "HOST_NOT_ALLOWED",
-        f"This server, which needs no key, is not known by the host {_shown(value)}.",
+        f"This server, which needs no key, is not known by the host {_quoted(value)}.",
         "Start it with --allowed-host and that name, or make a key with `caesura keys create`.",
     )
 
 
-def _shown(value: str) -> str:
+def _quoted(value: str) -> str:
     """A header value in printable ASCII, cut to a bounded length."""
     return ascii(value[:_LONGEST_SHOWN])

@@ -22,7 +22,7 @@ _STARTS = frozenset({"http.response.start", "websocket.accept", "websocket.http.
 
 
 class OriginGuard:
-    """Stands around the whole application, so that no route has to judge origins itself."""
+    """Middleware around the whole application, so that no route has to check origins itself."""
 
     def __init__(self, app: ASGIApp, service: Service) -> None:
         settings = service.settings
@@ -31,7 +31,7 @@ class OriginGuard:
         self._policy = OriginPolicy(settings.host, settings.cors_origins, settings.allowed_hosts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Refuse the request, answer its preflight, or hand it on and add headers to its response."""
+        """Refuse the request, answer its preflight, or pass it on and add headers to its response."""
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
@@ -74,7 +74,7 @@ def _head(scope: Scope) -> RequestHead:
     headers = Headers(scope=scope)
 
     def joined(name: str) -> str | None:
-        # A header that was sent twice matches nothing that is allowed.
+        # A repeated header must match nothing that is allowed.
         return ", ".join(headers.getlist(name)) if name in headers else None
 
     return RequestHead(

@@ -5,8 +5,8 @@ from __future__ import annotations
 from starlette.responses import Response
 
 from caesura.protocol.closing import Refusal, refusal_body
+from caesura.server.prerecorded.upload import EarlyResponse
 from caesura.server.request_id import new_request_id
-from caesura.server.upload import EarlyResponse
 
 
 def refusal_response(refusal: Refusal, request_id: str | None = None, *, early: bool = False) -> Response:
@@ -14,7 +14,7 @@ def refusal_response(refusal: Refusal, request_id: str | None = None, *, early: 
 
     Args:
         refusal: What is wrong.
-        request_id: Goes into the body and a header; None makes one.
+        request_id: Id for the body and a header; None makes a new one.
         early: The request's body was not read to its end.
     """
     request_id = request_id or new_request_id()

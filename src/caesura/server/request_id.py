@@ -1,4 +1,4 @@
-"""A wall clock and randomness in, a request id out."""
+"""Ids of requests: UUIDv7, which sort by time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Settings in, a server that runs until it is told to stop: sockets, uvicorn, signals."""
+"""Running a server until it is told to stop: sockets, uvicorn, signals."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from caesura.server.shutdown import DrainingServer
 _log = logging.getLogger("caesura.server")
 
 CLIENTS_KEEPALIVE_S = 5.0
-"""How often the KeepAlive comes that is built into clients."""
+"""Interval of the KeepAlive that is built into clients."""
 TCP_STALL_MS = 30_000
-"""A peer that acknowledges nothing for so long is gone: the kernel then cuts the connection."""
+"""The kernel cuts a connection whose peer acknowledges nothing for so long."""
 
 
 _REFUSALS_ARE_ANSWERS = RefusalsAreAnswers()
@@ -33,7 +33,7 @@ _LOG_LIMIT = LogLimit()
 def serve(settings: Settings, *, on_ready: Callable[[str], None] | None = None) -> None:
     """Serve until SIGINT or SIGTERM, then drain.
 
-    `on_ready` is called with the WebSocket URL once live connections are taken.
+    `on_ready` is called with the WebSocket URL once live connections are accepted.
 
     Raises UsageError (an address that cannot be used or must not be open) and EngineError (an engine that does not
     load); both say what to do.
@@ -71,7 +71,7 @@ def serve(settings: Settings, *, on_ready: Callable[[str], None] | None = None) 
 
 
 def uvicorn_config(app: object, settings: Settings) -> uvicorn.Config:
-    """How uvicorn carries the wire: no pings of its own, no compression (audio does not shrink; it costs memory)."""
+    """Configuration of uvicorn: no pings of its own; no compression, which costs memory and does not shrink audio."""
     logging.getLogger("uvicorn.error").addFilter(_REFUSALS_ARE_ANSWERS)
     for name in ("uvicorn.error", "caesura.wire"):
         logging.getLogger(name).addFilter(_LOG_LIMIT)
@@ -94,27 +94,27 @@ def uvicorn_config(app: object, settings: Settings) -> uvicorn.Config:
 
 
 def _allow_open_files(sessions: int) -> None:
-    """Each session is an open file; the usual soft limit of 1024 is far below what a server holds."""
+    """Raise the soft limit of open files: each session is one, and the usual limit is 1024."""
     if sys.platform == "win32":
         return
     import resource
 
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = sessions + 256
+    needed = sessions + 256
     if hard != resource.RLIM_INFINITY:
-        wanted = min(wanted, hard)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
+        needed = min(needed, hard)
+    if soft != resource.RLIM_INFINITY and soft < needed:
         with contextlib.suppress(OSError, ValueError):
-            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-    if wanted < sessions + 256:
-        _log.warning("only %d open files are allowed: not all of %d sessions fit; raise `ulimit -n`", wanted, sessions)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
+    if needed < sessions + 256:
+        _log.warning("only %d open files are allowed: not all of %d sessions fit; raise `ulimit -n`", needed, sessions)
 
 
 def _listener(settings: Settings) -> socket.socket:
     with contextlib.ExitStack() as failed:
         try:
             info = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-            # With its protocol: asyncio sends at once only on sockets that say they are TCP.
+            # With its protocol named, since asyncio sets TCP_NODELAY only on sockets that are declared as TCP.
             listener = failed.enter_context(socket.socket(info[0], info[1], info[2]))
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             if hasattr(socket, "TCP_USER_TIMEOUT"):
@@ -124,7 +124,7 @@ def _listener(settings: Settings) -> socket.socket:
         except OSError as error:
             raise UsageError(
                 f"cannot listen on {settings.host} port {settings.port}: {error.strerror or error}; "
-                "choose another --host or --port (0 takes a free one)"
+                "choose another --host or --port (0 for any free port)"
             ) from error
         failed.pop_all()
     return listener

@@ -29,13 +29,13 @@ from caesura.pipeline.recognizer import NewRecognizer
 from caesura.pipeline.segmented import SegmentedRecognizer
 from caesura.protocol.catalogue import Catalogue, Offer
 from caesura.protocol.messages import ModelInfo
-from caesura.server.auth import check_exposure
-from caesura.server.book import Book, BookHealth
+from caesura.server.accounts.credentials import check_exposure
+from caesura.server.accounts.ledger_writer import LedgerHealth, LedgerWriter
+from caesura.server.accounts.session_log import SessionLog
 from caesura.server.load_control import EngineLoad, LoadSampler
 from caesura.server.metrics import Metrics, ServerLoad
-from caesura.server.outbound.guard import OPEN_PORTS, Reach
+from caesura.server.outbound.guard import ALLOWED_PORTS, ReachPolicy
 from caesura.server.outbound.http import Outbound, Timeouts
-from caesura.server.records import Records
 from caesura.server.settings import Settings
 from caesura.server.shutdown import Shutdown
 from caesura.speech.embedder import ARCH, NAME, VERSION, embedder_missing
@@ -86,11 +86,14 @@ class Service:
             tuple(_offer(engine) for engine in self.engines), settings.model_names, diarizes=embedder_missing() is None
         )
         _check_names(settings.model_names, self.catalogue)
-        self.records = Records()
+        self.session_log = SessionLog()
         self.metrics = Metrics()
         self.metrics.watch(self._load)
         self.outbound = Outbound(
-            Reach(private=settings.allow_private_urls, ports=None if settings.allow_private_urls else OPEN_PORTS),
+            ReachPolicy(
+                private=settings.allow_private_urls,
+                ports=None if settings.allow_private_urls else ALLOWED_PORTS,
+            ),
             Timeouts(settings.url_connect_timeout_s, settings.url_response_timeout_s),
         )
         self.shutdown = Shutdown()
@@ -99,7 +102,7 @@ class Service:
         self.connections: dict[str | None, set[OpenConnection]] = defaultdict(set)
         """Live connections that are open, by the id of their key."""
         self._vad: SileroModel | None = None
-        self._book: Book | None = None
+        self._ledger_writer: LedgerWriter | None = None
         self._parts = contextlib.ExitStack()
 
     @property
@@ -109,10 +112,10 @@ class Service:
         return self._vad
 
     @property
-    def book(self) -> Book:
-        """The ledger, once started."""
-        assert self._book is not None, "start the service first"
-        return self._book
+    def ledger_writer(self) -> LedgerWriter:
+        """The writer of the ledger, once started."""
+        assert self._ledger_writer is not None, "start the service first"
+        return self._ledger_writer
 
     @property
     def live(self) -> int:
@@ -143,7 +146,7 @@ class Service:
 
     def admit(self, presented: str | None) -> Access | None:
         """The access of this key or token; None: it has none."""
-        access = self.book.verify(presented)
+        access = self.ledger_writer.verify(presented)
         if access is None and self.settings.no_auth:
             return Access(DEFAULT_PROJECT_ID, None, ROLES["member"])
         return access
@@ -151,12 +154,12 @@ class Service:
     @property
     def key_needed(self) -> bool:
         """Whether requests need a key; also true until the keys are read, since none is admitted before."""
-        return not self.open_for_business or (self.book.required and not self.settings.no_auth)
+        return not self.open_for_business or (self.ledger_writer.key_required and not self.settings.no_auth)
 
     @property
     def open_for_business(self) -> bool:
         """Whether requests are admitted: the keys are read, and the server is not being stopped."""
-        return self._book is not None and self._book.started and not self.shutdown.begun
+        return self._ledger_writer is not None and self._ledger_writer.started and not self.shutdown.begun
 
     @property
     def ready(self) -> bool:
@@ -169,7 +172,7 @@ class Service:
 
         Raises EngineError, LedgerError, UsageError.
         """
-        await self._open_book()
+        await self._open_ledger()
         self.audio_thread.start()
         self._vad = await asyncio.to_thread(load_silero)
         await asyncio.gather(*(engine.pool.start() for engine in self.engines))
@@ -192,20 +195,21 @@ class Service:
         await asyncio.gather(*(engine.pool.stop() for engine in self.engines))
         self.audio_thread.stop()
         self.outbound.close()
-        if self._book is not None:
-            await self._book.stop()
+        if self._ledger_writer is not None:
+            await self._ledger_writer.stop()
         await asyncio.to_thread(self._parts.close)
 
-    async def _open_book(self) -> None:
+    async def _open_ledger(self) -> None:
         where = self.settings.database
         if where is None:
             where = str(Path(self._parts.enter_context(TemporaryDirectory(prefix="caesura-"))) / "ledger.db")
         ledger = await asyncio.to_thread(open_ledger, where, now=datetime.now(UTC))
         self._parts.enter_context(ledger)
         prices = None if self.settings.prices is None else read_prices(Path(self.settings.prices))
-        self._book = Book(ledger, flag_keys=self.settings.keys, prices=prices, on_revoked=self._revoked)
-        await self._book.start()
-        check_exposure(self.settings, keys_exist=self._book.required)
+        writer = LedgerWriter(ledger, flag_keys=self.settings.keys, prices=prices, on_revoked=self._revoked)
+        self._ledger_writer = writer
+        await writer.start()
+        check_exposure(self.settings, keys_exist=writer.key_required)
 
     def _revoked(self, api_key_id: str) -> None:
         for connection in tuple(self.connections.get(api_key_id, ())):
@@ -213,7 +217,8 @@ class Service:
 
     def _load(self) -> ServerLoad:
         pools = [engine.pool for engine in self.engines]
-        ledger = self._book.health if self._book is not None else BookHealth(reachable=False, waiting=0, lost=0)
+        writer = self._ledger_writer
+        ledger = writer.health if writer is not None else LedgerHealth(reachable=False, waiting=0, lost=0)
         return ServerLoad(
             live=self.live,
             capacity=self.settings.max_sessions,

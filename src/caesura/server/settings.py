@@ -1,4 +1,4 @@
-"""How a server is set up: one frozen value, read from flags and the environment by `cli`, handed down from there."""
+"""Settings of a server: one frozen value, which the command line reads from flags and the environment."""
 
 from __future__ import annotations
 
@@ -10,46 +10,46 @@ from caesura.server.origin import Origin
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Everything an operator can set; lengths of time in seconds, sizes in bytes."""
+    """Everything an operator can set; times in seconds, sizes in bytes."""
 
     host: str = "127.0.0.1"
     port: int = 8080
-    """0 takes a free port."""
+    """0 for any free port."""
     engines: tuple[str, ...] = ("moonshine",)
-    """Which engines run, the default one first."""
+    """Engines to run, the default one first."""
     model_names: Mapping[str, str] = field(default_factory=dict)
-    """Which engine's model is meant by a name of the hosted service; those that are not here mean the default."""
+    """Model for each model name of the hosted service; other names select the default."""
     database: str | None = field(default=None, repr=False)
-    """Path or URL of the ledger; None: one that is gone with the server."""
+    """Path or URL of the ledger; None for a temporary one."""
     prices: str | None = None
-    """A file of list prices in place of the table that comes with this package."""
+    """File of list prices that overrides the built-in table."""
     keys: tuple[str, ...] = field(default=(), repr=False)
-    """API keys that are let in beside the ledger's; none at all and a loopback host: everybody is."""
+    """API keys that are valid beside those of the ledger. Without any key, a loopback server is open to everybody."""
     no_auth: bool = False
     """Serve without keys on an address that others can reach."""
     cors_origins: frozenset[Origin] = frozenset()
     """Origins of web pages that may use the server, with or without keys."""
     allowed_hosts: frozenset[str] = frozenset()
-    """Names and addresses that a server without keys is reached by beside loopback and `host`."""
+    """Host names and addresses, beside loopback and `host`, by which a server without keys may be reached."""
     idle_timeout_s: float = 10.0
     """The documented window; the hosted service really waits 12."""
     first_response_timeout_s: float = 0.0
     """0: off."""
     drain_timeout_s: float = 30.0
-    """How long a closing stream may wait for its last words."""
+    """How long a closing stream may wait for its last results."""
     workers: int = 0
-    """Engine processes; 0: one for each core."""
+    """Worker processes of each engine; 0: one for each core."""
     interim_interval_s: float = 1.0
     """Seconds of audio between interims, 0.3 or more."""
     max_message_bytes: int = 16 * 1024 * 1024
     max_sessions: int = 10_000
     """More are refused with 429 before the upgrade."""
     max_recordings: int = 8
-    """Recordings heard at once; more are refused with 429."""
+    """Recordings transcribed at once; more are refused with 429."""
     max_recording_bytes: int = 2 * 1024**3
     stall_timeout_s: float = 60.0
-    """How long the body of a recording may bring nothing."""
+    """How long the body of a recording may stall."""
     allow_private_urls: bool = False
-    """Callbacks and recordings may lie on this machine, in its networks and on any port."""
+    """Allow URLs of callbacks and recordings on this machine, in its networks and on any port."""
     url_connect_timeout_s: float = 1.0
     url_response_timeout_s: float = 10.0

@@ -1,18 +1,21 @@
-"""For tests of clients of this wire: a fake server that says what it is made to hear, and fails when it is told to.
+"""Fake server and network faults for tests of live-transcription clients.
 
     voice = Voice(["good", "morning"])
     with FakeServer(voice) as server:
         ...  # your client sends voice.say("good", "morning") to server.url + "/v1/listen?..."
 
-It needs nothing but the base install.
+It runs on the base install.
 """
 
 from __future__ import annotations
 
 from caesura.protocol.closing import Close
-from caesura.testing.connection import Connection, Request, Text
+from caesura.testing.connection import Connection, ReceivedText, UpgradeRequest
 from caesura.testing.relay import Relay
 from caesura.testing.server import FakeServer
 from caesura.testing.voice import Voice
+
+Request = UpgradeRequest
+Text = ReceivedText
 
 __all__ = ["Close", "Connection", "FakeServer", "Relay", "Request", "Text", "Voice"]

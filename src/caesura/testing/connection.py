@@ -1,4 +1,4 @@
-"""What a fake server was asked and sent, to be looked at from a test's thread while it happens."""
+"""Records of a client's requests and messages to the fake server, readable from a test's thread meanwhile."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from caesura.protocol.options import ListenOptions
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
-    """A client's wish to connect, granted or refused."""
+class UpgradeRequest:
+    """A client's request to upgrade, accepted or refused."""
 
     request_id: str
-    """What the answer's `dg-request-id` said."""
+    """The response's `dg-request-id`."""
     path: str
     """As sent, without the query."""
     query: Mapping[str, tuple[str, ...]]
     """Every parameter's values, decoded, in their order."""
     headers: Headers = field(repr=False)
-    """Names in any case; `get_all` where one was sent twice."""
+    """Looked up in any case; `get_all` for one that was sent twice."""
     at: float
-    """When it came, on the clock of `time.monotonic`."""
+    """When it opened, on the clock of `time.monotonic`."""
 
     @property
     def authorization(self) -> str | None:
-        """The header of that name."""
+        """The Authorization header; None when there is none."""
         return self.headers.get("authorization")
 
 
 @dataclass(frozen=True, slots=True)
-class Text:
+class ReceivedText:
     """A text message of the client."""
 
     type: str
@@ -41,47 +41,47 @@ class Text:
     body: str
     """As sent."""
     at: float
-    """When it came, on the clock of `time.monotonic`."""
+    """When it opened, on the clock of `time.monotonic`."""
 
 
 @dataclass(slots=True)
 class Connection:
-    """An open or closed connection. A fake server goes on filling it in; read it from any thread."""
+    """An open or closed connection. The fake server keeps filling it in; read it from any thread."""
 
-    request: Request
+    request: UpgradeRequest
     options: ListenOptions
-    """What the query asked for."""
+    """Options parsed from the query."""
     opened_at: float
-    """When it was granted, on the clock of `time.monotonic`."""
-    texts: list[Text] = field(default_factory=list)
+    """When it was accepted, on the clock of `time.monotonic`."""
+    texts: list[ReceivedText] = field(default_factory=list)
     """The client's text messages up to the end of the session."""
     closed: Close | None = None
     """How it ended, None: not yet. The first close frame of either side; 1006 when the socket was cut without one."""
     chunks: list[bytes] = field(default_factory=list, repr=False)
-    """The client's binary messages up to the end of the session, in the parts in which they were heard."""
+    """The client's binary messages up to the end of the session, in the parts in which they were processed."""
 
     @property
     def request_id(self) -> str:
-        """The id of its request, which its messages carry too."""
+        """Id of its request; its messages carry it too."""
         return self.request.request_id
 
     @property
     def types(self) -> list[str]:
-        """The types of its text messages."""
+        """Types of the client's text messages."""
         return [text.type for text in self.texts]
 
     @property
     def audio(self) -> bytes:
-        """All the client's binary messages in one."""
+        """All binary messages of the client, joined."""
         return b"".join(self.chunks)
 
     @property
     def seconds(self) -> float:
-        """How much audio that is."""
+        """Seconds of audio received."""
         return sum(map(len, self.chunks)) / self.bytes_per_second
 
     @property
     def bytes_per_second(self) -> int:
-        """Of the audio that the query declares."""
+        """Bytes of one second of the audio that the query declares."""
         assert self.options.sample_rate is not None, "linear16 is refused without one"
         return 2 * self.options.channels * self.options.sample_rate

@@ -1,4 +1,4 @@
-"""What is wrong with a fake server at the moment, and what will be; touched on the server's loop only."""
+"""State of the faults of a fake server: those in force and those planned; used on the server's loop only."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """An HTTP answer instead of the upgrade. `body` None: the JSON of this wire's refusals."""
+class HttpAnswer:
+    """An HTTP response in place of the upgrade. `body` None: the JSON of this wire's refusals."""
 
     status: int
     headers: Mapping[str, str]
@@ -17,42 +17,42 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """A fault that happens when a connection has received `seconds` of audio."""
+class PlannedFault:
+    """A fault to trigger when a connection has received `seconds` of audio."""
 
     seconds: float
     fault: Callable[[], object]
 
 
 @dataclass(slots=True)
-class Faults:
-    """The faults of one server beside those of its connections. A new one has none."""
+class ServerFaults:
+    """Faults that concern one server rather than one connection. A new one has none."""
 
     stalled: bool = False
-    """New connections are not read."""
+    """Are new connections left unread?"""
     muted: bool = False
-    """New connections are told nothing."""
+    """Are new connections sent nothing?"""
     broken: int = 0
-    """How many of the next messages are sent as broken JSON."""
-    answers: deque[Answer] = field(default_factory=deque)
-    """What the next upgrades are refused with."""
-    plans: list[Plan] = field(default_factory=list)
+    """Messages still to be sent as broken JSON."""
+    answers: deque[HttpAnswer] = field(default_factory=deque)
+    """Responses to the next upgrade requests."""
+    planned: list[PlannedFault] = field(default_factory=list)
 
-    def take_plan(self, seconds: float) -> Plan | None:
-        """The earliest plan that is due when a connection has received `seconds` of audio, once; None: none is."""
-        due = [plan for plan in self.plans if plan.seconds <= seconds]
+    def take_due(self, seconds: float) -> PlannedFault | None:
+        """Remove and return the earliest fault due at `seconds` of received audio; None when none is."""
+        due = [fault for fault in self.planned if fault.seconds <= seconds]
         if not due:
             return None
-        plan = min(due, key=lambda plan: plan.seconds)
-        self.plans.remove(plan)
-        return plan
+        first = min(due, key=lambda fault: fault.seconds)
+        self.planned.remove(first)
+        return first
 
     def break_next(self, messages: int) -> None:
-        """Have so many more messages sent as broken JSON."""
+        """Send `messages` more messages as broken JSON."""
         self.broken += messages
 
     def broken_or_whole(self, text: str) -> str:
-        """The message to send for `text`: half of it when that was asked for."""
+        """`text`, or the first half of it while messages are to be broken."""
         if not self.broken:
             return text
         self.broken -= 1

@@ -1,4 +1,4 @@
-"""The address of a real server in; an address that leads there, on a network that fails when it is told to, out."""
+"""TCP relay in front of a real server that cuts or stalls its connections on request."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _RESET = struct.pack("ii", 1, 0)
 class Relay:
     """A TCP relay in front of any server, on a thread of its own; a context manager.
 
-    Bytes go through as they are until `cut` or `stall` is called, from any thread. What is on the way then is lost,
-    as on a real network.
+    Bytes are passed on unchanged until `cut` or `stall` is called, from any thread. Bytes in flight are lost then, as
+    on a real network.
     """
 
     def __init__(self, url: str) -> None:
-        """`url`: ws://host:port of the server. Raises UsageError for another scheme: TLS does not let itself be led."""
+        """`url`: ws://host:port of the server. Raises UsageError for another scheme: TLS checks the host's name."""
         parts = urlsplit(url)
         if parts.scheme not in ("ws", "http") or not parts.hostname:
             raise UsageError(f"url: {url!r}; it must be ws://host:port")
@@ -45,16 +45,16 @@ class Relay:
 
     @property
     def connections(self) -> int:
-        """How many connections stand now."""
+        """Number of open connections."""
         return len(self._pipes)
 
     def cut(self) -> None:
-        """Reset all connections, on both sides; new ones go through."""
-        self._do(_Pipe.reset)
+        """Reset all connections, on both sides; new ones are relayed."""
+        self._call(_Pipe.reset)
 
     def stall(self) -> None:
-        """Connections stay open, but not a byte gets through any more in either direction; new ones go through."""
-        self._do(_Pipe.stall)
+        """Keep connections open but pass on no more bytes in either direction; new ones are relayed."""
+        self._call(_Pipe.stall)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -69,15 +69,15 @@ class Relay:
         self._thread.join()
         self._loop.close()
 
-    def _do(self, what: Callable[[_Pipe], None]) -> None:
+    def _call(self, action: Callable[[_Pipe], None]) -> None:
         async def on_the_loop() -> None:
             for pipe in tuple(self._pipes):
-                what(pipe)
+                action(pipe)
 
         asyncio.run_coroutine_threadsafe(on_the_loop(), self._loop).result()
 
     async def _begin(self) -> None:
-        self._server = await asyncio.start_server(self._lead, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self._relay, "127.0.0.1", 0)
         self._port = self._server.sockets[0].getsockname()[1]
 
     async def _end(self) -> None:
@@ -87,13 +87,13 @@ class Relay:
             pipe.reset()
         await asyncio.gather(*(pipe.over.wait() for pipe in tuple(self._pipes)))
 
-    async def _lead(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            there = await asyncio.open_connection(*self._target)
+            server = await asyncio.open_connection(*self._target)
         except OSError:
             writer.transport.abort()
             return
-        pipe = _Pipe((reader, writer), there)
+        pipe = _Pipe((reader, writer), server)
         self._pipes.add(pipe)
         try:
             await pipe.run()
@@ -103,7 +103,7 @@ class Relay:
 
 
 class _Pipe:
-    """One connection, and its other half."""
+    """One relayed connection: the client's and the server's side."""
 
     def __init__(self, *ends: tuple[asyncio.StreamReader, asyncio.StreamWriter]) -> None:
         self._ends = ends
@@ -113,10 +113,10 @@ class _Pipe:
         self.over = asyncio.Event()
 
     async def run(self) -> None:
-        (reader, writer), (there_reader, there_writer) = self._ends
+        (reader, writer), (server_reader, server_writer) = self._ends
         self._tasks = [
-            asyncio.create_task(_copy(reader, there_writer)),
-            asyncio.create_task(_copy(there_reader, writer)),
+            asyncio.create_task(_copy(reader, server_writer)),
+            asyncio.create_task(_copy(server_reader, writer)),
         ]
         await asyncio.wait(self._tasks)
         if self._stalled:

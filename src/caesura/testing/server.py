@@ -1,4 +1,4 @@
-"""A fake server of the live wire, in a thread of its own; a test tells it what goes wrong, and looks at what came."""
+"""Fake server of the live wire on a thread of its own; a test triggers faults and inspects what arrived."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from types import TracebackType
 from typing import Self
 
 from caesura.errors import UsageError
-from caesura.testing.connection import Connection, Request
-from caesura.testing.faults import Answer, Faults, Plan
-from caesura.testing.house import HOST, House, Speech
-from caesura.testing.line import Setting
+from caesura.testing.connection import Connection, UpgradeRequest
+from caesura.testing.fake_session import SessionContext
+from caesura.testing.faults import HttpAnswer, PlannedFault, ServerFaults
+from caesura.testing.listener import HOST, Listener, SpeechSettings
 from caesura.testing.voice import Voice
 
 _NOT_RUNNING = "the fake server does not run: enter its context first (`with FakeServer(...) as server`)"
@@ -26,12 +26,12 @@ _NOT_RUNNING = "the fake server does not run: enter its context first (`with Fak
 class FakeServer:
     """A live server on a free loopback port whose speech is that of a Voice; a context manager that runs it.
 
-    It speaks the wire as the hosted service does: it says nothing on open, KeepAlive is not answered, Metadata comes
-    last, and who is silent for `idle_s` is closed with NET-0001. It hears linear16, tells finals that tile the stream,
-    and takes every credential.
+    It speaks the wire as the hosted service does: it sends nothing on open, KeepAlive is not answered, Metadata comes
+    last, and a client that is silent for `idle_s` is closed with NET-0001. It recognizes linear16, sends finals that
+    tile the stream, and accepts every credential.
 
-    A fault is in force when its method returns. It is for all open connections; `stall` and `mute` are for new ones
-    too, until they are undone. All methods are for any thread.
+    A fault is in force when its method returns. It concerns all open connections; `stall` and `mute` new ones too,
+    until they are undone. All methods may be called from any thread.
     """
 
     def __init__(
@@ -45,31 +45,31 @@ class FakeServer:
         answers_finalize: bool | Iterable[bool] = True,
         languages: Sequence[str] = ("en",),
     ) -> None:
-        """Nothing runs yet.
+        """Starts nothing; entering the context does.
 
         Args:
-            voice: Which words there are.
+            voice: The vocabulary.
             idle_s: Seconds without a message after which a connection is closed.
-            interim_s: Seconds of audio between interims, where the client asks for them.
+            interim_s: Seconds of audio between interims, where the client requests them.
             endpoint_s: Seconds of silence that end an utterance when `endpointing` asks for fewer.
             longest_s: Seconds of audio after which a segment is final in any case.
-            answers_finalize: Whether a Finalize is answered when no word is pending; for each Finalize in its order,
-                or for all of them. After the last one given all are answered.
+            answers_finalize: Is a Finalize answered when no word is pending? One value for all of them, or one for
+                each in order; after the last one given all are answered.
             languages: Primary subtags that `language` may ask for.
         """
-        self._happened = threading.Condition()
-        self._faults = Faults()
-        answers = _answers(answers_finalize)
-        setting = Setting(self._faults, idle_s, answers.__next__, self._changed)
-        self._house = House(Speech(voice, interim_s, endpoint_s, longest_s, languages), setting)
+        self._changes = threading.Condition()
+        self._faults = ServerFaults()
+        answers = _finalize_answers(answers_finalize)
+        context = SessionContext(self._faults, idle_s, answers.__next__, self._changed)
+        self._listener = Listener(SpeechSettings(voice, interim_s, endpoint_s, longest_s, languages), context)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = threading.Thread(target=self._run, name="caesura-fake-server", daemon=True)
         self._ready: Future[None] = Future()
         self._done = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
-        """What faults had on the loop did not wait for."""
+        """Work that faults triggered on the loop left behind."""
 
-    # ---- life ----
+    # ---- lifetime ----
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -86,119 +86,119 @@ class FakeServer:
         self._finish()
 
     def start(self) -> None:
-        """Listen, on the same port as before. Its context begins with that. Raises OSError when the port is taken."""
-        self._do(lambda: None, then=self._house.start)
+        """Listen, on the same port as before; entering the context does so. Raises OSError when the port is taken."""
+        self._call(lambda: None, then=self._listener.start)
 
     def stop(self, *, in_order: bool = False) -> None:
         """Stop listening, so that connecting is refused; `start` undoes it.
 
-        The connections are cut; with `in_order` they are told what was heard, then Metadata, and closed with 1012,
-        for which a client is waited: on its own loop call it by `asyncio.to_thread`.
+        The connections are cut; with `in_order` they are sent their finals and Metadata, and closed with 1012. That
+        waits for the client: if it runs on your loop, call this by `asyncio.to_thread`.
         """
-        self._do(partial(self._house.stop, in_order=in_order), then=self._house.gone)
+        self._call(partial(self._listener.stop, in_order=in_order), then=self._listener.wait_stopped)
 
-    # ---- what came ----
+    # ---- what arrived ----
 
     @property
     def url(self) -> str:
         """`ws://127.0.0.1:PORT`, without path. Raises UsageError before the context is entered."""
-        if not self._house.port:
+        if not self._listener.port:
             raise UsageError(_NOT_RUNNING)
-        return f"ws://{HOST}:{self._house.port}"
+        return f"ws://{HOST}:{self._listener.port}"
 
     @property
     def connections(self) -> tuple[Connection, ...]:
-        """Every connection there has been, in the order of their granting."""
-        return tuple(self._house.connections)
+        """Every connection so far, in the order in which they were accepted."""
+        return tuple(self._listener.connections)
 
     @property
-    def refused(self) -> tuple[Request, ...]:
-        """Every request that was refused, in its order."""
-        return tuple(self._house.refused)
+    def refused(self) -> tuple[UpgradeRequest, ...]:
+        """Every refused request, in order."""
+        return tuple(self._listener.refused)
 
     def wait(self, condition: Callable[[], bool], *, within_s: float = 5.0) -> None:
-        """Block until `condition()` holds, which is looked at whenever something is seen here.
+        """Block until `condition()` holds; it is evaluated whenever a connection or request changes.
 
         For a test on a loop: `await asyncio.to_thread(server.wait, lambda: ...)`. Raises TimeoutError.
         """
-        with self._happened:
-            if not self._happened.wait_for(condition, within_s):
+        with self._changes:
+            if not self._changes.wait_for(condition, within_s):
                 ends = [connection.closed or "open" for connection in self.connections]
                 raise TimeoutError(f"not within {within_s:g} s; connections: {ends}, refused: {len(self.refused)}")
 
-    # ---- what goes wrong ----
+    # ---- faults ----
 
     def cut(self) -> None:
-        """Reset the open connections, as a network does that breaks: no close frame.
+        """Reset the open connections as a failing network does, without a close frame.
 
-        A client that is about to write may lose what was sent to it just before; `hang_up` is without that doubt.
+        A client that is about to write may lose what was sent to it just before; with `hang_up` it does not.
         """
-        self._do(self._house.cut)
+        self._call(self._listener.cut)
 
     def hang_up(self) -> None:
-        """End the open connections without a close frame, as a proxy does that goes away: TCP ends in order."""
-        self._do(self._house.hang_up)
+        """End the open connections without a close frame, as a stopping proxy does: TCP ends in order."""
+        self._call(self._listener.hang_up)
 
     def close(self, code: int = 1011, reason: str = "") -> None:
-        """Close the open connections with a close frame, in the middle of everything: no finals, no Metadata."""
-        self._do(partial(self._house.close, code, reason))
+        """Close the open connections with a close frame at once: no finals, no Metadata."""
+        self._call(partial(self._listener.close, code, reason))
 
     def stall(self) -> None:
-        """Read nothing more and send nothing, not even pongs; the sockets stay open. New ones are not even upgraded."""
-        self._do(partial(self._house.stall, True))
+        """Read and send nothing, not even pongs; sockets stay open. New ones are not even upgraded."""
+        self._call(partial(self._listener.stall, True))
 
     def unstall(self) -> None:
-        """Read on, beginning with what was sent meanwhile."""
-        self._do(partial(self._house.stall, False))
+        """Resume reading, with what was sent meanwhile."""
+        self._call(partial(self._listener.stall, False))
 
     def mute(self) -> None:
-        """Send no messages and no close frames, but hear, and answer pings."""
-        self._do(partial(self._house.mute, True))
+        """Send no messages and no close frames, but keep reading, and answer pings."""
+        self._call(partial(self._listener.mute, True))
 
     def unmute(self) -> None:
-        """Send, beginning with what was to be sent meanwhile."""
-        self._do(partial(self._house.mute, False))
+        """Resume sending, with what was queued meanwhile."""
+        self._call(partial(self._listener.mute, False))
 
     def corrupt(self, messages: int = 1) -> None:
-        """Send the next messages, on whichever connection, as broken JSON: the first half of each."""
-        self._do(partial(self._faults.break_next, messages))
+        """Send the next messages, on any connection, as broken JSON: the first half of each."""
+        self._call(partial(self._faults.break_next, messages))
 
     def refuse(
         self, status: int, *, times: int = 1, headers: Mapping[str, str] | None = None, body: str | None = None
     ) -> None:
-        """Answer the next `times` requests with an HTTP status instead of the upgrade.
+        """HttpAnswer the next `times` requests with an HTTP status instead of the upgrade.
 
-        `body` is the JSON of this wire's refusals unless given; `headers` come on top, or instead. Raises ValueError
-        for a status that HTTP does not know.
+        `body` is by default the JSON of this wire's refusals; `headers` are added, or replace those of the same name.
+        Raises ValueError for a status that HTTP does not know.
         """
-        answer = Answer(HTTPStatus(status), dict(headers or {}), body)
-        self._do(partial(self._faults.answers.extend, [answer] * times))
+        answer = HttpAnswer(HTTPStatus(status), dict(headers or {}), body)
+        self._call(partial(self._faults.answers.extend, [answer] * times))
 
     def after(self, seconds: float, fault: Callable[[], object]) -> None:
-        """Have `fault` once, as soon as a connection has received `seconds` of audio, to the sample.
+        """Call `fault` once, as soon as a connection has received `seconds` of audio, to the sample.
 
-        What came before that sample is answered first, what comes after it meets the fault; `fault` is for example
-        `server.cut`, or a function that calls such methods. Several may be planned; those of a connection that is
-        over by then go to the next one.
+        Audio before that sample is answered first, audio after it meets the fault; `fault` is for example `server.cut`,
+        or a function that calls such methods. Several may be planned; one whose connection has ended before goes to the
+        next connection.
         """
-        self._do(partial(self._faults.plans.append, Plan(seconds, fault)))
+        self._call(partial(self._faults.planned.append, PlannedFault(seconds, fault)))
 
     # ---- the thread ----
 
     def _run(self) -> None:
-        # The transports are to be asyncio's own, and their clock time.monotonic.
+        # Faults need asyncio's own transports, and their clock to be time.monotonic.
         with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
-            runner.run(self._stay())
+            runner.run(self._serve_until_done())
 
-    async def _stay(self) -> None:
+    async def _serve_until_done(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._ready.set_result(None)
         await self._done.wait()
         try:
             await asyncio.gather(*self._tasks)
         finally:
-            self._house.stop(in_order=False)
-            await self._house.gone()
+            self._listener.stop(in_order=False)
+            await self._listener.wait_stopped()
 
     def _finish(self) -> None:
         if self._loop is not None:
@@ -206,30 +206,30 @@ class FakeServer:
         self._thread.join()
         self._loop = None
 
-    def _do(self, act: Callable[[], None], *, then: Callable[[], Coroutine[None, None, None]] | None = None) -> None:
-        """Call `act` on the loop and wait for what comes `then`, but not in a fault that is had on the loop itself."""
+    def _call(self, act: Callable[[], None], *, then: Callable[[], Coroutine[None, None, None]] | None = None) -> None:
+        """Call `act` on the loop and wait for `then`, unless a fault on the loop itself calls this."""
         if self._loop is None:
             raise UsageError(_NOT_RUNNING)
         if threading.current_thread() is not self._thread:
-            asyncio.run_coroutine_threadsafe(_both(act, then), self._loop).result()
+            asyncio.run_coroutine_threadsafe(_then(act, then), self._loop).result()
             return
         act()
         if then is not None:
             self._tasks.append(self._loop.create_task(then()))
 
     def _changed(self) -> None:
-        with self._happened:
-            self._happened.notify_all()
+        with self._changes:
+            self._changes.notify_all()
 
 
-async def _both(act: Callable[[], None], then: Callable[[], Coroutine[None, None, None]] | None) -> None:
+async def _then(act: Callable[[], None], then: Callable[[], Coroutine[None, None, None]] | None) -> None:
     act()
     if then is not None:
         await then()
 
 
-def _answers(answers: bool | Iterable[bool]) -> Iterator[bool]:
-    """Whether each Finalize is answered, without end."""
+def _finalize_answers(answers: bool | Iterable[bool]) -> Iterator[bool]:
+    """Infinite iterator: should the n-th Finalize be answered?"""
     if isinstance(answers, bool):
         yield from repeat(answers)
     else:

@@ -1,4 +1,4 @@
-"""The head of an upgrade in, its answer out: 101, or a refusal with the status, headers and body of this wire."""
+"""Handshake of the fake server: reads an upgrade request and writes the response, 101 or a refusal of this wire."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ from caesura.protocol.closing import (
     refusal_for,
 )
 from caesura.protocol.options import ListenOptions, parse_options
-from caesura.testing.connection import Request
-from caesura.testing.faults import Answer
-from caesura.testing.line import MODEL
+from caesura.testing.connection import UpgradeRequest
+from caesura.testing.fake_session import MODEL
+from caesura.testing.faults import HttpAnswer
 
 NOT_FOUND = Refusal(404, "NOT_FOUND", "No WebSocket is served here: live speech goes to /v1/listen.")
-NOT_HEARD = Refusal(400, "INVALID_QUERY_PARAMETER", "This fake server hears 'encoding=linear16' only.")
+NOT_LINEAR16 = Refusal(400, "INVALID_QUERY_PARAMETER", "This fake server hears 'encoding=linear16' only.")
 _KNOWN = {refusal.status: refusal for refusal in (INVALID_AUTH, TOO_MANY_REQUESTS, SERVICE_UNAVAILABLE)}
 _SCHEMES = ("token", "bearer")
 
 
-def read(head: Head, request_id: str, at: float) -> Request:
-    """What the client wishes."""
+def read(head: Head, request_id: str, at: float) -> UpgradeRequest:
+    """The request as a record for tests."""
     url = urlsplit(head.path)
     query = {name: tuple(values) for name, values in parse_qs(url.query, keep_blank_values=True).items()}
-    return Request(request_id, url.path, query, head.headers, at)
+    return UpgradeRequest(request_id, url.path, query, head.headers, at)
 
 
-def judge(head: Head, languages: Sequence[str]) -> ListenOptions | Refusal:
-    """What the stream is asked to do, or why it is refused."""
+def check(head: Head, languages: Sequence[str]) -> ListenOptions | Refusal:
+    """Options of the stream, or why it is refused."""
     url = urlsplit(head.path)
     if url.path != "/v1/listen":
         return NOT_FOUND
@@ -48,7 +48,7 @@ def judge(head: Head, languages: Sequence[str]) -> ListenOptions | Refusal:
         options = parse_options(parse_qsl(url.query, keep_blank_values=True), catalogue=_catalogue(languages))
     except BadParameter as error:
         return refusal_for(error)
-    return options if options.encoding == "linear16" else NOT_HEARD
+    return options if options.encoding == "linear16" else NOT_LINEAR16
 
 
 def _catalogue(languages: Sequence[str]) -> Catalogue:
@@ -56,21 +56,21 @@ def _catalogue(languages: Sequence[str]) -> Catalogue:
 
 
 def refusal(status: int) -> Refusal:
-    """The words of this wire for a status; for one that it has no words for, those of HTTP."""
+    """This wire's refusal with a status; for a status that it does not use, HTTP's own phrase."""
     phrase = HTTPStatus(status).phrase
     return _KNOWN.get(status, Refusal(status, phrase.upper().replace(" ", "_"), f"{phrase}."))
 
 
 def refused(peer: ServerConnection, reason: Refusal, request_id: str) -> Response:
-    """The answer that says no."""
+    """Response that refuses the upgrade."""
     response = peer.respond(reason.status, refusal_body(reason, request_id))
     _set(response, "Content-Type", "application/json")
     _set(response, "dg-error", reason.err_msg)
     return response
 
 
-def answered(peer: ServerConnection, answer: Answer, request_id: str) -> Response:
-    """The answer that a test asked for."""
+def answered(peer: ServerConnection, answer: HttpAnswer, request_id: str) -> Response:
+    """Response that a test asked for."""
     reason = refusal(answer.status)
     response = refused(peer, reason, request_id)
     if answer.body is not None:
@@ -82,12 +82,12 @@ def answered(peer: ServerConnection, answer: Answer, request_id: str) -> Respons
 
 
 def select_subprotocol(_: ServerConnection, offered: Sequence[Subprotocol]) -> Subprotocol | None:
-    """The scheme word before the credential, never the credential; None when there is none."""
+    """The scheme offered before the credential, never the credential itself; None when there is none."""
     return next((name for name in offered if name.lower() in _SCHEMES), None)
 
 
 def _set(response: Response, name: str, value: str) -> None:
-    # To assign a header adds another one of its name.
+    # Assigning a header adds another one of that name.
     if name in response.headers:
         del response.headers[name]
     response.headers[name] = value

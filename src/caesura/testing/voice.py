@@ -1,4 +1,4 @@
-"""Words in, samples that carry them out; and back: samples in, the words that they say out, exact to the sample."""
+"""Synthetic speech for tests: words coded as runs of equal samples, exact to the sample in both directions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _MOST = 32_767 - _FIRST
 
 
 class Voice:
-    """Made-up speech that can be told from its samples alone, wherever a stream of it begins.
+    """Synthetic speech whose words can be read off its samples, wherever a stream of it begins.
 
     Audio is mono linear16. Word `i` of the vocabulary is a run of samples of the value 1000 + `i`; every other value
     is silence. The same word twice is two runs, because of the gap between them.
@@ -44,11 +44,11 @@ class Voice:
         return b"".join(self._sample(word) * round(word_s * sample_rate) + gap for word in words)
 
     def silence(self, seconds: float, *, sample_rate: int = 16_000) -> bytes:
-        """Audio in which nothing is said; to the nearest sample."""
+        """Audio without words; its length is rounded to a sample."""
         return bytes(SAMPLE_BYTES * round(seconds * sample_rate))
 
     def hear(self, audio: bytes, *, sample_rate: int = 16_000) -> tuple[Word, ...]:
-        """The words that `audio` says; a word whose beginning or end is cut off is one all the same."""
+        """The words in `audio`, also those whose beginning or end is cut off."""
         words = []
         at = 0
         for word, samples in self.runs(audio):
@@ -58,7 +58,7 @@ class Voice:
         return tuple(words)
 
     def runs(self, audio: bytes) -> Iterator[tuple[str | None, int]]:
-        """What is said, None for silence, and for how many samples; an odd byte at the end is left out."""
+        """Runs of the same word (None: silence) and their lengths in samples; an odd byte at the end is ignored."""
         at = 0
         while at + 1 < len(audio):
             samples = _equal_samples(audio, at)
@@ -73,7 +73,7 @@ class Voice:
 
 
 def _equal_samples(audio: bytes, at: int) -> int:
-    """How many samples from byte `at` on are equal: twice as many are compared each time, then the border is halved."""
+    """Number of equal samples from byte `at` on, by doubling the compared length and then bisecting."""
     sample = audio[at : at + SAMPLE_BYTES]
     most = (len(audio) - at) // SAMPLE_BYTES
 

@@ -12,19 +12,19 @@ import pytest
 from caesura.ledger.requests import Outcome
 from caesura.protocol.actions import Covered, Send
 from caesura.protocol.session import Tally
+from caesura.server.accounts.credentials import Credential
 from caesura.server.admission import Admitted, admit
-from caesura.server.auth import Credential
 from caesura.server.live.accounting import StreamAccounting
 from caesura.server.metrics import StreamUsage
 from caesura.server.service import Service
-from tests.serving_inprocess import serving
+from tests.in_process_server import in_process_server
 
 
 def accounted(play: Callable[[Service, StreamAccounting], Awaitable[None]], **options: object) -> None:
     """Run `play` with the accounting of a stream of a server."""
 
     async def main() -> None:
-        async with serving() as server:
+        async with in_process_server() as server:
             query = urlencode({"encoding": "linear16", "sample_rate": 16_000, **options}).encode()
             admitted = cast(Admitted, admit(server.service, Credential(None, None), query))
             accounting = StreamAccounting(server.service, admitted, "the-request", now=100.0)
@@ -48,7 +48,7 @@ def test_a_stream_has_one_row_with_what_it_came_to() -> None:
         accounting.begin(lambda: usage(1.5))
         assert read(service, "caesura_audio_seconds_total") == 1.5
         accounting.end(usage(2.5, bytes_in=80_000, channels=1, keepalive_count=3, paused_seconds=12.0), now=160.0)
-        (row,) = service.records
+        (row,) = service.session_log
         assert (row.request_id, row.outcome, row.close_code) == ("the-request", Outcome.SUCCEEDED, 1000)
         assert (row.audio_seconds, row.billed_seconds, row.bytes_in) == (2.5, 2.5, 80_000)
         assert (row.connection_seconds, row.paused_seconds, row.keepalive_count) == (60.0, 12.0, 3)

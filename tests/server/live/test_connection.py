@@ -22,10 +22,13 @@ from caesura.protocol.actions import Send
 from caesura.server.live.send_queue import PAUSE_BYTES, SendQueue
 from caesura.server.service import embedder_info
 from caesura.server.settings import Settings
+from caesura.workers.base import NewWorker
+from caesura.workers.process_worker import ProcessWorker
+from caesura.workers.thread_worker import ThreadWorker
 from tests.encodings import encode
+from tests.in_process_server import InProcessServer, in_process_server
+from tests.live_client import CLOSE_STREAM, FINALIZE, KEEPALIVE, LiveClient, live_client
 from tests.recordings import recording
-from tests.serving_inprocess import Serving, serving
-from tests.wire import CLOSE_STREAM, FINALIZE, KEEPALIVE, Line, open_line
 
 pytestmark = pytest.mark.slow
 LINEAR: dict[str, str | int | bool] = {"encoding": "linear16", "sample_rate": 16_000}
@@ -36,11 +39,18 @@ UPGRADE = (
 )
 
 
-def served(test: Callable[[Serving], Coroutine[Any, Any, None]], **settings: Any) -> None:
+def served(
+    test: Callable[[InProcessServer], Coroutine[Any, Any, None]],
+    *,
+    new_worker: NewWorker = ThreadWorker,
+    **settings: Any,
+) -> None:
     """Run `test` against a server of its own."""
 
     async def main() -> None:
-        async with serving(Settings(**{"engines": ("scripted",), "workers": 1, **settings})) as server:
+        async with in_process_server(
+            Settings(**{"engines": ("scripted",), "workers": 1, **settings}), new_worker=new_worker
+        ) as server:
             await test(server)
 
     asyncio.run(main())
@@ -53,14 +63,14 @@ def speech() -> bytes:
     return data
 
 
-async def ended(server: Serving, count: int = 1) -> None:
+async def ended(server: InProcessServer, count: int = 1) -> None:
     """Wait until so many sessions have left their record."""
     async with asyncio.timeout(20):
-        while len(server.service.records) < count:
+        while len(server.service.session_log) < count:
             await asyncio.sleep(0.01)
 
 
-async def whole(line: Line, data: bytes, size: int = 3200, pause_s: float = 0.0) -> list[str]:
+async def whole(line: LiveClient, data: bytes, size: int = 3200, pause_s: float = 0.0) -> list[str]:
     """Send everything, at once or with a pause after each piece, finish, and give the words."""
 
     async def send() -> None:
@@ -76,12 +86,12 @@ async def whole(line: Line, data: bytes, size: int = 3200, pause_s: float = 0.0)
     return [word["word"] for word in line.words()]
 
 
-async def undisturbed(server: Serving, meanwhile: Callable[[], Coroutine[Any, Any, None]]) -> None:
+async def undisturbed(server: InProcessServer, meanwhile: Callable[[], Coroutine[Any, Any, None]]) -> None:
     """A session that talks while something bad happens to another one ends as if nothing had."""
     data = speech()
-    async with open_line(server.url, **LINEAR) as line:
+    async with live_client(server.url, **LINEAR) as line:
         expected = await whole(line, data)
-    async with open_line(server.url, **LINEAR) as line:
+    async with live_client(server.url, **LINEAR) as line:
         await line.socket.send(data[:64_000])
         await meanwhile()
         assert await whole(line, data[64_000:]) == expected
@@ -91,9 +101,9 @@ async def undisturbed(server: Serving, meanwhile: Callable[[], Coroutine[Any, An
 def test_a_message_over_the_limit_closes_that_session_only() -> None:
     """17 MiB in one message: 1009."""
 
-    async def main(server: Serving) -> None:
+    async def main(server: InProcessServer) -> None:
         async def too_big() -> None:
-            async with open_line(server.url, **LINEAR) as line:
+            async with live_client(server.url, **LINEAR) as line:
                 with contextlib.suppress(ConnectionClosed):
                     await line.socket.send(bytes(17 * 1024 * 1024))
                 await line.listen()
@@ -107,7 +117,7 @@ def test_a_message_over_the_limit_closes_that_session_only() -> None:
 def test_a_client_that_vanishes_in_mid_message_is_let_go() -> None:
     """A frame announced and half sent, then a reset: the record says so."""
 
-    async def main(server: Serving) -> None:
+    async def main(server: InProcessServer) -> None:
         async def vanish() -> None:
             reader, writer = await asyncio.open_connection(*server.address)
             writer.write(UPGRADE)
@@ -121,7 +131,7 @@ def test_a_client_that_vanishes_in_mid_message_is_let_go() -> None:
             await ended(server, 2)
 
         await undisturbed(server, vanish)
-        gone = [record for record in server.service.records if record.bytes_in == 0]
+        gone = [record for record in server.service.session_log if record.bytes_in == 0]
         assert [record.close_code for record in gone] in ([1005], [1006])
 
     served(main)
@@ -133,7 +143,7 @@ def test_a_client_that_stops_reading_is_cut_and_harms_nobody(
     """It floods us with what must be answered and reads nothing: the queue is bounded, in time and in bytes."""
     monkeypatch.setattr("caesura.server.live.send_queue.SEND_TIMEOUT_S", 0.5)
 
-    async def main(server: Serving) -> None:
+    async def main(server: InProcessServer) -> None:
         async def deaf() -> None:
             raw = socket.create_connection(server.address)
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -149,7 +159,7 @@ def test_a_client_that_stops_reading_is_cut_and_harms_nobody(
                         await loop.sock_sendall(raw, frame)
                 except (TimeoutError, OSError):
                     break
-                if len(server.service.records) > 1:
+                if len(server.service.session_log) > 1:
                     break
             await ended(server, 2)
             raw.close()
@@ -166,13 +176,13 @@ def test_a_client_that_reads_slowly_misses_interims_and_no_final(
 ) -> None:
     """The next interim says more; the log says how many were left out."""
 
-    async def main(server: Serving) -> None:
+    async def main(server: InProcessServer) -> None:
         data = speech() * 2
-        async with open_line(server.url, **LINEAR, interim_results=True) as line:
+        async with live_client(server.url, **LINEAR, interim_results=True) as line:
             expected = await whole(line, data, 32_000, 0.05)
             assert len(line.of("Results")) > len(line.finals)
         monkeypatch.setattr("caesura.server.live.send_queue.SHED_INTERIMS", 0)
-        async with open_line(server.url, **LINEAR, interim_results=True) as line:
+        async with live_client(server.url, **LINEAR, interim_results=True) as line:
             assert await whole(line, data, 32_000, 0.05) == expected
             assert line.of("Results") == line.finals
         await ended(server, 2)
@@ -186,13 +196,13 @@ def test_what_waits_for_a_client_is_bounded_in_bytes(monkeypatch: pytest.MonkeyP
     """Beyond the bound the connection is cut, and the record says why."""
     monkeypatch.setattr("caesura.server.live.send_queue.MAX_BYTES", 10)
 
-    async def main(server: Serving) -> None:
-        async with open_line(server.url, **LINEAR) as line:
+    async def main(server: InProcessServer) -> None:
+        async with live_client(server.url, **LINEAR) as line:
             await line.socket.send("not json")
             await asyncio.wait_for(line.listen(), 10)
             assert not line.messages
         await ended(server)
-        (record,) = server.service.records
+        (record,) = server.service.session_log
         assert record.close_code == 1006
         assert "wait to be sent" in record.close_reason
 
@@ -202,11 +212,11 @@ def test_what_waits_for_a_client_is_bounded_in_bytes(monkeypatch: pytest.MonkeyP
 def test_thousands_of_one_byte_frames_are_audio_like_any_other() -> None:
     """16,000 frames of one byte each."""
 
-    async def main(server: Serving) -> None:
+    async def main(server: InProcessServer) -> None:
         data = speech()[32_000:48_000]
         words = []
         for size in (1, len(data)):
-            async with open_line(server.url, **LINEAR) as line:
+            async with live_client(server.url, **LINEAR) as line:
                 words.append(await whole(line, data, size))
                 assert line.of("Metadata")[0]["duration"] == 0.5
         assert words[0] == words[1]
@@ -218,11 +228,11 @@ def test_thousands_of_one_byte_frames_are_audio_like_any_other() -> None:
 def test_a_long_file_at_full_speed_comes_out_right(size: int) -> None:
     """Ten minutes: finals tile the stream, words are in order, and what waits stays bounded."""
 
-    async def main(server: Serving) -> None:
+    async def main(server: InProcessServer) -> None:
         part = speech() + bytes(32_000)
         data = part * (600 * 32_000 // len(part))
         peak = 0.0
-        async with open_line(server.url, **LINEAR, interim_results=True) as line:
+        async with live_client(server.url, **LINEAR, interim_results=True) as line:
 
             async def watch() -> None:
                 nonlocal peak
@@ -250,8 +260,8 @@ def test_a_long_file_at_full_speed_comes_out_right(size: int) -> None:
 def test_bad_text_is_answered_and_the_stream_goes_on() -> None:
     """Audio sent as text, JSON that is no message, a blank in the type: an Error each, nothing closes."""
 
-    async def main(server: Serving) -> None:
-        async with open_line(server.url, **LINEAR) as line:
+    async def main(server: InProcessServer) -> None:
+        async with live_client(server.url, **LINEAR) as line:
             for text in ('{"type":"KeepAlive "}', "not json", "[1]", "\u0000\u0001" * 50):
                 await line.socket.send(text)
                 error = await line.until("Error")
@@ -276,7 +286,7 @@ def test_a_client_that_floods_and_does_not_read_costs_a_bounded_amount(monkeypat
     monkeypatch.setattr(SendQueue, "put", watched)
     monkeypatch.setattr("caesura.server.live.send_queue.SEND_TIMEOUT_S", 1.0)
 
-    async def main(server: Serving) -> None:
+    async def main(server: InProcessServer) -> None:
         reader, writer = await asyncio.open_connection(*server.address, limit=1024)
         writer.write(UPGRADE)
         await reader.readuntil(b"\r\n\r\n")
@@ -290,7 +300,7 @@ def test_a_client_that_floods_and_does_not_read_costs_a_bounded_amount(monkeypat
         await ended(server)
         writer.transport.abort()
         await asyncio.sleep(0.05)
-        (record,) = server.service.records
+        (record,) = server.service.session_log
         assert "nothing was taken" in record.close_reason
 
     served(main)
@@ -300,8 +310,8 @@ def test_a_client_that_floods_and_does_not_read_costs_a_bounded_amount(monkeypat
 def test_a_stall_of_our_own_does_not_close_who_kept_alive() -> None:
     """The loop stands still past the deadline while a KeepAlive lies in the socket: it is read before judging."""
 
-    async def main(server: Serving) -> None:
-        async with open_line(server.url, **LINEAR) as line:
+    async def main(server: InProcessServer) -> None:
+        async with live_client(server.url, **LINEAR) as line:
             await line.socket.send(KEEPALIVE)
             await asyncio.sleep(0.7)
             # Written, not read: server and test share the loop that now stands still.
@@ -318,8 +328,8 @@ def test_a_stall_of_our_own_does_not_close_who_kept_alive() -> None:
 def test_random_bytes_as_flac_are_refused() -> None:
     """1008 with the bare code, after Metadata."""
 
-    async def main(server: Serving) -> None:
-        async with open_line(server.url, encoding="flac") as line:
+    async def main(server: InProcessServer) -> None:
+        async with live_client(server.url, encoding="flac") as line:
             await line.socket.send(np.random.default_rng(5).bytes(200_000))
             await asyncio.wait_for(line.listen(), 20)
             assert line.closed_with == (1008, "DATA-0000")
@@ -331,15 +341,15 @@ def test_random_bytes_as_flac_are_refused() -> None:
 def test_keepalive_as_binary_is_audio_and_warned_about_once(caplog: pytest.LogCaptureFixture) -> None:
     """21 bytes each: they count, move the clock and shift the samples; the log says what is wrong."""
 
-    async def main(server: Serving) -> None:
-        async with open_line(server.url, **LINEAR) as line:
+    async def main(server: InProcessServer) -> None:
+        async with live_client(server.url, **LINEAR) as line:
             for _ in range(4):
                 await line.socket.send(KEEPALIVE.encode())
             await line.finish()
             assert line.of("Metadata")[0]["duration"] == pytest.approx(42 / 16_000, abs=0.0006)
             assert not line.of("Error")
         await ended(server)
-        (record,) = server.service.records
+        (record,) = server.service.session_log
         assert (record.keepalive_count, record.bytes_in) == (0, 84)
         assert b"caesura_binary_control_suspect_total 4.0" in server.service.metrics.render()[0]
 
@@ -352,15 +362,15 @@ def test_keepalive_as_binary_is_audio_and_warned_about_once(caplog: pytest.LogCa
 def test_a_session_leaves_one_record_and_one_log_line(caplog: pytest.LogCaptureFixture) -> None:
     """Audio, pause and control messages are counted; the key is an id."""
 
-    async def main(server: Serving) -> None:
-        async with open_line(server.url, **LINEAR, tag="call") as line:
+    async def main(server: InProcessServer) -> None:
+        async with live_client(server.url, **LINEAR, tag="call") as line:
             await line.socket.send(speech()[:32_000])
             await line.socket.send(KEEPALIVE)
             await line.socket.send(FINALIZE)
             await line.until("Results", from_finalize=True)
             await line.finish()
         await ended(server)
-        (record,) = server.service.records
+        (record,) = server.service.session_log
         assert record.request_id == line.of("Metadata")[0]["request_id"]
         assert record.audio_seconds == record.billed_seconds == 1.0
         assert (record.bytes_in, record.keepalive_count, record.channels) == (32_000, 1, 1)
@@ -378,11 +388,11 @@ def test_a_session_leaves_one_record_and_one_log_line(caplog: pytest.LogCaptureF
 def test_a_worker_killed_in_mid_utterance_loses_no_word(engine: str) -> None:
     """SIGKILL while audio flows, again and again: the words are those of an undisturbed run."""
 
-    async def main(server: Serving) -> None:
+    async def main(server: InProcessServer) -> None:
         data = speech() * 3
-        async with open_line(server.url, **LINEAR, interim_results=True) as line:
+        async with live_client(server.url, **LINEAR, interim_results=True) as line:
             expected = await whole(line, data)
-        async with open_line(server.url, **LINEAR, interim_results=True) as line:
+        async with live_client(server.url, **LINEAR, interim_results=True) as line:
 
             async def kill() -> None:
                 for _ in range(2):
@@ -397,7 +407,7 @@ def test_a_worker_killed_in_mid_utterance_loses_no_word(engine: str) -> None:
             assert line.closed_with == (1000, "")
         assert server.service.engines[0].pool.restarts >= 1
 
-    served(main, engines=(engine,))
+    served(main, new_worker=ProcessWorker, engines=(engine,))
 
 
 def test_our_own_mistake_closes_one_session_with_1011(
@@ -408,19 +418,19 @@ def test_our_own_mistake_closes_one_session_with_1011(
     def broken(*_: object) -> str:
         raise ZeroDivisionError("on purpose")
 
-    async def main(server: Serving) -> None:
+    async def main(server: InProcessServer) -> None:
         for provoke in ("not json", speech()[:64_000]):
-            async with open_line(server.url, **LINEAR) as line:
+            async with live_client(server.url, **LINEAR) as line:
                 monkeypatch.setattr("caesura.protocol.session.write_server_message", broken)
                 await line.socket.send(provoke)
                 await line.socket.send(FINALIZE)
                 await asyncio.wait_for(line.listen(), 20)
                 assert line.closed_with[0] == 1011
             monkeypatch.undo()
-        async with open_line(server.url, **LINEAR) as line:
+        async with live_client(server.url, **LINEAR) as line:
             assert await whole(line, speech())
         await ended(server, 3)
-        assert [record.close_code for record in server.service.records] == [1011, 1011, 1000]
+        assert [record.close_code for record in server.service.session_log] == [1011, 1011, 1000]
 
     with caplog.at_level(logging.ERROR):
         served(main)
@@ -430,8 +440,8 @@ def test_our_own_mistake_closes_one_session_with_1011(
 def test_pings_are_answered_and_hold_nothing() -> None:
     """The pong comes; the idle window ends all the same."""
 
-    async def main(server: Serving) -> None:
-        async with open_line(server.url, **LINEAR) as line:
+    async def main(server: InProcessServer) -> None:
+        async with live_client(server.url, **LINEAR) as line:
 
             async def ping() -> None:
                 while True:
@@ -451,8 +461,8 @@ def test_a_server_that_is_stopped_tells_its_clients_what_it_heard() -> None:
     """The last words, Metadata, and the service restart code; nothing hangs."""
 
     async def main() -> None:
-        async with serving(Settings(engines=("scripted",), workers=1)) as server:
-            line = await open_line(server.url, **LINEAR).__aenter__()
+        async with in_process_server(Settings(engines=("scripted",), workers=1)) as server:
+            line = await live_client(server.url, **LINEAR).__aenter__()
             await line.socket.send(speech()[:64_000])
             while not server.service.live:
                 await asyncio.sleep(0.01)
@@ -462,7 +472,7 @@ def test_a_server_that_is_stopped_tells_its_clients_what_it_heard() -> None:
         assert line.words()
         assert line.messages[-1]["type"] == "Metadata"
         assert line.messages[-1]["duration"] == 2.0
-        assert [record.close_code for record in server.service.records] == [1012]
+        assert [record.close_code for record in server.service.session_log] == [1012]
 
     asyncio.run(main())
 
@@ -470,9 +480,9 @@ def test_a_server_that_is_stopped_tells_its_clients_what_it_heard() -> None:
 def test_whoever_asks_who_speaks_is_told_by_what_they_were_told_apart() -> None:
     """Nobody else is told of either."""
 
-    async def main(server: Serving) -> None:
+    async def main(server: InProcessServer) -> None:
         for asked in (True, False):
-            async with open_line(server.url, diarize=asked, **LINEAR) as line:
+            async with live_client(server.url, diarize=asked, **LINEAR) as line:
                 await whole(line, speech())
                 results = line.of("Results")
             words = [word for each in results for word in each["channel"]["alternatives"][0]["words"]]
@@ -489,8 +499,8 @@ def test_a_pause_behind_a_number_does_not_keep_it_back(monkeypatch: pytest.Monke
     """The final waits for more of the number; KeepAlive alone holds the line, and no audio will say that it is over."""
     monkeypatch.setattr("caesura.protocol.session.HOLD_S", 0.3)
 
-    async def main(server: Serving) -> None:
-        async with open_line(server.url, **LINEAR, smart_format=True, endpointing=300) as line:
+    async def main(server: InProcessServer) -> None:
+        async with live_client(server.url, **LINEAR, smart_format=True, endpointing=300) as line:
             await line.socket.send(speech() + bytes(32_000))
             await line.socket.send(KEEPALIVE)
             told: list[str] = []

@@ -15,10 +15,10 @@ from typing import Any
 
 import websockets.asyncio.server as websockets
 
-from caesura.server.outbound.guard import Reach
+from caesura.server.outbound.guard import ReachPolicy
 from caesura.server.outbound.http import Outbound, Timeouts
 
-ANYWHERE = Reach(private=True, ports=None)
+ANYWHERE = ReachPolicy(private=True, ports=None)
 CALM = Timeouts(connect_s=5.0, response_s=5.0, whole_s=20.0)
 """For tests in which nobody is late, however busy the machine is."""
 QUICK = Timeouts(connect_s=0.5, response_s=0.15, whole_s=0.4)
@@ -139,7 +139,7 @@ async def socket_server(handler: Handler, **how: Any) -> AsyncIterator[int]:
 @contextlib.contextmanager
 def outbound(
     *,
-    reach: Reach = ANYWHERE,
+    reach: ReachPolicy = ANYWHERE,
     timeouts: Timeouts = CALM,
     names: Mapping[str, Sequence[Sequence[str]]] | None = None,
     tls: ssl.SSLContext | None = None,

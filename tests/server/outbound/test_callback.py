@@ -1,4 +1,4 @@
-"""Messages for a callback: delivered in order, tried again, left out, or told as lost; and none of it for ever."""
+"""Messages to a callback: delivered in order, retried, dropped or lost, within bounds."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import pytest
 from websockets.asyncio.server import ServerConnection
 
 from caesura.errors import BadUrl, RemoteFailed
-from caesura.server.outbound.callback import SHED_INTERIMS, Callback, Deliveries, Patience, Sleep, deliver_result
-from caesura.server.outbound.guard import Reach
+from caesura.server.outbound.callback import SHED_INTERIMS, Callback, DeliveryCounts, RetryPolicy, Sleep, deliver_result
+from caesura.server.outbound.guard import ReachPolicy
 from caesura.server.outbound.http import Timeouts
-from caesura.server.outbound.target import SOCKETS, WEB, read_target
+from caesura.server.outbound.target import SOCKETS, WEB, parse_target
 from tests.server.outbound.remote import ANYWHERE, CALM, Answer, outbound, silence, socket_server, web_server
 
-MOMENT = Patience(pauses_s=(0.0, 0.0, 0.0))
+MOMENT = RetryPolicy(pauses_s=(0.0, 0.0, 0.0))
 
 
 class Sleeps:
@@ -39,19 +39,19 @@ class Running:
         self.sleeps = sleeps
         self.task: asyncio.Task[None] | None = None
 
-    async def end(self, *, within_s: float = 2.0) -> Deliveries:
+    async def end(self, *, within_s: float = 2.0) -> DeliveryCounts:
         self.callback.finish(within_s=within_s)
         assert self.task is not None
         await self.task
-        return self.callback.deliveries
+        return self.callback.counts
 
 
 @asynccontextmanager
 async def calling(
     url: str,
     *,
-    patience: Patience = MOMENT,
-    reach: Reach = ANYWHERE,
+    retry_policy: RetryPolicy = MOMENT,
+    reach: ReachPolicy = ANYWHERE,
     timeouts: Timeouts = CALM,
     began: bool = True,
     sleep: Sleep | None = None,
@@ -60,11 +60,11 @@ async def calling(
     sleeps = Sleeps()
     with outbound(reach=reach, timeouts=timeouts) as out:
         callback = Callback(
-            read_target(url, WEB + SOCKETS),
+            parse_target(url, WEB + SOCKETS),
             outbound=out,
             key_id="key-1",
             request_id="request-1",
-            patience=patience,
+            retry_policy=retry_policy,
             on_failure=told.append,
             sleep=sleep or sleeps,
         )
@@ -87,7 +87,7 @@ def test_all_messages_are_delivered_in_their_order_before_the_end() -> None:
         async with web_server() as server, calling(server.url()) as running:
             for n in range(50):
                 running.callback.send(f"{n}", essential=n % 2 == 0)
-            assert await running.end() == Deliveries(delivered=50)
+            assert await running.end() == DeliveryCounts(delivered=50)
             assert server.bodies == [f"{n}" for n in range(50)]
             assert {each.headers["dg-token"] for each in server.requests} == {"key-1"}
             assert running.callback.failed is None
@@ -103,7 +103,7 @@ def test_messages_are_delivered_as_they_come() -> None:
                 async with asyncio.timeout(1):
                     while len(server.requests) <= n:
                         await asyncio.sleep(0.001)
-            assert await running.end() == Deliveries(delivered=3)
+            assert await running.end() == DeliveryCounts(delivered=3)
 
     run(main)
 
@@ -111,7 +111,7 @@ def test_messages_are_delivered_as_they_come() -> None:
 def test_a_stream_without_messages_calls_nobody_over_http() -> None:
     async def main() -> None:
         async with web_server() as server, calling(server.url()) as running:
-            assert await running.end() == Deliveries()
+            assert await running.end() == DeliveryCounts()
             assert server.connections == 0
 
     run(main)
@@ -120,11 +120,11 @@ def test_a_stream_without_messages_calls_nobody_over_http() -> None:
 def test_what_may_pass_is_tried_again_in_place() -> None:
     async def main() -> None:
         answers = [Answer(500), Answer(503), Answer(429, {"Retry-After": "2"}), Answer(), Answer(502), Answer()]
-        patience = Patience(pauses_s=(0.25, 1.0, 3.0))
-        async with web_server(*answers) as server, calling(server.url(), patience=patience) as running:
+        retry_policy = RetryPolicy(pauses_s=(0.25, 1.0, 3.0))
+        async with web_server(*answers) as server, calling(server.url(), retry_policy=retry_policy) as running:
             running.callback.send("1", essential=True)
             running.callback.send("2", essential=True)
-            assert await running.end() == Deliveries(delivered=2, retries=4)
+            assert await running.end() == DeliveryCounts(delivered=2, retries=4)
             assert server.bodies == ["1", "1", "1", "1", "2", "2"]
             assert running.sleeps.asked == [0.25, 1.0, 3.0, 0.25]
 
@@ -156,7 +156,7 @@ def test_a_receiver_that_keeps_failing_fails_the_callback_and_the_rest_is_owed()
             assert running.callback.failed == (
                 f"The callback to http://127.0.0.1:{server.port}/in failed: it answered 500."
             )
-            assert running.callback.deliveries == Deliveries(delivered=1, left_out=2, owed=3, retries=3)
+            assert running.callback.counts == DeliveryCounts(delivered=1, dropped=2, pending=3, retries=3)
             assert server.bodies == ["0", "1", "1", "1", "1"]
 
     run(main)
@@ -171,7 +171,7 @@ def test_a_refusal_that_will_not_pass_fails_the_callback_at_once(essential: bool
             await running.task
             assert running.callback.failed is not None
             assert "404" in running.callback.failed
-            assert (len(server.requests), running.callback.deliveries.retries) == (1, 0)
+            assert (len(server.requests), running.callback.counts.retries) == (1, 0)
 
     run(main)
 
@@ -181,7 +181,7 @@ def test_an_interim_is_tried_once_and_gives_way() -> None:
         async with web_server(Answer(503), Answer()) as server, calling(server.url()) as running:
             running.callback.send("interim", essential=False)
             running.callback.send("final", essential=True)
-            assert await running.end() == Deliveries(delivered=1, left_out=1)
+            assert await running.end() == DeliveryCounts(delivered=1, dropped=1)
             assert server.bodies == ["interim", "final"]
 
     run(main)
@@ -208,7 +208,7 @@ def test_a_server_that_is_away_for_a_moment_loses_nothing() -> None:
 
         async with calling(f"http://127.0.0.1:{port}/", sleep=come_back) as running:
             running.callback.send("final", essential=True)
-            assert await running.end() == Deliveries(delivered=1, retries=1)
+            assert await running.end() == DeliveryCounts(delivered=1, retries=1)
         back[0].close()
         assert heard == [b"final"]
 
@@ -224,34 +224,38 @@ def test_when_many_wait_the_interims_are_left_out() -> None:
             for n in range(SHED_INTERIMS + 10):
                 running.callback.send(f"interim {n}", essential=False)
             running.callback.send("final", essential=True)
-            assert await running.end() == Deliveries(delivered=SHED_INTERIMS + 1, left_out=10)
+            assert await running.end() == DeliveryCounts(delivered=SHED_INTERIMS + 1, dropped=10)
             assert server.bodies[-1] == "final"
 
     run(main)
 
 
 @pytest.mark.parametrize(
-    "patience", [Patience(most_messages=10, pauses_s=()), Patience(most_bytes=100, pauses_s=())], ids=["count", "bytes"]
+    "retry_policy",
+    [RetryPolicy(max_messages=10, pauses_s=()), RetryPolicy(max_bytes=100, pauses_s=())],
+    ids=["count", "bytes"],
 )
-def test_a_full_queue_gives_up_its_interims_before_anything_else(patience: Patience) -> None:
+def test_a_full_queue_gives_up_its_interims_before_anything_else(retry_policy: RetryPolicy) -> None:
     async def main() -> None:
-        async with web_server() as server, calling(server.url(), patience=patience) as running:
+        async with web_server() as server, calling(server.url(), retry_policy=retry_policy) as running:
             for n in range(10):
                 running.callback.send(f"interim, {n}", essential=False)
             for n in range(10):
                 running.callback.send(f"final, {n:03}", essential=True)
-            assert await running.end() == Deliveries(delivered=10, left_out=10)
+            assert await running.end() == DeliveryCounts(delivered=10, dropped=10)
             assert server.bodies == [f"final, {n:03}" for n in range(10)]
 
     run(main)
 
 
 @pytest.mark.parametrize(
-    "patience", [Patience(most_messages=10, pauses_s=()), Patience(most_bytes=98, pauses_s=())], ids=["count", "bytes"]
+    "retry_policy",
+    [RetryPolicy(max_messages=10, pauses_s=()), RetryPolicy(max_bytes=98, pauses_s=())],
+    ids=["count", "bytes"],
 )
-def test_a_queue_full_of_finals_fails_the_callback(patience: Patience) -> None:
+def test_a_queue_full_of_finals_fails_the_callback(retry_policy: RetryPolicy) -> None:
     async def main() -> None:
-        async with web_server(silence) as server, calling(server.url(), patience=patience) as running:
+        async with web_server(silence) as server, calling(server.url(), retry_policy=retry_policy) as running:
             await asyncio.sleep(0)
             for n in range(11):
                 running.callback.send(f"final, {n:02}", essential=True)
@@ -260,7 +264,7 @@ def test_a_queue_full_of_finals_fails_the_callback(patience: Patience) -> None:
             assert running.task is not None
             async with asyncio.timeout(1):
                 await running.task
-            assert running.callback.deliveries.owed == 11
+            assert running.callback.counts.pending == 11
 
     run(main)
 
@@ -269,8 +273,8 @@ def test_what_is_in_hand_is_dropped_when_the_queue_overflows() -> None:
     """The receiver has seconds left to answer, but the callback that has failed waits for nothing."""
 
     async def main() -> None:
-        patience = Patience(most_messages=2, pauses_s=())
-        async with web_server(silence) as server, calling(server.url(), patience=patience) as running:
+        retry_policy = RetryPolicy(max_messages=2, pauses_s=())
+        async with web_server(silence) as server, calling(server.url(), retry_policy=retry_policy) as running:
             running.callback.send("0", essential=True)
             async with asyncio.timeout(1):
                 while not server.requests:
@@ -280,7 +284,7 @@ def test_what_is_in_hand_is_dropped_when_the_queue_overflows() -> None:
             assert running.task is not None
             async with asyncio.timeout(1):
                 await running.task
-            assert running.callback.deliveries.owed == 4
+            assert running.callback.counts.pending == 4
 
     run(main)
 
@@ -293,8 +297,8 @@ def test_the_end_is_not_waited_for_without_end() -> None:
             async with asyncio.timeout(1):
                 deliveries = await running.end(within_s=0.05)
             assert running.callback.failed is not None
-            assert "did not take everything in time" in running.callback.failed
-            assert deliveries.owed == 2
+            assert "did not accept everything in time" in running.callback.failed
+            assert deliveries.pending == 2
 
     run(main)
 
@@ -306,7 +310,7 @@ def test_what_comes_after_the_end_is_counted_and_not_delivered() -> None:
             running.callback.finish(within_s=1)
             running.callback.send("2", essential=True)
             running.callback.send("3", essential=False)
-            assert await running.end() == Deliveries(delivered=1, left_out=1, owed=1)
+            assert await running.end() == DeliveryCounts(delivered=1, dropped=1, pending=1)
             assert server.bodies == ["1"]
 
     run(main)
@@ -323,14 +327,14 @@ def test_an_end_before_the_beginning_is_delivered_too() -> None:
     run(main)
 
 
-def test_a_failure_before_the_beginning_is_told_and_ends_it() -> None:
+def test_a_failure_before_the_beginning_is_reported_and_ends_it() -> None:
     async def main() -> None:
-        patience = Patience(most_messages=0)
-        async with web_server() as server, calling(server.url(), patience=patience, began=False) as running:
+        retry_policy = RetryPolicy(max_messages=0)
+        async with web_server() as server, calling(server.url(), retry_policy=retry_policy, began=False) as running:
             running.callback.send("1", essential=True)
             assert running.callback.failed is not None
             await running.callback.run()
-            assert (server.connections, running.callback.deliveries.owed) == (0, 1)
+            assert (server.connections, running.callback.counts.pending) == (0, 1)
 
     run(main)
 
@@ -340,7 +344,7 @@ def test_a_failure_before_the_beginning_is_told_and_ends_it() -> None:
 
 def test_a_callback_inside_fails_with_the_address_in_the_log_only(caplog: pytest.LogCaptureFixture) -> None:
     async def main() -> None:
-        async with calling("http://user:hidden@localhost:8080/?key=hidden", reach=Reach()) as running:
+        async with calling("http://user:hidden@localhost:8080/?key=hidden", reach=ReachPolicy()) as running:
             running.callback.send("1", essential=False)
             assert running.task is not None
             await running.task
@@ -367,7 +371,7 @@ def test_a_socket_gets_every_message_in_order_and_then_the_end() -> None:
         async with socket_server(gather) as port, calling(f"ws://127.0.0.1:{port}/") as running:
             for n in range(50):
                 running.callback.send(f"{n}", essential=n % 2 == 0)
-            assert await running.end() == Deliveries(delivered=50)
+            assert await running.end() == DeliveryCounts(delivered=50)
             assert running.callback.failed is None
 
     run(main)
@@ -388,7 +392,7 @@ def test_a_socket_that_breaks_fails_the_callback_though_nothing_is_being_sent() 
             assert running.callback.failed is not None
             assert "its socket closed (1006)" in running.callback.failed
             running.callback.send("2", essential=True)
-            assert running.callback.deliveries.owed == 1
+            assert running.callback.counts.pending == 1
 
     run(main)
 
@@ -402,7 +406,7 @@ def test_a_socket_that_cannot_be_opened_is_tried_again_and_then_fails() -> None:
                 await running.task
                 assert running.callback.failed is not None
                 assert "it answered 503" in running.callback.failed
-                assert running.callback.deliveries == Deliveries(owed=1, retries=3)
+                assert running.callback.counts == DeliveryCounts(pending=1, retries=3)
             assert len(server.requests) == 4
 
     run(main)
@@ -419,7 +423,7 @@ def test_the_socket_is_opened_before_there_is_a_message() -> None:
         async with socket_server(greet) as port, calling(f"ws://127.0.0.1:{port}/") as running:
             async with asyncio.timeout(1):
                 await came.wait()
-            assert await running.end() == Deliveries()
+            assert await running.end() == DeliveryCounts()
 
     run(main)
 
@@ -448,9 +452,9 @@ def test_a_stream_that_is_cut_lets_go_of_its_socket() -> None:
 # ---- recordings ----
 
 
-async def result(url: str, sleeps: Sleeps, *, reach: Reach = ANYWHERE, method: str = "POST") -> None:
+async def result(url: str, sleeps: Sleeps, *, reach: ReachPolicy = ANYWHERE, method: str = "POST") -> None:
     with outbound(reach=reach) as out:
-        await deliver_result("{}", read_target(url, WEB), outbound=out, method=method, key_id="key-1", sleep=sleeps)
+        await deliver_result("{}", parse_target(url, WEB), outbound=out, method=method, key_id="key-1", sleep=sleeps)
 
 
 def test_a_result_is_delivered_once() -> None:
@@ -476,7 +480,7 @@ def test_a_result_is_tried_again_whatever_was_answered(status: int) -> None:
     run(main)
 
 
-def test_a_result_that_nobody_takes_is_given_up_after_ten_further_tries(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_result_that_is_never_accepted_is_given_up_after_ten_further_tries(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
 
     async def main() -> None:
@@ -495,7 +499,7 @@ def test_a_result_goes_nowhere_inside() -> None:
     async def main() -> None:
         sleeps = Sleeps()
         with pytest.raises(BadUrl):
-            await result("http://127.0.0.1:8080/", sleeps, reach=Reach())
+            await result("http://127.0.0.1:8080/", sleeps, reach=ReachPolicy())
         assert sleeps.asked == []
 
     run(main)

@@ -12,8 +12,8 @@ from contextlib import suppress
 import pytest
 
 from caesura.errors import NotFetched
-from caesura.server.outbound.fetch import fetching
-from caesura.server.outbound.guard import Reach
+from caesura.server.outbound.fetch import open_download
+from caesura.server.outbound.guard import ReachPolicy
 from caesura.server.outbound.http import Timeouts
 from tests.server.outbound.remote import ANYWHERE, CALM, QUICK, Answer, Raw, WebServer, outbound, silence, web_server
 
@@ -21,17 +21,17 @@ SOUND = bytes(range(256)) * 700
 
 
 async def fetched(
-    url: str, *, reach: Reach = ANYWHERE, most_bytes: int = 10_000_000, timeouts: Timeouts = CALM
+    url: str, *, reach: ReachPolicy = ANYWHERE, max_bytes: int = 10_000_000, timeouts: Timeouts = CALM
 ) -> tuple[str, bytes]:
     with outbound(reach=reach, timeouts=timeouts) as out:
-        async with fetching(url, outbound=out, most_bytes=most_bytes) as remote:
+        async with open_download(url, outbound=out, max_bytes=max_bytes) as remote:
             return remote.media_type, b"".join([part async for part in remote.parts])
 
 
-def asked(answer: Answer | Raw, *, most_bytes: int = 10_000_000, timeouts: Timeouts = CALM) -> tuple[str, bytes]:
+def asked(answer: Answer | Raw, *, max_bytes: int = 10_000_000, timeouts: Timeouts = CALM) -> tuple[str, bytes]:
     async def main() -> tuple[str, bytes]:
         async with web_server(answer) as server:
-            return await fetched(server.url("/a.wav"), most_bytes=most_bytes, timeouts=timeouts)
+            return await fetched(server.url("/a.wav"), max_bytes=max_bytes, timeouts=timeouts)
 
     return asyncio.run(main())
 
@@ -41,7 +41,7 @@ def test_a_recording_comes_as_it_is_with_its_type() -> None:
     assert asked(answer) == ("audio/wav", SOUND)
 
 
-def test_the_request_asks_for_nothing_packed_and_carries_the_password_of_the_url() -> None:
+def test_the_request_asks_for_nothing_compressed_and_carries_the_password_of_the_url() -> None:
     async def main() -> None:
         async with web_server(Answer(200, {}, b"x")) as server:
             await fetched(server.url("/a.wav?b=1", userinfo="user:word@"))
@@ -88,7 +88,7 @@ def test_a_recording_may_end_with_its_connection() -> None:
         ("", SOUND),
     ],
 )
-def test_what_is_packed_all_the_same_is_unpacked(encoding: str, packed: bytes) -> None:
+def test_what_is_compressed_all_the_same_is_uncompressed(encoding: str, packed: bytes) -> None:
     assert asked(Answer(200, {"Content-Encoding": encoding}, packed)) == ("", SOUND)
 
 
@@ -102,7 +102,7 @@ def test_what_is_packed_all_the_same_is_unpacked(encoding: str, packed: bytes) -
         ("deflate", zlib.compress(SOUND)[:-1], "broke off"),
     ],
 )
-def test_what_cannot_be_unpacked_is_refused(encoding: str, body: bytes, why: str) -> None:
+def test_what_cannot_be_uncompressed_is_refused(encoding: str, body: bytes, why: str) -> None:
     with pytest.raises(NotFetched, match=why):
         asked(Answer(200, {"Content-Encoding": encoding}, body))
 
@@ -118,13 +118,13 @@ def test_a_bomb_is_stopped_at_the_limit_and_never_held_whole() -> None:
     tracemalloc.start()
     try:
         with pytest.raises(NotFetched, match="larger than 1000000 bytes"):
-            asked(Answer(200, {"Content-Encoding": "gzip"}, bomb), most_bytes=1_000_000)
+            asked(Answer(200, {"Content-Encoding": "gzip"}, bomb), max_bytes=1_000_000)
         assert tracemalloc.get_traced_memory()[1] < 4_000_000
     finally:
         tracemalloc.stop()
 
 
-def test_other_tasks_run_while_much_is_unpacked() -> None:
+def test_other_tasks_run_while_much_is_uncompressed() -> None:
     packed = gzip.compress(bytes(5_000_000))
 
     async def main() -> int:
@@ -138,7 +138,7 @@ def test_other_tasks_run_while_much_is_unpacked() -> None:
 
         async with web_server(Answer(200, {"Content-Encoding": "gzip"}, packed)) as server:
             with outbound() as out:
-                async with fetching(server.url(), outbound=out) as remote:
+                async with open_download(server.url(), outbound=out) as remote:
                     turning = asyncio.create_task(turn())
                     async for _ in remote.parts:
                         pass
@@ -165,11 +165,11 @@ def test_what_grows_over_the_limit_is_cut_there() -> None:
             await writer.drain()
 
     with pytest.raises(NotFetched, match="larger than 500000 bytes"):
-        asked(endless, most_bytes=500_000)
+        asked(endless, max_bytes=500_000)
 
 
 def test_as_much_as_is_allowed_is_fetched() -> None:
-    assert asked(Answer(200, {}, SOUND), most_bytes=len(SOUND)) == ("", SOUND)
+    assert asked(Answer(200, {}, SOUND), max_bytes=len(SOUND)) == ("", SOUND)
 
 
 @pytest.mark.parametrize("status", [201, 204, 206, 304, 400, 401, 403, 404, 500, 503])
@@ -260,7 +260,7 @@ def test_only_urls_of_the_web_are_fetched(url: str) -> None:
 )
 def test_nothing_inside_is_fetched(url: str) -> None:
     with pytest.raises(NotFetched, match="may not be"):
-        asyncio.run(fetched(url, reach=Reach()))
+        asyncio.run(fetched(url, reach=ReachPolicy()))
 
 
 def test_a_reader_that_stops_lets_go_of_the_connection() -> None:
@@ -277,7 +277,7 @@ def test_a_reader_that_stops_lets_go_of_the_connection() -> None:
 
         async with web_server(endless) as server:
             with outbound() as out:
-                async with fetching(server.url(), outbound=out) as remote:
+                async with open_download(server.url(), outbound=out) as remote:
                     await anext(remote.parts)
                 await asyncio.wait_for(gone.wait(), 1)
 
@@ -288,7 +288,7 @@ def test_a_fault_of_the_reader_comes_through_as_it_is() -> None:
     async def broken() -> None:
         async with web_server(Answer(200, {}, SOUND)) as server:
             with outbound() as out:
-                async with fetching(server.url(), outbound=out):
+                async with open_download(server.url(), outbound=out):
                     raise ValueError("mine")
 
     with pytest.raises(ValueError, match="mine"):
@@ -301,7 +301,7 @@ def test_a_reader_may_take_its_time() -> None:
     async def main() -> None:
         async with web_server(Answer(200, {}, SOUND)) as server:
             with outbound(timeouts=QUICK) as out:
-                async with fetching(server.url(), outbound=out) as remote:
+                async with open_download(server.url(), outbound=out) as remote:
                     first = await anext(remote.parts)
                     await asyncio.sleep(QUICK.response_s * 1.2)
                     with suppress(StopAsyncIteration):

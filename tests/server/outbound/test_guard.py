@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from caesura.errors import BadUrl, RemoteFailed
-from caesura.server.outbound.guard import Guard, Reach, Standing, SystemLookup, standing
+from caesura.server.outbound.guard import AddressClass, Guard, ReachPolicy, SystemLookup, classify
 from tests.server.outbound.remote import ANYWHERE, Names, web_server
 
 PUBLIC = ["8.8.8.8", "1.1.1.1", "100.63.255.255", "100.128.0.0", "172.15.0.1", "172.32.0.1", "192.167.0.1"]
@@ -35,13 +35,13 @@ NEVER = [
 @pytest.mark.parametrize(
     ("text", "right"),
     [
-        *((text, Standing.OPEN) for text in PUBLIC + PUBLIC_V6),
-        *((text, Standing.INSIDE) for text in INSIDE),
-        *((text, Standing.NEVER) for text in NEVER),
+        *((text, AddressClass.PUBLIC) for text in PUBLIC + PUBLIC_V6),
+        *((text, AddressClass.PRIVATE) for text in INSIDE),
+        *((text, AddressClass.FORBIDDEN) for text in NEVER),
     ],
 )
-def test_an_address_has_its_standing(text: str, right: Standing) -> None:
-    assert standing(ipaddress.ip_address(text)) is right
+def test_an_address_has_its_standing(text: str, right: AddressClass) -> None:
+    assert classify(ipaddress.ip_address(text)) is right
 
 
 @given(st.ip_addresses())
@@ -52,7 +52,9 @@ def test_no_address_is_open_that_the_standard_library_knows_to_be_special(
     carried = isinstance(address, ipaddress.IPv6Address) and address in ipaddress.IPv6Network("64:ff9b::/96")
     if special and not carried:
         mapped = getattr(address, "ipv4_mapped", None)
-        assert standing(address) is not Standing.OPEN or (mapped is not None and standing(mapped) is Standing.OPEN)
+        assert classify(address) is not AddressClass.PUBLIC or (
+            mapped is not None and classify(mapped) is AddressClass.PUBLIC
+        )
 
 
 @given(st.ip_addresses(v=4))
@@ -61,29 +63,29 @@ def test_an_address_carried_in_another_stands_as_itself(address: ipaddress.IPv4A
     mapped = ipaddress.IPv6Address((0xFFFF << 32) | number)
     translated = ipaddress.IPv6Address(int(ipaddress.IPv6Address("64:ff9b::")) | number)
     sixtofour = ipaddress.IPv6Address((0x2002 << 112) | (number << 80))
-    assert {standing(each) for each in (mapped, translated, sixtofour)} == {standing(address)}
+    assert {classify(each) for each in (mapped, translated, sixtofour)} == {classify(address)}
 
 
-def test_the_setting_lets_in_what_is_inside_and_nothing_that_never_is() -> None:
-    assert all(not Reach().allows(ipaddress.ip_address(text)) for text in INSIDE + NEVER)
-    assert all(Reach(private=True).allows(ipaddress.ip_address(text)) for text in PUBLIC + INSIDE)
-    assert not any(Reach(private=True).allows(ipaddress.ip_address(text)) for text in NEVER)
+def test_the_setting_allows_private_addresses_and_no_forbidden_ones() -> None:
+    assert all(not ReachPolicy().allows(ipaddress.ip_address(text)) for text in INSIDE + NEVER)
+    assert all(ReachPolicy(private=True).allows(ipaddress.ip_address(text)) for text in PUBLIC + INSIDE)
+    assert not any(ReachPolicy(private=True).allows(ipaddress.ip_address(text)) for text in NEVER)
 
 
 @pytest.mark.parametrize("port", [80, 443, 8080, 8443])
 def test_the_ports_of_the_web_are_open(port: int) -> None:
-    Guard(Reach(), Names({})).check("example.com", port)
+    Guard(ReachPolicy(), Names({})).check("example.com", port)
 
 
 @pytest.mark.parametrize("port", [22, 25, 81, 5432, 6379, 9200, 65535])
 def test_other_ports_are_not_unless_a_setting_opens_them(port: int) -> None:
     with pytest.raises(BadUrl, match=f"Port {port} may not"):
-        Guard(Reach(private=True), Names({})).check("example.com", port)
-    Guard(Reach(ports=None), Names({})).check("example.com", port)
+        Guard(ReachPolicy(private=True), Names({})).check("example.com", port)
+    Guard(ReachPolicy(ports=None), Names({})).check("example.com", port)
 
 
-def resolved(names: Names, host: str, reach: Reach | None = None) -> Sequence[str]:
-    return [str(each) for each in asyncio.run(Guard(reach or Reach(), names).resolve(host, 443))]
+def resolved(names: Names, host: str, reach: ReachPolicy | None = None) -> Sequence[str]:
+    return [str(each) for each in asyncio.run(Guard(reach or ReachPolicy(), names).resolve(host, 443))]
 
 
 def test_a_name_gives_its_addresses_in_their_order() -> None:
@@ -121,7 +123,7 @@ def test_the_other_ways_to_write_loopback_are_looked_up_and_refused(host: str) -
         lookup = SystemLookup()
         try:
             with pytest.raises(BadUrl):
-                await Guard(Reach(), lookup).resolve(host, 80)
+                await Guard(ReachPolicy(), lookup).resolve(host, 80)
         finally:
             lookup.close()
 
@@ -134,7 +136,7 @@ def test_a_name_that_is_none_is_one_that_does_not_resolve(host: str) -> None:
         lookup = SystemLookup()
         try:
             with pytest.raises(RemoteFailed, match="could not be resolved"):
-                await Guard(Reach(), lookup).resolve(host, 80)
+                await Guard(ReachPolicy(), lookup).resolve(host, 80)
         finally:
             lookup.close()
 
@@ -146,7 +148,7 @@ def test_a_name_without_addresses_does_not_resolve() -> None:
         resolved(Names({"a.example": [[]]}), "a.example")
 
 
-def test_what_is_connected_to_is_what_was_judged_though_the_name_has_moved_since() -> None:
+def test_the_address_that_is_connected_to_is_the_one_that_was_checked_though_the_name_has_moved_since() -> None:
     """DNS rebinding: public when it is judged, loopback a moment later. It is asked once and dialled as judged."""
     names = Names({"a.example": [["8.8.8.8"], ["127.0.0.1"]]})
     dialled: list[str] = []
@@ -155,10 +157,10 @@ def test_what_is_connected_to_is_what_was_judged_though_the_name_has_moved_since
         dialled.append(address)
         return address
 
-    assert asyncio.run(Guard(Reach(), names).dial("a.example", 80, within_s=1, connect=connect)) == "8.8.8.8"
+    assert asyncio.run(Guard(ReachPolicy(), names).dial("a.example", 80, within_s=1, connect=connect)) == "8.8.8.8"
     assert (dialled, names.asked) == (["8.8.8.8"], ["a.example"])
     with pytest.raises(BadUrl):
-        asyncio.run(Guard(Reach(), names).dial("a.example", 80, within_s=1, connect=connect))
+        asyncio.run(Guard(ReachPolicy(), names).dial("a.example", 80, within_s=1, connect=connect))
     assert dialled == ["8.8.8.8"]
 
 
@@ -172,7 +174,7 @@ def test_the_next_address_is_tried_when_one_does_not_answer() -> None:
             raise OSError("refused")
         return address
 
-    guard = Guard(Reach(), Names({"a.example": [["8.8.8.8", "8.8.4.4", "9.9.9.9"]]}))
+    guard = Guard(ReachPolicy(), Names({"a.example": [["8.8.8.8", "8.8.4.4", "9.9.9.9"]]}))
     assert asyncio.run(guard.dial("a.example", 80, within_s=0.1, connect=connect)) == "9.9.9.9"
 
 
@@ -182,8 +184,8 @@ def test_a_resolver_that_takes_too_long_is_given_up() -> None:
         return []
 
     with pytest.raises(RemoteFailed, match=r"could not be resolved within 0\.05 s") as failed:
-        asyncio.run(Guard(Reach(), forever).connect("a.example", 80, within_s=0.05))
-    assert failed.value.again
+        asyncio.run(Guard(ReachPolicy(), forever).connect("a.example", 80, within_s=0.05))
+    assert failed.value.retryable
 
 
 def test_a_socket_is_connected_to_a_name_that_may_be_reached() -> None:
@@ -203,6 +205,6 @@ def test_a_port_where_nobody_listens_is_a_failure_that_may_pass() -> None:
             port = server.port
         with pytest.raises(RemoteFailed, match="no connection could be made") as failed:
             await Guard(ANYWHERE, Names({})).connect("127.0.0.1", port, within_s=1)
-        assert failed.value.again
+        assert failed.value.retryable
 
     asyncio.run(main())

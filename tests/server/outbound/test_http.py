@@ -1,4 +1,4 @@
-"""What is sent to the URLs of clients, where redirects are followed to, and what every failure is called."""
+"""Requests to URLs that clients name: headers, redirects, and the error of each failure."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from caesura.errors import BadUrl, RemoteFailed
-from caesura.server.outbound.guard import Address, Guard, Reach
+from caesura.server.outbound.guard import Address, Guard, ReachPolicy
 from caesura.server.outbound.http import Outbound
-from caesura.server.outbound.target import WEB, read_target
+from caesura.server.outbound.target import WEB, parse_target
 from tests.server.outbound.remote import (
     QUICK,
     Answer,
@@ -34,7 +34,7 @@ Names = dict[str, list[list[str]]]
 async def deliver(out: Outbound, url: str, method: str = "POST", text: bytes = b"{}") -> None:
     client = out.client()
     try:
-        await client.deliver(read_target(url, WEB), method, {"dg-token": "key-1"}, text)
+        await client.deliver(parse_target(url, WEB), method, {"dg-token": "key-1"}, text)
     finally:
         await client.aclose()
 
@@ -70,7 +70,7 @@ def test_one_connection_carries_one_delivery_after_the_other() -> None:
             with outbound() as out:
                 client = out.client()
                 for n in range(3):
-                    await client.deliver(read_target(server.url(), WEB), "POST", {}, str(n).encode())
+                    await client.deliver(parse_target(server.url(), WEB), "POST", {}, str(n).encode())
                 await client.aclose()
             assert (server.bodies, server.connections) == (["0", "1", "2"], 1)
 
@@ -97,7 +97,7 @@ def test_some_refusals_may_pass(status: int) -> None:
         async with web_server(Answer(status, {"Retry-After": "7"})) as server:
             with outbound() as out, pytest.raises(RemoteFailed, match=f"it answered {status}") as failed:
                 await deliver(out, server.url())
-            assert (failed.value.again, failed.value.retry_after_s) == (True, 7.0)
+            assert (failed.value.retryable, failed.value.retry_after_s) == (True, 7.0)
 
     run(main)
 
@@ -109,7 +109,7 @@ def test_others_do_not(status: int) -> None:
         async with web_server(Answer(status, headers)) as server:
             with outbound() as out, pytest.raises(RemoteFailed, match=f"it answered {status}") as failed:
                 await deliver(out, server.url())
-            assert (failed.value.again, failed.value.retry_after_s) == (False, 0.0)
+            assert (failed.value.retryable, failed.value.retry_after_s) == (False, 0.0)
 
     run(main)
 
@@ -142,7 +142,7 @@ def test_who_does_not_answer_is_given_up(answer: Callable[[asyncio.StreamWriter]
         async with web_server(answer) as server:
             with outbound(timeouts=QUICK) as out, pytest.raises(RemoteFailed, match=why) as failed:
                 await deliver(out, server.url())
-            assert failed.value.again
+            assert failed.value.retryable
 
     run(main)
 
@@ -169,7 +169,7 @@ def test_a_redirect_that_loses_what_is_sent_is_a_failure(status: int) -> None:
         async with web_server(Answer(status, {"Location": "/there"})) as server:
             with outbound() as out, pytest.raises(RemoteFailed, match="307 and 308 keep") as failed:
                 await deliver(out, server.url())
-            assert (failed.value.again, len(server.requests)) == (False, 1)
+            assert (failed.value.retryable, len(server.requests)) == (False, 1)
 
     run(main)
 
@@ -190,7 +190,7 @@ def test_redirects_come_to_an_end() -> None:
         async with web_server(Answer(307, {"Location": "/again"})) as server:
             with outbound() as out, pytest.raises(RemoteFailed, match="more than 5 times") as failed:
                 await deliver(out, server.url())
-            assert (failed.value.again, len(server.requests)) == (False, 6)
+            assert (failed.value.retryable, len(server.requests)) == (False, 6)
 
     run(main)
 
@@ -224,7 +224,7 @@ def test_a_redirect_inside_is_refused(host: str) -> None:
         async with web_server() as inside, web_server() as server:
             server.answers = [Answer(307, {"Location": inside.url(host=host)})]
             with outbound() as out:
-                out.guard = _OneNameInside(Reach(ports=None), names)
+                out.guard = _OneNameInside(ReachPolicy(ports=None), names)
                 with pytest.raises(BadUrl, match="may not be reached"):
                     await deliver(out, server.url(host="out.example"))
             assert (inside.connections, len(server.requests)) == (0, 1)
@@ -246,7 +246,7 @@ def test_a_redirect_to_a_forbidden_port_is_refused() -> None:
     async def main() -> None:
         async with web_server() as server:
             server.answers = [Answer(307, {"Location": "http://127.0.0.1:22/"})]
-            reach = Reach(private=True, ports=frozenset({server.port}))
+            reach = ReachPolicy(private=True, ports=frozenset({server.port}))
             with outbound(reach=reach) as out, pytest.raises(BadUrl, match="Port 22 may not"):
                 await deliver(out, server.url())
 
@@ -259,7 +259,7 @@ def test_a_redirect_to_a_forbidden_port_is_refused() -> None:
 def test_nothing_inside_is_reached_unless_a_setting_allows_it() -> None:
     async def main() -> None:
         async with web_server() as server:
-            with outbound(reach=Reach(ports=None)) as out, pytest.raises(BadUrl, match="may not be reached"):
+            with outbound(reach=ReachPolicy(ports=None)) as out, pytest.raises(BadUrl, match="may not be reached"):
                 await deliver(out, server.url(host="localhost"))
             assert server.connections == 0
 
@@ -272,7 +272,7 @@ def test_a_kept_connection_is_no_second_lookup() -> None:
     async def main() -> None:
         async with web_server() as server:
             names: Names = {"a.example": [["127.0.0.1"], ["169.254.169.254"]]}
-            target = read_target(server.url(host="a.example"), WEB)
+            target = parse_target(server.url(host="a.example"), WEB)
             with outbound(names=names) as out:
                 client = out.client()
                 await client.deliver(target, "POST", {}, b"1")
@@ -298,12 +298,12 @@ def test_a_proxy_of_the_environment_is_not_used(monkeypatch: pytest.MonkeyPatch,
     run(main)
 
 
-def test_a_url_is_read_and_judged_in_one_step() -> None:
-    with outbound(reach=Reach()) as out:
-        assert out.read("https://example.com:8443/a").port == 8443
+def test_a_url_is_parsed_and_checked_in_one_step() -> None:
+    with outbound(reach=ReachPolicy()) as out:
+        assert out.parse("https://example.com:8443/a").port == 8443
         for url in ("https://example.com:8444/", "http://10.0.0.1/", "http://[::1]/", "ftp://example.com/"):
             with pytest.raises(BadUrl):
-                out.read(url)
+                out.parse(url)
 
 
 def test_no_log_shows_what_a_url_keeps_secret(caplog: pytest.LogCaptureFixture) -> None:
@@ -339,7 +339,7 @@ def test_a_certificate_is_checked_against_the_name_and_not_the_address(tmp_path:
                 await deliver(out, server.url(scheme="https", host="a.example"))
                 with pytest.raises(RemoteFailed, match="certificate is not to be trusted") as failed:
                     await deliver(out, server.url(scheme="https", host="b.example"))
-                assert not failed.value.again
+                assert not failed.value.retryable
             system = ssl.create_default_context()
             with outbound(names=names, tls=system) as out, pytest.raises(RemoteFailed, match="certificate"):
                 await deliver(out, server.url(scheme="https", host="a.example"))
@@ -356,7 +356,7 @@ def test_a_callback_is_not_led_from_tls_to_plain_text(tmp_path: Path) -> None:
             resolved: Names = {"a.example": [["127.0.0.1"]]}
             with outbound(names=resolved, tls=theirs) as out, pytest.raises(RemoteFailed, match="to http") as failed:
                 await deliver(out, url)
-            assert (failed.value.again, plain.connections) == (False, 0)
+            assert (failed.value.retryable, plain.connections) == (False, 0)
 
     run(main)
 

@@ -1,4 +1,4 @@
-"""The two ways to a callback: what each sends, and how each says that it is lost."""
+"""Receivers of callbacks over HTTP and WebSocket: what each sends, and how each reports its loss."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from websockets.asyncio.server import ServerConnection
 from websockets.http11 import Request, Response
 
 from caesura.errors import BadUrl, RemoteFailed
-from caesura.server.outbound.guard import Reach
+from caesura.server.outbound.guard import ReachPolicy
 from caesura.server.outbound.http import Outbound
 from caesura.server.outbound.receivers import HttpReceiver, Receiver, SocketReceiver, receiver
-from caesura.server.outbound.target import SOCKETS, WEB, read_target
+from caesura.server.outbound.target import SOCKETS, WEB, parse_target
 from tests.server.outbound.remote import (
     QUICK,
     certificate,
@@ -33,7 +33,7 @@ from tests.server.outbound.remote import (
 
 @asynccontextmanager
 async def opened(url: str, out: Outbound, key_id: str = "key-1") -> AsyncIterator[Receiver]:
-    there = receiver(read_target(url, WEB + SOCKETS), outbound=out, method="PUT", key_id=key_id)
+    there = receiver(parse_target(url, WEB + SOCKETS), outbound=out, method="PUT", key_id=key_id)
     try:
         await there.open()
         yield there
@@ -50,7 +50,7 @@ def test_the_scheme_decides_which_way() -> None:
     with outbound() as out:
         kinds = {
             scheme: type(
-                receiver(read_target(f"{scheme}://a.example/", WEB + SOCKETS), outbound=out, method="POST", key_id="")
+                receiver(parse_target(f"{scheme}://a.example/", WEB + SOCKETS), outbound=out, method="POST", key_id="")
             )
             for scheme in WEB + SOCKETS
         }
@@ -62,10 +62,10 @@ def test_a_message_is_a_request_with_the_method_and_the_key() -> None:
         async with web_server() as server:
             with outbound() as out:
                 async with opened(server.url(), out) as there:
-                    await there.take(b"{1}")
+                    await there.send(b"{1}")
                     await there.finish()
                 async with opened(server.url(), out, key_id="") as there:
-                    await there.take(b"{2}")
+                    await there.send(b"{2}")
             first, second = server.requests
             assert (first.line, first.headers["dg-token"]) == ("PUT / HTTP/1.1", "key-1")
             assert "dg-token" not in second.headers
@@ -85,8 +85,8 @@ def test_a_socket_carries_text_and_closes_in_order() -> None:
         async with socket_server(hear) as port:
             with outbound() as out:
                 async with opened(f"ws://user:word@127.0.0.1:{port}/in?a=1", out) as there:
-                    await there.take("{ü}".encode())
-                    await there.take(b"{2}")
+                    await there.send("{ü}".encode())
+                    await there.send(b"{2}")
                     await there.finish()
         assert heard == ["{ü}", "{2}"]
         (connection,) = seen
@@ -111,12 +111,12 @@ def test_a_receiver_that_closes_is_lost_however_politely(code: int) -> None:
             with outbound() as out:
                 async with opened(f"ws://127.0.0.1:{port}/", out) as there:
                     watching = asyncio.create_task(there.watch())
-                    await there.take(b"{}")
+                    await there.send(b"{}")
                     with pytest.raises(RemoteFailed, match=f"its socket closed \\({code}\\)") as failed:
                         await watching
-                    assert not failed.value.again
+                    assert not failed.value.retryable
                     with pytest.raises(RemoteFailed, match="its socket closed"):
-                        await there.take(b"{}")
+                        await there.send(b"{}")
 
     asyncio.run(main())
 
@@ -146,7 +146,7 @@ def test_what_a_receiver_says_is_read_and_means_nothing() -> None:
             with outbound() as out:
                 async with opened(f"ws://127.0.0.1:{port}/", out) as there, asyncio.TaskGroup() as tasks:
                     tasks.create_task(there.watch())
-                    await there.take(b"{}")
+                    await there.send(b"{}")
                     await there.finish()
 
     asyncio.run(main())
@@ -167,7 +167,7 @@ def test_a_receiver_that_says_too_much_at_once_is_lost() -> None:
     asyncio.run(main())
 
 
-def test_a_receiver_that_takes_nothing_is_given_up() -> None:
+def test_a_receiver_that_accepts_nothing_is_given_up() -> None:
     async def stare(connection: ServerConnection) -> None:
         connection.transport.pause_reading()
         await connection.wait_closed()
@@ -176,13 +176,13 @@ def test_a_receiver_that_takes_nothing_is_given_up() -> None:
         async with socket_server(stare, close_timeout=0.1) as port:
             with outbound(timeouts=QUICK) as out:
                 async with opened(f"ws://127.0.0.1:{port}/", out) as there:
-                    with pytest.raises(RemoteFailed, match=r"took nothing for 0\.15 s"):
-                        await there.take(bytes(20_000_000))
+                    with pytest.raises(RemoteFailed, match=r"accepted nothing for 0\.15 s"):
+                        await there.send(bytes(20_000_000))
 
     asyncio.run(main())
 
 
-def test_an_end_that_is_not_answered_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_end_that_is_not_answered_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("caesura.server.outbound.receivers.CLOSE_S", 0.05)
 
     async def stare(connection: ServerConnection) -> None:
@@ -193,7 +193,7 @@ def test_an_end_that_is_not_answered_is_told(monkeypatch: pytest.MonkeyPatch) ->
         async with socket_server(stare, close_timeout=0.1) as port:
             with outbound() as out:
                 async with opened(f"ws://127.0.0.1:{port}/", out) as there:
-                    with pytest.raises(RemoteFailed, match="did not say at the end"):
+                    with pytest.raises(RemoteFailed, match="did not confirm at the end"):
                         await there.finish()
 
     asyncio.run(main())
@@ -222,7 +222,7 @@ def test_a_server_that_does_not_upgrade_fails(status: int, headers: dict[str, st
             with outbound() as out, pytest.raises(RemoteFailed, match=why) as failed:
                 async with opened(f"ws://127.0.0.1:{port}/", out):
                     pass
-            assert failed.value.again is again
+            assert failed.value.retryable is again
             assert "hidden" not in str(failed.value)
 
     asyncio.run(main())
@@ -245,7 +245,7 @@ def test_what_is_no_socket_server_fails(
             with outbound(timeouts=QUICK) as out, pytest.raises(RemoteFailed, match=why) as failed:
                 async with opened(server.url(scheme="ws"), out):
                     pass
-            assert failed.value.again is again
+            assert failed.value.retryable is again
 
     asyncio.run(main())
 
@@ -261,7 +261,7 @@ def test_a_server_that_speaks_no_tls_fails() -> None:
         with outbound() as out, pytest.raises(RemoteFailed, match="no connection could be made") as failed:
             async with opened(f"wss://127.0.0.1:{port}/", out):
                 pass
-        assert failed.value.again
+        assert failed.value.retryable
         server.close()
 
     asyncio.run(main())
@@ -270,7 +270,7 @@ def test_a_server_that_speaks_no_tls_fails() -> None:
 def test_a_socket_is_opened_only_where_the_guard_lets_it() -> None:
     async def main() -> None:
         async with socket_server(deaf) as port:
-            with outbound(reach=Reach(ports=None)) as out:
+            with outbound(reach=ReachPolicy(ports=None)) as out:
                 for host in ("127.0.0.1", "localhost", "[::ffff:127.0.0.1]", "2130706433"):
                     with pytest.raises(BadUrl, match="may not be reached"):
                         async with opened(f"ws://{host}:{port}/", out):
@@ -287,7 +287,7 @@ def test_a_proxy_of_the_environment_is_not_used(monkeypatch: pytest.MonkeyPatch,
             monkeypatch.setenv("no_proxy", "")
             with outbound() as out:
                 async with opened(f"ws://127.0.0.1:{port}/", out) as there:
-                    await there.take(b"{}")
+                    await there.send(b"{}")
                     await there.finish()
             assert proxy.connections == 0
 
@@ -302,12 +302,12 @@ def test_a_socket_of_tls_is_checked_against_its_name(tmp_path: Path) -> None:
         async with socket_server(deaf, ssl=ours) as port:
             with outbound(names=names, tls=theirs) as out:
                 async with opened(f"wss://a.example:{port}/", out) as there:
-                    await there.take(b"{}")
+                    await there.send(b"{}")
                     await there.finish()
                 with pytest.raises(RemoteFailed, match="certificate") as failed:
                     async with opened(f"wss://b.example:{port}/", out):
                         pass
-                assert not failed.value.again
+                assert not failed.value.retryable
 
     asyncio.run(main())
 
@@ -320,7 +320,7 @@ def test_no_log_shows_what_a_url_keeps_secret(caplog: pytest.LogCaptureFixture) 
             logging.getLogger("websockets.server").setLevel(logging.INFO)  # the test's own side
             with outbound() as out:
                 async with opened(f"ws://user:hidden1@127.0.0.1:{port}/?key=hidden2", out) as there:
-                    await there.take(b"hidden3")
+                    await there.send(b"hidden3")
                     await there.finish()
 
     asyncio.run(main())

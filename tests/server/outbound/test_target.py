@@ -1,4 +1,4 @@
-"""What is read out of a URL, and what is never shown of it."""
+"""Parsing of URLs that clients name, and the secrets that are never shown."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from caesura.errors import BadUrl
-from caesura.server.outbound.target import SOCKETS, WEB, read_target
+from caesura.server.outbound.target import SOCKETS, WEB, parse_target
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,7 @@ from caesura.server.outbound.target import SOCKETS, WEB, read_target
     ],
 )
 def test_a_url_leads_to_a_host_and_a_port(url: str, host: str, port: int, shown: str) -> None:
-    target = read_target(url, WEB + SOCKETS)
+    target = parse_target(url, WEB + SOCKETS)
     assert (target.host, target.port, str(target)) == (host, port, shown)
 
 
@@ -59,16 +59,16 @@ def test_a_url_leads_to_a_host_and_a_port(url: str, host: str, port: int, shown:
 )
 def test_what_is_no_url_of_ours_is_refused(url: str) -> None:
     with pytest.raises(BadUrl):
-        read_target(url, WEB + SOCKETS)
+        parse_target(url, WEB + SOCKETS)
 
 
 def test_a_socket_is_no_recording() -> None:
     with pytest.raises(BadUrl, match="http:// or https://"):
-        read_target("ws://example.com/", WEB)
+        parse_target("ws://example.com/", WEB)
 
 
 def test_the_userinfo_becomes_a_header_and_is_nowhere_else() -> None:
-    target = read_target("https://user:p%40ss%3A@example.com/a?key=hidden", WEB)
+    target = parse_target("https://user:p%40ss%3A@example.com/a?key=hidden", WEB)
     assert target.authorization == "Basic dXNlcjpwQHNzOg=="
     assert str(target.url) == "https://example.com/a?key=hidden"
     for shown in (str(target), repr(target)):
@@ -76,7 +76,7 @@ def test_the_userinfo_becomes_a_header_and_is_nowhere_else() -> None:
 
 
 def test_a_url_without_userinfo_asks_for_no_header() -> None:
-    assert read_target("https://example.com/", WEB).authorization is None
+    assert parse_target("https://example.com/", WEB).authorization is None
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_a_url_without_userinfo_asks_for_no_header() -> None:
     ],
 )
 def test_a_redirect_takes_the_credentials_along_only_to_the_same_origin(location: str, shown: str, keeps: bool) -> None:
-    target = read_target("https://user:word@example.com/a", WEB)
+    target = parse_target("https://user:word@example.com/a", WEB)
     there = target.redirected(location)
     assert str(there) == shown
     assert there.authorization == (target.authorization if keeps else None)
@@ -102,14 +102,14 @@ def test_a_redirect_takes_the_credentials_along_only_to_the_same_origin(location
 @pytest.mark.parametrize("location", ["file:///etc/passwd", "ws://example.com/", "http://x:99999/", "http://x:y/"])
 def test_a_redirect_leads_to_the_web_or_nowhere(location: str) -> None:
     with pytest.raises(BadUrl):
-        read_target("https://example.com/a", WEB).redirected(location)
+        parse_target("https://example.com/a", WEB).redirected(location)
 
 
 @settings(max_examples=50)
 @given(st.sampled_from(["", "http://", "https://u:p@example.com/"]), st.text(max_size=40))
 def test_any_text_is_a_target_or_a_refusal(before: str, text: str) -> None:
     with suppress(BadUrl):
-        target = read_target(before + text, WEB)
+        target = parse_target(before + text, WEB)
         assert target.host
         assert 0 < target.port < 65536
         assert str(target).isascii()

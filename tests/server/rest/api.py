@@ -1,4 +1,4 @@
-"""Keys in; the management routes on a ledger of the test's own, asked in process, out."""
+"""The HTTP routes on a fresh ledger, called in process."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from caesura.ledger.balances import add_credit
 from caesura.ledger.database import Ledger, open_ledger
 from caesura.ledger.keys import NewKey, create_key
 from caesura.ledger.projects import DEFAULT_PROJECT_ID, Project, create_project
-from caesura.ledger.requests import Request, save_requests
-from caesura.server.book import Book
+from caesura.ledger.requests import RequestRecord, save_requests
+from caesura.server.accounts.ledger_writer import LedgerWriter
 from caesura.server.rest.app import create_api
-from caesura.server.rest.bodies import Limits
+from caesura.server.rest.request_body import BodyLimits
 from caesura.server.service import Service
 from caesura.server.settings import Settings
 
@@ -34,14 +34,14 @@ AT_HOME = "http://127.0.0.1:8080"
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ManagementApi:
     """The routes, and the ledger under them."""
 
     app: Starlette
     ledger: Ledger
-    book: Book
+    writer: LedgerWriter
 
-    async def ask(self, method: str, path: str, *, key: str | None = None, **options: Any) -> httpx2.Response:
+    async def request(self, method: str, path: str, *, key: str | None = None, **options: Any) -> httpx2.Response:
         """What is answered; every answer names its request."""
         headers = options.pop("headers", {}) | ({} if key is None else {"authorization": f"Token {key}"})
         base = options.pop("base", AT_HOME)
@@ -51,11 +51,11 @@ class Asked:
         return response
 
     async def get(self, path: str, **options: Any) -> httpx2.Response:
-        return await self.ask("GET", path, **options)
+        return await self.request("GET", path, **options)
 
     async def key(self, *scopes: str, project: str = DEFAULT_PROJECT_ID, **made: Any) -> NewKey:
         """A new key, which the routes know."""
-        return await self.book.write(
+        return await self.writer.write(
             lambda connection: create_key(
                 connection, project_id=project, now=datetime.now(UTC), scopes=scopes or ("owner",), **made
             )
@@ -66,32 +66,32 @@ class Asked:
         return (await self.key(*scopes, **made)).secret
 
     async def project(self, name: str) -> Project:
-        return await self.book.write(lambda connection: create_project(connection, name, now=datetime.now(UTC)))
+        return await self.writer.write(lambda connection: create_project(connection, name, now=datetime.now(UTC)))
 
-    async def save(self, *rows: Request) -> None:
-        await self.book.write(lambda connection: save_requests(connection, rows))
+    async def save(self, *rows: RequestRecord) -> None:
+        await self.writer.write(lambda connection: save_requests(connection, rows))
 
     async def credit(self, usd: float, note: str = "", project: str = DEFAULT_PROJECT_ID) -> str:
-        return await self.book.write(
+        return await self.writer.write(
             lambda connection: add_credit(connection, project, usd, now=datetime.now(UTC), note=note)
         )
 
 
 @asynccontextmanager
-async def asked(
-    *, settings: Settings = SCRIPTED, limits: Limits | None = None, location: str | None = None
-) -> AsyncIterator[Asked]:
+async def management_api(
+    *, settings: Settings = SCRIPTED, limits: BodyLimits | None = None, location: str | None = None
+) -> AsyncIterator[ManagementApi]:
     """The routes, mounted in an application as the server mounts them, on a fresh ledger."""
     with tempfile.TemporaryDirectory() as folder:
         where = location or _fresh(Path(folder))
         with await asyncio.to_thread(open_ledger, where, now=datetime.now(UTC)) as ledger:
-            book = Book(ledger, flag_keys=settings.keys)
-            await book.start()
-            app = Starlette(routes=[Mount("/", app=create_api(_service(settings), book, limits=limits))])
+            writer = LedgerWriter(ledger, flag_keys=settings.keys)
+            await writer.start()
+            app = Starlette(routes=[Mount("/", app=create_api(_service(settings), ledger=writer, limits=limits))])
             try:
-                yield Asked(app, ledger, book)
+                yield ManagementApi(app, ledger, writer)
             finally:
-                await book.stop()
+                await writer.stop()
 
 
 def _fresh(folder: Path) -> str:
@@ -118,11 +118,11 @@ def _scripted() -> Service:
     return Service(SCRIPTED)
 
 
-def told(story: Callable[[Asked], Awaitable[None]], **options: Any) -> None:
+def run_story(story: Callable[[ManagementApi], Awaitable[None]], **options: Any) -> None:
     """Tell a story about the routes."""
 
     async def whole() -> None:
-        async with asked(**options) as api:
+        async with management_api(**options) as api:
             await asyncio.wait_for(story(api), 30)
 
     asyncio.run(whole())

@@ -1,4 +1,4 @@
-"""A ledger's place in; the management routes on a real socket, served by a thread, out."""
+"""The HTTP routes on a real socket, served by a thread."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import uvicorn
 
-from caesura.server.rest.bodies import Limits
+from caesura.server.rest.request_body import BodyLimits
 from caesura.server.run import uvicorn_config
-from tests.server.rest.api import SCRIPTED, asked
+from tests.server.rest.api import SCRIPTED, management_api
 
 WITHIN_S = 20.0
 
@@ -31,7 +31,7 @@ class Served:
 
 
 @contextmanager
-def served(*, limits: Limits | None = None, location: str | None = None) -> Iterator[Served]:
+def served(*, limits: BodyLimits | None = None, location: str | None = None) -> Iterator[Served]:
     """The routes while inside."""
     # With its protocol named, asyncio sends answers at once (TCP_NODELAY).
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
@@ -40,7 +40,7 @@ def served(*, limits: Limits | None = None, location: str | None = None) -> Iter
     ready, found = threading.Event(), list[tuple[uvicorn.Server, str]]()
 
     async def serve() -> None:
-        async with asked(limits=limits, location=location) as api:
+        async with management_api(limits=limits, location=location) as api:
             config = uvicorn_config(api.app, SCRIPTED)
             config.lifespan = "off"
             server = uvicorn.Server(config)

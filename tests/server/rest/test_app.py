@@ -1,4 +1,4 @@
-"""The application as a whole: what every answer carries, and what is not served."""
+"""The application as a whole: headers of every response, and paths that do not exist."""
 
 from __future__ import annotations
 
@@ -13,77 +13,75 @@ import pytest
 from caesura.distribution import DISTRIBUTION
 from caesura.server.rest.app import create_api
 from caesura.server.service import Service
-from tests.server.rest.api import HERE, SCRIPTED, Asked, told
+from tests.server.rest.api import HERE, SCRIPTED, ManagementApi, run_story
 
 
 def test_every_answer_names_its_request_and_is_not_to_be_kept() -> None:
-    async def story(api: Asked) -> None:
+    async def story(api: ManagementApi) -> None:
         for path in ("/v1/projects", "/v1/projects/none", "/nowhere", "/openapi.json"):
             answer = await api.get(path)
             assert uuid.UUID(answer.headers["dg-request-id"]).version == 7
             assert answer.headers["cache-control"] == "no-store"
 
-    told(story)
+    run_story(story)
 
 
 def test_what_is_not_there_is_said_in_the_shape_of_the_management_plane() -> None:
-    async def story(api: Asked) -> None:
+    async def story(api: ManagementApi) -> None:
         nowhere = await api.get("/v1/nothing")
         assert nowhere.status_code == 404
         assert nowhere.json()["category"] == "NOT_FOUND"
         assert nowhere.json()["request_id"] == nowhere.headers["dg-request-id"]
-        wrong = await api.ask("PUT", HERE)
+        wrong = await api.request("PUT", HERE)
         assert (wrong.status_code, wrong.json()["category"]) == (405, "METHOD_NOT_ALLOWED")
-        assert "GET" in wrong.headers["allow"]
+        assert wrong.headers["allow"] == "DELETE, GET, PATCH"
 
-    told(story)
+    run_story(story)
 
 
-def test_what_is_served_beside_these_routes_is_there_by_another_method() -> None:
-    """405 for the paths that the server around this application keeps for itself."""
-
-    async def story(api: Asked) -> None:
+def test_a_405_lists_the_methods_of_the_path() -> None:
+    async def story(api: ManagementApi) -> None:
         for path, allowed in (("/v1/listen", "GET, POST"), ("/v1/status", "GET"), ("/metrics", "GET")):
-            answer = await api.ask("DELETE", path)
+            answer = await api.request("DELETE", path)
             assert (answer.status_code, answer.headers["allow"]) == (405, allowed)
 
-    told(story)
+    run_story(story)
 
 
 def test_no_page_is_served_that_would_load_scripts_from_elsewhere() -> None:
-    async def story(api: Asked) -> None:
+    async def story(api: ManagementApi) -> None:
         for path in ("/docs", "/redoc"):
             assert (await api.get(path)).status_code == 404
 
-    told(story)
+    run_story(story)
 
 
 def test_the_document_is_of_this_version() -> None:
-    async def story(api: Asked) -> None:
+    async def story(api: ManagementApi) -> None:
         document = (await api.get("/openapi.json")).json()
         assert document["info"]["title"] == "Caesura"
         assert document["info"]["version"] == version(DISTRIBUTION)
         assert set(document["components"]["securitySchemes"]) == {"token", "bearer"}
 
-    told(story)
+    run_story(story)
 
 
-def test_before_the_ledger_is_open_nobody_is_let_in() -> None:
+def test_before_the_ledger_is_open_every_request_is_refused() -> None:
     """A service that has not been started yet."""
 
-    async def story(api: Asked) -> None:
+    async def story(api: ManagementApi) -> None:
         api.app.routes[0].app = create_api(Service(SCRIPTED))  # type: ignore[attr-defined]
         answer = await api.get("/v1/projects")
         assert (answer.status_code, answer.json()["err_code"]) == (503, "Service Unavailable")
         assert (await api.get("/openapi.json")).status_code == 200
 
-    told(story)
+    run_story(story)
 
 
 def test_no_secret_is_logged(caplog: pytest.LogCaptureFixture) -> None:
-    async def story(api: Asked) -> None:
-        first = (await api.ask("POST", f"{HERE}/keys", json={"comment": "", "scopes": ["owner"]})).json()["key"]
-        token = (await api.ask("POST", "/v1/auth/grant", key=first)).json()["access_token"]
+    async def story(api: ManagementApi) -> None:
+        first = (await api.request("POST", f"{HERE}/keys", json={"comment": "", "scopes": ["owner"]})).json()["key"]
+        token = (await api.request("POST", "/v1/auth/grant", key=first)).json()["access_token"]
         await api.get("/v1/projects", key=first)
         await api.get("/v1/projects", key=token)
         astray = await api.get(f"{HERE}?token={first}", key=first)
@@ -94,7 +92,7 @@ def test_no_secret_is_logged(caplog: pytest.LogCaptureFixture) -> None:
         assert token not in logged
 
     with caplog.at_level(logging.DEBUG):
-        told(story)
+        run_story(story)
 
 
 def test_the_application_has_no_life_of_its_own() -> None:

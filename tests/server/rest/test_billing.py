@@ -8,19 +8,19 @@ import pytest
 
 from caesura.ledger.requests import Method
 from tests.ledger.rows import ended
-from tests.server.rest.api import HERE, NOWHERE, Asked, told
+from tests.server.rest.api import HERE, NOWHERE, ManagementApi, run_story
 
 ROWS = (ended(1), ended(2, method=Method.SYNC, code=200, tags=("day",), usd=0.01), ended(3, api_key_id=None, tags=()))
 
 
-async def ask(api: Asked, path: str) -> Any:
+async def ask(api: ManagementApi, path: str) -> Any:
     answer = await api.get(f"{HERE}{path}")
     assert answer.status_code == 200, answer.text
     return answer.json()
 
 
 def test_what_is_left_of_a_credit_is_its_balance() -> None:
-    async def story(api: Asked) -> None:
+    async def story(api: ManagementApi) -> None:
         await api.save(*ROWS)
         first, second = await api.credit(0.01, "po-1"), await api.credit(5)
         balances = (await ask(api, "/balances"))["balances"]
@@ -29,20 +29,20 @@ def test_what_is_left_of_a_credit_is_its_balance() -> None:
         assert balances[1]["amount"] == pytest.approx(5.01 - 0.0148)
         assert await ask(api, f"/balances/{second}") == balances[1]
 
-    told(story)
+    run_story(story)
 
 
 def test_a_balance_that_is_not_the_projects_is_not_there() -> None:
-    async def story(api: Asked) -> None:
+    async def story(api: ManagementApi) -> None:
         assert (await ask(api, "/balances")) == {"balances": []}
         answer = await api.get(f"{HERE}/balances/{NOWHERE}")
         assert (answer.status_code, answer.json()["category"]) == (404, "NOT_FOUND")
 
-    told(story)
+    run_story(story)
 
 
 def test_purchases_are_credits_as_they_were_given() -> None:
-    async def story(api: Asked) -> None:
+    async def story(api: ManagementApi) -> None:
         await api.save(*ROWS)
         await api.credit(1)
         newest = await api.credit(5)
@@ -51,11 +51,11 @@ def test_purchases_are_credits_as_they_were_given() -> None:
         assert len((await ask(api, "/purchases"))["orders"]) == 2
         assert (await api.get(f"{HERE}/purchases?limit=0")).status_code == 400
 
-    told(story)
+    run_story(story)
 
 
-def test_what_requests_would_have_cost_is_told_by_day_and_group() -> None:
-    async def story(api: Asked) -> None:
+def test_what_requests_would_have_cost_is_reported_by_day_and_group() -> None:
+    async def story(api: ManagementApi) -> None:
         await api.save(*ROWS)
         (day,) = (await ask(api, "/billing/breakdown"))["results"]
         assert day["dollars"] == pytest.approx(0.0148)
@@ -74,11 +74,11 @@ def test_what_requests_would_have_cost_is_told_by_day_and_group() -> None:
         assert len(several) == 3
         assert all(row["grouping"]["deployment"] == "self-hosted" for row in several)
 
-    told(story)
+    run_story(story)
 
 
 def test_every_filter_of_a_bill_counts(location: str | None) -> None:
-    async def story(api: Asked) -> None:
+    async def story(api: ManagementApi) -> None:
         await api.save(*ROWS)
         for query, dollars in (
             ("accessor=11111111-0000-4000-8000-000000000001", 0.0124),
@@ -95,11 +95,11 @@ def test_every_filter_of_a_bill_counts(location: str | None) -> None:
         for query in ("line_item=scripted", "line_item=live::x", "grouping=models", "method=sync"):
             assert (await api.get(f"{HERE}/billing/breakdown?{query}")).status_code == 400, query
 
-    told(story, location=location)
+    run_story(story, location=location)
 
 
 def test_what_occurs_in_a_bill_is_listed() -> None:
-    async def story(api: Asked) -> None:
+    async def story(api: ManagementApi) -> None:
         await api.save(*ROWS)
         assert await ask(api, "/billing/fields") == {
             "accessors": ["11111111-0000-4000-8000-000000000001"],
@@ -108,4 +108,4 @@ def test_what_occurs_in_a_bill_is_listed() -> None:
             "line_items": {"streaming::scripted": "scripted, streaming", "sync::scripted": "scripted, sync"},
         }
 
-    told(story)
+    run_story(story)

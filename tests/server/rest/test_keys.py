@@ -10,20 +10,20 @@ import pytest
 from caesura.ledger.keys import create_key
 from caesura.ledger.projects import DEFAULT_PROJECT_ID
 from caesura.server.rest.keys import listed_key
-from tests.server.rest.api import HERE, NOWHERE, Asked, told
+from tests.server.rest.api import HERE, NOWHERE, ManagementApi, run_story
 
 KEYS = f"{HERE}/keys"
 
 
-async def make(api: Asked, key: str | None = None, **wish: Any) -> dict[str, Any]:
-    answer = await api.ask("POST", KEYS, key=key, json={"comment": "a key", "scopes": ["member"]} | wish)
+async def make(api: ManagementApi, key: str | None = None, **wish: Any) -> dict[str, Any]:
+    answer = await api.request("POST", KEYS, key=key, json={"comment": "a key", "scopes": ["member"]} | wish)
     assert answer.status_code == 200, answer.text
     made: dict[str, Any] = answer.json()
     return made
 
 
-def test_a_new_key_lets_in_and_its_secret_is_shown_once() -> None:
-    async def story(api: Asked) -> None:
+def test_a_new_key_is_accepted_and_its_secret_is_shown_once() -> None:
+    async def story(api: ManagementApi) -> None:
         owner = await make(api, scopes=["owner"])
         made = await make(api, owner["key"], tags=["night"])
         assert set(made) == {"api_key_id", "key", "comment", "scopes", "tags"}
@@ -34,11 +34,11 @@ def test_a_new_key_lets_in_and_its_secret_is_shown_once() -> None:
             assert shown.status_code == 200
             assert made["key"] not in shown.text
 
-    told(story)
+    run_story(story)
 
 
 def test_keys_are_listed_and_shown_in_the_shape_of_the_wire(location: str | None) -> None:
-    async def story(api: Asked) -> None:
+    async def story(api: ManagementApi) -> None:
         owner = await make(api, scopes=["owner"])
         made = await make(api, owner["key"], expiration_date="2100-01-02T03:04:05Z")
         listed = (await api.get(KEYS, key=owner["key"])).json()["api_keys"]
@@ -49,28 +49,28 @@ def test_keys_are_listed_and_shown_in_the_shape_of_the_wire(location: str | None
         assert item["member"]["api_key"]["expiration_date"] == "2100-01-02T03:04:05.000Z"
         assert item["member"]["member_id"] == listed[0]["member"]["member_id"]
 
-    told(story, location=location)
+    run_story(story, location=location)
 
 
 def test_a_key_can_end_by_itself() -> None:
-    async def story(api: Asked) -> None:
+    async def story(api: ManagementApi) -> None:
         made = await make(api, time_to_live_in_seconds=60.0)
         ends = datetime.fromisoformat(made["expiration_date"])
         assert timedelta(seconds=50) < ends - datetime.now(UTC) <= timedelta(seconds=60)
 
-    told(story)
+    run_story(story)
 
 
 def test_keys_are_listed_by_status_and_revoked_ones_not_at_all() -> None:
-    async def story(api: Asked) -> None:
+    async def story(api: ManagementApi) -> None:
         owner, gone = await make(api, scopes=["owner"]), await api.key()
         long_ago = datetime.now(UTC) - timedelta(days=9)
-        expired = await api.book.write(
+        expired = await api.writer.write(
             lambda c: create_key(
                 c, project_id=DEFAULT_PROJECT_ID, now=long_ago, expires=long_ago + timedelta(days=1), comment="old"
             )
         )
-        revoking = await api.ask("DELETE", f"{KEYS}/{gone.key.api_key_id}", key=owner["key"])
+        revoking = await api.request("DELETE", f"{KEYS}/{gone.key.api_key_id}", key=owner["key"])
         assert revoking.status_code == 200
         assert set(revoking.json()) == {"message"}
 
@@ -83,15 +83,15 @@ def test_keys_are_listed_by_status_and_revoked_ones_not_at_all() -> None:
         assert await ids("?status=expired") == {expired.key.api_key_id}
         assert (await api.get(f"{KEYS}?status=revoked", key=owner["key"])).status_code == 400
         for method in ("GET", "DELETE"):
-            again = await api.ask(method, f"{KEYS}/{gone.key.api_key_id}", key=owner["key"])
+            again = await api.request(method, f"{KEYS}/{gone.key.api_key_id}", key=owner["key"])
             assert (again.status_code, again.json()["category"]) == (404, "NOT_FOUND")
         assert (await api.get(f"{KEYS}/{NOWHERE}", key=owner["key"])).status_code == 404
 
-    told(story)
+    run_story(story)
 
 
 def test_what_no_key_can_be_is_said() -> None:
-    async def story(api: Asked) -> None:
+    async def story(api: ManagementApi) -> None:
         for wish, why in [
             ({"expiration_date": "2100-01-01", "time_to_live_in_seconds": 60}, "not both"),
             ({"expiration_date": "2020-01-01"}, "give a later end"),
@@ -116,14 +116,14 @@ def test_what_no_key_can_be_is_said() -> None:
             ({"tags": "x"}, "tags"),
             ({"color": "red"}, "color"),
         ]:
-            answer = await api.ask("POST", KEYS, json={"comment": "", "scopes": ["member"]} | wish)
+            answer = await api.request("POST", KEYS, json={"comment": "", "scopes": ["member"]} | wish)
             assert answer.status_code == 400
             assert (answer.json()["category"], answer.json()["message"]) == ("INVALID_JSON", "Invalid JSON submitted.")
             assert why in answer.json()["details"]
             # Nothing was made: the server is still open.
             assert (await api.get(HERE)).status_code == 200
 
-    told(story)
+    run_story(story)
 
 
 @pytest.mark.parametrize(
@@ -135,28 +135,28 @@ def test_what_no_key_can_be_is_said() -> None:
     ],
 )
 def test_a_key_makes_none_that_may_do_more_than_itself(maker: tuple[str, ...], wanted: list[str], lacking: str) -> None:
-    async def story(api: Asked) -> None:
+    async def story(api: ManagementApi) -> None:
         key = await api.secret(*maker)
-        answer = await api.ask("POST", KEYS, key=key, json={"comment": "", "scopes": wanted})
+        answer = await api.request("POST", KEYS, key=key, json={"comment": "", "scopes": wanted})
         assert (answer.status_code, answer.json()["err_code"]) == (401, "INSUFFICIENT_PERMISSIONS")
         assert lacking in answer.json()["details"]
 
-    told(story)
+    run_story(story)
 
 
 def test_an_admin_makes_members() -> None:
-    async def story(api: Asked) -> None:
+    async def story(api: ManagementApi) -> None:
         await make(api, await api.secret("admin"), scopes=["member", "usage:read"])
 
-    told(story)
+    run_story(story)
 
 
 def test_a_key_is_listed_with_what_it_has() -> None:
-    async def story(api: Asked) -> None:
+    async def story(api: ManagementApi) -> None:
         made = await api.key("member", comment="c", tags=("t",))
         listed = listed_key(made.key)
         assert (listed.comment, listed.scopes, listed.tags) == ("c", ["member"], ["t"])
         assert listed.created.endswith("Z")
         assert listed.expiration_date is None
 
-    told(story)
+    run_story(story)

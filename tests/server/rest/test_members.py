@@ -6,11 +6,11 @@ import uuid
 
 import pytest
 
-from tests.server.rest.api import HERE, NOWHERE, Asked, told
+from tests.server.rest.api import HERE, NOWHERE, ManagementApi, run_story
 
 
 def test_a_project_has_one_member_who_owns_it() -> None:
-    async def story(api: Asked) -> None:
+    async def story(api: ManagementApi) -> None:
         (member,) = (await api.get(f"{HERE}/members")).json()["members"]
         assert (member["email"], member["scopes"]) == ("", ["owner"])
         uuid.UUID(member["member_id"])
@@ -19,14 +19,14 @@ def test_a_project_has_one_member_who_owns_it() -> None:
         assert scopes.json() == {"scopes": ["owner"]}
         assert (await api.get(f"{HERE}/members/{NOWHERE}/scopes")).status_code == 404
 
-    told(story)
+    run_story(story)
 
 
 def test_nobody_is_invited() -> None:
-    async def story(api: Asked) -> None:
+    async def story(api: ManagementApi) -> None:
         assert (await api.get(f"{HERE}/invites")).json() == {"invites": []}
 
-    told(story)
+    run_story(story)
 
 
 @pytest.mark.parametrize(
@@ -44,11 +44,11 @@ def test_nobody_is_invited() -> None:
     ],
 )
 def test_what_this_server_will_never_do_is_said(method: str, path: str) -> None:
-    async def story(api: Asked) -> None:
-        answer = await api.ask(method, f"{HERE}{path}")
+    async def story(api: ManagementApi) -> None:
+        answer = await api.request(method, f"{HERE}{path}")
         assert (answer.status_code, answer.json()["category"]) == (501, "NOT_IMPLEMENTED")
         assert answer.json()["message"].endswith(".")
         await api.key()
-        assert (await api.ask(method, f"{HERE}{path}")).status_code == 401
+        assert (await api.request(method, f"{HERE}{path}")).status_code == 401
 
-    told(story)
+    run_story(story)

@@ -1,4 +1,4 @@
-"""Requests: what each used, found by every filter, page by page."""
+"""Records of requests, found by every filter, page by page."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import replace
 from caesura.ledger.requests import Method, Outcome
 from caesura.server.rest.requests import facts
 from tests.ledger.rows import ended, opened
-from tests.server.rest.api import HERE, NOWHERE, Asked, told
+from tests.server.rest.api import HERE, NOWHERE, ManagementApi, run_story
 
 REQUESTS = f"{HERE}/requests"
 ROWS = (
@@ -20,8 +20,8 @@ ROWS = (
 )
 
 
-def test_a_request_is_told_in_the_shape_of_the_wire() -> None:
-    async def story(api: Asked) -> None:
+def test_a_request_is_reported_in_the_shape_of_the_wire() -> None:
+    async def story(api: ManagementApi) -> None:
         await api.save(*ROWS)
         (told_so,) = (await api.get(f"{REQUESTS}?request_id={ROWS[0].request_id}")).json()["requests"]
         assert told_so == (await api.get(f"{REQUESTS}/{ROWS[0].request_id}")).json()["request"]
@@ -48,7 +48,7 @@ def test_a_request_is_told_in_the_shape_of_the_wire() -> None:
         assert details["models"] == [ROWS[0].model_uuid]
         assert (details["paused_seconds"], details["saved_usd"], details["close_code"]) == (20.0, 0.0016, 1000)
 
-    told(story)
+    run_story(story)
 
 
 def test_a_request_that_runs_has_no_response_yet() -> None:
@@ -56,7 +56,7 @@ def test_a_request_that_runs_has_no_response_yet() -> None:
     assert (running.response, running.code) == (None, 101)
 
 
-def test_where_an_answer_went_is_told() -> None:
+def test_where_an_answer_went_is_reported() -> None:
     assert facts(ROWS[2]).callback == "https://example.org"
 
 
@@ -90,21 +90,21 @@ FOUND: tuple[tuple[str, list[int]], ...] = (
 
 
 def test_requests_are_found_by_every_filter_the_newest_first(location: str | None) -> None:
-    async def story(api: Asked) -> None:
+    async def story(api: ManagementApi) -> None:
         await api.save(*ROWS)
         for query, found in FOUND:
             listed = (await api.get(REQUESTS + query)).json()
             assert [int(each["request_id"][-12:]) for each in listed["requests"]] == found, query
 
-    told(story, location=location)
+    run_story(story, location=location)
 
 
 def test_a_page_says_which_it_is() -> None:
-    async def story(api: Asked) -> None:
+    async def story(api: ManagementApi) -> None:
         assert (await api.get(REQUESTS)).json() == {"page": 0, "limit": 10, "requests": []}
         assert (await api.get(f"{REQUESTS}?limit=1000&page=1000000000")).json()["limit"] == 1000
 
-    told(story)
+    run_story(story)
 
 
 REFUSED = (
@@ -133,7 +133,7 @@ REFUSED = (
 
 
 def test_a_filter_that_cannot_be_is_refused_by_name() -> None:
-    async def story(api: Asked) -> None:
+    async def story(api: ManagementApi) -> None:
         for query in REFUSED:
             answer = await api.get(f"{REQUESTS}?{query}")
             assert answer.status_code == 400, query
@@ -141,11 +141,11 @@ def test_a_filter_that_cannot_be_is_refused_by_name() -> None:
             assert answer.json()["err_msg"].startswith("Failed to deserialize query parameters: ")
             assert query.partition("=")[0] in answer.json()["err_msg"]
 
-    told(story)
+    run_story(story)
 
 
 def test_requests_of_other_projects_are_not_there() -> None:
-    async def story(api: Asked) -> None:
+    async def story(api: ManagementApi) -> None:
         other = await api.project("other")
         theirs = replace(ROWS[0], project_id=other.project_id)
         await api.save(theirs)
@@ -153,4 +153,4 @@ def test_requests_of_other_projects_are_not_there() -> None:
         answer = await api.get(f"{REQUESTS}/{theirs.request_id}")
         assert (answer.status_code, answer.json()["category"]) == (404, "NOT_FOUND")
 
-    told(story)
+    run_story(story)

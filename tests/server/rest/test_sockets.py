@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from caesura.server.rest.bodies import Limits
+from caesura.server.rest.request_body import BodyLimits
 from tests.server.rest.api import HERE
 from tests.server.rest.served import Served, served
 
@@ -20,7 +20,7 @@ SLOW_S = 0.3
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Served]:
-    with served(limits=Limits(body_s=SLOW_S)) as running:
+    with served(limits=BodyLimits(body_s=SLOW_S)) as running:
         yield running
 
 
@@ -84,7 +84,7 @@ def test_a_body_that_comes_too_slowly_is_given_up(server: Served) -> None:
         assert time.monotonic() - began >= SLOW_S
 
 
-def test_a_client_that_hangs_up_leaves_the_server_as_it_was(server: Served) -> None:
+def test_a_client_that_disconnects_leaves_the_server_as_it_was(server: Served) -> None:
     for sent in (b"", b'{"comment"'):
         with connect(server) as line:
             line.sendall(head(server, content_length="1000") + sent)

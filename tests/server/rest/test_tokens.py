@@ -1,4 +1,4 @@
-"""Temporary tokens, and what is known of a key."""
+"""Temporary tokens, and information on keys."""
 
 from __future__ import annotations
 
@@ -7,59 +7,59 @@ from typing import Any
 
 import pytest
 
-from tests.server.rest.api import Asked, told
+from tests.server.rest.api import ManagementApi, run_story
 
 GRANT = "/v1/auth/grant"
 
 
-def test_a_token_lets_in_and_says_how_long() -> None:
-    async def story(api: Asked) -> None:
+def test_a_token_is_accepted_and_says_how_long() -> None:
+    async def story(api: ManagementApi) -> None:
         key = await api.secret("member")
         for body, expires in ((None, 30), ({}, 30), ({"ttl_seconds": None}, 30), ({"ttl_seconds": 3600}, 3600)):
-            granted = await api.ask("POST", GRANT, key=key, **({} if body is None else {"json": body}))
+            granted = await api.request("POST", GRANT, key=key, **({} if body is None else {"json": body}))
             assert granted.status_code == 200
             assert set(granted.json()) == {"access_token", "expires_in"}
             assert granted.json()["expires_in"] == expires
-        access = api.book.verify(granted.json()["access_token"])
+        access = api.writer.verify(granted.json()["access_token"])
         assert access is not None
         assert access.may("usage:write")
         assert not access.may("project:read")
 
-    told(story)
+    run_story(story)
 
 
 def test_whole_numbers_may_be_written_with_a_point() -> None:
-    async def story(api: Asked) -> None:
-        granted = await api.ask("POST", GRANT, json={"ttl_seconds": 60.0})
+    async def story(api: ManagementApi) -> None:
+        granted = await api.request("POST", GRANT, json={"ttl_seconds": 60.0})
         assert granted.json()["expires_in"] == 60
 
-    told(story)
+    run_story(story)
 
 
 @pytest.mark.parametrize("ttl", [0, 3601, -1, 1.5, "30", True, [], {}, 10**30])
 def test_a_token_lasts_a_second_to_an_hour(ttl: Any) -> None:
-    async def story(api: Asked) -> None:
-        answer = await api.ask("POST", GRANT, json={"ttl_seconds": ttl})
+    async def story(api: ManagementApi) -> None:
+        answer = await api.request("POST", GRANT, json={"ttl_seconds": ttl})
         assert (answer.status_code, answer.json()["category"]) == (400, "INVALID_JSON")
         assert "ttl_seconds" in answer.json()["details"]
 
-    told(story)
+    run_story(story)
 
 
 def test_a_key_below_member_makes_no_tokens_nor_does_a_token() -> None:
-    async def story(api: Asked) -> None:
+    async def story(api: ManagementApi) -> None:
         weak = await api.secret("usage:write", "usage:read", "project:read")
-        token = (await api.ask("POST", GRANT, key=await api.secret("member"))).json()["access_token"]
+        token = (await api.request("POST", GRANT, key=await api.secret("member"))).json()["access_token"]
         for presented in (weak, token):
-            answer = await api.ask("POST", GRANT, key=presented)
+            answer = await api.request("POST", GRANT, key=presented)
             assert answer.status_code == 403
             assert (answer.json()["err_code"], answer.json()["err_msg"]) == ("FORBIDDEN", "Insufficient permissions.")
 
-    told(story)
+    run_story(story)
 
 
-def test_what_is_known_of_a_key_is_told_without_its_secret() -> None:
-    async def story(api: Asked) -> None:
+def test_what_is_known_of_a_key_is_reported_without_its_secret() -> None:
+    async def story(api: ManagementApi) -> None:
         made = await api.key("member", comment="of the cat", tags=("night",))
         known = await api.get("/v1/auth/token", key=made.secret)
         assert made.secret not in known.text
@@ -75,33 +75,33 @@ def test_what_is_known_of_a_key_is_told_without_its_secret() -> None:
             "comment": "of the cat",
         }
 
-    told(story)
+    run_story(story)
 
 
-def test_the_end_of_a_key_is_told() -> None:
-    async def story(api: Asked) -> None:
+def test_the_end_of_a_key_is_reported() -> None:
+    async def story(api: ManagementApi) -> None:
         key = await api.secret(expires=datetime(2100, 1, 1, tzinfo=UTC))
         known = (await api.get("/v1/auth/token", key=key)).json()
         assert known["expiration_date"] == "2100-01-01T00:00:00.000Z"
 
-    told(story)
+    run_story(story)
 
 
 def test_a_temporary_token_may_ask_what_it_is() -> None:
-    async def story(api: Asked) -> None:
+    async def story(api: ManagementApi) -> None:
         made = await api.key("member", tags=("night",))
-        token = (await api.ask("POST", GRANT, key=made.secret)).json()["access_token"]
+        token = (await api.request("POST", GRANT, key=made.secret)).json()["access_token"]
         known = (await api.get("/v1/auth/token", headers={"authorization": f"Bearer {token}"})).json()
         assert (known["api_key_id"], known["temporary"]) == (made.key.api_key_id, True)
         assert (known["scopes"], known["tags"]) == (["usage:write"], ["night"])
 
-    told(story)
+    run_story(story)
 
 
 def test_where_no_key_is_asked_for_none_is_known() -> None:
-    async def story(api: Asked) -> None:
+    async def story(api: ManagementApi) -> None:
         known = (await api.get("/v1/auth/token")).json()
         assert (known["api_key_id"], known["temporary"]) == (None, False)
         assert "grant" not in known["scopes"]
 
-    told(story)
+    run_story(story)

@@ -8,7 +8,7 @@ from typing import Any
 from caesura.ledger.requests import Method
 from caesura.server.service import Service
 from tests.ledger.rows import ended, opened
-from tests.server.rest.api import HERE, SCRIPTED, Asked, told
+from tests.server.rest.api import HERE, SCRIPTED, ManagementApi, run_story
 
 MODEL = Service(SCRIPTED).engines[0].model
 DAY_S = 24 * 3600
@@ -22,14 +22,14 @@ ROWS = (
 """Three requests of one day, one of the next, and one that runs."""
 
 
-async def ask(api: Asked, path: str) -> Any:
+async def ask(api: ManagementApi, path: str) -> Any:
     answer = await api.get(f"{HERE}/usage{path}")
     assert answer.status_code == 200, answer.text
     return answer.json()
 
 
-def test_what_was_used_is_told_by_day() -> None:
-    async def story(api: Asked) -> None:
+def test_what_was_used_is_reported_by_day() -> None:
+    async def story(api: ManagementApi) -> None:
         await api.save(*ROWS)
         used = await ask(api, "")
         assert used["resolution"] == {"units": "day", "amount": 1}
@@ -41,11 +41,11 @@ def test_what_was_used_is_told_by_day() -> None:
         assert used["results"][0]["hours"] == 90 / 3600
         assert used["results"][0]["total_hours"] == 120 / 3600
 
-    told(story)
+    run_story(story)
 
 
-def test_a_range_is_told_as_it_was_asked_for() -> None:
-    async def story(api: Asked) -> None:
+def test_a_range_is_reported_as_it_was_asked_for() -> None:
+    async def story(api: ManagementApi) -> None:
         await api.save(*ROWS)
         used = await ask(api, "?start=2026-11-20&end=2026-11-22")
         assert (used["start"], used["end"]) == ("2026-11-20", "2026-11-22")
@@ -54,17 +54,17 @@ def test_a_range_is_told_as_it_was_asked_for() -> None:
         assert (exact["start"], exact["end"]) == ("2026-11-22", "2026-11-22")
         assert [row["requests"] for row in exact["results"]] == [1]
 
-    told(story)
+    run_story(story)
 
 
 def test_without_requests_the_range_is_today() -> None:
-    async def story(api: Asked) -> None:
+    async def story(api: ManagementApi) -> None:
         used = await ask(api, "")
         assert used["results"] == []
         assert used["start"] == used["end"]
         assert datetime.now(UTC).date() - datetime.fromisoformat(used["start"]).date() <= timedelta(days=1)
 
-    told(story)
+    run_story(story)
 
 
 FILTERS = (
@@ -95,18 +95,18 @@ FILTERS = (
 def test_every_filter_counts(location: str | None) -> None:
     """Features that are true are alternatives; those that are false are left out, each of them."""
 
-    async def story(api: Asked) -> None:
+    async def story(api: ManagementApi) -> None:
         await api.save(*ROWS)
         for query, requests in FILTERS:
             for path in (f"?{query}", f"/breakdown?{query}"):
                 used = await ask(api, path)
                 assert sum(row["requests"] for row in used["results"]) == requests, query
 
-    told(story, location=location)
+    run_story(story, location=location)
 
 
-def test_usage_is_told_apart_by_what_is_asked_for(location: str | None) -> None:
-    async def story(api: Asked) -> None:
+def test_usage_is_grouped_by_what_is_asked_for(location: str | None) -> None:
+    async def story(api: ManagementApi) -> None:
         await api.save(*ROWS)
         plain = await ask(api, "/breakdown")
         assert [row["requests"] for row in plain["results"]] == [3, 1]
@@ -135,24 +135,24 @@ def test_usage_is_told_apart_by_what_is_asked_for(location: str | None) -> None:
             assert sorted(map(str, (row["grouping"][name] for row in rows))) == sorted(map(str, groups)), name
             assert sum(row["requests"] for row in rows) == 4
 
-    told(story, location=location)
+    run_story(story, location=location)
 
 
 def test_several_groupings_are_one() -> None:
-    async def story(api: Asked) -> None:
+    async def story(api: ManagementApi) -> None:
         await api.save(*ROWS)
         rows = (await ask(api, "/breakdown?grouping=method&grouping=tags&start=2026-11-22&end=2026-11-22"))["results"]
         found = {(row["grouping"]["method"], *row["grouping"]["tags"]): row["requests"] for row in rows}
         assert found == {("streaming", "day"): 1, ("streaming", "night", "call"): 1, ("sync",): 1}
         assert all(row["agent_hours"] == row["tokens_in"] == row["tts_characters"] == 0 for row in rows)
 
-    told(story)
+    run_story(story)
 
 
 def test_filters_and_groupings_go_together() -> None:
     """What is looked into for a filter alone is not told apart by."""
 
-    async def story(api: Asked) -> None:
+    async def story(api: ManagementApi) -> None:
         await api.save(*ROWS, ended(5, tags=("night",)))
         rows = (await ask(api, "/breakdown?tag=night&grouping=method"))["results"]
         assert [(row["grouping"]["method"], row["grouping"]["tags"], row["requests"]) for row in rows] == [
@@ -160,11 +160,11 @@ def test_filters_and_groupings_go_together() -> None:
             ("streaming", None, 1),
         ]
 
-    told(story)
+    run_story(story)
 
 
 def test_what_occurs_is_listed() -> None:
-    async def story(api: Asked) -> None:
+    async def story(api: ManagementApi) -> None:
         await api.save(*ROWS)
         fields = await ask(api, "/fields")
         assert fields["tags"] == ["call", "day", "night", "running"]
@@ -176,11 +176,11 @@ def test_what_occurs_is_listed() -> None:
         ]
         assert (await ask(api, "/fields?end=2026-11-21"))["models"] == []
 
-    told(story)
+    run_story(story)
 
 
-def test_what_requests_are_not_told_apart_by_is_refused() -> None:
-    async def story(api: Asked) -> None:
+def test_what_requests_cannot_be_filtered_by_is_refused() -> None:
+    async def story(api: ManagementApi) -> None:
         for path, name in (
             ("?encoding=true", "encoding"),
             ("?language=false", "language"),
@@ -195,4 +195,4 @@ def test_what_requests_are_not_told_apart_by_is_refused() -> None:
             assert (answer.status_code, answer.json()["err_code"]) == (400, "INVALID_QUERY_PARAMETER"), path
             assert name in answer.json()["err_msg"]
 
-    told(story)
+    run_story(story)

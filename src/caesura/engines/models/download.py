@@ -156,10 +156,12 @@ class Hub:
         if parts.scheme not in {"http", "https"} or not parts.netloc:
             raise UsageError(f"endpoint: {endpoint!r} is no URL of a hub; {DEFAULT_ENDPOINT} is the usual one")
         self.endpoint = endpoint.rstrip("/")
-        client = {"library_name": "caesura", "library_version": importlib.metadata.version(DISTRIBUTION)}
-        self._api = HfApi(endpoint=self.endpoint, token=False, **client)
+        name, version = "caesura", importlib.metadata.version(DISTRIBUTION)
+        self._api = HfApi(endpoint=self.endpoint, token=False, library_name=name, library_version=version)
         # Not compressed: a resumed transfer counts the bytes of the file, not those on the wire.
-        self._headers = build_hf_headers(token=False, headers={"Accept-Encoding": "identity"}, **client)
+        self._headers = build_hf_headers(
+            token=False, headers={"Accept-Encoding": "identity"}, library_name=name, library_version=version
+        )
 
     def list_files(self, repo: str, revision: str) -> HubModel:
         """List the files of the model in `repo` at a branch, tag or commit.

@@ -1,4 +1,4 @@
-"""A connection in a transaction in; the steps asked for taken within it. Alembic runs this file."""
+"""Alembic's environment: runs the migrations on the connection, and in the transaction, of the caller."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from caesura.ledger.schema import metadata
 context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=metadata,
-    # On SQLite too: our connections begin their transactions themselves, so a step is taken whole or not at all.
+    # On SQLite too: our connections begin their transactions themselves, so each migration is atomic.
     transactional_ddl=True,
 )
 with context.begin_transaction():

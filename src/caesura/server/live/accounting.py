@@ -6,11 +6,11 @@ import logging
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from caesura.ledger.columns import rfc3339
 from caesura.protocol.actions import Send
 from caesura.protocol.session import Identity
+from caesura.rfc3339 import rfc3339
+from caesura.server.accounts.usage_record import ended_stream, started_record
 from caesura.server.admission import Admitted
-from caesura.server.entries import ended_stream, opened_entry
 from caesura.server.metrics import Cause, StreamMetrics, StreamUsage
 from caesura.server.service import Service, embedder_info
 
@@ -41,11 +41,11 @@ class StreamAccounting:
             biases=offer.biases,
             diarizer=embedder_info() if admitted.options.diarize else None,
         )
-        self._entry = opened_entry(
+        self._record = started_record(
             admitted.options,
             access=admitted.access,
             request_id=request_id,
-            server_id=service.book.server_id,
+            server_id=service.ledger_writer.server_id,
             model=offer.model,
             created=created,
         )
@@ -58,7 +58,7 @@ class StreamAccounting:
 
     def begin(self, usage: Callable[[], StreamUsage]) -> None:
         """The stream is open; `usage` returns its usage so far."""
-        self._service.book.open(self._entry)
+        self._service.ledger_writer.begin_request(self._record)
         self._metrics = self._service.metrics.opened(usage)
 
     def covered(self, send: Send) -> None:
@@ -87,17 +87,12 @@ class StreamAccounting:
         if self._metrics is not None:
             self._metrics.ended()
         ended = ended_stream(
-            self._entry,
+            self._record,
             self._options,
+            tally,
             completed=datetime.now(UTC),
             audio_seconds=audio_s,
-            channels=tally.channels,
             connection_seconds=now - self._opened_at,
-            paused_seconds=tally.paused_seconds,
-            keepalive_count=tally.keepalive_count,
-            bytes_in=tally.bytes_in,
-            close_code=tally.close_code,
-            close_reason=tally.close_reason,
         )
-        priced = self._service.book.close(ended)
-        self._service.records.add(priced, binary_control_suspects=tally.binary_control_suspects)
+        priced = self._service.ledger_writer.end_request(ended)
+        self._service.session_log.add(priced, binary_control_suspects=tally.binary_control_suspects)

@@ -1,4 +1,4 @@
-"""Messages in, deliveries to the URL that a client named out: in order, with patience, but not without end."""
+"""Delivery of messages to the callback URL of a client: in order, with bounded queues and retries."""
 
 from __future__ import annotations
 
@@ -16,35 +16,35 @@ from caesura.server.outbound.target import Target
 _log = logging.getLogger("caesura.callback")
 
 SHED_INTERIMS = 64
-"""Messages that wait beyond which interims are left out: the next one says more."""
-LONGEST_RETRY_AFTER_S = 5.0
-"""A stream waits no longer than this between two tries, whatever `Retry-After` says."""
+"""With so many messages waiting, interims are dropped: the next one supersedes them."""
+MAX_RETRY_AFTER_S = 5.0
+"""Longest pause between two tries for a stream, whatever `Retry-After` says."""
 RECORDING_TRIES = 11
 RECORDING_PAUSE_S = 30.0
-"""A recording's result is sent again up to 10 times, so far apart, as the hosted service does."""
+"""The result of a recording is tried up to 11 times, with this pause in between, as the hosted service does."""
 
 Sleep = Callable[[float], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
-    """How much may wait for the receiver of a live stream, and how often it is tried again."""
+class RetryPolicy:
+    """Bounds of the queue for the receiver of a live stream, and its retries."""
 
-    most_messages: int = 2000
-    most_bytes: int = 8 * 1024 * 1024
+    max_messages: int = 2000
+    max_bytes: int = 8 * 1024 * 1024
     pauses_s: tuple[float, ...] = (0.25, 1.0, 3.0)
-    """Before each further try of one message."""
+    """Pauses before each further try of one message."""
 
 
 @dataclass(slots=True)
-class Deliveries:
-    """What became of the messages of one stream."""
+class DeliveryCounts:
+    """Counts of the messages of one stream."""
 
     delivered: int = 0
-    left_out: int = 0
-    """Interims that came too fast for the receiver, or met it in a bad moment."""
-    owed: int = 0
-    """Essential messages not delivered: yet, and once `run` has returned, at all."""
+    dropped: int = 0
+    """Interims that were dropped because the receiver was slow or failed."""
+    pending: int = 0
+    """Essential messages not delivered yet; after `run` has returned, lost."""
     retries: int = 0
 
 
@@ -59,26 +59,26 @@ class Callback:
         method: str = "POST",
         key_id: str = "",
         request_id: str = "",
-        patience: Patience | None = None,
+        retry_policy: RetryPolicy | None = None,
         on_failure: Callable[[str], None] = lambda _: None,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
-        """A callback that has not begun.
+        """Starts nothing.
 
         Args:
             target: A URL of http, https, ws or wss.
-            outbound: How to get there.
+            outbound: The guarded way to the network.
             method: POST or PUT, for http and https.
-            key_id: Goes into the header `dg-token`; "" sends none.
-            request_id: Names the stream in the log.
-            patience: How much may wait, and how often a message is tried again.
-            on_failure: Is told once, in the event loop, why nothing more will be delivered.
+            key_id: Value of the header `dg-token`; "" sends none.
+            request_id: Id of the stream, for the log.
+            retry_policy: Bounds of the queue, and retries.
+            on_failure: Called once, in the event loop, with the reason why nothing more will be delivered.
             sleep: Waits between two tries.
         """
         self._target = target
         self._receiver = receiver(target, outbound=outbound, method=method, key_id=key_id)
         self._request_id = request_id
-        self._patience = patience or Patience()
+        self._retry_policy = retry_policy or RetryPolicy()
         self._on_failure = on_failure
         self._sleep = sleep
         self._waiting: deque[tuple[bytes, bool]] = deque()
@@ -89,7 +89,7 @@ class Callback:
         self._limit: asyncio.Timeout | None = None
         self.failed: str | None = None
         """Why nothing more is delivered: a sentence without the URL's secrets."""
-        self.deliveries = Deliveries()
+        self.counts = DeliveryCounts()
 
     def send(self, text: str, *, essential: bool) -> None:
         """Put one message behind the others; never waits.
@@ -98,27 +98,27 @@ class Callback:
         are: when too many wait, the callback fails. After a failure, or after `finish`, nothing more is delivered.
         """
         data = text.encode()
-        self.deliveries.owed += essential
+        self.counts.pending += essential
         over = self._finished or self.failed is not None
         if over or (not essential and len(self._waiting) >= SHED_INTERIMS):
-            self.deliveries.left_out += not essential
+            self.counts.dropped += not essential
             return
         self._waiting.append((data, essential))
         self._waiting_bytes += len(data)
         if self._overfull:
             self._shed()
         if self._overfull:
-            self._fail("too much waits for it: it takes what it is sent too slowly")
+            self._fail("too many messages wait: it accepts them too slowly")
         self._changed.set()
 
     def finish(self, *, within_s: float) -> None:
-        """There is no more to send: `run` returns when all is delivered, which fails after `within_s` seconds."""
+        """No more messages follow: `run` returns when all are delivered, and fails after `within_s` seconds."""
         self._finished = True
         self._end_by(asyncio.get_running_loop().time() + within_s)
         self._changed.set()
 
     async def run(self) -> None:
-        """Deliver until `finish`, or until that fails, of which `on_failure` and `failed` tell: nothing is raised."""
+        """Deliver until `finish` or a failure, which `on_failure` and `failed` report: nothing is raised."""
         try:
             async with asyncio.timeout_at(self._end_at) as limit:
                 self._limit = limit
@@ -127,16 +127,16 @@ class Callback:
                 finally:
                     self._limit = None
         except* TimeoutError:
-            self._fail("it did not take everything in time")
+            self._fail("it did not accept everything in time")
         except* (BadUrl, RemoteFailed) as failures:
-            self._fail(_why(failures), _why(failures, detailed=True))
+            self._fail(_reason(failures), _reason(failures, detailed=True))
         finally:
             await self._receiver.close()
-            self._tell()
+            self._log_undelivered()
 
     async def _deliver_all(self) -> None:
         async with asyncio.TaskGroup() as tasks:
-            await self._patiently(self._receiver.open, self._patience.pauses_s)
+            await self._with_retries(self._receiver.open, self._retry_policy.pauses_s)
             watch = tasks.create_task(self._receiver.watch())
             await self._deliver()
             await self._receiver.finish()
@@ -150,41 +150,43 @@ class Callback:
                 continue
             data, essential = self._waiting.popleft()
             self._waiting_bytes -= len(data)
-            await self._take(data, essential)
+            await self._deliver_one(data, essential)
 
-    async def _take(self, data: bytes, essential: bool) -> None:
-        """An essential message is tried again; another gives way to what comes after it."""
+    async def _deliver_one(self, data: bytes, essential: bool) -> None:
+        """Deliver one message, with retries when it is essential."""
         try:
-            await self._patiently(lambda: self._receiver.take(data), self._patience.pauses_s if essential else ())
+            await self._with_retries(
+                lambda: self._receiver.send(data), self._retry_policy.pauses_s if essential else ()
+            )
         except RemoteFailed as failure:
-            self.deliveries.left_out += not essential
-            if essential or not failure.again:
+            self.counts.dropped += not essential
+            if essential or not failure.retryable:
                 raise
         else:
-            self.deliveries.delivered += 1
-            self.deliveries.owed -= essential
+            self.counts.delivered += 1
+            self.counts.pending -= essential
 
-    async def _patiently(self, attempt: Callable[[], Awaitable[None]], pauses_s: tuple[float, ...]) -> None:
+    async def _with_retries(self, attempt: Callable[[], Awaitable[None]], pauses_s: tuple[float, ...]) -> None:
         for pause_s in pauses_s:
             try:
                 return await attempt()
             except RemoteFailed as failure:
-                if not failure.again:
+                if not failure.retryable:
                     raise
-                self.deliveries.retries += 1
-                asked_s = min(failure.retry_after_s, LONGEST_RETRY_AFTER_S)
+                self.counts.retries += 1
+                requested_s = min(failure.retry_after_s, MAX_RETRY_AFTER_S)
                 _log.info("%s: %s is tried again: %s", self._request_id, self._target, failure)
-            await self._sleep(max(pause_s, asked_s))
+            await self._sleep(max(pause_s, requested_s))
         return await attempt()
 
     @property
     def _overfull(self) -> bool:
-        most = self._patience
-        return len(self._waiting) > most.most_messages or self._waiting_bytes > most.most_bytes
+        policy = self._retry_policy
+        return len(self._waiting) > policy.max_messages or self._waiting_bytes > policy.max_bytes
 
     def _shed(self) -> None:
         kept = deque(message for message in self._waiting if message[1])
-        self.deliveries.left_out += len(self._waiting) - len(kept)
+        self.counts.dropped += len(self._waiting) - len(kept)
         self._waiting = kept
         self._waiting_bytes = sum(len(data) for data, _ in kept)
 
@@ -193,7 +195,7 @@ class Callback:
             return
         self.failed = f"The callback to {self._target} failed: {why}."
         _log.warning("%s: the callback to %s failed: %s", self._request_id, self._target, detail or why)
-        self.deliveries.left_out += sum(not essential for _, essential in self._waiting)
+        self.counts.dropped += sum(not essential for _, essential in self._waiting)
         self._waiting.clear()
         self._waiting_bytes = 0
         self._end_by(asyncio.get_running_loop().time())
@@ -204,15 +206,15 @@ class Callback:
         if self._limit is not None and not self._limit.expired():
             self._limit.reschedule(at)
 
-    def _tell(self) -> None:
-        counts = self.deliveries
-        if counts.owed or counts.left_out:
+    def _log_undelivered(self) -> None:
+        counts = self.counts
+        if counts.pending or counts.dropped:
             _log.warning(
-                "%s: of the messages to %s, %d were not delivered and %d interims were left out",
+                "%s: of the messages to %s, %d were not delivered and %d interims were dropped",
                 self._request_id,
                 self._target,
-                counts.owed,
-                counts.left_out,
+                counts.pending,
+                counts.dropped,
             )
 
 
@@ -227,7 +229,7 @@ async def deliver_result(
     pause_s: float = RECORDING_PAUSE_S,
     sleep: Sleep = asyncio.sleep,
 ) -> None:
-    """Return when the receiver took the result of a recording; whatever it answers but 2xx is tried again.
+    """Deliver the result of a recording; any answer but 2xx is tried again.
 
     Raises:
         BadUrl: The URL, or one that it redirects to, may not be reached.
@@ -237,9 +239,9 @@ async def deliver_result(
     try:
         for left in range(tries - 1, -1, -1):
             try:
-                return await to.take(text.encode())
+                return await to.send(text.encode())
             except RemoteFailed as failure:
-                _log.info("the result for %s was not taken: %s; %d tries are left", target, failure, left)
+                _log.info("the result for %s was not accepted: %s; %d tries are left", target, failure, left)
                 if left == 0:
                     raise
             await sleep(pause_s)
@@ -247,10 +249,10 @@ async def deliver_result(
         await to.close()
 
 
-def _why(failures: BaseExceptionGroup[BadUrl | RemoteFailed], *, detailed: bool = False) -> str:
-    """The first of them, which the others follow from."""
+def _reason(failures: BaseExceptionGroup[BadUrl | RemoteFailed], *, detailed: bool = False) -> str:
+    """The reason of the first failure, which the others follow from."""
     first: BaseException = failures
     while isinstance(first, BaseExceptionGroup):
         first = first.exceptions[0]
-    said = first.detail if detailed and isinstance(first, BadUrl) else str(first)
-    return said.rstrip(".")
+    reason = first.detail if detailed and isinstance(first, BadUrl) else str(first)
+    return reason.rstrip(".")

@@ -1,4 +1,4 @@
-"""The URL of a recording in, its bytes out, as they come; never more of them than asked for."""
+"""Download of the recording behind a URL, bounded in size and time."""
 
 from __future__ import annotations
 
@@ -11,45 +11,45 @@ from dataclasses import dataclass
 import httpcore2
 
 from caesura.errors import BadUrl, NotFetched, RemoteFailed
-from caesura.server.outbound.http import TRANSPORT_ERRORS, Client, Outbound, Timeouts, body, header, raise_failed
+from caesura.server.outbound.http import TRANSPORT_ERRORS, Client, Outbound, Timeouts, body, header, raise_remote_failed
 
-MOST_BYTES = 2 * 1024**3
-"""As much as may be uploaded."""
+MAX_BYTES = 2 * 1024**3
+"""The limit of uploads."""
 SLICE_BYTES = 64 * 1024
-"""So much is unpacked at once: a few packed bytes can stand for a thousand times as many."""
+"""Most bytes that are unpacked at once: a few compressed bytes can expand a thousandfold."""
 
 
 @dataclass(frozen=True, slots=True)
 class Remote:
-    """A recording that is being fetched."""
+    """A recording that is being downloaded."""
 
     media_type: str
-    """As its server names it, in lower case and without parameters; "" when it does not."""
+    """The `Content-Type`, in lower case and without parameters; "" without one."""
     parts: AsyncIterator[bytes]
-    """Its bytes, unpacked, to be read once. Raises NotFetched."""
+    """Its bytes, decompressed, to be read once. Raises NotFetched."""
 
 
 @asynccontextmanager
-async def fetching(url: str, *, outbound: Outbound, most_bytes: int = MOST_BYTES) -> AsyncIterator[Remote]:
-    """Ask for `url` and hand over its bytes while the block lasts.
+async def open_download(url: str, *, outbound: Outbound, max_bytes: int = MAX_BYTES) -> AsyncIterator[Remote]:
+    """Request `url`; its bytes can be read inside the block.
 
-    Credentials in the URL are sent as basic authentication, to its own origin only. Redirects are followed, each
-    as guarded as the first.
+    Credentials in the URL are sent as basic authentication, to its own origin only. Redirects are
+    followed and guarded in the same way.
 
     Raises:
-        NotFetched: It may not be reached, does not answer, answers something else than 200, takes too long, breaks
-            off or is larger than `most_bytes`; said on the way in, or while `parts` are read.
+        NotFetched: The URL may not be reached, does not answer with 200, takes too long, breaks off or is larger than
+            `max_bytes`; raised on entry, or while `parts` are read.
     """
     timeouts = outbound.timeouts
     deadline = asyncio.get_running_loop().time() + timeouts.whole_s
     client = outbound.client()
     try:
-        response = await _asked(client, url, outbound, deadline)
+        response = await _request(client, url, outbound, deadline)
         try:
-            unpacker = _accepted(response, most_bytes)
+            unpacker = _check_response(response, max_bytes)
             async with (
                 aclosing(body(response)) as packed,
-                aclosing(_parts(packed, unpacker, timeouts, deadline, most_bytes)) as parts,
+                aclosing(_parts(packed, unpacker, timeouts, deadline, max_bytes)) as parts,
             ):
                 yield Remote(header(response, b"content-type").partition(";")[0].strip().lower(), parts)
         finally:
@@ -58,11 +58,11 @@ async def fetching(url: str, *, outbound: Outbound, most_bytes: int = MOST_BYTES
         await client.aclose()
 
 
-async def _asked(client: Client, url: str, outbound: Outbound, deadline: float) -> httpcore2.Response:
+async def _request(client: Client, url: str, outbound: Outbound, deadline: float) -> httpcore2.Response:
     try:
         async with asyncio.timeout_at(deadline):
-            # Packed sound is hardly smaller, so we ask for none; servers that pack it all the same are understood.
-            return await client.get(outbound.read(url), {"Accept-Encoding": "identity"})
+            # Audio hardly shrinks, so no compression is asked for; what a server compresses anyway is decompressed.
+            return await client.get(outbound.parse(url), {"Accept-Encoding": "identity"})
     except BadUrl as error:
         raise NotFetched(str(error)) from error
     except RemoteFailed as error:
@@ -71,13 +71,13 @@ async def _asked(client: Client, url: str, outbound: Outbound, deadline: float) 
         raise _too_slow(outbound.timeouts) from error
 
 
-def _accepted(response: httpcore2.Response, most_bytes: int) -> _Unpacker:
-    """How to read an answer that is worth reading."""
+def _check_response(response: httpcore2.Response, max_bytes: int) -> _Unpacker:
+    """The decompressor for a response that holds a recording. Raises NotFetched."""
     if response.status != 200:
         raise _not_fetched(f"it answered {response.status}")
     length = header(response, b"content-length")
-    if length.isascii() and length.isdigit() and int(length[:20]) > most_bytes:
-        raise _too_large(most_bytes)
+    if length.isascii() and length.isdigit() and int(length[:20]) > max_bytes:
+        raise _too_large(max_bytes)
     encoding = header(response, b"content-encoding").lower()
     match encoding:
         case "" | "identity":
@@ -90,7 +90,7 @@ def _accepted(response: httpcore2.Response, most_bytes: int) -> _Unpacker:
 
 
 async def _parts(
-    packed_parts: AsyncIterator[bytes], unpacker: _Unpacker, timeouts: Timeouts, deadline: float, most_bytes: int
+    packed_parts: AsyncIterator[bytes], unpacker: _Unpacker, timeouts: Timeouts, deadline: float, max_bytes: int
 ) -> AsyncGenerator[bytes, None]:
     received = unpacked = 0
     while True:
@@ -106,16 +106,16 @@ async def _parts(
         received += len(packed)
         for part in unpacker.unpack(packed):
             unpacked += len(part)
-            if max(received, unpacked) > most_bytes:
-                raise _too_large(most_bytes)
+            if max(received, unpacked) > max_bytes:
+                raise _too_large(max_bytes)
             yield part
-            await asyncio.sleep(0)  # unpacking goes on for long without a wait of its own
+            await asyncio.sleep(0)  # decompression can run for long without awaiting anything
     if not unpacker.complete:
         raise _not_fetched("it broke off before its end")
 
 
 class _Unpacker:
-    """Undoes a Content-Encoding, a slice at a time."""
+    """Decompresses a Content-Encoding, a slice at a time."""
 
     def __init__(self, window_bits: int | None) -> None:
         self._window_bits = window_bits
@@ -124,11 +124,11 @@ class _Unpacker:
 
     @property
     def complete(self) -> bool:
-        """Whether the bytes so far may be all."""
+        """Whether the compressed stream has ended."""
         return self._stream is None or not self._began or self._stream.eof
 
     def unpack(self, packed: bytes) -> Iterator[bytes]:
-        """What `packed` stands for, in slices. Raises NotFetched."""
+        """The decompressed bytes of `packed`, in slices. Raises NotFetched."""
         if self._window_bits is None:
             yield packed
             return
@@ -147,7 +147,7 @@ class _Unpacker:
 
 def _broken(error: Exception, timeouts: Timeouts) -> NotFetched:
     try:
-        raise_failed(error, timeouts)
+        raise_remote_failed(error, timeouts)
     except RemoteFailed as failed:
         return _not_fetched(str(failed))
 
@@ -160,5 +160,5 @@ def _too_slow(timeouts: Timeouts) -> NotFetched:
     return _not_fetched(f"it took longer than {timeouts.whole_s:g} s")
 
 
-def _too_large(most_bytes: int) -> NotFetched:
-    return _not_fetched(f"it is larger than {most_bytes} bytes")
+def _too_large(max_bytes: int) -> NotFetched:
+    return _not_fetched(f"it is larger than {max_bytes} bytes")

@@ -1,9 +1,9 @@
-"""A host and a port in, a connection to an address that may be reached out; everything else is refused.
+"""Guard against server-side request forgery: connects only to addresses that may be reached.
 
-Clients name the URLs that this server calls, so without a guard they could make it talk to whatever only it can
-reach: itself, its network, the metadata service of its cloud. The guard judges addresses, not names: a name is
-resolved once, every address it has is judged, and the connection goes to one of those very addresses. A name that
-resolves to something else a moment later gains nothing by that.
+Clients name the URLs that this server calls, so without a guard they could make it connect to what only it can reach:
+itself, its network, the metadata service of its cloud. The guard checks addresses, not names: a name is resolved once,
+every address it has is checked, and the connection goes to one of those very addresses. A name that resolves to another
+address a moment later (DNS rebinding) gains nothing.
 """
 
 from __future__ import annotations
@@ -20,69 +20,69 @@ from typing import TypeVar
 
 from caesura.errors import BadUrl, RemoteFailed
 
-OPEN_PORTS = frozenset({80, 443, 8080, 8443})
-MOST_ADDRESSES = 4
-"""Of one name, how many are tried."""
+ALLOWED_PORTS = frozenset({80, 443, 8080, 8443})
+MAX_ADDRESSES = 4
+"""How many addresses of one name are tried."""
 LOOKUP_THREADS = 16
 
 Address = IPv4Address | IPv6Address
 T = TypeVar("T")
 
 
-class Standing(Enum):
-    """What an address is to us."""
+class AddressClass(Enum):
+    """Classes of IP addresses, by who may be connected to."""
 
-    OPEN = "a public address"
-    INSIDE = "an address of this machine or its network"
-    """Reached only if a setting allows it."""
-    NEVER = "an address that is never connected to"
-    """No host that anybody could mean; or one that hands out secrets to whoever asks."""
+    PUBLIC = "a public address"
+    PRIVATE = "an address of this machine or its network"
+    """Allowed only by a setting."""
+    FORBIDDEN = "an address that is never connected to"
+    """No usable host, or a metadata service, which gives credentials to anybody."""
 
 
 @dataclass(frozen=True, slots=True)
-class Reach:
-    """Where this server may connect to when a client names a URL."""
+class ReachPolicy:
+    """Which addresses and ports this server may connect to when a client names a URL."""
 
     private: bool = False
     """Also loopback, private, shared and link-local addresses."""
-    ports: frozenset[int] | None = OPEN_PORTS
+    ports: frozenset[int] | None = ALLOWED_PORTS
     """None: any."""
 
     def allows(self, address: Address) -> bool:
         """Whether an address may be connected to."""
-        found = standing(address)
-        return found is Standing.OPEN or (found is Standing.INSIDE and self.private)
+        kind = classify(address)
+        return kind is AddressClass.PUBLIC or (kind is AddressClass.PRIVATE and self.private)
 
 
-def standing(address: Address) -> Standing:
-    """What an address is to us, by the IANA special-purpose registries (RFC 6890 and what came after).
+def classify(address: Address) -> AddressClass:
+    """The class of an address, by the IANA special-purpose registries (RFC 6890 and successors).
 
-    An IPv6 address that carries an IPv4 address (mapped, 6to4, NAT64) is what that one is.
+    An IPv6 address that embeds an IPv4 address (mapped, 6to4, NAT64) has the class of that one.
     """
     if isinstance(address, IPv4Address):
-        return _standing_v4(address)
+        return _classify_v4(address)
     address = IPv6Address(int(address))  # without a scope, which makes it equal to no other
-    carried = _carried(address)
-    if carried is not None:
-        return _standing_v4(carried)
+    embedded = _embedded(address)
+    if embedded is not None:
+        return _classify_v4(embedded)
     if address in _METADATA_V6:
-        return Standing.NEVER
-    if address == _LOOPBACK_V6 or any(address in network for network in _INSIDE_V6):
-        return Standing.INSIDE
-    if address not in _GLOBAL_V6 or any(address in network for network in _NEVER_V6):
-        return Standing.NEVER
-    return Standing.OPEN
+        return AddressClass.FORBIDDEN
+    if address == _LOOPBACK_V6 or any(address in network for network in _PRIVATE_V6):
+        return AddressClass.PRIVATE
+    if address not in _GLOBAL_V6 or any(address in network for network in _FORBIDDEN_V6):
+        return AddressClass.FORBIDDEN
+    return AddressClass.PUBLIC
 
 
-def _standing_v4(address: IPv4Address) -> Standing:
-    if address in _METADATA_V4 or any(address in network for network in _NEVER_V4):
-        return Standing.NEVER
-    if any(address in network for network in _INSIDE_V4):
-        return Standing.INSIDE
-    return Standing.OPEN
+def _classify_v4(address: IPv4Address) -> AddressClass:
+    if address in _METADATA_V4 or any(address in network for network in _FORBIDDEN_V4):
+        return AddressClass.FORBIDDEN
+    if any(address in network for network in _PRIVATE_V4):
+        return AddressClass.PRIVATE
+    return AddressClass.PUBLIC
 
 
-def _carried(address: IPv6Address) -> IPv4Address | None:
+def _embedded(address: IPv6Address) -> IPv4Address | None:
     if address in _NAT64:
         return IPv4Address(int(address) & 0xFFFFFFFF)
     return address.ipv4_mapped or address.sixtofour
@@ -93,7 +93,7 @@ Lookup = Callable[[str, int], Awaitable[Sequence[str]]]
 
 
 class SystemLookup:
-    """The system's resolver, in threads of its own: names that take their time hold up nothing else."""
+    """The system's resolver, in threads of its own, so that slow lookups block nothing else."""
 
     def __init__(self) -> None:
         self._threads = ThreadPoolExecutor(LOOKUP_THREADS, "caesura-names")
@@ -107,7 +107,7 @@ class SystemLookup:
             raise OSError(str(error)) from error
 
     def close(self) -> None:
-        """Let the threads go."""
+        """Release the threads."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
 
@@ -117,9 +117,9 @@ def _look_up(host: str, port: int) -> list[str]:
 
 
 class Guard:
-    """Connects to hosts, as far as `reach` goes."""
+    """Connects to hosts that a ReachPolicy allows."""
 
-    def __init__(self, reach: Reach, lookup: Lookup) -> None:
+    def __init__(self, reach: ReachPolicy, lookup: Lookup) -> None:
         self._reach = reach
         self._lookup = lookup
 
@@ -134,10 +134,10 @@ class Guard:
             raise _forbidden(host, address)
 
     async def resolve(self, host: str, port: int) -> list[Address]:
-        """The addresses of `host`, all of which may be reached.
+        """The addresses of `host`, all of which are allowed.
 
-        One that may not refuses the whole name: nobody's public service has one, and what is refused does not
-        depend on which address would have been tried first.
+        A single address that is not allowed refuses the whole name: no public service has one, and so the outcome does
+        not depend on which address would have been tried first.
 
         Raises:
             BadUrl: The host, or the port, may not be reached from here.
@@ -150,22 +150,22 @@ class Guard:
         try:
             found = [ipaddress.ip_address(text) for text in await self._lookup(host, port)]
         except OSError as error:
-            raise RemoteFailed("the name of its host could not be resolved", again=True) from error
+            raise RemoteFailed("the name of its host could not be resolved", retryable=True) from error
         if not found:
-            raise RemoteFailed("the name of its host has no address", again=True)
+            raise RemoteFailed("the name of its host has no address", retryable=True)
         for address in found:
             if not self._reach.allows(address):
                 raise _forbidden(host, address)
-        return found[:MOST_ADDRESSES]
+        return found[:MAX_ADDRESSES]
 
     async def dial(self, host: str, port: int, *, within_s: float, connect: Callable[[str], Awaitable[T]]) -> T:
-        """What `connect` makes of the first address of `host` that answers; it is handed addresses, never names.
+        """The result of `connect` for the first address of `host` that answers; it is passed addresses, never names.
 
-        Looking the name up and connecting take `within_s` seconds at most. `connect` raises OSError when it fails.
+        Name lookup and connect together take `within_s` seconds at most. `connect` raises OSError when it fails.
 
         Raises:
             BadUrl: The host, or the port, may not be reached from here.
-            RemoteFailed: The name could not be resolved, or nobody answers.
+            RemoteFailed: The name could not be resolved, or no address accepts the connection.
         """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + within_s
@@ -174,7 +174,7 @@ class Guard:
                 addresses = await self.resolve(host, port)
         except TimeoutError as error:
             message = f"the name of its host could not be resolved within {within_s:g} s"
-            raise RemoteFailed(message, again=True) from error
+            raise RemoteFailed(message, retryable=True) from error
         failure: OSError | None = None
         for tried, address in enumerate(addresses):
             share = (deadline - loop.time()) / (len(addresses) - tried)
@@ -185,7 +185,7 @@ class Guard:
                 failure = error
         late = isinstance(failure, TimeoutError)
         how = f"no connection could be made within {within_s:g} s" if late else "no connection could be made"
-        raise RemoteFailed(how, again=True) from failure
+        raise RemoteFailed(how, retryable=True) from failure
 
     async def connect(self, host: str, port: int, *, within_s: float) -> socket.socket:
         """A connected, non-blocking TCP socket. Raises as `dial` does."""
@@ -205,7 +205,7 @@ class Guard:
 
 
 def _literal(host: str) -> Address | None:
-    """An address written as one. Older ways to write IPv4 (`0x7f.1`, `2130706433`) are looked up, like names."""
+    """The address in `host` if it is a literal. Older forms of IPv4 (`0x7f.1`, `2130706433`) are looked up as names."""
     try:
         return ipaddress.ip_address(host)
     except ValueError:
@@ -214,7 +214,7 @@ def _literal(host: str) -> Address | None:
 
 def _forbidden(host: str, address: Address) -> BadUrl:
     message = "The host may not be reached from this server: it is not on the public Internet."
-    return BadUrl(message, f"{host} is {address}, {standing(address).value}")
+    return BadUrl(message, f"{host} is {address}, {classify(address).value}")
 
 
 def _v4(*networks: str) -> tuple[IPv4Network, ...]:
@@ -225,7 +225,7 @@ def _v6(*networks: str) -> tuple[IPv6Network, ...]:
     return tuple(IPv6Network(network) for network in networks)
 
 
-_INSIDE_V4 = _v4(
+_PRIVATE_V4 = _v4(
     "10.0.0.0/8",
     "100.64.0.0/10",  # shared by carriers (RFC 6598)
     "127.0.0.0/8",
@@ -233,8 +233,8 @@ _INSIDE_V4 = _v4(
     "172.16.0.0/12",
     "192.168.0.0/16",
 )
-_NEVER_V4 = _v4(
-    "0.0.0.0/8",  # "this host": on Linux a way to say loopback
+_FORBIDDEN_V4 = _v4(
+    "0.0.0.0/8",  # "this host", which on Linux means loopback
     "192.0.0.0/24",
     "192.0.2.0/24",  # documentation
     "192.88.99.0/24",  # relays of 6to4, given up
@@ -256,13 +256,13 @@ _METADATA_V4 = frozenset(
 )
 _METADATA_V6 = frozenset({IPv6Address("fd00:ec2::254"), IPv6Address("fd00:ec2::23"), IPv6Address("fd20:ce::254")})
 _LOOPBACK_V6 = IPv6Address("::1")
-_INSIDE_V6 = _v6("fc00::/7", "fe80::/10", "fec0::/10")
+_PRIVATE_V6 = _v6("fc00::/7", "fe80::/10", "fec0::/10")
 _GLOBAL_V6 = IPv6Network("2000::/3")
-"""All that has been given out; the rest is reserved, multicast (ff00::/8) or special (::/96, 100::/64, 5f00::/16)."""
-_NEVER_V6 = _v6(
+"""All allocated addresses; the rest is reserved, multicast (ff00::/8) or special (::/96, 100::/64, 5f00::/16)."""
+_FORBIDDEN_V6 = _v6(
     "2001::/23",  # IETF protocol assignments: Teredo, ORCHID, benchmarks
     "2001:db8::/32",  # documentation
     "3fff::/20",  # documentation
 )
 _NAT64 = IPv6Network("64:ff9b::/96")
-"""The well-known prefix (RFC 6052): behind it all of IPv4 is reached. 64:ff9b:1::/48 is each network's own."""
+"""The well-known prefix (RFC 6052), which maps all of IPv4. 64:ff9b:1::/48 is for local use in each network."""

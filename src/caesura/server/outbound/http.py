@@ -1,7 +1,7 @@
-"""A request in, the answer of whoever may be reached out: HTTP/1.1 over connections that only the guard makes.
+"""HTTP/1.1 client for URLs that clients name, on connections that only the guard makes.
 
-It stands on httpcore2, the transport of httpx2, and not on httpx2's client: that one takes no network backend by a
-public argument, reads proxies from the environment, and logs every URL with its query.
+Built on httpcore2, the transport of httpx2, and not on httpx2's client, which takes no network backend by a public
+argument, reads proxies from the environment, and logs every URL with its query.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from typing import NoReturn
 import httpcore2
 
 from caesura.errors import RemoteFailed
-from caesura.server.outbound.guard import Guard, Lookup, Reach, SystemLookup
-from caesura.server.outbound.target import WEB, Target, read_target
+from caesura.server.outbound.guard import Guard, Lookup, ReachPolicy, SystemLookup
+from caesura.server.outbound.target import WEB, Target, parse_target
 
-MOST_REDIRECTS = 5
+MAX_REDIRECTS = 5
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 KEEPING_REDIRECTS = frozenset({307, 308})
 """Those that keep method and body (RFC 9110, 15.4)."""
@@ -28,7 +28,7 @@ IDLE_S = 4.0
 """How long a connection is kept for the next request: servers commonly close theirs after five seconds."""
 DISCARD_BYTES = 64 * 1024
 DISCARD_S = 1.0
-"""So much of an answer's body, for so long, is read to keep the connection; nobody wants what it says."""
+"""Bounds on reading a response body that nobody needs, only to keep the connection."""
 USER_AGENT = "caesura"
 
 # At DEBUG it logs every header that comes in: cookies, and where redirects lead, signed URLs among them.
@@ -37,22 +37,22 @@ logging.getLogger("httpcore2").setLevel(logging.INFO)
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """How long what a URL names may take, in seconds."""
+    """Timeouts of requests to URLs that clients name, in seconds."""
 
     connect_s: float = 1.0
-    """To look its name up and to connect; to agree on TLS, as long again."""
+    """For name lookup and TCP connect together; the TLS handshake may take as long again."""
     response_s: float = 10.0
-    """To begin to answer, to take what it is sent, and between two parts of an answer."""
+    """Until the response begins, for sending, and between two parts of a response."""
     whole_s: float = 600.0
-    """For all of a recording."""
+    """For the whole download of a recording."""
 
 
 class Outbound:
-    """What all requests to URLs that clients name have in common. One for each server; `close` when it stops."""
+    """Shared settings and guard of all outbound requests of one server; `close` when it stops."""
 
     def __init__(
         self,
-        reach: Reach | None = None,
+        reach: ReachPolicy | None = None,
         timeouts: Timeouts | None = None,
         *,
         lookup: Lookup | None = None,
@@ -62,20 +62,20 @@ class Outbound:
         self.tls = tls or ssl.create_default_context()
         """Trusts the certificate authorities of the system."""
         self._system = SystemLookup()
-        self.guard = Guard(reach or Reach(), lookup or self._system)
+        self.guard = Guard(reach or ReachPolicy(), lookup or self._system)
 
-    def read(self, url: str, schemes: Collection[str] = WEB) -> Target:
-        """Where `url` leads; refuses what needs no lookup to be refused. Raises BadUrl."""
-        target = read_target(url, schemes)
+    def parse(self, url: str, schemes: Collection[str] = WEB) -> Target:
+        """The target of `url`, checked as far as that needs no name lookup. Raises BadUrl."""
+        target = parse_target(url, schemes)
         self.guard.check(target.host, target.port)
         return target
 
     def client(self) -> Client:
-        """A client with connections of its own, so that nobody waits for another's slow receiver."""
+        """A client with connections of its own, so that a slow receiver delays no other."""
         return Client(self)
 
     def close(self) -> None:
-        """Let the resolver's threads go."""
+        """Release the resolver's threads."""
         self._system.close()
 
 
@@ -98,23 +98,25 @@ class Client:
         await self._pool.aclose()
 
     async def deliver(self, target: Target, method: str, headers: Mapping[str, str], content: bytes) -> None:
-        """Return when the receiver took `content` (2xx).
+        """Send `content`; return when the receiver accepted it (2xx).
 
         Redirects are followed where they keep method and body, but none from TLS to plain text; `headers` go only
-        to the origin that was asked for.
+        to the origin of `target`.
 
         Raises:
             BadUrl: The URL, or one that it redirects to, may not be reached.
-            RemoteFailed: It could not be reached or did not take it; `again` unless it never will.
+            RemoteFailed: It could not be reached or did not accept the content; `retryable` if that may change.
         """
         response = await self._follow(target, method, headers, content)
         await _discard(response)
         status = response.status
         if status in REDIRECTS:
             message = f"it redirects with {status}, which a callback does not follow: 307 and 308 keep what is sent"
-            raise RemoteFailed(message, again=False)
+            raise RemoteFailed(message, retryable=False)
         if not 200 <= status < 300:
-            raise RemoteFailed(f"it answered {status}", again=_may_pass(status), retry_after_s=_retry_after(response))
+            raise RemoteFailed(
+                f"it answered {status}", retryable=_is_transient(status), retry_after_s=_retry_after(response)
+            )
 
     async def get(self, target: Target, headers: Mapping[str, str]) -> httpcore2.Response:
         """The head of the answer, whatever its status, after redirects; `aclose` it. Raises BadUrl, RemoteFailed."""
@@ -124,21 +126,21 @@ class Client:
         self, target: Target, method: str, headers: Mapping[str, str], content: bytes | None
     ) -> httpcore2.Response:
         followed = REDIRECTS if content is None else KEEPING_REDIRECTS
-        for _ in range(MOST_REDIRECTS + 1):
-            response = await self._ask(target, method, headers, content)
+        for _ in range(MAX_REDIRECTS + 1):
+            response = await self._send(target, method, headers, content)
             location = header(response, b"location")
             if response.status not in followed or not location:
                 return response
             await _discard(response)
             there = target.redirected(location)
             if target.secure and not there.secure and content is not None:
-                raise RemoteFailed("it redirects from https to http, which would show the text", again=False)
+                raise RemoteFailed("it redirects from https to http, which would show the text", retryable=False)
             if there.origin != target.origin:
                 headers = {}
             target = there
-        raise RemoteFailed(f"it redirects more than {MOST_REDIRECTS} times", again=False)
+        raise RemoteFailed(f"it redirects more than {MAX_REDIRECTS} times", retryable=False)
 
-    async def _ask(
+    async def _send(
         self, target: Target, method: str, headers: Mapping[str, str], content: bytes | None
     ) -> httpcore2.Response:
         self._guard.check(target.host, target.port)
@@ -157,35 +159,35 @@ class Client:
             extensions={"timeout": phases},
         )
         try:
-            # Each phase has its time-out; this one ends the answer that comes byte by byte.
+            # Each phase has its timeout; this one bounds a response that trickles in byte by byte.
             async with asyncio.timeout(2 * connect_s + response_s):
                 return await self._pool.handle_async_request(request)
         except TimeoutError as error:
-            raise RemoteFailed(f"it did not answer within {response_s:g} s", again=True) from error
+            raise RemoteFailed(f"it did not answer within {response_s:g} s", retryable=True) from error
         except TRANSPORT_ERRORS as error:
-            raise_failed(error, self._timeouts)
+            raise_remote_failed(error, self._timeouts)
 
 
 TRANSPORT_ERRORS = (httpcore2.TimeoutException, httpcore2.NetworkError, httpcore2.ProtocolError)
 
 
-def raise_failed(error: Exception, timeouts: Timeouts) -> NoReturn:
-    """One of TRANSPORT_ERRORS in our words."""
-    again = True
+def raise_remote_failed(error: Exception, timeouts: Timeouts) -> NoReturn:
+    """Raise the RemoteFailed that describes one of TRANSPORT_ERRORS."""
+    retryable = True
     match error:
         case httpcore2.ConnectTimeout():
             how = f"no connection could be made within {timeouts.connect_s:g} s"
         case httpcore2.TimeoutException():
             how = f"it did not answer within {timeouts.response_s:g} s"
         case httpcore2.ConnectError() if isinstance(error.__context__, ssl.SSLCertVerificationError):
-            how, again = "its certificate is not to be trusted", False
+            how, retryable = "its certificate is not to be trusted", False
         case httpcore2.ConnectError():
             how = "no connection could be made"
         case httpcore2.ProtocolError():
             how = "it did not answer in HTTP/1.1, or not to the end"
         case _:
             how = "the connection broke"
-    raise RemoteFailed(how, again=again) from error
+    raise RemoteFailed(how, retryable=retryable) from error
 
 
 def header(response: httpcore2.Response, name: bytes) -> str:
@@ -197,7 +199,7 @@ def header(response: httpcore2.Response, name: bytes) -> str:
 
 
 def body(response: httpcore2.Response) -> AsyncGenerator[bytes, None]:
-    """The bytes of an answer, as they come; close it. Raises TRANSPORT_ERRORS."""
+    """The body of a response, as it arrives; close the generator. Raises TRANSPORT_ERRORS."""
     return response.aiter_stream()
 
 
@@ -212,7 +214,7 @@ def _headers(target: Target, headers: Mapping[str, str], content: bytes | None) 
 
 
 async def _discard(response: httpcore2.Response) -> None:
-    """Read a short rest, so that the connection can be used again; a long one costs the connection."""
+    """Read a short rest of the body, so that the connection can be reused; with a long one it is closed."""
     try:
         with contextlib.suppress(TimeoutError, *TRANSPORT_ERRORS):
             async with asyncio.timeout(DISCARD_S), contextlib.aclosing(body(response)) as parts:
@@ -225,18 +227,18 @@ async def _discard(response: httpcore2.Response) -> None:
         await response.aclose()
 
 
-def _may_pass(status: int) -> bool:
+def _is_transient(status: int) -> bool:
     return status >= 500 or status in (408, 425, 429)
 
 
 def _retry_after(response: httpcore2.Response) -> float:
-    """Whole seconds; a date, the other form, is rare and asks for no more than we wait anyway."""
-    asked = header(response, b"retry-after")
-    return float(asked) if asked.isascii() and asked.isdigit() and len(asked) < 6 else 0.0
+    """Seconds of the `Retry-After` header; the form with a date is rare and asks for no longer than our own pauses."""
+    value = header(response, b"retry-after")
+    return float(value) if value.isascii() and value.isdigit() and len(value) < 6 else 0.0
 
 
 class _GuardedBackend(httpcore2.AsyncNetworkBackend):
-    """Connects to what the guard lets through, and nowhere else."""
+    """Network backend that connects only to addresses that the guard allows."""
 
     def __init__(self, guard: Guard) -> None:
         self._guard = guard

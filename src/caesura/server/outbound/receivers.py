@@ -1,4 +1,4 @@
-"""Text in, one request or one socket message out: the two ways in which a callback is reached."""
+"""Receivers of a callback: an HTTP request for each message, or one WebSocket for all of them."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from caesura.server.outbound.target import SOCKETS, Target
 CLOSE_S = 2.0
 """How long a receiver may take to answer our close frame."""
 PING_S = 20.0
-"""How often an open socket is asked whether it lives, and how long it may take to say so."""
-MOST_HEARD_BYTES = 64 * 1024
-"""Longest message that a receiver may send us; what it says is not read."""
+"""Interval of pings on an open socket, and how long a pong may take."""
+MAX_RECEIVED_BYTES = 64 * 1024
+"""Longest message that a receiver may send; its content is ignored."""
 
 
 class Receiver(Protocol):
-    """Where the messages of a stream go. Every method but `close` raises BadUrl and RemoteFailed."""
+    """Destination of the messages of a stream. Every method but `close` raises BadUrl and RemoteFailed."""
 
     async def open(self) -> None:
-        """Return when messages can be taken; may be tried again when that failed."""
+        """Return when messages can be sent; may be called again after it failed."""
         ...
 
-    async def take(self, text: bytes) -> None:
-        """Return when the receiver has one message, UTF-8."""
+    async def send(self, text: bytes) -> None:
+        """Send one message, UTF-8, and return when the receiver has it."""
         ...
 
     async def watch(self) -> None:
@@ -39,20 +39,20 @@ class Receiver(Protocol):
         ...
 
     async def finish(self) -> None:
-        """Return when the receiver knows that there is no more."""
+        """Tell the receiver that no more messages follow."""
         ...
 
     async def close(self) -> None:
-        """Let go of it."""
+        """Release the connection."""
         ...
 
 
 def receiver(target: Target, *, outbound: Outbound, method: str, key_id: str) -> Receiver:
-    """What reaches `target`.
+    """The receiver for `target`.
 
     Args:
         target: A URL of http, https, ws or wss.
-        outbound: How to get there.
+        outbound: The guarded way to the network.
         method: POST or PUT, for http and https.
         key_id: The identifier of the API key that the stream was opened with, for the header `dg-token`; "" sends none.
     """
@@ -63,7 +63,7 @@ def receiver(target: Target, *, outbound: Outbound, method: str, key_id: str) ->
 
 
 class HttpReceiver:
-    """One request for each message, one after the other, on a connection that is kept."""
+    """Sends a request for each message, one after the other, on a connection that is kept alive."""
 
     def __init__(self, target: Target, outbound: Outbound, headers: dict[str, str], method: str) -> None:
         self._target = target
@@ -74,16 +74,16 @@ class HttpReceiver:
     async def open(self) -> None:
         """Nothing is sent before there is a message."""
 
-    async def take(self, text: bytes) -> None:
+    async def send(self, text: bytes) -> None:
         """Return when it was answered with 2xx."""
         await self._client.deliver(self._target, self._method, self._headers, text)
 
     async def watch(self) -> None:
-        """A request stands alone: there is nothing to lose."""
+        """Never returns: there is no connection that could be lost between requests."""
         await asyncio.Event().wait()
 
     async def finish(self) -> None:
-        """Every answer has come."""
+        """Nothing to do: every request was answered."""
 
     async def close(self) -> None:
         """Close the connection."""
@@ -91,7 +91,7 @@ class HttpReceiver:
 
 
 class SocketReceiver:
-    """One socket for all messages."""
+    """Sends all messages on one WebSocket."""
 
     def __init__(self, target: Target, outbound: Outbound, headers: dict[str, str]) -> None:
         self._target = target
@@ -105,27 +105,27 @@ class SocketReceiver:
     async def open(self) -> None:
         """Return when the socket is open."""
         target, timeouts = self._target, self._outbound.timeouts
-        reached = await self._outbound.guard.connect(target.host, target.port, within_s=timeouts.connect_s)
+        connected = await self._outbound.guard.connect(target.host, target.port, within_s=timeouts.connect_s)
         try:
-            self._socket = await self._upgraded(reached)
+            self._socket = await self._upgraded(connected)
         except InvalidStatus as error:
             status = error.response.status_code
-            raise RemoteFailed(f"it answered {status}", again=status >= 500 or status == 429) from None
+            raise RemoteFailed(f"it answered {status}", retryable=status >= 500 or status == 429) from None
         except TimeoutError:
-            raise RemoteFailed(f"it did not answer within {timeouts.response_s:g} s", again=True) from None
+            raise RemoteFailed(f"it did not answer within {timeouts.response_s:g} s", retryable=True) from None
         except (WebSocketException, OSError, EOFError, ValueError) as error:
             # A redirect too, which would need another socket. None of these sentences may be shown: they hold URLs.
             raise _not_a_socket(error) from None
         finally:
             if self._socket is None:
-                reached.close()
+                connected.close()
 
-    async def _upgraded(self, reached: socket.socket) -> ClientConnection:
+    async def _upgraded(self, connected: socket.socket) -> ClientConnection:
         target, timeouts = self._target, self._outbound.timeouts
         tls: dict[str, Any] = {"ssl": self._outbound.tls, "server_hostname": target.host} if target.secure else {}
         return await connect(
             str(target.url),
-            sock=reached,
+            sock=connected,
             proxy=None,
             additional_headers=self._headers,
             user_agent_header=USER_AGENT,
@@ -134,12 +134,12 @@ class SocketReceiver:
             close_timeout=CLOSE_S,
             ping_interval=PING_S,
             ping_timeout=PING_S,
-            max_size=MOST_HEARD_BYTES,
+            max_size=MAX_RECEIVED_BYTES,
             logger=_wire,
             **tls,
         )
 
-    async def take(self, text: bytes) -> None:
+    async def send(self, text: bytes) -> None:
         """Return when the socket has it."""
         response_s = self._outbound.timeouts.response_s
         try:
@@ -148,10 +148,10 @@ class SocketReceiver:
         except ConnectionClosed as closed:
             raise _lost(closed) from None
         except TimeoutError:
-            raise RemoteFailed(f"it took nothing for {response_s:g} s", again=False) from None
+            raise RemoteFailed(f"it accepted nothing for {response_s:g} s", retryable=False) from None
 
     async def watch(self) -> None:
-        """Read what the receiver says, which is nothing to us, until it goes; raise unless that was expected."""
+        """Read and ignore messages of the receiver until the socket closes; raise when that was not expected."""
         try:
             while True:
                 await self._open_socket.recv()
@@ -160,14 +160,14 @@ class SocketReceiver:
                 raise _lost(closed) from None
 
     async def finish(self) -> None:
-        """Close in order: the answer to our close frame says that everything before it has come."""
+        """Close in order: the answer to our close frame confirms everything sent before it."""
         self._ending = True
         await self._open_socket.close()
         if self._open_socket.protocol.close_rcvd is None:
-            raise RemoteFailed("it did not say at the end that it had everything", again=False)
+            raise RemoteFailed("it did not confirm at the end that it received everything", retryable=False)
 
     async def close(self) -> None:
-        """Cut what is still open."""
+        """Abort the socket if it is still open."""
         if self._socket is not None:
             self._socket.transport.abort()
             await self._socket.wait_closed()
@@ -180,22 +180,22 @@ class SocketReceiver:
 
 def _lost(closed: ConnectionClosed) -> RemoteFailed:
     code = closed.rcvd.code if closed.rcvd is not None else 1006
-    return RemoteFailed(f"its socket closed ({code}) before the stream had ended", again=False)
+    return RemoteFailed(f"its socket closed ({code}) before the stream had ended", retryable=False)
 
 
 def _not_a_socket(error: Exception) -> RemoteFailed:
     if isinstance(error.__cause__, InvalidStatus):
-        return RemoteFailed("it redirects, which a callback over ws or wss does not follow", again=False)
+        return RemoteFailed("it redirects, which a callback over ws or wss does not follow", retryable=False)
     if isinstance(error, ssl.SSLCertVerificationError):
-        return RemoteFailed("its certificate is not to be trusted", again=False)
+        return RemoteFailed("its certificate is not to be trusted", retryable=False)
     if isinstance(error, OSError):
-        return RemoteFailed("no connection could be made", again=True)
+        return RemoteFailed("no connection could be made", retryable=True)
     cut = isinstance(error.__cause__, EOFError | OSError)
-    return RemoteFailed("it does not answer as a WebSocket server", again=cut)
+    return RemoteFailed("it does not answer as a WebSocket server", retryable=cut)
 
 
 class _NoSecrets(logging.LoggerAdapter[logging.Logger]):
-    """The socket layer logs the headers of the upgrade when it debugs; so it never does."""
+    """Logger without DEBUG, since the WebSocket library logs the headers of the upgrade at that level."""
 
     def isEnabledFor(self, level: int) -> bool:  # noqa: N802  # logging's name
         return level > logging.DEBUG and super().isEnabledFor(level)

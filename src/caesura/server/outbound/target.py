@@ -1,4 +1,4 @@
-"""The text of a URL in; where to connect, what to ask for, and how to name it in a log out."""
+"""A URL that a client named, parsed: where to connect, what to request, and how to log it without its secrets."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from caesura.errors import BadUrl
 
 WEB = ("http", "https")
 SOCKETS = ("ws", "wss")
-LONGEST_URL = 8192
+MAX_URL_LENGTH = 8192
 _PORTS = {"http": 80, "ws": 80, "https": 443, "wss": 443}
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a request goes. Its `str()` and `repr()` hold neither password nor query."""
+    """The destination of a request. Its `str()` and `repr()` contain neither password nor query."""
 
     url: httpx2.URL = field(repr=False)
     """Without userinfo and fragment."""
     authorization: str | None = field(default=None, repr=False)
-    """The header that the URL's userinfo asks for."""
+    """Basic authentication from the userinfo of the URL."""
 
     def __str__(self) -> str:
         path = self.url.raw_path.partition(b"?")[0]
@@ -31,48 +31,48 @@ class Target:
 
     @property
     def host(self) -> str:
-        """A name in its ASCII form, or an address without brackets."""
+        """Host name in ASCII, or an address without brackets."""
         return self.url.raw_host.decode("ascii")
 
     @property
     def port(self) -> int:
-        """The port asked for, or the scheme's."""
+        """The port of the URL, or the default of its scheme."""
         return self.url.port or _PORTS[self.url.scheme]
 
     @property
     def secure(self) -> bool:
-        """Whether the connection is one of TLS."""
+        """Whether the connection uses TLS."""
         return self.url.scheme in ("https", "wss")
 
     @property
     def origin(self) -> tuple[str, str, int]:
-        """Scheme, host and port: who it is that gets the credentials (RFC 6454)."""
+        """Scheme, host and port (RFC 6454): credentials are sent to the same origin only."""
         return self.url.scheme, self.host, self.port
 
     def redirected(self, location: str) -> Target:
-        """Where a redirect from here leads. The credentials go along only to the same origin. Raises BadUrl."""
+        """The target of a redirect; the credentials are kept for the same origin only. Raises BadUrl."""
         try:
             joined = self.url.join(location)
         except (httpx2.InvalidURL, ValueError) as error:
             raise BadUrl("The URL that it redirects to is not valid.") from error
-        there = _settled(joined, WEB, None)
+        there = _checked(joined, WEB, None)
         return Target(there.url, self.authorization) if there.origin == self.origin else there
 
 
-def read_target(url: str, schemes: Collection[str]) -> Target:
-    """Where `url` leads. Raises BadUrl unless it is one of `schemes`, has a host, and is well-formed."""
-    if len(url) > LONGEST_URL:
-        raise BadUrl(f"The URL is longer than {LONGEST_URL} characters.")
+def parse_target(url: str, schemes: Collection[str]) -> Target:
+    """Parse `url`. Raises BadUrl unless it is well-formed, has a host, and is one of `schemes`."""
+    if len(url) > MAX_URL_LENGTH:
+        raise BadUrl(f"The URL is longer than {MAX_URL_LENGTH} characters.")
     try:
         parsed = httpx2.URL(url)
     except (httpx2.InvalidURL, ValueError) as error:
         raise BadUrl("The URL is not valid.") from error
     userinfo = f"{parsed.username}:{parsed.password}".encode()
     authorization = f"Basic {base64.b64encode(userinfo).decode('ascii')}" if parsed.userinfo else None
-    return _settled(parsed, schemes, authorization)
+    return _checked(parsed, schemes, authorization)
 
 
-def _settled(url: httpx2.URL, schemes: Collection[str], authorization: str | None) -> Target:
+def _checked(url: httpx2.URL, schemes: Collection[str], authorization: str | None) -> Target:
     if url.scheme not in schemes:
         raise BadUrl(f"A URL here begins with {' or '.join(f'{scheme}://' for scheme in schemes)}.")
     if not url.host:

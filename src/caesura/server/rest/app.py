@@ -1,29 +1,45 @@
-"""A service and its ledger in; one ASGI application with all management routes and their OpenAPI document out."""
+"""The FastAPI application with all HTTP routes and their OpenAPI document."""
 
 from __future__ import annotations
 
 from importlib.metadata import version
-from typing import Any
+from typing import Any, Final
 
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
 from starlette.datastructures import MutableHeaders
 from starlette.types import Message, Receive, Scope, Send
 
 from caesura.distribution import DISTRIBUTION
-from caesura.server.book import Book
+from caesura.server.accounts.ledger_writer import LedgerWriter
+from caesura.server.prerecorded.active import ActiveRecordings
 from caesura.server.request_id import new_request_id
-from caesura.server.rest import billing, keys, members, models, projects, requests, tokens, usage
-from caesura.server.rest.bodies import Limits
-from caesura.server.rest.described import REQUEST_ID, described, methods_beside
+from caesura.server.rest import (
+    billing,
+    keys,
+    listen,
+    members,
+    models,
+    operations,
+    projects,
+    requests,
+    tokens,
+    usage,
+)
 from caesura.server.rest.errors import handle_errors
+from caesura.server.rest.openapi import REQUEST_ID, build_openapi
+from caesura.server.rest.request_body import BodyLimits
 from caesura.server.service import Service
+
+DATA_PLANE: Final = frozenset({"listen", "operation"})
+"""Tags of routes whose responses have no `Cache-Control`."""
 
 
 class Api(FastAPI):
-    """The routes. Every answer carries an id of its request, whichever of them gives it."""
+    """The routes. Every response carries the id of its request in a header, whichever handler made it."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request, or one message about the application's life."""
+        """Serve one request, or one lifespan message."""
         if scope["type"] != "http":
             await super().__call__(scope, receive, send)
             return
@@ -34,41 +50,52 @@ class Api(FastAPI):
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 headers[REQUEST_ID] = request_id
-                # Answers hold secrets that are shown once, and figures that change.
-                headers["cache-control"] = "no-store"
+                if not DATA_PLANE & set(getattr(scope.get("route"), "tags", ())):
+                    # Management responses hold secrets that are shown once, and figures that change.
+                    headers["cache-control"] = "no-store"
             await send(message)
 
         await super().__call__(scope, receive, send_identified)
 
     def openapi(self) -> dict[str, Any]:
-        """The document of all routes, also of those that are served beside this application. Made once."""
+        """The document of all routes, made once."""
         if self.openapi_schema is None:
-            self.openapi_schema = described(self)
+            self.openapi_schema = build_openapi(self)
         return self.openapi_schema
 
 
-def create_api(service: Service, book: Book | None = None, *, limits: Limits | None = None) -> FastAPI:
-    """The management routes around `service`, which whoever mounts it starts and stops.
+def create_api(
+    service: Service,
+    recordings: ActiveRecordings | None = None,
+    *,
+    ledger: LedgerWriter | None = None,
+    limits: BodyLimits | None = None,
+) -> FastAPI:
+    """The HTTP routes around `service`, which is started and stopped outside.
 
     Args:
         service: Need not be started: until its ledger is open, requests are answered with 503.
-        book: The ledger to ask where it is not that of `service`; started by the first request.
-        limits: What bodies may be.
+        recordings: The active recordings of the server, stopped outside; None makes an empty set.
+        ledger: The ledger of the management routes where it is not that of `service`.
+        limits: Bounds of bodies on management routes.
     """
     api = Api(
         title="Caesura",
         version=version(DISTRIBUTION),
-        # Their pages would be loaded from elsewhere.
+        # The pages of documentation would load scripts from elsewhere; the document is one of the routes.
         docs_url=None,
         redoc_url=None,
+        openapi_url=None,
         redirect_slashes=False,
         generate_unique_id_function=lambda route: f"{route.tags[0]}_{route.name}",
     )
     api.state.service = service
-    api.state.book = book
-    api.state.limits = limits or Limits()
-    api.state.beside = methods_beside()
+    api.state.recordings = recordings or ActiveRecordings(service)
+    api.state.ledger_writer = ledger
+    api.state.limits = limits or BodyLimits()
+    parts = (listen, operations, tokens, models, projects, keys, members, requests, usage, billing)
+    api.state.routes = tuple(route for part in parts for route in part.router.routes if isinstance(route, APIRoute))
     handle_errors(api)
-    for part in (tokens, models, projects, keys, members, requests, usage, billing):
+    for part in parts:
         api.include_router(part.router)
     return api

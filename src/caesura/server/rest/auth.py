@@ -1,8 +1,7 @@
-"""The head of a request in; who asks, and the project that is meant, out: or why nobody is let in.
+"""Authentication of management routes: who calls, the project that is meant, and the scope that is needed.
 
-Each route takes one of the dependencies here, which refuse in this order: no valid key (401), an id that is none
-(404), a project that is not the caller's (404, as if it were not there), a scope that is missing (401; 403 for
-temporary tokens).
+Each route depends on one of the functions here, which refuse in this order: no valid key (401), a malformed id (404),
+a project that is not the caller's (404, as if it did not exist), a missing scope (401; 403 for temporary tokens).
 """
 
 from __future__ import annotations
@@ -23,8 +22,9 @@ from caesura.ledger.projects import DEFAULT_PROJECT_ID, Project
 from caesura.ledger.scopes import DELETE_PROJECT as DELETE
 from caesura.ledger.scopes import READ_BILLING, READ_KEYS, READ_PROJECT, READ_USAGE, ROLES, WRITE_KEYS, WRITE_PROJECT
 from caesura.protocol.closing import SERVICE_UNAVAILABLE
-from caesura.server.auth import is_loopback, present
-from caesura.server.book import Book
+from caesura.server.accounts.credentials import is_loopback, parse_credential
+from caesura.server.accounts.ledger_writer import LedgerWriter
+from caesura.server.prerecorded.active import ActiveRecordings
 from caesura.server.rest.errors import (
     INVALID_AUTH,
     PROJECT_NOT_FOUND,
@@ -33,33 +33,33 @@ from caesura.server.rest.errors import (
     failed,
     forbidden,
     insufficient,
+    quoted,
     refused,
-    shown,
 )
 from caesura.server.service import Service
 
 UUID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
 REPEATED = frozenset({"grouping"})
-"""Query parameters that may be given more than once."""
+"""Query parameters that may be repeated."""
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks."""
+    """The authenticated sender of a request."""
 
     access: Access
     key: Key | None = None
-    """The key that was presented; None for one given by flag, for a temporary token, and where none is asked for."""
+    """The key that was presented; None for a flag key, for a temporary token, and where no key is required."""
     temporary: bool = False
-    """Whether it was a temporary token, which may transcribe and nothing else."""
+    """Whether a temporary token was presented, which may transcribe and nothing else."""
 
 
-def _book(request: Request) -> Book:
+def _ledger(request: Request) -> LedgerWriter:
     service = _service(request)
-    given: Book | None = request.app.state.book
+    given: LedgerWriter | None = request.app.state.ledger_writer
     if given is None and not service.open_for_business:
         raise failed(refused(SERVICE_UNAVAILABLE))
-    return service.book if given is None else given
+    return service.ledger_writer if given is None else given
 
 
 def _service(request: Request) -> Service:
@@ -67,31 +67,37 @@ def _service(request: Request) -> Service:
     return service
 
 
-TheBook = Annotated[Book, Depends(_book)]
-TheService = Annotated[Service, Depends(_service)]
+def _recordings(request: Request) -> ActiveRecordings:
+    recordings: ActiveRecordings = request.app.state.recordings
+    return recordings
+
+
+CurrentLedger = Annotated[LedgerWriter, Depends(_ledger)]
+CurrentService = Annotated[Service, Depends(_service)]
+CurrentRecordings = Annotated[ActiveRecordings, Depends(_recordings)]
 Id = Annotated[str, Path(json_schema_extra={"format": "uuid"}), AfterValidator(str.lower)]
-"""An id in a path; that it is one has been checked by then."""
+"""An id in a path, in lower case; its form is checked by `with_ids`."""
 
 
-async def authenticate(request: Request, book: TheBook, service: TheService) -> Caller:
-    """Who asks. Raises HTTPException, 401, without a key that lets in."""
-    secret = present(request.headers.get("authorization"), ()).secret
-    access = book.verify(secret)
+async def authenticate(request: Request, ledger: CurrentLedger, service: CurrentService) -> Caller:
+    """The caller. Raises HTTPException, 401, without a valid key."""
+    secret = parse_credential(request.headers.get("authorization"), ()).secret
+    access = ledger.verify(secret)
     if access is None:
         if not service.settings.no_auth:
             raise failed(INVALID_AUTH)
         return Caller(Access(DEFAULT_PROJECT_ID, None, ROLES["member"]))
-    if not book.required:
+    if not ledger.key_required:
         return Caller(_unkeyed(access, request, service))
     known = digest(secret or "")
-    return Caller(access, book.access.keys.get(known), temporary=_is_temporary(book.access, known))
+    return Caller(access, ledger.access.keys.get(known), temporary=_is_temporary(ledger.access, known))
 
 
-TheCaller = Annotated[Caller, Depends(authenticate)]
+CurrentCaller = Annotated[Caller, Depends(authenticate)]
 
 
-async def with_ids(request: Request, caller: TheCaller) -> Caller:
-    """Who asks, once all ids in the path are ids. Raises HTTPException, 404."""
+async def with_ids(request: Request, caller: CurrentCaller) -> Caller:
+    """The caller, after checking the form of all ids in the path. Raises HTTPException, 404."""
     for name, value in request.path_params.items():
         if name.endswith("_id") and not UUID.fullmatch(value):
             raise failed(bad_id(value))
@@ -99,9 +105,9 @@ async def with_ids(request: Request, caller: TheCaller) -> Caller:
 
 
 async def manager(request: Request, caller: Annotated[Caller, Depends(with_ids)]) -> Caller:
-    """Who asks for what belongs to no project; not a temporary token. Raises HTTPException."""
-    _check_lasting(caller)
-    _check_single(request)
+    """The caller of a route outside projects, who must not use a temporary token. Raises HTTPException."""
+    _check_not_temporary(caller)
+    _check_not_repeated(request)
     return caller
 
 
@@ -109,7 +115,7 @@ Manager = Annotated[Caller, Depends(manager)]
 
 
 def manager_for(scope: str) -> Callable[..., Awaitable[Caller]]:
-    """A dependency: who asks, and has this scope."""
+    """A dependency: the caller, who has this scope."""
 
     async def admitted(caller: Manager) -> Caller:
         check_scope(caller, scope)
@@ -119,24 +125,24 @@ def manager_for(scope: str) -> Callable[..., Awaitable[Caller]]:
 
 
 def project_for(scope: str) -> Callable[..., Awaitable[Project]]:
-    """A dependency: the project in the path, which is the caller's, who has this scope there."""
+    """A dependency: the project in the path, which is the caller's, who has this scope."""
 
     async def admitted(
-        request: Request, project_id: Id, caller: Annotated[Caller, Depends(with_ids)], book: TheBook
+        request: Request, project_id: Id, caller: Annotated[Caller, Depends(with_ids)], ledger: CurrentLedger
     ) -> Project:
-        project = book.access.projects.get(project_id)
+        project = ledger.access.projects.get(project_id)
         if project is None or project.project_id != caller.access.project_id:
             raise failed(PROJECT_NOT_FOUND)
-        _check_lasting(caller)
+        _check_not_temporary(caller)
         check_scope(caller, scope)
-        _check_single(request)
+        _check_not_repeated(request)
         return project
 
     return admitted
 
 
 def check_scope(caller: Caller, scope: str) -> None:
-    """Raises HTTPException, 401, where the caller's key lacks `scope`."""
+    """Raise HTTPException, 401, if the caller lacks `scope`."""
     if not caller.access.may(scope):
         raise failed(insufficient(f"The key needs the scope {scope}."))
 
@@ -151,8 +157,8 @@ BillingToRead = Annotated[Project, Depends(project_for(READ_BILLING))]
 
 
 def _unkeyed(access: Access, request: Request, service: Service) -> Access:
-    # Whoever sits at this machine may make the first key. A stranger who comes through a proxy, or a page whose name
-    # was pointed at this address, shows another name for the server.
+    # A local user may make the first key. A remote client behind a proxy, or a web page with a rebound DNS name, sends
+    # another name in the Host header.
     here = is_loopback(service.settings.host) and is_loopback(_host(request.headers.get("host", "")))
     return replace(access, scopes=ROLES["owner"]) if here else access
 
@@ -168,12 +174,12 @@ def _is_temporary(table: AccessTable, known: str) -> bool:
     return known not in table.keys and known not in table.flag_keys
 
 
-def _check_lasting(caller: Caller) -> None:
+def _check_not_temporary(caller: Caller) -> None:
     if caller.temporary:
         raise failed(forbidden("A temporary token may transcribe and nothing else: send the API key itself."))
 
 
-def _check_single(request: Request) -> None:
+def _check_not_repeated(request: Request) -> None:
     for name, times in Counter(name for name, _ in request.query_params.multi_items()).items():
         if times > 1 and name not in REPEATED:
-            raise failed(bad_query(f"{shown(name)} is given {times} times: give it once"))
+            raise failed(bad_query(f"{quoted(name)} is given {times} times: give it once"))

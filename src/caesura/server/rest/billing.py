@@ -1,4 +1,4 @@
-"""A range and filters in; credits, and what requests would have cost at list price, out."""
+"""Routes for credits and for what requests would have cost at list price."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from fastapi import APIRouter, Query
 from sqlalchemy import Connection
 
 from caesura.ledger.balances import Balance, list_balances
-from caesura.ledger.columns import rfc3339
 from caesura.ledger.projects import Project
 from caesura.ledger.requests import Method, RequestFilter
-from caesura.ledger.usage import Grouping
-from caesura.ledger.usage import UsageRow as Row
-from caesura.server.rest.auth import BillingToRead, Id, TheBook
-from caesura.server.rest.errors import errors, failed, not_found
-from caesura.server.rest.shapes import Deployment
-from caesura.server.rest.sums import days, sums
+from caesura.ledger.usage import Grouping, UsageRow
+from caesura.rfc3339 import rfc3339
+from caesura.server.rest.aggregation import aggregate, days
+from caesura.server.rest.auth import BillingToRead, CurrentLedger, Id
+from caesura.server.rest.errors import error_responses, failed, not_found
+from caesura.server.rest.request_models import BillingQuery, NoQuery, PurchasesQuery, RangeQuery
+from caesura.server.rest.response_models import Deployment
 from caesura.server.rest.usage import BY_DAY, day, today
-from caesura.server.rest.usage_shapes import (
+from caesura.server.rest.usage_response_models import (
     BalanceFacts,
     Balances,
     BillingBreakdown,
@@ -28,7 +28,6 @@ from caesura.server.rest.usage_shapes import (
     Order,
     Purchases,
 )
-from caesura.server.rest.wishes import BillingQuery, NoQuery, PurchasesQuery, RangeQuery
 
 router = APIRouter(tags=["billing"])
 _GROUPED = {
@@ -39,35 +38,39 @@ _GROUPED = {
 }
 
 
-@router.get("/v1/projects/{project_id}/balances", name="list_balances", responses=errors())
-async def list_all(project: BillingToRead, book: TheBook, _: Annotated[NoQuery, Query()]) -> Balances:
+@router.get("/v1/projects/{project_id}/balances", name="list_balances", responses=error_responses())
+async def list_all(project: BillingToRead, ledger: CurrentLedger, _: Annotated[NoQuery, Query()]) -> Balances:
     """What is left of each credit of a project, the oldest first: it is used up first."""
-    balances = await book.read(lambda connection: list_balances(connection, project.project_id))
+    balances = await ledger.read(lambda connection: list_balances(connection, project.project_id))
     return Balances(balances=[_facts(balance) for balance in balances])
 
 
-@router.get("/v1/projects/{project_id}/balances/{balance_id}", name="get_balance", responses=errors())
-async def get(project: BillingToRead, balance_id: Id, book: TheBook, _: Annotated[NoQuery, Query()]) -> BalanceFacts:
+@router.get("/v1/projects/{project_id}/balances/{balance_id}", name="get_balance", responses=error_responses())
+async def get(
+    project: BillingToRead, balance_id: Id, ledger: CurrentLedger, _: Annotated[NoQuery, Query()]
+) -> BalanceFacts:
     """What is left of one credit."""
-    balances = await book.read(lambda connection: list_balances(connection, project.project_id))
+    balances = await ledger.read(lambda connection: list_balances(connection, project.project_id))
     for balance in balances:
         if balance.balance_id == balance_id:
             return _facts(balance)
     raise failed(not_found("The project has no balance of that id."))
 
 
-@router.get("/v1/projects/{project_id}/purchases", responses=errors())
-async def purchases(project: BillingToRead, book: TheBook, asked: Annotated[PurchasesQuery, Query()]) -> Purchases:
-    """The credits of a project as they were given, the newest first."""
-    balances = await book.read(lambda connection: list_balances(connection, project.project_id))
-    return Purchases(orders=[_order(balance) for balance in balances[::-1][: asked.limit]])
+@router.get("/v1/projects/{project_id}/purchases", responses=error_responses())
+async def purchases(
+    project: BillingToRead, ledger: CurrentLedger, query: Annotated[PurchasesQuery, Query()]
+) -> Purchases:
+    """The credits of a project, the newest first."""
+    balances = await ledger.read(lambda connection: list_balances(connection, project.project_id))
+    return Purchases(orders=[_order(balance) for balance in balances[::-1][: query.limit]])
 
 
-@router.get("/v1/projects/{project_id}/billing/fields", responses=errors())
-async def fields(project: BillingToRead, book: TheBook, asked: Annotated[RangeQuery, Query()]) -> BillingFields:
+@router.get("/v1/projects/{project_id}/billing/fields", responses=error_responses())
+async def fields(project: BillingToRead, ledger: CurrentLedger, query: Annotated[RangeQuery, Query()]) -> BillingFields:
     """What occurs in the requests of a project."""
-    wanted = RequestFilter(project_id=project.project_id, start=asked.start, end=asked.end)
-    rows = await book.read(lambda connection: sums(connection, wanted, by=set().union(*_GROUPED.values())))
+    criteria = RequestFilter(project_id=project.project_id, start=query.start, end=query.end)
+    rows = await ledger.read(lambda connection: aggregate(connection, criteria, by=set().union(*_GROUPED.values())))
     items = {_line_item(row): f"{row.model_name}, {row.method}" for row in rows}
     return BillingFields(
         accessors=sorted({row.accessor for row in rows if row.accessor is not None}),
@@ -77,34 +80,36 @@ async def fields(project: BillingToRead, book: TheBook, asked: Annotated[RangeQu
     )
 
 
-@router.get("/v1/projects/{project_id}/billing/breakdown", responses=errors())
-async def breakdown(project: BillingToRead, book: TheBook, asked: Annotated[BillingQuery, Query()]) -> BillingBreakdown:
-    """What the requests of a project would have cost each day, told apart by whatever is asked for."""
-    by = {grouping for name in asked.grouping for grouping in _GROUPED[name]}
+@router.get("/v1/projects/{project_id}/billing/breakdown", responses=error_responses())
+async def breakdown(
+    project: BillingToRead, ledger: CurrentLedger, query: Annotated[BillingQuery, Query()]
+) -> BillingBreakdown:
+    """What the requests of a project would have cost each day, grouped as asked for."""
+    by = {grouping for name in query.grouping for grouping in _GROUPED[name]}
 
-    def summing(connection: Connection) -> list[Row]:
-        return sums(connection, _wanted(project, asked), by=by, tag=asked.tag)
+    def summing(connection: Connection) -> list[UsageRow]:
+        return aggregate(connection, _wanted(project, query), by=by, tag=query.tag)
 
-    rows = await book.read(summing)
-    first, last = days(rows, asked.start, asked.end, today=today())
-    results = [BillingRow(dollars=row.totals.usd, grouping=_group(row, "line_item" in asked.grouping)) for row in rows]
+    rows = await ledger.read(summing)
+    first, last = days(rows, query.start, query.end, today=today())
+    results = [BillingRow(dollars=row.totals.usd, grouping=_group(row, "line_item" in query.grouping)) for row in rows]
     return BillingBreakdown(start=first.isoformat(), end=last.isoformat(), resolution=BY_DAY, results=results)
 
 
-def _wanted(project: Project, asked: BillingQuery) -> RequestFilter:
-    method, _, model = (asked.line_item or "").partition("::")
+def _wanted(project: Project, query: BillingQuery) -> RequestFilter:
+    method, _, model = (query.line_item or "").partition("::")
     return RequestFilter(
         project_id=project.project_id,
-        start=asked.start,
-        end=asked.end,
-        accessor=asked.accessor,
-        deployment=asked.deployment,
+        start=query.start,
+        end=query.end,
+        accessor=query.accessor,
+        deployment=query.deployment,
         method=Method(method) if method else None,
         model=model or None,
     )
 
 
-def _group(row: Row, by_item: bool) -> BillingGroup:
+def _group(row: UsageRow, by_item: bool) -> BillingGroup:
     return BillingGroup(
         start=day(row),
         end=day(row),
@@ -115,7 +120,7 @@ def _group(row: Row, by_item: bool) -> BillingGroup:
     )
 
 
-def _line_item(row: Row) -> str:
+def _line_item(row: UsageRow) -> str:
     return f"{row.method}::{row.model_name}"
 
 

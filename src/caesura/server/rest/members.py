@@ -1,4 +1,4 @@
-"""Requests for people in; that there is one, whoever runs the server, or what to do instead, out.
+"""Routes for members and invitations: one member, whoever runs the server, and no accounts.
 
 The ledger knows keys and no accounts. Each project has one member, who owns it and every key in it.
 """
@@ -12,20 +12,20 @@ from fastapi import APIRouter, Query
 
 from caesura.ledger.projects import Project
 from caesura.server.rest.auth import Id, ProjectToRead, ProjectToWrite
-from caesura.server.rest.errors import Managed, errors, failed, not_found
-from caesura.server.rest.shapes import Invites, MemberFacts, Members, Scopes
-from caesura.server.rest.wishes import NoQuery
+from caesura.server.rest.errors import ManagementFault, error_responses, failed, not_found
+from caesura.server.rest.request_models import NoQuery
+from caesura.server.rest.response_models import Invites, MemberFacts, Members, Scopes
 
 router = APIRouter(tags=["members"])
 NO_ADDRESS = ""
 OWNER = "owner"
 NO_MEMBER = not_found("The project has no member of that id.")
-NO_ACCOUNTS = Managed(
+NO_ACCOUNTS = ManagementFault(
     501,
     "NOT_IMPLEMENTED",
     "This server has no accounts: give each person or program a key, POST /v1/projects/{project_id}/keys.",
 )
-NO_DISTRIBUTION = Managed(
+NO_DISTRIBUTION = ManagementFault(
     501, "NOT_IMPLEMENTED", "There is nothing to distribute: this server is a Python package and needs no credentials."
 )
 NoWishes = Annotated[NoQuery, Query()]
@@ -36,13 +36,13 @@ def member_of(project: Project) -> str:
     return str(uuid.uuid5(uuid.UUID(project.project_id), "member"))
 
 
-@router.get("/v1/projects/{project_id}/members", responses=errors())
+@router.get("/v1/projects/{project_id}/members", responses=error_responses())
 async def list_members(project: ProjectToRead, _: NoWishes) -> Members:
     """The one member of a project."""
     return Members(members=[MemberFacts(member_id=member_of(project), email=NO_ADDRESS, scopes=[OWNER])])
 
 
-@router.get("/v1/projects/{project_id}/members/{member_id}/scopes", responses=errors())
+@router.get("/v1/projects/{project_id}/members/{member_id}/scopes", responses=error_responses())
 async def list_scopes(project: ProjectToRead, member_id: Id, _: NoWishes) -> Scopes:
     """What the member may do: everything."""
     if member_id != member_of(project):
@@ -50,9 +50,9 @@ async def list_scopes(project: ProjectToRead, member_id: Id, _: NoWishes) -> Sco
     return Scopes(scopes=[OWNER])
 
 
-@router.get("/v1/projects/{project_id}/invites", responses=errors())
+@router.get("/v1/projects/{project_id}/invites", responses=error_responses())
 async def list_invites(_: ProjectToRead, __: NoWishes) -> Invites:
-    """Who was asked to join: nobody."""
+    """The invitations of a project: none."""
     return Invites(invites=[])
 
 
@@ -78,4 +78,4 @@ for _name, _method, _path, _answer in (
     ("get_credentials", "GET", f"{_CREDENTIALS}/{{credentials_id}}", without_distribution),
     ("delete_credentials", "DELETE", f"{_CREDENTIALS}/{{credentials_id}}", without_distribution),
 ):
-    router.add_api_route(_path, _answer, name=_name, methods=[_method], responses=errors(501), status_code=501)
+    router.add_api_route(_path, _answer, name=_name, methods=[_method], responses=error_responses(501), status_code=501)

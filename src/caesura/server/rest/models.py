@@ -1,4 +1,4 @@
-"""The engines that run in; the models that clients can choose out."""
+"""Routes for the models that clients can choose: those of the engines that run."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from caesura.server.rest.auth import Id, Manager, ProjectToRead, TheService
-from caesura.server.rest.errors import errors, failed, not_found
-from caesura.server.rest.shapes import Models, SttModel
-from caesura.server.rest.wishes import ModelsQuery, NoQuery
+from caesura.server.rest.auth import CurrentService, Id, Manager, ProjectToRead
+from caesura.server.rest.errors import error_responses, failed, not_found
+from caesura.server.rest.request_models import ModelsQuery, NoQuery
+from caesura.server.rest.response_models import Models, SttModel
 from caesura.server.service import LoadedEngine, Service
 
 router = APIRouter(tags=["models"])
@@ -31,27 +31,27 @@ def stt_model(engine: LoadedEngine) -> SttModel:
     )
 
 
-@router.get("/v1/models", name="list", responses=errors(ids=False))
-async def list_models(_: Manager, service: TheService, __: Annotated[ModelsQuery, Query()]) -> Models:
+@router.get("/v1/models", name="list", responses=error_responses(ids=False))
+async def list_models(_: Manager, service: CurrentService, __: Annotated[ModelsQuery, Query()]) -> Models:
     """Every model that runs."""
     return _all(service)
 
 
-@router.get("/v1/models/{model_id}", name="get", responses=errors())
-async def get_model(_: Manager, model_id: Id, service: TheService, __: Annotated[NoQuery, Query()]) -> SttModel:
+@router.get("/v1/models/{model_id}", name="get", responses=error_responses())
+async def get_model(_: Manager, model_id: Id, service: CurrentService, __: Annotated[NoQuery, Query()]) -> SttModel:
     """One model."""
     return _one(service, model_id)
 
 
-@router.get("/v1/projects/{project_id}/models", name="list_of_project", responses=errors())
-async def list_project_models(_: ProjectToRead, service: TheService, __: Annotated[ModelsQuery, Query()]) -> Models:
+@router.get("/v1/projects/{project_id}/models", name="list_of_project", responses=error_responses())
+async def list_project_models(_: ProjectToRead, service: CurrentService, __: Annotated[ModelsQuery, Query()]) -> Models:
     """Every model that the project may use: all that run."""
     return _all(service)
 
 
-@router.get("/v1/projects/{project_id}/models/{model_id}", name="get_of_project", responses=errors())
+@router.get("/v1/projects/{project_id}/models/{model_id}", name="get_of_project", responses=error_responses())
 async def get_project_model(
-    _: ProjectToRead, model_id: Id, service: TheService, __: Annotated[NoQuery, Query()]
+    _: ProjectToRead, model_id: Id, service: CurrentService, __: Annotated[NoQuery, Query()]
 ) -> SttModel:
     """One model that the project may use."""
     return _one(service, model_id)

@@ -1,4 +1,4 @@
-"""Requests for projects in; what they are called, and that it was changed, out."""
+"""Routes for projects."""
 
 from __future__ import annotations
 
@@ -13,46 +13,52 @@ from caesura.ledger.projects import delete_project, rename_project
 from caesura.ledger.scopes import READ_PROJECT
 from caesura.server.rest.auth import (
     Caller,
+    CurrentLedger,
     ProjectToDelete,
     ProjectToRead,
     ProjectToWrite,
-    TheBook,
     manager_for,
 )
-from caesura.server.rest.bodies import body_of, takes
-from caesura.server.rest.errors import PROJECT_NOT_FOUND, conflict, errors, failed
-from caesura.server.rest.shapes import ListedProject, Message, ProjectFacts, Projects
-from caesura.server.rest.wishes import NoQuery, PageQuery, ProjectWish
+from caesura.server.rest.errors import PROJECT_NOT_FOUND, conflict, error_responses, failed
+from caesura.server.rest.request_body import read_body, request_body_schema
+from caesura.server.rest.request_models import NoQuery, PageQuery, RenameProjectRequest
+from caesura.server.rest.response_models import ListedProject, Message, ProjectFacts, Projects
 
 router = APIRouter(tags=["projects"])
 
 
-@router.get("/v1/projects", name="list", responses=errors(ids=False))
+@router.get("/v1/projects", name="list", responses=error_responses(ids=False))
 async def list_projects(
-    caller: Annotated[Caller, Depends(manager_for(READ_PROJECT))], book: TheBook, _: Annotated[NoQuery, Query()]
+    caller: Annotated[Caller, Depends(manager_for(READ_PROJECT))], ledger: CurrentLedger, _: Annotated[NoQuery, Query()]
 ) -> Projects:
     """The project that the key belongs to."""
-    project = book.access.projects.get(caller.access.project_id)
+    project = ledger.access.projects.get(caller.access.project_id)
     found = [] if project is None else [ListedProject(project_id=project.project_id, name=project.name)]
     return Projects(projects=found)
 
 
-@router.get("/v1/projects/{project_id}", name="get", responses=errors())
+@router.get("/v1/projects/{project_id}", name="get", responses=error_responses())
 async def get_project(project: ProjectToRead, _: Annotated[PageQuery, Query()]) -> ProjectFacts:
-    """One project. The page of it that is asked for is always all of it."""
+    """One project. The parameters of a page change nothing."""
     return ProjectFacts(project_id=project.project_id, name=project.name, mip_opt_out=True)
 
 
-@router.patch("/v1/projects/{project_id}", responses=errors(408, 409, 413), openapi_extra=takes(ProjectWish))
-async def rename(request: Request, project: ProjectToWrite, book: TheBook, _: Annotated[NoQuery, Query()]) -> Message:
-    """Call a project something else. Names are unique on a server."""
-    wish = await body_of(request, ProjectWish)
+@router.patch(
+    "/v1/projects/{project_id}",
+    responses=error_responses(408, 409, 413),
+    openapi_extra=request_body_schema(RenameProjectRequest),
+)
+async def rename(
+    request: Request, project: ProjectToWrite, ledger: CurrentLedger, _: Annotated[NoQuery, Query()]
+) -> Message:
+    """Rename a project. Names are unique on a server."""
+    body = await read_body(request, RenameProjectRequest)
 
     def renaming(connection: Connection) -> bool:
-        return rename_project(connection, project.project_id, wish.name)
+        return rename_project(connection, project.project_id, body.name)
 
     try:
-        renamed = await book.write(renaming)
+        renamed = await ledger.write(renaming)
     except UsageError as error:
         raise failed(conflict(str(error))) from None
     if not renamed:
@@ -60,15 +66,15 @@ async def rename(request: Request, project: ProjectToWrite, book: TheBook, _: An
     return Message(message="The project is renamed.")
 
 
-@router.delete("/v1/projects/{project_id}", responses=errors(409))
-async def delete(project: ProjectToDelete, book: TheBook, _: Annotated[NoQuery, Query()]) -> Message:
-    """Delete a project and revoke its keys; what it used stays on record."""
+@router.delete("/v1/projects/{project_id}", responses=error_responses(409))
+async def delete(project: ProjectToDelete, ledger: CurrentLedger, _: Annotated[NoQuery, Query()]) -> Message:
+    """Delete a project and revoke its keys; its request records stay."""
 
     def deleting(connection: Connection) -> bool:
         return delete_project(connection, project.project_id, now=datetime.now(UTC))
 
     try:
-        deleted = await book.write(deleting)
+        deleted = await ledger.write(deleting)
     except UsageError as error:
         raise failed(conflict(str(error))) from None
     if not deleted:

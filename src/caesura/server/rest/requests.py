@@ -1,4 +1,4 @@
-"""Filters in; what requests used, a page of them or one, out. Never what was said."""
+"""Routes for the records of single requests: what each used, never what was said."""
 
 from __future__ import annotations
 
@@ -7,49 +7,57 @@ from typing import Annotated, Literal, cast
 from fastapi import APIRouter, Query
 from sqlalchemy import Connection
 
-from caesura.ledger.columns import rfc3339
-from caesura.ledger.requests import Outcome, Request, RequestFilter, find_request, find_requests
-from caesura.server.rest.auth import Id, TheBook, UsageToRead
-from caesura.server.rest.errors import errors, failed, not_found
-from caesura.server.rest.shapes import Deployment
-from caesura.server.rest.usage_shapes import OneRequest, RequestDetails, RequestFacts, RequestResponse, Requests
-from caesura.server.rest.wishes import NoQuery, RequestsQuery
+from caesura.ledger.requests import Outcome, RequestFilter, RequestRecord, find_request, find_requests
+from caesura.rfc3339 import rfc3339
+from caesura.server.rest.auth import CurrentLedger, Id, UsageToRead
+from caesura.server.rest.errors import error_responses, failed, not_found
+from caesura.server.rest.request_models import NoQuery, RequestsQuery
+from caesura.server.rest.response_models import Deployment
+from caesura.server.rest.usage_response_models import (
+    OneRequest,
+    RequestDetails,
+    RequestFacts,
+    RequestResponse,
+    Requests,
+)
 
 router = APIRouter(tags=["requests"])
 
 
-@router.get("/v1/projects/{project_id}/requests", name="list", responses=errors())
-async def list_all(project: UsageToRead, book: TheBook, asked: Annotated[RequestsQuery, Query()]) -> Requests:
+@router.get("/v1/projects/{project_id}/requests", name="list", responses=error_responses())
+async def list_all(project: UsageToRead, ledger: CurrentLedger, query: Annotated[RequestsQuery, Query()]) -> Requests:
     """A page of the requests of a project, the newest first; pages count from 0."""
-    wanted = RequestFilter(
+    criteria = RequestFilter(
         project_id=project.project_id,
-        start=asked.start,
-        end=asked.end,
-        accessor=asked.accessor,
-        request_id=asked.request_id,
-        endpoint=asked.endpoint,
-        method=asked.method,
-        deployment=asked.deployment,
-        status=asked.status,
+        start=query.start,
+        end=query.end,
+        accessor=query.accessor,
+        request_id=query.request_id,
+        endpoint=query.endpoint,
+        method=query.method,
+        deployment=query.deployment,
+        status=query.status,
     )
 
-    def finding(connection: Connection) -> list[Request]:
-        return find_requests(connection, wanted, limit=asked.limit, page=asked.page)
+    def finding(connection: Connection) -> list[RequestRecord]:
+        return find_requests(connection, criteria, limit=query.limit, page=query.page)
 
-    found = await book.read(finding)
-    return Requests(page=asked.page, limit=asked.limit, requests=[facts(each) for each in found])
+    found = await ledger.read(finding)
+    return Requests(page=query.page, limit=query.limit, requests=[facts(each) for each in found])
 
 
-@router.get("/v1/projects/{project_id}/requests/{request_id}", responses=errors())
-async def get(project: UsageToRead, request_id: Id, book: TheBook, _: Annotated[NoQuery, Query()]) -> OneRequest:
+@router.get("/v1/projects/{project_id}/requests/{request_id}", responses=error_responses())
+async def get(
+    project: UsageToRead, request_id: Id, ledger: CurrentLedger, _: Annotated[NoQuery, Query()]
+) -> OneRequest:
     """One request."""
-    found = await book.read(lambda connection: find_request(connection, request_id, project_id=project.project_id))
+    found = await ledger.read(lambda connection: find_request(connection, request_id, project_id=project.project_id))
     if found is None:
         raise failed(not_found("The project has no request of that id."))
     return OneRequest(request=facts(found))
 
 
-def facts(request: Request) -> RequestFacts:
+def facts(request: RequestRecord) -> RequestFacts:
     """A request as the wire shows it."""
     return RequestFacts(
         request_id=request.request_id,
@@ -64,7 +72,7 @@ def facts(request: Request) -> RequestFacts:
     )
 
 
-def _response(request: Request) -> RequestResponse:
+def _response(request: RequestRecord) -> RequestResponse:
     return RequestResponse(
         details=RequestDetails(
             usd=request.usd,
@@ -93,5 +101,5 @@ def _response(request: Request) -> RequestResponse:
     )
 
 
-def _deployment(request: Request) -> Deployment:
+def _deployment(request: RequestRecord) -> Deployment:
     return cast(Deployment, request.deployment)

@@ -1,4 +1,4 @@
-"""A range and filters in; what was used, by day and group, out."""
+"""Routes for usage, by day and group."""
 
 from __future__ import annotations
 
@@ -9,22 +9,21 @@ from fastapi import APIRouter, Query
 
 from caesura.ledger.projects import Project
 from caesura.ledger.requests import RequestFilter
-from caesura.ledger.usage import Grouping, usage_fields
-from caesura.ledger.usage import UsageRow as Row
-from caesura.server.rest.auth import TheBook, TheService, UsageToRead
-from caesura.server.rest.errors import errors
-from caesura.server.rest.sums import days, sums
-from caesura.server.rest.usage_shapes import (
+from caesura.ledger.usage import Grouping, UsageRow, usage_fields
+from caesura.server.rest.aggregation import aggregate, days
+from caesura.server.rest.auth import CurrentLedger, CurrentService, UsageToRead
+from caesura.server.rest.errors import error_responses
+from caesura.server.rest.request_models import RangeQuery, UsageBreakdownQuery, UsageQuery
+from caesura.server.rest.usage_response_models import (
     Resolution,
     Usage,
     UsageBreakdown,
     UsageFieldsFound,
     UsageGroup,
     UsageOfDay,
-    UsageRow,
+    UsageRowModel,
     UsedModel,
 )
-from caesura.server.rest.wishes import RangeQuery, UsageBreakdownQuery, UsageQuery
 from caesura.server.service import Service
 
 router = APIRouter(tags=["usage"])
@@ -33,13 +32,13 @@ HOUR_S = 3600.0
 SEVERAL = "multi"
 
 
-@router.get("/v1/projects/{project_id}/usage", responses=errors())
-async def get(project: UsageToRead, book: TheBook, asked: Annotated[UsageQuery, Query()]) -> Usage:
+@router.get("/v1/projects/{project_id}/usage", responses=error_responses())
+async def get(project: UsageToRead, ledger: CurrentLedger, query: Annotated[UsageQuery, Query()]) -> Usage:
     """What a project used each day."""
-    rows = await book.read(
-        lambda connection: sums(connection, wanted_by(project, asked), tag=asked.tag, features=asked.features)
+    rows = await ledger.read(
+        lambda connection: aggregate(connection, request_filter(project, query), tag=query.tag, features=query.features)
     )
-    first, last = days(rows, asked.start, asked.end, today=today())
+    first, last = days(rows, query.start, query.end, today=today())
     results = [
         UsageOfDay(
             start=day(row),
@@ -53,13 +52,13 @@ async def get(project: UsageToRead, book: TheBook, asked: Annotated[UsageQuery, 
     return Usage(start=first.isoformat(), end=last.isoformat(), resolution=BY_DAY, results=results)
 
 
-@router.get("/v1/projects/{project_id}/usage/fields", responses=errors())
+@router.get("/v1/projects/{project_id}/usage/fields", responses=error_responses())
 async def fields(
-    project: UsageToRead, book: TheBook, service: TheService, asked: Annotated[RangeQuery, Query()]
+    project: UsageToRead, ledger: CurrentLedger, service: CurrentService, query: Annotated[RangeQuery, Query()]
 ) -> UsageFieldsFound:
-    """What occurs in the requests of a project."""
-    wanted = RequestFilter(project_id=project.project_id, start=asked.start, end=asked.end)
-    found = await book.read(lambda connection: usage_fields(connection, wanted))
+    """Values that occur in the requests of a project, to filter by."""
+    criteria = RequestFilter(project_id=project.project_id, start=query.start, end=query.end)
+    found = await ledger.read(lambda connection: usage_fields(connection, criteria))
     return UsageFieldsFound(
         tags=list(found.tags),
         models=[_used_model(service, name, uuid) for name, uuid in found.models],
@@ -68,18 +67,20 @@ async def fields(
     )
 
 
-@router.get("/v1/projects/{project_id}/usage/breakdown", responses=errors())
+@router.get("/v1/projects/{project_id}/usage/breakdown", responses=error_responses())
 async def breakdown(
-    project: UsageToRead, book: TheBook, asked: Annotated[UsageBreakdownQuery, Query()]
+    project: UsageToRead, ledger: CurrentLedger, query: Annotated[UsageBreakdownQuery, Query()]
 ) -> UsageBreakdown:
-    """What a project used each day, told apart by whatever is asked for."""
-    by = {Grouping(name) for name in asked.grouping}
-    rows = await book.read(
-        lambda connection: sums(connection, wanted_by(project, asked), by=by, tag=asked.tag, features=asked.features)
+    """What a project used each day, grouped as asked for."""
+    by = {Grouping(name) for name in query.grouping}
+    rows = await ledger.read(
+        lambda connection: aggregate(
+            connection, request_filter(project, query), by=by, tag=query.tag, features=query.features
+        )
     )
-    first, last = days(rows, asked.start, asked.end, today=today())
+    first, last = days(rows, query.start, query.end, today=today())
     results = [
-        UsageRow(
+        UsageRowModel(
             hours=row.totals.audio_seconds / HOUR_S,
             total_hours=row.totals.billed_seconds / HOUR_S,
             requests=row.totals.requests,
@@ -90,32 +91,32 @@ async def breakdown(
     return UsageBreakdown(start=first.isoformat(), end=last.isoformat(), resolution=BY_DAY, results=results)
 
 
-def wanted_by(project: Project, asked: UsageQuery) -> RequestFilter:
-    """What the ledger filters by."""
+def request_filter(project: Project, query: UsageQuery) -> RequestFilter:
+    """The filter of the ledger for a query."""
     return RequestFilter(
         project_id=project.project_id,
-        start=asked.start,
-        end=asked.end,
-        accessor=asked.accessor,
-        endpoint=asked.endpoint,
-        method=asked.method,
-        deployment=asked.deployment,
-        model=asked.model,
+        start=query.start,
+        end=query.end,
+        accessor=query.accessor,
+        endpoint=query.endpoint,
+        method=query.method,
+        deployment=query.deployment,
+        model=query.model,
     )
 
 
 def today() -> date:
-    """In UTC."""
+    """The current date in UTC."""
     return datetime.now(UTC).date()
 
 
-def day(row: Row) -> str:
-    """The day of a row that is by day."""
+def day(row: UsageRow) -> str:
+    """The day of a row of daily usage."""
     assert row.day is not None
     return row.day.isoformat()
 
 
-def _group(row: Row) -> UsageGroup:
+def _group(row: UsageRow) -> UsageGroup:
     return UsageGroup(
         start=day(row),
         end=day(row),

@@ -1,0 +1,1 @@
+"""Accounts: credentials, the ledger writer, records of requests and their log."""

@@ -1,0 +1,9 @@
+"""Text of unknown origin on a terminal."""
+
+from __future__ import annotations
+
+from caesura.cli.escape import escape_control
+
+
+def test_what_moves_a_cursor_or_ends_a_line_is_replaced_and_all_else_stays() -> None:
+    assert escape_control("caf\u00e9 \x1b[2J\r\n\u202e!") == "caf\u00e9 \ufffd[2J\ufffd\ufffd\ufffd!"

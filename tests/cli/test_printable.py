@@ -1,9 +1,0 @@
-"""Text of others on a terminal."""
-
-from __future__ import annotations
-
-from caesura.cli.printable import printable
-
-
-def test_what_moves_a_cursor_or_ends_a_line_is_replaced_and_all_else_stays() -> None:
-    assert printable("caf\u00e9 \x1b[2J\r\n\u202e!") == "caf\u00e9 \ufffd[2J\ufffd\ufffd\ufffd!"
