@@ -111,7 +111,7 @@ def flow(
     )
 
 
-async def _heard(stream: Stream, thread: AudioThread) -> None:
+async def _wait_until_decoded(stream: Stream, thread: AudioThread) -> None:
     """Wait until what was sent before has been decoded, and answered: as if it came in real time."""
     while stream._busy:
         fence = asyncio.Event()
@@ -183,7 +183,7 @@ async def _flow(items: list[bytes | str], query: str, info: EngineInfo, engine: 
     )
     try:
         for item in items:
-            await _heard(stream, thread)
+            await _wait_until_decoded(stream, thread)
             if isinstance(item, str):
                 session.receive_text(item, now=0.0)
             else:

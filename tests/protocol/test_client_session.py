@@ -22,7 +22,7 @@ def opened(watch: ClientTimers | None = None, *, now: float = 0.0) -> ClientSess
     return ClientSession(watch or ClientTimers(), now=now)
 
 
-def hear(session: ClientSession, message: ServerMessage, *, now: float) -> None:
+def receive(session: ClientSession, message: ServerMessage, *, now: float) -> None:
     assert session.receive_text(write_server_message(message), now=now) == message
 
 
@@ -77,7 +77,7 @@ def test_audio_puts_a_keepalive_off_and_takes_the_place_of_one() -> None:
 
 def test_what_the_server_says_puts_no_keepalive_off() -> None:
     session = opened()
-    hear(session, results(0.0, 1.0), now=3.0)
+    receive(session, results(0.0, 1.0), now=3.0)
     session.receive_pong()
     assert session.next_deadline() == 4.0
 
@@ -147,7 +147,7 @@ def test_any_answer_proves_that_somebody_is_there(answer: str) -> None:
         case "pong":
             session.receive_pong()
         case "SpeechStarted":
-            hear(session, SpeechStartedMessage(0, 1, 0.0), now=3.5)
+            receive(session, SpeechStartedMessage(0, 1, 0.0), now=3.5)
         case _:
             assert session.receive_text('{"type":"New"}', now=3.5) == Unrecognised("New")
     session.send_audio(0.1, speech=False, now=4.0)
@@ -198,7 +198,7 @@ def test_silence_kills_nothing() -> None:
 def test_results_begin_the_ten_seconds_anew_and_cover_the_speech_before_their_end() -> None:
     session = opened()
     speak(session, 0.0, 5.0)
-    hear(session, results(0.0, 4.0), now=5.0)
+    receive(session, results(0.0, 4.0), now=5.0)
     speak(session, 5.0, 14.9)
     assert TimerEvent.MUTE not in session.handle_deadline(now=14.95)
     assert TimerEvent.MUTE in session.handle_deadline(now=15.0)
@@ -207,7 +207,7 @@ def test_results_begin_the_ten_seconds_anew_and_cover_the_speech_before_their_en
 def test_speech_that_results_cover_is_no_longer_watched() -> None:
     session = opened()
     speak(session, 0.0, 5.0)
-    hear(session, results(0.0, 5.0), now=5.5)
+    receive(session, results(0.0, 5.0), now=5.5)
     speak(session, 5.5, 60.0, speech=False)
     assert TimerEvent.MUTE not in session.handle_deadline(now=60.0)
 
@@ -216,7 +216,7 @@ def test_speech_that_results_cover_but_for_the_rounding_of_the_wire_is_covered()
     session = opened()
     session.send_audio(1.0049, speech=True, now=1.0)
     session.receive_pong()
-    hear(session, results(0.0, 1.0), now=1.5)
+    receive(session, results(0.0, 1.0), now=1.5)
     speak(session, 1.5, 30.0, speech=False)
     assert TimerEvent.MUTE not in session.handle_deadline(now=30.0)
 
@@ -224,7 +224,7 @@ def test_speech_that_results_cover_but_for_the_rounding_of_the_wire_is_covered()
 def test_what_is_no_results_does_not_prove_that_speech_is_heard() -> None:
     session = opened()
     speak(session, 0.0, 9.0)
-    hear(session, SpeechStartedMessage(0, 1, 0.0), now=9.0)
+    receive(session, SpeechStartedMessage(0, 1, 0.0), now=9.0)
     speak(session, 9.0, 10.1)
     assert TimerEvent.MUTE in session.handle_deadline(now=10.1)
 
@@ -323,7 +323,7 @@ def test_a_deadline_is_kept_when_it_is_due_and_not_before(acts: list[tuple[str, 
             case "pong":
                 session.receive_pong()
             case "results":
-                hear(session, results(0.0, 1.0), now=now)
+                receive(session, results(0.0, 1.0), now=now)
             case _:
                 session.send_keepalive(now=now)
                 upstream = now

@@ -291,8 +291,8 @@ def test_words_go_out_without_punctuated_word_unless_it_was_asked_for() -> None:
 
 
 def test_languages_go_out_beside_the_words_and_with_each_of_them() -> None:
-    said = (WireWord("oui", 10.4, 10.72, 0.9, language="fr"), WireWord("yes", 10.8, 11.0, 0.9, language="en"))
-    mixed = dataclasses.replace(RESULTS, words=said, languages=("fr", "en"))
+    spoken = (WireWord("oui", 10.4, 10.72, 0.9, language="fr"), WireWord("yes", 10.8, 11.0, 0.9, language="en"))
+    mixed = dataclasses.replace(RESULTS, words=spoken, languages=("fr", "en"))
     (alternative,) = json.loads(write_server_message(mixed))["channel"]["alternatives"]
     assert alternative["languages"] == ["fr", "en"]
     assert [word["language"] for word in alternative["words"]] == ["fr", "en"]

@@ -13,17 +13,17 @@ from caesura.words import Word
 
 
 @dataclass(frozen=True)
-class Loud:
+class UpperCaseRun:
     """Words in capitals; each that has an A was searched for."""
 
     words: tuple[Word, ...]
     searches: tuple[Search, ...]
 
 
-def loud(words: tuple[Word, ...]) -> Loud:
+def upper_case(words: tuple[Word, ...]) -> UpperCaseRun:
     hits = tuple(Hit(word.confidence, word.start, word.end, word.text) for word in words if "a" in word.text)
-    told = tuple(Word(word.text.upper(), word.start, word.end, word.confidence) for word in words)
-    return Loud(told, (Search("a", hits), Search("zebra", ())))
+    formatted = tuple(Word(word.text.upper(), word.start, word.end, word.confidence) for word in words)
+    return UpperCaseRun(formatted, (Search("a", hits), Search("zebra", ())))
 
 
 def word(text: str, at: float, confidence: float = 0.9) -> Word:
@@ -45,14 +45,14 @@ def test_a_long_run_ends_with_a_sentence() -> None:
 
 def test_what_was_found_is_told_for_each_search_likelier_places_first() -> None:
     words = [word("la", 0.0, 0.5), word("do", 5.0), word("da", 10.0, 0.8)]
-    told, searches = format_runs(words, loud)
-    assert [each.text for each in told] == ["LA", "DO", "DA"]
+    formatted, searches = format_runs(words, upper_case)
+    assert [each.text for each in formatted] == ["LA", "DO", "DA"]
     assert [search.query for search in searches] == ["a", "zebra"]
     assert [hit.start for hit in searches[0].hits] == [10.0, 0.0]
 
 
 def test_what_was_searched_for_is_told_where_nothing_was_said() -> None:
-    assert format_runs([], loud) == ((), (Search("a", ()), Search("zebra", ())))
+    assert format_runs([], upper_case) == ((), (Search("a", ()), Search("zebra", ())))
 
 
 @given(st.lists(st.tuples(st.sampled_from(["a", "b."]), st.floats(0, 2)), max_size=3 * LONG_RUN))

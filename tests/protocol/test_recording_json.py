@@ -39,22 +39,22 @@ def test_punctuation_only_when_asked() -> None:
 
 
 def test_words_tell_how_surely_their_speaker_is_known() -> None:
-    said = (replace(HELLO, speaker=1, speaker_confidence=0.98765), replace(HELLO, speaker=1))
-    answer = replace(ANSWER, channels=(RecordingChannel(said),))
+    spoken = (replace(HELLO, speaker=1, speaker_confidence=0.98765), replace(HELLO, speaker=1))
+    answer = replace(ANSWER, channels=(RecordingChannel(spoken),))
     words = json.loads(write_recording(answer))["results"]["channels"][0]["alternatives"][0]["words"]
     assert [(word["speaker"], word.get("speaker_confidence")) for word in words] == [(1, 0.988), (1, None)]
 
 
 def test_everything_that_can_be_asked_for() -> None:
-    said = (
+    spoken = (
         Word("Yes.", 0.0, 0.4, 0.8, 0),
         Word("-", 0.4, 0.5, 0.1, 0),
         Word("No!", 0.6, 0.9, 0.9, 1),
         Word("Why?", 2.0, 2.4004999, 0.95, 1),
     )
     search = Search("no", (Hit(0.9, 0.6, 0.9, "No!"),))
-    channel = RecordingChannel(said, (search,), detected_language="en", languages=("en", "de"))
-    told = json.loads(
+    channel = RecordingChannel(spoken, (search,), detected_language="en", languages=("en", "de"))
+    message = json.loads(
         write_recording(
             replace(
                 ANSWER,
@@ -68,7 +68,7 @@ def test_everything_that_can_be_asked_for() -> None:
             )
         )
     )
-    metadata, results = told["metadata"], told["results"]
+    metadata, results = message["metadata"], message["results"]
     assert metadata["channels"] == 2
     assert metadata["diarize_info"] == {"model_uuid": "d", "arch": "voices"}
     assert (metadata["tags"], metadata["extra"]) == (["a", "b"], {"k": "v"})

@@ -31,12 +31,12 @@ def _results(segment: TranscriptSegment, *, punctuate: bool) -> Results:
 
 
 def test_languages_come_with_the_words_the_most_frequent_first() -> None:
-    said = words("oui yes well")
-    mixed = (replace(said[0], language="fr"), replace(said[1], language="en"), replace(said[2], language="en"))
-    told = _results(TranscriptSegment(0, 0.0, 9.0, mixed, final=True), punctuate=False)
-    assert told.languages == ("en", "fr")
-    assert [word.language for word in told.words] == ["fr", "en", "en"]
-    assert _results(TranscriptSegment(0, 0.0, 9.0, said, final=True), punctuate=False).languages == ()
+    spoken = words("oui yes well")
+    mixed = (replace(spoken[0], language="fr"), replace(spoken[1], language="en"), replace(spoken[2], language="en"))
+    message = _results(TranscriptSegment(0, 0.0, 9.0, mixed, final=True), punctuate=False)
+    assert message.languages == ("en", "fr")
+    assert [word.language for word in message.words] == ["fr", "en", "en"]
+    assert _results(TranscriptSegment(0, 0.0, 9.0, spoken, final=True), punctuate=False).languages == ()
 
 
 # ---- the raw word ----

@@ -54,8 +54,8 @@ from tests.protocol.play import (
     SPEECH,
     WITH_FIRST_RESPONSE,
     flushing,
-    heard,
     messages,
+    segment,
     session,
 )
 from tests.server_messages import read_server_message
@@ -83,7 +83,7 @@ def test_every_binary_message_restarts_the_idle_window(data: bytes) -> None:
 def test_our_own_output_does_not_restart_the_idle_window() -> None:
     made = session(vad_events=True, interim_results=True)
     made.receive_audio(b"\x01\x02", now=1.0)
-    for event in (AudioFound(1), SpeechBegan(0, 0.5), heard(final=False), heard(final=True, endpoint=True)):
+    for event in (AudioFound(1), SpeechBegan(0, 0.5), segment(final=False), segment(final=True, endpoint=True)):
         made.engine_event(event, now=6.0)
     assert len(messages(made.actions())) == 3
     assert made.next_deadline() == 11.0
@@ -188,7 +188,7 @@ def test_a_bad_text_is_answered_with_its_error_and_the_stream_stays_open() -> No
 
 def test_what_is_heard_while_flushing_goes_out_then_metadata_then_the_close() -> None:
     made = flushing()
-    made.engine_event(heard(final=True, endpoint=True), now=5.25)
+    made.engine_event(segment(final=True, endpoint=True), now=5.25)
     made.engine_event(Drained(3.0), now=5.5)
     results, metadata, close = made.actions()
     assert isinstance(results, Send)
@@ -285,7 +285,7 @@ def test_after_the_close_nothing_is_done_and_nothing_is_due() -> None:
     made.receive_audio(b"\x01", now=6.0)
     made.receive_audio(b"", now=6.0)
     made.receive_text("no JSON", now=6.0)
-    made.engine_event(heard(final=True), now=6.0)
+    made.engine_event(segment(final=True), now=6.0)
     made.engine_event(Drained(9.0), now=6.0)
     made.handle_deadline(now=1e9)
     made.receive_disconnect(1000, now=6.0)
@@ -315,7 +315,7 @@ def test_a_client_that_leaves_an_open_stream_is_told_nothing() -> None:
 def test_a_client_that_leaves_during_the_drain_is_told_nothing_more() -> None:
     made = flushing()
     made.receive_disconnect(1006, now=5.5)
-    made.engine_event(heard(final=True, endpoint=True), now=5.75)
+    made.engine_event(segment(final=True, endpoint=True), now=5.75)
     made.engine_event(Drained(3.0), now=6.0)
     assert made.actions() == []
     assert made.next_deadline() is None
@@ -331,7 +331,7 @@ def test_a_client_that_leaves_during_the_drain_is_told_nothing_more() -> None:
 @pytest.mark.parametrize("final", [False, True])
 def test_speech_final_and_from_finalize_never_come_without_is_final(final: bool, endpoint: bool, flushed: bool) -> None:
     made = session(interim_results=True)
-    made.engine_event(heard(final=final, endpoint=endpoint, flushed=flushed), now=1.0)
+    made.engine_event(segment(final=final, endpoint=endpoint, flushed=flushed), now=1.0)
     (results,) = messages(made.actions())
     assert isinstance(results, Results)
     assert results.is_final is final
@@ -341,7 +341,7 @@ def test_speech_final_and_from_finalize_never_come_without_is_final(final: bool,
 
 def test_interims_speech_started_and_utterance_end_are_sent_only_when_asked_for() -> None:
     made = session()
-    for event in (AudioFound(1), SpeechBegan(0, 0.5), heard(final=False), UtteranceEnded(0, 1.0)):
+    for event in (AudioFound(1), SpeechBegan(0, 0.5), segment(final=False), UtteranceEnded(0, 1.0)):
         made.engine_event(event, now=1.0)
     assert made.actions() == []
 
@@ -355,7 +355,7 @@ def test_an_utterance_that_an_endpoint_closed_already_ends_at_minus_one() -> Non
 
 def test_results_carry_identity_extra_and_the_format_asked_for() -> None:
     made = session(punctuate=True, extra={"call": "7"})
-    made.engine_event(heard(final=True), now=1.0)
+    made.engine_event(segment(final=True), now=1.0)
     (results,) = messages(made.actions())
     assert isinstance(results, Results)
     assert (results.request_id, results.model, results.extra) == (IDENTITY.request_id, MODEL, {"call": "7"})
@@ -368,7 +368,7 @@ def test_results_carry_identity_extra_and_the_format_asked_for() -> None:
 def test_results_carry_what_tells_the_speakers_apart() -> None:
     diarizer = ModelInfo("id", "voices", "1", "x-vector")
     made = Session(ListenOptions(diarize=True), replace(IDENTITY, diarizer=diarizer), Timers(), now=0.0)
-    made.engine_event(heard(final=True), now=1.0)
+    made.engine_event(segment(final=True), now=1.0)
     (send,) = made.actions()
     assert isinstance(send, Send)
     assert json.loads(send.text)["metadata"]["diarize_info"] == {"model_uuid": "id", "arch": "x-vector"}
@@ -523,7 +523,7 @@ def test_the_first_message_of_the_server_disarms_the_first_response_timer() -> N
 def test_what_is_not_sent_does_not_disarm_the_first_response_timer() -> None:
     made = session(WITH_FIRST_RESPONSE)
     made.receive_audio(b"\x01\x02", now=25.0)
-    for event in (AudioFound(1), SpeechBegan(0, 0.0), heard(final=False), UtteranceEnded(0, 1.0)):
+    for event in (AudioFound(1), SpeechBegan(0, 0.0), segment(final=False), UtteranceEnded(0, 1.0)):
         made.engine_event(event, now=26.0)
     assert made.next_deadline() == 30.0
 
@@ -556,8 +556,8 @@ def test_when_both_windows_end_together_the_client_was_silent() -> None:
 
 def test_an_interim_may_be_shed_and_a_final_not_and_both_cover_audio() -> None:
     made = session(interim_results=True)
-    made.engine_event(heard(final=False), now=1.0)
-    made.engine_event(heard(final=True), now=2.0)
+    made.engine_event(segment(final=False), now=1.0)
+    made.engine_event(segment(final=True), now=2.0)
     interim, final = (each for each in made.actions() if isinstance(each, Send))
     assert (interim.sheddable, interim.covers, interim.reply) == (True, Covered(0, 3.0), False)
     assert (final.sheddable, final.covers, final.reply) == (False, Covered(0, 3.0), False)

@@ -18,8 +18,8 @@ from tests.protocol.play import (
     BINARY_KEEPALIVE,
     CLOSE_STREAM,
     FINALIZE,
-    heard,
     messages,
+    segment,
     session,
 )
 
@@ -83,7 +83,7 @@ def test_a_container_tells_how_many_channels_there_are() -> None:
     made.receive_audio(b"RIFF", now=1.0)
     made.engine_event(AudioFound(2), now=1.0)
     made.engine_event(SpeechBegan(1, 0.5), now=1.0)
-    made.engine_event(heard(final=True, channel=1), now=1.0)
+    made.engine_event(segment(final=True, channel=1), now=1.0)
     made.engine_event(UtteranceEnded(1, 1.75), now=1.0)
     made.receive_text('{"type":"Finalize","channel":1}', now=2.0)
     made.receive_text(CLOSE_STREAM, now=2.0)

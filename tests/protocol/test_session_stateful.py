@@ -169,7 +169,7 @@ class SessionMachine(RuleBasedStateMachine):
 
     # ---- the engine ----
 
-    def tell(self, event: StreamEvent) -> None:
+    def engine_event(self, event: StreamEvent) -> None:
         was = self.phase
         self.session.engine_event(event, now=self.now)
         if was is State.CLOSED:
@@ -180,24 +180,24 @@ class SessionMachine(RuleBasedStateMachine):
     @precondition(lambda self: not self.ended_by_pipeline)
     @rule(final=FLAGS, endpoint=FLAGS, flushed=FLAGS)
     def engine_hears(self, final: bool, endpoint: bool, flushed: bool) -> None:
-        self.tell(TranscriptSegment(0, 0.0, 1.0, (Word("Yes.", 0.0, 1.0, 0.5),), final, endpoint, flushed))
+        self.engine_event(TranscriptSegment(0, 0.0, 1.0, (Word("Yes.", 0.0, 1.0, 0.5),), final, endpoint, flushed))
 
     @precondition(lambda self: not self.ended_by_pipeline)
     @rule(event=st.sampled_from([AudioFound(1), SpeechBegan(0, 0.0), UtteranceEnded(0, None)]))
     def engine_notices(self, event: StreamEvent) -> None:
-        self.tell(event)
+        self.engine_event(event)
 
     @precondition(lambda self: not self.ended_by_pipeline and EndAudio() in self.log)
     @rule(seconds=st.sampled_from([0.0, 5.0]))
     def engine_has_told_all(self, seconds: float) -> None:
         self.ended_by_pipeline = True
-        self.tell(Drained(seconds))
+        self.engine_event(Drained(seconds))
 
     @precondition(lambda self: not self.ended_by_pipeline and self.may_end())
     @rule(event=st.sampled_from([AudioRefused("why", 0.0), EngineFailed("why", 1.0)]))
     def engine_gives_up(self, event: StreamEvent) -> None:
         self.ended_by_pipeline = True
-        self.tell(event)
+        self.engine_event(event)
 
     # ---- time ----
 

@@ -19,8 +19,8 @@ from tests.protocol.play import (
     NET_0001,
     SILENCE,
     SPEECH,
-    Ear,
     Play,
+    SimulatedPipeline,
 )
 
 PAUSED = (14.0, 18.0, 22.0, 26.0)
@@ -85,12 +85,12 @@ def test_4_binary_keepalives_hold_the_socket_as_audio_and_shift_what_follows() -
     play.binary(15.0, samples)
     play.text(15.0, CLOSE_STREAM)
     assert play.metadata.duration == pytest.approx((2 * len(samples) + 3 * 21) / BYTES_PER_S, abs=5e-4)
-    assert play.metadata.sha256 == hashlib.sha256(play.ear.heard).hexdigest()
+    assert play.metadata.sha256 == hashlib.sha256(play.pipeline.segment).hexdigest()
     # 63 bytes are 31 samples and a half: what follows is read one byte late, and is not what was sent.
-    heard = array("h", bytes(play.ear.heard[: len(play.ear.heard) // 2 * 2]))
-    assert heard[:400] == array("h", samples)
-    assert heard[432:] != array("h", samples)[1:]
-    assert heard[432:] == array("h", samples[1:-1])
+    segment = array("h", bytes(play.pipeline.segment[: len(play.pipeline.segment) // 2 * 2]))
+    assert segment[:400] == array("h", samples)
+    assert segment[432:] != array("h", samples)[1:]
+    assert segment[432:] == array("h", samples[1:-1])
 
 
 def test_5_pings_only_is_silence() -> None:
@@ -189,7 +189,13 @@ def test_11_one_keepalive_just_before_the_end_prolongs_by_a_whole_window() -> No
 
 
 def test_12_a_pause_is_no_silence_to_endpointing_and_utterance_end() -> None:
-    play = Play(ear=Ear(cut_s=60.0), interim_results=True, vad_events=True, utterance_end_ms=1000, endpointing_ms=500)
+    play = Play(
+        pipeline=SimulatedPipeline(cut_s=60.0),
+        interim_results=True,
+        vad_events=True,
+        utterance_end_ms=1000,
+        endpointing_ms=500,
+    )
     play.audio(0.0, 10.0)
     play.keep_alive(*PAUSED)
     play.until(30.0)

@@ -19,10 +19,10 @@ def test_the_same_engine_has_the_same_uuid_everywhere() -> None:
 
 def test_the_network_of_voices_has_one_uuid_everywhere() -> None:
     """It is told to whoever asks who speaks, and must not change from one start to the next."""
-    told = embedder_info()
-    assert (told.name, told.arch) == ("pyannote-embedding", "x-vector")
-    assert told == embedder_info()
-    assert told.uuid not in {model_info(engine_info(name)).uuid for name in ("scripted", "moonshine")}
+    info = embedder_info()
+    assert (info.name, info.arch) == ("pyannote-embedding", "x-vector")
+    assert info == embedder_info()
+    assert info.uuid not in {model_info(engine_info(name)).uuid for name in ("scripted", "moonshine")}
 
 
 def test_a_service_is_ready_between_start_and_stop() -> None:

@@ -16,24 +16,24 @@ from caesura.workers.base import JobLost
 from caesura.workers.scheduler import Scheduler, Ticket
 
 
-def unheard(told: Hypothesis | JobLost) -> None:
+def discard(result: Hypothesis | JobLost) -> None:
     """The scheduler delivers nothing."""
-    raise AssertionError(told)
+    raise AssertionError(result)
 
 
 def interim(owner: str, seconds: float = 1.0) -> Ticket:
     """An interim's ticket."""
-    return Ticket(owner, SegmentJob(np.zeros(int(seconds * 16_000), np.float32), 0.0, Priority.INTERIM), unheard)
+    return Ticket(owner, SegmentJob(np.zeros(int(seconds * 16_000), np.float32), 0.0, Priority.INTERIM), discard)
 
 
 def final(owner: str, seconds: float = 1.0) -> Ticket:
     """A final's ticket."""
-    return Ticket(owner, SegmentJob(np.zeros(int(seconds * 16_000), np.float32), 0.0, Priority.FINAL), unheard)
+    return Ticket(owner, SegmentJob(np.zeros(int(seconds * 16_000), np.float32), 0.0, Priority.FINAL), discard)
 
 
 def recorded(owner: str) -> Ticket:
     """A ticket of a recording."""
-    return Ticket(owner, SegmentJob(np.zeros(16_000, np.float32), 0.0, Priority.RECORDING), unheard)
+    return Ticket(owner, SegmentJob(np.zeros(16_000, np.float32), 0.0, Priority.RECORDING), discard)
 
 
 def drained(scheduler: Scheduler) -> Iterator[Ticket]:

@@ -489,8 +489,8 @@ def test_whoever_asks_who_speaks_is_told_by_what_they_were_told_apart() -> None:
             assert words
             assert {word.get("speaker") for word in words} == ({0} if asked else {None})
             diarizers = [each["metadata"].get("diarize_info") for each in results]
-            told = {"model_uuid": embedder_info().uuid, "arch": embedder_info().arch}
-            assert diarizers == [told if asked else None] * len(results)
+            received = {"model_uuid": embedder_info().uuid, "arch": embedder_info().arch}
+            assert diarizers == [received if asked else None] * len(results)
 
     served(main)
 
@@ -503,11 +503,11 @@ def test_a_pause_behind_a_number_does_not_keep_it_back(monkeypatch: pytest.Monke
         async with live_client(server.url, **LINEAR, smart_format=True, endpointing=300) as line:
             await line.socket.send(speech() + bytes(32_000))
             await line.socket.send(KEEPALIVE)
-            told: list[str] = []
-            while not any(text.endswith("25") for text in told):
-                told.append((await line.until("Results"))["channel"]["alternatives"][0]["transcript"])
+            received: list[str] = []
+            while not any(text.endswith("25") for text in received):
+                received.append((await line.until("Results"))["channel"]["alternatives"][0]["transcript"])
             await line.finish()
-            assert [text for text in told if text] == ["The code I was given for the house door is 25"]
+            assert [text for text in received if text] == ["The code I was given for the house door is 25"]
             assert len(line.words()) == 11
 
     served(main, engines=("tests.server.telling_engine:NUMBER",))

@@ -80,7 +80,7 @@ def sent(talk: Talk, items: Iterable[bytes | str], query: str = "", *, info: Eng
     return flow(items, f"{LINEAR}&{query}", loaded=ScriptedEngine(talk.words, 1000.0), info=info, vad=vad)
 
 
-def said(*parts: Part, query: str = "", info: EngineInfo = INFO) -> Outcome:
+def transcribed(*parts: Part, query: str = "", info: EngineInfo = INFO) -> Outcome:
     """What a client hears of these parts."""
     talk = Talk(*parts)
     return sent(talk, talk.items(), query, info=info)
