@@ -97,7 +97,7 @@ class Engine:
 
 
 class Bench:
-    """One recognizer and its engine. Voice is given in frames of 32 ms; the window here is ten of them unless told."""
+    """One recognizer and its engine. Voice is given in frames of 32 ms; the window here is ten of them by default."""
 
     def __init__(
         self,

@@ -35,7 +35,7 @@ REQUEST_ID = "01a00000-0000-7000-8000-000000000001"
 
 
 class InlinePool:
-    """Does each job on the loop, right after it was asked for."""
+    """Does each job on the loop, right after it is submitted."""
 
     workers = 1
 
@@ -97,7 +97,7 @@ def flow(
 ) -> Outcome:
     """Send `items` (bytes: audio, str: control messages), then CloseStream, and collect what comes back.
 
-    `loaded` stands in for the engine, `info` for what is known of it and `vad` for the network that hears voice.
+    `loaded` stands in for the engine, `info` for what is known of it and `vad` for the voice activity network.
     Raises BadParameter for a query that would be refused.
     """
     return asyncio.run(

@@ -41,7 +41,7 @@ def transcript(outcome: Outcome) -> str:
 
 
 def texts(outcome: Outcome) -> list[str]:
-    """The finals in which something was said."""
+    """The finals in which something was spoken."""
     return [final.transcript for final in outcome.finals if final.transcript]
 
 
@@ -88,13 +88,13 @@ def test_numerals_are_written_with_the_time_of_all_that_was_spoken() -> None:
     assert outcome.words()[3] == plain.words()[4]
 
 
-def test_numerals_do_not_wait_and_smart_formatting_is_not_asked_for() -> None:
+def test_numerals_do_not_wait_and_smart_formatting_is_not_requested() -> None:
     outcome = transcribed("call five five five", 1.0, "one two three four", 1.0, query="numerals=true")
     assert texts(outcome) == ["call 555", "1234"]
     assert all(word.punctuated_word is None for word in outcome.words())
 
 
-def test_a_final_that_ends_in_a_number_waits_and_is_told_with_the_rest_of_it() -> None:
+def test_a_final_that_ends_in_a_number_waits_and_is_emitted_with_the_rest_of_it() -> None:
     parts = ("My number is five five five", 1.0, "one two three four thanks.", 1.0)
     outcome = transcribed(*parts, query="smart_format=true&interim_results=true")
     assert texts(outcome) == ["My number is 555-1234 thanks."]
@@ -107,7 +107,7 @@ def test_a_final_that_ends_in_a_number_waits_and_is_told_with_the_rest_of_it() -
 
 
 @pytest.mark.parametrize("query", ["smart_format=true", "smart_format=true&interim_results=true"])
-def test_a_number_that_nothing_follows_is_told_after_three_seconds_of_silence(query: str) -> None:
+def test_a_number_that_nothing_follows_is_emitted_after_three_seconds_of_silence(query: str) -> None:
     """Texts that are no messages are answered at once, so the errors show where in the audio the final came."""
     outcome = transcribed("I want twenty five", 2.7, "mark before", 0.5, "mark after", 1.0, query=query)
     order = [
@@ -118,7 +118,7 @@ def test_a_number_that_nothing_follows_is_told_after_three_seconds_of_silence(qu
     assert order == ["mark before", "I want 25", "mark after"]
 
 
-def test_what_is_held_is_told_at_once_when_the_client_asks() -> None:
+def test_what_is_held_is_emitted_at_once_when_the_client_sends_finalize() -> None:
     outcome = transcribed("I want twenty five", 0.5, FINALIZE, "mark", "twenty six", 1.0, query="smart_format=true")
     kinds = [type(message) for message in outcome.messages]
     assert kinds.index(Results) < kinds.index(Error)
@@ -144,7 +144,7 @@ def test_dictated_punctuation_is_punctuation() -> None:
     assert transcript(transcribed(*parts)) == "dear anna comma new line how are you question mark"
 
 
-def test_hesitations_go_unless_they_are_asked_for() -> None:
+def test_hesitations_are_removed_unless_they_are_requested() -> None:
     parts = ("Um, I see uh nothing.", 1.0)
     assert transcript(transcribed(*parts)) == "i see nothing"
     assert transcript(transcribed(*parts, query="punctuate=true")) == "I see nothing."
@@ -205,7 +205,7 @@ def test_to_search_for_a_secret_does_not_find_it(query: str) -> None:
     assert not any(any(sign.isdigit() for sign in snippet.replace("_1]", "")) for snippet in snippets)
 
 
-def test_a_secret_that_is_said_with_pauses_is_hidden_as_a_whole() -> None:
+def test_a_secret_that_is_spoken_with_pauses_is_hidden_as_a_whole() -> None:
     parts = (
         "my card number is four one one one",
         1.0,
@@ -284,7 +284,7 @@ def test_what_is_searched_for_is_found_with_its_time_and_how_near_it_is() -> Non
     assert [one.confidence for one in cat.hits] == sorted((one.confidence for one in cat.hits), reverse=True)
 
 
-def test_every_results_message_tells_what_was_searched_for_and_only_when_something_was() -> None:
+def test_every_results_message_lists_searches_when_there_are_any() -> None:
     outcome = transcribed("the cat sat on the mat all day long", 6.0, query="search=cat&interim_results=true")
     assert len(outcome.results) > len(outcome.finals)
     assert all([search.query for search in result.searches] == ["cat"] for result in outcome.results)
@@ -327,8 +327,8 @@ def test_terms_are_refused_where_the_engine_does_not_heed_them(query: str) -> No
 # ---- Configure ----
 
 
-def test_what_was_said_after_a_configure_is_written_as_it_asks() -> None:
-    """In the middle of a sentence too: audio before it is written as before, whenever its words are told."""
+def test_the_transcript_after_a_configure_is_formatted_by_it() -> None:
+    """In the middle of a sentence too: audio before it is written as before, whenever its words are emitted."""
     outcome = transcribed(
         "twenty one cats",
         configure(features={"numerals": True}),
@@ -348,7 +348,7 @@ def test_what_was_said_after_a_configure_is_written_as_it_asks() -> None:
 
 
 def test_a_configure_is_in_order_with_audio_that_came_at_once() -> None:
-    """A whole recording in one message before it, another behind it: neither waits for the other to be heard."""
+    """A whole recording in one message before it, another behind it: neither waits for the other to be transcribed."""
     first, second = Talk("twenty one cats", 0.5), Talk("twenty one cats", 0.5, "twenty two dogs", 1.0)
     rest = second.samples[len(first.samples) :].tobytes()
     outcome = sent(second, [first.samples.tobytes(), configure(features={"numerals": True}), rest])
@@ -490,7 +490,7 @@ def transcribed_file(name: str, engine: Engine, query: str) -> Outcome:
 
 
 @pytest.mark.slow
-def test_in_real_speech_a_word_is_found_at_each_place_where_it_was_said(moonshine: Engine) -> None:
+def test_in_real_speech_a_word_is_found_at_each_place_where_it_was_spoken(moonshine: Engine) -> None:
     outcome = transcribed_file("jfk", moonshine, "search=country&search=selfish&interim_results=true")
     said_at = [(word.start, word.end) for word in outcome.words() if word.word == "country"]
     assert len(said_at) == 2

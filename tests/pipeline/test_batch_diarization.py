@@ -58,7 +58,7 @@ def test_speakers_are_numbered_in_the_order_of_their_first_words() -> None:
     assert [word.start for word in words] == [word.start for each in segments for word in each.words]
 
 
-def test_two_people_without_a_pause_are_told_apart() -> None:
+def test_two_people_without_a_pause_are_distinguished() -> None:
     words = assign_speakers([segment(0.0, 0, 1, 0), segment(20.0, 1)])
     wrong = [word for word in words if word.speaker != int(word.text[1])]
     # Only words at a change may go to the wrong one.
@@ -66,15 +66,15 @@ def test_two_people_without_a_pause_are_told_apart() -> None:
     assert len(wrong) <= 2
 
 
-def test_what_is_heard_later_tells_who_spoke_before() -> None:
-    """The first passage alone would be one person's: it is a mixture for the most part."""
+def test_later_audio_shows_who_spoke_before() -> None:
+    """The first segment alone would be one person's: it is a mixture for the most part."""
     first = segment(0.0, 0, 1, seconds=1.5)
     assert {word.speaker for word in assign_speakers([first])} == {0}
     words = assign_speakers([first, segment(10.0, 0), segment(20.0, 1)])
     assert [word.speaker for word in words[:6]] == [0, 0, 0, 1, 1, 1]
 
 
-def test_a_moment_of_another_sound_is_nobody_where_much_is_heard() -> None:
+def test_a_moment_of_another_sound_is_no_speaker_where_much_is_spoken() -> None:
     plain = [segment(at * 10.0, at % 2) for at in range(12)]
     odd = RecognizedSegment(
         200.0, 201.5, (Word("w", 200.2, 200.9, 0.9),), None, PackedEmbeddings.packed([voice(4, 0.0)], 200.0)
@@ -123,7 +123,7 @@ def test_scraps_alone_are_one_speaker() -> None:
     assert [word.speaker for word in assign_speakers(scraps)] == [0, 0, 0]
 
 
-def test_passages_without_voices_or_words_change_nothing() -> None:
+def test_segments_without_embeddings_or_words_change_nothing() -> None:
     mute = RecognizedSegment(50.0, 51.0, (), "en")
     plain = RecognizedSegment(60.0, 61.0, (Word("w", 60.0, 60.5, 0.9),), "en")
     words = assign_speakers([mute, segment(0.0, 1), plain])
@@ -135,7 +135,7 @@ def test_passages_without_voices_or_words_change_nothing() -> None:
 
 
 @pytest.mark.slow
-def test_hours_take_little_more_memory_than_their_voices() -> None:
+def test_hours_take_little_more_memory_than_their_embeddings() -> None:
     people = [[segment(0.0, person, seconds=10.0) for person in range(6)] for _ in range(3)]
     several = [each for row in people for each in row]
     segments = [

@@ -38,7 +38,7 @@ class Bench:
         ]
 
 
-def test_words_pass_as_they_are_where_nothing_was_asked_for() -> None:
+def test_words_pass_unchanged_without_options() -> None:
     bench = Bench()
     bench.format(SpeechBegan(0, 0.1))
     bench.format(final("I have twenty five dollars.", 0.0, 3.0))
@@ -76,14 +76,14 @@ def test_without_delay_nothing_waits_unless_something_is_redacted() -> None:
     assert careful.texts == []
 
 
-def test_a_number_that_was_being_said_when_the_style_changed_is_written_as_a_whole() -> None:
+def test_a_number_that_was_being_spoken_when_the_style_changed_is_written_as_a_whole() -> None:
     bench = Bench()
     bench.formatter.change_style(1.2, {"numerals": True})
     bench.format(final("they cost twenty five dollars", 0.0, 3.0))
     assert bench.texts == ["they cost 25 dollars"]
 
 
-def test_a_secret_that_was_being_said_when_the_style_changed_is_one_secret() -> None:
+def test_a_secret_that_was_being_spoken_when_the_style_changed_is_one_secret() -> None:
     for until in (1.2, 2.2, 3.2, 4.2):
         bench = Bench(redact=("pci",))
         bench.formatter.change_style(until, {"numerals": True})
@@ -100,7 +100,7 @@ def test_a_number_that_was_over_when_the_style_changed_is_written_as_before() ->
     assert bench.texts == ["I want 25", "that is all"]
 
 
-def test_what_is_held_is_told_at_the_end() -> None:
+def test_what_is_held_is_emitted_at_the_end() -> None:
     bench = Bench(smart_format=True)
     bench.format(final("I want twenty five", 0.0, 2.5))
     bench.emitted += bench.formatter.end()
@@ -159,7 +159,7 @@ def test_a_change_in_the_middle_of_a_secret_shows_no_part_of_it_and_holds_from_t
 
 
 def test_the_first_digits_of_a_card_that_nothing_announced_are_six_at_most() -> None:
-    """The final has to be told, for the utterance is over; more of the number may come."""
+    """The final has to be emitted, for the utterance is over; more of the number may come."""
     for digits in ("four" + " one" * count for count in range(6, 12)):
         bench = Bench(redact=("pci",))
         bench.format(final(f"it is {digits}", 0.0, 8.0))
@@ -172,7 +172,7 @@ def test_in_a_pause_nothing_waits_until_audio_comes_again() -> None:
     bench.format(final("I want twenty five", 0.0, 2.5))
     bench.emitted += bench.formatter.release_held()
     assert bench.texts == ["I want 25"]
-    # The engine was slow: what was said before the pause is recognized only now.
+    # The engine was slow: the words before the pause come only now.
     bench.format(final("or thirty five", 2.5, 4.5))
     assert bench.texts == ["I want 25", "or 35"]
     bench.formatter.resume()

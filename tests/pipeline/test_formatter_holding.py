@@ -93,7 +93,7 @@ class Bench:
         ]
 
 
-def test_what_is_complete_is_told_as_it_came() -> None:
+def test_what_is_complete_is_emitted_as_it_came() -> None:
     bench = Bench()
     events: list[RecognizerEvent] = [
         SpeechBegan(0, 0.1),
@@ -133,7 +133,7 @@ def test_a_number_may_go_on_over_many_finals() -> None:
     assert bench.sentences() == [("one two one two one two one two.", 0.0, 8.0, True)]
 
 
-def test_an_interim_is_told_with_the_held_words_in_front() -> None:
+def test_an_interim_is_emitted_with_the_held_words_in_front() -> None:
     bench = Bench()
     bench.final("it is one.", 0.0, 2.0)
     bench.interim("two", 2.0, 3.0)
@@ -214,7 +214,7 @@ def test_the_end_releases_it_and_nothing_twice() -> None:
     assert bench.emitted == [held]
 
 
-def test_a_flushed_answer_is_told_at_once_with_what_was_held() -> None:
+def test_a_flushed_answer_is_emitted_at_once_with_what_was_held() -> None:
     bench = Bench()
     bench.final("one.", 0.0, 1.0, endpoint=False)
     bench.final("", 1.0, 2.0, flushed=True)
@@ -283,7 +283,7 @@ def test_a_writer_says_what_goes_on(segments: list[str], written: list[str]) -> 
 
 @st.composite
 def talks(draw: st.DrawFn) -> list[RecognizerEvent | float]:
-    """What a channel may tell, in order: events, and as numbers how far its audio has been judged."""
+    """Output of a recognizer in order: its events, and as numbers how far its audio is settled."""
     emitted: list[RecognizerEvent | float] = []
     start = 0.0
     for _ in range(draw(st.integers(0, 7))):
@@ -345,7 +345,7 @@ def test_finals_tile_the_stream_as_the_channel_s_do(talk: list[RecognizerEvent |
     ],
     30.0,
 )
-def test_every_word_is_told_once_and_in_order(talk: list[RecognizerEvent | float], longest_s: float) -> None:
+def test_every_word_is_emitted_once_and_in_order(talk: list[RecognizerEvent | float], longest_s: float) -> None:
     segment = [word for one in finals(talk) for word in one.words]
     emitted = [word for one in finals(play(talk, longest_s).emitted) for word in one.words]
     assert [replace(word, text=bare(word)) for word in emitted] == [replace(word, text=bare(word)) for word in segment]
@@ -358,7 +358,7 @@ def test_each_flushed_answer_is_one_flushed_answer(talk: list[RecognizerEvent | 
 
 
 @given(talks(), LENGTHS)
-def test_a_flushed_answer_is_told_before_anything_else_is_heard(
+def test_a_flushed_final_is_emitted_before_anything_else_comes(
     talk: list[RecognizerEvent | float], longest_s: float
 ) -> None:
     bench = Bench(longest_s=longest_s)
@@ -398,7 +398,7 @@ def test_nothing_merged_is_longer_than_it_may_be(talk: list[RecognizerEvent | fl
 
 
 @given(talks(), LENGTHS)
-def test_interims_tell_what_is_not_final_yet(talk: list[RecognizerEvent | float], longest_s: float) -> None:
+def test_interims_emit_what_is_not_final_yet(talk: list[RecognizerEvent | float], longest_s: float) -> None:
     at = 0.0
     for one in play(talk, longest_s).emitted:
         if isinstance(one, TranscriptSegment):
@@ -407,7 +407,7 @@ def test_interims_tell_what_is_not_final_yet(talk: list[RecognizerEvent | float]
 
 
 @given(talks(), LENGTHS)
-def test_all_other_events_are_told_once_and_in_order(talk: list[RecognizerEvent | float], longest_s: float) -> None:
+def test_all_other_events_are_emitted_once_and_in_order(talk: list[RecognizerEvent | float], longest_s: float) -> None:
     segment = [event for event in talk if isinstance(event, SpeechBegan | UtteranceEnded)]
     assert [event for event in play(talk, longest_s).emitted if not isinstance(event, TranscriptSegment)] == segment
 

@@ -51,7 +51,7 @@ def pcm() -> bytes:
 
 
 class SimulatedPool:
-    """A pool that answers when told to."""
+    """A pool that answers on command."""
 
     workers = 2
     interim_stretch = 1.0
@@ -138,7 +138,7 @@ def test_what_was_asked_goes_with_every_job() -> None:
 
 
 def sounding(job: SegmentJob) -> Hypothesis:
-    """What the script says, in a voice of three windows a second; only where it was asked for."""
+    """What the script says, with three embeddings a second, where they are requested."""
     hypothesis = load().transcribe([job])[0]
     count = int(len(job.audio) / SAMPLE_RATE * 3)
     voices = tuple(
@@ -147,7 +147,7 @@ def sounding(job: SegmentJob) -> Hypothesis:
     return replace(hypothesis, speaker_embeddings=voices) if job.embed_speakers and hypothesis.words else hypothesis
 
 
-def test_voices_are_asked_for_and_have_their_places_on_the_recording() -> None:
+def test_speaker_embeddings_are_requested_and_timed_on_the_recording() -> None:
     data = pcm() + bytes(32_000) + pcm()
     plain = SimulatedPool(sounding)
     assert {segment.embeddings for segment in transcribe(plain, [data]).channels[0]} == {None}
@@ -163,7 +163,7 @@ def test_voices_are_asked_for_and_have_their_places_on_the_recording() -> None:
         assert segment.embeddings.vectors.argmax(axis=1).tolist() == list(range(len(segment.embeddings.vectors)))
 
 
-def test_of_very_many_voices_few_are_kept_and_one_of_each_passage(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_very_many_speakers_few_are_kept_and_one_of_each_segment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("caesura.pipeline.recording.MAX_EMBEDDINGS", 20)
     (segments,) = transcribe(
         SimulatedPool(sounding), [(pcm() + bytes(32_000)) * 8], RecordingConfig(10.0, diarize=True)
@@ -175,7 +175,7 @@ def test_of_very_many_voices_few_are_kept_and_one_of_each_passage(monkeypatch: p
     assert kept == full[:2] + [max(1, len(range(KEPT_ONE_IN // 2, count, KEPT_ONE_IN))) for count in full[2:]]
 
 
-def test_channels_are_heard_apart() -> None:
+def test_channels_are_transcribed_separately() -> None:
     both = np.repeat(np.frombuffer(pcm(), "<i2"), 2).tobytes()
     apart = transcribe(SimulatedPool(), [both], RecordingConfig(10.0, split=True), channels=2)
     assert len(apart.channels) == 2
@@ -245,7 +245,7 @@ def test_bytes_that_are_no_audio_fail() -> None:
     asyncio.run(main())
 
 
-def test_a_fault_inside_is_told_without_its_words(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_fault_of_ours_is_reported_without_its_message(caplog: pytest.LogCaptureFixture) -> None:
     def pieces() -> Iterator[bytes]:
         yield pcm()
         raise ValueError("the password is swordfish")

@@ -22,7 +22,7 @@ WRONG = Hypothesis((word("wrong", 0.0, 0.1),))
 # ---- one utterance ----
 
 
-def test_one_utterance_is_told_with_its_words_and_covers_the_window_too() -> None:
+def test_one_utterance_is_emitted_with_its_words_and_covers_the_window_too() -> None:
     bench = Bench(HELLO, WORLD, prompt=True).rest(10).speak(20).rest(10)
     began, final = bench.events
     assert began == SpeechBegan(0, 0.32)
@@ -79,7 +79,7 @@ def test_one_short_pause_after_the_other_is_not_added_up() -> None:
     assert bench.finals == []
 
 
-def test_where_the_language_is_to_be_found_out_each_word_tells_the_one_of_its_segment() -> None:
+def test_with_language_detection_each_word_has_the_language_of_its_segment() -> None:
     bench = Bench(HELLO, AGAIN, language=None).rest(10).speak(20).rest(10)
     bench.engine.answer(language="fr")
     bench.rest(10).speak(20).rest(10)
@@ -96,7 +96,7 @@ def test_where_the_language_was_named_no_word_repeats_it() -> None:
 # ---- the early final ----
 
 
-def test_the_final_is_asked_for_at_two_tenths_of_silence_and_held_until_the_window_has_passed() -> None:
+def test_the_final_is_requested_at_two_tenths_of_silence_and_held_until_the_window_has_passed() -> None:
     bench = Bench(HELLO).rest(10).speak(20).rest(6)
     assert bench.engine.jobs == []
     bench.rest(1)
@@ -108,7 +108,7 @@ def test_the_final_is_asked_for_at_two_tenths_of_silence_and_held_until_the_wind
     assert len(bench.engine.jobs) == 1
 
 
-def test_an_answer_after_the_window_is_told_at_once() -> None:
+def test_an_answer_after_the_window_is_emitted_at_once() -> None:
     bench = Bench(HELLO).rest(10).speak(20).rest(25)
     assert bench.finals == []
     bench.answer()
@@ -116,7 +116,7 @@ def test_an_answer_after_the_window_is_told_at_once() -> None:
     assert bench.texts == ["Hello"]
 
 
-def test_a_window_shorter_than_the_padding_is_asked_for_when_it_has_passed() -> None:
+def test_a_window_shorter_than_the_padding_is_requested_when_it_has_passed() -> None:
     bench = Bench(HELLO, endpointing_s=0.1).rest(10).speak(20).rest(3)
     assert bench.engine.jobs == []
     bench.rest(1)
@@ -135,7 +135,7 @@ def test_speech_that_comes_back_makes_the_early_answer_a_draft() -> None:
     assert bench.texts == ["Hello Again."]
 
 
-def test_an_early_answer_that_is_overtaken_by_more_speech_is_never_told() -> None:
+def test_an_early_answer_that_is_overtaken_by_more_speech_is_never_emitted() -> None:
     bench = Bench(HELLO, AGAIN).rest(10).speak(20).rest(7).speak(24)
     bench.answer()
     assert bench.finals == []
@@ -209,7 +209,7 @@ def test_each_interim_is_given_the_one_before_as_a_draft() -> None:
     assert [job.draft and job.draft.tokens for job in bench.engine.jobs] == [None, (1_920, 16_384), (1_920, 32_768)]
 
 
-def test_an_interim_says_up_to_where_it_was_asked_for_however_late_it_comes() -> None:
+def test_an_interim_says_up_to_where_it_was_requested_however_late_it_comes() -> None:
     bench = Bench(HELLO, interim_s=1.0).rest(10).speak(40).answer()
     assert [(each.start, each.end) for each in bench.interims] == [(0.0, 1.024)]
 
@@ -226,7 +226,7 @@ def test_without_interims_nothing_is_asked_before_silence() -> None:
     assert [type(each) for each in bench.events] == [SpeechBegan]
 
 
-def test_a_slow_engine_is_asked_for_the_newest_audio_and_not_for_a_backlog() -> None:
+def test_a_slow_engine_gets_the_newest_audio_and_no_backlog() -> None:
     bench = Bench(HELLO, interim_s=1.0).rest(10).speak(150)
     assert bench.engine.requests == [(1_920, 16_384, False)]
     bench.answer()
@@ -262,7 +262,7 @@ def test_an_interim_in_the_pause_of_an_utterance_repeats_the_early_answer() -> N
 # ---- silence, scraps and noise ----
 
 
-def test_long_silence_is_told_in_empty_finals_of_five_seconds() -> None:
+def test_long_silence_is_emitted_in_empty_finals_of_five_seconds() -> None:
     bench = Bench(prompt=True).rest(600)
     assert bench.spans == [(0.0, 5.004), (5.004, 10.028), (10.028, 15.052)]
     assert all(each.endpoint and not each.words and not each.flushed for each in bench.finals)
@@ -317,7 +317,7 @@ def test_clicks_before_three_frames_of_speech_do_not_make_them_more() -> None:
 # ---- pauses longer than any silence should be ----
 
 
-def test_an_utterance_whose_pause_lasts_is_told_without_waiting_for_its_endpoint() -> None:
+def test_an_utterance_whose_pause_lasts_is_emitted_without_waiting_for_its_endpoint() -> None:
     """However long the window: after five seconds the words are final, and the endpoint comes when it is due."""
     bench = Bench(HELLO, endpointing_s=12.0, prompt=True).rest(10).speak(20).rest(380)
     assert [(each.end, each.endpoint) for each in bench.finals] == [(5.984, False), (10.988, False), (12.96, True)]
@@ -389,7 +389,7 @@ def test_the_pieces_make_no_difference_to_the_finals() -> None:
     assert large.began == small.began
 
 
-def test_a_minute_of_speech_in_one_piece_is_told_in_segments_that_the_engine_likes() -> None:
+def test_a_minute_of_speech_in_one_piece_is_emitted_in_segments_that_the_engine_likes() -> None:
     track = [word(f"w{n}", 0.1 + n * 0.5, 0.5 + n * 0.5) for n in range(119)]
     bench = Bench(*track, interim_s=1.0).batch((1_875, VOICE), (20, SILENCE))
     bench.answer_all()
@@ -417,7 +417,7 @@ def test_a_flush_in_silence_is_answered_up_to_the_newest_sample() -> None:
     assert bench.engine.jobs == []
 
 
-def test_a_flush_in_mid_speech_tells_what_was_said_and_the_next_segment_starts_there() -> None:
+def test_a_flush_in_mid_speech_emits_the_transcript_and_the_next_segment_starts_there() -> None:
     bench = Bench(HELLO, WORLD, AGAIN).rest(10).speak(18).samples(300).flush()
     assert bench.engine.requests == [(1_920, 14_636, True)]
     bench.answer().samples(212, [VOICE]).speak(35).rest(10).answer()
@@ -452,7 +452,7 @@ def test_a_flush_in_the_window_takes_the_early_answer_over() -> None:
     assert len(bench.engine.jobs) == 1
 
 
-def test_a_flush_in_the_window_after_the_early_answer_is_told_at_once() -> None:
+def test_a_flush_in_the_window_after_the_early_answer_is_emitted_at_once() -> None:
     bench = Bench(HELLO).rest(10).speak(20).rest(8).answer().flush()
     assert bench.texts == ["Hello"]
 
@@ -465,7 +465,7 @@ def test_a_flush_takes_the_place_of_an_interim_that_is_out() -> None:
     assert bench.answer().texts == ["Hello"]
 
 
-def test_a_flush_while_a_cut_is_out_tells_the_cut_and_then_the_rest() -> None:
+def test_a_flush_while_a_cut_is_out_emits_the_cut_and_then_the_rest() -> None:
     track = [word(f"w{n}", 0.1 + n * 0.5, 0.5 + n * 0.5) for n in range(8)]
     bench = Bench(*track, longest_s=3.0).speak(110).flush()
     assert bench.engine.requests == [(0, 48_000, True)]
@@ -499,7 +499,7 @@ def test_flushed_silence_keeps_the_padding_of_the_next_utterance() -> None:
 # ---- end ----
 
 
-def test_the_end_of_nothing_tells_nothing() -> None:
+def test_the_end_of_nothing_emits_nothing() -> None:
     bench = Bench().end()
     assert bench.events == []
     assert bench.drained()
@@ -511,7 +511,7 @@ def test_the_end_in_silence_is_an_empty_endpoint() -> None:
     assert bench.drained()
 
 
-def test_the_engine_is_told_when_audio_breaks_off_in_speech() -> None:
+def test_jobs_say_when_audio_breaks_off_in_speech() -> None:
     """At a flush or the end in mid-speech and at a cut; not at an endpoint, and not for interims."""
     assert [job.breaks_off for job in Bench(HELLO, prompt=True).rest(10).speak(20).rest(10).engine.jobs] == [False]
     assert [job.breaks_off for job in Bench(HELLO, prompt=True).rest(10).speak(20).flush().engine.jobs] == [True]
@@ -522,7 +522,7 @@ def test_the_engine_is_told_when_audio_breaks_off_in_speech() -> None:
     assert Bench(HELLO, longest_s=2.0).rest(10).speak(80).engine.jobs[-1].breaks_off
 
 
-def test_the_end_in_mid_speech_tells_the_rest() -> None:
+def test_the_end_in_mid_speech_emits_the_rest() -> None:
     bench = Bench(HELLO, WORLD).rest(10).speak(20).samples(100).end()
     assert not bench.drained()
     bench.answer()
@@ -540,14 +540,14 @@ def test_the_end_right_after_a_flush_adds_nothing() -> None:
     assert bench.spans == [(0.0, 0.96)]
 
 
-def test_the_end_in_the_window_after_the_early_answer_is_told_at_once() -> None:
+def test_the_end_in_the_window_after_the_early_answer_is_emitted_at_once() -> None:
     """A client that closes has little patience: no second decode."""
     bench = Bench(HELLO).rest(10).speak(20).rest(8).answer().end()
     assert bench.drained()
     assert bench.texts == ["Hello"]
 
 
-def test_the_end_while_an_interim_is_out_asks_for_the_final() -> None:
+def test_the_end_while_an_interim_is_out_requests_the_final() -> None:
     bench = Bench(HELLO, interim_s=1.0).rest(10).speak(30).end()
     assert bench.engine.requests[-1] == (1_920, 20_480, True)
     assert bench.answer().drained()
@@ -562,7 +562,7 @@ def test_the_end_while_a_final_is_out_waits_for_it() -> None:
     assert bench.spans == [(0.0, 1.28), (1.28, 1.344)]
 
 
-def test_the_end_while_a_cut_is_out_tells_the_cut_and_then_the_rest() -> None:
+def test_the_end_while_a_cut_is_out_emits_the_cut_and_then_the_rest() -> None:
     track = [word(f"w{n}", 0.1 + n * 0.5, 0.5 + n * 0.5) for n in range(8)]
     bench = Bench(*track, longest_s=3.0).speak(110).end()
     bench.answer()
@@ -580,7 +580,7 @@ def test_audio_shorter_than_a_frame_is_covered_too() -> None:
 # ---- segments that grow too long ----
 
 
-def test_long_speech_is_cut_in_a_gap_and_every_word_is_told_once() -> None:
+def test_long_speech_is_cut_in_a_gap_and_every_word_is_emitted_once() -> None:
     track = (word("one", 0.2, 1.0), word("two", 1.1, 2.1), word("three", 2.4, 2.9), word("four", 3.0, 4.6))
     bench = Bench(*track, longest_s=4.0).speak(125)
     assert bench.engine.jobs == []
@@ -607,7 +607,7 @@ def test_interims_after_a_cut_restate_the_rest() -> None:
     assert [each.text for each in bench.interims[-1].words] == ["three"]
 
 
-def test_no_interim_is_asked_for_while_a_cut_is_out() -> None:
+def test_no_interim_is_requested_while_a_cut_is_out() -> None:
     bench = Bench(longest_s=4.0, interim_s=1.0, prompt=True).speak(120)
     bench.prompt = False
     bench.speak(60)
@@ -639,7 +639,7 @@ def test_speech_that_ends_while_its_cut_is_out_is_cut_all_the_same() -> None:
     assert bench.spans == [(0.0, 2.25), (2.25, 5.12)]
 
 
-def test_two_utterances_after_a_cut_that_is_still_out_are_told_in_their_order() -> None:
+def test_two_utterances_after_a_cut_that_is_still_out_are_emitted_in_their_order() -> None:
     track = (word("one", 0.2, 1.0), word("two", 2.4, 3.6), word("three", 6.0, 6.5))
     bench = Bench(*track, longest_s=4.0).speak(130).rest(50).speak(30).rest(10)
     bench.answer_all()
@@ -657,7 +657,7 @@ def test_a_short_word_right_behind_a_cut_is_not_taken_for_a_scrap() -> None:
 # ---- what the engine says ----
 
 
-def test_a_word_in_the_padding_of_two_segments_is_told_by_the_first() -> None:
+def test_a_word_in_the_padding_of_two_segments_is_emitted_by_the_first() -> None:
     """Both jobs hold it, because padding overlaps; nothing may be said twice."""
     soft = word("uh", 1.1, 1.15)
     bench = Bench(HELLO, soft, AGAIN, prompt=True).rest(10).speak(20).rest(10).speak(30).rest(10)
@@ -673,7 +673,7 @@ def test_words_of_the_padding_are_clipped_to_their_segment() -> None:
     assert places(bench.finals[1].words) == [("Early", 1.28, 1.5), ("late", 1.8, 2.24)]
 
 
-def test_an_engine_that_hears_nothing_makes_an_empty_endpoint() -> None:
+def test_an_engine_that_recognizes_nothing_makes_an_empty_endpoint() -> None:
     bench = Bench(prompt=True).rest(10).speak(20).rest(10)
     assert bench.finals == [TranscriptSegment(0, 0.0, 1.28, (), final=True, endpoint=True)]
 
@@ -681,7 +681,7 @@ def test_an_engine_that_hears_nothing_makes_an_empty_endpoint() -> None:
 # ---- the gap between utterances ----
 
 
-def test_a_gap_is_told_once_and_as_closed_when_an_endpoint_came_first() -> None:
+def test_a_gap_is_emitted_once_and_as_closed_when_an_endpoint_came_first() -> None:
     bench = Bench(HELLO, gap_s=1.0, prompt=True).rest(10).speak(20).rest(19)
     assert bench.gaps == []
     bench.rest(1)
@@ -700,7 +700,7 @@ def test_a_gap_without_an_endpoint_names_the_end_of_the_last_word() -> None:
     assert bench.texts[0] == "Hello"
 
 
-def test_half_a_word_heard_as_none_does_not_end_the_utterance() -> None:
+def test_half_a_word_recognized_as_none_does_not_end_the_utterance() -> None:
     """The next one has begun within the gap, and its first interim is empty: nobody stopped talking."""
     late = word("late", 2.4, 2.7)
     bench = Bench(HELLO, WORLD, late, interim_s=0.5, gap_s=1.0, prompt=True).rest(10).speak(20).rest(20)
@@ -714,7 +714,7 @@ def test_half_a_word_heard_as_none_does_not_end_the_utterance() -> None:
 
 
 def test_an_interim_that_loses_the_words_of_the_one_before_neither_blanks_them_nor_ends_the_utterance() -> None:
-    """The engine did not believe what it read, and threw all of it away; somebody speaks on."""
+    """The engine dropped a text of low confidence; the speech goes on."""
     bench = Bench(HELLO, WORLD, interim_s=1.0, gap_s=1.0).rest(10).speak(30).answer()
     bench.speak(32)
     bench.engine.answer_nothing()
@@ -725,7 +725,7 @@ def test_an_interim_that_loses_the_words_of_the_one_before_neither_blanks_them_n
     assert bench.gaps == []
 
 
-def test_words_that_two_interims_in_a_row_do_not_hear_again_are_gone() -> None:
+def test_words_that_two_interims_in_a_row_no_longer_contain_are_gone() -> None:
     bench = Bench(HELLO, WORLD, interim_s=1.0, gap_s=1.0).rest(10).speak(30).answer()
     for _ in range(2):
         bench.speak(32)
@@ -744,7 +744,7 @@ def test_noise_that_keeps_the_voice_detector_speaking_does_not_hide_the_gap() ->
     assert bench.gaps == [0.6]
 
 
-def test_a_late_answer_vouches_only_for_what_it_heard() -> None:
+def test_a_late_answer_settles_only_the_audio_of_its_job() -> None:
     bench = Bench(HELLO, gap_s=1.0, interim_s=1.0).rest(10).speak(60)
     bench.answer()
     assert bench.interims[-1].end == 1.024
@@ -768,14 +768,14 @@ def test_each_utterance_has_its_gap() -> None:
     assert [type(each) for each in bench.events] == [SpeechBegan, TranscriptSegment, UtteranceEnded] * 2
 
 
-def test_a_gap_between_two_utterances_of_one_piece_is_told_between_them() -> None:
+def test_a_gap_between_two_utterances_of_one_piece_is_emitted_between_them() -> None:
     bench = Bench(HELLO, word("Again.", 2.5, 2.8), gap_s=1.0)
     bench.batch((10, SILENCE), (20, VOICE), (45, SILENCE), (15, VOICE), (60, SILENCE))
     bench.answer_all()
     assert [type(each) for each in bench.events] == [SpeechBegan, SpeechBegan, *[TranscriptSegment, UtteranceEnded] * 2]
 
 
-def test_a_gap_that_a_slow_final_hides_is_told_before_the_next_words() -> None:
+def test_a_gap_that_a_slow_final_hides_is_emitted_before_the_next_words() -> None:
     bench = Bench(HELLO, word("Again.", 2.5, 2.8), gap_s=1.0).rest(10).speak(20).rest(10).answer()
     bench.batch((35, SILENCE), (15, VOICE), (10, SILENCE))
     assert bench.gaps == [None]

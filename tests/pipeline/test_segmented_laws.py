@@ -21,7 +21,7 @@ FAINT = 0.4
 """Voice while speech goes on, silence otherwise."""
 LONGEST_S = 4.0
 SURE = MIN_SPEECH + 3 * FRAME
-"""So much voice of one run in a segment is heard wherever frames and flushes fall."""
+"""So much voice of one run in a segment is transcribed wherever frames and flushes fall."""
 
 
 class Step(enum.Enum):
@@ -33,7 +33,7 @@ class Step(enum.Enum):
 
 @dataclass(frozen=True)
 class Talk:
-    """What is said: runs of frames with their probability, and the words in them, in samples."""
+    """What is spoken: runs of frames with their probability, and the words in them, in samples."""
 
     runs: tuple[tuple[int, float], ...]
     words: tuple[tuple[int, int], ...]
@@ -138,7 +138,7 @@ class RecordingConfig:
         events = len(self.bench.events)
         for job in self.bench.engine.cancelled:
             self.bench.engine.receive(job, Hypothesis((Word("wrong", 0.0, 0.1, 0.0),)))
-        assert len(self.bench.events) == events, "the answer of a cancelled job was told"
+        assert len(self.bench.events) == events, "the result of a cancelled job was emitted"
 
     def check(self) -> None:
         bench = self.bench
@@ -187,7 +187,7 @@ def explained(talk: Talk, bench: Bench, start: int, end: int) -> bool:
 
 def check_words(talk: Talk, bench: Bench) -> None:
     events = [int(word.text) for final in bench.finals for word in final.words]
-    assert events == sorted(set(events)), "a word was told twice, or out of order"
+    assert events == sorted(set(events)), "a word was emitted twice, or out of order"
     missing = set(range(len(talk.words))) - set(events)
     unexplained = [talk.words[n] for n in missing if not explained(talk, bench, *talk.words[n])]
     assert unexplained == []
@@ -218,10 +218,10 @@ def check_jobs(talk: Talk, bench: Bench) -> None:
 @settings(max_examples=150)
 @given(talks(), plans(), st.integers(FRAME, 40_000), windows(), st.booleans())
 @example(Talk(((1_250, VOICE),), tuple((n * 4_000, n * 4_000 + 3_900) for n in range(159))), [], 640_000, 0.32, True)
-def test_whatever_is_said_and_whenever_it_is_answered(
+def test_whatever_is_spoken_and_whenever_it_is_answered(
     talk: Talk, plan: Plan, piece: int, window: float | None, full: bool
 ) -> None:
-    """Finals tile the stream, each word is told once or its loss is explained, and no law is broken on the way."""
+    """Finals tile the stream, each word is emitted once or its loss is explained, and no law is broken on the way."""
     extra = 1.0 if full else None
     bench = Bench(*talk.track, endpointing_s=window, interim_s=extra, gap_s=extra, longest_s=LONGEST_S)
     listening = RecordingConfig(bench, talk)
@@ -237,7 +237,7 @@ def test_whatever_is_said_and_whenever_it_is_answered(
 
 @settings(max_examples=60)
 @given(talks(), windows(), st.integers(FRAME, 60_000))
-def test_pieces_make_no_difference_to_what_is_told(talk: Talk, window: float | None, piece: int) -> None:
+def test_pieces_make_no_difference_to_what_is_emitted(talk: Talk, window: float | None, piece: int) -> None:
     """With an engine that answers at once, finals do not depend on how the audio was cut."""
     small = Bench(*talk.track, endpointing_s=window, longest_s=200.0, prompt=True)
     large = Bench(*talk.track, endpointing_s=window, longest_s=200.0, prompt=True)

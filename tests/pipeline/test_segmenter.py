@@ -27,7 +27,7 @@ def voice(plan: Plan) -> list[float]:
 
 
 def numbered(count: int) -> np.ndarray:
-    """Samples that tell their own place."""
+    """Samples whose values are their own positions."""
     return np.arange(count * FRAME, dtype=np.float32)
 
 
@@ -67,7 +67,7 @@ def test_a_short_pause_ends_nothing_and_a_long_one_does() -> None:
     assert len(segments([(True, 20), (False, long), (True, 20), (False, 50)])) == 2
 
 
-def test_a_longer_pause_is_asked_for_by_an_engine_that_needs_it() -> None:
+def test_a_longer_pause_is_requested_by_an_engine_that_needs_it() -> None:
     """Silence that ends a segment for one engine ends none for another."""
     plan = [(True, 20), (False, PAUSE // FRAME + 1), (True, 20), (False, 50)]
     voiced = voice(plan)

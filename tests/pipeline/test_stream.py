@@ -126,7 +126,7 @@ class ControlledPool:
 
 
 class Bench:
-    """Streams on one listening thread, and what they told."""
+    """Streams on one audio thread, and their events."""
 
     def __init__(self, thread: AudioThread, *, prompt: bool) -> None:
         self.thread = thread
@@ -178,7 +178,7 @@ class Bench:
             await asyncio.sleep(0.001)
 
     async def settled(self, *streams: Stream) -> None:
-        """Until nothing is on its way to or from the listening thread, but for what waits for the engine."""
+        """Until nothing is on its way to or from the audio thread, but for what waits for the engine."""
         await self.until(
             lambda: (
                 not any(stream._busy or ((stream._items or stream._work) and not stream._behind) for stream in streams)
@@ -189,7 +189,7 @@ class Bench:
     async def transcribe(
         self, data: bytes, size: int, audio: AudioFormat = MONO, vad: SileroModel | None = None
     ) -> list[TranscriptSegment]:
-        """What is heard in `data` when it comes in messages of `size` bytes."""
+        """Transcribe `data` when it comes in messages of `size` bytes."""
         self.events.clear()
         stream = self.stream(audio, vad=vad)
         for at in range(0, len(data), size):
@@ -267,7 +267,7 @@ def test_bytes_and_marks_are_handled_in_the_order_they_came() -> None:
     play(scenario)
 
 
-def test_messages_of_one_byte_tell_what_one_message_tells() -> None:
+def test_messages_of_one_byte_emit_what_one_message_emits() -> None:
     async def scenario(bench: Bench) -> None:
         data = silence(0.2) + voice(0.7) + silence(0.6) + voice(0.5) + b"\x01"
         whole, bytewise = await bench.transcribe(data, len(data)), await bench.transcribe(data, 1)
@@ -293,7 +293,7 @@ def test_a_batch_is_bounded_and_a_larger_message_goes_alone() -> None:
     play(scenario)
 
 
-def test_small_messages_wait_for_each_other_and_are_heard_together() -> None:
+def test_small_messages_wait_for_each_other_and_are_transcribed_together() -> None:
     async def scenario(bench: Bench) -> None:
         stream = bench.stream()
         for _ in range(5):
@@ -308,7 +308,7 @@ def test_small_messages_wait_for_each_other_and_are_heard_together() -> None:
 
 @pytest.mark.parametrize("last", ["a flush", "the end", "a large message", "many messages"])
 def test_nothing_waits_longer_for_others_than_it_must(last: str) -> None:
-    """An hour of gathering: what is heard at all was heard because of what came behind it."""
+    """An hour of gathering: audio is transcribed only because of what comes behind it."""
 
     async def scenario(bench: Bench) -> None:
         stream = bench.stream()
@@ -394,7 +394,7 @@ def test_what_comes_after_the_end_is_dropped() -> None:
 # ---- faults ----
 
 
-def test_broken_audio_tells_what_was_heard_before_it_and_then_that(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_broken_audio_emits_the_transcript_before_it_and_then_that(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stream_module, "AudioStream", Touchy)
 
     async def scenario(bench: Bench) -> None:
@@ -468,7 +468,7 @@ def test_a_fault_on_the_listening_thread_ends_one_stream_and_no_other(
     play(scenario)
 
 
-def test_a_lost_job_fails_the_stream_and_nothing_more_is_told() -> None:
+def test_a_lost_job_fails_the_stream_and_nothing_more_is_emitted() -> None:
     async def scenario(bench: Bench) -> None:
         stream = bench.stream(STEREO, split=True)
         stream.feed(sound(1.0, True, True))
@@ -506,7 +506,7 @@ def test_close_before_any_audio_is_silent_and_idempotent() -> None:
     play(scenario)
 
 
-def test_close_while_the_ears_are_busy_tells_nothing_more() -> None:
+def test_close_while_the_audio_thread_is_busy_emits_nothing_more() -> None:
     async def scenario(bench: Bench) -> None:
         stream = bench.stream()
         stream.feed(voice(30.0))
@@ -584,7 +584,7 @@ def test_a_stream_that_its_owner_closes_in_mid_drain_has_no_more_events_and_no_m
 # ---- bounds ----
 
 
-def test_a_stream_is_full_while_too_many_bytes_wait_and_has_room_when_they_are_heard() -> None:
+def test_a_stream_is_full_while_too_many_bytes_wait_and_has_room_when_they_are_transcribed() -> None:
     async def scenario(bench: Bench) -> None:
         stream = bench.stream()
         assert not full(stream)
@@ -644,7 +644,7 @@ def test_nobody_waits_for_room_in_a_stream_that_is_over(give_up: str) -> None:
     play(scenario, prompt=False)
 
 
-def test_a_large_message_is_heard_in_pieces_and_no_faster_than_the_engine_follows() -> None:
+def test_a_large_message_is_transcribed_in_pieces_and_no_faster_than_the_engine_follows() -> None:
     """However much audio a few bytes decode to: what is kept of it stays bounded."""
 
     async def scenario(bench: Bench) -> None:
@@ -688,7 +688,7 @@ class Working(LoudIsVoice):
 
 
 def judged_before(flood: Callable[[Bench, SileroModel], Stream], *, others: int = 3) -> list[tuple[str, float]]:
-    """What is judged while one stream floods the thread and three send a little."""
+    """The voice activity that is computed while one stream floods the thread and three send a little."""
     seen: list[tuple[str, float]] = []
     clock = [0.0]
 
@@ -799,7 +799,7 @@ def test_a_turn_ends_by_time_and_what_is_left_is_decoded_in_the_next() -> None:
     assert sum(turns) == 20 * 16_000
 
 
-def test_a_few_bytes_that_decode_to_minutes_are_heard_turn_by_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_few_bytes_that_decode_to_minutes_are_transcribed_turn_by_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Digital silence as FLAC on a fast machine: what one turn leaves in memory is bounded too."""
     turns: list[int] = []
     feed = SegmentedRecognizer.feed
@@ -930,7 +930,7 @@ def test_a_flush_of_one_channel_leaves_the_other_open() -> None:
     play(scenario)
 
 
-def test_each_channel_is_heard_apart() -> None:
+def test_each_channel_is_transcribed_separately() -> None:
     async def scenario(bench: Bench) -> None:
         stream = bench.stream(STEREO, split=True)
         stream.feed(sound(0.5, False, False) + sound(1.0, False, True) + sound(0.5, False, False))
@@ -995,7 +995,7 @@ def test_a_recording_is_cut_at_its_pauses_whatever_the_pieces() -> None:
     play(scenario)
 
 
-def test_a_stream_asks_for_interims_as_seldom_as_its_pool_says_and_knows_whether_a_job_is_out() -> None:
+def test_a_stream_requests_interims_as_seldom_as_its_pool_says_and_knows_whether_a_job_is_out() -> None:
     async def scenario(there: Bench) -> None:
         loud = (np.full(3 * 16_000, 12_000, np.int16)).tobytes()
         there.pool.interim_stretch = math.inf

@@ -62,7 +62,7 @@ def flushing(timers: Timers | None = None) -> Session:
 
 
 def segment(*, final: bool, endpoint: bool = False, flushed: bool = False, channel: int = 0) -> TranscriptSegment:
-    """One word, heard in 1.0..3.0 of the stream."""
+    """One word, transcribed in 1.0..3.0 of the stream."""
     return TranscriptSegment(channel, 1.0, 3.0, (Word("Hello.", 1.25, 1.75, 0.9),), final, endpoint, flushed)
 
 
@@ -91,7 +91,7 @@ class SimulatedPipeline:
         return len(self.segment) / BYTES_PER_S
 
     def do(self, action: Action) -> list[StreamEvent]:
-        """What the pipeline would tell in answer to this action."""
+        """The events that the pipeline emits after this action."""
         match action:
             case FeedAudio(data):
                 return self._feed(data)
@@ -134,7 +134,7 @@ class SimulatedPipeline:
 
 
 class Play:
-    """Drives one session as its shell does: tell it what came, carry out its actions, wake it at its deadline."""
+    """Drives one session as its shell does: reports messages, carries out actions, and handles deadlines."""
 
     def __init__(self, timers: Timers | None = None, pipeline: SimulatedPipeline | None = None, **options: Any) -> None:
         self.session = session(timers, **options)

@@ -52,7 +52,7 @@ def test_a_keepalive_is_due_four_seconds_after_opening_whatever_the_caller_does(
     assert session.keepalive_due
 
 
-def test_a_keepalive_is_asked_for_once_until_it_is_sent() -> None:
+def test_a_keepalive_is_due_once_until_it_is_sent() -> None:
     session = opened()
     session.handle_deadline(now=4.0)
     assert session.next_deadline() == inf
@@ -178,7 +178,7 @@ def test_alarms_come_first() -> None:
     assert [want for want in TimerEvent if want.is_alarm] == [TimerEvent.STALLED, TimerEvent.HALF_OPEN, TimerEvent.MUTE]
 
 
-# ---- a server that hears nothing ----
+# ---- a server that transcribes nothing ----
 
 
 def test_a_server_that_is_mute_while_speech_is_sent_is_found_after_ten_seconds() -> None:
@@ -221,7 +221,7 @@ def test_speech_that_results_cover_but_for_the_rounding_of_the_wire_is_covered()
     assert TimerEvent.MUTE not in session.handle_deadline(now=30.0)
 
 
-def test_what_is_no_results_does_not_prove_that_speech_is_heard() -> None:
+def test_what_is_no_results_does_not_prove_that_speech_is_transcribed() -> None:
     session = opened()
     speak(session, 0.0, 9.0)
     receive(session, SpeechStartedMessage(0, 1, 0.0), now=9.0)
@@ -272,7 +272,7 @@ def test_speech_sent_in_tiny_pieces_is_watched_as_a_few() -> None:
     assert len(session._speech) < 500
 
 
-# ---- what is heard ----
+# ---- what is received ----
 
 
 def test_a_broken_message_is_no_answer() -> None:

@@ -268,7 +268,7 @@ def test_results_have_every_field_in_the_order_of_the_wire() -> None:
     )
 
 
-def test_results_tell_what_told_the_speakers_apart_where_that_was_asked_for() -> None:
+def test_results_name_the_diarizer_when_diarization_is_requested() -> None:
     diarizer = ModelInfo("00000000-0000-4000-8000-0000000000bb", "voices", "1", "x-vector")
     metadata = json.loads(write_server_message(dataclasses.replace(RESULTS, diarizer=diarizer)))["metadata"]
     assert metadata["diarize_info"] == {"model_uuid": diarizer.uuid, "arch": "x-vector"}
@@ -284,7 +284,7 @@ def test_empty_results_have_the_same_fields_and_no_nulls() -> None:
     assert list(sent) == list(json.loads(write_server_message(RESULTS)))
 
 
-def test_words_go_out_without_punctuated_word_unless_it_was_asked_for() -> None:
+def test_words_go_out_without_punctuated_word_unless_it_was_requested() -> None:
     plain = dataclasses.replace(RESULTS, words=(WireWord("back", 10.4, 10.72, 0.9619999),))
     (word,) = json.loads(write_server_message(plain))["channel"]["alternatives"][0]["words"]
     assert word == {"word": "back", "start": 10.4, "end": 10.72, "confidence": 0.962}

@@ -43,7 +43,7 @@ def test_a_long_run_ends_with_a_sentence() -> None:
     assert len(first + second) == len(words)
 
 
-def test_what_was_found_is_told_for_each_search_likelier_places_first() -> None:
+def test_hits_are_listed_for_each_search_the_most_confident_first() -> None:
     words = [word("la", 0.0, 0.5), word("do", 5.0), word("da", 10.0, 0.8)]
     formatted, searches = format_runs(words, upper_case)
     assert [each.text for each in formatted] == ["LA", "DO", "DA"]
@@ -51,7 +51,7 @@ def test_what_was_found_is_told_for_each_search_likelier_places_first() -> None:
     assert [hit.start for hit in searches[0].hits] == [10.0, 0.0]
 
 
-def test_what_was_searched_for_is_told_where_nothing_was_said() -> None:
+def test_searches_are_listed_without_any_words() -> None:
     assert format_runs([], upper_case) == ((), (Search("a", ()), Search("zebra", ())))
 
 

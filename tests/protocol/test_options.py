@@ -42,7 +42,7 @@ def refusal(query: str, **settings: Any) -> BadParameter:
     return caught.value
 
 
-def test_an_empty_query_asks_for_the_defaults_of_the_wire() -> None:
+def test_an_empty_query_has_the_defaults_of_the_wire() -> None:
     assert parse("") == ListenOptions()
     assert ListenOptions() == ListenOptions(
         model="nova-3",
@@ -173,7 +173,7 @@ def test_what_cannot_be_without_punctuation_turns_it_on(query: str, fields: dict
     assert parse(query) == ListenOptions(**fields)
 
 
-def test_a_recording_may_be_asked_for_more() -> None:
+def test_recordings_have_more_parameters() -> None:
     query = "utterances=true&utt_split=1.5&paragraphs=true&model=whisper-large"
     assert parse(query, recording=True) == ListenOptions(
         model="whisper-large", utterances=True, utt_split_s=1.5, paragraphs=True, punctuate=True
@@ -402,7 +402,7 @@ def test_an_unknown_model_is_refused_in_the_words_of_the_wire(model: str) -> Non
     )
 
 
-def test_models_and_versions_of_our_own_can_be_asked_for() -> None:
+def test_models_and_versions_of_our_own_can_be_requested() -> None:
     options = parse("model=own-en&version=1.0")
     assert (options.model, options.version) == ("own-en", "1.0")
     assert refusal("version=2024-01-18.1").message.endswith("send version=latest or 1.0.")

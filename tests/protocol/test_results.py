@@ -96,7 +96,7 @@ def test_a_raw_word_has_no_case_and_no_punctuation_around_it(text: str, word: st
 # ---- punctuation ----
 
 
-def test_words_are_punctuated_only_when_asked_for() -> None:
+def test_words_are_punctuated_only_when_requested() -> None:
     spoken = (Word("Back", 10.5, 10.75, 0.5), Word("again.", 10.75, 11.25, 0.75))
     assert wire_words(spoken, punctuate=True, keep_punctuation=False) == (
         WireWord("back", 10.5, 10.75, 0.5, "Back"),
@@ -146,18 +146,18 @@ def test_confidence_is_the_upper_median(confidences: list[float], median: float)
 
 def test_the_confidence_of_results_is_that_of_the_words_that_go_out() -> None:
     spoken = (Word("—", 0.1, 0.2, 0.2), Word("a", 0.2, 0.3, 0.7), Word("b", 0.3, 0.4, 0.9))
-    heard = TranscriptSegment(0, 0.0, 1.0, (*spoken, Word("c", 0.4, 0.5, 0.8)), final=True)
-    assert _results(heard, punctuate=False).confidence == 0.8
+    segment = TranscriptSegment(0, 0.0, 1.0, (*spoken, Word("c", 0.4, 0.5, 0.8)), final=True)
+    assert _results(segment, punctuate=False).confidence == 0.8
     assert _results(TranscriptSegment(0, 0.0, 1.0, spoken[:1], final=True), punctuate=False).confidence == 0.0
 
 
 # ---- the message ----
 
 
-def test_results_tell_the_segment_as_it_was_heard() -> None:
+def test_results_have_the_fields_of_the_segment() -> None:
     spoken = (Word("Yes.", 10.25, 10.75, 0.5),)
-    heard = TranscriptSegment(1, 10.0, 12.5, spoken, final=True, endpoint=True, flushed=True)
-    assert _results(heard, punctuate=True) == Results(
+    segment = TranscriptSegment(1, 10.0, 12.5, spoken, final=True, endpoint=True, flushed=True)
+    assert _results(segment, punctuate=True) == Results(
         channel=1,
         channels=2,
         start=10.0,
@@ -174,7 +174,7 @@ def test_results_tell_the_segment_as_it_was_heard() -> None:
     )
 
 
-def test_results_tell_who_spoke_and_what_was_searched_for() -> None:
+def test_results_have_speakers_and_searches() -> None:
     spoken = (Word("Yes.", 10.25, 10.75, 0.5, speaker=1),)
     searches = (Search("yes", (Hit(0.9, 10.25, 10.75, "yes"),)), Search("no", ()))
     answer = _results(TranscriptSegment(0, 10.0, 12.5, spoken, final=True, searches=searches), punctuate=False)

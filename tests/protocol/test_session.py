@@ -183,10 +183,10 @@ def test_a_bad_text_is_answered_with_its_error_and_the_stream_stays_open() -> No
     assert made.tally.keepalive_count == 0
 
 
-# ---- law 3: FLUSHING ends the audio once; what was heard, one Metadata, one CloseSocket ----
+# ---- law 3: FLUSHING ends the audio once; the transcript, one Metadata, one CloseSocket ----
 
 
-def test_what_is_heard_while_flushing_goes_out_then_metadata_then_the_close() -> None:
+def test_the_transcript_while_flushing_goes_out_then_metadata_then_the_close() -> None:
     made = flushing()
     made.engine_event(segment(final=True, endpoint=True), now=5.25)
     made.engine_event(Drained(3.0), now=5.5)
@@ -301,7 +301,7 @@ def test_actions_are_given_once() -> None:
     assert made.actions() == []
 
 
-def test_a_client_that_leaves_an_open_stream_is_told_nothing() -> None:
+def test_a_client_that_leaves_an_open_stream_is_sent_nothing() -> None:
     made = session()
     made.receive_audio(b"\x01\x02", now=1.0)
     made.actions()
@@ -312,7 +312,7 @@ def test_a_client_that_leaves_an_open_stream_is_told_nothing() -> None:
     assert (made.tally.close_code, made.tally.close_reason) == (1001, "the client closed")
 
 
-def test_a_client_that_leaves_during_the_drain_is_told_nothing_more() -> None:
+def test_a_client_that_leaves_during_the_drain_is_sent_nothing_more() -> None:
     made = flushing()
     made.receive_disconnect(1006, now=5.5)
     made.engine_event(segment(final=True, endpoint=True), now=5.75)
@@ -323,7 +323,7 @@ def test_a_client_that_leaves_during_the_drain_is_told_nothing_more() -> None:
     assert made.tally.close_reason == "the client closed before its last words"
 
 
-# ---- law 5 and what goes out only when asked for ----
+# ---- law 5 and what goes out only when requested ----
 
 
 @pytest.mark.parametrize("endpoint", [False, True])
@@ -339,7 +339,7 @@ def test_speech_final_and_from_finalize_never_come_without_is_final(final: bool,
     assert results.from_finalize is (final and flushed)
 
 
-def test_interims_speech_started_and_utterance_end_are_sent_only_when_asked_for() -> None:
+def test_interims_speech_started_and_utterance_end_are_sent_only_when_requested() -> None:
     made = session()
     for event in (AudioFound(1), SpeechBegan(0, 0.5), segment(final=False), UtteranceEnded(0, 1.0)):
         made.engine_event(event, now=1.0)
@@ -353,7 +353,7 @@ def test_an_utterance_that_an_endpoint_closed_already_ends_at_minus_one() -> Non
     assert messages(made.actions()) == [UtteranceEndMessage(0, 1, -1.0), UtteranceEndMessage(0, 1, 8.5)]
 
 
-def test_results_carry_identity_extra_and_the_format_asked_for() -> None:
+def test_results_carry_identity_extra_and_the_format_requested() -> None:
     made = session(punctuate=True, extra={"call": "7"})
     made.engine_event(segment(final=True), now=1.0)
     (results,) = messages(made.actions())
@@ -365,7 +365,7 @@ def test_results_carry_identity_extra_and_the_format_asked_for() -> None:
     assert results.diarizer is None
 
 
-def test_results_carry_what_tells_the_speakers_apart() -> None:
+def test_results_carry_the_diarizer() -> None:
     diarizer = ModelInfo("id", "voices", "1", "x-vector")
     made = Session(ListenOptions(diarize=True), replace(IDENTITY, diarizer=diarizer), Timers(), now=0.0)
     made.engine_event(segment(final=True), now=1.0)
@@ -440,7 +440,7 @@ def test_a_configure_restarts_the_idle_window() -> None:
 @pytest.mark.parametrize(
     "asked", [{"smart_format": True}, {"redact": ("pci",)}, {"redact": ("ssn",), "no_delay": True}]
 )
-def test_three_seconds_without_audio_tell_what_waits_for_more_of_it(asked: dict[str, Any]) -> None:
+def test_three_seconds_without_audio_release_held_finals(asked: dict[str, Any]) -> None:
     made = session(**asked)
     made.receive_audio(SPEECH, now=1.0)
     assert made.next_deadline() == 4.0
@@ -462,7 +462,7 @@ def test_where_nothing_waits_there_is_no_such_deadline(asked: dict[str, Any]) ->
     assert made.next_deadline() == 11.0
 
 
-def test_a_late_look_tells_what_waits_and_then_ends_the_idle_stream() -> None:
+def test_a_late_deadline_releases_held_finals_and_then_ends_the_idle_stream() -> None:
     made = session(smart_format=True)
     made.receive_audio(SPEECH, now=1.0)
     made.actions()

@@ -78,7 +78,7 @@ def test_channels_are_apart_only_when_asked_and_declared(options: dict[str, obje
     assert metadata.channels == known
 
 
-def test_a_container_tells_how_many_channels_there_are() -> None:
+def test_a_container_determines_the_number_of_channels() -> None:
     made = session(encoding=None, multichannel=True, vad_events=True, utterance_end_ms=1000)
     made.receive_audio(b"RIFF", now=1.0)
     made.engine_event(AudioFound(2), now=1.0)

@@ -39,7 +39,7 @@ STEPS = st.sampled_from([0.0, TICK, 1.0, 4.0, 5.0])
 
 
 class SessionMachine(RuleBasedStateMachine):
-    """One session, told by a client, an engine and a clock that do as they please."""
+    """One session with a client, an engine and a clock that act in any order."""
 
     @initialize(
         first_response=FLAGS,

@@ -28,7 +28,7 @@ PAUSED = (14.0, 18.0, 22.0, 26.0)
 
 
 def test_the_documented_pause_leaves_no_gap_in_stream_time() -> None:
-    """Audio 0-10 s, KeepAlive only 10-30 s, audio again 30-35 s: Results at 5, 10 and 35 s tell 0-5, 5-10 and 10-15."""
+    """Audio 0-10 s, KeepAlive only 10-30 s, audio again 30-35 s: Results at 5, 10, 35 s cover 0-5, 5-10, 10-15."""
     play = Play()
     play.audio(0.0, 10.0)
     assert play.spans == [(5.0, 0.0, 5.0), (10.0, 5.0, 10.0)]
@@ -94,10 +94,10 @@ def test_4_binary_keepalives_hold_the_socket_as_audio_and_shift_what_follows() -
 
 
 def test_5_pings_only_is_silence() -> None:
-    """Pings have no entry into a session: what is not told to it cannot hold it."""
+    """Pings have no entry into a session: they cannot hold it open."""
     play = Play()
     play.audio(0.0, 1.0)
-    for at in (5.0, 10.0):  # a ping comes: the shell has nothing to tell
+    for at in (5.0, 10.0):  # a ping comes: the shell has nothing to report
         play.until(at)
     play.until(60.0)
     assert play.closed == (11.0, NET_0001)
@@ -150,7 +150,7 @@ def test_8_finalize_without_anything_to_flush_is_answered_too() -> None:
 
 
 @pytest.mark.parametrize("empty_binary", [False, True])
-def test_9_close_stream_and_an_empty_binary_tell_the_rest_then_metadata_then_1000(empty_binary: bool) -> None:
+def test_9_close_stream_and_an_empty_binary_send_the_rest_then_metadata_then_1000(empty_binary: bool) -> None:
     play = Play()
     play.audio(0.0, 7.0)
     if empty_binary:
@@ -209,8 +209,8 @@ def test_12_a_pause_is_no_silence_to_endpointing_and_utterance_end() -> None:
     assert play.sent[-1] == (31.0, UtteranceEndMessage(0, 1, 10.0))
 
 
-def test_the_ear_tells_speech_from_silence() -> None:
-    """What test 12 rests on: without it, its ear could stay silent for a reason of its own."""
+def test_the_simulated_pipeline_distinguishes_speech_from_silence() -> None:
+    """What test 12 rests on: without it, its pipeline could stay silent for another reason."""
     play = Play(vad_events=True)
     play.audio(0.0, 2.0, SILENCE)
     assert play.messages(SpeechStartedMessage) == []

@@ -50,7 +50,7 @@ class FakeLedgerWriter:
 
 @dataclass
 class FakeService:
-    """Stands in for the service: all that is asked of it before anything is let in."""
+    """Stands in for the service: all that admission uses of it."""
 
     open_for_business: bool = True
     ready: bool = True
@@ -140,7 +140,7 @@ def test_a_stream_waits_for_its_turn_and_is_judged_again_when_it_has_it() -> Non
     assert service.load.calls == ["enter id", "left id"]  # it had its turn, and takes no place any more
 
 
-def test_a_stream_that_gets_no_turn_is_told_when_to_come_back() -> None:
+def test_a_stream_that_gets_no_turn_is_told_when_to_retry() -> None:
     assert FakeBusyService(load=Load(room=False, turns=[False])).stream() == TOO_MANY_NOW
 
 
@@ -172,7 +172,7 @@ def refused(verdict: Admitted | Refusal) -> Refusal:
     return verdict
 
 
-def test_who_may_is_let_in_with_what_was_asked_for() -> None:
+def test_a_permitted_request_is_admitted_with_its_options() -> None:
     service = FakeService()
     verdict = admitted(service.verdict("language=en-GB&punctuate=true"))
     assert (verdict.access.project_id, verdict.access.api_key_id) == ("project", "key")
@@ -196,7 +196,7 @@ def test_the_engine_is_the_one_that_was_meant(query: str, offer: Offer) -> None:
     assert admitted(FakeService().verdict(query)).offer == offer
 
 
-def test_what_is_wrong_is_told_in_the_order_in_which_it_matters() -> None:
+def test_faults_are_reported_in_order_of_importance() -> None:
     """Each step mends one thing, and the next complaint shows."""
     service = FakeService(
         open_for_business=False,

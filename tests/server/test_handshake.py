@@ -421,7 +421,7 @@ def test_a_head_that_is_no_http_gets_400_in_the_shape_of_every_refusal(sent: str
     asyncio.run(main())
 
 
-def test_frames_that_come_with_the_head_are_heard_after_the_upgrade() -> None:
+def test_frames_that_come_with_the_head_are_handled_after_the_upgrade() -> None:
     """No client does so that waits for its answer; nothing that comes is lost, all the same."""
 
     async def main() -> None:

@@ -45,7 +45,7 @@ def overload(load: EngineLoad, queue: Queue, wait: float = 0.9) -> None:
         load.sample(1000.0 + step * 0.1)
 
 
-def test_so_many_are_let_in_at_once_for_each_worker_and_the_next_waits_for_his_turn() -> None:
+def test_so_many_are_admitted_at_once_for_each_worker_and_the_next_waits_for_its_turn() -> None:
     async def story() -> None:
         load = EngineLoad("engine", Queue(workers=2), Backlog())
         most = 2 * UNPROVEN_PER_WORKER
@@ -65,7 +65,7 @@ def test_so_many_are_let_in_at_once_for_each_worker_and_the_next_waits_for_his_t
     run(story)
 
 
-def test_who_gets_no_turn_in_time_is_not_let_in(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stream_without_a_turn_in_time_is_not_admitted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("caesura.server.load_control.TURN_S", 0.0)
 
     async def story() -> None:
@@ -127,7 +127,7 @@ async def _full_turn(load: EngineLoad) -> bool:
     return await load.turn("waiting")
 
 
-def test_the_queue_is_told_by_how_much_to_stretch_interims() -> None:
+def test_the_interim_stretch_is_set_on_the_queue() -> None:
     async def story() -> None:
         queue = Queue()
         load = EngineLoad("engine", queue, Backlog())

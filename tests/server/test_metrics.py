@@ -46,7 +46,7 @@ def test_two_servers_count_apart() -> None:
     assert read(other)["caesura_callback_failures_total"] == 0
 
 
-def test_the_load_is_asked_for_at_each_look() -> None:
+def test_the_load_is_read_at_each_scrape() -> None:
     metrics = Metrics()
     loads = iter((LOAD, ServerLoad(0, 100, 2, 2, 5, 0.0, 0.0)))
     metrics.watch(lambda: next(loads))

@@ -10,7 +10,7 @@ from caesura.server.settings import Settings
 
 
 def test_the_same_engine_has_the_same_uuid_everywhere() -> None:
-    """Names and versions tell engines apart; nothing else goes into the id."""
+    """Names and versions distinguish engines; nothing else goes into the id."""
     one, two = model_info(engine_info("scripted")), model_info(engine_info("scripted"))
     assert one == two
     assert one.uuid != model_info(engine_info("moonshine")).uuid
@@ -18,7 +18,7 @@ def test_the_same_engine_has_the_same_uuid_everywhere() -> None:
 
 
 def test_the_network_of_voices_has_one_uuid_everywhere() -> None:
-    """It is told to whoever asks who speaks, and must not change from one start to the next."""
+    """It goes into Results with diarization, and must not change from one start to the next."""
     info = embedder_info()
     assert (info.name, info.arch) == ("pyannote-embedding", "x-vector")
     assert info == embedder_info()

@@ -62,7 +62,7 @@ class Socket(asyncio.Transport):
 
 
 class Loop:
-    """Stands in for the event loop: runs what is due when it is told to."""
+    """Stands in for the event loop: runs what is due on command."""
 
     def __init__(self) -> None:
         self._due: list[Callable[[], None]] = []

@@ -63,7 +63,7 @@ def test_to_look_changes_nothing() -> None:
     assert speakers_of(speakers, turn(2, 0.0)) == [1] * 4
 
 
-def test_two_people_in_one_stretch_are_told_apart() -> None:
+def test_two_speakers_in_one_stretch_are_distinguished() -> None:
     speakers = Diarizer()
     embeddings = [*turn(0, 0.0), embedding(0, 2.0, with_=1), *turn(1, 2.5)]
     found = speakers_of(speakers, embeddings)
@@ -73,20 +73,20 @@ def test_two_people_in_one_stretch_are_told_apart() -> None:
     assert speakers_of(speakers, turn(1, 0.0)) == [1] * 4
 
 
-def test_a_scrap_is_nobody_new() -> None:
+def test_a_scrap_is_no_new_speaker() -> None:
     speakers = Diarizer()
     learn(speakers, turn(0, 0.0))
     assert speakers_of(speakers, [embedding(1, 0.0, 0.4)]) == [0]
     assert speakers_of(Diarizer(), [embedding(1, 0.0, 0.4)]) == [0]
 
 
-def test_a_short_answer_of_somebody_new_is_somebody_new() -> None:
+def test_a_short_answer_of_a_new_speaker_is_a_new_speaker() -> None:
     speakers = Diarizer()
     learn(speakers, turn(0, 0.0))
     assert speakers_of(speakers, [embedding(1, 0.0, 1.0)]) == [1]
 
 
-def test_a_moment_of_another_sound_is_nobody_new_once_much_was_heard() -> None:
+def test_a_moment_of_another_sound_is_no_new_speaker_once_much_was_spoken() -> None:
     speakers = Diarizer()
     for _ in range(15):
         learn(speakers, turn(0, 0.0))
@@ -97,7 +97,7 @@ def test_a_moment_of_another_sound_is_nobody_new_once_much_was_heard() -> None:
     assert speakers_of(few, [*turn(0, 0.0), embedding(4, 2.0), embedding(4, 2.5), *turn(0, 3.0)])[4:6] == [1, 1]
 
 
-def test_numbers_stay_when_what_is_heard_later_parts_or_joins_speakers() -> None:
+def test_numbers_stay_when_later_audio_splits_or_joins_speakers() -> None:
     speakers = Diarizer()
     mixture = [embedding(0, 0.5 * index, with_=1) for index in range(3)]
     assert speakers_of(speakers, mixture) == [0] * 3
@@ -112,7 +112,7 @@ def test_numbers_stay_when_what_is_heard_later_parts_or_joins_speakers() -> None
             learn(speakers, turn(person, 0.0))
 
 
-def test_a_voice_that_no_word_was_said_in_takes_no_number() -> None:
+def test_a_speaker_without_words_takes_no_number() -> None:
     speakers = Diarizer()
     embeddings = [*turn(0, 0.0), embedding(5, 40.0)]
     speakers.learn(words(embeddings[:4]), embeddings)
@@ -143,7 +143,7 @@ def test_words_belong_to_the_window_that_is_nearest() -> None:
     assert [each.start for each in words] == [0.0, 1.4, 3.9, 9.0]
 
 
-def test_without_voices_nobody_is_named() -> None:
+def test_without_embeddings_nobody_is_named() -> None:
     assert Diarizer().label([word(0.0)], []) == (word(0.0),)
 
 

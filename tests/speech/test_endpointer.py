@@ -78,7 +78,7 @@ def test_speech_that_waits_for_confirmation_is_a_possible_onset() -> None:
     assert seen == [None, FRAME, FRAME, None, None, None, 6 * FRAME]
 
 
-def test_a_new_segment_hears_speech_that_goes_on_as_its_own() -> None:
+def test_a_new_segment_takes_speech_that_goes_on_as_its_own() -> None:
     endpointer = Endpointer()
     feed_all(endpointer, 0.9, 0.9, 0.9, 0.9)
     endpointer.segment()

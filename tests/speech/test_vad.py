@@ -60,7 +60,7 @@ def test_any_chunking_gives_the_same_probabilities(sizes: list[int]) -> None:
     np.testing.assert_allclose(parts, WHOLE[: len(samples) // FRAME], atol=1e-5)
 
 
-def test_each_frame_is_told_by_the_sample_that_completes_it() -> None:
+def test_each_frame_is_computed_with_the_sample_that_completes_it() -> None:
     """511 samples say nothing, the next one completes the frame."""
     channel = SileroVad(MODEL)
     assert channel.feed(SPEECH[:511]).shape == (0,)
@@ -73,7 +73,7 @@ def test_a_large_chunk_is_judged_in_bounded_pieces(monkeypatch: pytest.MonkeyPat
     np.testing.assert_allclose(SileroVad(MODEL).feed(SPEECH), WHOLE, atol=1e-5)
 
 
-def test_it_tells_speech_from_silence_and_noise() -> None:
+def test_it_distinguishes_speech_from_silence_and_noise() -> None:
     """A recording has speech in every other frame; zeros and faint hiss never are."""
     hiss = np.random.default_rng(1).normal(0, 0.002, 32_000).astype(np.float32)
     assert float(np.mean(WHOLE > 0.5)) > 0.4
@@ -179,7 +179,7 @@ def test_telephone_speech_is_found() -> None:
 
 
 def test_speech_of_the_usual_level_is_hardly_touched(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Only before its first word and in its pauses is it quiet enough: next to no frame is judged otherwise."""
+    """Only before its first word and in its pauses is it quiet enough: almost no frame has another probability."""
     parts = SileroVad(MODEL).feed(SPEECH)
     monkeypatch.setattr(vad, "MAX_GAIN", 1.0)
     assert float(np.mean((parts > 0.5) == (SileroVad(MODEL).feed(SPEECH) > 0.5))) > 0.97

@@ -135,7 +135,7 @@ def test_what_rounding_makes_of_a_number_is_mended() -> None:
         (replace(WORD, language=5), "language of type int"),
     ],
 )
-def test_an_engine_cannot_answer_with_such_a_word_and_the_reason_does_not_tell_it(word: Word, sentence: str) -> None:
+def test_an_engine_cannot_answer_with_such_a_word_and_the_reason_does_not_quote_it(word: Word, sentence: str) -> None:
     with pytest.raises(InternalError, match=sentence) as restored:
         hypothesis_to_json(Hypothesis((word,)), [])
     assert "secret" not in str(restored.value)

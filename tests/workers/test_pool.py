@@ -255,7 +255,7 @@ def test_a_job_that_kills_its_workers_is_given_up(stage: Stage) -> None:
 def test_a_job_at_which_the_engine_raises_is_given_up_by_the_same_worker(
     stage: Stage, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Tried as often, but nothing is killed, and what was said stays out of answer and log."""
+    """Tried as often, but nothing is killed, and the transcript stays out of answer and log."""
 
     async def script(stage: Stage, pool: EnginePool) -> None:
         stage.command("go")
@@ -288,7 +288,7 @@ def test_a_worker_that_hangs_is_replaced(stage: Stage) -> None:
 
 
 def test_a_job_that_hangs_each_time_is_given_up(stage: Stage) -> None:
-    """The sentence tells of the limit."""
+    """The sentence names the limit."""
 
     async def script(stage: Stage, pool: EnginePool) -> None:
         stage.submit(pool, "a", 1, Priority.FINAL)
@@ -391,7 +391,7 @@ def test_recordings_wait_for_live_jobs_and_are_cancelled_as_one(stage: Stage) ->
     play(stage, EnginePool(ENGINE, workers=1), script)
 
 
-def test_an_owner_who_asks_all_the_time_does_not_starve_another(stage: Stage) -> None:
+def test_an_owner_who_submits_all_the_time_does_not_starve_another(stage: Stage) -> None:
     """Each answer makes the greedy owner ask again; the modest one waits for one job of it, not for all."""
 
     async def script(stage: Stage, pool: EnginePool) -> None:
@@ -481,7 +481,7 @@ def test_jobs_that_come_before_the_start_wait_for_it(stage: Stage) -> None:
     within_limit(main())
 
 
-def test_a_receiver_that_raises_harms_nobody_else(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_receiver_that_raises_harms_no_other(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
     """It is logged, and the worker goes on."""
 
     def faulty(result: Hypothesis | JobLost) -> None:

@@ -176,7 +176,7 @@ def test_an_interim_put_back_goes_first_among_interims() -> None:
 
 @pytest.mark.parametrize("newer", [interim("a"), final("a")])
 def test_an_interim_that_was_overtaken_is_not_put_back(newer: Ticket) -> None:
-    """Its owner has asked for something newer since."""
+    """Its owner has submitted something newer since."""
     scheduler = filled(newer)
     assert not scheduler.put_back(interim("a"))
     assert scheduler.seconds == 1.0

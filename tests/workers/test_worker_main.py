@@ -147,7 +147,7 @@ def test_an_unknown_engine_is_refused() -> None:
 
 
 def test_ctrl_c_and_sigterm_do_not_end_it(folder: Path) -> None:
-    """They reach the whole group; the front, which is closing its sessions, still needs the answers."""
+    """They reach the whole group; the server, which is closing its sessions, still needs the answers."""
     with worker() as front:
         front.send(LoadEngine("tests.workers.pool_engines:commanded", PATH))
         assert front.receive() == Ready()
@@ -160,7 +160,7 @@ def test_ctrl_c_and_sigterm_do_not_end_it(folder: Path) -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="asks the kernel for a signal, which only Linux gives")
 def test_it_dies_with_its_parent_in_the_middle_of_a_job(folder: Path) -> None:
-    """A front that was killed leaves no busy orphan, even while somebody else holds the line open."""
+    """A server that was killed leaves no busy orphan, even while another process holds the socket open."""
     ours, theirs = socket.socketpair()
     ours.settimeout(LIMIT_S)
     script = (
@@ -225,14 +225,14 @@ def hear_one(line: tuple[Server, WorkerSocket], at: float) -> Frame | None:
     return answer
 
 
-def test_what_an_engine_raises_is_told_without_what_was_said(line: tuple[Server, WorkerSocket], folder: Path) -> None:
+def test_engine_errors_are_reported_without_the_transcript(line: tuple[Server, WorkerSocket], folder: Path) -> None:
     """The kind of error and its place are enough to find it."""
     answer = hear_one(line, pool_engines.RAISES)
     assert isinstance(answer, JobsFailed)
     assert answer.reason.startswith("the engine raised ValueError in pool_engines.py, line ")
 
 
-def test_an_engine_error_is_told_in_its_own_words(line: tuple[Server, WorkerSocket], folder: Path) -> None:
+def test_an_engine_error_is_reported_in_its_own_words(line: tuple[Server, WorkerSocket], folder: Path) -> None:
     """Engines write their sentences for the log."""
     assert hear_one(line, pool_engines.REFUSES) == JobsFailed("the segment is too odd")
 

@@ -86,7 +86,7 @@ class SegmentJob:
     an engine may verify it instead of starting anew. A final hypothesis must not depend on it; an interim
     may, in near ties. `breaks_off`: the audio ends in the middle of speech, maybe of a word, and stays so.
     `language`: a primary subtag of the engine's, or None where it is to detect the language. `terms`: words to prefer.
-    `embed_speakers`: whoever runs the engine adds speaker embeddings to the hypothesis; engines need not care.
+    `embed_speakers`: the host of the engine adds speaker embeddings to the hypothesis; engines can ignore it.
     """
 
     audio: Samples

@@ -6,7 +6,7 @@ Small pieces of all streams are gathered for a moment and processed one after th
 one stream runs more than twice as fast for the next (its weights are still in the cache).
 
 Streams whose audio comes faster than real time wait behind those on time, and share half of the thread's time at
-most: whoever pushes a file, or a few bytes that decode to hours of silence, delays only others that do so.
+most: a client that pushes a file, or a few bytes that decode to hours of silence, delays only others that do so.
 """
 
 from __future__ import annotations

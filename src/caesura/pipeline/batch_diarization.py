@@ -49,7 +49,7 @@ def _labelled(segment: RecognizedSegment, known: Floats) -> Iterable[tuple[Word,
     similarity = word_similarity(segment.words, embeddings.spans, vectors @ known.T)
     for word, row in zip(segment.words, similarity, strict=True):
         speaker = int(row.argmax())
-        # The best other speaker, or the threshold at which a word would belong to somebody who has not spoken.
+        # The best other speaker, or the threshold at which a word would belong to a new speaker.
         other = max(SAME_SPEAKER, float(np.delete(row, speaker).max(initial=-1.0)))
         margin = max(0.0, float(row[speaker]) - other)
         yield word, speaker, float(1.0 / (1.0 + np.exp(-SHARPNESS * margin)))

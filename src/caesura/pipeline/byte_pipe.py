@@ -28,6 +28,11 @@ class BytePipe:
         self._over = False
         self._cancelled = False
 
+    @property
+    def waiting(self) -> int:
+        """Bytes that the thread has not taken yet."""
+        return self._waiting
+
     async def put(self, data: bytes) -> bool:
         """Pass `data` to the thread, and wait for room for more; False when the pipe is ended or cancelled."""
         if data and not self._over:

@@ -9,7 +9,7 @@ A pure machine between recognizer and session: every call returns the events tha
 5. A change of style applies to words that begin at or after the audio at which it came, and to the whole of a number
    in the middle of which it came: in parts, a secret would not be recognized.
 
-Which finals may go on is decided by the style in force: they wait with smart formatting unless `no_delay` is asked for.
+Which finals may go on is decided by the style in force: they wait with smart formatting unless `no_delay` is set.
 With redaction they always wait, `no_delay` or not: half a card number is not recognized as a secret, and a secret that
 was sent cannot be taken back.
 """

@@ -238,7 +238,7 @@ class _LoadCollector(Collector):
             ("overloaded", "1 while new streams are refused because live jobs wait too long.", load.overloaded),
             (
                 "interim_stretch",
-                "Factor by which interims come less often than asked for, to keep up; 1: as asked, +Inf: not at all.",
+                "Factor by which interims come less often, to keep up; 1: as configured, +Inf: not at all.",
                 load.interim_stretch,
             ),
             ("ledger_reachable", "1 when the ledger's database answered last time.", load.ledger_reachable),

@@ -413,7 +413,7 @@ def test_a_worker_killed_in_mid_utterance_loses_no_word(engine: str) -> None:
 def test_our_own_mistake_closes_one_session_with_1011(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Whether it happens on a message of the client or on what was heard; the log says what it was."""
+    """Whether it happens on a message of the client or on an event of the stream; the log says what it was."""
 
     def broken(*_: object) -> str:
         raise ZeroDivisionError("on purpose")
@@ -457,7 +457,7 @@ def test_pings_are_answered_and_hold_nothing() -> None:
     served(main, idle_timeout_s=0.5)
 
 
-def test_a_server_that_is_stopped_tells_its_clients_what_it_heard() -> None:
+def test_a_stopped_server_sends_its_clients_the_transcript() -> None:
     """The last words, Metadata, and the service restart code; nothing hangs."""
 
     async def main() -> None:
@@ -477,8 +477,8 @@ def test_a_server_that_is_stopped_tells_its_clients_what_it_heard() -> None:
     asyncio.run(main())
 
 
-def test_whoever_asks_who_speaks_is_told_by_what_they_were_told_apart() -> None:
-    """Nobody else is told of either."""
+def test_results_name_the_diarizer() -> None:
+    """Results without diarization name neither."""
 
     async def main(server: InProcessServer) -> None:
         for asked in (True, False):

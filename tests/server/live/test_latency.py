@@ -41,7 +41,7 @@ def test_only_so_much_is_remembered() -> None:
         latency.audio(1, 0.0, now=float(number))
     assert latency.arrival_of(4 * KEPT - KEPT + 0.5) == 4 * KEPT - KEPT
     assert latency.arrival_of(1.0) is not None
-    assert len(latency._at) < 2 * KEPT
+    assert len(latency) < 2 * KEPT
 
 
 @given(st.lists(st.integers(1, 1000), min_size=1, max_size=50), st.floats(0, 60))

@@ -213,7 +213,7 @@ def test_a_client_that_is_gone_ends_it_without_a_word() -> None:
     run_scenario(main)
 
 
-def test_a_mistake_of_whoever_is_told_is_not_swallowed() -> None:
+def test_a_fault_of_the_callback_is_not_swallowed() -> None:
     async def main(bench: Bench) -> None:
         bench.fault = ZeroDivisionError()
         bench.put("a")

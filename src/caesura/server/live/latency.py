@@ -25,6 +25,10 @@ class LatencyMeter:
         self._seconds: list[float] = []
         self._at: list[float] = []
 
+    def __len__(self) -> int:
+        """Number of arrival times that are kept."""
+        return len(self._at)
+
     def audio(self, size: int, decoded_s: float, *, now: float) -> None:
         """A message of `size` bytes came; of those before it, `decoded_s` seconds were decoded."""
         self._bytes += size
