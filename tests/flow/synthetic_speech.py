@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import cast
 
@@ -30,9 +30,9 @@ class LoudIsVoice:
     """In the place of the network: a frame is voice when it is loud."""
 
     def run(
-        self, rows: NDArray[np.float32], h: NDArray[np.float32], c: NDArray[np.float32]
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
-        return (np.abs(rows[:, 64:]).mean(axis=1) > 0.1).astype(np.float32), h, c
+        self, rows: Sequence[NDArray[np.float32]], h: NDArray[np.float32], c: NDArray[np.float32]
+    ) -> tuple[list[NDArray[np.float32]], NDArray[np.float32], NDArray[np.float32]]:
+        return [(np.abs(each[:, 64:]).mean(axis=1) > 0.1).astype(np.float32) for each in rows], h, c
 
 
 class Talk:

@@ -68,7 +68,7 @@ def test_each_message_says_which_channel_of_twenty_it_is_of(twenty: Outcome) -> 
         kind: [
             json.loads(write_server_message(message))[name]
             for message in twenty.messages
-            if type(message).__name__ == kind
+            if type(message).__name__.removesuffix("Message") == kind
         ]
         for kind, name in (("Results", "channel_index"), ("SpeechStarted", "channel"), ("UtteranceEnd", "channel"))
     }

@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,7 +18,8 @@ from numpy.typing import NDArray
 
 from caesura.errors import InternalError, UsageError
 from caesura.speech import vad
-from caesura.speech.vad import FRAME, SileroModel, SileroVad, load_silero
+from caesura.speech.vad import FRAME, SileroModel, SileroVad, feed_together, load_silero
+from tests.speech import batched_vad_graph
 
 MODEL = load_silero()
 
@@ -69,7 +71,7 @@ def test_each_frame_is_computed_with_the_sample_that_completes_it() -> None:
 
 def test_a_large_chunk_is_judged_in_bounded_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     """More frames than go into one call come out the same."""
-    monkeypatch.setattr(vad, "_ROWS_AT_ONCE", 7)
+    monkeypatch.setattr(vad, "_STEPS_AT_ONCE", 7)
     np.testing.assert_allclose(SileroVad(MODEL).feed(SPEECH), WHOLE, atol=1e-5)
 
 
@@ -79,6 +81,38 @@ def test_it_distinguishes_speech_from_silence_and_noise() -> None:
     assert float(np.mean(WHOLE > 0.5)) > 0.4
     assert SileroVad(MODEL).feed(np.zeros(32_000, np.float32)).max() < 0.3
     assert SileroVad(MODEL).feed(hiss).max() < 0.3
+
+
+def test_channels_fed_together_get_what_each_gets_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever each brings: nothing, less than a frame, one frame, many; with more of them than go into one call."""
+    monkeypatch.setattr(vad, "_STREAMS_AT_ONCE", 3)
+    random = np.random.default_rng(2)
+    parts = [SPEECH[at * 8_000 :] for at in range(5)] + [np.zeros(40_000, np.float32)]
+    alone = [SileroVad(MODEL) for _ in parts]
+    together = [SileroVad(MODEL) for _ in parts]
+    at = [0] * len(parts)
+    for _ in range(12):
+        sizes = random.choice([0, 100, 512, 1600, 5000], len(parts))
+        samples = [part[start : start + size] for part, start, size in zip(parts, at, sizes, strict=True)]
+        at = [start + int(size) for start, size in zip(at, sizes, strict=True)]
+        found = feed_together(list(zip(together, samples, strict=True)))
+        for one, piece, probabilities in zip(alone, samples, found, strict=True):
+            np.testing.assert_allclose(probabilities, one.feed(piece), atol=1e-5)
+
+
+def test_the_network_is_the_one_of_the_package_rewritten() -> None:
+    """The file can be made again from the original, to the byte, and says the same of the same rows and states."""
+    assert batched_vad_graph.batched() == vad.WEIGHTS.read_bytes()
+    original = onnxruntime.InferenceSession(batched_vad_graph.ORIGINAL, providers=["CPUExecutionProvider"])
+    random = np.random.default_rng(5)
+    rows = [random.normal(0, 0.2, (length, 576)).astype(np.float32) for length in (3, 1, 7)]
+    h, c = random.normal(0, 0.3, (2, 1, len(rows), 128)).astype(np.float32)
+    probabilities, hn, cn = MODEL.run(rows, h, c)
+    for stream, each in enumerate(rows):
+        one = slice(stream, stream + 1)
+        expected = original.run(None, {"input": each, "h": h[:, one].copy(), "c": c[:, one].copy()})
+        for found, right in zip((probabilities[stream], hn[:, one], cn[:, one]), expected, strict=True):
+            np.testing.assert_allclose(found, right, atol=1e-4)
 
 
 def test_channels_that_share_a_model_do_not_disturb_each_other() -> None:
@@ -139,7 +173,7 @@ def test_other_weights_are_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     damaged[700_000] ^= 1
     monkeypatch.setattr(vad, "WEIGHTS", tmp_path / "silero.onnx")
     vad.WEIGHTS.write_bytes(damaged)
-    with pytest.raises(InternalError, match=r"silero\.onnx has the SHA-256 [0-9a-f]{64}, expected 9ccdacc4"):
+    with pytest.raises(InternalError, match=r"silero\.onnx has the SHA-256 [0-9a-f]{64}, expected 2f0e64a6"):
         load_silero()
 
 

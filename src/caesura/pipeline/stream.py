@@ -11,13 +11,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import assert_never
 
 import numpy as np
-from numpy.typing import NDArray
 
 from caesura.audio.format import AudioFormat, Encoding
 from caesura.audio.speex import MESSAGE_BYTES
@@ -26,12 +25,12 @@ from caesura.engines.base import SAMPLE_RATE, Hypothesis, Samples, SegmentJob, T
 from caesura.errors import BadAudio
 from caesura.events import AudioFound, AudioRefused, Drained, EngineFailed, StreamEvent
 from caesura.formatting.style import Style
-from caesura.pipeline.audio_thread import AudioThread
+from caesura.pipeline.audio_thread import AudioThread, VoiceDetection
 from caesura.pipeline.formatter import ChannelFormatter
 from caesura.pipeline.pace import PaceMeter
 from caesura.pipeline.recognizer import NewRecognizer, RecognitionConfig, Recognizer
 from caesura.speech.diarizer import Diarizer
-from caesura.speech.vad import FRAME, SileroModel, SileroVad
+from caesura.speech.vad import SileroModel, SileroVad
 from caesura.workers.base import JobLost, Pool
 
 _log = logging.getLogger("caesura.pipeline")
@@ -42,8 +41,6 @@ TURN_S = 0.03
 """A turn on the audio thread ends after the step that takes it beyond this: other streams wait for theirs."""
 TURN_AUDIO_S = 5.0
 """A turn also ends when it has decoded so much audio, of all channels together: that waits in memory for the loop."""
-SLICE_S = 0.5
-"""Audio whose voice activity is computed at once, of all channels together; some milliseconds of work."""
 AHEAD_S = 2.0
 """Audio that a stream may decode beyond the time that passed, before its turns come behind those of others."""
 SMALL_BYTES = 16 * 1024
@@ -86,8 +83,6 @@ class _End:
 
 
 _Item = bytes | _Flush | _Reconfigure | _ReleaseHeld | _End
-_Voiced = list[tuple[Samples, NDArray[np.float32]]]
-"""By channel: samples, shape (n,), and the probabilities of the voice activity frames that they completed."""
 
 
 @dataclass(slots=True)
@@ -152,7 +147,7 @@ class Stream:
         self._bytes = 0
         self._busy = False
         """A turn of this stream is on its way to the audio thread or back."""
-        self._work: Iterator[_Voiced] | None = None
+        self._work: Iterator[Samples] | None = None
         """The batch that is being decoded, from its first turn to its last."""
         self._last = False
         self._gathering = False
@@ -160,8 +155,6 @@ class Stream:
         self._over = False
         self._refusal: str | None = None
         self._vads: list[SileroVad] = []
-        self._stage = "the decoder"
-        """For the log and the close frame: what the audio thread is doing."""
         self._channels: list[_Channel] = []
         self._behind = False
         """More decoded audio waits for the engine than there is room for."""
@@ -342,13 +335,13 @@ class Stream:
             channel.recognizer.bias(self._config.terms)
 
     def _finish(self) -> None:
-        self._work, self._last = self._voiced(self._audio.last_blocks()), True
+        self._work, self._last = self._audio.last_blocks(), True
         self._continue_decoding()
 
     def _decode(self, batch: list[bytes]) -> None:
         if self._joinable:
             batch = [b"".join(batch)]
-        self._work = self._voiced(block for message in batch for block in self._audio.blocks(message))
+        self._work = (block for message in batch for block in self._audio.blocks(message))
         self._continue_decoding()
 
     def _continue_decoding(self) -> None:
@@ -359,76 +352,56 @@ class Stream:
 
     # ---- on the audio thread ----
 
-    def _turn(self, work: Iterator[_Voiced]) -> Callable[[], None]:
+    def _turn(self, work: Iterator[Samples]) -> Callable[[], None]:
         refusal, done = None, False
-        slices: list[_Voiced] = []
+        blocks: list[Samples] = []
         decoded_s, until = 0.0, self._thread.clock() + TURN_S
         try:
             while decoded_s < TURN_AUDIO_S and self._thread.clock() < until:
-                voiced = next(work)
-                decoded_s += sum(len(samples) for samples, _ in voiced) / SAMPLE_RATE
-                slices += [voiced] if voiced else []
+                block = next(work)
+                if block.shape[1]:
+                    blocks.append(block)
+                    decoded_s += block.size / SAMPLE_RATE
         except StopIteration:
             done = True
         except BadAudio as error:
+            # What came before it is audio, and is taken first.
             refusal = str(error)
         except Exception as error:  # noqa: BLE001  # one stream's fault must not take the thread of all streams down
-            refusal = f"{type(error).__name__} in {self._stage}"
-        return partial(self._turn_done, _joined(slices), decoded_s, refusal, done)
+            refusal = f"{type(error).__name__} in the decoder"
+        return partial(self._turn_done, self._detect_voice(blocks), decoded_s, refusal, done)
 
-    def _voiced(self, blocks: Iterable[Samples]) -> Iterator[_Voiced]:
-        """The decoded audio in slices with their voice activity; an empty one after each step that completes none."""
-        waiting: list[Samples] = []
-        size = 0
-        fault: Exception | None = None
-        decoding = iter(blocks)
-        while True:
-            self._stage = "the decoder"
-            try:
-                block = next(decoding, None)
-            except Exception as error:  # noqa: BLE001  # what came before it is audio, and is taken first
-                block, fault = None, error
-            if block is not None and block.shape[1]:
-                waiting.append(block)
-                size += block.size
-            if waiting and (block is None or size >= SLICE_S * SAMPLE_RATE):
-                samples = waiting[0] if len(waiting) == 1 else np.concatenate(waiting, axis=1)
-                waiting, size = [], 0
-                yield from self._slices(samples)
-            if fault is not None:
-                self._stage = "the decoder"
-                raise fault
-            if block is None:
-                return
-            yield []
-
-    def _slices(self, samples: Samples) -> Iterator[_Voiced]:
+    def _detect_voice(self, blocks: list[Samples]) -> list[VoiceDetection]:
+        """What the turn decoded, by channel, on its way through voice activity detection."""
+        if not blocks:
+            return []
+        samples = blocks[0] if len(blocks) == 1 else np.concatenate(blocks, axis=1)
         while len(self._vads) < len(samples):
             self._vads.append(SileroVad(self._vad))
-        step = max(FRAME, int(SLICE_S * SAMPLE_RATE) // len(samples))
-        for at in range(0, samples.shape[1], step):
-            self._stage = "voice activity detection"
-            part = samples[:, at : at + step]
-            yield [(row, vad.feed(row)) for row, vad in zip(part, self._vads, strict=True)]
+        return [self._thread.detect_voice(vad, row) for vad, row in zip(self._vads, samples, strict=True)]
 
     # ---- back on the loop's thread ----
 
-    def _turn_done(self, voiced: _Voiced, decoded_s: float, refusal: str | None, done: bool) -> None:
+    def _turn_done(self, channels: list[VoiceDetection], decoded_s: float, refusal: str | None, done: bool) -> None:
         self._busy = False
-        self._pace.add(decoded_s, len(voiced), self._thread.clock())
+        self._pace.add(decoded_s, len(channels), self._thread.clock())
         if done or refusal is not None or self._over:
             self._work = None
         if not self._over:
-            self._step(partial(self._recognize, voiced, refusal, done and self._last))
+            self._step(partial(self._recognize, channels, refusal, done and self._last))
 
-    def _recognize(self, voiced: _Voiced, refusal: str | None, last: bool) -> None:
-        if len(self._channels) < len(voiced):
-            self._open_channels(len(voiced))
-        for index, (samples, voice) in enumerate(voiced):
+    def _recognize(self, detections: list[VoiceDetection], refusal: str | None, last: bool) -> None:
+        if len(self._channels) < len(detections):
+            self._open_channels(len(detections))
+        for index, detection in enumerate(detections):
+            if detection.probabilities is None:
+                self._work = None
+                refusal = f"{type(detection.error).__name__} in voice activity detection"
+                break
             channel = self._channels[index]
             channel.formatter.resume()
             channel.recognizer.stretch_interims(self._pool.interim_stretch)
-            channel.recognizer.feed(samples, voice)
+            channel.recognizer.feed(detection.samples, detection.probabilities)
             self._drain_recognizer(index)
         if refusal is not None or last:
             self._refusal = refusal
@@ -527,13 +500,3 @@ class Stream:
         self._events.append(event)
         self._over = True
         self._release()
-
-
-def _joined(slices: list[_Voiced]) -> _Voiced:
-    """One channel's samples and probabilities in one piece each."""
-    if len(slices) < 2:
-        return slices[0] if slices else []
-    return [
-        (np.concatenate([samples for samples, _ in parts]), np.concatenate([voice for _, voice in parts]))
-        for parts in zip(*slices, strict=True)
-    ]
