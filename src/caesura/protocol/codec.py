@@ -98,7 +98,8 @@ class _Fields(dict[str, Any]):
 
     def __init__(self, pairs: Sequence[tuple[str, Any]]) -> None:
         super().__init__(pairs)
-        counts = Counter(name for name, _ in pairs)
+        # Hardly any object has a name twice, and counting costs as much as reading.
+        counts = Counter(name for name, _ in pairs) if len(self) < len(pairs) else {}
         self._repeated = {name for name, count in counts.items() if count > 1}
 
     def reject_repeated(self, *names: str) -> None:
