@@ -11,7 +11,7 @@ PAGE = Path(__file__).with_suffix(".md")
 HEAD = """# Parameters of `/v1/listen`
 
 Made by `docs/parameters.py` from the tables that read them. A parameter that is not here is ignored. A value that is
-none of those listed is answered with 400 and a sentence that names it and says what would be right.
+none of those listed is answered with 400 and a sentence that names the parameter, its value and the accepted values.
 
 | parameter | on a live stream | on a recording | values | what it does |
 |---|---|---|---|---|
@@ -19,7 +19,7 @@ none of those listed is answered with 400 and a sentence that names it and says 
 
 
 def page() -> str:
-    """The whole page."""
+    """The text of the page."""
     rows = [_honoured(name, row, live="honoured") for name, row in HONOURED.items()]
     rows += [_honoured(name, row, live="refused") for name, row in RECORDINGS.items()]
     rows += [
@@ -39,11 +39,11 @@ def _row(name: str, *cells: str) -> str:
     return f"| `{name}` | {' | '.join(cells)} |\n"
 
 
-_WHY = "would take a model that this server does not have; the 400 says so"
+_WHY = "would need a model that this server does not have; the 400 says so"
 _LIVE_ONLY = frozenset(
     {"interim_results", "endpointing", "utterance_end_ms", "vad_events", "no_delay", "inspect_response"}
 )
-"""What has no meaning where everything is heard at once."""
+"""Parameters that mean nothing for a recording."""
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Server messages read back from their JSON text, with those that a client of this package does not know."""
+"""Parser of server messages for tests, with those that a client of this package does not know."""
 
 from __future__ import annotations
 

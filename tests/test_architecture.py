@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -148,3 +149,100 @@ def defines_info(path: Path) -> bool:
         if isinstance(node, ast.Assign | ast.AnnAssign)
         for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
     )
+
+
+# ---- the language ----
+
+CODE = sorted(path for folder in ("src", "tests", "bench") for path in (ROOT / folder).rglob("*.py"))
+CODE = [path for path in CODE if "node_modules" not in path.parts]
+IN_AND_OUT = re.compile(r"\bin\b[^.;]*;.*\bout\b|\bin,.*\bout\b|\bin\b.*[,;] [^.;]*\bout\.|^Nothing in\b", re.DOTALL)
+"""A pair of "... in" and "... out" in place of a sentence."""
+
+
+def first_paragraph(source: str) -> str:
+    """The first paragraph of the docstring of a module; empty when there is none."""
+    return (ast.get_docstring(ast.parse(source)) or "").partition("\n\n")[0]
+
+
+def is_in_and_out(source: str) -> bool:
+    """Whether the docstring of a module lists what goes in and comes out in place of saying what the module is."""
+    return IN_AND_OUT.search(first_paragraph(source)) is not None
+
+
+def public_classes(source: str) -> set[str]:
+    """The public classes that a module defines at its top level."""
+    classes = (node for node in ast.parse(source).body if isinstance(node, ast.ClassDef))
+    return {node.name for node in classes if not node.name.startswith("_")}
+
+
+def defined_twice(sources: Mapping[str, str]) -> dict[str, list[str]]:
+    """The public class names that more than one module defines, with those modules."""
+    places: dict[str, list[str]] = {}
+    for module, source in sources.items():
+        for name in public_classes(source):
+            places.setdefault(name, []).append(module)
+    return {name: modules for name, modules in places.items() if len(modules) > 1}
+
+
+def missing_modules(page: str) -> set[str]:
+    """The modules that a page names by their path below src/caesura and that do not exist."""
+    named = set(re.findall(r"`((?:\w+/)*\w+\.py)`", page))
+    return {name for name in named if not (SOURCE / name).is_file()}
+
+
+@pytest.mark.parametrize("path", CODE, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_module_begins_with_what_it_is(path: Path) -> None:
+    """Not with what goes in and what comes out."""
+    assert not is_in_and_out(path.read_text()), first_paragraph(path.read_text())
+
+
+@pytest.mark.parametrize(
+    "docstring",
+    [
+        "Settings in; a real server out.",
+        "Nothing in; the client's own event loop, on a thread that no user code runs on, out.",
+        "Samples come in; the bytes that a client would send go out.",
+        "A recording, wherever it is, in; the AudioSource that reads it, header and all, out.",
+        "The text of a URL in; where to connect,\nand how to name it in a log out. Pure.\n\nMore of it.",
+        "Messages in, deliveries to the URL that a client named out: in order, with patience.",
+        "The main of a worker: frames with jobs in on a socket, frames with hypotheses out.",
+    ],
+)
+def test_a_docstring_of_what_goes_in_and_out_is_found(docstring: str) -> None:
+    assert is_in_and_out(f'"""{docstring}"""\n')
+
+
+@pytest.mark.parametrize(
+    "docstring",
+    [
+        "Forced alignment: word start and end times for a transcript and its audio.",
+        "The send queue of a connection, in order; messages that nobody would read are dropped.",
+        "Messages for a callback: delivered in order, retried, left out; never without end.",
+        "Carries out the actions of a session.\n\nWhat comes in; what goes out.",
+        "",
+    ],
+)
+def test_a_docstring_that_is_a_sentence_passes(docstring: str) -> None:
+    assert not is_in_and_out(f'"""{docstring}"""\n')
+
+
+def test_no_public_class_is_defined_in_two_modules() -> None:
+    """A search for a name finds one definition."""
+    assert not defined_twice({str(module): (SOURCE / module).read_text() for module in MODULES})
+
+
+def test_a_class_that_is_defined_twice_is_found() -> None:
+    sources = {
+        "one.py": "class Reading: ...\nclass _Slot: ...\nclass Word:\n    class Inner: ...\n",
+        "two.py": "class Reading: ...\nclass _Slot: ...\nclass Inner: ...\n",
+    }
+    assert defined_twice(sources) == {"Reading": ["one.py", "two.py"]}
+
+
+def test_every_module_that_the_architecture_names_exists() -> None:
+    assert not missing_modules((ROOT / "docs" / "architecture.md").read_text())
+
+
+def test_a_module_that_does_not_exist_is_found() -> None:
+    page = "`words.py` and `protocol/session.py` exist, `protocol/sessions.py` does not; `pyproject.toml` is no module."
+    assert missing_modules(page) == {"protocol/sessions.py"}

@@ -26,7 +26,7 @@ from caesura.protocol.catalogue import Catalogue, Offer
 from caesura.protocol.closing import Refusal
 from caesura.protocol.messages import ModelInfo
 from caesura.protocol.options import parse_options
-from caesura.server.metrics import Metrics, ServerLoad, close_labels
+from caesura.server.metrics import FAULT, Metrics, ServerLoad, close_labels
 from caesura.server.origin import OriginPolicy, Pass, Preflight, RequestHead, parse_hosts, parse_origins
 from caesura.server.stream_config import style
 from tests.spoken_words import text, words_of
@@ -236,7 +236,7 @@ def test_every_reason_of_a_close_is_documented() -> None:
     codes = [(close.code, close.reason) for close in vars(closing).values() if isinstance(close, closing.Close)]
     codes += [(code, "") for code in (*range(1000, 1016), 3000, 4000)]
     reasons = {close_labels(*code)[1] for code in codes} | {close_labels(None, "")[1]}
-    reasons |= {close_labels(1011, "a fault inside")[1], close_labels(1006, "cut: it reads nothing")[1]}
+    reasons |= {close_labels(1011, FAULT)[1], close_labels(1006, "cut: it reads nothing")[1]}
     documented = [
         reason for cells, _ in tables(OPERATIONS, "`reason` of a close", "means") for reason in cells.split(", ")
     ]

@@ -15,16 +15,16 @@ comes, of the clock. The hosted service waits as long."""
 class AudioFound:
     """The first audio was decoded; comes before every event that names a channel.
 
-    It comes again should a container turn out to hold more of them than was known.
+    It comes again should a container turn out to hold more channels than was known.
     """
 
     channels: int
-    """How many channels are transcribed apart (1 when they are mixed down)."""
+    """How many channels are transcribed separately (1 when they are mixed down)."""
 
 
 @dataclass(frozen=True, slots=True)
 class SpeechBegan:
-    """The VAD confirmed speech on a channel; independent of words."""
+    """Voice activity detection confirmed speech on a channel; independent of words."""
 
     channel: int
     at: float
@@ -93,7 +93,7 @@ class AudioRefused:
 
 @dataclass(frozen=True, slots=True)
 class EngineFailed:
-    """The engine could not answer although its job was tried again; the last event of a stream."""
+    """The engine failed although its job was tried again; the last event of a stream."""
 
     reason: str
     seconds: float

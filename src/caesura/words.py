@@ -1,4 +1,4 @@
-"""What an engine hears: words with times in, the same values out to everybody who handles them."""
+"""A transcribed word with its times, confidence, speaker and language."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """One word as it would be printed, with its place in the audio.
+    """One word as it is printed, with its place in the audio.
 
     `text` carries case and punctuation (`Back`, `again.`). `start` and `end` are seconds of audio,
     `start <= end`; from an engine they count from the first sample of its job, everywhere else from
-    the first sample of the stream. `confidence` is in 0..1. `speaker` counts from 0 and is None where
-    nobody asked who spoke. `speaker_confidence`, in 0..1, is how likely it was that speaker; None where that was
-    not judged. `language` is a primary subtag, and None where it was not to be found out.
+    the first sample of the stream. `confidence` is in 0..1. `speaker` counts from 0 and is None
+    without diarization. `speaker_confidence`, in 0..1, is how likely that speaker is the right one; None where it was
+    not computed. `language` is a primary subtag, and None where it was not detected.
     """
 
     text: str
@@ -26,7 +26,7 @@ class Word:
     language: str | None = None
 
     def shifted(self, seconds: float) -> Word:
-        """The same word on a clock that is `seconds` ahead."""
+        """The same word, `seconds` later."""
         return replace(self, start=self.start + seconds, end=self.end + seconds)
 
 

@@ -18,7 +18,7 @@ from caesura.client.reconnect import Backoff, refusal
 from caesura.client.recovery import Action, Phase, Recovery
 from caesura.client.send_buffer import STEADY_S
 from caesura.errors import CaesuraError
-from caesura.protocol.client_session import Watch
+from caesura.protocol.client_session import ClientTimers
 
 RATE = 1000
 MONO = PcmFormat("linear16", RATE, 2)
@@ -28,7 +28,7 @@ KEEPALIVE = '{"type":"KeepAlive"}'
 FINALIZE = '{"type":"Finalize"}'
 CLOSE_STREAM = '{"type":"CloseStream"}'
 
-PATIENT = Watch(ping_s=inf, stall_s=inf, mute_s=inf)
+PATIENT = ClientTimers(ping_s=inf, stall_s=inf, mute_s=inf)
 """A watch that lets a server be silent, and a socket slow."""
 
 MOST_FRAMES = 100_000

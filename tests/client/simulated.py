@@ -13,7 +13,7 @@ from caesura.client.reconnect import refusal
 from caesura.client.recovery import Action, Recovery
 from caesura.events import StreamEvent
 from caesura.protocol.actions import CloseSocket, EndAudio, FeedAudio, FlushAudio, Send
-from caesura.protocol.client_session import Watch
+from caesura.protocol.client_session import ClientTimers
 from caesura.protocol.messages import ModelInfo
 from caesura.protocol.options import ListenOptions
 from caesura.protocol.session import Identity, Session, Timers
@@ -40,10 +40,10 @@ def silence(seconds: float) -> bytes:
 class Simulated:
     """A live line of linear16 whose server answers at once. `now` begins at 0 and moves when `pass_time` is called."""
 
-    def __init__(self, *, watch: Watch | None = None, keep_s: float = 60.0, idle_s: float = 10.0) -> None:
+    def __init__(self, *, watch: ClientTimers | None = None, keep_s: float = 60.0, idle_s: float = 10.0) -> None:
         """`idle_s`: the server's patience. The line is open."""
         settings = LineSettings(
-            PcmFormat("linear16", RATE, 2), keep_s=keep_s, watch=watch or Watch(), replay_speed=1.25
+            PcmFormat("linear16", RATE, 2), keep_s=keep_s, watch=watch or ClientTimers(), replay_speed=1.25
         )
         self.machine = Recovery(settings, random=lambda: 0.5)
         self.now = 0.0

@@ -22,7 +22,7 @@ from caesura.client.pcm import PcmFormat
 from caesura.client.send_buffer import LEAST_RECORDING_KEEP_S
 from caesura.client.transport import Transport
 from caesura.errors import TooManyStreams, UsageError
-from caesura.protocol.client_session import Watch
+from caesura.protocol.client_session import ClientTimers
 
 MONO = DeclaredAudio("linear16", 16_000, 1)
 
@@ -62,7 +62,9 @@ def test_a_key_is_in_no_representation_of_a_configuration() -> None:
 
 def test_a_live_voice_has_the_documented_bounds() -> None:
     settings = planned(interim_results=True).settings
-    assert settings == LineSettings(PcmFormat("linear16", 16_000, 2), keep_s=60.0, watch=Watch(4.0, 2.0, 5.0, 10.0))
+    assert settings == LineSettings(
+        PcmFormat("linear16", 16_000, 2), keep_s=60.0, watch=ClientTimers(4.0, 2.0, 5.0, 10.0)
+    )
     assert settings.live
     assert settings.replay_speed == 1.25
 

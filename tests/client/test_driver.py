@@ -18,14 +18,14 @@ from caesura.client.reconnect import Backoff, refusal
 from caesura.client.recovery import Phase, Recovery
 from caesura.client.transport import Opener, Transport
 from caesura.errors import BadCredentials, ConnectionClosedByServer, InternalError, LineError, Unreachable, UsageError
-from caesura.protocol.client_session import Want, Watch
+from caesura.protocol.client_session import ClientTimers, TimerEvent
 from tests.client.fake_transports import FakeOpener, FakeTransport
 from tests.client.lines import PATIENCE_S
 from tests.waiting import until
 
 SETTINGS = LineSettings(
     PcmFormat("linear16", 8_000, 2),
-    watch=Watch(keepalive_s=3600.0, ping_s=3600.0, stall_s=3600.0, mute_s=3600.0),
+    watch=ClientTimers(keepalive_s=3600.0, ping_s=3600.0, stall_s=3600.0, mute_s=3600.0),
     backoff=Backoff(base_s=0.01, cap_s=0.01),
     replay_speed=1000.0,
 )
@@ -204,7 +204,7 @@ def test_a_write_that_never_ends_is_found_although_nothing_else_happens() -> Non
         driven.send(SECOND)
         await until(lambda: any(isinstance(event, Reconnecting) for event in driven.events))
         gone = next(event for event in driven.events if isinstance(event, Reconnecting))
-        assert gone.why in (Want.STALLED.value, Want.HALF_OPEN.value)
+        assert gone.why in (TimerEvent.STALLED.value, TimerEvent.HALF_OPEN.value)
         await until(lambda: wires.made[0].aborted)
         driven.finish(0.0)
         await driven.done()

@@ -13,7 +13,7 @@ from caesura import Faults, Tuning, sync
 from caesura.client.events import Reconnected, Reconnecting
 from caesura.client.transport import Transport, TransportClosed
 from caesura.errors import BadCredentials, Refused, TooManyStreams
-from caesura.protocol.client_session import Want
+from caesura.protocol.client_session import TimerEvent
 from caesura.testing import FakeServer
 from tests.client.fake_transports import FakeOpener
 from tests.client.lines import PATIENCE_S, VOICE, listening, placed, spoken
@@ -195,7 +195,7 @@ def test_a_connection_that_was_not_made_is_none_of_them() -> None:
     ("faults", "why"),
     [
         (Faults(drop_after_s=0.05), ("closed with 1006",)),
-        (Faults(stall_after_s=0.05), (Want.HALF_OPEN.value, Want.STALLED.value)),
+        (Faults(stall_after_s=0.05), (TimerEvent.HALF_OPEN.value, TimerEvent.STALLED.value)),
         (Faults(corrupt_after_s=0.0), ("The server sent what is no message of this wire",)),
         (Faults(refuse=(503, 429)), ("The server refused (503: simulated).",)),
     ],

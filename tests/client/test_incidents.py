@@ -35,7 +35,7 @@ from caesura.client.events import (
 )
 from caesura.client.transport import Opener, Transport, TransportClosed, websocket_opener
 from caesura.errors import BadCredentials, PaymentRequired, Refused, TooManyStreams
-from caesura.protocol.client_session import Want
+from caesura.protocol.client_session import TimerEvent
 from caesura.testing import Close, Connection, FakeServer
 from tests.client.lines import BEAT_S, PATIENCE_S, VOICE, listening, placed, spoken
 from tests.client.simulated import RATE, Simulated, say, silence
@@ -216,7 +216,7 @@ def test_a_peer_that_stops_reading_is_found_and_is_sent_everything_again() -> No
             heard.heard("good", "morning")
             server.stall()
             line.send(VOICE.say("thank"))
-            assert heard.next(Reconnecting).why in (Want.HALF_OPEN.value, Want.STALLED.value)
+            assert heard.next(Reconnecting).why in (TimerEvent.HALF_OPEN.value, TimerEvent.STALLED.value)
             assert isinstance(line.send(VOICE.say("you")), Buffered)
             server.unstall()
             result = line.finish(PATIENCE_S)
@@ -249,7 +249,7 @@ def test_a_peer_that_ignores_the_speech_it_gets_is_found() -> None:
         line = sync.connect(server.url, tuning=Tuning(mute_s=0.5, replay_speed=100.0))
         with listening(line) as heard:
             line.send(PAUSE + VOICE.say("good"))
-            assert heard.next(Reconnecting).why == Want.MUTE.value
+            assert heard.next(Reconnecting).why == TimerEvent.MUTE.value
             line.send(VOICE.say("morning"))
             server.unmute()
             result = line.finish(PATIENCE_S)

@@ -6,7 +6,7 @@ from caesura.client.events import Final, Gap, Stats
 from caesura.client.line_record import REQUEST_IDS, LineRecord
 from caesura.client.pcm import PcmFormat
 from caesura.client.send_buffer import SendBuffer
-from caesura.protocol.client_session import ClientSession, Watch
+from caesura.protocol.client_session import ClientSession, ClientTimers
 from caesura.timeline import Timeline
 
 BUFFER = SendBuffer(PcmFormat("linear16", 1000, 2), Timeline(1000), live=True, keep_s=60.0)
@@ -36,7 +36,7 @@ def test_connections_are_numbered_and_the_newest_ids_are_kept() -> None:
 
 
 def test_time_of_ended_and_open_connections_and_pauses_is_added_up() -> None:
-    made, first, second = record(), ClientSession(Watch(), now=0.0), ClientSession(Watch(), now=20.0)
+    made, first, second = record(), ClientSession(ClientTimers(), now=0.0), ClientSession(ClientTimers(), now=20.0)
     first.send_keepalive(now=1.0)
     second.send_keepalive(now=21.0)
     made.end_connection(first, now=10.0)

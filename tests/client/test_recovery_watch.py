@@ -27,7 +27,7 @@ def test_a_server_that_is_mute_while_speech_is_sent_is_given_up_after_ten_second
     """It answers every ping (pipecat #5735)."""
     bench = Bench()
     bench.stream(11.0, LOUD, piece_s=0.125)
-    assert found(bench) == (10.125, "the server is there, but hears nothing of the speech sent")
+    assert found(bench) == (10.125, "the server is there, but transcribes nothing of the speech sent")
     bench.until(10.375)
     bench.open()
     bench.wait(10.0)

@@ -1,4 +1,4 @@
-"""The whole path in one process: bytes and texts in, server messages out; no sockets, jobs done on the spot."""
+"""A whole live stream in one process, without sockets: the client's messages go in, and the server's are collected."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from caesura.protocol.catalogue import Catalogue, Offer
 from caesura.protocol.messages import Metadata, ModelInfo, Results, ServerMessage, WireWord
 from caesura.protocol.options import ListenOptions, parse_options
 from caesura.protocol.session import Identity, Session, Timers
-from caesura.server.stream_config import audio_format, preferred, recognition_config, style
+from caesura.server.stream_config import audio_format, preferred_terms, recognition_config, style
 from caesura.speech.vad import SileroModel, load_silero
 from caesura.workers.base import Deliver
 from tests.server_messages import read_server_message
@@ -35,7 +35,7 @@ REQUEST_ID = "01a00000-0000-7000-8000-000000000001"
 
 
 class InlinePool:
-    """Does each job on the loop, right after it was asked for."""
+    """Does each job on the loop, right after it is submitted."""
 
     workers = 1
 
@@ -97,7 +97,7 @@ def flow(
 ) -> Outcome:
     """Send `items` (bytes: audio, str: control messages), then CloseStream, and collect what comes back.
 
-    `loaded` stands in for the engine, `info` for what is known of it and `vad` for the network that hears voice.
+    `loaded` stands in for the engine, `info` for what is known of it and `vad` for the voice activity network.
     Raises BadParameter for a query that would be refused.
     """
     return asyncio.run(
@@ -111,7 +111,7 @@ def flow(
     )
 
 
-async def _heard(stream: Stream, thread: AudioThread) -> None:
+async def _wait_until_decoded(stream: Stream, thread: AudioThread) -> None:
     """Wait until what was sent before has been decoded, and answered: as if it came in real time."""
     while stream._busy:
         fence = asyncio.Event()
@@ -137,7 +137,7 @@ def _carry_out(action: Action, stream: Stream, options: ListenOptions) -> None:
         case FlushAudio(channel):
             stream.flush(channel)
         case Reconfigure(features, keyterms):
-            stream.reconfigure(features, None if keyterms is None else preferred(keyterms, options.keywords))
+            stream.reconfigure(features, None if keyterms is None else preferred_terms(keyterms, options.keywords))
         case ReleaseHeldFinals():
             stream.release_held()
         case EndAudio():
@@ -183,7 +183,7 @@ async def _flow(items: list[bytes | str], query: str, info: EngineInfo, engine: 
     )
     try:
         for item in items:
-            await _heard(stream, thread)
+            await _wait_until_decoded(stream, thread)
             if isinstance(item, str):
                 session.receive_text(item, now=0.0)
             else:

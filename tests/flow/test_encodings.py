@@ -1,4 +1,4 @@
-"""Every encoding and container gives the same words at the same times as the plain samples do."""
+"""Every encoding and container gives the same words at the same times as plain samples do."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def moonshine() -> Engine:
 
 @pytest.fixture(scope="module")
 def plain(moonshine: Engine) -> Outcome:
-    """What is heard in the samples themselves."""
+    """The transcript of the samples themselves."""
     return said("linear16", moonshine)
 
 
@@ -95,5 +95,5 @@ def test_what_telephones_code_gives_the_same_words(
     assert outcome.close is not None
     assert outcome.close.code == 1000
     assert outcome.metadata.duration == pytest.approx(seconds, abs=0.02)
-    heard = outcome.text().split()
-    assert (heard[:4], heard[-2:]) == (["he", "was", "not", "an"], ["young", "man"])
+    words = outcome.text().split()
+    assert (words[:4], words[-2:]) == (["he", "was", "not", "an"], ["young", "man"])

@@ -1,4 +1,4 @@
-"""What a stream asked for, as its client sees it: words written, hidden, found, preferred and told apart, live."""
+"""Options of a live stream as its client sees them: formatting, redaction, search, keyterms and diarization."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from caesura.protocol.messages import (
 )
 from tests.encodings import encode
 from tests.flow.inline import Outcome, flow
-from tests.flow.saying import BIASED, Talk, dialogue, said, sent
+from tests.flow.synthetic_speech import BIASED, Talk, dialogue, sent, transcribed
 from tests.recordings import recording
 
 FINALIZE = '{"type":"Finalize"}'
@@ -41,7 +41,7 @@ def transcript(outcome: Outcome) -> str:
 
 
 def texts(outcome: Outcome) -> list[str]:
-    """The finals in which something was said."""
+    """The finals in which something was spoken."""
     return [final.transcript for final in outcome.finals if final.transcript]
 
 
@@ -79,8 +79,8 @@ def assert_tiled(outcome: Outcome) -> None:
 
 
 def test_numerals_are_written_with_the_time_of_all_that_was_spoken() -> None:
-    plain = said("I have twenty five cats", 1.0)
-    outcome = said("I have twenty five cats", 1.0, query="numerals=true")
+    plain = transcribed("I have twenty five cats", 1.0)
+    outcome = transcribed("I have twenty five cats", 1.0, query="numerals=true")
     assert transcript(plain) == "i have twenty five cats"
     assert transcript(outcome) == "i have 25 cats"
     number = outcome.words()[2]
@@ -88,28 +88,28 @@ def test_numerals_are_written_with_the_time_of_all_that_was_spoken() -> None:
     assert outcome.words()[3] == plain.words()[4]
 
 
-def test_numerals_do_not_wait_and_smart_formatting_is_not_asked_for() -> None:
-    outcome = said("call five five five", 1.0, "one two three four", 1.0, query="numerals=true")
+def test_numerals_do_not_wait_and_smart_formatting_is_not_requested() -> None:
+    outcome = transcribed("call five five five", 1.0, "one two three four", 1.0, query="numerals=true")
     assert texts(outcome) == ["call 555", "1234"]
     assert all(word.punctuated_word is None for word in outcome.words())
 
 
-def test_a_final_that_ends_in_a_number_waits_and_is_told_with_the_rest_of_it() -> None:
+def test_a_final_that_ends_in_a_number_waits_and_is_emitted_with_the_rest_of_it() -> None:
     parts = ("My number is five five five", 1.0, "one two three four thanks.", 1.0)
-    outcome = said(*parts, query="smart_format=true&interim_results=true")
+    outcome = transcribed(*parts, query="smart_format=true&interim_results=true")
     assert texts(outcome) == ["My number is 555-1234 thanks."]
     final = next(final for final in outcome.finals if final.words)
     assert final.speech_final
     assert (final.words[3].word, final.words[3].punctuated_word) == ("555-1234", "555-1234")
     assert_tiled(outcome)
-    hasty = said(*parts, query="smart_format=true&no_delay=true")
+    hasty = transcribed(*parts, query="smart_format=true&no_delay=true")
     assert texts(hasty) == ["My number is 555", "1234 thanks."]
 
 
 @pytest.mark.parametrize("query", ["smart_format=true", "smart_format=true&interim_results=true"])
-def test_a_number_that_nothing_follows_is_told_after_three_seconds_of_silence(query: str) -> None:
+def test_a_number_that_nothing_follows_is_emitted_after_three_seconds_of_silence(query: str) -> None:
     """Texts that are no messages are answered at once, so the errors show where in the audio the final came."""
-    outcome = said("I want twenty five", 2.7, "mark before", 0.5, "mark after", 1.0, query=query)
+    outcome = transcribed("I want twenty five", 2.7, "mark before", 0.5, "mark after", 1.0, query=query)
     order = [
         message.message if isinstance(message, Error) else message.transcript
         for message in outcome.messages
@@ -118,8 +118,8 @@ def test_a_number_that_nothing_follows_is_told_after_three_seconds_of_silence(qu
     assert order == ["mark before", "I want 25", "mark after"]
 
 
-def test_what_is_held_is_told_at_once_when_the_client_asks() -> None:
-    outcome = said("I want twenty five", 0.5, FINALIZE, "mark", "twenty six", 1.0, query="smart_format=true")
+def test_what_is_held_is_emitted_at_once_when_the_client_sends_finalize() -> None:
+    outcome = transcribed("I want twenty five", 0.5, FINALIZE, "mark", "twenty six", 1.0, query="smart_format=true")
     kinds = [type(message) for message in outcome.messages]
     assert kinds.index(Results) < kinds.index(Error)
     answers = [final for final in outcome.finals if final.from_finalize]
@@ -129,38 +129,38 @@ def test_what_is_held_is_told_at_once_when_the_client_asks() -> None:
 
 def test_what_is_held_comes_before_the_end_of_its_utterance() -> None:
     query = "smart_format=true&utterance_end_ms=1000&interim_results=true"
-    outcome = said("I want twenty five", 2.0, query=query)
-    told = [message for message in outcome.messages if isinstance(message, UtteranceEndMessage | Results)]
-    final = next(at for at, one in enumerate(told) if isinstance(one, Results) and one.is_final and one.words)
-    end = next(at for at, one in enumerate(told) if isinstance(one, UtteranceEndMessage))
+    outcome = transcribed("I want twenty five", 2.0, query=query)
+    sent_messages = [message for message in outcome.messages if isinstance(message, UtteranceEndMessage | Results)]
+    final = next(at for at, one in enumerate(sent_messages) if isinstance(one, Results) and one.is_final and one.words)
+    end = next(at for at, one in enumerate(sent_messages) if isinstance(one, UtteranceEndMessage))
     assert final < end
 
 
 def test_dictated_punctuation_is_punctuation() -> None:
     parts = ("dear Anna comma new line how are you question mark", 1.0)
-    outcome = said(*parts, query="dictation=true")
+    outcome = transcribed(*parts, query="dictation=true")
     assert transcript(outcome) == "dear Anna,\n How are you?"
     assert [word.word for word in outcome.words()] == ["dear", "anna", "how", "are", "you"]
-    assert transcript(said(*parts)) == "dear anna comma new line how are you question mark"
+    assert transcript(transcribed(*parts)) == "dear anna comma new line how are you question mark"
 
 
-def test_hesitations_go_unless_they_are_asked_for() -> None:
+def test_hesitations_are_removed_unless_they_are_requested() -> None:
     parts = ("Um, I see uh nothing.", 1.0)
-    assert transcript(said(*parts)) == "i see nothing"
-    assert transcript(said(*parts, query="punctuate=true")) == "I see nothing."
-    assert transcript(said(*parts, query="filler_words=true&punctuate=true")) == "Um, I see uh nothing."
+    assert transcript(transcribed(*parts)) == "i see nothing"
+    assert transcript(transcribed(*parts, query="punctuate=true")) == "I see nothing."
+    assert transcript(transcribed(*parts, query="filler_words=true&punctuate=true")) == "Um, I see uh nothing."
 
 
 def test_profanity_is_masked_in_interims_and_in_finals() -> None:
-    outcome = said("what the fuck is this about then", 1.0, query="profanity_filter=true&interim_results=true")
+    outcome = transcribed("what the fuck is this about then", 1.0, query="profanity_filter=true&interim_results=true")
     assert transcript(outcome) == "what the **** is this about then"
     assert "fuck" not in shown(outcome.messages)
     assert any("****" in result.transcript for result in outcome.results if not result.is_final)
-    assert "fuck" in shown(said("what the fuck", 1.0).messages)
+    assert "fuck" in shown(transcribed("what the fuck", 1.0).messages)
 
 
 def test_words_are_replaced_and_left_out() -> None:
-    outcome = said("the cat sat on the old mat", 1.0, query="replace=cat:dog&replace=old&replace=sat%20on:left")
+    outcome = transcribed("the cat sat on the old mat", 1.0, query="replace=cat:dog&replace=old&replace=sat%20on:left")
     assert transcript(outcome) == "the dog left the mat"
     assert_tiled(outcome)
 
@@ -186,12 +186,12 @@ def test_a_secret_is_in_no_message_of_the_stream(
     """Neither in words nor in alternatives, interims, search hits or the log."""
     query = f"redact={kind}&interim_results=true&vad_events=true&utterance_end_ms=1000&search=hush{also}"
     with caplog.at_level(logging.DEBUG):
-        outcome = said(sentence, 4.0, query=query)
+        outcome = transcribed(sentence, 4.0, query=query)
     assert tag in transcript(outcome)
     assert any(not result.is_final and result.words for result in outcome.results)
-    told = shown(outcome.messages).lower()
+    sent_messages = shown(outcome.messages).lower()
     for form in forms:
-        assert form not in told
+        assert form not in sent_messages
         assert form not in caplog.text
     assert_tiled(outcome)
 
@@ -199,13 +199,13 @@ def test_a_secret_is_in_no_message_of_the_stream(
 @pytest.mark.parametrize("query", ["four%20one%20one", "4111", "411111", "one%20two", "123"])
 def test_to_search_for_a_secret_does_not_find_it(query: str) -> None:
     """A hit would say that it was there, and its snippet what it was."""
-    said_secrets = said(f"card {CARD} and social {SSN}", 4.0, query=f"redact=pci&redact=ssn&search={query}")
+    said_secrets = transcribed(f"card {CARD} and social {SSN}", 4.0, query=f"redact=pci&redact=ssn&search={query}")
     snippets = [hit.snippet for final in said_secrets.finals for search in final.searches for hit in search.hits]
     assert not [snippet for snippet in snippets if set(snippet.split()) & {"one", "four", "two", "4111"}]
     assert not any(any(sign.isdigit() for sign in snippet.replace("_1]", "")) for snippet in snippets)
 
 
-def test_a_secret_that_is_said_with_pauses_is_hidden_as_a_whole() -> None:
+def test_a_secret_that_is_spoken_with_pauses_is_hidden_as_a_whole() -> None:
     parts = (
         "my card number is four one one one",
         1.0,
@@ -216,14 +216,14 @@ def test_a_secret_that_is_said_with_pauses_is_hidden_as_a_whole() -> None:
         "one one thanks",
         4.0,
     )
-    outcome = said(*parts, query="redact=pci&interim_results=true&utterance_end_ms=3000")
+    outcome = transcribed(*parts, query="redact=pci&interim_results=true&utterance_end_ms=3000")
     assert transcript(outcome) == "my card number is [CREDIT_CARD_1] thanks"
     assert "one" not in shown(outcome.messages)
 
 
 def test_a_secret_is_hidden_although_the_client_makes_it_final_in_its_middle() -> None:
     parts = ("my card number is four one one one", FINALIZE, "one one one one", FINALIZE, "one one one one thanks", 4.0)
-    outcome = said(*parts, query="redact=pci&interim_results=true")
+    outcome = transcribed(*parts, query="redact=pci&interim_results=true")
     assert "one" not in shown(outcome.messages)
     assert len([final for final in outcome.finals if final.from_finalize]) == 2
     assert outcome.finals[0].transcript.startswith("my card number is [")
@@ -233,7 +233,7 @@ def test_a_secret_is_hidden_although_the_client_makes_it_final_in_its_middle() -
 def test_a_secret_is_hidden_although_its_segment_was_too_long_for_the_engine(words_before: int) -> None:
     """Segments are cut after ten seconds, wherever that is."""
     before = " ".join(["well"] * words_before)
-    outcome = said(f"{before} {CARD} thanks", 4.0, query="redact=pci&interim_results=true")
+    outcome = transcribed(f"{before} {CARD} thanks", 4.0, query="redact=pci&interim_results=true")
     assert "one" not in shown(outcome.messages)
     assert transcript(outcome) == f"{before} [CREDIT_CARD_1] thanks"
 
@@ -242,7 +242,7 @@ def test_a_secret_is_hidden_although_its_segment_was_too_long_for_the_engine(wor
 def test_a_secret_is_hidden_although_the_style_changed_in_its_middle(digits: int) -> None:
     """It is written whole, in the style in which it ended."""
     spoken = CARD.split()
-    outcome = said(
+    outcome = transcribed(
         f"it is {' '.join(spoken[:digits])}",
         configure(features={"smart_format": True}),
         f"{' '.join(spoken[digits:])} thanks",
@@ -256,13 +256,13 @@ def test_a_secret_is_hidden_although_the_style_changed_in_its_middle(digits: int
 
 
 def test_what_is_no_secret_stays_in_the_words_that_were_spoken() -> None:
-    outcome = said(f"two of them with card {CARD} in twenty minutes", 4.0, query="redact=pci")
+    outcome = transcribed(f"two of them with card {CARD} in twenty minutes", 4.0, query="redact=pci")
     assert transcript(outcome) == "two of them with card [CREDIT_CARD_1] in twenty minutes"
 
 
 def test_a_tag_stands_for_the_whole_time_of_its_secret() -> None:
-    plain = said(f"card {CARD} thanks", 4.0)
-    word = said(f"card {CARD} thanks", 4.0, query="redact=pci").words()[1]
+    plain = transcribed(f"card {CARD} thanks", 4.0)
+    word = transcribed(f"card {CARD} thanks", 4.0, query="redact=pci").words()[1]
     assert (word.word, word.start) == ("[CREDIT_CARD_1]", plain.words()[1].start)
     assert word.end == plain.words()[-2].end
 
@@ -271,7 +271,7 @@ def test_a_tag_stands_for_the_whole_time_of_its_secret() -> None:
 
 
 def test_what_is_searched_for_is_found_with_its_time_and_how_near_it_is() -> None:
-    outcome = said("nobody saw the kat on the mat", 1.0, query="search=cat&search=the%20mat&search=elephant")
+    outcome = transcribed("nobody saw the kat on the mat", 1.0, query="search=cat&search=the%20mat&search=elephant")
     (final,) = (final for final in outcome.finals if final.words)
     cat, mat, elephant = final.searches
     assert (cat.query, mat.query, elephant.query) == ("cat", "the mat", "elephant")
@@ -284,15 +284,15 @@ def test_what_is_searched_for_is_found_with_its_time_and_how_near_it_is() -> Non
     assert [one.confidence for one in cat.hits] == sorted((one.confidence for one in cat.hits), reverse=True)
 
 
-def test_every_results_message_tells_what_was_searched_for_and_only_when_something_was() -> None:
-    outcome = said("the cat sat on the mat all day long", 6.0, query="search=cat&interim_results=true")
+def test_every_results_message_lists_searches_when_there_are_any() -> None:
+    outcome = transcribed("the cat sat on the mat all day long", 6.0, query="search=cat&interim_results=true")
     assert len(outcome.results) > len(outcome.finals)
     assert all([search.query for search in result.searches] == ["cat"] for result in outcome.results)
-    assert all(result.searches == () for result in said("the cat sat", 1.0).results)
+    assert all(result.searches == () for result in transcribed("the cat sat", 1.0).results)
 
 
 def test_hits_are_found_in_words_as_they_go_out() -> None:
-    outcome = said("the cat costs twenty five", 4.0, query="replace=cat:dog&numerals=true&search=dog&search=25")
+    outcome = transcribed("the cat costs twenty five", 4.0, query="replace=cat:dog&numerals=true&search=dog&search=25")
     (final,) = (final for final in outcome.finals if final.words)
     assert [(search.hits[0].snippet, search.hits[0].confidence) for search in final.searches] == [
         ("dog", 1.0),
@@ -311,7 +311,7 @@ def terms(jobs: list[SegmentJob]) -> list[tuple[Term, ...]]:
 
 def test_terms_reach_every_job_of_the_engine() -> None:
     query = "keyterm=Caesura&keyterm=half%20line&keywords=pause:2.5&keywords=uh:-3&interim_results=true"
-    outcome = said("the caesura is a pause in a line", 1.0, "and so on", 1.0, query=query, info=BIASED)
+    outcome = transcribed("the caesura is a pause in a line", 1.0, "and so on", 1.0, query=query, info=BIASED)
     assert len(outcome.jobs) > 2
     expected = (Term("Caesura"), Term("half line"), Term("pause", 2.5), Term("uh", -3.0))
     assert terms(outcome.jobs) == [expected]
@@ -320,16 +320,16 @@ def test_terms_reach_every_job_of_the_engine() -> None:
 @pytest.mark.parametrize("query", ["keyterm=Caesura", "keywords=Caesura:2"])
 def test_terms_are_refused_where_the_engine_does_not_heed_them(query: str) -> None:
     with pytest.raises(BadParameter, match=query.partition("=")[0]) as caught:
-        said("hello", query=query)
+        transcribed("hello", query=query)
     assert "scripted" in caught.value.message
 
 
 # ---- Configure ----
 
 
-def test_what_was_said_after_a_configure_is_written_as_it_asks() -> None:
-    """In the middle of a sentence too: audio before it is written as before, whenever its words are told."""
-    outcome = said(
+def test_the_transcript_after_a_configure_is_formatted_by_it() -> None:
+    """In the middle of a sentence too: audio before it is written as before, whenever its words are emitted."""
+    outcome = transcribed(
         "twenty one cats",
         configure(features={"numerals": True}),
         "twenty two dogs",
@@ -348,7 +348,7 @@ def test_what_was_said_after_a_configure_is_written_as_it_asks() -> None:
 
 
 def test_a_configure_is_in_order_with_audio_that_came_at_once() -> None:
-    """A whole recording in one message before it, another behind it: neither waits for the other to be heard."""
+    """A whole recording in one message before it, another behind it: neither waits for the other to be transcribed."""
     first, second = Talk("twenty one cats", 0.5), Talk("twenty one cats", 0.5, "twenty two dogs", 1.0)
     rest = second.samples[len(first.samples) :].tobytes()
     outcome = sent(second, [first.samples.tobytes(), configure(features={"numerals": True}), rest])
@@ -364,7 +364,7 @@ def test_each_feature_can_be_turned_on_and_off() -> None:
         ("filler_words", "um", "the"),
         ("profanity_filter", "*******", "fucking"),
     ]:
-        outcome = said(
+        outcome = transcribed(
             configure(features={feature: True}),
             sentence,
             4.0,
@@ -380,7 +380,7 @@ def test_each_feature_can_be_turned_on_and_off() -> None:
 
 
 def test_redaction_and_searching_are_not_touched_by_a_configure() -> None:
-    outcome = said(
+    outcome = transcribed(
         configure(features={"numerals": True, "smart_format": True}),
         f"card {CARD} thanks",
         4.0,
@@ -393,7 +393,7 @@ def test_redaction_and_searching_are_not_touched_by_a_configure() -> None:
 
 
 def test_keyterms_are_replaced_and_keywords_stay() -> None:
-    outcome = said(
+    outcome = transcribed(
         "one two three",
         1.0,
         configure(keyterms=["new", "newer"]),
@@ -422,14 +422,14 @@ def test_keyterms_are_replaced_and_keywords_stay() -> None:
     ],
 )
 def test_a_configure_that_cannot_be_honoured_changes_nothing(asked: dict[str, Any], code: str) -> None:
-    outcome = said(configure(**asked), "twenty one cats", 1.0)
+    outcome = transcribed(configure(**asked), "twenty one cats", 1.0)
     (failure,) = (message for message in outcome.messages if isinstance(message, ConfigureFailure))
     assert failure.code == code
     assert texts(outcome) == ["twenty one cats"]
 
 
 def test_a_configure_before_the_first_audio_holds_for_all_of_it() -> None:
-    assert texts(said(configure(features={"numerals": True}), "twenty one cats", 1.0)) == ["21 cats"]
+    assert texts(transcribed(configure(features={"numerals": True}), "twenty one cats", 1.0)) == ["21 cats"]
 
 
 # ---- channels ----
@@ -467,8 +467,8 @@ def test_a_secret_on_one_channel_is_no_part_of_the_other() -> None:
     )
     assert outcome.text(0) == "card [CREDIT_CARD_1]"
     assert outcome.text(1) == "one two three go"
-    told = [message for message in outcome.messages if isinstance(message, Results) and message.channel == 0]
-    assert "one" not in shown([*told])
+    sent_messages = [message for message in outcome.messages if isinstance(message, Results) and message.channel == 0]
+    assert "one" not in shown([*sent_messages])
 
 
 # ---- real speech ----
@@ -479,7 +479,7 @@ def moonshine() -> Engine:
     return load_engine("moonshine")
 
 
-def heard(name: str, engine: Engine, query: str) -> Outcome:
+def transcribed_file(name: str, engine: Engine, query: str) -> Outcome:
     samples = np.concatenate([recording(name).samples, np.zeros(16_000, np.float32)])
     data, _ = encode(samples[np.newaxis, :], 16_000, "linear16")
     assert isinstance(data, bytes)
@@ -490,8 +490,8 @@ def heard(name: str, engine: Engine, query: str) -> Outcome:
 
 
 @pytest.mark.slow
-def test_in_real_speech_a_word_is_found_at_each_place_where_it_was_said(moonshine: Engine) -> None:
-    outcome = heard("jfk", moonshine, "search=country&search=selfish&interim_results=true")
+def test_in_real_speech_a_word_is_found_at_each_place_where_it_was_spoken(moonshine: Engine) -> None:
+    outcome = transcribed_file("jfk", moonshine, "search=country&search=selfish&interim_results=true")
     said_at = [(word.start, word.end) for word in outcome.words() if word.word == "country"]
     assert len(said_at) == 2
     found = [
@@ -506,8 +506,8 @@ def test_in_real_speech_a_word_is_found_at_each_place_where_it_was_said(moonshin
 
 @pytest.mark.slow
 def test_real_speech_is_formatted_and_replaced_without_losing_a_word(moonshine: Engine) -> None:
-    plain = heard("jfk", moonshine, "punctuate=true")
-    outcome = heard(
+    plain = transcribed_file("jfk", moonshine, "punctuate=true")
+    outcome = transcribed_file(
         "jfk", moonshine, "smart_format=true&dictation=true&profanity_filter=true&redact=numbers&replace=country:nation"
     )
     assert "country" not in outcome.text()

@@ -1,4 +1,4 @@
-"""Bytes in, messages out, with the scripted engine: the laws of Results as a client sees them."""
+"""Live streams on the scripted engine: the laws of Results as a client sees them."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_interims_restate_the_open_segment() -> None:
 
 
 def test_without_interims_only_finals_come() -> None:
-    """Nothing is said that may be revised."""
+    """Nothing is sent that may be revised."""
     outcome = flow(pieces(speech()), LINEAR)
     assert outcome.results
     assert outcome.results == outcome.finals
@@ -98,7 +98,7 @@ def test_finalize_is_answered_in_speech_in_silence_and_with_nothing() -> None:
 
 
 def test_the_form_of_words_follows_the_options() -> None:
-    """`punctuated_word` only when it was asked for; smart_format asks for it too."""
+    """`punctuated_word` only when it was requested; smart_format requests it too."""
     plain = flow(pieces(speech()), LINEAR)
     for option in ("punctuate", "smart_format"):
         printed = flow(pieces(speech()), f"{LINEAR}&{option}=true")
@@ -108,7 +108,7 @@ def test_the_form_of_words_follows_the_options() -> None:
         assert printed.finals[0].transcript == " ".join(word.punctuated_word or "" for word in printed.finals[0].words)
 
 
-def test_channels_are_transcribed_apart_or_mixed() -> None:
+def test_channels_are_transcribed_separately_or_mixed() -> None:
     """Speech in one channel only: apart, the other stays empty; mixed, there is one."""
     samples = recording("lv-0890").samples
     both = np.stack([np.zeros_like(samples), samples])
@@ -126,7 +126,7 @@ def test_channels_are_transcribed_apart_or_mixed() -> None:
 
 
 @pytest.mark.slow
-def test_a_file_of_one_byte_messages_is_heard_as_one_of_large_ones() -> None:
+def test_a_file_of_one_byte_messages_is_transcribed_as_one_of_large_ones() -> None:
     """Odd bytes are carried over."""
     data = speech()[16_000:40_000]
     assert flow(pieces(data, 1), LINEAR).words() == flow([data], LINEAR).words()
@@ -153,7 +153,7 @@ def test_silence_and_noise_are_not_put_into_words() -> None:
     ],
 )
 def test_what_is_no_audio_is_refused_with_its_code(query: str, sent: bytes) -> None:
-    """DATA-0000, after Metadata; nothing was heard."""
+    """DATA-0000, after Metadata; nothing was transcribed."""
     outcome = flow(pieces(sent, 8000), query)
     assert outcome.close is not None
     assert (outcome.close.code, outcome.close.reason) == (1008, "DATA-0000")
@@ -176,7 +176,7 @@ def test_a_truncated_container_counts_as_far_as_it_goes(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", ["webm", "ogg-opus-file", "mp3", "flac-file"])
 def test_a_container_with_a_corrupt_middle_goes_on(kind: str) -> None:
-    """What cannot be decoded is skipped; the rest is heard."""
+    """What cannot be decoded is skipped; the rest is transcribed."""
     samples = recording("lv-0890").samples[np.newaxis, :]
     data, _ = encode(samples, 16_000, kind)
     assert isinstance(data, bytes)

@@ -1,4 +1,4 @@
-"""The audio memory: what went in comes out by its place, and what was given up takes no room."""
+"""The audio buffer returns samples by position, and frees the memory of discarded ones."""
 
 from __future__ import annotations
 
@@ -14,84 +14,84 @@ def ramp(first: int, end: int) -> Samples:
     return np.arange(first, end, dtype=np.float32)
 
 
-def test_an_empty_memory_has_nothing_anywhere() -> None:
-    memory = AudioBuffer()
-    assert memory.end == 0
-    assert memory.between(0, 100).shape == (0,)
+def test_an_empty_buffer_has_nothing_anywhere() -> None:
+    buffer = AudioBuffer()
+    assert buffer.end == 0
+    assert buffer.between(0, 100).shape == (0,)
 
 
 def test_a_stretch_comes_out_as_it_went_in_whatever_the_pieces() -> None:
-    memory = AudioBuffer()
+    buffer = AudioBuffer()
     for first, end in ((0, 1), (1, 3000), (3000, 3000), (3000, 90_000)):
-        memory.append(ramp(first, end))
-    assert memory.end == 90_000
-    assert np.array_equal(memory.between(2_999, 3_002), ramp(2_999, 3_002))
-    assert np.array_equal(memory.between(0, 90_000), ramp(0, 90_000))
+        buffer.append(ramp(first, end))
+    assert buffer.end == 90_000
+    assert np.array_equal(buffer.between(2_999, 3_002), ramp(2_999, 3_002))
+    assert np.array_equal(buffer.between(0, 90_000), ramp(0, 90_000))
 
 
 def test_a_stretch_is_clipped_to_what_is_kept() -> None:
-    memory = AudioBuffer()
-    memory.append(ramp(0, 10_000))
-    memory.discard(6_000)
-    assert np.array_equal(memory.between(9_990, 20_000), ramp(9_990, 10_000))
-    assert np.array_equal(memory.between(0, 7_000), ramp(6_000, 7_000))
-    assert memory.between(0, 5_000).shape == (0,)
-    assert memory.between(8_000, 7_000).shape == (0,)
+    buffer = AudioBuffer()
+    buffer.append(ramp(0, 10_000))
+    buffer.discard(6_000)
+    assert np.array_equal(buffer.between(9_990, 20_000), ramp(9_990, 10_000))
+    assert np.array_equal(buffer.between(0, 7_000), ramp(6_000, 7_000))
+    assert buffer.between(0, 5_000).shape == (0,)
+    assert buffer.between(8_000, 7_000).shape == (0,)
 
 
 def test_what_came_out_is_a_copy() -> None:
-    memory = AudioBuffer()
-    memory.append(ramp(0, 100))
-    memory.between(0, 100)[:] = -1
-    assert np.array_equal(memory.between(0, 100), ramp(0, 100))
+    buffer = AudioBuffer()
+    buffer.append(ramp(0, 100))
+    buffer.between(0, 100)[:] = -1
+    assert np.array_equal(buffer.between(0, 100), ramp(0, 100))
 
 
 def test_what_goes_in_is_copied() -> None:
-    memory = AudioBuffer()
+    buffer = AudioBuffer()
     samples = ramp(0, 100)
-    memory.append(samples)
+    buffer.append(samples)
     samples[:] = -1
-    assert np.array_equal(memory.between(0, 100), ramp(0, 100))
+    assert np.array_equal(buffer.between(0, 100), ramp(0, 100))
 
 
 def test_forgetting_all_and_more_leaves_the_next_place_where_it_was() -> None:
-    memory = AudioBuffer()
-    memory.append(ramp(0, 500))
-    memory.discard(10_000)
-    assert memory.end == 500
-    memory.append(ramp(500, 700))
-    assert np.array_equal(memory.between(0, 1_000), ramp(500, 700))
+    buffer = AudioBuffer()
+    buffer.append(ramp(0, 500))
+    buffer.discard(10_000)
+    assert buffer.end == 500
+    buffer.append(ramp(500, 700))
+    assert np.array_equal(buffer.between(0, 1_000), ramp(500, 700))
 
 
 def test_forgetting_backwards_gives_nothing_back_and_takes_nothing() -> None:
-    memory = AudioBuffer()
-    memory.append(ramp(0, 1_000))
-    memory.discard(900)
-    memory.discard(100)
-    memory.discard(-5)
-    assert np.array_equal(memory.between(900, 1_000), ramp(900, 1_000))
+    buffer = AudioBuffer()
+    buffer.append(ramp(0, 1_000))
+    buffer.discard(900)
+    buffer.discard(100)
+    buffer.discard(-5)
+    assert np.array_equal(buffer.between(900, 1_000), ramp(900, 1_000))
 
 
 def test_an_hour_kept_ten_seconds_long_takes_a_minute_at_most() -> None:
-    memory = AudioBuffer()
+    buffer = AudioBuffer()
     piece = np.zeros(16_000, np.float32)
     for _ in range(3_600):
-        memory.append(piece)
-        memory.discard(memory.end - 160_000)
-        assert len(memory._buffer) <= 60 * 16_000
+        buffer.append(piece)
+        buffer.discard(buffer.end - 160_000)
+        assert buffer.nbytes <= 60 * 16_000 * 4
 
 
 @given(st.lists(st.tuples(st.integers(0, 40_000), st.integers(-1_000, 400_000)), max_size=25))
 def test_any_order_of_appending_and_forgetting_keeps_at_least_what_was_not_forgotten(
     steps: list[tuple[int, int]],
 ) -> None:
-    memory, end, kept = AudioBuffer(), 0, 0
+    buffer, end, kept = AudioBuffer(), 0, 0
     for count, forget in steps:
-        memory.append(ramp(end, end + count))
+        buffer.append(ramp(end, end + count))
         end += count
-        memory.discard(forget)
+        buffer.discard(forget)
         kept = max(kept, min(forget, end))
-        assert memory.end == end
-        assert np.array_equal(memory.between(kept, end), ramp(kept, end))
+        assert buffer.end == end
+        assert np.array_equal(buffer.between(kept, end), ramp(kept, end))
         # At most the last ten seconds given up, or as much again as is kept, and room to grow.
-        assert len(memory._buffer) <= 2 * (end - kept + max(160_000, end - kept)) + 80_000 + 4_000
+        assert buffer.nbytes // 4 <= 2 * (end - kept + max(160_000, end - kept)) + 80_000 + 4_000

@@ -1,4 +1,4 @@
-"""The listening thread: work in on the loop's thread, done on its own, results back on the loop."""
+"""The audio thread: work is submitted on the loop's thread, run on its own, and its results return to the loop."""
 
 from __future__ import annotations
 
@@ -46,17 +46,17 @@ def test_work_runs_on_one_other_thread_and_its_result_on_the_loop() -> None:
 
 def test_results_come_in_the_order_of_the_work() -> None:
     async def scenario(thread: AudioThread) -> None:
-        told: list[int] = []
+        delivered: list[int] = []
         last = asyncio.Event()
 
         def work(number: int) -> Callable[[], None]:
-            return lambda: told.append(number)
+            return lambda: delivered.append(number)
 
         for number in range(500):
             thread.submit(partial(work, number))
         thread.submit(lambda: last.set)
         await last.wait()
-        assert told == list(range(500))
+        assert delivered == list(range(500))
 
     with_ears(scenario)
 
@@ -88,7 +88,7 @@ def test_how_long_the_oldest_work_has_been_on_its_way_is_known() -> None:
 
 def test_a_fault_in_one_result_does_not_swallow_the_others(caplog: pytest.LogCaptureFixture) -> None:
     async def scenario(thread: AudioThread) -> None:
-        held, told = threading.Event(), asyncio.Event()
+        held, delivered = threading.Event(), asyncio.Event()
 
         def wait() -> Callable[[], None]:
             held.wait(10)
@@ -100,9 +100,9 @@ def test_a_fault_in_one_result_does_not_swallow_the_others(caplog: pytest.LogCap
         # All three results are delivered in one wake-up of the loop.
         thread.submit(wait)
         thread.submit(lambda: fail)
-        thread.submit(lambda: told.set)
+        thread.submit(lambda: delivered.set)
         held.set()
-        await told.wait()
+        await delivered.wait()
         (record,) = caplog.records
         assert record.exc_info is not None
         assert record.exc_info[0] is ZeroDivisionError
@@ -130,12 +130,12 @@ def test_stop_finishes_what_is_queued_and_ends_the_thread() -> None:
 
 
 def test_results_of_a_stopped_thread_no_longer_reach_the_loop() -> None:
-    told: list[str] = []
+    delivered: list[str] = []
     stopping = threading.Event()
 
     def work() -> Callable[[], None]:
         stopping.wait(10)
-        return lambda: told.append("late")
+        return lambda: delivered.append("late")
 
     async def main() -> None:
         thread = AudioThread(clock=time.monotonic)
@@ -147,7 +147,7 @@ def test_results_of_a_stopped_thread_no_longer_reach_the_loop() -> None:
 
     asyncio.run(main())
     assert stopping.is_set()
-    assert told == []
+    assert delivered == []
 
 
 def test_only_streams_on_time_count_as_waiting() -> None:
@@ -182,20 +182,20 @@ def test_only_streams_on_time_count_as_waiting() -> None:
 
 def test_calls_for_soon_are_made_together_and_in_their_order() -> None:
     async def main() -> None:
-        thread, told = AudioThread(gather_s=0.02, clock=time.monotonic), list[int]()
+        thread, delivered = AudioThread(gather_s=0.02, clock=time.monotonic), list[int]()
         thread.start()
         try:
             for number in range(5):
-                thread.gather(partial(told.append, number))
+                thread.gather(partial(delivered.append, number))
             await asyncio.sleep(0)
-            assert told == []
+            assert delivered == []
             async with asyncio.timeout(10):
-                while not told:
+                while not delivered:
                     await asyncio.sleep(0.001)
-            assert told == list(range(5))
-            thread.gather(partial(told.append, 5))
+            assert delivered == list(range(5))
+            thread.gather(partial(delivered.append, 5))
             async with asyncio.timeout(10):
-                while len(told) < 6:
+                while len(delivered) < 6:
                     await asyncio.sleep(0.001)
         finally:
             thread.stop()
@@ -205,10 +205,10 @@ def test_calls_for_soon_are_made_together_and_in_their_order() -> None:
 
 def test_without_gathering_soon_is_now() -> None:
     async def main() -> None:
-        thread, told = AudioThread(gather_s=0, clock=time.monotonic), list[str]()
+        thread, delivered = AudioThread(gather_s=0, clock=time.monotonic), list[str]()
         thread.start()
-        thread.gather(partial(told.append, "now"))
-        assert told == ["now"]
+        thread.gather(partial(delivered.append, "now"))
+        assert delivered == ["now"]
         thread.stop()
 
     asyncio.run(main())

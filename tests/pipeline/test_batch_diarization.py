@@ -1,4 +1,4 @@
-"""Who speaks in a whole recording, on made-up voices: each person is a direction, each window a little off it."""
+"""Diarization of recordings with synthetic speakers: each is a direction, each window a little off it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def voice(
     return SpeakerEmbedding(start, start + length, (vector / np.linalg.norm(vector)).astype(np.float32))
 
 
-def passage(at: float, *turns: int, seconds: float = 4.0) -> RecognizedSegment:
+def segment(at: float, *turns: int, seconds: float = 4.0) -> RecognizedSegment:
     """So many seconds of each of these people without a pause, a word each half second."""
     voices: list[SpeakerEmbedding] = []
     middle = 0.75
@@ -52,30 +52,30 @@ def numbers(words: list[Word]) -> dict[str, set[int | None]]:
 
 
 def test_speakers_are_numbered_in_the_order_of_their_first_words() -> None:
-    passages = [passage(at * 10.0, person) for at, person in enumerate((3, 1, 3, 5, 1, 3))]
-    words = assign_speakers(passages)
+    segments = [segment(at * 10.0, person) for at, person in enumerate((3, 1, 3, 5, 1, 3))]
+    words = assign_speakers(segments)
     assert numbers(words) == {"w3": {0}, "w1": {1}, "w5": {2}}
-    assert [word.start for word in words] == [word.start for each in passages for word in each.words]
+    assert [word.start for word in words] == [word.start for each in segments for word in each.words]
 
 
-def test_two_people_without_a_pause_are_told_apart() -> None:
-    words = assign_speakers([passage(0.0, 0, 1, 0), passage(20.0, 1)])
+def test_two_people_without_a_pause_are_distinguished() -> None:
+    words = assign_speakers([segment(0.0, 0, 1, 0), segment(20.0, 1)])
     wrong = [word for word in words if word.speaker != int(word.text[1])]
     # Only words at a change may go to the wrong one.
     assert all(abs(word.start % 4 - 2) >= 1.5 for word in wrong)
     assert len(wrong) <= 2
 
 
-def test_what_is_heard_later_tells_who_spoke_before() -> None:
-    """The first passage alone would be one person's: it is a mixture for the most part."""
-    first = passage(0.0, 0, 1, seconds=1.5)
+def test_later_audio_shows_who_spoke_before() -> None:
+    """The first segment alone would be one person's: it is a mixture for the most part."""
+    first = segment(0.0, 0, 1, seconds=1.5)
     assert {word.speaker for word in assign_speakers([first])} == {0}
-    words = assign_speakers([first, passage(10.0, 0), passage(20.0, 1)])
+    words = assign_speakers([first, segment(10.0, 0), segment(20.0, 1)])
     assert [word.speaker for word in words[:6]] == [0, 0, 0, 1, 1, 1]
 
 
-def test_a_moment_of_another_sound_is_nobody_where_much_is_heard() -> None:
-    plain = [passage(at * 10.0, at % 2) for at in range(12)]
+def test_a_moment_of_another_sound_is_no_speaker_where_much_is_spoken() -> None:
+    plain = [segment(at * 10.0, at % 2) for at in range(12)]
     odd = RecognizedSegment(
         200.0, 201.5, (Word("w", 200.2, 200.9, 0.9),), None, PackedEmbeddings.packed([voice(4, 0.0)], 200.0)
     )
@@ -83,19 +83,19 @@ def test_a_moment_of_another_sound_is_nobody_where_much_is_heard() -> None:
 
 
 def test_two_short_turns_are_two_speakers() -> None:
-    assert numbers(assign_speakers([passage(0.0, 0, seconds=2.0), passage(5.0, 1, seconds=2.0)])) == {
+    assert numbers(assign_speakers([segment(0.0, 0, seconds=2.0), segment(5.0, 1, seconds=2.0)])) == {
         "w0": {0},
         "w1": {1},
     }
 
 
 def test_one_speaker_is_one_however_long() -> None:
-    words = assign_speakers([passage(at * 10.0, 2, 2) for at in range(40)])
+    words = assign_speakers([segment(at * 10.0, 2, 2) for at in range(40)])
     assert {word.speaker for word in words} == {0}
 
 
 def test_confidence_is_a_half_where_it_could_be_somebody_else_and_near_one_where_it_could_not() -> None:
-    people = [passage(at * 10.0, at % 2) for at in range(8)]
+    people = [segment(at * 10.0, at % 2) for at in range(8)]
     both = RecognizedSegment(
         100.0, 101.5, (Word("?", 100.5, 101.0, 0.9),), None, PackedEmbeddings.packed([voice(0, 0.0, with_=1)], 100.0)
     )
@@ -109,7 +109,7 @@ def test_confidence_is_a_half_where_it_could_be_somebody_else_and_near_one_where
     assert strange.speaker_confidence is not None
     assert 0.5 <= mixed.speaker_confidence < 0.8
     assert strange.speaker_confidence == 0.5
-    alone = assign_speakers([passage(0.0, 3)])
+    alone = assign_speakers([segment(0.0, 3)])
     assert all(each.speaker_confidence is not None and each.speaker_confidence > 0.9 for each in alone)
 
 
@@ -123,10 +123,10 @@ def test_scraps_alone_are_one_speaker() -> None:
     assert [word.speaker for word in assign_speakers(scraps)] == [0, 0, 0]
 
 
-def test_passages_without_voices_or_words_change_nothing() -> None:
+def test_segments_without_embeddings_or_words_change_nothing() -> None:
     mute = RecognizedSegment(50.0, 51.0, (), "en")
     plain = RecognizedSegment(60.0, 61.0, (Word("w", 60.0, 60.5, 0.9),), "en")
-    words = assign_speakers([mute, passage(0.0, 1), plain])
+    words = assign_speakers([mute, segment(0.0, 1), plain])
     assert words[-1] == plain.words[0]
     assert {word.speaker for word in words[:-1]} == {0}
     assert assign_speakers([mute]) == []
@@ -135,10 +135,10 @@ def test_passages_without_voices_or_words_change_nothing() -> None:
 
 
 @pytest.mark.slow
-def test_hours_take_little_more_memory_than_their_voices() -> None:
-    people = [[passage(0.0, person, seconds=10.0) for person in range(6)] for _ in range(3)]
+def test_hours_take_little_more_memory_than_their_embeddings() -> None:
+    people = [[segment(0.0, person, seconds=10.0) for person in range(6)] for _ in range(3)]
     several = [each for row in people for each in row]
-    passages = [
+    segments = [
         RecognizedSegment(
             at * 12.0,
             at * 12.0 + 10,
@@ -149,7 +149,7 @@ def test_hours_take_little_more_memory_than_their_voices() -> None:
         for at in range(1050)
     ]
     tracemalloc.start()
-    words = assign_speakers(passages)
+    words = assign_speakers(segments)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert len(words) == 21_000

@@ -1,4 +1,4 @@
-"""Bytes from the loop to a thread: all of them, in order, and never many on the way."""
+"""The byte pipe passes all bytes in order, and never holds many."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_bytes_come_out_in_order_and_whoever_brings_them_waits() -> None:
         bringing = asyncio.create_task(bring())
         await asyncio.sleep(0.05)
         assert not bringing.done()
-        assert pipe._waiting <= ROOM_BYTES + len(PIECE) + 1
+        assert pipe.waiting <= ROOM_BYTES + len(PIECE) + 1
         begun.set()
         await asyncio.wait_for(asyncio.gather(bringing, reading), 10)
         assert taken == list(range(50))

@@ -1,4 +1,4 @@
-"""The formatter of a channel: words are held, written, and each in the style in force when it began."""
+"""The formatter of a channel: held finals, formatted words, and each word in the style in force when it began."""
 
 from __future__ import annotations
 
@@ -23,26 +23,28 @@ class Bench:
     """A formatter, and what it emitted."""
 
     def __init__(self, **style: object) -> None:
-        self.told: list[RecognizerEvent] = []
+        self.emitted: list[RecognizerEvent] = []
         self.formatter = ChannelFormatter(Style(**style), "en")  # type: ignore[arg-type]
 
     def format(self, event: RecognizerEvent) -> None:
-        self.told += self.formatter.format(event)
+        self.emitted += self.formatter.format(event)
 
     @property
     def texts(self) -> list[str]:
         return [
-            " ".join(word.text for word in event.words) for event in self.told if isinstance(event, TranscriptSegment)
+            " ".join(word.text for word in event.words)
+            for event in self.emitted
+            if isinstance(event, TranscriptSegment)
         ]
 
 
-def test_words_pass_as_they_are_where_nothing_was_asked_for() -> None:
+def test_words_pass_unchanged_without_options() -> None:
     bench = Bench()
     bench.format(SpeechBegan(0, 0.1))
     bench.format(final("I have twenty five dollars.", 0.0, 3.0))
     bench.format(UtteranceEnded(0, 2.5))
     assert bench.texts == ["I have twenty five dollars."]
-    assert [type(event) for event in bench.told] == [SpeechBegan, TranscriptSegment, UtteranceEnded]
+    assert [type(event) for event in bench.emitted] == [SpeechBegan, TranscriptSegment, UtteranceEnded]
 
 
 def test_a_final_that_ends_in_a_number_waits_for_its_end() -> None:
@@ -51,17 +53,17 @@ def test_a_final_that_ends_in_a_number_waits_for_its_end() -> None:
     assert bench.texts == []
     bench.format(final("one two three four. Thanks.", 3.5, 6.5))
     assert bench.texts == ["My number is 555-1234. Thanks."]
-    (heard,) = bench.told
-    assert isinstance(heard, TranscriptSegment)
-    assert (heard.start, heard.end) == (0.0, 6.5)
+    (segment,) = bench.emitted
+    assert isinstance(segment, TranscriptSegment)
+    assert (segment.start, segment.end) == (0.0, 6.5)
 
 
 def test_it_waits_for_three_seconds_of_silence_and_no_longer() -> None:
     bench = Bench(smart_format=True)
     bench.format(final("I want twenty five", 0.0, 2.5))
-    bench.told += bench.formatter.settle(4.9)
+    bench.emitted += bench.formatter.settle(4.9)
     assert bench.texts == []
-    bench.told += bench.formatter.settle(5.1)
+    bench.emitted += bench.formatter.settle(5.1)
     assert bench.texts == ["I want 25"]
 
 
@@ -74,14 +76,14 @@ def test_without_delay_nothing_waits_unless_something_is_redacted() -> None:
     assert careful.texts == []
 
 
-def test_a_number_that_was_being_said_when_the_style_changed_is_written_as_a_whole() -> None:
+def test_a_number_that_was_being_spoken_when_the_style_changed_is_written_as_a_whole() -> None:
     bench = Bench()
     bench.formatter.change_style(1.2, {"numerals": True})
     bench.format(final("they cost twenty five dollars", 0.0, 3.0))
     assert bench.texts == ["they cost 25 dollars"]
 
 
-def test_a_secret_that_was_being_said_when_the_style_changed_is_one_secret() -> None:
+def test_a_secret_that_was_being_spoken_when_the_style_changed_is_one_secret() -> None:
     for until in (1.2, 2.2, 3.2, 4.2):
         bench = Bench(redact=("pci",))
         bench.formatter.change_style(until, {"numerals": True})
@@ -94,14 +96,14 @@ def test_a_number_that_was_over_when_the_style_changed_is_written_as_before() ->
     bench.format(final("I want twenty five", 0.0, 2.5))
     bench.formatter.change_style(2.5, {"smart_format": False})
     bench.format(final("that is all", 3.0, 5.0))
-    bench.told += bench.formatter.end()
+    bench.emitted += bench.formatter.end()
     assert bench.texts == ["I want 25", "that is all"]
 
 
-def test_what_is_held_is_told_at_the_end() -> None:
+def test_what_is_held_is_emitted_at_the_end() -> None:
     bench = Bench(smart_format=True)
     bench.format(final("I want twenty five", 0.0, 2.5))
-    bench.told += bench.formatter.end()
+    bench.emitted += bench.formatter.end()
     assert bench.texts == ["I want 25"]
 
 
@@ -117,8 +119,8 @@ def test_a_change_holds_for_words_that_begin_after_it() -> None:
 
 def test_an_interim_shows_no_beginning_of_what_its_end_makes_a_secret() -> None:
     bench = Bench(redact=("pci",))
-    heard = TranscriptSegment(0, 0.0, 4.0, words("My card is four one one one one one"), final=False)
-    bench.format(heard)
+    segment = TranscriptSegment(0, 0.0, 4.0, words("My card is four one one one one one"), final=False)
+    bench.format(segment)
     assert bench.texts == ["My card is"]
 
 
@@ -126,8 +128,8 @@ def test_a_secret_that_is_spread_over_finals_is_known_for_what_it_is() -> None:
     bench = Bench(redact=("pci",))
     for start, text in ((0.0, "four one one one one one"), (4.0, "one one one one one one"), (8.0, "one one one one")):
         bench.format(final(text, start, start + 4.0, flushed=True))
-    told = " ".join(bench.texts)
-    assert sum(text in told for text in ("one one one one one one",)) <= 1
+    emitted = " ".join(bench.texts)
+    assert sum(text in emitted for text in ("one one one one one one",)) <= 1
     assert "[" in bench.texts[1]
     assert "[" in bench.texts[2]
 
@@ -136,9 +138,9 @@ def test_each_query_has_its_hits_in_both_styles() -> None:
     bench = Bench(search=("cats", "dogs"))
     bench.formatter.change_style(1.4, {"numerals": True})
     bench.format(final("twenty one cats twenty two dogs", 0.0, 3.0))
-    (heard,) = bench.told
-    assert isinstance(heard, TranscriptSegment)
-    cats, dogs = heard.searches
+    (segment,) = bench.emitted
+    assert isinstance(segment, TranscriptSegment)
+    cats, dogs = segment.searches
     assert (cats.query, dogs.query) == ("cats", "dogs")
     assert isinstance(cats, Search)
     assert (cats.hits[0].snippet, dogs.hits[0].snippet) == ("cats", "dogs")
@@ -157,7 +159,7 @@ def test_a_change_in_the_middle_of_a_secret_shows_no_part_of_it_and_holds_from_t
 
 
 def test_the_first_digits_of_a_card_that_nothing_announced_are_six_at_most() -> None:
-    """The final has to be told, for the utterance is over; more of the number may come."""
+    """The final has to be emitted, for the utterance is over; more of the number may come."""
     for digits in ("four" + " one" * count for count in range(6, 12)):
         bench = Bench(redact=("pci",))
         bench.format(final(f"it is {digits}", 0.0, 8.0))
@@ -168,9 +170,9 @@ def test_the_first_digits_of_a_card_that_nothing_announced_are_six_at_most() -> 
 def test_in_a_pause_nothing_waits_until_audio_comes_again() -> None:
     bench = Bench(smart_format=True)
     bench.format(final("I want twenty five", 0.0, 2.5))
-    bench.told += bench.formatter.release_held()
+    bench.emitted += bench.formatter.release_held()
     assert bench.texts == ["I want 25"]
-    # The engine was slow: what was said before the pause is recognized only now.
+    # The engine was slow: the words before the pause come only now.
     bench.format(final("or thirty five", 2.5, 4.5))
     assert bench.texts == ["I want 25", "or 35"]
     bench.formatter.resume()

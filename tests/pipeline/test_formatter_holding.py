@@ -1,4 +1,4 @@
-"""The finals that a formatter holds: what it does with each kind of event, and its laws over any talk."""
+"""Finals held by a formatter: its reaction to each kind of event, and its laws over any transcript."""
 
 from __future__ import annotations
 
@@ -58,40 +58,42 @@ class NothingOpen(PlainWriter):
 class Bench:
     """A formatter, and what it emitted."""
 
-    def __init__(self, *, longest_s: float = 30.0, new_writer: type[TextFormatter] = PlainWriter) -> None:
-        self.told: list[RecognizerEvent] = []
-        self.formatter = ChannelFormatter(Style(), "en", new_writer=new_writer, max_held_s=longest_s)
+    def __init__(self, *, longest_s: float = 30.0, new_formatter: type[TextFormatter] = PlainWriter) -> None:
+        self.emitted: list[RecognizerEvent] = []
+        self.formatter = ChannelFormatter(Style(), "en", new_formatter=new_formatter, max_held_s=longest_s)
 
     def format(self, event: RecognizerEvent) -> None:
-        self.told += self.formatter.format(event)
+        self.emitted += self.formatter.format(event)
 
     def settle(self, until: float) -> None:
-        self.told += self.formatter.settle(until)
+        self.emitted += self.formatter.settle(until)
 
     def end(self) -> None:
-        self.told += self.formatter.end()
+        self.emitted += self.formatter.end()
 
     def final(
         self, sentence: str, start: float, end: float, *, endpoint: bool = True, flushed: bool = False
     ) -> TranscriptSegment:
-        heard = TranscriptSegment(
+        segment = TranscriptSegment(
             0, start, end, words_of(sentence, start=start), final=True, endpoint=endpoint, flushed=flushed
         )
-        self.format(heard)
-        return heard
+        self.format(segment)
+        return segment
 
     def interim(self, sentence: str, start: float, end: float) -> TranscriptSegment:
-        heard = TranscriptSegment(0, start, end, words_of(sentence, start=start), final=False)
-        self.format(heard)
-        return heard
+        segment = TranscriptSegment(0, start, end, words_of(sentence, start=start), final=False)
+        self.format(segment)
+        return segment
 
     def sentences(self) -> list[tuple[str, float, float, bool]]:
         return [
-            (text(one.words), one.start, one.end, one.final) for one in self.told if isinstance(one, TranscriptSegment)
+            (text(one.words), one.start, one.end, one.final)
+            for one in self.emitted
+            if isinstance(one, TranscriptSegment)
         ]
 
 
-def test_what_is_complete_is_told_as_it_came() -> None:
+def test_what_is_complete_is_emitted_as_it_came() -> None:
     bench = Bench()
     events: list[RecognizerEvent] = [
         SpeechBegan(0, 0.1),
@@ -101,37 +103,37 @@ def test_what_is_complete_is_told_as_it_came() -> None:
     ]
     for event in events:
         bench.format(event)
-    assert bench.told == events
+    assert bench.emitted == events
     assert bench.formatter.end() == []
 
 
 def test_a_final_that_may_go_on_waits_and_is_merged_with_what_follows() -> None:
     bench = Bench()
     bench.final("it is one.", 0.0, 2.0)
-    assert bench.told == []
+    assert bench.emitted == []
     bench.final("Two dollars now.", 2.0, 4.0)
     assert bench.sentences() == [("it is one Two dollars now.", 0.0, 4.0, True)]
-    assert isinstance(bench.told[0], TranscriptSegment)
-    assert bench.told[0].endpoint
+    assert isinstance(bench.emitted[0], TranscriptSegment)
+    assert bench.emitted[0].endpoint
 
 
 def test_words_that_are_no_part_of_it_release_it_as_it_was() -> None:
     bench = Bench()
     first = bench.final("it is one.", 0.0, 2.0)
     second = bench.final("and so on.", 2.0, 4.0, endpoint=False)
-    assert bench.told == [first, second]
+    assert bench.emitted == [first, second]
 
 
 def test_a_number_may_go_on_over_many_finals() -> None:
     bench = Bench()
     for at in range(4):
         bench.final("one two.", 2.0 * at, 2.0 * at + 2, endpoint=at == 3)
-    assert bench.told == []
+    assert bench.emitted == []
     bench.end()
     assert bench.sentences() == [("one two one two one two one two.", 0.0, 8.0, True)]
 
 
-def test_an_interim_is_told_with_the_held_words_in_front() -> None:
+def test_an_interim_is_emitted_with_the_held_words_in_front() -> None:
     bench = Bench()
     bench.final("it is one.", 0.0, 2.0)
     bench.interim("two", 2.0, 3.0)
@@ -145,16 +147,16 @@ def test_an_interim_of_other_words_releases_but_one_word_alone_does_not() -> Non
     bench.interim("dol", 2.0, 3.0)
     assert bench.sentences() == [("it is one dol", 0.0, 3.0, False)]
     later = bench.interim("and so", 2.0, 4.0)
-    assert bench.told[1:] == [held, later]
+    assert bench.emitted[1:] == [held, later]
 
 
 def test_silence_releases_it_with_its_endpoint() -> None:
     bench = Bench()
     held = bench.final("one", 0.0, 1.0)
     bench.settle(3.3)
-    assert bench.told == []
+    assert bench.emitted == []
     bench.settle(3.4)
-    assert bench.told == [held]
+    assert bench.emitted == [held]
     assert held.endpoint
 
 
@@ -181,7 +183,7 @@ def test_a_final_that_was_cut_in_the_middle_of_speech_waits_for_the_rest() -> No
     bench = Bench()
     bench.final("one", 0.0, 0.5, endpoint=False)
     bench.settle(9.0)
-    assert bench.told == []
+    assert bench.emitted == []
     bench.final("two dollars", 0.5, 9.0)
     assert bench.sentences() == [("one two dollars", 0.0, 9.0, True)]
 
@@ -191,16 +193,16 @@ def test_silence_is_counted_from_the_last_word_of_an_interim() -> None:
     bench.final("one", 0.0, 1.0)
     bench.interim("two", 1.0, 2.0)
     bench.settle(4.3)
-    assert len(bench.told) == 1
+    assert len(bench.emitted) == 1
     bench.settle(4.4)
-    assert len(bench.told) == 2
+    assert len(bench.emitted) == 2
 
 
 def test_the_end_of_an_utterance_releases_it_first() -> None:
     bench = Bench()
     held = bench.final("one", 0.0, 1.0)
     bench.format(UtteranceEnded(0, None))
-    assert bench.told == [held, UtteranceEnded(0, None)]
+    assert bench.emitted == [held, UtteranceEnded(0, None)]
 
 
 def test_the_end_releases_it_and_nothing_twice() -> None:
@@ -209,16 +211,16 @@ def test_the_end_releases_it_and_nothing_twice() -> None:
     bench.end()
     bench.end()
     bench.settle(99.0)
-    assert bench.told == [held]
+    assert bench.emitted == [held]
 
 
-def test_a_flushed_answer_is_told_at_once_with_what_was_held() -> None:
+def test_a_flushed_answer_is_emitted_at_once_with_what_was_held() -> None:
     bench = Bench()
     bench.final("one.", 0.0, 1.0, endpoint=False)
     bench.final("", 1.0, 2.0, flushed=True)
     bench.final("one", 2.0, 3.0, flushed=True)
     assert bench.sentences() == [("one.", 0.0, 2.0, True), ("one", 2.0, 3.0, True)]
-    assert all(isinstance(one, TranscriptSegment) and one.flushed for one in bench.told)
+    assert all(isinstance(one, TranscriptSegment) and one.flushed for one in bench.emitted)
 
 
 def test_an_empty_final_lengthens_it_and_leaves_it_its_endpoint() -> None:
@@ -226,20 +228,20 @@ def test_an_empty_final_lengthens_it_and_leaves_it_its_endpoint() -> None:
     bench.final("one", 0.0, 1.0, endpoint=True)
     bench.final("", 1.0, 3.0, endpoint=False)
     bench.end()
-    (told,) = bench.told
-    assert isinstance(told, TranscriptSegment)
-    assert (told.end, told.endpoint, text(told.words)) == (3.0, True, "one")
+    (emitted,) = bench.emitted
+    assert isinstance(emitted, TranscriptSegment)
+    assert (emitted.end, emitted.endpoint, text(emitted.words)) == (3.0, True, "one")
 
 
 def test_nothing_is_held_that_is_too_long_or_would_become_so() -> None:
     bench = Bench(longest_s=5.0)
     first = bench.final("one", 0.0, 6.0)
-    assert bench.told == [first]
+    assert bench.emitted == [first]
     second = bench.final("one", 6.0, 8.0)
     bench.final("two", 8.0, 12.0)
-    assert bench.told == [first, second]
+    assert bench.emitted == [first, second]
     third = bench.interim("and", 12.0, 13.5)
-    assert bench.told[2:] == [
+    assert bench.emitted[2:] == [
         TranscriptSegment(0, 8.0, 12.0, words_of("two", start=8.0), final=True, endpoint=True),
         third,
     ]
@@ -249,9 +251,9 @@ def test_time_alone_releases_what_is_too_long() -> None:
     bench = Bench(longest_s=5.0)
     held = bench.final("one", 0.0, 0.5, endpoint=False)
     bench.settle(5.0)
-    assert bench.told == []
+    assert bench.emitted == []
     bench.settle(5.1)
-    assert bench.told == [held]
+    assert bench.emitted == [held]
 
 
 @pytest.mark.parametrize(
@@ -267,13 +269,13 @@ def test_time_alone_releases_what_is_too_long() -> None:
 )
 def test_a_writer_says_what_goes_on(segments: list[str], written: list[str]) -> None:
     formatter = ChannelFormatter(Style(smart_format=True), "en")
-    told: list[RecognizerEvent] = []
+    emitted: list[RecognizerEvent] = []
     for at, sentence in enumerate(segments):
-        told += formatter.format(
+        emitted += formatter.format(
             TranscriptSegment(0, 4.0 * at, 4.0 * at + 4, words_of(sentence, start=4.0 * at), final=True, endpoint=True)
         )
-    told += formatter.end()
-    assert [text(one.words) for one in told if isinstance(one, TranscriptSegment)] == written
+    emitted += formatter.end()
+    assert [text(one.words) for one in emitted if isinstance(one, TranscriptSegment)] == written
 
 
 # ---- laws ----
@@ -281,28 +283,28 @@ def test_a_writer_says_what_goes_on(segments: list[str], written: list[str]) -> 
 
 @st.composite
 def talks(draw: st.DrawFn) -> list[RecognizerEvent | float]:
-    """What a channel may tell, in order: events, and as numbers how far its audio has been judged."""
-    told: list[RecognizerEvent | float] = []
+    """Output of a recognizer in order: its events, and as numbers how far its audio is settled."""
+    emitted: list[RecognizerEvent | float] = []
     start = 0.0
     for _ in range(draw(st.integers(0, 7))):
         said = draw(st.lists(st.sampled_from(["one", "two.", "dollars", "and", "so."]), max_size=4))
         words = words_of(" ".join(said), start=start)
         end = max(start + draw(st.sampled_from([0.1, 0.5, 2.0, 5.0])), words[-1].end if words else 0.0)
         if draw(st.booleans()):
-            told.append(SpeechBegan(0, start))
+            emitted.append(SpeechBegan(0, start))
         for count in range(1, len(words) + 1, 2):
-            told.append(TranscriptSegment(0, start, words[count - 1].end, words[:count], final=False))
+            emitted.append(TranscriptSegment(0, start, words[count - 1].end, words[:count], final=False))
             if draw(st.booleans()):
-                told.append(words[count - 1].end)
+                emitted.append(words[count - 1].end)
         flushed = draw(st.sampled_from([False, False, True]))
         endpoint = flushed or draw(st.booleans())
-        told.append(TranscriptSegment(0, start, end, words, final=True, endpoint=endpoint, flushed=flushed))
+        emitted.append(TranscriptSegment(0, start, end, words, final=True, endpoint=endpoint, flushed=flushed))
         if draw(st.booleans()):
-            told.append(end)
+            emitted.append(end)
         if draw(st.sampled_from([False, False, True])):
-            told.append(UtteranceEnded(0, words[-1].end if words else None))
+            emitted.append(UtteranceEnded(0, words[-1].end if words else None))
         start = end
-    return told
+    return emitted
 
 
 def play(talk: list[RecognizerEvent | float], longest_s: float) -> Bench:
@@ -325,10 +327,10 @@ LENGTHS = st.sampled_from([1.0, 4.0, 30.0])
 
 @given(talks(), LENGTHS)
 def test_finals_tile_the_stream_as_the_channel_s_do(talk: list[RecognizerEvent | float], longest_s: float) -> None:
-    heard, told = finals(talk), finals(play(talk, longest_s).told)
-    edges = [one.end for one in heard]
+    segment, emitted = finals(talk), finals(play(talk, longest_s).emitted)
+    edges = [one.end for one in segment]
     at = 0.0
-    for one in told:
+    for one in emitted:
         assert one.start == at
         assert one.end in edges
         at = one.end
@@ -343,20 +345,20 @@ def test_finals_tile_the_stream_as_the_channel_s_do(talk: list[RecognizerEvent |
     ],
     30.0,
 )
-def test_every_word_is_told_once_and_in_order(talk: list[RecognizerEvent | float], longest_s: float) -> None:
-    heard = [word for one in finals(talk) for word in one.words]
-    told = [word for one in finals(play(talk, longest_s).told) for word in one.words]
-    assert [replace(word, text=bare(word)) for word in told] == [replace(word, text=bare(word)) for word in heard]
+def test_every_word_is_emitted_once_and_in_order(talk: list[RecognizerEvent | float], longest_s: float) -> None:
+    segment = [word for one in finals(talk) for word in one.words]
+    emitted = [word for one in finals(play(talk, longest_s).emitted) for word in one.words]
+    assert [replace(word, text=bare(word)) for word in emitted] == [replace(word, text=bare(word)) for word in segment]
 
 
 @given(talks(), LENGTHS)
 def test_each_flushed_answer_is_one_flushed_answer(talk: list[RecognizerEvent | float], longest_s: float) -> None:
-    heard = [one.end for one in finals(talk) if one.flushed]
-    assert [one.end for one in finals(play(talk, longest_s).told) if one.flushed] == heard
+    segment = [one.end for one in finals(talk) if one.flushed]
+    assert [one.end for one in finals(play(talk, longest_s).emitted) if one.flushed] == segment
 
 
 @given(talks(), LENGTHS)
-def test_a_flushed_answer_is_told_before_anything_else_is_heard(
+def test_a_flushed_final_is_emitted_before_anything_else_comes(
     talk: list[RecognizerEvent | float], longest_s: float
 ) -> None:
     bench = Bench(longest_s=longest_s)
@@ -367,8 +369,8 @@ def test_a_flushed_answer_is_told_before_anything_else_is_heard(
         bench.format(step)
         if isinstance(step, TranscriptSegment) and step.flushed:
             assert bench.formatter.end() == []
-            assert isinstance(bench.told[-1], TranscriptSegment)
-            assert bench.told[-1].flushed
+            assert isinstance(bench.emitted[-1], TranscriptSegment)
+            assert bench.emitted[-1].flushed
 
 
 @given(talks(), LENGTHS)
@@ -381,7 +383,7 @@ def test_an_endpoint_is_lost_only_where_the_utterance_goes_on(
     talk: list[RecognizerEvent | float], longest_s: float
 ) -> None:
     endpoints = {one.end for one in finals(talk) if one.endpoint}
-    for one in finals(play(talk, longest_s).told):
+    for one in finals(play(talk, longest_s).emitted):
         parts = [part for part in finals(talk) if one.start <= part.start and part.end <= one.end]
         spoken = [part for part in parts if part.words]
         last = spoken[-1].end if spoken else one.end
@@ -391,29 +393,29 @@ def test_an_endpoint_is_lost_only_where_the_utterance_goes_on(
 @given(talks(), LENGTHS)
 def test_nothing_merged_is_longer_than_it_may_be(talk: list[RecognizerEvent | float], longest_s: float) -> None:
     edges = {(one.start, one.end) for one in finals(talk)}
-    for one in finals(play(talk, longest_s).told):
+    for one in finals(play(talk, longest_s).emitted):
         assert (one.start, one.end) in edges or one.end - one.start <= longest_s
 
 
 @given(talks(), LENGTHS)
-def test_interims_tell_what_is_not_final_yet(talk: list[RecognizerEvent | float], longest_s: float) -> None:
+def test_interims_emit_what_is_not_final_yet(talk: list[RecognizerEvent | float], longest_s: float) -> None:
     at = 0.0
-    for one in play(talk, longest_s).told:
+    for one in play(talk, longest_s).emitted:
         if isinstance(one, TranscriptSegment):
             assert one.start == at
             at = one.end if one.final else at
 
 
 @given(talks(), LENGTHS)
-def test_all_other_events_are_told_once_and_in_order(talk: list[RecognizerEvent | float], longest_s: float) -> None:
-    heard = [event for event in talk if isinstance(event, SpeechBegan | UtteranceEnded)]
-    assert [event for event in play(talk, longest_s).told if not isinstance(event, TranscriptSegment)] == heard
+def test_all_other_events_are_emitted_once_and_in_order(talk: list[RecognizerEvent | float], longest_s: float) -> None:
+    segment = [event for event in talk if isinstance(event, SpeechBegan | UtteranceEnded)]
+    assert [event for event in play(talk, longest_s).emitted if not isinstance(event, TranscriptSegment)] == segment
 
 
 @given(talks())
 def test_without_anything_open_everything_passes_as_it_came(talk: list[RecognizerEvent | float]) -> None:
-    bench = Bench(new_writer=NothingOpen)
+    bench = Bench(new_formatter=NothingOpen)
     events = [step for step in talk if not isinstance(step, float)]
     for event in events:
         bench.format(event)
-    assert bench.told == events
+    assert bench.emitted == events

@@ -1,4 +1,4 @@
-"""The protocol of recognizers: what ships satisfies it, and a stream runs on any other that does."""
+"""The recognizer protocol: our recognizer satisfies it, and a stream runs on any other that does."""
 
 from __future__ import annotations
 
@@ -85,14 +85,14 @@ def test_a_stream_runs_on_a_recognizer_without_segment_jobs() -> None:
     """As a streaming engine has it: words come without a job that the stream would see."""
 
     async def main() -> list[StreamEvent]:
-        told: list[StreamEvent] = []
+        events: list[StreamEvent] = []
         over = asyncio.Event()
         thread = AudioThread(gather_s=0, clock=lambda: 0.0)
         thread.start()
 
         def drain(stream: Stream) -> None:
-            told.extend(stream.events())
-            if told and isinstance(told[-1], Drained):
+            events.extend(stream.events())
+            if events and isinstance(events[-1], Drained):
                 over.set()
 
         stream = Stream(
@@ -110,7 +110,7 @@ def test_a_stream_runs_on_a_recognizer_without_segment_jobs() -> None:
         stream.end()
         await asyncio.wait_for(over.wait(), 10)
         thread.stop()
-        return told
+        return events
 
     found, *segments, drained = asyncio.run(main())
     assert (found, drained) == (AudioFound(1), Drained(2.5))

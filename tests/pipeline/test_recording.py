@@ -1,4 +1,4 @@
-"""Whole recordings, heard by the scripted engine in this process: words, bounds, and what ends the work."""
+"""Whole recordings on the scripted engine in this process: words, bounds, and ends of the work."""
 
 from __future__ import annotations
 
@@ -50,14 +50,16 @@ def pcm() -> bytes:
         return opened.readframes(opened.getnframes())
 
 
-class Desk:
-    """A pool that answers when told to."""
+class SimulatedPool:
+    """A pool that answers on command."""
 
     workers = 2
     interim_stretch = 1.0
 
-    def __init__(self, hear: Callable[[SegmentJob], Hypothesis | JobLost] | None = None, *, held: bool = False) -> None:
-        self._hear = hear or (lambda job: load().transcribe([job])[0])
+    def __init__(
+        self, recognize: Callable[[SegmentJob], Hypothesis | JobLost] | None = None, *, held: bool = False
+    ) -> None:
+        self._recognize = recognize or (lambda job: load().transcribe([job])[0])
         self._held = held
         self.jobs: list[SegmentJob] = []
         self.waiting: list[tuple[SegmentJob, Deliver]] = []
@@ -75,7 +77,7 @@ class Desk:
     def answer(self, which: int = 0) -> None:
         if self.waiting:
             job, answer = self.waiting.pop(which)
-            answer(self._hear(job))
+            answer(self._recognize(job))
 
     def cancel(self, owner: Hashable) -> None:
         self.cancelled += 1
@@ -83,14 +85,14 @@ class Desk:
 
 
 def recording(
-    desk: Desk, pieces: Iterable[bytes], listening: RecordingConfig | None = None, *, channels: int = 1
+    pool: SimulatedPool, pieces: Iterable[bytes], listening: RecordingConfig | None = None, *, channels: int = 1
 ) -> RecordingTranscriber:
     return RecordingTranscriber(
         pieces,
         AudioFormat(Encoding.LINEAR16, 16_000, channels),
         listening or RecordingConfig(10.0, language="en"),
         vad=load_silero(),
-        pool=desk,
+        pool=pool,
         spool=spool,
     )
 
@@ -103,40 +105,40 @@ async def outcome(found: RecordingTranscriber) -> RecordingTranscript:
         found.close()
 
 
-def heard(
-    desk: Desk, pieces: Iterable[bytes], listening: RecordingConfig | None = None, *, channels: int = 1
+def transcribe(
+    pool: SimulatedPool, pieces: Iterable[bytes], listening: RecordingConfig | None = None, *, channels: int = 1
 ) -> RecordingTranscript:
     async def main() -> RecordingTranscript:
-        return await outcome(recording(desk, pieces, listening, channels=channels))
+        return await outcome(recording(pool, pieces, listening, channels=channels))
 
     return asyncio.run(main())
 
 
 def test_words_have_their_places_on_the_recording() -> None:
     data = pcm() + bytes(32_000) + pcm()
-    told = heard(Desk(), [data[at : at + 10_001] for at in range(0, len(data), 10_001)])
-    assert told.seconds == len(data) / 32_000
-    assert (told.sha256, told.size) == (hashlib.sha256(data).hexdigest(), len(data))
-    (passages,) = told.channels
-    assert len(passages) >= 2
+    transcript = transcribe(SimulatedPool(), [data[at : at + 10_001] for at in range(0, len(data), 10_001)])
+    assert transcript.seconds == len(data) / 32_000
+    assert (transcript.sha256, transcript.size) == (hashlib.sha256(data).hexdigest(), len(data))
+    (segments,) = transcript.channels
+    assert len(segments) >= 2
     script = {round(word.start, 3): word.text for word in SCRIPT}
-    words = [word for passage in passages for word in passage.words]
+    words = [word for segment in segments for word in segment.words]
     assert len(words) > 15
     for word in words:
         assert word.text == script[round(word.start, 3)]
-    for passage in passages:
-        assert all(passage.start - 1e-6 <= word.start <= word.end <= passage.end + 1e-6 for word in passage.words)
+    for segment in segments:
+        assert all(segment.start - 1e-6 <= word.start <= word.end <= segment.end + 1e-6 for word in segment.words)
 
 
 def test_what_was_asked_goes_with_every_job() -> None:
-    desk = Desk()
+    pool = SimulatedPool()
     terms = (Term("caesura", 2.0),)
-    heard(desk, [pcm()], RecordingConfig(10.0, language="de", terms=terms))
-    assert {(job.language, job.terms) for job in desk.jobs} == {("de", terms)}
+    transcribe(pool, [pcm()], RecordingConfig(10.0, language="de", terms=terms))
+    assert {(job.language, job.terms) for job in pool.jobs} == {("de", terms)}
 
 
 def sounding(job: SegmentJob) -> Hypothesis:
-    """What the script says, in a voice of three windows a second; only where it was asked for."""
+    """What the script says, with three embeddings a second, where they are requested."""
     hypothesis = load().transcribe([job])[0]
     count = int(len(job.audio) / SAMPLE_RATE * 3)
     voices = tuple(
@@ -145,48 +147,50 @@ def sounding(job: SegmentJob) -> Hypothesis:
     return replace(hypothesis, speaker_embeddings=voices) if job.embed_speakers and hypothesis.words else hypothesis
 
 
-def test_voices_are_asked_for_and_have_their_places_on_the_recording() -> None:
+def test_speaker_embeddings_are_requested_and_timed_on_the_recording() -> None:
     data = pcm() + bytes(32_000) + pcm()
-    plain = Desk(sounding)
-    assert {passage.embeddings for passage in heard(plain, [data]).channels[0]} == {None}
-    asked = Desk(sounding)
-    (passages,) = heard(asked, [data], RecordingConfig(10.0, diarize=True)).channels
+    plain = SimulatedPool(sounding)
+    assert {segment.embeddings for segment in transcribe(plain, [data]).channels[0]} == {None}
+    requested = SimulatedPool(sounding)
+    (segments,) = transcribe(requested, [data], RecordingConfig(10.0, diarize=True)).channels
     assert not any(job.embed_speakers for job in plain.jobs)
-    assert all(job.embed_speakers for job in asked.jobs)
-    for passage in passages:
-        assert passage.embeddings is not None
-        assert passage.embeddings.spans[0].tolist() == pytest.approx([passage.start, passage.start + 1.5])
-        assert len(passage.embeddings.spans) == int((passage.end - passage.start) * 3)
+    assert all(job.embed_speakers for job in requested.jobs)
+    for segment in segments:
+        assert segment.embeddings is not None
+        assert segment.embeddings.spans[0].tolist() == pytest.approx([segment.start, segment.start + 1.5])
+        assert len(segment.embeddings.spans) == int((segment.end - segment.start) * 3)
         # The order of the windows is kept.
-        assert passage.embeddings.vectors.argmax(axis=1).tolist() == list(range(len(passage.embeddings.vectors)))
+        assert segment.embeddings.vectors.argmax(axis=1).tolist() == list(range(len(segment.embeddings.vectors)))
 
 
-def test_of_very_many_voices_few_are_kept_and_one_of_each_passage(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_very_many_speakers_few_are_kept_and_one_of_each_segment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("caesura.pipeline.recording.MAX_EMBEDDINGS", 20)
-    (passages,) = heard(Desk(sounding), [(pcm() + bytes(32_000)) * 8], RecordingConfig(10.0, diarize=True)).channels
-    kept = [len(passage.embeddings.vectors) for passage in passages if passage.embeddings is not None]
-    assert len(kept) == len(passages) > 5
+    (segments,) = transcribe(
+        SimulatedPool(sounding), [(pcm() + bytes(32_000)) * 8], RecordingConfig(10.0, diarize=True)
+    ).channels
+    kept = [len(segment.embeddings.vectors) for segment in segments if segment.embeddings is not None]
+    assert len(kept) == len(segments) > 5
     assert sum(kept[:2]) > 20
-    full = [int((passage.end - passage.start) * 3) for passage in passages]
+    full = [int((segment.end - segment.start) * 3) for segment in segments]
     assert kept == full[:2] + [max(1, len(range(KEPT_ONE_IN // 2, count, KEPT_ONE_IN))) for count in full[2:]]
 
 
-def test_channels_are_heard_apart() -> None:
+def test_channels_are_transcribed_separately() -> None:
     both = np.repeat(np.frombuffer(pcm(), "<i2"), 2).tobytes()
-    apart = heard(Desk(), [both], RecordingConfig(10.0, split=True), channels=2)
+    apart = transcribe(SimulatedPool(), [both], RecordingConfig(10.0, split=True), channels=2)
     assert len(apart.channels) == 2
     assert apart.channels[0] == apart.channels[1]
-    assert heard(Desk(), [both], RecordingConfig(10.0), channels=2).channels == (apart.channels[0],)
+    assert transcribe(SimulatedPool(), [both], RecordingConfig(10.0), channels=2).channels == (apart.channels[0],)
 
 
 def test_silence_is_an_answer() -> None:
-    told = heard(Desk(), [bytes(64_000)])
-    assert (told.seconds, told.channels) == (2.0, ((),))
+    transcript = transcribe(SimulatedPool(), [bytes(64_000)])
+    assert (transcript.seconds, transcript.channels) == (2.0, ((),))
 
 
 def test_few_jobs_are_out_and_few_bytes_are_taken_while_they_are() -> None:
     async def main() -> None:
-        desk = Desk(held=True)
+        pool = SimulatedPool(held=True)
         taken = 0
         data = pcm() + bytes(32_000)
 
@@ -196,10 +200,10 @@ def test_few_jobs_are_out_and_few_bytes_are_taken_while_they_are() -> None:
                 taken += 1
                 yield data
 
-        found = recording(desk, pieces())
+        found = recording(pool, pieces())
         found.start()
-        most = desk.workers + SPARE_JOBS
-        while len(desk.waiting) < most:
+        most = pool.workers + SPARE_JOBS
+        while len(pool.waiting) < most:
             await asyncio.sleep(0.005)
         await asyncio.sleep(0.1)
         # Each piece has a segment at least, so one is complete and waits, and one more may have been taken.
@@ -207,22 +211,22 @@ def test_few_jobs_are_out_and_few_bytes_are_taken_while_they_are() -> None:
         waiting = asyncio.create_task(found.outcome())
         while not waiting.done():
             # The newest first: words are in order all the same.
-            desk.answer(-1)
+            pool.answer(-1)
             await asyncio.sleep(0)
-        told = waiting.result()
+        transcript = waiting.result()
         found.close()
-        assert desk.most == most
+        assert pool.most == most
         assert taken == 12
-        starts = [passage.start for passage in told.channels[0]]
+        starts = [segment.start for segment in transcript.channels[0]]
         assert starts == sorted(starts)
-        assert len(starts) == len(desk.jobs)
+        assert len(starts) == len(pool.jobs)
 
     asyncio.run(asyncio.wait_for(main(), LIMIT_S))
 
 
 def test_a_job_that_is_lost_fails_all() -> None:
     with pytest.raises(EngineError, match="three times"):
-        heard(Desk(lambda _: JobLost("it failed three times")), [pcm()])
+        transcribe(SimulatedPool(lambda _: JobLost("it failed three times")), [pcm()])
 
 
 def test_bytes_that_are_no_audio_fail() -> None:
@@ -232,7 +236,7 @@ def test_bytes_that_are_no_audio_fail() -> None:
             AudioFormat(None, None),
             RecordingConfig(10.0),
             vad=load_silero(),
-            pool=Desk(),
+            pool=SimulatedPool(),
             spool=spool,
         )
         with pytest.raises(BadAudio, match="no known kind"):
@@ -241,42 +245,42 @@ def test_bytes_that_are_no_audio_fail() -> None:
     asyncio.run(main())
 
 
-def test_a_fault_inside_is_told_without_its_words(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_fault_of_ours_is_reported_without_its_message(caplog: pytest.LogCaptureFixture) -> None:
     def pieces() -> Iterator[bytes]:
         yield pcm()
         raise ValueError("the password is swordfish")
 
     with pytest.raises(InternalError, match=r"^ValueError in a recording$"):
-        heard(Desk(), pieces())
+        transcribe(SimulatedPool(), pieces())
     assert "a recording broke" in caplog.text
 
 
 def test_closing_ends_the_thread_and_the_jobs() -> None:
     async def main() -> None:
-        desk = Desk(held=True)
-        found = recording(desk, itertools.repeat(pcm() + bytes(32_000)))
+        pool = SimulatedPool(held=True)
+        found = recording(pool, itertools.repeat(pcm() + bytes(32_000)))
         found.start()
-        while not desk.waiting:
+        while not pool.waiting:
             await asyncio.sleep(0.005)
         found.close()
         with pytest.raises(Cancelled):
             await found.outcome()
-        assert desk.cancelled
-        jobs = len(desk.jobs)
+        assert pool.cancelled
+        jobs = len(pool.jobs)
         while any(thread.name == "caesura-recording" for thread in threading.enumerate()):
             await asyncio.sleep(0.005)
-        assert len(desk.jobs) == jobs
+        assert len(pool.jobs) == jobs
 
     asyncio.run(asyncio.wait_for(main(), LIMIT_S))
 
 
 def test_the_main_language_is_the_one_of_most_speech() -> None:
     word = (Word("ja", 0.0, 1.0, 1.0),)
-    passages = [
+    segments = [
         RecognizedSegment(0.0, 5.0, word, "en"),
         RecognizedSegment(5.0, 8.0, word, "de"),
         RecognizedSegment(8.0, 12.0, word, "de"),
     ]
-    assert main_language(passages) == "de"
-    assert main_language([RecognizedSegment(0.0, 99.0, (), "fr"), *passages]) == "de"
+    assert main_language(segments) == "de"
+    assert main_language([RecognizedSegment(0.0, 99.0, (), "fr"), *segments]) == "de"
     assert main_language([RecognizedSegment(0.0, 1.0, word, None)]) is None

@@ -1,4 +1,4 @@
-"""One channel, scenario by scenario: voice given by hand, answers given by hand, every event with literal times.
+"""One recognizer, scenario by scenario: voice activity and hypotheses are given, every event has literal times.
 
 A frame is 0.032 s and the window ten of them, 0.32 s, unless a test says otherwise.
 """
@@ -12,7 +12,7 @@ import pytest
 from caesura.engines.base import Hypothesis
 from caesura.events import SpeechBegan, TranscriptSegment, UtteranceEnded
 from caesura.words import Word
-from tests.line import SILENCE, VOICE, Line, places, word
+from tests.recognizer_bench import SILENCE, VOICE, Bench, places, word
 
 HELLO, WORLD = word("Hello", 0.4, 0.6), word("world.", 0.65, 0.9)
 AGAIN = word("Again.", 1.7, 2.0)
@@ -22,9 +22,9 @@ WRONG = Hypothesis((word("wrong", 0.0, 0.1),))
 # ---- one utterance ----
 
 
-def test_one_utterance_is_told_with_its_words_and_covers_the_window_too() -> None:
-    line = Line(HELLO, WORLD, prompt=True).rest(10).speak(20).rest(10)
-    began, final = line.told
+def test_one_utterance_is_emitted_with_its_words_and_covers_the_window_too() -> None:
+    bench = Bench(HELLO, WORLD, prompt=True).rest(10).speak(20).rest(10)
+    began, final = bench.events
     assert began == SpeechBegan(0, 0.32)
     assert isinstance(final, TranscriptSegment)
     assert (final.start, final.end) == (0.0, 1.28)
@@ -34,351 +34,354 @@ def test_one_utterance_is_told_with_its_words_and_covers_the_window_too() -> Non
 
 
 def test_an_utterance_goes_to_the_engine_once_with_a_fifth_of_a_second_around_it() -> None:
-    line = Line(HELLO, prompt=True).rest(10).speak(20).rest(40)
-    assert line.engine.asked == [(1_920, 18_560, True)]
+    bench = Bench(HELLO, prompt=True).rest(10).speak(20).rest(40)
+    assert bench.engine.requests == [(1_920, 18_560, True)]
 
 
 def test_speech_is_announced_when_it_is_confirmed_and_once_in_an_utterance() -> None:
-    line = Line().rest(10).speak(2)
-    assert line.began == []
-    line.speak(1)
-    assert line.began == [0.32]
-    line.speak(20).rest(1).speak(20).rest(5).speak(5)
-    assert line.began == [0.32]
+    bench = Bench().rest(10).speak(2)
+    assert bench.began == []
+    bench.speak(1)
+    assert bench.began == [0.32]
+    bench.speak(20).rest(1).speak(20).rest(5).speak(5)
+    assert bench.began == [0.32]
 
 
 def test_the_endpoint_comes_with_the_frame_that_completes_the_window() -> None:
-    line = Line(HELLO, prompt=True).rest(10).speak(20).rest(9)
-    assert line.finals == []
-    line.rest(1)
-    assert line.spans == [(0.0, 1.28)]
+    bench = Bench(HELLO, prompt=True).rest(10).speak(20).rest(9)
+    assert bench.finals == []
+    bench.rest(1)
+    assert bench.spans == [(0.0, 1.28)]
 
 
 def test_the_next_utterance_begins_where_the_last_final_ended() -> None:
-    line = Line(HELLO, AGAIN, prompt=True).rest(10).speak(20).rest(20).speak(20).rest(10)
-    assert line.spans == [(0.0, 1.28), (1.28, 2.56)]
-    assert line.texts == ["Hello", "Again."]
-    assert line.began == [0.32, 1.6]
+    bench = Bench(HELLO, AGAIN, prompt=True).rest(10).speak(20).rest(20).speak(20).rest(10)
+    assert bench.spans == [(0.0, 1.28), (1.28, 2.56)]
+    assert bench.texts == ["Hello", "Again."]
+    assert bench.began == [0.32, 1.6]
 
 
 def test_a_pause_shorter_than_the_window_does_not_end_the_utterance() -> None:
-    line = Line(HELLO, AGAIN, prompt=True).rest(10).speak(20).rest(9).speak(24).rest(10)
-    assert line.spans == [(0.0, 2.336)]
-    assert line.texts == ["Hello Again."]
+    bench = Bench(HELLO, AGAIN, prompt=True).rest(10).speak(20).rest(9).speak(24).rest(10)
+    assert bench.spans == [(0.0, 2.336)]
+    assert bench.texts == ["Hello Again."]
 
 
 def test_speech_that_is_not_confirmed_yet_holds_the_endpoint_back_and_a_click_only_delays_it() -> None:
-    line = Line(HELLO, prompt=True).rest(10).speak(20).rest(9).speak(2)
-    assert line.finals == []
-    line.rest(1)
-    assert line.spans == [(0.0, 1.344)]
+    bench = Bench(HELLO, prompt=True).rest(10).speak(20).rest(9).speak(2)
+    assert bench.finals == []
+    bench.rest(1)
+    assert bench.spans == [(0.0, 1.344)]
 
 
 def test_one_short_pause_after_the_other_is_not_added_up() -> None:
-    line = Line(prompt=True).speak(10).rest(6).speak(3).rest(6).speak(3).rest(6)
-    assert line.finals == []
+    bench = Bench(prompt=True).speak(10).rest(6).speak(3).rest(6).speak(3).rest(6)
+    assert bench.finals == []
 
 
-def test_where_the_language_is_to_be_found_out_each_word_tells_the_one_of_its_segment() -> None:
-    line = Line(HELLO, AGAIN, language=None).rest(10).speak(20).rest(10)
-    line.engine.answer(language="fr")
-    line.rest(10).speak(20).rest(10)
-    line.engine.answer(language="en")
-    assert [[word.language for word in final.words] for final in line.finals] == [["fr"], ["en"]]
+def test_with_language_detection_each_word_has_the_language_of_its_segment() -> None:
+    bench = Bench(HELLO, AGAIN, language=None).rest(10).speak(20).rest(10)
+    bench.engine.answer(language="fr")
+    bench.rest(10).speak(20).rest(10)
+    bench.engine.answer(language="en")
+    assert [[word.language for word in final.words] for final in bench.finals] == [["fr"], ["en"]]
 
 
 def test_where_the_language_was_named_no_word_repeats_it() -> None:
-    line = Line(HELLO, language="fr").rest(10).speak(20).rest(10)
-    line.engine.answer(language="fr")
-    assert [word.language for word in line.finals[0].words] == [None]
+    bench = Bench(HELLO, language="fr").rest(10).speak(20).rest(10)
+    bench.engine.answer(language="fr")
+    assert [word.language for word in bench.finals[0].words] == [None]
 
 
 # ---- the early final ----
 
 
-def test_the_final_is_asked_for_at_two_tenths_of_silence_and_held_until_the_window_has_passed() -> None:
-    line = Line(HELLO).rest(10).speak(20).rest(6)
-    assert line.engine.jobs == []
-    line.rest(1)
-    assert line.engine.asked == [(1_920, 18_560, True)]
-    line.answer().rest(2)
-    assert line.finals == []
-    line.rest(1)
-    assert line.texts == ["Hello"]
-    assert len(line.engine.jobs) == 1
+def test_the_final_is_requested_at_two_tenths_of_silence_and_held_until_the_window_has_passed() -> None:
+    bench = Bench(HELLO).rest(10).speak(20).rest(6)
+    assert bench.engine.jobs == []
+    bench.rest(1)
+    assert bench.engine.requests == [(1_920, 18_560, True)]
+    bench.answer().rest(2)
+    assert bench.finals == []
+    bench.rest(1)
+    assert bench.texts == ["Hello"]
+    assert len(bench.engine.jobs) == 1
 
 
-def test_an_answer_after_the_window_is_told_at_once() -> None:
-    line = Line(HELLO).rest(10).speak(20).rest(25)
-    assert line.finals == []
-    line.answer()
-    assert line.spans == [(0.0, 1.28)]
-    assert line.texts == ["Hello"]
+def test_an_answer_after_the_window_is_emitted_at_once() -> None:
+    bench = Bench(HELLO).rest(10).speak(20).rest(25)
+    assert bench.finals == []
+    bench.answer()
+    assert bench.spans == [(0.0, 1.28)]
+    assert bench.texts == ["Hello"]
 
 
-def test_a_window_shorter_than_the_padding_is_asked_for_when_it_has_passed() -> None:
-    line = Line(HELLO, endpointing_s=0.1).rest(10).speak(20).rest(3)
-    assert line.engine.jobs == []
-    line.rest(1)
-    assert line.engine.asked == [(1_920, 17_408, True)]
-    assert line.answer().spans == [(0.0, 1.088)]
+def test_a_window_shorter_than_the_padding_is_requested_when_it_has_passed() -> None:
+    bench = Bench(HELLO, endpointing_s=0.1).rest(10).speak(20).rest(3)
+    assert bench.engine.jobs == []
+    bench.rest(1)
+    assert bench.engine.requests == [(1_920, 17_408, True)]
+    assert bench.answer().spans == [(0.0, 1.088)]
 
 
 def test_speech_that_comes_back_makes_the_early_answer_a_draft() -> None:
-    line = Line(HELLO, AGAIN).rest(10).speak(20).rest(7).answer().speak(24)
-    assert line.finals == []
-    line.rest(7)
-    assert line.engine.asked == [(1_920, 18_560, True), (1_920, 34_432, True)]
-    assert line.engine.jobs[0].draft is None
-    assert line.engine.jobs[1].draft is not None
-    line.answer().rest(3)
-    assert line.texts == ["Hello Again."]
+    bench = Bench(HELLO, AGAIN).rest(10).speak(20).rest(7).answer().speak(24)
+    assert bench.finals == []
+    bench.rest(7)
+    assert bench.engine.requests == [(1_920, 18_560, True), (1_920, 34_432, True)]
+    assert bench.engine.jobs[0].draft is None
+    assert bench.engine.jobs[1].draft is not None
+    bench.answer().rest(3)
+    assert bench.texts == ["Hello Again."]
 
 
-def test_an_early_answer_that_is_overtaken_by_more_speech_is_never_told() -> None:
-    line = Line(HELLO, AGAIN).rest(10).speak(20).rest(7).speak(24)
-    line.answer()
-    assert line.finals == []
-    line.rest(10).answer()
-    assert line.texts == ["Hello Again."]
+def test_an_early_answer_that_is_overtaken_by_more_speech_is_never_emitted() -> None:
+    bench = Bench(HELLO, AGAIN).rest(10).speak(20).rest(7).speak(24)
+    bench.answer()
+    assert bench.finals == []
+    bench.rest(10).answer()
+    assert bench.texts == ["Hello Again."]
 
 
 def test_an_early_job_still_out_is_given_up_for_the_longer_one() -> None:
-    line = Line(HELLO, AGAIN).rest(10).speak(20).rest(7).speak(24).rest(7)
-    assert len(line.engine.cancelled) == 1
-    assert line.engine.asked[-1] == (1_920, 34_432, True)
+    bench = Bench(HELLO, AGAIN).rest(10).speak(20).rest(7).speak(24).rest(7)
+    assert len(bench.engine.cancelled) == 1
+    assert bench.engine.requests[-1] == (1_920, 34_432, True)
 
 
 def test_the_answer_of_a_cancelled_job_is_ignored() -> None:
-    line = Line(HELLO, AGAIN).rest(10).speak(20).rest(7).speak(24).rest(10)
-    told = list(line.told)
-    line.engine.answer_cancelled(WRONG)
-    assert line.told == told
-    line.answer()
-    assert line.texts == ["Hello Again."]
+    bench = Bench(HELLO, AGAIN).rest(10).speak(20).rest(7).speak(24).rest(10)
+    events = list(bench.events)
+    bench.engine.answer_cancelled(WRONG)
+    assert bench.events == events
+    bench.answer()
+    assert bench.texts == ["Hello Again."]
 
 
 # ---- interims ----
 
 
 def test_interims_come_once_a_second_and_restate_the_segment() -> None:
-    line = Line(HELLO, WORLD, AGAIN, interim_s=1.0, prompt=True).rest(10).speak(100)
-    assert [(each.start, each.end) for each in line.interims] == [(0.0, 1.024), (0.0, 2.048), (0.0, 3.072)]
-    assert [[each.text for each in interim.words] for interim in line.interims] == [
+    bench = Bench(HELLO, WORLD, AGAIN, interim_s=1.0, prompt=True).rest(10).speak(100)
+    assert [(each.start, each.end) for each in bench.interims] == [(0.0, 1.024), (0.0, 2.048), (0.0, 3.072)]
+    assert [[each.text for each in interim.words] for interim in bench.interims] == [
         ["Hello", "world."],
         ["Hello", "world.", "Again."],
         ["Hello", "world.", "Again."],
     ]
-    assert line.engine.asked == [(1_920, 16_384, False), (1_920, 32_768, False), (1_920, 49_152, False)]
-    assert not any(each.endpoint or each.flushed for each in line.interims)
+    assert bench.engine.requests == [(1_920, 16_384, False), (1_920, 32_768, False), (1_920, 49_152, False)]
+    assert not any(each.endpoint or each.flushed for each in bench.interims)
 
 
 def test_stretched_interims_come_less_often_and_as_often_as_before_when_the_stretch_ends() -> None:
-    line = Line(HELLO, WORLD, AGAIN, interim_s=1.0, prompt=True).rest(10)
-    line.recognizer.stretch_interims(2.0)
-    line.speak(100)
-    assert [each.end for each in line.interims] == [2.016]
-    line.recognizer.stretch_interims(1.0)
-    line.speak(40)
-    assert [each.end for each in line.interims] == [2.016, 3.552, 4.576]
+    bench = Bench(HELLO, WORLD, AGAIN, interim_s=1.0, prompt=True).rest(10)
+    bench.recognizer.stretch_interims(2.0)
+    bench.speak(100)
+    assert [each.end for each in bench.interims] == [2.016]
+    bench.recognizer.stretch_interims(1.0)
+    bench.speak(40)
+    assert [each.end for each in bench.interims] == [2.016, 3.552, 4.576]
 
 
 def test_finals_only_leaves_finals_and_those_interims_that_cost_no_job() -> None:
     """Those of silence, and those of a final that is held until its endpoint is certain."""
-    line = Line(AGAIN, interim_s=1.0, prompt=True)
-    line.recognizer.stretch_interims(math.inf)
-    line.rest(40)
-    assert [(each.end, each.words) for each in line.interims] == [(1.024, ())]
-    line.speak(100).rest(10)
-    assert [job.final for job in line.engine.jobs] == [True]
-    assert [each.end for each in line.interims] == [1.024, 4.704]
-    assert line.texts[-1] == "Again."
+    bench = Bench(AGAIN, interim_s=1.0, prompt=True)
+    bench.recognizer.stretch_interims(math.inf)
+    bench.rest(40)
+    assert [(each.end, each.words) for each in bench.interims] == [(1.024, ())]
+    bench.speak(100).rest(10)
+    assert [job.final for job in bench.engine.jobs] == [True]
+    assert [each.end for each in bench.interims] == [1.024, 4.704]
+    assert bench.texts[-1] == "Again."
 
 
 def test_whether_a_job_is_out_is_known() -> None:
-    line = Line(HELLO).rest(10)
-    assert not line.recognizer.job_out
-    line.speak(20).rest(7)
-    assert line.recognizer.job_out
-    line.answer()
-    assert not line.recognizer.job_out
+    bench = Bench(HELLO).rest(10)
+    assert not bench.recognizer.job_out
+    bench.speak(20).rest(7)
+    assert bench.recognizer.job_out
+    bench.answer()
+    assert not bench.recognizer.job_out
 
 
 def test_each_interim_is_given_the_one_before_as_a_draft() -> None:
-    line = Line(HELLO, interim_s=1.0, prompt=True).rest(10).speak(100)
-    assert [job.draft and job.draft.tokens for job in line.engine.jobs] == [None, (1_920, 16_384), (1_920, 32_768)]
+    bench = Bench(HELLO, interim_s=1.0, prompt=True).rest(10).speak(100)
+    assert [job.draft and job.draft.tokens for job in bench.engine.jobs] == [None, (1_920, 16_384), (1_920, 32_768)]
 
 
-def test_an_interim_says_up_to_where_it_was_asked_for_however_late_it_comes() -> None:
-    line = Line(HELLO, interim_s=1.0).rest(10).speak(40).answer()
-    assert [(each.start, each.end) for each in line.interims] == [(0.0, 1.024)]
+def test_an_interim_says_up_to_where_it_was_requested_however_late_it_comes() -> None:
+    bench = Bench(HELLO, interim_s=1.0).rest(10).speak(40).answer()
+    assert [(each.start, each.end) for each in bench.interims] == [(0.0, 1.024)]
 
 
 def test_interims_of_the_next_segment_start_where_it_starts() -> None:
-    line = Line(HELLO, AGAIN, interim_s=1.0, prompt=True).rest(10).speak(20).rest(20).speak(40)
-    assert [(each.start, each.end) for each in line.interims] == [(0.0, 1.024), (1.28, 2.304)]
-    assert [each.text for each in line.interims[-1].words] == ["Again."]
+    bench = Bench(HELLO, AGAIN, interim_s=1.0, prompt=True).rest(10).speak(20).rest(20).speak(40)
+    assert [(each.start, each.end) for each in bench.interims] == [(0.0, 1.024), (1.28, 2.304)]
+    assert [each.text for each in bench.interims[-1].words] == ["Again."]
 
 
 def test_without_interims_nothing_is_asked_before_silence() -> None:
-    line = Line(HELLO, prompt=True).speak(100)
-    assert line.engine.jobs == []
-    assert [type(each) for each in line.told] == [SpeechBegan]
+    bench = Bench(HELLO, prompt=True).speak(100)
+    assert bench.engine.jobs == []
+    assert [type(each) for each in bench.events] == [SpeechBegan]
 
 
-def test_a_slow_engine_is_asked_for_the_newest_audio_and_not_for_a_backlog() -> None:
-    line = Line(HELLO, interim_s=1.0).rest(10).speak(150)
-    assert line.engine.asked == [(1_920, 16_384, False)]
-    line.answer()
-    assert line.engine.asked == [(1_920, 16_384, False), (1_920, 81_920, False)]
+def test_a_slow_engine_gets_the_newest_audio_and_no_backlog() -> None:
+    bench = Bench(HELLO, interim_s=1.0).rest(10).speak(150)
+    assert bench.engine.requests == [(1_920, 16_384, False)]
+    bench.answer()
+    assert bench.engine.requests == [(1_920, 16_384, False), (1_920, 81_920, False)]
 
 
 def test_a_final_takes_the_place_of_an_interim_that_is_out() -> None:
-    line = Line(HELLO, interim_s=1.0).rest(10).speak(24).rest(7)
-    assert line.engine.asked == [(1_920, 16_384, False), (1_920, 20_608, True)]
-    assert len(line.engine.cancelled) == 1
+    bench = Bench(HELLO, interim_s=1.0).rest(10).speak(24).rest(7)
+    assert bench.engine.requests == [(1_920, 16_384, False), (1_920, 20_608, True)]
+    assert len(bench.engine.cancelled) == 1
 
 
 def test_an_interim_is_held_back_while_a_final_is_out() -> None:
-    line = Line(HELLO, AGAIN, interim_s=1.0).rest(10).speak(12).rest(10).speak(60)
-    assert line.engine.asked == [(1_920, 14_464, True)]
-    assert line.interims == []
-    line.answer()
-    assert line.spans == [(0.0, 1.024)]
-    assert line.engine.asked[-1] == (13_184, 47_104, False)
-    line.answer()
-    assert (line.interims[0].start, line.interims[0].end) == (1.024, 2.944)
+    bench = Bench(HELLO, AGAIN, interim_s=1.0).rest(10).speak(12).rest(10).speak(60)
+    assert bench.engine.requests == [(1_920, 14_464, True)]
+    assert bench.interims == []
+    bench.answer()
+    assert bench.spans == [(0.0, 1.024)]
+    assert bench.engine.requests[-1] == (13_184, 47_104, False)
+    bench.answer()
+    assert (bench.interims[0].start, bench.interims[0].end) == (1.024, 2.944)
 
 
 def test_an_interim_in_the_pause_of_an_utterance_repeats_the_early_answer() -> None:
-    line = Line(HELLO, interim_s=1.0, endpointing_s=2.0, prompt=True).rest(10).speak(14).rest(40)
-    assert [(each.end, [word.text for word in each.words]) for each in line.interims] == [
+    bench = Bench(HELLO, interim_s=1.0, endpointing_s=2.0, prompt=True).rest(10).speak(14).rest(40)
+    assert [(each.end, [word.text for word in each.words]) for each in bench.interims] == [
         (1.024, ["Hello"]),
         (2.048, ["Hello"]),
     ]
-    assert len(line.engine.jobs) == 1
+    assert len(bench.engine.jobs) == 1
 
 
 # ---- silence, scraps and noise ----
 
 
-def test_long_silence_is_told_in_empty_finals_of_five_seconds() -> None:
-    line = Line(prompt=True).rest(600)
-    assert line.spans == [(0.0, 5.004), (5.004, 10.028), (10.028, 15.052)]
-    assert all(each.endpoint and not each.words and not each.flushed for each in line.finals)
-    assert line.engine.jobs == []
+def test_long_silence_is_emitted_in_empty_finals_of_five_seconds() -> None:
+    bench = Bench(prompt=True).rest(600)
+    assert bench.spans == [(0.0, 5.004), (5.004, 10.028), (10.028, 15.052)]
+    assert all(each.endpoint and not each.words and not each.flushed for each in bench.finals)
+    assert bench.engine.jobs == []
 
 
 def test_silence_has_an_empty_interim_each_second() -> None:
-    line = Line(interim_s=1.0).rest(100)
-    assert [(each.start, each.end, each.words) for each in line.interims] == [
+    bench = Bench(interim_s=1.0).rest(100)
+    assert [(each.start, each.end, each.words) for each in bench.interims] == [
         (0.0, 1.024, ()),
         (0.0, 2.048, ()),
         (0.0, 3.072, ()),
     ]
-    assert line.engine.jobs == []
+    assert bench.engine.jobs == []
 
 
 def test_speech_that_begins_as_a_quiet_segment_closes_is_not_lost() -> None:
-    line = Line(word("Late", 5.46, 5.7), prompt=True).rest(170).speak(1).rest(1).speak(20).rest(10)
-    assert line.spans[0] == (0.0, 5.004)
-    assert line.texts == ["", "Late"]
-    assert line.began == [5.504]
+    bench = Bench(word("Late", 5.46, 5.7), prompt=True).rest(170).speak(1).rest(1).speak(20).rest(10)
+    assert bench.spans[0] == (0.0, 5.004)
+    assert bench.texts == ["", "Late"]
+    assert bench.began == [5.504]
 
 
 @pytest.mark.parametrize("frames", [3, 4])
 def test_a_scrap_closes_empty_and_never_reaches_the_engine(frames: int) -> None:
-    line = Line(HELLO, interim_s=1.0, prompt=True).rest(10).speak(frames).rest(20)
-    assert line.began == [0.32]
-    assert [(final.start, final.words, final.endpoint) for final in line.finals] == [(0.0, (), True)]
-    assert line.engine.jobs == []
+    bench = Bench(HELLO, interim_s=1.0, prompt=True).rest(10).speak(frames).rest(20)
+    assert bench.began == [0.32]
+    assert [(final.start, final.words, final.endpoint) for final in bench.finals] == [(0.0, (), True)]
+    assert bench.engine.jobs == []
 
 
 def test_five_frames_are_speech() -> None:
-    line = Line(HELLO, prompt=True).rest(10).speak(5).rest(10)
-    assert line.engine.asked == [(1_920, 10_880, True)]
+    bench = Bench(HELLO, prompt=True).rest(10).speak(5).rest(10)
+    assert bench.engine.requests == [(1_920, 10_880, True)]
 
 
 def test_clicks_are_no_speech_however_many() -> None:
-    line = Line(HELLO)
+    bench = Bench(HELLO)
     for _ in range(100):
-        line.speak(2).rest(2)
-    assert line.began == []
-    assert line.engine.jobs == []
-    assert line.texts == ["", ""]
+        bench.speak(2).rest(2)
+    assert bench.began == []
+    assert bench.engine.jobs == []
+    assert bench.texts == ["", ""]
 
 
 def test_clicks_before_three_frames_of_speech_do_not_make_them_more() -> None:
-    line = Line(HELLO).speak(2).rest(1).speak(2).rest(1).speak(3).rest(10)
-    assert line.texts == [""]
-    assert line.engine.jobs == []
+    bench = Bench(HELLO).speak(2).rest(1).speak(2).rest(1).speak(3).rest(10)
+    assert bench.texts == [""]
+    assert bench.engine.jobs == []
 
 
 # ---- pauses longer than any silence should be ----
 
 
-def test_an_utterance_whose_pause_lasts_is_told_without_waiting_for_its_endpoint() -> None:
+def test_an_utterance_whose_pause_lasts_is_emitted_without_waiting_for_its_endpoint() -> None:
     """However long the window: after five seconds the words are final, and the endpoint comes when it is due."""
-    line = Line(HELLO, endpointing_s=12.0, prompt=True).rest(10).speak(20).rest(380)
-    assert [(each.end, each.endpoint) for each in line.finals] == [(5.984, False), (10.988, False), (12.96, True)]
-    assert line.texts == ["Hello", "", ""]
-    assert line.recognizer.pending_s < 0.5
+    bench = Bench(HELLO, endpointing_s=12.0, prompt=True).rest(10).speak(20).rest(380)
+    assert [(each.end, each.endpoint) for each in bench.finals] == [(5.984, False), (10.988, False), (12.96, True)]
+    assert bench.texts == ["Hello", "", ""]
+    assert bench.recognizer.pending_s < 0.5
 
 
 def test_speech_in_such_a_pause_starts_the_window_anew() -> None:
-    line = Line(HELLO, word("More", 7.2, 7.5), endpointing_s=12.0, prompt=True)
-    line.rest(10).speak(20).rest(190).speak(20).rest(374)
-    assert line.texts == ["Hello", "More", ""]
-    assert not any(each.endpoint for each in line.finals)
-    line.rest(1)
-    assert [each.endpoint for each in line.finals] == [False, False, False, True]
-    assert line.finals[-1].end == 19.68
+    bench = Bench(HELLO, word("More", 7.2, 7.5), endpointing_s=12.0, prompt=True)
+    bench.rest(10).speak(20).rest(190).speak(20).rest(374)
+    assert bench.texts == ["Hello", "More", ""]
+    assert not any(each.endpoint for each in bench.finals)
+    bench.rest(1)
+    assert [each.endpoint for each in bench.finals] == [False, False, False, True]
+    assert bench.finals[-1].end == 19.68
 
 
 def test_a_flush_in_such_a_pause_is_its_endpoint() -> None:
-    line = Line(HELLO, endpointing_s=12.0, prompt=True).rest(10).speak(20).rest(200).flush().rest(300)
-    assert [each.endpoint for each in line.finals] == [False, True, True]
-    assert line.finals[-1].words == ()
+    bench = Bench(HELLO, endpointing_s=12.0, prompt=True).rest(10).speak(20).rest(200).flush().rest(300)
+    assert [each.endpoint for each in bench.finals] == [False, True, True]
+    assert bench.finals[-1].words == ()
 
 
 # ---- without endpointing ----
 
 
 def test_without_endpointing_a_second_of_silence_closes_a_segment_that_is_no_endpoint() -> None:
-    line = Line(HELLO, endpointing_s=None, prompt=True).rest(10).speak(20).rest(31)
-    assert line.finals == []
-    line.rest(1)
-    assert [(each.start, each.end, each.endpoint) for each in line.finals] == [(0.0, 1.984, False)]
-    assert line.texts == ["Hello"]
+    bench = Bench(HELLO, endpointing_s=None, prompt=True).rest(10).speak(20).rest(31)
+    assert bench.finals == []
+    bench.rest(1)
+    assert [(each.start, each.end, each.endpoint) for each in bench.finals] == [(0.0, 1.984, False)]
+    assert bench.texts == ["Hello"]
 
 
 def test_without_endpointing_long_silence_is_no_endpoint_either() -> None:
-    line = Line(endpointing_s=None, prompt=True).rest(400)
-    assert [each.endpoint for each in line.finals] == [False, False]
+    bench = Bench(endpointing_s=None, prompt=True).rest(400)
+    assert [each.endpoint for each in bench.finals] == [False, False]
 
 
 def test_without_endpointing_only_a_flush_is_an_endpoint() -> None:
-    line = Line(endpointing_s=None, prompt=True).rest(5).flush().rest(5).end()
-    assert [(each.endpoint, each.flushed) for each in line.finals] == [(True, True), (False, False)]
+    bench = Bench(endpointing_s=None, prompt=True).rest(5).flush().rest(5).end()
+    assert [(each.endpoint, each.flushed) for each in bench.finals] == [(True, True), (False, False)]
 
 
 # ---- audio in large pieces ----
 
 
 def test_two_utterances_in_one_piece_come_out_as_two() -> None:
-    line = Line(HELLO, AGAIN).batch((10, SILENCE), (20, VOICE), (20, SILENCE), (20, VOICE), (20, SILENCE))
-    assert line.began == [0.32, 1.6]
-    assert line.engine.asked == [(1_920, 18_560, True)]
-    line.answer()
-    assert line.texts == ["Hello"]
-    line.answer()
-    assert line.spans == [(0.0, 1.28), (1.28, 2.56)]
-    assert line.texts == ["Hello", "Again."]
+    bench = Bench(HELLO, AGAIN).batch((10, SILENCE), (20, VOICE), (20, SILENCE), (20, VOICE), (20, SILENCE))
+    assert bench.began == [0.32, 1.6]
+    assert bench.engine.requests == [(1_920, 18_560, True)]
+    bench.answer()
+    assert bench.texts == ["Hello"]
+    bench.answer()
+    assert bench.spans == [(0.0, 1.28), (1.28, 2.56)]
+    assert bench.texts == ["Hello", "Again."]
 
 
 def test_the_pieces_make_no_difference_to_the_finals() -> None:
     runs = [(10, SILENCE), (20, VOICE), (12, SILENCE), (30, VOICE), (200, SILENCE), (9, VOICE), (20, SILENCE)]
-    small, large = Line(HELLO, AGAIN, prompt=True), Line(HELLO, AGAIN, prompt=True)
+    small, large = (
+        Bench(HELLO, AGAIN, prompt=True),
+        Bench(HELLO, AGAIN, prompt=True),
+    )
     for frames, probability in runs:
         small.speak(frames, probability)
     large.batch(*runs)
@@ -386,440 +389,442 @@ def test_the_pieces_make_no_difference_to_the_finals() -> None:
     assert large.began == small.began
 
 
-def test_a_minute_of_speech_in_one_piece_is_told_in_segments_that_the_engine_likes() -> None:
+def test_a_minute_of_speech_in_one_piece_is_emitted_in_segments_that_the_engine_likes() -> None:
     track = [word(f"w{n}", 0.1 + n * 0.5, 0.5 + n * 0.5) for n in range(119)]
-    line = Line(*track, interim_s=1.0).batch((1_875, VOICE), (20, SILENCE))
-    line.answer_all()
-    assert [each.text for final in line.finals for each in final.words] == [each.text for each in track]
-    assert max(len(job.audio) for job in line.engine.jobs) <= 10.2 * 16_000
-    assert len(line.finals) == 7
-    assert [each.endpoint for each in line.finals] == [False] * 6 + [True]
+    bench = Bench(*track, interim_s=1.0).batch((1_875, VOICE), (20, SILENCE))
+    bench.answer_all()
+    assert [each.text for final in bench.finals for each in final.words] == [each.text for each in track]
+    assert max(len(job.audio) for job in bench.engine.jobs) <= 10.2 * 16_000
+    assert len(bench.finals) == 7
+    assert [each.endpoint for each in bench.finals] == [False] * 6 + [True]
 
 
 # ---- flush ----
 
 
-def flushed(line: Line) -> list[bool]:
-    return [each.flushed for each in line.finals]
+def flushed(bench: Bench) -> list[bool]:
+    return [each.flushed for each in bench.finals]
 
 
 def test_a_flush_before_any_audio_is_answered_with_an_empty_final() -> None:
-    line = Line().flush()
-    assert line.told == [TranscriptSegment(0, 0.0, 0.0, (), final=True, endpoint=True, flushed=True)]
+    bench = Bench().flush()
+    assert bench.events == [TranscriptSegment(0, 0.0, 0.0, (), final=True, endpoint=True, flushed=True)]
 
 
 def test_a_flush_in_silence_is_answered_up_to_the_newest_sample() -> None:
-    line = Line().rest(20).samples(100).flush()
-    assert line.told == [TranscriptSegment(0, 0.0, 0.64625, (), final=True, endpoint=True, flushed=True)]
-    assert line.engine.jobs == []
+    bench = Bench().rest(20).samples(100).flush()
+    assert bench.events == [TranscriptSegment(0, 0.0, 0.64625, (), final=True, endpoint=True, flushed=True)]
+    assert bench.engine.jobs == []
 
 
-def test_a_flush_in_mid_speech_tells_what_was_said_and_the_next_segment_starts_there() -> None:
-    line = Line(HELLO, WORLD, AGAIN).rest(10).speak(18).samples(300).flush()
-    assert line.engine.asked == [(1_920, 14_636, True)]
-    line.answer().samples(212, [VOICE]).speak(35).rest(10).answer()
-    assert line.spans == [(0.0, 0.91475), (0.91475, 2.368)]
-    assert line.texts == ["Hello world.", "Again."]
-    assert [each.flushed for each in line.finals] == [True, False]
-    assert line.engine.asked[1][0] == 14_636
+def test_a_flush_in_mid_speech_emits_the_transcript_and_the_next_segment_starts_there() -> None:
+    bench = Bench(HELLO, WORLD, AGAIN).rest(10).speak(18).samples(300).flush()
+    assert bench.engine.requests == [(1_920, 14_636, True)]
+    bench.answer().samples(212, [VOICE]).speak(35).rest(10).answer()
+    assert bench.spans == [(0.0, 0.91475), (0.91475, 2.368)]
+    assert bench.texts == ["Hello world.", "Again."]
+    assert [each.flushed for each in bench.finals] == [True, False]
+    assert bench.engine.requests[1][0] == 14_636
 
 
 def test_every_flush_has_its_answer() -> None:
-    line = Line(HELLO, prompt=True).rest(10).speak(20).flush().flush()
-    assert line.spans == [(0.0, 0.96), (0.96, 0.96)]
-    assert line.texts == ["Hello", ""]
-    assert flushed(line) == [True, True]
+    bench = Bench(HELLO, prompt=True).rest(10).speak(20).flush().flush()
+    assert bench.spans == [(0.0, 0.96), (0.96, 0.96)]
+    assert bench.texts == ["Hello", ""]
+    assert flushed(bench) == [True, True]
 
 
 def test_a_flush_while_a_final_is_out_comes_after_it() -> None:
-    line = Line(HELLO).rest(10).speak(20).rest(12).flush()
-    assert line.finals == []
-    line.answer()
-    assert line.spans == [(0.0, 1.28), (1.28, 1.344)]
-    assert line.texts == ["Hello", ""]
-    assert flushed(line) == [False, True]
+    bench = Bench(HELLO).rest(10).speak(20).rest(12).flush()
+    assert bench.finals == []
+    bench.answer()
+    assert bench.spans == [(0.0, 1.28), (1.28, 1.344)]
+    assert bench.texts == ["Hello", ""]
+    assert flushed(bench) == [False, True]
 
 
 def test_a_flush_in_the_window_takes_the_early_answer_over() -> None:
-    line = Line(HELLO).rest(10).speak(20).rest(8).flush()
-    assert line.engine.asked == [(1_920, 18_560, True)]
-    line.answer()
-    assert line.spans == [(0.0, 1.216)]
-    assert flushed(line) == [True]
-    assert len(line.engine.jobs) == 1
+    bench = Bench(HELLO).rest(10).speak(20).rest(8).flush()
+    assert bench.engine.requests == [(1_920, 18_560, True)]
+    bench.answer()
+    assert bench.spans == [(0.0, 1.216)]
+    assert flushed(bench) == [True]
+    assert len(bench.engine.jobs) == 1
 
 
-def test_a_flush_in_the_window_after_the_early_answer_is_told_at_once() -> None:
-    line = Line(HELLO).rest(10).speak(20).rest(8).answer().flush()
-    assert line.texts == ["Hello"]
+def test_a_flush_in_the_window_after_the_early_answer_is_emitted_at_once() -> None:
+    bench = Bench(HELLO).rest(10).speak(20).rest(8).answer().flush()
+    assert bench.texts == ["Hello"]
 
 
 def test_a_flush_takes_the_place_of_an_interim_that_is_out() -> None:
-    line = Line(HELLO, interim_s=1.0).rest(10).speak(30).flush()
-    assert line.engine.asked == [(1_920, 16_384, False), (1_920, 20_480, True)]
-    line.engine.answer_cancelled(WRONG)
-    assert line.interims == []
-    assert line.answer().texts == ["Hello"]
+    bench = Bench(HELLO, interim_s=1.0).rest(10).speak(30).flush()
+    assert bench.engine.requests == [(1_920, 16_384, False), (1_920, 20_480, True)]
+    bench.engine.answer_cancelled(WRONG)
+    assert bench.interims == []
+    assert bench.answer().texts == ["Hello"]
 
 
-def test_a_flush_while_a_cut_is_out_tells_the_cut_and_then_the_rest() -> None:
+def test_a_flush_while_a_cut_is_out_emits_the_cut_and_then_the_rest() -> None:
     track = [word(f"w{n}", 0.1 + n * 0.5, 0.5 + n * 0.5) for n in range(8)]
-    line = Line(*track, longest_s=3.0).speak(110).flush()
-    assert line.engine.asked == [(0, 48_000, True)]
-    line.answer()
-    assert line.engine.asked[1][1:] == (56_320, True)
-    line.answer()
-    assert line.texts == ["w0 w1 w2", "w3 w4 w5 w6"]
-    assert [(each.endpoint, each.flushed) for each in line.finals] == [(False, False), (True, True)]
-    assert line.spans == [(0.0, 1.55), (1.55, 3.52)]
+    bench = Bench(*track, longest_s=3.0).speak(110).flush()
+    assert bench.engine.requests == [(0, 48_000, True)]
+    bench.answer()
+    assert bench.engine.requests[1][1:] == (56_320, True)
+    bench.answer()
+    assert bench.texts == ["w0 w1 w2", "w3 w4 w5 w6"]
+    assert [(each.endpoint, each.flushed) for each in bench.finals] == [(False, False), (True, True)]
+    assert bench.spans == [(0.0, 1.55), (1.55, 3.52)]
 
 
 def test_the_beginning_of_a_word_that_a_flush_left_unconfirmed_goes_to_the_next_segment() -> None:
-    line = Line(word("Soft", 0.3, 0.7), prompt=True).rest(10).speak(2).flush().speak(20).rest(10)
-    assert line.engine.asked == [(2_944, 19_584, True)]
-    assert line.texts == ["", "Soft"]
-    assert places(line.finals[1].words) == [("Soft", 0.384, 0.7)]
+    bench = Bench(word("Soft", 0.3, 0.7), prompt=True).rest(10).speak(2).flush().speak(20).rest(10)
+    assert bench.engine.requests == [(2_944, 19_584, True)]
+    assert bench.texts == ["", "Soft"]
+    assert places(bench.finals[1].words) == [("Soft", 0.384, 0.7)]
 
 
 def test_the_beginning_of_a_word_that_a_flush_left_too_short_goes_to_the_next_segment() -> None:
     """Clicks before it must not make the scrap count as spoken for."""
-    line = Line(word("Soft", 0.3, 0.7), prompt=True).speak(2).rest(8).speak(3).flush().speak(20).rest(10)
-    assert line.engine.asked == [(3_456, 20_096, True)]
-    assert line.texts == ["", "Soft"]
+    bench = Bench(word("Soft", 0.3, 0.7), prompt=True).speak(2).rest(8).speak(3).flush().speak(20).rest(10)
+    assert bench.engine.requests == [(3_456, 20_096, True)]
+    assert bench.texts == ["", "Soft"]
 
 
 def test_flushed_silence_keeps_the_padding_of_the_next_utterance() -> None:
-    line = Line(HELLO, prompt=True).rest(10).flush().speak(20).rest(10)
-    assert line.engine.asked == [(1_920, 18_560, True)]
+    bench = Bench(HELLO, prompt=True).rest(10).flush().speak(20).rest(10)
+    assert bench.engine.requests == [(1_920, 18_560, True)]
 
 
 # ---- end ----
 
 
-def test_the_end_of_nothing_tells_nothing() -> None:
-    line = Line().end()
-    assert line.told == []
-    assert line.drained()
+def test_the_end_of_nothing_emits_nothing() -> None:
+    bench = Bench().end()
+    assert bench.events == []
+    assert bench.drained()
 
 
 def test_the_end_in_silence_is_an_empty_endpoint() -> None:
-    line = Line().rest(20).end()
-    assert line.told == [TranscriptSegment(0, 0.0, 0.64, (), final=True, endpoint=True)]
-    assert line.drained()
+    bench = Bench().rest(20).end()
+    assert bench.events == [TranscriptSegment(0, 0.0, 0.64, (), final=True, endpoint=True)]
+    assert bench.drained()
 
 
-def test_the_engine_is_told_when_audio_breaks_off_in_speech() -> None:
+def test_jobs_say_when_audio_breaks_off_in_speech() -> None:
     """At a flush or the end in mid-speech and at a cut; not at an endpoint, and not for interims."""
-    assert [job.breaks_off for job in Line(HELLO, prompt=True).rest(10).speak(20).rest(10).engine.jobs] == [False]
-    assert [job.breaks_off for job in Line(HELLO, prompt=True).rest(10).speak(20).flush().engine.jobs] == [True]
-    assert [job.breaks_off for job in Line(HELLO, prompt=True).rest(10).speak(20).end().engine.jobs] == [True]
-    assert {job.breaks_off for job in Line(HELLO, interim_s=0.5, prompt=True).rest(10).speak(60).engine.jobs} == {False}
-    assert Line(HELLO, longest_s=2.0).rest(10).speak(80).engine.jobs[-1].breaks_off
+    assert [job.breaks_off for job in Bench(HELLO, prompt=True).rest(10).speak(20).rest(10).engine.jobs] == [False]
+    assert [job.breaks_off for job in Bench(HELLO, prompt=True).rest(10).speak(20).flush().engine.jobs] == [True]
+    assert [job.breaks_off for job in Bench(HELLO, prompt=True).rest(10).speak(20).end().engine.jobs] == [True]
+    assert {job.breaks_off for job in Bench(HELLO, interim_s=0.5, prompt=True).rest(10).speak(60).engine.jobs} == {
+        False
+    }
+    assert Bench(HELLO, longest_s=2.0).rest(10).speak(80).engine.jobs[-1].breaks_off
 
 
-def test_the_end_in_mid_speech_tells_the_rest() -> None:
-    line = Line(HELLO, WORLD).rest(10).speak(20).samples(100).end()
-    assert not line.drained()
-    line.answer()
-    assert line.drained()
-    assert line.spans == [(0.0, 0.96625)]
-    assert line.texts == ["Hello world."]
-    assert (line.finals[0].endpoint, line.finals[0].flushed) == (True, False)
+def test_the_end_in_mid_speech_emits_the_rest() -> None:
+    bench = Bench(HELLO, WORLD).rest(10).speak(20).samples(100).end()
+    assert not bench.drained()
+    bench.answer()
+    assert bench.drained()
+    assert bench.spans == [(0.0, 0.96625)]
+    assert bench.texts == ["Hello world."]
+    assert (bench.finals[0].endpoint, bench.finals[0].flushed) == (True, False)
 
 
 def test_the_end_right_after_a_flush_adds_nothing() -> None:
-    line = Line(HELLO).rest(10).speak(20).flush().end()
-    assert not line.drained()
-    line.answer()
-    assert line.drained()
-    assert line.spans == [(0.0, 0.96)]
+    bench = Bench(HELLO).rest(10).speak(20).flush().end()
+    assert not bench.drained()
+    bench.answer()
+    assert bench.drained()
+    assert bench.spans == [(0.0, 0.96)]
 
 
-def test_the_end_in_the_window_after_the_early_answer_is_told_at_once() -> None:
+def test_the_end_in_the_window_after_the_early_answer_is_emitted_at_once() -> None:
     """A client that closes has little patience: no second decode."""
-    line = Line(HELLO).rest(10).speak(20).rest(8).answer().end()
-    assert line.drained()
-    assert line.texts == ["Hello"]
+    bench = Bench(HELLO).rest(10).speak(20).rest(8).answer().end()
+    assert bench.drained()
+    assert bench.texts == ["Hello"]
 
 
-def test_the_end_while_an_interim_is_out_asks_for_the_final() -> None:
-    line = Line(HELLO, interim_s=1.0).rest(10).speak(30).end()
-    assert line.engine.asked[-1] == (1_920, 20_480, True)
-    assert line.answer().drained()
-    assert line.texts == ["Hello"]
+def test_the_end_while_an_interim_is_out_requests_the_final() -> None:
+    bench = Bench(HELLO, interim_s=1.0).rest(10).speak(30).end()
+    assert bench.engine.requests[-1] == (1_920, 20_480, True)
+    assert bench.answer().drained()
+    assert bench.texts == ["Hello"]
 
 
 def test_the_end_while_a_final_is_out_waits_for_it() -> None:
-    line = Line(HELLO).rest(10).speak(20).rest(12).end()
-    assert not line.drained()
-    line.answer()
-    assert line.drained()
-    assert line.spans == [(0.0, 1.28), (1.28, 1.344)]
+    bench = Bench(HELLO).rest(10).speak(20).rest(12).end()
+    assert not bench.drained()
+    bench.answer()
+    assert bench.drained()
+    assert bench.spans == [(0.0, 1.28), (1.28, 1.344)]
 
 
-def test_the_end_while_a_cut_is_out_tells_the_cut_and_then_the_rest() -> None:
+def test_the_end_while_a_cut_is_out_emits_the_cut_and_then_the_rest() -> None:
     track = [word(f"w{n}", 0.1 + n * 0.5, 0.5 + n * 0.5) for n in range(8)]
-    line = Line(*track, longest_s=3.0).speak(110).end()
-    line.answer()
-    assert not line.drained()
-    line.answer()
-    assert line.drained()
-    assert line.texts == ["w0 w1 w2", "w3 w4 w5 w6"]
+    bench = Bench(*track, longest_s=3.0).speak(110).end()
+    bench.answer()
+    assert not bench.drained()
+    bench.answer()
+    assert bench.drained()
+    assert bench.texts == ["w0 w1 w2", "w3 w4 w5 w6"]
 
 
 def test_audio_shorter_than_a_frame_is_covered_too() -> None:
-    line = Line().samples(1).end()
-    assert line.spans == [(0.0, 0.0000625)]
+    bench = Bench().samples(1).end()
+    assert bench.spans == [(0.0, 0.0000625)]
 
 
 # ---- segments that grow too long ----
 
 
-def test_long_speech_is_cut_in_a_gap_and_every_word_is_told_once() -> None:
+def test_long_speech_is_cut_in_a_gap_and_every_word_is_emitted_once() -> None:
     track = (word("one", 0.2, 1.0), word("two", 1.1, 2.1), word("three", 2.4, 2.9), word("four", 3.0, 4.6))
-    line = Line(*track, longest_s=4.0).speak(125)
-    assert line.engine.jobs == []
-    line.speak(1)
-    assert line.engine.asked == [(0, 64_000, True)]
-    line.answer().speak(24).rest(10)
-    assert line.engine.asked[1] == (36_000, 80_000, True)
-    line.answer()
-    assert line.texts == ["one two", "three four"]
-    assert line.spans == [(0.0, 2.25), (2.25, 5.12)]
-    assert [each.endpoint for each in line.finals] == [False, True]
-    assert line.began == [0.0]
+    bench = Bench(*track, longest_s=4.0).speak(125)
+    assert bench.engine.jobs == []
+    bench.speak(1)
+    assert bench.engine.requests == [(0, 64_000, True)]
+    bench.answer().speak(24).rest(10)
+    assert bench.engine.requests[1] == (36_000, 80_000, True)
+    bench.answer()
+    assert bench.texts == ["one two", "three four"]
+    assert bench.spans == [(0.0, 2.25), (2.25, 5.12)]
+    assert [each.endpoint for each in bench.finals] == [False, True]
+    assert bench.began == [0.0]
 
 
 def test_interims_after_a_cut_restate_the_rest() -> None:
     track = (word("one", 0.2, 1.0), word("two", 1.1, 2.1), word("three", 2.4, 2.9), word("four", 3.0, 4.6))
-    line = Line(*track, longest_s=4.0, interim_s=1.0, prompt=True).speak(150)
-    assert [(each.start, each.end) for each in line.interims] == [
+    bench = Bench(*track, longest_s=4.0, interim_s=1.0, prompt=True).speak(150)
+    assert [(each.start, each.end) for each in bench.interims] == [
         (0.0, 1.024),
         (0.0, 2.048),
         (0.0, 3.072),
         (2.25, 4.096),
     ]
-    assert [each.text for each in line.interims[-1].words] == ["three"]
+    assert [each.text for each in bench.interims[-1].words] == ["three"]
 
 
-def test_no_interim_is_asked_for_while_a_cut_is_out() -> None:
-    line = Line(longest_s=4.0, interim_s=1.0, prompt=True).speak(120)
-    line.prompt = False
-    line.speak(60)
-    assert [final for _, _, final in line.engine.asked] == [False, False, False, True]
+def test_no_interim_is_requested_while_a_cut_is_out() -> None:
+    bench = Bench(longest_s=4.0, interim_s=1.0, prompt=True).speak(120)
+    bench.prompt = False
+    bench.speak(60)
+    assert [final for _, _, final in bench.engine.requests] == [False, False, False, True]
 
 
 def test_a_cut_takes_the_place_of_an_interim_that_is_out() -> None:
-    line = Line(longest_s=4.0, interim_s=1.0).speak(126)
-    assert line.engine.asked == [(0, 16_384, False), (0, 64_000, True)]
-    assert len(line.engine.cancelled) == 1
+    bench = Bench(longest_s=4.0, interim_s=1.0).speak(126)
+    assert bench.engine.requests == [(0, 16_384, False), (0, 64_000, True)]
+    assert len(bench.engine.cancelled) == 1
 
 
 @pytest.mark.parametrize("track", [(), (word("Mmm", 1.0, 2.0),)])
 def test_noise_with_no_place_to_cut_is_closed_whole(track: tuple[Word, ...]) -> None:
-    line = Line(*track, longest_s=4.0).speak(126).answer()
-    assert line.spans == [(0.0, 4.0)]
-    line.speak(130).answer()
-    assert line.spans == [(0.0, 4.0), (4.0, 8.0)]
-    assert line.texts == [" ".join(each.text for each in track), ""]
+    bench = Bench(*track, longest_s=4.0).speak(126).answer()
+    assert bench.spans == [(0.0, 4.0)]
+    bench.speak(130).answer()
+    assert bench.spans == [(0.0, 4.0), (4.0, 8.0)]
+    assert bench.texts == [" ".join(each.text for each in track), ""]
 
 
 def test_speech_that_ends_while_its_cut_is_out_is_cut_all_the_same() -> None:
     track = (word("one", 0.2, 1.0), word("two", 1.1, 2.1), word("three", 2.4, 2.9), word("four", 3.0, 4.6))
-    line = Line(*track, longest_s=4.0).speak(150).rest(30)
-    assert line.engine.asked == [(0, 64_000, True)]
-    assert line.finals == []
-    line.answer().answer()
-    assert line.texts == ["one two", "three four"]
-    assert line.spans == [(0.0, 2.25), (2.25, 5.12)]
+    bench = Bench(*track, longest_s=4.0).speak(150).rest(30)
+    assert bench.engine.requests == [(0, 64_000, True)]
+    assert bench.finals == []
+    bench.answer().answer()
+    assert bench.texts == ["one two", "three four"]
+    assert bench.spans == [(0.0, 2.25), (2.25, 5.12)]
 
 
-def test_two_utterances_after_a_cut_that_is_still_out_are_told_in_their_order() -> None:
+def test_two_utterances_after_a_cut_that_is_still_out_are_emitted_in_their_order() -> None:
     track = (word("one", 0.2, 1.0), word("two", 2.4, 3.6), word("three", 6.0, 6.5))
-    line = Line(*track, longest_s=4.0).speak(130).rest(50).speak(30).rest(10)
-    line.answer_all()
-    assert line.texts == ["one", "two", "three"]
-    assert line.spans == [(0.0, 1.7), (1.7, 4.48), (4.48, 7.04)]
+    bench = Bench(*track, longest_s=4.0).speak(130).rest(50).speak(30).rest(10)
+    bench.answer_all()
+    assert bench.texts == ["one", "two", "three"]
+    assert bench.spans == [(0.0, 1.7), (1.7, 4.48), (4.48, 7.04)]
 
 
 def test_a_short_word_right_behind_a_cut_is_not_taken_for_a_scrap() -> None:
     track = (word("Well,", 3.3, 3.8), word("no.", 3.82, 3.9))
-    line = Line(*track, longest_s=4.0).speak(122).rest(12)
-    line.answer_all()
-    assert [each.text for final in line.finals for each in final.words] == ["Well,", "no."]
+    bench = Bench(*track, longest_s=4.0).speak(122).rest(12)
+    bench.answer_all()
+    assert [each.text for final in bench.finals for each in final.words] == ["Well,", "no."]
 
 
 # ---- what the engine says ----
 
 
-def test_a_word_in_the_padding_of_two_segments_is_told_by_the_first() -> None:
+def test_a_word_in_the_padding_of_two_segments_is_emitted_by_the_first() -> None:
     """Both jobs hold it, because padding overlaps; nothing may be said twice."""
     soft = word("uh", 1.1, 1.15)
-    line = Line(HELLO, soft, AGAIN, prompt=True).rest(10).speak(20).rest(10).speak(30).rest(10)
-    assert line.engine.asked == [(1_920, 18_560, True), (17_280, 39_040, True)]
-    assert line.texts == ["Hello uh", "Again."]
+    bench = Bench(HELLO, soft, AGAIN, prompt=True).rest(10).speak(20).rest(10).speak(30).rest(10)
+    assert bench.engine.requests == [(1_920, 18_560, True), (17_280, 39_040, True)]
+    assert bench.texts == ["Hello uh", "Again."]
 
 
 def test_words_of_the_padding_are_clipped_to_their_segment() -> None:
-    line = Line().rest(10).speak(20).rest(10)
-    line.answer(HELLO).speak(20).rest(10)
-    line.answer(word("Early", 1.2, 1.5), word("late", 1.8, 2.5))
-    assert line.spans == [(0.0, 1.28), (1.28, 2.24)]
-    assert places(line.finals[1].words) == [("Early", 1.28, 1.5), ("late", 1.8, 2.24)]
+    bench = Bench().rest(10).speak(20).rest(10)
+    bench.answer(HELLO).speak(20).rest(10)
+    bench.answer(word("Early", 1.2, 1.5), word("late", 1.8, 2.5))
+    assert bench.spans == [(0.0, 1.28), (1.28, 2.24)]
+    assert places(bench.finals[1].words) == [("Early", 1.28, 1.5), ("late", 1.8, 2.24)]
 
 
-def test_an_engine_that_hears_nothing_makes_an_empty_endpoint() -> None:
-    line = Line(prompt=True).rest(10).speak(20).rest(10)
-    assert line.finals == [TranscriptSegment(0, 0.0, 1.28, (), final=True, endpoint=True)]
+def test_an_engine_that_recognizes_nothing_makes_an_empty_endpoint() -> None:
+    bench = Bench(prompt=True).rest(10).speak(20).rest(10)
+    assert bench.finals == [TranscriptSegment(0, 0.0, 1.28, (), final=True, endpoint=True)]
 
 
 # ---- the gap between utterances ----
 
 
-def test_a_gap_is_told_once_and_as_closed_when_an_endpoint_came_first() -> None:
-    line = Line(HELLO, gap_s=1.0, prompt=True).rest(10).speak(20).rest(19)
-    assert line.gaps == []
-    line.rest(1)
-    assert line.told[-1] == UtteranceEnded(0, None)
-    line.rest(400)
-    assert line.gaps == [None]
+def test_a_gap_is_emitted_once_and_as_closed_when_an_endpoint_came_first() -> None:
+    bench = Bench(HELLO, gap_s=1.0, prompt=True).rest(10).speak(20).rest(19)
+    assert bench.gaps == []
+    bench.rest(1)
+    assert bench.events[-1] == UtteranceEnded(0, None)
+    bench.rest(400)
+    assert bench.gaps == [None]
 
 
 def test_a_gap_without_an_endpoint_names_the_end_of_the_last_word() -> None:
-    line = Line(HELLO, gap_s=1.0, interim_s=1.0, endpointing_s=3.0, prompt=True).rest(10).speak(20).rest(19)
-    assert line.gaps == []
-    line.rest(1)
-    assert line.gaps == [0.6]
-    line.rest(300)
-    assert line.gaps == [0.6]
-    assert line.texts[0] == "Hello"
+    bench = Bench(HELLO, gap_s=1.0, interim_s=1.0, endpointing_s=3.0, prompt=True).rest(10).speak(20).rest(19)
+    assert bench.gaps == []
+    bench.rest(1)
+    assert bench.gaps == [0.6]
+    bench.rest(300)
+    assert bench.gaps == [0.6]
+    assert bench.texts[0] == "Hello"
 
 
-def test_half_a_word_heard_as_none_does_not_end_the_utterance() -> None:
+def test_half_a_word_recognized_as_none_does_not_end_the_utterance() -> None:
     """The next one has begun within the gap, and its first interim is empty: nobody stopped talking."""
     late = word("late", 2.4, 2.7)
-    line = Line(HELLO, WORLD, late, interim_s=0.5, gap_s=1.0, prompt=True).rest(10).speak(20).rest(20)
-    assert [type(each) for each in line.told if isinstance(each, UtteranceEnded)] == []
+    bench = Bench(HELLO, WORLD, late, interim_s=0.5, gap_s=1.0, prompt=True).rest(10).speak(20).rest(20)
+    assert [type(each) for each in bench.events if isinstance(each, UtteranceEnded)] == []
     # Speech again at 1.6 s, 0.7 s after "world."; interims up to 2.4 s say nothing.
-    line.speak(24)
-    assert any(each.words == () for each in line.interims)
-    line.speak(12).rest(10)
-    assert line.texts == ["Hello world.", "late"]
-    assert [each for each in line.told if isinstance(each, UtteranceEnded)] == []
+    bench.speak(24)
+    assert any(each.words == () for each in bench.interims)
+    bench.speak(12).rest(10)
+    assert bench.texts == ["Hello world.", "late"]
+    assert [each for each in bench.events if isinstance(each, UtteranceEnded)] == []
 
 
 def test_an_interim_that_loses_the_words_of_the_one_before_neither_blanks_them_nor_ends_the_utterance() -> None:
-    """The engine did not believe what it read, and threw all of it away; somebody speaks on."""
-    line = Line(HELLO, WORLD, interim_s=1.0, gap_s=1.0).rest(10).speak(30).answer()
-    line.speak(32)
-    line.engine.answer_nothing()
-    assert [(each.end, [word.text for word in each.words]) for each in line.interims] == [
+    """The engine dropped a text of low confidence; the speech goes on."""
+    bench = Bench(HELLO, WORLD, interim_s=1.0, gap_s=1.0).rest(10).speak(30).answer()
+    bench.speak(32)
+    bench.engine.answer_nothing()
+    assert [(each.end, [word.text for word in each.words]) for each in bench.interims] == [
         (1.024, ["Hello", "world."]),
         (2.048, ["Hello", "world."]),
     ]
-    assert line.gaps == []
+    assert bench.gaps == []
 
 
-def test_words_that_two_interims_in_a_row_do_not_hear_again_are_gone() -> None:
-    line = Line(HELLO, WORLD, interim_s=1.0, gap_s=1.0).rest(10).speak(30).answer()
+def test_words_that_two_interims_in_a_row_no_longer_contain_are_gone() -> None:
+    bench = Bench(HELLO, WORLD, interim_s=1.0, gap_s=1.0).rest(10).speak(30).answer()
     for _ in range(2):
-        line.speak(32)
-        line.engine.answer_nothing()
-    assert [word.text for word in line.interims[-1].words] == []
-    assert line.gaps == [0.9]
+        bench.speak(32)
+        bench.engine.answer_nothing()
+    assert [word.text for word in bench.interims[-1].words] == []
+    assert bench.gaps == [0.9]
 
 
 def test_noise_that_keeps_the_voice_detector_speaking_does_not_hide_the_gap() -> None:
-    line = Line(HELLO, gap_s=1.0, interim_s=1.0, prompt=True).rest(10).speak(53)
-    assert line.gaps == []
-    line.speak(1)
-    assert line.interims[-1].end == 2.048
-    assert line.gaps == [0.6]
-    line.speak(200).rest(10)
-    assert line.gaps == [0.6]
+    bench = Bench(HELLO, gap_s=1.0, interim_s=1.0, prompt=True).rest(10).speak(53)
+    assert bench.gaps == []
+    bench.speak(1)
+    assert bench.interims[-1].end == 2.048
+    assert bench.gaps == [0.6]
+    bench.speak(200).rest(10)
+    assert bench.gaps == [0.6]
 
 
-def test_a_late_answer_vouches_only_for_what_it_heard() -> None:
-    line = Line(HELLO, gap_s=1.0, interim_s=1.0).rest(10).speak(60)
-    line.answer()
-    assert line.interims[-1].end == 1.024
-    assert line.gaps == []
-    line.answer()
-    assert line.gaps == [0.6]
+def test_a_late_answer_settles_only_the_audio_of_its_job() -> None:
+    bench = Bench(HELLO, gap_s=1.0, interim_s=1.0).rest(10).speak(60)
+    bench.answer()
+    assert bench.interims[-1].end == 1.024
+    assert bench.gaps == []
+    bench.answer()
+    assert bench.gaps == [0.6]
 
 
 def test_a_cut_shows_the_gap_behind_its_last_word() -> None:
-    line = Line(word("Mmm", 1.0, 2.0), gap_s=1.0, longest_s=4.0).speak(126)
-    assert line.gaps == []
-    line.answer()
-    assert line.spans == [(0.0, 4.0)]
-    assert line.gaps == [2.0]
+    bench = Bench(word("Mmm", 1.0, 2.0), gap_s=1.0, longest_s=4.0).speak(126)
+    assert bench.gaps == []
+    bench.answer()
+    assert bench.spans == [(0.0, 4.0)]
+    assert bench.gaps == [2.0]
 
 
 def test_each_utterance_has_its_gap() -> None:
-    line = Line(HELLO, word("Again.", 2.5, 2.8), gap_s=1.0, prompt=True)
-    line.rest(10).speak(20).rest(45).speak(15).rest(60)
-    assert line.gaps == [None, None]
-    assert [type(each) for each in line.told] == [SpeechBegan, TranscriptSegment, UtteranceEnded] * 2
+    bench = Bench(HELLO, word("Again.", 2.5, 2.8), gap_s=1.0, prompt=True)
+    bench.rest(10).speak(20).rest(45).speak(15).rest(60)
+    assert bench.gaps == [None, None]
+    assert [type(each) for each in bench.events] == [SpeechBegan, TranscriptSegment, UtteranceEnded] * 2
 
 
-def test_a_gap_between_two_utterances_of_one_piece_is_told_between_them() -> None:
-    line = Line(HELLO, word("Again.", 2.5, 2.8), gap_s=1.0)
-    line.batch((10, SILENCE), (20, VOICE), (45, SILENCE), (15, VOICE), (60, SILENCE))
-    line.answer_all()
-    assert [type(each) for each in line.told] == [SpeechBegan, SpeechBegan, *[TranscriptSegment, UtteranceEnded] * 2]
+def test_a_gap_between_two_utterances_of_one_piece_is_emitted_between_them() -> None:
+    bench = Bench(HELLO, word("Again.", 2.5, 2.8), gap_s=1.0)
+    bench.batch((10, SILENCE), (20, VOICE), (45, SILENCE), (15, VOICE), (60, SILENCE))
+    bench.answer_all()
+    assert [type(each) for each in bench.events] == [SpeechBegan, SpeechBegan, *[TranscriptSegment, UtteranceEnded] * 2]
 
 
-def test_a_gap_that_a_slow_final_hides_is_told_before_the_next_words() -> None:
-    line = Line(HELLO, word("Again.", 2.5, 2.8), gap_s=1.0).rest(10).speak(20).rest(10).answer()
-    line.batch((35, SILENCE), (15, VOICE), (10, SILENCE))
-    assert line.gaps == [None]
-    line.answer()
-    assert line.gaps == [None]
-    assert line.texts == ["Hello", "Again."]
+def test_a_gap_that_a_slow_final_hides_is_emitted_before_the_next_words() -> None:
+    bench = Bench(HELLO, word("Again.", 2.5, 2.8), gap_s=1.0).rest(10).speak(20).rest(10).answer()
+    bench.batch((35, SILENCE), (15, VOICE), (10, SILENCE))
+    assert bench.gaps == [None]
+    bench.answer()
+    assert bench.gaps == [None]
+    assert bench.texts == ["Hello", "Again."]
 
 
 def test_utterances_that_follow_each_other_have_one_gap_after_the_last() -> None:
-    line = Line(HELLO, AGAIN, gap_s=1.0, prompt=True).rest(10).speak(20).rest(15).speak(20).rest(60)
-    assert line.texts == ["Hello", "Again."]
-    assert line.gaps == [None]
+    bench = Bench(HELLO, AGAIN, gap_s=1.0, prompt=True).rest(10).speak(20).rest(15).speak(20).rest(60)
+    assert bench.texts == ["Hello", "Again."]
+    assert bench.gaps == [None]
 
 
 def test_no_gap_comes_without_words() -> None:
-    line = Line(gap_s=1.0, interim_s=1.0, prompt=True).rest(10).speak(20).rest(100)
-    assert line.gaps == []
+    bench = Bench(gap_s=1.0, interim_s=1.0, prompt=True).rest(10).speak(20).rest(100)
+    assert bench.gaps == []
 
 
 def test_no_gap_comes_in_a_pause_whatever_is_flushed_meanwhile() -> None:
-    line = Line(HELLO, gap_s=1.0, prompt=True).rest(10).speak(20).rest(19)
+    bench = Bench(HELLO, gap_s=1.0, prompt=True).rest(10).speak(20).rest(19)
     for _ in range(5):
-        line.flush()
-    assert line.gaps == []
-    line.rest(1)
-    assert line.gaps == [None]
+        bench.flush()
+    assert bench.gaps == []
+    bench.rest(1)
+    assert bench.gaps == [None]
 
 
 def test_speech_that_is_not_decoded_yet_holds_the_gap_back() -> None:
     """Words may be in it; so the gap ends where it begins."""
-    line = Line(HELLO, word("Again.", 1.5, 1.9), gap_s=1.0, prompt=True).rest(10).speak(20).rest(15).speak(60)
-    assert line.gaps == []
+    bench = Bench(HELLO, word("Again.", 1.5, 1.9), gap_s=1.0, prompt=True).rest(10).speak(20).rest(15).speak(60)
+    assert bench.gaps == []
 
 
 # ---- bounds ----
 
 
 def test_pending_counts_what_no_final_covers() -> None:
-    line = Line(HELLO).rest(10).speak(20).rest(10)
-    assert line.recognizer.pending_s == 1.28
-    line.answer()
-    assert line.recognizer.pending_s == 0.0
-    line.samples(160)
-    assert line.recognizer.pending_s == 0.01
+    bench = Bench(HELLO).rest(10).speak(20).rest(10)
+    assert bench.recognizer.pending_s == 1.28
+    bench.answer()
+    assert bench.recognizer.pending_s == 0.0
+    bench.samples(160)
+    assert bench.recognizer.pending_s == 0.01
 
 
 def test_audio_that_finals_cover_is_given_up() -> None:
-    line = Line(prompt=True)
+    bench = Bench(prompt=True)
     for _ in range(60):
-        line.batch((20, VOICE), (40, SILENCE))
-    assert line.heard > 115 * 16_000
-    assert len(line.recognizer._audio._buffer) < 20 * 16_000
+        bench.batch((20, VOICE), (40, SILENCE))
+    assert bench.position > 115 * 16_000
+    assert len(bench.recognizer._audio._buffer) < 20 * 16_000

@@ -1,4 +1,4 @@
-"""The laws of a channel, whatever is said, however it is cut into pieces, and whenever the engine answers."""
+"""Laws of a recognizer for any speech, any split into pieces, and any timing of the engine."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from caesura.pipeline.segmented import KEPT_SILENCE, MAX_SILENCE
 from caesura.pipeline.segmenter import MIN_CARRIED_S, MIN_SPEECH, PADDING
 from caesura.speech.vad import FRAME
 from caesura.words import Word
-from tests.line import SILENCE, VOICE, Line
+from tests.recognizer_bench import SILENCE, VOICE, Bench
 
 FAINT = 0.4
 """Voice while speech goes on, silence otherwise."""
 LONGEST_S = 4.0
 SURE = MIN_SPEECH + 3 * FRAME
-"""So much voice of one run in a segment is heard wherever frames and flushes fall."""
+"""So much voice of one run in a segment is transcribed wherever frames and flushes fall."""
 
 
 class Step(enum.Enum):
@@ -33,7 +33,7 @@ class Step(enum.Enum):
 
 @dataclass(frozen=True)
 class Talk:
-    """What is said: runs of frames with their probability, and the words in them, in samples."""
+    """What is spoken: runs of frames with their probability, and the words in them, in samples."""
 
     runs: tuple[tuple[int, float], ...]
     words: tuple[tuple[int, int], ...]
@@ -96,8 +96,8 @@ def plans() -> st.SearchStrategy[Plan]:
 class RecordingConfig:
     """Plays a talk by a plan into a line, and looks at every step whether the laws still hold."""
 
-    def __init__(self, line: Line, talk: Talk) -> None:
-        self.line = line
+    def __init__(self, bench: Bench, talk: Talk) -> None:
+        self.bench = bench
         self.voice = talk.voice
         self.left = len(self.voice) * FRAME
         self.flushes = 0
@@ -110,53 +110,53 @@ class RecordingConfig:
         while self.left:
             self.do(piece)
             self.do(Step.ANSWER)
-        self.line.end()
+        self.bench.end()
         self.check()
-        while self.line.engine.out is not None:
-            self.line.engine.answer()
+        while self.bench.engine.out is not None:
+            self.bench.engine.answer()
             self.check()
 
     def do(self, step: int | Step) -> None:
-        line = self.line
+        bench = self.bench
         match step:
             case Step.FLUSH:
                 self.flushes += 1
-                line.flush()
+                bench.flush()
             case Step.ANSWER:
-                if line.engine.out is not None:
-                    line.engine.answer()
+                if bench.engine.out is not None:
+                    bench.engine.answer()
             case Step.STALE:
                 self.deliver_stale()
             case count:
                 count = min(count, self.left)
                 self.left -= count
-                frames = (line.heard + count) // FRAME
-                line.samples(count, self.voice[line.heard // FRAME : frames])
+                frames = (bench.position + count) // FRAME
+                bench.samples(count, self.voice[bench.position // FRAME : frames])
         self.check()
 
     def deliver_stale(self) -> None:
-        told = len(self.line.told)
-        for job in self.line.engine.cancelled:
-            self.line.engine.receive(job, Hypothesis((Word("wrong", 0.0, 0.1, 0.0),)))
-        assert len(self.line.told) == told, "the answer of a cancelled job was told"
+        events = len(self.bench.events)
+        for job in self.bench.engine.cancelled:
+            self.bench.engine.receive(job, Hypothesis((Word("wrong", 0.0, 0.1, 0.0),)))
+        assert len(self.bench.events) == events, "the result of a cancelled job was emitted"
 
     def check(self) -> None:
-        line = self.line
-        for event in line.told[self.checked :]:
+        bench = self.bench
+        for event in bench.events[self.checked :]:
             self.check_event(event)
-        self.checked = len(line.told)
-        assert round(line.recognizer.pending_s * 16_000) == line.heard - round(self.told_until * 16_000)
-        if line.engine.out is None:
-            assert line.recognizer.drained
+        self.checked = len(bench.events)
+        assert round(bench.recognizer.pending_s * 16_000) == bench.position - round(self.told_until * 16_000)
+        if bench.engine.out is None:
+            assert bench.recognizer.drained
             # Whoever waits for room must be sure that an answer will make it.
             assert (
-                line.recognizer.pending_s
-                <= line.longest_s + (2 * MAX_SILENCE + 2 * KEPT_SILENCE + PADDING + 4 * FRAME) / 16_000
+                bench.recognizer.pending_s
+                <= bench.longest_s + (2 * MAX_SILENCE + 2 * KEPT_SILENCE + PADDING + 4 * FRAME) / 16_000
             )
-            assert len(line.recognizer._audio._buffer) <= 60 * 16_000 + 4 * 640_000
+            assert len(bench.recognizer._audio._buffer) <= 60 * 16_000 + 4 * 640_000
 
     def check_event(self, event: TranscriptSegment | SpeechBegan | UtteranceEnded) -> None:
-        heard_s = self.line.heard / 16_000
+        heard_s = self.bench.position / 16_000
         match event:
             case TranscriptSegment():
                 assert event.start == self.told_until, "not where the last final ended"
@@ -170,13 +170,13 @@ class RecordingConfig:
             case SpeechBegan():
                 assert 0.0 <= event.at <= heard_s
             case UtteranceEnded():
-                assert self.line.recognizer._gap is not None
+                assert self.bench.recognizer._gap is not None
                 assert event.last_word_end is None or event.last_word_end <= heard_s - 1.0
 
 
-def explained(talk: Talk, line: Line, start: int, end: int) -> bool:
+def explained(talk: Talk, bench: Bench, start: int, end: int) -> bool:
     """Whether a word may be missing: a final's edge lies in it, or its segment has too little voice around it."""
-    edges = [round(final.end * 16_000) for final in line.finals]
+    edges = [round(final.end * 16_000) for final in bench.finals]
     if any(start < edge < end for edge in edges):
         return True
     low = max([0, *[edge for edge in edges if edge <= start]])
@@ -185,22 +185,22 @@ def explained(talk: Talk, line: Line, start: int, end: int) -> bool:
     return min(last, high) - max(first, low) < SURE
 
 
-def check_words(talk: Talk, line: Line) -> None:
-    told = [int(word.text) for final in line.finals for word in final.words]
-    assert told == sorted(set(told)), "a word was told twice, or out of order"
-    missing = set(range(len(talk.words))) - set(told)
-    unexplained = [talk.words[n] for n in missing if not explained(talk, line, *talk.words[n])]
+def check_words(talk: Talk, bench: Bench) -> None:
+    events = [int(word.text) for final in bench.finals for word in final.words]
+    assert events == sorted(set(events)), "a word was emitted twice, or out of order"
+    missing = set(range(len(talk.words))) - set(events)
+    unexplained = [talk.words[n] for n in missing if not explained(talk, bench, *talk.words[n])]
     assert unexplained == []
 
 
-def check_cuts(talk: Talk, line: Line) -> None:
+def check_cuts(talk: Talk, bench: Bench) -> None:
     """A cut lies in a word only where the engine had no two words to cut between."""
-    for final in line.finals:
+    for final in bench.finals:
         edge = round(final.end * 16_000)
         if final.endpoint or not any(start < edge < end for start, end in talk.words):
             continue
         jobs = [
-            job for job in line.engine.jobs if job.final and abs(job.at + len(job.audio) / 16_000 - final.end) < 1e-6
+            job for job in bench.engine.jobs if job.final and abs(job.at + len(job.audio) / 16_000 - final.end) < 1e-6
         ]
         assert jobs, "cut inside a word, and not where a job ended"
         inside = [word for word in talk.track if jobs[-1].at <= word.start and word.end <= final.end]
@@ -208,8 +208,8 @@ def check_cuts(talk: Talk, line: Line) -> None:
         assert not any(place <= final.end - MIN_CARRIED_S for place in places)
 
 
-def check_jobs(talk: Talk, line: Line) -> None:
-    for first, last, _ in line.engine.asked:
+def check_jobs(talk: Talk, bench: Bench) -> None:
+    for first, last, _ in bench.engine.requests:
         voice = sum(max(0, min(last, end) - max(first, start)) for start, end in talk.voiced(FAINT))
         assert voice >= min(MIN_SPEECH, last - first), "silence or a scrap went to the engine"
         assert last - first <= LONGEST_S * 16_000 + PADDING
@@ -218,29 +218,29 @@ def check_jobs(talk: Talk, line: Line) -> None:
 @settings(max_examples=150)
 @given(talks(), plans(), st.integers(FRAME, 40_000), windows(), st.booleans())
 @example(Talk(((1_250, VOICE),), tuple((n * 4_000, n * 4_000 + 3_900) for n in range(159))), [], 640_000, 0.32, True)
-def test_whatever_is_said_and_whenever_it_is_answered(
+def test_whatever_is_spoken_and_whenever_it_is_answered(
     talk: Talk, plan: Plan, piece: int, window: float | None, full: bool
 ) -> None:
-    """Finals tile the stream, each word is told once or its loss is explained, and no law is broken on the way."""
+    """Finals tile the stream, each word is emitted once or its loss is explained, and no law is broken on the way."""
     extra = 1.0 if full else None
-    line = Line(*talk.track, endpointing_s=window, interim_s=extra, gap_s=extra, longest_s=LONGEST_S)
-    listening = RecordingConfig(line, talk)
+    bench = Bench(*talk.track, endpointing_s=window, interim_s=extra, gap_s=extra, longest_s=LONGEST_S)
+    listening = RecordingConfig(bench, talk)
     listening.play(plan, piece)
-    assert line.recognizer.drained
-    assert listening.told_until == line.heard / 16_000
-    assert sum(final.flushed for final in line.finals) == listening.flushes
-    assert full or not line.interims
-    check_words(talk, line)
-    check_cuts(talk, line)
-    check_jobs(talk, line)
+    assert bench.recognizer.drained
+    assert listening.told_until == bench.position / 16_000
+    assert sum(final.flushed for final in bench.finals) == listening.flushes
+    assert full or not bench.interims
+    check_words(talk, bench)
+    check_cuts(talk, bench)
+    check_jobs(talk, bench)
 
 
 @settings(max_examples=60)
 @given(talks(), windows(), st.integers(FRAME, 60_000))
-def test_pieces_make_no_difference_to_what_is_told(talk: Talk, window: float | None, piece: int) -> None:
+def test_pieces_make_no_difference_to_what_is_emitted(talk: Talk, window: float | None, piece: int) -> None:
     """With an engine that answers at once, finals do not depend on how the audio was cut."""
-    small = Line(*talk.track, endpointing_s=window, longest_s=200.0, prompt=True)
-    large = Line(*talk.track, endpointing_s=window, longest_s=200.0, prompt=True)
+    small = Bench(*talk.track, endpointing_s=window, longest_s=200.0, prompt=True)
+    large = Bench(*talk.track, endpointing_s=window, longest_s=200.0, prompt=True)
     RecordingConfig(small, talk).play([], FRAME)
     RecordingConfig(large, talk).play([], piece)
     assert large.finals == small.finals
@@ -251,8 +251,8 @@ def test_pieces_make_no_difference_to_what_is_told(talk: Talk, window: float | N
 @given(talks(), st.lists(st.integers(1, 60_000), max_size=10))
 def test_interims_change_nothing_about_finals(talk: Talk, pieces: list[int]) -> None:
     with_, without = (
-        Line(*talk.track, interim_s=interval, longest_s=LONGEST_S, prompt=True) for interval in (0.3, None)
+        Bench(*talk.track, interim_s=interval, longest_s=LONGEST_S, prompt=True) for interval in (0.3, None)
     )
-    for line in (with_, without):
-        RecordingConfig(line, talk).play(list(pieces), 8_000)
+    for bench in (with_, without):
+        RecordingConfig(bench, talk).play(list(pieces), 8_000)
     assert with_.finals == without.finals

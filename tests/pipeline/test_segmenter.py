@@ -1,4 +1,4 @@
-"""What a channel's segments are: by example, then laws that hold for any voice activity."""
+"""Segments of a recording: by example, then laws that hold for any voice activity."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ def voice(plan: Plan) -> list[float]:
 
 
 def numbered(count: int) -> np.ndarray:
-    """Samples that tell their own place."""
+    """Samples whose values are their own positions."""
     return np.arange(count * FRAME, dtype=np.float32)
 
 
 def segments(plan: Plan, *, at_once: int = 1000) -> list[Segment]:
     """All segments; so many frames come at once."""
-    told = voice(plan)
-    samples = numbered(len(told))
+    voiced = voice(plan)
+    samples = numbered(len(voiced))
     segmenter = Segmenter(LONGEST_S, PAUSE_S)
     found: list[Segment] = []
-    for at in range(0, len(told), at_once):
-        found += segmenter.feed(samples[at * FRAME : (at + at_once) * FRAME], told[at : at + at_once])
+    for at in range(0, len(voiced), at_once):
+        found += segmenter.feed(samples[at * FRAME : (at + at_once) * FRAME], voiced[at : at + at_once])
     return found + segmenter.end()
 
 
@@ -67,12 +67,12 @@ def test_a_short_pause_ends_nothing_and_a_long_one_does() -> None:
     assert len(segments([(True, 20), (False, long), (True, 20), (False, 50)])) == 2
 
 
-def test_a_longer_pause_is_asked_for_by_an_engine_that_needs_it() -> None:
+def test_a_longer_pause_is_requested_by_an_engine_that_needs_it() -> None:
     """Silence that ends a segment for one engine ends none for another."""
     plan = [(True, 20), (False, PAUSE // FRAME + 1), (True, 20), (False, 50)]
-    told = voice(plan)
+    voiced = voice(plan)
     segmenter = Segmenter(LONGEST_S, 2 * PAUSE_S)
-    assert len(segmenter.feed(numbered(len(told)), told)) == 1
+    assert len(segmenter.feed(numbered(len(voiced)), voiced)) == 1
 
 
 def test_speech_at_the_end_of_the_audio_is_not_lost() -> None:

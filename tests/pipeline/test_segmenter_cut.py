@@ -1,4 +1,4 @@
-"""Cutting a long segment: literal words in, and the place between two of them out."""
+"""Cuts of long segments: the place between two words, by example."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from caesura.pipeline.segmenter import CONTEXT_S, EARLIEST_CUT, MIN_CARRIED_S, cut_between_words
 from caesura.words import Word
-from tests.line import word
+from tests.recognizer_bench import word
 
 
 def row(*ends: tuple[float, float], text: str = "la") -> tuple[Word, ...]:

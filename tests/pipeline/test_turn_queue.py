@@ -1,4 +1,4 @@
-"""Who gets the audio thread next, with turns of known lengths on a clock that only they move."""
+"""Order of turns on the audio thread, with turns of known lengths on a simulated clock."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A client's acts at literal times in, what the session did and when out; plays the shell and the pipeline by hand.
+"""Test bench of a session: a client acts at literal times, and the shell and the pipeline are simulated.
 
 `Ear` is a pipeline without sound: it counts bytes into seconds of linear16 at 16 kHz mono and takes every byte
 that is not zero for speech. It knows stream time only, as the real one does.
@@ -41,7 +41,7 @@ NET_0001 = CloseSocket(
 )
 FINISHED = CloseSocket(1000, "")
 
-MOST_ROUNDS = 10
+MAX_ROUNDS = 10
 """How often actions may lead to events that lead to actions, before that is an endless loop."""
 
 M = TypeVar("M")
@@ -49,8 +49,8 @@ M = TypeVar("M")
 
 def session(timers: Timers | None = None, *, now: float = 0.0, **options: Any) -> Session:
     """A session of linear16 at 16 kHz, opened at `now`."""
-    asked: dict[str, Any] = {"encoding": "linear16", "sample_rate": 16_000, **options}
-    return Session(ListenOptions(**asked), IDENTITY, timers or Timers(), now=now)
+    fields: dict[str, Any] = {"encoding": "linear16", "sample_rate": 16_000, **options}
+    return Session(ListenOptions(**fields), IDENTITY, timers or Timers(), now=now)
 
 
 def flushing(timers: Timers | None = None) -> Session:
@@ -61,8 +61,8 @@ def flushing(timers: Timers | None = None) -> Session:
     return made
 
 
-def heard(*, final: bool, endpoint: bool = False, flushed: bool = False, channel: int = 0) -> TranscriptSegment:
-    """One word, heard in 1.0..3.0 of the stream."""
+def segment(*, final: bool, endpoint: bool = False, flushed: bool = False, channel: int = 0) -> TranscriptSegment:
+    """One word, transcribed in 1.0..3.0 of the stream."""
     return TranscriptSegment(channel, 1.0, 3.0, (Word("Hello.", 1.25, 1.75, 0.9),), final, endpoint, flushed)
 
 
@@ -72,13 +72,13 @@ def messages(actions: list[Action]) -> list[ServerMessage]:
 
 
 @dataclass(slots=True)
-class Ear:
+class SimulatedPipeline:
     """Finals every `cut_s` of audio; an endpoint after `endpointing_s`, an utterance's end after `gap_s` of silence."""
 
     cut_s: float = 5.0
     endpointing_s: float = 0.5
     gap_s: float = 1.0
-    heard: bytearray = field(default_factory=bytearray)
+    segment: bytearray = field(default_factory=bytearray)
     start: float = 0.0
     spoken: bool = False
     """Since `start`."""
@@ -88,15 +88,15 @@ class Ear:
     @property
     def seconds(self) -> float:
         """Length of the audio fed so far."""
-        return len(self.heard) / BYTES_PER_S
+        return len(self.segment) / BYTES_PER_S
 
     def do(self, action: Action) -> list[StreamEvent]:
-        """What the pipeline would tell in answer to this action."""
+        """The events that the pipeline emits after this action."""
         match action:
             case FeedAudio(data):
                 return self._feed(data)
             case FlushAudio():
-                first = [] if self.heard else [AudioFound(1)]
+                first = [] if self.segment else [AudioFound(1)]
                 return [*first, self._final(flushed=True, endpoint=True)]
             case EndAudio():
                 rest = [self._final(endpoint=True)] if self.seconds > self.start else []
@@ -105,8 +105,8 @@ class Ear:
                 return []
 
     def _feed(self, data: bytes) -> list[StreamEvent]:
-        events: list[StreamEvent] = [] if self.heard else [AudioFound(1)]
-        self.heard += data
+        events: list[StreamEvent] = [] if self.segment else [AudioFound(1)]
+        self.segment += data
         if any(data):
             if self.speech_end is None:
                 events.append(SpeechBegan(0, self.seconds - len(data) / BYTES_PER_S))
@@ -134,11 +134,11 @@ class Ear:
 
 
 class Play:
-    """Drives one session as its shell does: tell it what came, carry out its actions, wake it at its deadline."""
+    """Drives one session as its shell does: reports messages, carries out actions, and handles deadlines."""
 
-    def __init__(self, timers: Timers | None = None, ear: Ear | None = None, **options: Any) -> None:
+    def __init__(self, timers: Timers | None = None, pipeline: SimulatedPipeline | None = None, **options: Any) -> None:
         self.session = session(timers, **options)
-        self.ear = ear or Ear()
+        self.pipeline = pipeline or SimulatedPipeline()
         self.now = 0.0
         self.sent: list[tuple[float, ServerMessage]] = []
         self.closed: tuple[float, CloseSocket] | None = None
@@ -202,7 +202,7 @@ class Play:
         return self.session.state
 
     def _act(self) -> None:
-        for _ in range(MOST_ROUNDS):
+        for _ in range(MAX_ROUNDS):
             actions = self.session.actions()
             for action in actions:
                 assert self.closed is None, f"{action} after CloseSocket"
@@ -214,7 +214,7 @@ class Play:
                     case Warn(text):
                         self.warnings.append(text)
                     case _:
-                        for event in self.ear.do(action):
+                        for event in self.pipeline.do(action):
                             self.session.engine_event(event, now=self.now)
             if not actions:
                 return

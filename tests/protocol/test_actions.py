@@ -1,4 +1,4 @@
-"""Actions are plain values, and the union of them is closed."""
+"""Actions are plain values, and their union is closed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which engine hears a stream, by model, version and language."""
+"""Choice of an engine by model, version and language."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ def test_another_engine_is_taken_where_only_that_has_the_language() -> None:
     assert chosen(language="de-CH") == chosen(language="multi") == "own-many"
 
 
-def test_an_engine_can_be_asked_for_by_its_own_name() -> None:
+def test_an_engine_can_be_chosen_by_its_own_name() -> None:
     assert chosen("own-many") == "own-many"
 
 
-def test_an_engine_can_be_asked_for_by_the_uuid_that_model_info_tells() -> None:
+def test_an_engine_can_be_chosen_by_the_uuid_of_model_info() -> None:
     assert chosen("uuid-own-many") == "own-many"
 
 
@@ -47,7 +47,7 @@ def test_a_table_says_which_engine_a_name_means() -> None:
 def test_an_engine_that_was_named_is_not_exchanged_for_one_that_has_the_language() -> None:
     with pytest.raises(NoSuchModel) as caught:
         chosen("own-en", language="de")
-    assert caught.value.message.endswith("'language=de' is not to be had here; send language=en.")
+    assert caught.value.message.endswith("'language=de' is not available here; send language=en.")
 
 
 def test_a_language_that_no_engine_has_is_refused_with_the_list() -> None:
@@ -70,7 +70,7 @@ def test_an_unknown_model_is_refused_with_the_list() -> None:
     assert caught.value.message.endswith("send model=nova-3, own-en or own-many.")
 
 
-def test_models_for_recordings_hear_recordings_only() -> None:
+def test_models_for_recordings_are_not_for_live_streams() -> None:
     assert BOTH.choose("whisper-large", "latest", "en", recording=True) is ENGLISH
     with pytest.raises(NotForLive):
         chosen("whisper-large")
@@ -86,7 +86,7 @@ def test_what_an_engine_cannot_do_is_refused_by_its_name(name: str, able: Offer,
         BOTH.check(name, unable)
 
 
-def test_speakers_are_told_where_they_can_be() -> None:
+def test_diarize_is_accepted_where_an_embedder_is_installed() -> None:
     Catalogue((ENGLISH,), diarizes=True).check("diarize", ENGLISH)
     with pytest.raises(BadParameter, match="moonshine-voice"):
         BOTH.check("diarize", ENGLISH)

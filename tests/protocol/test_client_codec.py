@@ -1,4 +1,4 @@
-"""Client messages into texts a server reads, a server's texts into messages; what no server says is refused."""
+"""Client messages as JSON, and server messages parsed from JSON; what is no server message is rejected."""
 
 from __future__ import annotations
 
@@ -194,7 +194,7 @@ def test_a_broken_text_is_refused(text: str) -> None:
     ids=str,
 )
 def test_numbers_and_places_that_cannot_be_are_refused(fields: dict[str, Any]) -> None:
-    """A machine that is told of channel 1 of 1, or of infinite time, would break later and elsewhere."""
+    """A machine that is given channel 1 of 1, or of infinite time, would break later and elsewhere."""
     with pytest.raises(BadAnswer):
         read(**fields)
 

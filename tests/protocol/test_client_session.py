@@ -1,4 +1,4 @@
-"""The watch over one connection at literal times: KeepAlives, pings, and what is found dead."""
+"""Timers of one client connection at literal times: KeepAlives, pings and alarms."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from caesura.errors import BadAnswer
 from caesura.protocol.client_codec import Unrecognised
-from caesura.protocol.client_session import ClientSession, Want, Watch
+from caesura.protocol.client_session import ClientSession, ClientTimers, TimerEvent
 from caesura.protocol.codec import write_server_message
 from caesura.protocol.messages import Metadata, ModelInfo, Results, ServerMessage, SpeechStartedMessage
 
@@ -18,11 +18,11 @@ MODEL = ModelInfo("00000000-0000-4000-8000-0000000000aa", "general-test", "2026-
 METADATA = Metadata("01a0", "e3b0", "2026-01-01T00:00:01.002Z", 15.0, 1, MODEL)
 
 
-def opened(watch: Watch | None = None, *, now: float = 0.0) -> ClientSession:
-    return ClientSession(watch or Watch(), now=now)
+def opened(watch: ClientTimers | None = None, *, now: float = 0.0) -> ClientSession:
+    return ClientSession(watch or ClientTimers(), now=now)
 
 
-def hear(session: ClientSession, message: ServerMessage, *, now: float) -> None:
+def receive(session: ClientSession, message: ServerMessage, *, now: float) -> None:
     assert session.receive_text(write_server_message(message), now=now) == message
 
 
@@ -35,7 +35,7 @@ def speak(session: ClientSession, begin: float, end: float, *, speech: bool = Tr
     for index in range(round((end - begin) * 10)):
         now = begin + (index + 1) / 10
         session.send_audio(0.1, speech=speech, now=now)
-        if Want.PING in session.handle_deadline(now=now) and answered:
+        if TimerEvent.PING in session.handle_deadline(now=now) and answered:
             session.receive_pong()
 
 
@@ -48,11 +48,11 @@ def test_a_keepalive_is_due_four_seconds_after_opening_whatever_the_caller_does(
     assert session.next_deadline() == opened_at + 4.0
     assert session.handle_deadline(now=opened_at + 3.99) == ()
     assert not session.keepalive_due
-    assert session.handle_deadline(now=opened_at + 4.0) == (Want.KEEPALIVE,)
+    assert session.handle_deadline(now=opened_at + 4.0) == (TimerEvent.KEEPALIVE,)
     assert session.keepalive_due
 
 
-def test_a_keepalive_is_asked_for_once_until_it_is_sent() -> None:
+def test_a_keepalive_is_due_once_until_it_is_sent() -> None:
     session = opened()
     session.handle_deadline(now=4.0)
     assert session.next_deadline() == inf
@@ -77,7 +77,7 @@ def test_audio_puts_a_keepalive_off_and_takes_the_place_of_one() -> None:
 
 def test_what_the_server_says_puts_no_keepalive_off() -> None:
     session = opened()
-    hear(session, results(0.0, 1.0), now=3.0)
+    receive(session, results(0.0, 1.0), now=3.0)
     session.receive_pong()
     assert session.next_deadline() == 4.0
 
@@ -101,7 +101,7 @@ def test_the_keepalive_clock_runs_through_hours_without_audio() -> None:
     session = opened()
     for index in range(1, 3601):
         assert session.next_deadline() == 4.0 * index
-        assert session.handle_deadline(now=4.0 * index) == (Want.KEEPALIVE,)
+        assert session.handle_deadline(now=4.0 * index) == (TimerEvent.KEEPALIVE,)
         session.send_keepalive(now=4.0 * index)
     assert session.keepalives == 3600
 
@@ -114,14 +114,14 @@ def test_a_frame_that_is_not_taken_for_five_seconds_is_found() -> None:
     session.begin_send(now=1.0)
     assert session.next_deadline() == 6.0
     assert session.handle_deadline(now=5.99) == ()
-    assert session.handle_deadline(now=6.0) == (Want.STALLED,)
+    assert session.handle_deadline(now=6.0) == (TimerEvent.STALLED,)
 
 
 def test_a_frame_that_is_taken_in_time_is_well_and_a_keepalive_is_due_at_once_when_it_took_long() -> None:
     session = opened()
     session.begin_send(now=1.0)
     session.end_send(now=5.5)
-    assert session.handle_deadline(now=5.5) == (Want.KEEPALIVE,)
+    assert session.handle_deadline(now=5.5) == (TimerEvent.KEEPALIVE,)
     assert session.next_deadline() == inf
 
 
@@ -132,10 +132,10 @@ def test_unanswered_audio_is_followed_by_one_ping_and_found_dead_after_five_seco
     session = opened()
     session.send_audio(0.1, speech=False, now=1.0)
     assert session.next_deadline() == 3.0
-    assert session.handle_deadline(now=3.0) == (Want.PING,)
+    assert session.handle_deadline(now=3.0) == (TimerEvent.PING,)
     session.send_audio(0.1, speech=False, now=3.5)
     assert session.handle_deadline(now=5.99) == ()
-    assert session.handle_deadline(now=6.0) == (Want.HALF_OPEN,)
+    assert session.handle_deadline(now=6.0) == (TimerEvent.HALF_OPEN,)
 
 
 @pytest.mark.parametrize("answer", ["pong", "SpeechStarted", "an unknown message"])
@@ -147,20 +147,20 @@ def test_any_answer_proves_that_somebody_is_there(answer: str) -> None:
         case "pong":
             session.receive_pong()
         case "SpeechStarted":
-            hear(session, SpeechStartedMessage(0, 1, 0.0), now=3.5)
+            receive(session, SpeechStartedMessage(0, 1, 0.0), now=3.5)
         case _:
             assert session.receive_text('{"type":"New"}', now=3.5) == Unrecognised("New")
     session.send_audio(0.1, speech=False, now=4.0)
     assert session.next_deadline() == 6.0
-    assert session.handle_deadline(now=6.0) == (Want.PING,)
+    assert session.handle_deadline(now=6.0) == (TimerEvent.PING,)
 
 
 @pytest.mark.parametrize("message", ["Finalize", "CloseStream"])
 def test_somebody_must_be_there_to_take_finalize_and_close_stream(message: str) -> None:
     session = opened()
     (session.send_finalize if message == "Finalize" else session.send_close_stream)(now=1.0)
-    assert session.handle_deadline(now=3.0) == (Want.PING,)
-    assert Want.HALF_OPEN in session.handle_deadline(now=6.0)
+    assert session.handle_deadline(now=3.0) == (TimerEvent.PING,)
+    assert TimerEvent.HALF_OPEN in session.handle_deadline(now=6.0)
 
 
 def test_a_keepalive_is_never_expected_to_be_answered() -> None:
@@ -174,11 +174,11 @@ def test_a_keepalive_is_never_expected_to_be_answered() -> None:
 def test_alarms_come_first() -> None:
     session = opened()
     session.send_audio(0.1, speech=False, now=1.0)
-    assert session.handle_deadline(now=6.0) == (Want.HALF_OPEN, Want.KEEPALIVE, Want.PING)
-    assert [want for want in Want if want.is_alarm] == [Want.STALLED, Want.HALF_OPEN, Want.MUTE]
+    assert session.handle_deadline(now=6.0) == (TimerEvent.HALF_OPEN, TimerEvent.KEEPALIVE, TimerEvent.PING)
+    assert [want for want in TimerEvent if want.is_alarm] == [TimerEvent.STALLED, TimerEvent.HALF_OPEN, TimerEvent.MUTE]
 
 
-# ---- a server that hears nothing ----
+# ---- a server that transcribes nothing ----
 
 
 def test_a_server_that_is_mute_while_speech_is_sent_is_found_after_ten_seconds() -> None:
@@ -186,7 +186,7 @@ def test_a_server_that_is_mute_while_speech_is_sent_is_found_after_ten_seconds()
     speak(session, 0.0, 10.0)
     assert session.next_deadline() == 10.1
     speak(session, 10.0, 10.1)
-    assert Want.MUTE in session.handle_deadline(now=10.1)
+    assert TimerEvent.MUTE in session.handle_deadline(now=10.1)
 
 
 def test_silence_kills_nothing() -> None:
@@ -198,35 +198,35 @@ def test_silence_kills_nothing() -> None:
 def test_results_begin_the_ten_seconds_anew_and_cover_the_speech_before_their_end() -> None:
     session = opened()
     speak(session, 0.0, 5.0)
-    hear(session, results(0.0, 4.0), now=5.0)
+    receive(session, results(0.0, 4.0), now=5.0)
     speak(session, 5.0, 14.9)
-    assert Want.MUTE not in session.handle_deadline(now=14.95)
-    assert Want.MUTE in session.handle_deadline(now=15.0)
+    assert TimerEvent.MUTE not in session.handle_deadline(now=14.95)
+    assert TimerEvent.MUTE in session.handle_deadline(now=15.0)
 
 
 def test_speech_that_results_cover_is_no_longer_watched() -> None:
     session = opened()
     speak(session, 0.0, 5.0)
-    hear(session, results(0.0, 5.0), now=5.5)
+    receive(session, results(0.0, 5.0), now=5.5)
     speak(session, 5.5, 60.0, speech=False)
-    assert Want.MUTE not in session.handle_deadline(now=60.0)
+    assert TimerEvent.MUTE not in session.handle_deadline(now=60.0)
 
 
 def test_speech_that_results_cover_but_for_the_rounding_of_the_wire_is_covered() -> None:
     session = opened()
     session.send_audio(1.0049, speech=True, now=1.0)
     session.receive_pong()
-    hear(session, results(0.0, 1.0), now=1.5)
+    receive(session, results(0.0, 1.0), now=1.5)
     speak(session, 1.5, 30.0, speech=False)
-    assert Want.MUTE not in session.handle_deadline(now=30.0)
+    assert TimerEvent.MUTE not in session.handle_deadline(now=30.0)
 
 
-def test_what_is_no_results_does_not_prove_that_speech_is_heard() -> None:
+def test_what_is_no_results_does_not_prove_that_speech_is_transcribed() -> None:
     session = opened()
     speak(session, 0.0, 9.0)
-    hear(session, SpeechStartedMessage(0, 1, 0.0), now=9.0)
+    receive(session, SpeechStartedMessage(0, 1, 0.0), now=9.0)
     speak(session, 9.0, 10.1)
-    assert Want.MUTE in session.handle_deadline(now=10.1)
+    assert TimerEvent.MUTE in session.handle_deadline(now=10.1)
 
 
 def test_a_pause_kills_nothing_even_when_its_finalize_is_not_answered() -> None:
@@ -238,9 +238,9 @@ def test_a_pause_kills_nothing_even_when_its_finalize_is_not_answered() -> None:
         if index == 1:
             session.send_finalize(now=3.0)
         assert not any(want.is_alarm for want in wants)
-        if Want.KEEPALIVE in wants:
+        if TimerEvent.KEEPALIVE in wants:
             session.send_keepalive(now=2.0 + index)
-        if Want.PING in wants:
+        if TimerEvent.PING in wants:
             session.receive_pong()
 
 
@@ -248,9 +248,9 @@ def test_after_a_pause_the_server_has_its_ten_seconds_anew() -> None:
     session = opened()
     speak(session, 0.0, 2.0)
     speak(session, 100.0, 109.9)
-    assert Want.MUTE not in session.handle_deadline(now=110.0)
+    assert TimerEvent.MUTE not in session.handle_deadline(now=110.0)
     speak(session, 109.9, 110.1)
-    assert Want.MUTE in session.handle_deadline(now=110.1)
+    assert TimerEvent.MUTE in session.handle_deadline(now=110.1)
 
 
 def test_a_mute_server_is_found_after_close_stream_too() -> None:
@@ -261,18 +261,18 @@ def test_a_mute_server_is_found_after_close_stream_too() -> None:
     session.handle_deadline(now=4.0)
     session.receive_pong()
     assert session.handle_deadline(now=10.0) == ()
-    assert session.handle_deadline(now=10.1) == (Want.MUTE,)
+    assert session.handle_deadline(now=10.1) == (TimerEvent.MUTE,)
 
 
 def test_speech_sent_in_tiny_pieces_is_watched_as_a_few() -> None:
     """Hours of speech that no Results covers must not fill the memory."""
-    session = opened(Watch(mute_s=inf))
+    session = opened(ClientTimers(mute_s=inf))
     for index in range(100_000):
         session.send_audio(0.001, speech=True, now=index / 1000)
     assert len(session._speech) < 500
 
 
-# ---- what is heard ----
+# ---- what is received ----
 
 
 def test_a_broken_message_is_no_answer() -> None:
@@ -323,7 +323,7 @@ def test_a_deadline_is_kept_when_it_is_due_and_not_before(acts: list[tuple[str, 
             case "pong":
                 session.receive_pong()
             case "results":
-                hear(session, results(0.0, 1.0), now=now)
+                receive(session, results(0.0, 1.0), now=now)
             case _:
                 session.send_keepalive(now=now)
                 upstream = now

@@ -1,4 +1,4 @@
-"""Close frames and refusals, against the wire's own wording."""
+"""Close frames and refusals, compared with the wire's own wording."""
 
 from __future__ import annotations
 

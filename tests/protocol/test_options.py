@@ -1,4 +1,4 @@
-"""Query strings into options, and the sentences that refuse what cannot be honoured."""
+"""Query strings parsed into options, and the sentences that refuse what cannot be honoured."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def refusal(query: str, **settings: Any) -> BadParameter:
     return caught.value
 
 
-def test_an_empty_query_asks_for_the_defaults_of_the_wire() -> None:
+def test_an_empty_query_has_the_defaults_of_the_wire() -> None:
     assert parse("") == ListenOptions()
     assert ListenOptions() == ListenOptions(
         model="nova-3",
@@ -173,7 +173,7 @@ def test_what_cannot_be_without_punctuation_turns_it_on(query: str, fields: dict
     assert parse(query) == ListenOptions(**fields)
 
 
-def test_a_recording_may_be_asked_for_more() -> None:
+def test_recordings_have_more_parameters() -> None:
     query = "utterances=true&utt_split=1.5&paragraphs=true&model=whisper-large"
     assert parse(query, recording=True) == ListenOptions(
         model="whisper-large", utterances=True, utt_split_s=1.5, paragraphs=True, punctuate=True
@@ -205,7 +205,9 @@ def test_what_the_engine_cannot_do_is_refused_and_says_so() -> None:
     assert "engine own-en" in refusal("keyterm=x", catalogue=plain).message
     assert "engine own-en" in refusal("keywords=x:2", catalogue=plain).message
     assert "moonshine-voice" in refusal("diarize=true", catalogue=plain).message
-    assert "own-en, which hears en only" in refusal("detect_language=true", catalogue=plain, recording=True).message
+    assert (
+        "own-en, which recognizes en only" in refusal("detect_language=true", catalogue=plain, recording=True).message
+    )
 
 
 def test_options_with_a_bad_value_get_the_recorded_wording_and_a_hint() -> None:
@@ -364,7 +366,7 @@ def test_an_encoding_without_a_header_needs_its_sample_rate(encoding: str) -> No
 def test_bare_opus_packets_have_two_channels_at_most() -> None:
     assert parse("encoding=opus&sample_rate=48000&channels=2").channels == 2
     assert refusal("encoding=opus&sample_rate=48000&channels=3").message == (
-        "'channels=3' cannot be had with 'encoding=opus'; send channels=1 or 2."
+        "'channels=3' does not work with 'encoding=opus'; send channels=1 or 2."
     )
 
 
@@ -396,11 +398,11 @@ def test_an_unknown_model_is_refused_in_the_words_of_the_wire(model: str) -> Non
     assert type(error) is NoSuchModel
     assert error.message == (
         "Bad Request: No such model/language/tier combination found."
-        f" 'model={model}' is not to be had here; send model=nova-3 or own-en."
+        f" 'model={model}' is not available here; send model=nova-3 or own-en."
     )
 
 
-def test_models_and_versions_of_our_own_can_be_asked_for() -> None:
+def test_models_and_versions_of_our_own_can_be_requested() -> None:
     options = parse("model=own-en&version=1.0")
     assert (options.model, options.version) == ("own-en", "1.0")
     assert refusal("version=2024-01-18.1").message.endswith("send version=latest or 1.0.")
@@ -414,14 +416,14 @@ def test_the_default_model_is_a_setting() -> None:
 def test_a_version_that_is_not_there_is_refused() -> None:
     error = refusal("version=2024-01-18.26916")
     assert (type(error), error.name) == (NoSuchModel, "version")
-    assert error.message.endswith("'version=2024-01-18.26916' is not to be had here; send version=latest or 1.0.")
+    assert error.message.endswith("'version=2024-01-18.26916' is not available here; send version=latest or 1.0.")
 
 
 @pytest.mark.parametrize("model", ["whisper", "whisper-large", "whisper-tiny"])
 def test_a_model_for_recordings_is_refused_as_that(model: str) -> None:
     error = refusal(f"model={model}")
     assert type(error) is NotForLive
-    assert error.message.startswith(f"'model={model}' hears recordings only")
+    assert error.message.startswith(f"'model={model}' is for recordings only")
 
 
 @pytest.mark.parametrize(
@@ -437,7 +439,7 @@ def test_another_language_is_refused_in_the_words_of_the_wire(language: str) -> 
     assert type(error) is NoSuchModel
     assert error.message == (
         "Bad Request: No such model/language/tier combination found."
-        f" 'language={language}' is not to be had here; send language=en."
+        f" 'language={language}' is not available here; send language=en."
     )
 
 

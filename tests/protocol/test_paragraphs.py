@@ -5,11 +5,11 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from caesura.protocol.paragraphs import MOST_SENTENCES, PAUSE_S, UNSAID_S, paragraphs, sentences, transcript
+from caesura.protocol.paragraphs import MAX_SENTENCES, PAUSE_S, SENTENCE_PAUSE_S, paragraphs, paragraphs_text, sentences
 from caesura.words import Word
 
 
-def said(text: str, *, at: float = 0.0, speaker: int | None = None) -> list[Word]:
+def timed(text: str, *, at: float = 0.0, speaker: int | None = None) -> list[Word]:
     """Words of 0.3 s with 0.1 s between them."""
     return [
         Word(each, round(at + 0.4 * number, 3), round(at + 0.4 * number + 0.3, 3), 0.9, speaker)
@@ -18,44 +18,44 @@ def said(text: str, *, at: float = 0.0, speaker: int | None = None) -> list[Word
 
 
 def test_sentences_end_with_their_marks() -> None:
-    words = said('Well, it is. "Is it?" Dr. Who said so! And so on')
+    words = timed('Well, it is. "Is it?" Dr. Who said so! And so on')
     assert [each.text for each in sentences(words)] == ["Well, it is.", '"Is it?"', "Dr. Who said so!", "And so on"]
     first = next(sentences(words))
     assert (first.start, first.end) == (0.0, 1.1)
 
 
 def test_a_long_pause_ends_a_sentence_without_a_mark() -> None:
-    words = said("one two") + said("three", at=1.0 + UNSAID_S)
+    words = timed("one two") + timed("three", at=1.0 + SENTENCE_PAUSE_S)
     assert [each.text for each in sentences(words)] == ["one two", "three"]
 
 
 def test_a_pause_after_a_sentence_begins_a_paragraph() -> None:
-    words = said("One. Two.") + said("Three.", at=0.7 + PAUSE_S)
+    words = timed("One. Two.") + timed("Three.", at=0.7 + PAUSE_S)
     assert [each.text for each in paragraphs(words)] == ["One. Two.", "Three."]
-    nearer = said("One. Two.") + said("Three.", at=0.69 + PAUSE_S)
+    nearer = timed("One. Two.") + timed("Three.", at=0.69 + PAUSE_S)
     assert [each.num_words for each in paragraphs(nearer)] == [3]
 
 
 def test_a_paragraph_grows_full() -> None:
-    found = paragraphs(said("Yes. " * (2 * MOST_SENTENCES + 1)))
-    assert [len(each.sentences) for each in found] == [MOST_SENTENCES, MOST_SENTENCES, 1]
+    found = paragraphs(timed("Yes. " * (2 * MAX_SENTENCES + 1)))
+    assert [len(each.sentences) for each in found] == [MAX_SENTENCES, MAX_SENTENCES, 1]
 
 
 def test_another_speaker_begins_a_paragraph_even_inside_a_sentence() -> None:
-    words = said("I think that", speaker=0) + said("No.", at=1.2, speaker=1) + said("It is.", at=1.6, speaker=0)
+    words = timed("I think that", speaker=0) + timed("No.", at=1.2, speaker=1) + timed("It is.", at=1.6, speaker=0)
     found = paragraphs(words)
     assert [(each.speaker, each.text) for each in found] == [(0, "I think that"), (1, "No."), (0, "It is.")]
-    assert transcript(found) == "\nSpeaker 0: I think that\n\nSpeaker 1: No.\n\nSpeaker 0: It is."
+    assert paragraphs_text(found) == "\nSpeaker 0: I think that\n\nSpeaker 1: No.\n\nSpeaker 0: It is."
 
 
 def test_a_speaker_is_named_once_for_paragraphs_in_a_row() -> None:
-    words = said("One.", speaker=2) + said("Two.", at=5.0, speaker=2)
-    assert transcript(paragraphs(words)) == "\nSpeaker 2: One.\n\nTwo."
+    words = timed("One.", speaker=2) + timed("Two.", at=5.0, speaker=2)
+    assert paragraphs_text(paragraphs(words)) == "\nSpeaker 2: One.\n\nTwo."
 
 
 def test_without_speakers_none_is_named() -> None:
-    assert transcript(paragraphs(said("One.") + said("Two.", at=5.0))) == "\nOne.\n\nTwo."
-    assert transcript(paragraphs([])) == ""
+    assert paragraphs_text(paragraphs(timed("One.") + timed("Two.", at=5.0))) == "\nOne.\n\nTwo."
+    assert paragraphs_text(paragraphs([])) == ""
 
 
 @given(st.lists(st.sampled_from(["a", "b.", "c?", '"d!"', "e,", "mr."]), max_size=60), st.integers(1, 7))

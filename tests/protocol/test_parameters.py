@@ -1,4 +1,4 @@
-"""The tables of parameters: each name in one of them, each row fit to be read by a person."""
+"""Tables of parameters: each name is in one of them, and each row has complete sentences."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def test_every_row_has_a_field_that_it_is_read_into() -> None:
         assert row.right
 
 
-def test_every_field_can_be_asked_for() -> None:
+def test_every_field_can_be_requested() -> None:
     assert {row.target for row in (*HONOURED.values(), *RECORDINGS.values())} == set(ListenOptions.__slots__)
 
 

@@ -38,23 +38,23 @@ def test_punctuation_only_when_asked() -> None:
     assert alternative[0]["words"][0]["punctuated_word"] == "Hello,"
 
 
-def test_words_tell_how_surely_their_speaker_is_known() -> None:
-    said = (replace(HELLO, speaker=1, speaker_confidence=0.98765), replace(HELLO, speaker=1))
-    answer = replace(ANSWER, channels=(RecordingChannel(said),))
+def test_words_have_the_confidence_of_their_speaker() -> None:
+    spoken = (replace(HELLO, speaker=1, speaker_confidence=0.98765), replace(HELLO, speaker=1))
+    answer = replace(ANSWER, channels=(RecordingChannel(spoken),))
     words = json.loads(write_recording(answer))["results"]["channels"][0]["alternatives"][0]["words"]
     assert [(word["speaker"], word.get("speaker_confidence")) for word in words] == [(1, 0.988), (1, None)]
 
 
-def test_everything_that_can_be_asked_for() -> None:
-    said = (
+def test_everything_that_can_be_requested() -> None:
+    spoken = (
         Word("Yes.", 0.0, 0.4, 0.8, 0),
         Word("-", 0.4, 0.5, 0.1, 0),
         Word("No!", 0.6, 0.9, 0.9, 1),
         Word("Why?", 2.0, 2.4004999, 0.95, 1),
     )
     search = Search("no", (Hit(0.9, 0.6, 0.9, "No!"),))
-    channel = RecordingChannel(said, (search,), detected_language="en", languages=("en", "de"))
-    told = json.loads(
+    channel = RecordingChannel(spoken, (search,), detected_language="en", languages=("en", "de"))
+    message = json.loads(
         write_recording(
             replace(
                 ANSWER,
@@ -68,7 +68,7 @@ def test_everything_that_can_be_asked_for() -> None:
             )
         )
     )
-    metadata, results = told["metadata"], told["results"]
+    metadata, results = message["metadata"], message["results"]
     assert metadata["channels"] == 2
     assert metadata["diarize_info"] == {"model_uuid": "d", "arch": "voices"}
     assert (metadata["tags"], metadata["extra"]) == (["a", "b"], {"k": "v"})
@@ -122,7 +122,7 @@ def test_everything_that_can_be_asked_for() -> None:
     }
 
 
-def test_no_utterance_is_an_empty_list_where_they_were_asked_for() -> None:
+def test_without_utterances_the_requested_list_is_empty() -> None:
     answer = replace(ANSWER, channels=(RecordingChannel(()),), utterance_gap_s=0.8)
     assert json.loads(write_recording(answer))["results"]["utterances"] == []
 

@@ -1,4 +1,4 @@
-"""The laws of a session, one by one, at literal times."""
+"""The laws of a session, each at literal times."""
 
 from __future__ import annotations
 
@@ -54,8 +54,8 @@ from tests.protocol.play import (
     SPEECH,
     WITH_FIRST_RESPONSE,
     flushing,
-    heard,
     messages,
+    segment,
     session,
 )
 from tests.server_messages import read_server_message
@@ -83,7 +83,7 @@ def test_every_binary_message_restarts_the_idle_window(data: bytes) -> None:
 def test_our_own_output_does_not_restart_the_idle_window() -> None:
     made = session(vad_events=True, interim_results=True)
     made.receive_audio(b"\x01\x02", now=1.0)
-    for event in (AudioFound(1), SpeechBegan(0, 0.5), heard(final=False), heard(final=True, endpoint=True)):
+    for event in (AudioFound(1), SpeechBegan(0, 0.5), segment(final=False), segment(final=True, endpoint=True)):
         made.engine_event(event, now=6.0)
     assert len(messages(made.actions())) == 3
     assert made.next_deadline() == 11.0
@@ -165,7 +165,7 @@ def test_nothing_answers_a_keepalive(text: str) -> None:
         made.receive_text(text, now=5.0 * index)
         made.handle_deadline(now=5.0 * index)
     assert made.actions() == []
-    assert made.tally == Tally(keepalive_count=100, held=True)
+    assert made.tally == Tally(keepalive_count=100, paused=True)
 
 
 def test_a_bad_text_is_answered_with_its_error_and_the_stream_stays_open() -> None:
@@ -183,12 +183,12 @@ def test_a_bad_text_is_answered_with_its_error_and_the_stream_stays_open() -> No
     assert made.tally.keepalive_count == 0
 
 
-# ---- law 3: FLUSHING ends the audio once; what was heard, one Metadata, one CloseSocket ----
+# ---- law 3: FLUSHING ends the audio once; the transcript, one Metadata, one CloseSocket ----
 
 
-def test_what_is_heard_while_flushing_goes_out_then_metadata_then_the_close() -> None:
+def test_the_transcript_while_flushing_goes_out_then_metadata_then_the_close() -> None:
     made = flushing()
-    made.engine_event(heard(final=True, endpoint=True), now=5.25)
+    made.engine_event(segment(final=True, endpoint=True), now=5.25)
     made.engine_event(Drained(3.0), now=5.5)
     results, metadata, close = made.actions()
     assert isinstance(results, Send)
@@ -285,7 +285,7 @@ def test_after_the_close_nothing_is_done_and_nothing_is_due() -> None:
     made.receive_audio(b"\x01", now=6.0)
     made.receive_audio(b"", now=6.0)
     made.receive_text("no JSON", now=6.0)
-    made.engine_event(heard(final=True), now=6.0)
+    made.engine_event(segment(final=True), now=6.0)
     made.engine_event(Drained(9.0), now=6.0)
     made.handle_deadline(now=1e9)
     made.receive_disconnect(1000, now=6.0)
@@ -301,7 +301,7 @@ def test_actions_are_given_once() -> None:
     assert made.actions() == []
 
 
-def test_a_client_that_leaves_an_open_stream_is_told_nothing() -> None:
+def test_a_client_that_leaves_an_open_stream_is_sent_nothing() -> None:
     made = session()
     made.receive_audio(b"\x01\x02", now=1.0)
     made.actions()
@@ -312,10 +312,10 @@ def test_a_client_that_leaves_an_open_stream_is_told_nothing() -> None:
     assert (made.tally.close_code, made.tally.close_reason) == (1001, "the client closed")
 
 
-def test_a_client_that_leaves_during_the_drain_is_told_nothing_more() -> None:
+def test_a_client_that_leaves_during_the_drain_is_sent_nothing_more() -> None:
     made = flushing()
     made.receive_disconnect(1006, now=5.5)
-    made.engine_event(heard(final=True, endpoint=True), now=5.75)
+    made.engine_event(segment(final=True, endpoint=True), now=5.75)
     made.engine_event(Drained(3.0), now=6.0)
     assert made.actions() == []
     assert made.next_deadline() is None
@@ -323,7 +323,7 @@ def test_a_client_that_leaves_during_the_drain_is_told_nothing_more() -> None:
     assert made.tally.close_reason == "the client closed before its last words"
 
 
-# ---- law 5 and what goes out only when asked for ----
+# ---- law 5 and what goes out only when requested ----
 
 
 @pytest.mark.parametrize("endpoint", [False, True])
@@ -331,7 +331,7 @@ def test_a_client_that_leaves_during_the_drain_is_told_nothing_more() -> None:
 @pytest.mark.parametrize("final", [False, True])
 def test_speech_final_and_from_finalize_never_come_without_is_final(final: bool, endpoint: bool, flushed: bool) -> None:
     made = session(interim_results=True)
-    made.engine_event(heard(final=final, endpoint=endpoint, flushed=flushed), now=1.0)
+    made.engine_event(segment(final=final, endpoint=endpoint, flushed=flushed), now=1.0)
     (results,) = messages(made.actions())
     assert isinstance(results, Results)
     assert results.is_final is final
@@ -339,9 +339,9 @@ def test_speech_final_and_from_finalize_never_come_without_is_final(final: bool,
     assert results.from_finalize is (final and flushed)
 
 
-def test_interims_speech_started_and_utterance_end_are_sent_only_when_asked_for() -> None:
+def test_interims_speech_started_and_utterance_end_are_sent_only_when_requested() -> None:
     made = session()
-    for event in (AudioFound(1), SpeechBegan(0, 0.5), heard(final=False), UtteranceEnded(0, 1.0)):
+    for event in (AudioFound(1), SpeechBegan(0, 0.5), segment(final=False), UtteranceEnded(0, 1.0)):
         made.engine_event(event, now=1.0)
     assert made.actions() == []
 
@@ -353,9 +353,9 @@ def test_an_utterance_that_an_endpoint_closed_already_ends_at_minus_one() -> Non
     assert messages(made.actions()) == [UtteranceEndMessage(0, 1, -1.0), UtteranceEndMessage(0, 1, 8.5)]
 
 
-def test_results_carry_identity_extra_and_the_format_asked_for() -> None:
+def test_results_carry_identity_extra_and_the_format_requested() -> None:
     made = session(punctuate=True, extra={"call": "7"})
-    made.engine_event(heard(final=True), now=1.0)
+    made.engine_event(segment(final=True), now=1.0)
     (results,) = messages(made.actions())
     assert isinstance(results, Results)
     assert (results.request_id, results.model, results.extra) == (IDENTITY.request_id, MODEL, {"call": "7"})
@@ -365,10 +365,10 @@ def test_results_carry_identity_extra_and_the_format_asked_for() -> None:
     assert results.diarizer is None
 
 
-def test_results_carry_what_tells_the_speakers_apart() -> None:
+def test_results_carry_the_diarizer() -> None:
     diarizer = ModelInfo("id", "voices", "1", "x-vector")
     made = Session(ListenOptions(diarize=True), replace(IDENTITY, diarizer=diarizer), Timers(), now=0.0)
-    made.engine_event(heard(final=True), now=1.0)
+    made.engine_event(segment(final=True), now=1.0)
     (send,) = made.actions()
     assert isinstance(send, Send)
     assert json.loads(send.text)["metadata"]["diarize_info"] == {"model_uuid": "id", "arch": "x-vector"}
@@ -423,7 +423,7 @@ def test_a_configure_that_cannot_be_honoured_changes_nothing(fields: str, code: 
 def test_keyterms_are_refused_where_the_model_takes_none() -> None:
     (failure,) = messages(configure(session(), '"keyterms":["x"]'))
     assert failure == ConfigureFailure(
-        IDENTITY.request_id, "CONFIGURE_KEYTERMS_NOT_SUPPORTED", "The model general-test takes no keyterms."
+        IDENTITY.request_id, "CONFIGURE_KEYTERMS_NOT_SUPPORTED", "The model general-test does not support keyterms."
     )
     assert configure(session(), '"keyterms":[]')[0] == Reconfigure({}, ())
 
@@ -440,7 +440,7 @@ def test_a_configure_restarts_the_idle_window() -> None:
 @pytest.mark.parametrize(
     "asked", [{"smart_format": True}, {"redact": ("pci",)}, {"redact": ("ssn",), "no_delay": True}]
 )
-def test_three_seconds_without_audio_tell_what_waits_for_more_of_it(asked: dict[str, Any]) -> None:
+def test_three_seconds_without_audio_release_held_finals(asked: dict[str, Any]) -> None:
     made = session(**asked)
     made.receive_audio(SPEECH, now=1.0)
     assert made.next_deadline() == 4.0
@@ -462,7 +462,7 @@ def test_where_nothing_waits_there_is_no_such_deadline(asked: dict[str, Any]) ->
     assert made.next_deadline() == 11.0
 
 
-def test_a_late_look_tells_what_waits_and_then_ends_the_idle_stream() -> None:
+def test_a_late_deadline_releases_held_finals_and_then_ends_the_idle_stream() -> None:
     made = session(smart_format=True)
     made.receive_audio(SPEECH, now=1.0)
     made.actions()
@@ -523,7 +523,7 @@ def test_the_first_message_of_the_server_disarms_the_first_response_timer() -> N
 def test_what_is_not_sent_does_not_disarm_the_first_response_timer() -> None:
     made = session(WITH_FIRST_RESPONSE)
     made.receive_audio(b"\x01\x02", now=25.0)
-    for event in (AudioFound(1), SpeechBegan(0, 0.0), heard(final=False), UtteranceEnded(0, 1.0)):
+    for event in (AudioFound(1), SpeechBegan(0, 0.0), segment(final=False), UtteranceEnded(0, 1.0)):
         made.engine_event(event, now=26.0)
     assert made.next_deadline() == 30.0
 
@@ -556,8 +556,8 @@ def test_when_both_windows_end_together_the_client_was_silent() -> None:
 
 def test_an_interim_may_be_shed_and_a_final_not_and_both_cover_audio() -> None:
     made = session(interim_results=True)
-    made.engine_event(heard(final=False), now=1.0)
-    made.engine_event(heard(final=True), now=2.0)
+    made.engine_event(segment(final=False), now=1.0)
+    made.engine_event(segment(final=True), now=2.0)
     interim, final = (each for each in made.actions() if isinstance(each, Send))
     assert (interim.sheddable, interim.covers, interim.reply) == (True, Covered(0, 3.0), False)
     assert (final.sheddable, final.covers, final.reply) == (False, Covered(0, 3.0), False)
@@ -579,7 +579,7 @@ def test_what_answers_the_client_is_no_part_of_the_transcript() -> None:
 def test_a_client_that_leaves_while_a_callback_listens_is_drained_under_its_own_code() -> None:
     made = session()
     made.receive_audio(b"\x01\x02", now=1.0)
-    made.receive_disconnect(1012, now=2.0, why="the client closed", drain=True)
+    made.receive_disconnect(1012, now=2.0, reason="the client closed", drain=True)
     assert made.state is State.FLUSHING
     made.engine_event(Drained(1.0), now=3.0)
     assert made.actions()[-1] == CloseSocket(1012, "the client closed")

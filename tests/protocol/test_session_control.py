@@ -1,4 +1,4 @@
-"""What Finalize asks for, and what binary messages that look like control messages do not."""
+"""Finalize, and binary messages that look like control messages."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from tests.protocol.play import (
     BINARY_KEEPALIVE,
     CLOSE_STREAM,
     FINALIZE,
-    heard,
     messages,
+    segment,
     session,
 )
 
@@ -78,12 +78,12 @@ def test_channels_are_apart_only_when_asked_and_declared(options: dict[str, obje
     assert metadata.channels == known
 
 
-def test_a_container_tells_how_many_channels_there_are() -> None:
+def test_a_container_determines_the_number_of_channels() -> None:
     made = session(encoding=None, multichannel=True, vad_events=True, utterance_end_ms=1000)
     made.receive_audio(b"RIFF", now=1.0)
     made.engine_event(AudioFound(2), now=1.0)
     made.engine_event(SpeechBegan(1, 0.5), now=1.0)
-    made.engine_event(heard(final=True, channel=1), now=1.0)
+    made.engine_event(segment(final=True, channel=1), now=1.0)
     made.engine_event(UtteranceEnded(1, 1.75), now=1.0)
     made.receive_text('{"type":"Finalize","channel":1}', now=2.0)
     made.receive_text(CLOSE_STREAM, now=2.0)

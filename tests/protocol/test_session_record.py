@@ -1,4 +1,4 @@
-"""What a session tells of itself when it is over: Metadata on the wire, and its tally."""
+"""The end of a session: Metadata on the wire, and its tally."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ EMPTY_SHA256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855
 # ---- Metadata ----
 
 
-def test_metadata_tells_the_whole_stream() -> None:
+def test_metadata_covers_the_whole_stream() -> None:
     made = session(tags=("a", "b"), extra={"call": "7"}, now=50.0)
     made.receive_audio(b"\x01\x02", now=51.0)
     made.receive_audio(BINARY_KEEPALIVE, now=52.0)

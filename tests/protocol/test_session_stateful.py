@@ -1,4 +1,4 @@
-"""A client acts, an engine acts, time passes, in any order: the laws of a session hold.
+"""Laws of a session, checked while client, engine and time act in any order.
 
 Times are drawn from the boundaries: just below, at and just above the end of each window. All of them are multiples
 of 2**-10 s, so that sums are exact. The windows are kept here a second time, from the rules and not from the code.
@@ -39,7 +39,7 @@ STEPS = st.sampled_from([0.0, TICK, 1.0, 4.0, 5.0])
 
 
 class SessionMachine(RuleBasedStateMachine):
-    """One session, told by a client, an engine and a clock that do as they please."""
+    """One session with a client, an engine and a clock that act in any order."""
 
     @initialize(
         first_response=FLAGS,
@@ -169,7 +169,7 @@ class SessionMachine(RuleBasedStateMachine):
 
     # ---- the engine ----
 
-    def tell(self, event: StreamEvent) -> None:
+    def engine_event(self, event: StreamEvent) -> None:
         was = self.phase
         self.session.engine_event(event, now=self.now)
         if was is State.CLOSED:
@@ -180,24 +180,24 @@ class SessionMachine(RuleBasedStateMachine):
     @precondition(lambda self: not self.ended_by_pipeline)
     @rule(final=FLAGS, endpoint=FLAGS, flushed=FLAGS)
     def engine_hears(self, final: bool, endpoint: bool, flushed: bool) -> None:
-        self.tell(TranscriptSegment(0, 0.0, 1.0, (Word("Yes.", 0.0, 1.0, 0.5),), final, endpoint, flushed))
+        self.engine_event(TranscriptSegment(0, 0.0, 1.0, (Word("Yes.", 0.0, 1.0, 0.5),), final, endpoint, flushed))
 
     @precondition(lambda self: not self.ended_by_pipeline)
     @rule(event=st.sampled_from([AudioFound(1), SpeechBegan(0, 0.0), UtteranceEnded(0, None)]))
     def engine_notices(self, event: StreamEvent) -> None:
-        self.tell(event)
+        self.engine_event(event)
 
     @precondition(lambda self: not self.ended_by_pipeline and EndAudio() in self.log)
     @rule(seconds=st.sampled_from([0.0, 5.0]))
     def engine_has_told_all(self, seconds: float) -> None:
         self.ended_by_pipeline = True
-        self.tell(Drained(seconds))
+        self.engine_event(Drained(seconds))
 
     @precondition(lambda self: not self.ended_by_pipeline and self.may_end())
     @rule(event=st.sampled_from([AudioRefused("why", 0.0), EngineFailed("why", 1.0)]))
     def engine_gives_up(self, event: StreamEvent) -> None:
         self.ended_by_pipeline = True
-        self.tell(event)
+        self.engine_event(event)
 
     # ---- time ----
 

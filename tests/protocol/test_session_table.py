@@ -1,4 +1,4 @@
-"""Every state meets every input: what a session does then, and that the table at the head of its file says the same."""
+"""Every input in every state of a session, compared with the table at the head of the session's file."""
 
 from __future__ import annotations
 
@@ -64,15 +64,15 @@ def binary(data: bytes) -> Input:
     return lambda made: made.receive_audio(data, now=NOW)
 
 
-def event(told: StreamEvent) -> Input:
-    return lambda made: made.engine_event(told, now=NOW)
+def event(emitted: StreamEvent) -> Input:
+    return lambda made: made.engine_event(emitted, now=NOW)
 
 
 def deadline(now: float) -> Input:
     return lambda made: made.handle_deadline(now=now)
 
 
-def heard(*, final: bool) -> StreamEvent:
+def segment(*, final: bool) -> StreamEvent:
     return TranscriptSegment(0, 0.0, 1.0, (), final=final, endpoint=final)
 
 
@@ -107,8 +107,8 @@ TABLE = {
     # from the pipeline
     "AudioFound": Row(event(AudioFound(1)), IGNORED),
     "SpeechBegan": Row(event(SpeechBegan(0, 0.5)), (OPEN, [SpeechStartedMessage]), (FLUSHING, [SpeechStartedMessage])),
-    "TranscriptSegment, interim": Row(event(heard(final=False)), (OPEN, [Results]), (FLUSHING, [Results])),
-    "TranscriptSegment, final": Row(event(heard(final=True)), (OPEN, [Results]), (FLUSHING, [Results])),
+    "TranscriptSegment, interim": Row(event(segment(final=False)), (OPEN, [Results]), (FLUSHING, [Results])),
+    "TranscriptSegment, final": Row(event(segment(final=True)), (OPEN, [Results]), (FLUSHING, [Results])),
     "UtteranceEnded": Row(
         event(UtteranceEnded(0, 1.0)), (OPEN, [UtteranceEndMessage]), (FLUSHING, [UtteranceEndMessage])
     ),
@@ -216,10 +216,10 @@ def test_every_entry_of_a_session_is_in_the_table() -> None:
         for name, member in vars(Session).items()
         if not name.startswith("_") and inspect.isfunction(member) and name not in ("actions", "next_deadline")
     }
-    told = set()
+    emitted = set()
     for row in TABLE.values():
-        told |= set(inspect.getclosurevars(row.input).unbound)
-    assert entries <= told
+        emitted |= set(inspect.getclosurevars(row.input).unbound)
+    assert entries <= emitted
 
 
 def test_every_state_is_in_the_table() -> None:

@@ -1,4 +1,4 @@
-"""A session's life at literal times: the documented pause, and the acceptance tests of the wire's timers."""
+"""Whole sessions at literal times: the documented pause, and the acceptance tests of the wire's timers."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from tests.protocol.play import (
     NET_0001,
     SILENCE,
     SPEECH,
-    Ear,
     Play,
+    SimulatedPipeline,
 )
 
 PAUSED = (14.0, 18.0, 22.0, 26.0)
@@ -28,7 +28,7 @@ PAUSED = (14.0, 18.0, 22.0, 26.0)
 
 
 def test_the_documented_pause_leaves_no_gap_in_stream_time() -> None:
-    """Audio 0-10 s, KeepAlive only 10-30 s, audio again 30-35 s: Results at 5, 10 and 35 s tell 0-5, 5-10 and 10-15."""
+    """Audio 0-10 s, KeepAlive only 10-30 s, audio again 30-35 s: Results at 5, 10, 35 s cover 0-5, 5-10, 10-15."""
     play = Play()
     play.audio(0.0, 10.0)
     assert play.spans == [(5.0, 0.0, 5.0), (10.0, 5.0, 10.0)]
@@ -85,19 +85,19 @@ def test_4_binary_keepalives_hold_the_socket_as_audio_and_shift_what_follows() -
     play.binary(15.0, samples)
     play.text(15.0, CLOSE_STREAM)
     assert play.metadata.duration == pytest.approx((2 * len(samples) + 3 * 21) / BYTES_PER_S, abs=5e-4)
-    assert play.metadata.sha256 == hashlib.sha256(play.ear.heard).hexdigest()
+    assert play.metadata.sha256 == hashlib.sha256(play.pipeline.segment).hexdigest()
     # 63 bytes are 31 samples and a half: what follows is read one byte late, and is not what was sent.
-    heard = array("h", bytes(play.ear.heard[: len(play.ear.heard) // 2 * 2]))
-    assert heard[:400] == array("h", samples)
-    assert heard[432:] != array("h", samples)[1:]
-    assert heard[432:] == array("h", samples[1:-1])
+    segment = array("h", bytes(play.pipeline.segment[: len(play.pipeline.segment) // 2 * 2]))
+    assert segment[:400] == array("h", samples)
+    assert segment[432:] != array("h", samples)[1:]
+    assert segment[432:] == array("h", samples[1:-1])
 
 
 def test_5_pings_only_is_silence() -> None:
-    """Pings have no entry into a session: what is not told to it cannot hold it."""
+    """Pings have no entry into a session: they cannot hold it open."""
     play = Play()
     play.audio(0.0, 1.0)
-    for at in (5.0, 10.0):  # a ping comes: the shell has nothing to tell
+    for at in (5.0, 10.0):  # a ping comes: the shell has nothing to report
         play.until(at)
     play.until(60.0)
     assert play.closed == (11.0, NET_0001)
@@ -150,7 +150,7 @@ def test_8_finalize_without_anything_to_flush_is_answered_too() -> None:
 
 
 @pytest.mark.parametrize("empty_binary", [False, True])
-def test_9_close_stream_and_an_empty_binary_tell_the_rest_then_metadata_then_1000(empty_binary: bool) -> None:
+def test_9_close_stream_and_an_empty_binary_send_the_rest_then_metadata_then_1000(empty_binary: bool) -> None:
     play = Play()
     play.audio(0.0, 7.0)
     if empty_binary:
@@ -189,7 +189,13 @@ def test_11_one_keepalive_just_before_the_end_prolongs_by_a_whole_window() -> No
 
 
 def test_12_a_pause_is_no_silence_to_endpointing_and_utterance_end() -> None:
-    play = Play(ear=Ear(cut_s=60.0), interim_results=True, vad_events=True, utterance_end_ms=1000, endpointing_ms=500)
+    play = Play(
+        pipeline=SimulatedPipeline(cut_s=60.0),
+        interim_results=True,
+        vad_events=True,
+        utterance_end_ms=1000,
+        endpointing_ms=500,
+    )
     play.audio(0.0, 10.0)
     play.keep_alive(*PAUSED)
     play.until(30.0)
@@ -203,8 +209,8 @@ def test_12_a_pause_is_no_silence_to_endpointing_and_utterance_end() -> None:
     assert play.sent[-1] == (31.0, UtteranceEndMessage(0, 1, 10.0))
 
 
-def test_the_ear_tells_speech_from_silence() -> None:
-    """What test 12 rests on: without it, its ear could stay silent for a reason of its own."""
+def test_the_simulated_pipeline_distinguishes_speech_from_silence() -> None:
+    """What test 12 rests on: without it, its pipeline could stay silent for another reason."""
     play = Play(vad_events=True)
     play.audio(0.0, 2.0, SILENCE)
     assert play.messages(SpeechStartedMessage) == []

@@ -1,4 +1,4 @@
-"""Words parted at pauses and where the speaker changes."""
+"""Words split at pauses and at changes of speaker."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ def test_another_speaker_parts() -> None:
     assert [(each.speaker, each.start, each.end) for each in found] == [(0, 0.0, 0.5), (1, 0.5, 0.7), (0, 1, 2)]
 
 
-def test_channels_are_told_by_when_they_begin() -> None:
+def test_channels_are_ordered_by_start() -> None:
     first = [word("a", 1.0, 1.2), word("c", 5.0, 5.1)]
     second = [word("b", 1.0, 2.0), word("d", 3.0, 3.5)]
     found = utterances([first, second], 0.8)
     assert [(each.channel, each.words[0].text) for each in found] == [(0, "a"), (1, "b"), (1, "d"), (0, "c")]
 
 
-def test_nothing_said_is_no_utterance() -> None:
+def test_nothing_spoken_is_no_utterance() -> None:
     assert utterances([[], []], 0.8) == ()
 
 

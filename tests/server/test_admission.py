@@ -1,4 +1,4 @@
-"""Who may do what: a credential and a query against a server that is in any state, without one running."""
+"""Admission by credential and query, against a service in any state that does not run."""
 
 from __future__ import annotations
 
@@ -37,20 +37,20 @@ class FakeLedgerWriter:
 
     credit: bool = True
     capacity: bool = True
-    asked: list[str] = field(default_factory=list)
+    calls: list[str] = field(default_factory=list)
 
     def has_credit(self, project_id: str) -> bool:
-        self.asked.append(project_id)
+        self.calls.append(project_id)
         return self.credit
 
     def has_capacity(self, project_id: str) -> bool:
-        self.asked.append(project_id)
+        self.calls.append(project_id)
         return self.capacity
 
 
 @dataclass
-class Desk:
-    """Stands in for the service: all that is asked of it before anything is let in."""
+class FakeService:
+    """Stands in for the service: all that admission uses of it."""
 
     open_for_business: bool = True
     ready: bool = True
@@ -77,18 +77,18 @@ class Load:
     room: bool = True
     refusing: bool = False
     turns: list[bool] = field(default_factory=list)
-    asked: list[str] = field(default_factory=list)
+    calls: list[str] = field(default_factory=list)
 
     def enter(self, stream: str) -> bool:
-        self.asked.append(f"enter {stream}")
+        self.calls.append(f"enter {stream}")
         return self.room and not self.refusing
 
     async def turn(self, stream: str) -> bool:
-        self.asked.append(f"turn {stream}")
+        self.calls.append(f"turn {stream}")
         return self.turns.pop(0)
 
     def left(self, stream: str) -> None:
-        self.asked.append(f"left {stream}")
+        self.calls.append(f"left {stream}")
 
 
 @dataclass
@@ -99,7 +99,7 @@ class Engine:
 
 
 @dataclass
-class Door(Desk):
+class FakeBusyService(FakeService):
     """A service with an engine that has a load."""
 
     load: Load = field(default_factory=Load)
@@ -120,46 +120,46 @@ TOO_MANY_NOW = dataclasses.replace(closing.TOO_MANY_REQUESTS, retry_after_s=2)
 
 
 def test_a_stream_for_which_there_is_room_does_not_wait() -> None:
-    door = Door()
-    assert isinstance(door.stream(), Admitted)
-    assert door.load.asked == ["enter id"]
+    service = FakeBusyService()
+    assert isinstance(service.stream(), Admitted)
+    assert service.load.calls == ["enter id"]
 
 
 def test_a_stream_waits_for_its_turn_and_is_judged_again_when_it_has_it() -> None:
-    door = Door(load=Load(room=False, turns=[True, True]))
-    assert isinstance(door.stream(), Admitted)
-    assert door.load.asked == ["enter id", "turn id"]
+    service = FakeBusyService(load=Load(room=False, turns=[True, True]))
+    assert isinstance(service.stream(), Admitted)
+    assert service.load.calls == ["enter id", "turn id"]
 
     class Filling(Load):
         async def turn(self, stream: str) -> bool:
-            door.live = 3
+            service.live = 3
             return True
 
-    door.load = Filling(room=False)
-    assert door.stream() == closing.TOO_MANY_REQUESTS
-    assert door.load.asked == ["enter id", "left id"]  # it had its turn, and takes no place any more
+    service.load = Filling(room=False)
+    assert service.stream() == closing.TOO_MANY_REQUESTS
+    assert service.load.calls == ["enter id", "left id"]  # it had its turn, and takes no place any more
 
 
-def test_a_stream_that_gets_no_turn_is_told_when_to_come_back() -> None:
-    assert Door(load=Load(room=False, turns=[False])).stream() == TOO_MANY_NOW
+def test_a_stream_that_gets_no_turn_is_told_when_to_retry() -> None:
+    assert FakeBusyService(load=Load(room=False, turns=[False])).stream() == TOO_MANY_NOW
 
 
 def test_an_overloaded_engine_refuses_a_stream_at_once_and_takes_recordings() -> None:
     """A recording's jobs go behind those of all streams, so it adds nothing to what they wait."""
-    door = Door(load=Load(refusing=True))
-    assert door.stream() == TOO_MANY_NOW
-    assert door.load.asked == ["enter id"]
-    assert isinstance(door.verdict(recording=True), Admitted)
+    service = FakeBusyService(load=Load(refusing=True))
+    assert service.stream() == TOO_MANY_NOW
+    assert service.load.calls == ["enter id"]
+    assert isinstance(service.verdict(recording=True), Admitted)
 
 
 def test_a_stream_that_waits_when_the_server_stops_gets_503() -> None:
-    door = Door(load=Load(room=False, turns=[False]))
-    door.shutdown.begun = True
-    assert door.stream() == closing.SERVICE_UNAVAILABLE
+    service = FakeBusyService(load=Load(room=False, turns=[False]))
+    service.shutdown.begun = True
+    assert service.stream() == closing.SERVICE_UNAVAILABLE
 
 
 def test_who_waits_for_a_turn_counts_against_the_bound_of_streams() -> None:
-    assert Desk(live=1, waiting=2).verdict() == closing.TOO_MANY_REQUESTS
+    assert FakeService(live=1, waiting=2).verdict() == closing.TOO_MANY_REQUESTS
 
 
 def admitted(verdict: Admitted | Refusal) -> Admitted:
@@ -172,14 +172,14 @@ def refused(verdict: Admitted | Refusal) -> Refusal:
     return verdict
 
 
-def test_who_may_is_let_in_with_what_was_asked_for() -> None:
-    desk = Desk()
-    verdict = admitted(desk.verdict("language=en-GB&punctuate=true"))
+def test_a_permitted_request_is_admitted_with_its_options() -> None:
+    service = FakeService()
+    verdict = admitted(service.verdict("language=en-GB&punctuate=true"))
     assert (verdict.access.project_id, verdict.access.api_key_id) == ("project", "key")
     assert (verdict.options.language, verdict.options.punctuate) == ("en-GB", True)
     assert verdict.offer == ENGLISH
     assert verdict.callback is None
-    assert set(desk.ledger_writer.asked) == {"project"}
+    assert set(service.ledger_writer.calls) == {"project"}
 
 
 @pytest.mark.parametrize(
@@ -193,61 +193,63 @@ def test_who_may_is_let_in_with_what_was_asked_for() -> None:
     ],
 )
 def test_the_engine_is_the_one_that_was_meant(query: str, offer: Offer) -> None:
-    assert admitted(Desk().verdict(query)).offer == offer
+    assert admitted(FakeService().verdict(query)).offer == offer
 
 
-def test_what_is_wrong_is_told_in_the_order_in_which_it_matters() -> None:
+def test_faults_are_reported_in_order_of_importance() -> None:
     """Each step mends one thing, and the next complaint shows."""
-    desk = Desk(
+    service = FakeService(
         open_for_business=False,
         ready=False,
         live=3,
         scopes=frozenset({READ_USAGE}),
         ledger_writer=FakeLedgerWriter(credit=False, capacity=False),
     )
-    assert desk.verdict("numerals=maybe", secret="wrong") == closing.SERVICE_UNAVAILABLE
-    desk.open_for_business = True
-    assert desk.verdict("numerals=maybe", secret="wrong") == closing.INVALID_AUTH
-    assert refused(desk.verdict("numerals=maybe")).err_code == "INVALID_QUERY_PARAMETER"
-    assert desk.verdict() == closing.INSUFFICIENT_PERMISSIONS
-    desk.scopes = frozenset({LISTEN})
-    assert desk.verdict() == closing.PAYMENT_REQUIRED
-    desk.ledger_writer.credit = True
-    assert desk.verdict() == closing.TOO_MANY_REQUESTS
-    desk.live = 2
-    assert desk.verdict() == closing.TOO_MANY_REQUESTS
-    desk.ledger_writer.capacity = True
-    assert desk.verdict() == closing.SERVICE_UNAVAILABLE
-    desk.ready = True
-    assert isinstance(desk.verdict(), Admitted)
+    assert service.verdict("numerals=maybe", secret="wrong") == closing.SERVICE_UNAVAILABLE
+    service.open_for_business = True
+    assert service.verdict("numerals=maybe", secret="wrong") == closing.INVALID_AUTH
+    assert refused(service.verdict("numerals=maybe")).err_code == "INVALID_QUERY_PARAMETER"
+    assert service.verdict() == closing.INSUFFICIENT_PERMISSIONS
+    service.scopes = frozenset({LISTEN})
+    assert service.verdict() == closing.PAYMENT_REQUIRED
+    service.ledger_writer.credit = True
+    assert service.verdict() == closing.TOO_MANY_REQUESTS
+    service.live = 2
+    assert service.verdict() == closing.TOO_MANY_REQUESTS
+    service.ledger_writer.capacity = True
+    assert service.verdict() == closing.SERVICE_UNAVAILABLE
+    service.ready = True
+    assert isinstance(service.verdict(), Admitted)
 
 
 def test_a_full_server_refuses_streams_and_still_takes_recordings() -> None:
-    desk = Desk(live=3)
-    assert desk.verdict() == closing.TOO_MANY_REQUESTS
-    assert isinstance(desk.verdict(recording=True), Admitted)
+    service = FakeService(live=3)
+    assert service.verdict() == closing.TOO_MANY_REQUESTS
+    assert isinstance(service.verdict(recording=True), Admitted)
 
 
 def test_a_full_project_has_no_room_for_recordings_either() -> None:
-    assert Desk(ledger_writer=FakeLedgerWriter(capacity=False)).verdict(recording=True) == closing.TOO_MANY_REQUESTS
+    assert (
+        FakeService(ledger_writer=FakeLedgerWriter(capacity=False)).verdict(recording=True) == closing.TOO_MANY_REQUESTS
+    )
 
 
 def test_what_only_recordings_know_is_refused_on_a_stream() -> None:
-    assert "paragraphs" in refused(Desk().verdict("paragraphs=true")).err_msg
-    assert admitted(Desk().verdict("paragraphs=true", recording=True)).options.paragraphs
+    assert "paragraphs" in refused(FakeService().verdict("paragraphs=true")).err_msg
+    assert admitted(FakeService().verdict("paragraphs=true", recording=True)).options.paragraphs
 
 
 @pytest.mark.parametrize("scheme", ["http", "https", "ws", "wss"])
 def test_a_callback_may_be_reached_by_web_and_by_socket(scheme: str) -> None:
     query = urlencode({"callback": f"{scheme}://user:hush@example.com:8443/a?b=c"})
-    target = admitted(Desk().verdict(query)).callback
+    target = admitted(FakeService().verdict(query)).callback
     assert target is not None
     assert (target.url.scheme, target.host, target.port) == (scheme, "example.com", 8443)
     assert "hush" not in str(target)
 
 
 def test_a_recordings_answer_does_not_go_to_a_socket() -> None:
-    refusal = refused(Desk().verdict("callback=wss://example.com/", recording=True))
+    refusal = refused(FakeService().verdict("callback=wss://example.com/", recording=True))
     assert (refusal.status, refusal.err_code) == (400, "INVALID_QUERY_PARAMETER")
     assert refusal.err_msg.startswith("Invalid 'callback' value")
 
@@ -267,7 +269,7 @@ def test_a_recordings_answer_does_not_go_to_a_socket() -> None:
     ],
 )
 def test_a_callback_that_may_not_be_reached_is_refused_without_being_repeated(url: str) -> None:
-    refusal = refused(Desk().verdict(urlencode({"callback": url})))
+    refusal = refused(FakeService().verdict(urlencode({"callback": url})))
     assert (refusal.status, refusal.err_code) == (400, "INVALID_QUERY_PARAMETER")
     assert "callback" in refusal.err_msg
     assert "hush" not in refusal.err_msg + refusal.details
@@ -276,27 +278,27 @@ def test_a_callback_that_may_not_be_reached_is_refused_without_being_repeated(ur
 
 
 def test_whoever_serves_its_own_network_may_be_called_back_there() -> None:
-    desk = Desk(outbound=Outbound(ReachPolicy(private=True, ports=None)))
-    target = admitted(desk.verdict("callback=http://127.0.0.1:9/")).callback
+    service = FakeService(outbound=Outbound(ReachPolicy(private=True, ports=None)))
+    target = admitted(service.verdict("callback=http://127.0.0.1:9/")).callback
     assert target is not None
     assert target.port == 9
 
 
 def test_a_query_that_is_no_ascii_is_refused_and_harms_nothing() -> None:
-    verdict = admit(cast(Service, Desk()), RIGHT, "language=dé".encode("latin-1"))
+    verdict = admit(cast(Service, FakeService()), RIGHT, "language=dé".encode("latin-1"))
     assert refused(verdict).status == 400
 
 
 def test_names_without_a_value_count_as_empty() -> None:
-    assert refused(Desk().verdict("numerals=")).status == 400
-    assert isinstance(Desk().verdict("keyterm="), Admitted)
+    assert refused(FakeService().verdict("numerals=")).status == 400
+    assert isinstance(FakeService().verdict("keyterm="), Admitted)
 
 
 def test_the_default_project_is_no_exception() -> None:
-    class Anybody(Desk):
+    class OpenService(FakeService):
         def admit(self, presented: str | None) -> Access | None:
             return Access(DEFAULT_PROJECT_ID, None, frozenset({LISTEN}))
 
-    desk = Anybody(ledger_writer=FakeLedgerWriter(credit=False))
-    assert desk.verdict(secret="") == closing.PAYMENT_REQUIRED
-    assert desk.ledger_writer.asked == [DEFAULT_PROJECT_ID]
+    service = OpenService(ledger_writer=FakeLedgerWriter(credit=False))
+    assert service.verdict(secret="") == closing.PAYMENT_REQUIRED
+    assert service.ledger_writer.calls == [DEFAULT_PROJECT_ID]

@@ -1,4 +1,4 @@
-"""Whatever bytes come in, every connection is answered or closed in time, and none keeps others from being served."""
+"""Every connection is answered or closed in time, whatever bytes come, and none keeps others from being served."""
 
 from __future__ import annotations
 
@@ -47,9 +47,9 @@ def test_a_line_that_is_too_long_gets_414(sizes: dict[str, int]) -> None:
             writer.close()
             head, _, body = answer.partition(b"\r\n\r\n")
             assert head.startswith(b"HTTP/1.1 414 ")
-            said = json.loads(body)
-            assert f"dg-request-id: {said['request_id']}".encode() in head
-            assert f"dg-error: {said['err_msg']}".encode() in head
+            received = json.loads(body)
+            assert f"dg-request-id: {received['request_id']}".encode() in head
+            assert f"dg-error: {received['err_msg']}".encode() in head
 
     asyncio.run(main())
 
@@ -131,12 +131,12 @@ FLOODS = {
 
 async def read_close(reader: asyncio.StreamReader) -> tuple[int, str]:
     """Code and reason of the close frame, which may come behind pongs and messages."""
-    said = b""
-    while (at := said.rfind(b"\x88")) < 0 or len(said) < at + 2 + said[at + 1]:
+    received = b""
+    while (at := received.rfind(b"\x88")) < 0 or len(received) < at + 2 + received[at + 1]:
         piece = await asyncio.wait_for(reader.read(65536), 10)
-        assert piece, said[-200:]
-        said += piece
-    return int.from_bytes(said[at + 2 : at + 4]), said[at + 4 :].decode()
+        assert piece, received[-200:]
+        received += piece
+    return int.from_bytes(received[at + 2 : at + 4]), received[at + 4 :].decode()
 
 
 @pytest.mark.parametrize("flood", FLOODS)
@@ -421,7 +421,7 @@ def test_a_head_that_is_no_http_gets_400_in_the_shape_of_every_refusal(sent: str
     asyncio.run(main())
 
 
-def test_frames_that_come_with_the_head_are_heard_after_the_upgrade() -> None:
+def test_frames_that_come_with_the_head_are_handled_after_the_upgrade() -> None:
     """No client does so that waits for its answer; nothing that comes is lost, all the same."""
 
     async def main() -> None:

@@ -1,4 +1,4 @@
-"""What the queue of an engine means for who comes in."""
+"""Admission and interim stretch by the queue of an engine."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Backlog:
     oldest_wait_s: float = 0.0
 
 
-def told(story: Callable[[], Awaitable[None]]) -> None:
+def run(story: Callable[[], Awaitable[None]]) -> None:
     asyncio.run(asyncio.wait_for(_run(story), 10))
 
 
@@ -45,7 +45,7 @@ def overload(load: EngineLoad, queue: Queue, wait: float = 0.9) -> None:
         load.sample(1000.0 + step * 0.1)
 
 
-def test_so_many_are_let_in_at_once_for_each_worker_and_the_next_waits_for_his_turn() -> None:
+def test_so_many_are_admitted_at_once_for_each_worker_and_the_next_waits_for_its_turn() -> None:
     async def story() -> None:
         load = EngineLoad("engine", Queue(workers=2), Backlog())
         most = 2 * UNPROVEN_PER_WORKER
@@ -62,10 +62,10 @@ def test_so_many_are_let_in_at_once_for_each_worker_and_the_next_waits_for_his_t
         assert await second
         assert load.waiting == 0
 
-    told(story)
+    run(story)
 
 
-def test_who_gets_no_turn_in_time_is_not_let_in(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stream_without_a_turn_in_time_is_not_admitted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("caesura.server.load_control.TURN_S", 0.0)
 
     async def story() -> None:
@@ -75,7 +75,7 @@ def test_who_gets_no_turn_in_time_is_not_let_in(monkeypatch: pytest.MonkeyPatch)
         assert not await load.turn("late")
         assert load.waiting == 0
 
-    told(story)
+    run(story)
 
 
 def test_who_hangs_up_while_he_waits_takes_no_turn() -> None:
@@ -90,7 +90,7 @@ def test_who_hangs_up_while_he_waits_takes_no_turn() -> None:
         load.left(0)
         assert await next_one
 
-    told(story)
+    run(story)
 
 
 def test_an_overloaded_engine_refuses_and_says_so_once_when_it_begins_and_when_it_ends(
@@ -117,7 +117,7 @@ def test_an_overloaded_engine_refuses_and_says_so_once_when_it_begins_and_when_i
         assert load.enter("new")
         assert len(caplog.records) == 2
 
-    told(story)
+    run(story)
 
 
 async def _full_turn(load: EngineLoad) -> bool:
@@ -127,7 +127,7 @@ async def _full_turn(load: EngineLoad) -> bool:
     return await load.turn("waiting")
 
 
-def test_the_queue_is_told_by_how_much_to_stretch_interims() -> None:
+def test_the_interim_stretch_is_set_on_the_queue() -> None:
     async def story() -> None:
         queue = Queue()
         load = EngineLoad("engine", queue, Backlog())
@@ -137,7 +137,7 @@ def test_the_queue_is_told_by_how_much_to_stretch_interims() -> None:
         load.sample(1100.0)
         assert queue.interim_stretch == 1.0
 
-    told(story)
+    run(story)
 
 
 def test_audio_that_waits_for_the_thread_counts_as_jobs_that_wait_for_a_worker() -> None:
@@ -147,7 +147,7 @@ def test_audio_that_waits_for_the_thread_counts_as_jobs_that_wait_for_a_worker()
         overload(load, Queue(), 0.0)
         assert load.refusing
 
-    told(story)
+    run(story)
 
 
 def test_an_event_loop_that_is_late_counts_too() -> None:
@@ -157,7 +157,7 @@ def test_an_event_loop_that_is_late_counts_too() -> None:
             load.sample(1000.0 + step * 0.1, loop_lag_s=0.9)
         assert load.refusing
 
-    told(story)
+    run(story)
 
 
 def test_the_sampler_notices_by_how_much_it_is_late_itself(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -207,4 +207,4 @@ def test_the_sampler_has_one_timer_and_none_when_nobody_is_there(monkeypatch: py
             await asyncio.sleep(0)
         assert queue.interim_stretch == 1.0
 
-    told(story)
+    run(story)

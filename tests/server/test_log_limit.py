@@ -1,4 +1,4 @@
-"""Lines that strangers can provoke are logged some times a minute, and the rest are counted."""
+"""Lines that any client can provoke are logged a few times a minute, and the rest are counted."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def record(msg: str, now: float, *args: object) -> logging.LogRecord:
     return made
 
 
-def test_some_of_a_minute_are_kept_and_the_next_minute_tells_of_the_others() -> None:
+def test_some_of_a_minute_are_kept_and_the_next_minute_says_how_many_were_dropped() -> None:
     limit = LogLimit()
     kept = [limit.filter(record("bad bytes", 1000.0 + second / 100)) for second in range(500)]
     assert kept == [True] * PER_MINUTE + [False] * (500 - PER_MINUTE)
@@ -39,7 +39,7 @@ def test_a_line_counts_by_its_template_and_keeps_its_arguments() -> None:
     assert third.getMessage() == "three: refused (and 1 more of these, left out of the log)"
 
 
-def test_minutes_without_a_flood_are_told_of_nothing() -> None:
+def test_minutes_without_a_flood_add_nothing() -> None:
     limit = LogLimit()
     for minute in range(5):
         quiet = record("bad bytes", minute * 60.0)

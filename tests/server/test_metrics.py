@@ -1,4 +1,4 @@
-"""What happened is read back from the exposition, with Prometheus's own parser."""
+"""Metrics, read back from the exposition with Prometheus's own parser."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from caesura.protocol import closing
 from caesura.protocol.session import Tally
-from caesura.server.metrics import LATENCY_BUCKETS_S, Metrics, ServerLoad, StreamUsage, close_labels
+from caesura.server.metrics import FAULT, LATENCY_BUCKETS_S, Metrics, ServerLoad, StreamUsage, close_labels
 
 LOAD = ServerLoad(
     live=3, capacity=100, workers=2, workers_ready=1, worker_restarts=4, waiting_s=1.5, oldest_wait_s=0.25,
@@ -46,7 +46,7 @@ def test_two_servers_count_apart() -> None:
     assert read(other)["caesura_callback_failures_total"] == 0
 
 
-def test_the_load_is_asked_for_at_each_look() -> None:
+def test_the_load_is_read_at_each_scrape() -> None:
     metrics = Metrics()
     loads = iter((LOAD, ServerLoad(0, 100, 2, 2, 5, 0.0, 0.0)))
     metrics.watch(lambda: next(loads))
@@ -88,13 +88,13 @@ def test_a_stream_is_paused_while_a_keepalive_holds_it() -> None:
     tally = Tally()
     metrics.opened(lambda: StreamUsage(tally, 0.0, 0.0))
     for held in (False, True, True, False):
-        tally.held = held
+        tally.paused = held
         assert read(metrics)["caesura_streams_paused"] == held
 
 
 def test_a_stream_that_ends_in_a_pause_is_paused_no_longer_and_counts_no_more() -> None:
     metrics = Metrics()
-    tally = Tally(keepalive_count=1, held=True, close_code=1000)
+    tally = Tally(keepalive_count=1, paused=True, close_code=1000)
     stream = metrics.opened(lambda: StreamUsage(tally, 1.0, 1.0))
     stream.ended()
     stream.ended()
@@ -151,7 +151,7 @@ def test_refusals_are_counted_by_status() -> None:
         (closing.NET_0001.code, closing.NET_0001.reason, ("1011", "net-0001")),
         (closing.DATA_0000.code, closing.DATA_0000.reason, ("1008", "data-0000")),
         (closing.RESTART.code, closing.RESTART.reason, ("1012", "restart")),
-        (1011, "a fault inside", ("1011", "fault")),
+        (1011, FAULT, ("1011", "fault")),
         (1006, "cut: nothing was taken for 30 s", ("1006", "slow-reader")),
         (1006, "the connection was cut before its last words", ("1006", "cut")),
         (1000, "the client closed", ("1000", "client-closed")),

@@ -87,7 +87,7 @@ def test_a_queue_that_is_empty_for_a_moment_does_not_bring_all_interims_back_at_
     assert guard.interim_stretch > 6
 
 
-def test_the_longer_jobs_wait_the_fewer_are_let_in_and_nobody_while_streams_are_refused() -> None:
+def test_the_longer_jobs_wait_the_fewer_are_admitted_and_nobody_while_streams_are_refused() -> None:
     assert [round(watched((wait, 60.0)).calm, 3) for wait in (0.0, 0.125, 0.25)] == [1.0, 0.5, 0.0]
     guard = watched((0.6, 3.0))
     sample(guard, (0.0, 1.9), at=1003.0)

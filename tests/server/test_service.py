@@ -1,4 +1,4 @@
-"""What all connections share: what really runs, and when it is ready."""
+"""The parts that all connections share: models, readiness, start and stop."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from caesura.server.settings import Settings
 
 
 def test_the_same_engine_has_the_same_uuid_everywhere() -> None:
-    """Names and versions tell engines apart; nothing else goes into the id."""
+    """Names and versions distinguish engines; nothing else goes into the id."""
     one, two = model_info(engine_info("scripted")), model_info(engine_info("scripted"))
     assert one == two
     assert one.uuid != model_info(engine_info("moonshine")).uuid
@@ -18,11 +18,11 @@ def test_the_same_engine_has_the_same_uuid_everywhere() -> None:
 
 
 def test_the_network_of_voices_has_one_uuid_everywhere() -> None:
-    """It is told to whoever asks who speaks, and must not change from one start to the next."""
-    told = embedder_info()
-    assert (told.name, told.arch) == ("pyannote-embedding", "x-vector")
-    assert told == embedder_info()
-    assert told.uuid not in {model_info(engine_info(name)).uuid for name in ("scripted", "moonshine")}
+    """It goes into Results with diarization, and must not change from one start to the next."""
+    info = embedder_info()
+    assert (info.name, info.arch) == ("pyannote-embedding", "x-vector")
+    assert info == embedder_info()
+    assert info.uuid not in {model_info(engine_info(name)).uuid for name in ("scripted", "moonshine")}
 
 
 def test_a_service_is_ready_between_start_and_stop() -> None:

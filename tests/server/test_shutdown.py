@@ -1,4 +1,4 @@
-"""How a server stops: every client gets its words, Metadata and 1012, whoever else hangs."""
+"""The stop of a server: every client gets its transcript, Metadata and 1012, even when another hangs."""
 
 from __future__ import annotations
 
@@ -54,10 +54,10 @@ class Stops:
 
 def test_a_stop_waits_for_work_without_a_request() -> None:
     shutdown = Shutdown()
-    with shutdown.waits_for_this(), shutdown.waits_for_this():
+    with shutdown.hold_open(), shutdown.hold_open():
         assert shutdown.unfinished
     assert not shutdown.unfinished
-    with suppress(ZeroDivisionError), shutdown.waits_for_this():
+    with suppress(ZeroDivisionError), shutdown.hold_open():
         raise ZeroDivisionError
     assert not shutdown.unfinished
 
@@ -93,7 +93,7 @@ class Command:
         return await asyncio.to_thread(self.process.wait, WITHIN_S)
 
     def outcomes(self) -> list[tuple[str, int]]:
-        """What the ledger was told of each request: outcome and close code."""
+        """The ledger's rows of all requests: outcome and close code."""
         lines = [line for line in self.log.read_text().splitlines() if '"session_ended"' in line]
         records = [json.loads(line[line.index("{") :]) for line in lines]
         return [(record["outcome"], record["close_code"]) for record in records]
@@ -144,7 +144,7 @@ async def talk(server: Command, seconds: float = 3.0) -> ClientConnection:
             client = await connect(url, open_timeout=WITHIN_S)
             break
         except InvalidStatus as refused:
-            # Only a 429 says when to come back: whoever comes with many others waits for his turn.
+            # Only a 429 says when to come back: a client that comes with many others waits for its turn.
             await asyncio.sleep(float(refused.response.headers["retry-after"]))
     await client.send(speech()[: int(seconds * 32_000)])
     return client
@@ -196,7 +196,7 @@ HANGING = (
 
 
 @pytest.mark.slow
-def test_connections_that_hang_cost_nobody_his_words(tmp_path: Path) -> None:
+def test_connections_that_hang_cost_no_other_its_transcript(tmp_path: Path) -> None:
     async def main() -> None:
         async with serve(tmp_path, drain_timeout=3) as server:
             hanging = [*[await hang(server, sent) for sent in HANGING], await hang_unread(server)]
@@ -323,7 +323,7 @@ def test_ctrl_c_which_reaches_the_workers_too_drains_as_well(tmp_path: Path) -> 
 
 @pytest.mark.slow
 def test_words_that_do_not_come_within_the_drain_cap_do_not_hold_the_stop_up() -> None:
-    """The client is asked to come back all the same, and told how much was received."""
+    """The client is asked to reconnect all the same, and learns how much was received."""
 
     async def main(server: InProcessServer) -> None:
         client = await connect(f"{server.url}?encoding=linear16&sample_rate=16000")

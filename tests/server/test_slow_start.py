@@ -1,4 +1,4 @@
-"""How many streams may be in whose load does not show yet."""
+"""How many streams are admitted whose load does not show yet."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from caesura.server.slow_start import SlowStart
 def crowd(
     start: SlowStart, count: int, *, now: float, calm: float = 1.0, speaks: bool = False, prefix: str = ""
 ) -> int:
-    """So many streams want in one after the other; how many are let in."""
+    """Open so many streams one after the other; returns how many are admitted."""
     inside = 0
     for number in range(count):
         if start.has_room(now=now, calm=calm):
@@ -30,7 +30,7 @@ def speak(start: SlowStart, stream: str, begin: float, end: float, every: float 
 
 
 @pytest.mark.parametrize("speaks", [False, True])
-def test_of_a_crowd_that_comes_at_once_only_so_many_are_let_in(speaks: bool) -> None:
+def test_of_a_crowd_that_comes_at_once_only_so_many_are_admitted(speaks: bool) -> None:
     assert crowd(SlowStart(8), 80, now=0.0, speaks=speaks) == 8
 
 
@@ -56,7 +56,7 @@ def test_a_stream_that_pauses_does_not_count_and_must_prove_itself_anew() -> Non
 
 
 def test_a_pause_inside_the_proof_begins_it_anew() -> None:
-    """Also where nobody asked for room meanwhile."""
+    """Also where nothing waited for room meanwhile."""
     start = SlowStart(1)
     start.opened("a", now=0.0)
     speak(start, "a", 0.1, 2.5)
@@ -105,7 +105,7 @@ def test_after_a_crowd_that_spoke_the_next_is_taken_for_talkers_again() -> None:
     for number in range(100):
         start.opened(number, now=0.0)
         start.text(number)
-    # Nearly all were paused, so many are let in; but they speak.
+    # Nearly all were paused, so many are admitted; but they speak.
     assert crowd(start, 80, now=0.0) == 80
     for number in range(80):
         start.audio(f"{number}", now=0.1)
@@ -113,5 +113,5 @@ def test_after_a_crowd_that_spoke_the_next_is_taken_for_talkers_again() -> None:
     assert crowd(start, 80, now=5.0, prefix="later") < 12
 
 
-def test_fewer_are_let_in_as_the_queue_gets_longer_and_nobody_when_it_is_too_long() -> None:
+def test_fewer_are_admitted_as_the_queue_gets_longer_and_nobody_when_it_is_too_long() -> None:
     assert [crowd(SlowStart(8), 80, now=0.0, calm=calm) for calm in (1.0, 0.5, 0.1, 0.0, -1.0)] == [8, 4, 1, 0, 0]

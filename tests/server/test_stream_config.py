@@ -1,4 +1,4 @@
-"""What a stream was asked to do, as those who decode, listen and write are told it."""
+"""Configuration of decoding, recognition and formatting for the options of a stream."""
 
 from __future__ import annotations
 
@@ -11,7 +11,14 @@ from caesura.audio.format import AudioFormat, Encoding
 from caesura.engines.base import EngineInfo, Term
 from caesura.formatting.style import Style
 from caesura.protocol.options import ENCODINGS, ListenOptions
-from caesura.server.stream_config import audio_format, bytes_per_second, language, preferred, recognition_config, style
+from caesura.server.stream_config import (
+    audio_format,
+    bytes_per_second,
+    language,
+    preferred_terms,
+    recognition_config,
+    style,
+)
 
 INFO = EngineInfo("engine", "1", "arch", ("en",), min_endpointing_s=0.2, max_segment_s=20.0)
 
@@ -60,22 +67,22 @@ def test_an_endpointing_too_short_for_the_engine_is_lifted_to_its_floor(
     [
         ({}, None, None),
         ({"interim_results": True}, 0.7, None),
-        # The gap after an utterance is judged by what interims say, whether or not they are told.
+        # The gap after an utterance is measured on interims, whether or not they are sent.
         ({"utterance_end_ms": 1500}, 0.7, 1.5),
     ],
 )
 def test_interims_are_made_where_somebody_needs_them(
     asked: dict[str, Any], interval_s: float | None, gap_s: float | None
 ) -> None:
-    heard = recognition_config(ListenOptions(**asked), INFO, 0.7)
-    assert (heard.interim_interval_s, heard.utterance_gap_s) == (interval_s, gap_s)
+    config = recognition_config(ListenOptions(**asked), INFO, 0.7)
+    assert (config.interim_interval_s, config.utterance_gap_s) == (interval_s, gap_s)
 
 
-def test_the_engine_is_told_the_language_the_terms_and_whether_voices_count() -> None:
+def test_the_config_has_language_terms_and_diarization() -> None:
     options = ListenOptions(language="de-CH", keyterms=("Zürich",), keywords=(("Uri", -2.0),), diarize=True)
-    heard = recognition_config(options, INFO, 1.0)
-    assert (heard.language, heard.diarize, heard.max_segment_s) == ("de", True, 20.0)
-    assert heard.terms == (Term("Zürich"), Term("Uri", -2.0))
+    config = recognition_config(options, INFO, 1.0)
+    assert (config.language, config.diarize, config.max_segment_s) == ("de", True, 20.0)
+    assert config.terms == (Term("Zürich"), Term("Uri", -2.0))
     plain = recognition_config(ListenOptions(), INFO, 1.0)
     assert (plain.terms, plain.diarize) == ((), False)
 
@@ -86,11 +93,11 @@ def test_a_language_is_its_primary_subtag(tag: str, expected: str | None) -> Non
 
 
 def test_keyterms_come_before_keywords_and_weigh_one() -> None:
-    assert preferred(["a b"], [("c", 3.0), ("d", 1.0)]) == (Term("a b", 1.0), Term("c", 3.0), Term("d", 1.0))
-    assert preferred((), ()) == ()
+    assert preferred_terms(["a b"], [("c", 3.0), ("d", 1.0)]) == (Term("a b", 1.0), Term("c", 3.0), Term("d", 1.0))
+    assert preferred_terms((), ()) == ()
 
 
-def test_nothing_asked_for_is_the_plain_style() -> None:
+def test_no_options_are_the_plain_style() -> None:
     assert style(ListenOptions()) == Style()
 
 

@@ -1,4 +1,4 @@
-"""What one connection sends is parsed piece by piece, in turn with all others, and never while its protocol waits."""
+"""One connection's bytes are parsed piece by piece, in turn with all others, and never while its protocol is paused."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import pytest
 from caesura.server.turns import (
     FAST_S,
     FIRST_BYTES,
-    LEAST_BYTES,
-    MOST_BYTES,
+    MAX_BYTES,
+    MIN_BYTES,
     SLOW_S,
     TurnTakingTransport,
     next_size,
@@ -25,8 +25,8 @@ from caesura.server.turns import (
         (4096, SLOW_S * 2, 2048),
         (4096, FAST_S / 2, 8192),
         (4096, (SLOW_S + FAST_S) / 2, 4096),
-        (LEAST_BYTES, SLOW_S * 2, LEAST_BYTES),
-        (MOST_BYTES, 0.0, MOST_BYTES),
+        (MIN_BYTES, SLOW_S * 2, MIN_BYTES),
+        (MAX_BYTES, 0.0, MAX_BYTES),
     ],
 )
 def test_slow_pieces_get_smaller_and_fast_ones_larger_within_bounds(size: int, took_s: float, then: int) -> None:
@@ -62,7 +62,7 @@ class Socket(asyncio.Transport):
 
 
 class Loop:
-    """Stands in for the event loop: runs what is due when it is told to."""
+    """Stands in for the event loop: runs what is due on command."""
 
     def __init__(self) -> None:
         self._due: list[Callable[[], None]] = []
@@ -128,18 +128,18 @@ def test_pieces_grow_while_they_are_cheap_and_shrink_when_they_are_not() -> None
     parser.transport.feed(bytes(200_000))
     while parser.loop.turn():
         pass
-    assert max(map(len, parser.pieces)) == MOST_BYTES
+    assert max(map(len, parser.pieces)) == MAX_BYTES
     parser.took_s, parser.pieces = 1.0, []
     parser.transport.feed(bytes(40_000))
     while parser.loop.turn():
         pass
     assert [len(piece) for piece in parser.pieces][:4] == [
-        MOST_BYTES,
-        MOST_BYTES // 2,
-        MOST_BYTES // 4,
-        MOST_BYTES // 8,
+        MAX_BYTES,
+        MAX_BYTES // 2,
+        MAX_BYTES // 4,
+        MAX_BYTES // 8,
     ]
-    assert min(map(len, parser.pieces)) <= LEAST_BYTES
+    assert min(map(len, parser.pieces)) <= MIN_BYTES
 
 
 def test_nothing_is_parsed_while_the_protocol_has_paused() -> None:

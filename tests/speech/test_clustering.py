@@ -1,4 +1,4 @@
-"""Clustering of made-up vectors: each person is a direction, each vector a little off it."""
+"""Clustering of synthetic vectors: each speaker is a direction, each vector a little off it."""
 
 from __future__ import annotations
 

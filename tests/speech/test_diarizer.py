@@ -1,4 +1,4 @@
-"""The diarizer on made-up voices: each person is a direction, each window a little off it."""
+"""The live diarizer with synthetic speakers: each is a direction, each window a little off it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ RANDOM = np.random.default_rng(4)
 PEOPLE = np.linalg.qr(RANDOM.normal(size=(DIMENSIONS, 6)))[0].T.astype(np.float32)
 
 
-def voice(
+def embedding(
     person: int, start: float, length: float = 1.5, *, off: float = 1.2, with_: int | None = None
 ) -> SpeakerEmbedding:
     """A window of `person`, about 0.64 from the true direction; half of another one's with `with_`."""
@@ -27,96 +27,96 @@ def voice(
 
 
 def turn(person: int, start: float, windows: int = 4) -> list[SpeakerEmbedding]:
-    return [voice(person, start + 0.5 * index) for index in range(windows)]
+    return [embedding(person, start + 0.5 * index) for index in range(windows)]
 
 
 def word(start: float) -> Word:
     return Word("word", start, start + 0.2, 0.9)
 
 
-def words(voices: list[SpeakerEmbedding]) -> list[Word]:
+def words(embeddings: list[SpeakerEmbedding]) -> list[Word]:
     """One in the middle of each window."""
-    return [word((each.start + each.end) / 2 - 0.1) for each in voices]
+    return [word((each.start + each.end) / 2 - 0.1) for each in embeddings]
 
 
-def told(speakers: Diarizer, voices: list[SpeakerEmbedding]) -> list[int | None]:
+def speakers_of(speakers: Diarizer, embeddings: list[SpeakerEmbedding]) -> list[int | None]:
     """The speaker in the middle of each window."""
-    return [each.speaker for each in speakers.label(words(voices), voices)]
+    return [each.speaker for each in speakers.label(words(embeddings), embeddings)]
 
 
-def learn(speakers: Diarizer, voices: list[SpeakerEmbedding]) -> None:
-    speakers.learn(words(voices), voices)
+def learn(speakers: Diarizer, embeddings: list[SpeakerEmbedding]) -> None:
+    speakers.learn(words(embeddings), embeddings)
 
 
 def test_speakers_are_numbered_as_they_come_and_known_again() -> None:
     speakers = Diarizer()
     for person, number in ((3, 0), (1, 1), (3, 0), (5, 2), (1, 1), (3, 0)):
-        voices = turn(person, 0.0)
-        assert told(speakers, voices) == [number] * 4
-        learn(speakers, voices)
+        embeddings = turn(person, 0.0)
+        assert speakers_of(speakers, embeddings) == [number] * 4
+        learn(speakers, embeddings)
 
 
 def test_to_look_changes_nothing() -> None:
     speakers = Diarizer()
     learn(speakers, turn(0, 0.0))
-    assert told(speakers, turn(1, 0.0)) == [1] * 4
-    assert told(speakers, turn(2, 0.0)) == [1] * 4
+    assert speakers_of(speakers, turn(1, 0.0)) == [1] * 4
+    assert speakers_of(speakers, turn(2, 0.0)) == [1] * 4
 
 
-def test_two_people_in_one_stretch_are_told_apart() -> None:
+def test_two_speakers_in_one_stretch_are_distinguished() -> None:
     speakers = Diarizer()
-    voices = [*turn(0, 0.0), voice(0, 2.0, with_=1), *turn(1, 2.5)]
-    found = told(speakers, voices)
+    embeddings = [*turn(0, 0.0), embedding(0, 2.0, with_=1), *turn(1, 2.5)]
+    found = speakers_of(speakers, embeddings)
     assert found[:4] == [0] * 4
     assert found[5:] == [1] * 4
-    learn(speakers, voices)
-    assert told(speakers, turn(1, 0.0)) == [1] * 4
+    learn(speakers, embeddings)
+    assert speakers_of(speakers, turn(1, 0.0)) == [1] * 4
 
 
-def test_a_scrap_is_nobody_new() -> None:
+def test_a_scrap_is_no_new_speaker() -> None:
     speakers = Diarizer()
     learn(speakers, turn(0, 0.0))
-    assert told(speakers, [voice(1, 0.0, 0.4)]) == [0]
-    assert told(Diarizer(), [voice(1, 0.0, 0.4)]) == [0]
+    assert speakers_of(speakers, [embedding(1, 0.0, 0.4)]) == [0]
+    assert speakers_of(Diarizer(), [embedding(1, 0.0, 0.4)]) == [0]
 
 
-def test_a_short_answer_of_somebody_new_is_somebody_new() -> None:
+def test_a_short_answer_of_a_new_speaker_is_a_new_speaker() -> None:
     speakers = Diarizer()
     learn(speakers, turn(0, 0.0))
-    assert told(speakers, [voice(1, 0.0, 1.0)]) == [1]
+    assert speakers_of(speakers, [embedding(1, 0.0, 1.0)]) == [1]
 
 
-def test_a_moment_of_another_sound_is_nobody_new_once_much_was_heard() -> None:
+def test_a_moment_of_another_sound_is_no_new_speaker_once_much_was_spoken() -> None:
     speakers = Diarizer()
     for _ in range(15):
         learn(speakers, turn(0, 0.0))
-    assert told(speakers, [*turn(0, 0.0), voice(4, 2.0), *turn(0, 2.5)]) == [0] * 9
+    assert speakers_of(speakers, [*turn(0, 0.0), embedding(4, 2.0), *turn(0, 2.5)]) == [0] * 9
     # Before that it might be somebody.
     few = Diarizer()
     learn(few, turn(0, 0.0))
-    assert told(few, [*turn(0, 0.0), voice(4, 2.0), voice(4, 2.5), *turn(0, 3.0)])[4:6] == [1, 1]
+    assert speakers_of(few, [*turn(0, 0.0), embedding(4, 2.0), embedding(4, 2.5), *turn(0, 3.0)])[4:6] == [1, 1]
 
 
-def test_numbers_stay_when_what_is_heard_later_parts_or_joins_speakers() -> None:
+def test_numbers_stay_when_later_audio_splits_or_joins_speakers() -> None:
     speakers = Diarizer()
-    mixture = [voice(0, 0.5 * index, with_=1) for index in range(3)]
-    assert told(speakers, mixture) == [0] * 3
+    mixture = [embedding(0, 0.5 * index, with_=1) for index in range(3)]
+    assert speakers_of(speakers, mixture) == [0] * 3
     learn(speakers, mixture)
     for person in (0, 1, 0, 1):
         learn(speakers, turn(person, 0.0))
-    first, second = told(speakers, turn(0, 0.0))[0], told(speakers, turn(1, 0.0))[0]
+    first, second = speakers_of(speakers, turn(0, 0.0))[0], speakers_of(speakers, turn(1, 0.0))[0]
     assert {first, second} == {0, 1}
     for _ in range(10):
         for person, number in ((0, first), (1, second)):
-            assert told(speakers, turn(person, 0.0)) == [number] * 4
+            assert speakers_of(speakers, turn(person, 0.0)) == [number] * 4
             learn(speakers, turn(person, 0.0))
 
 
-def test_a_voice_that_no_word_was_said_in_takes_no_number() -> None:
+def test_a_speaker_without_words_takes_no_number() -> None:
     speakers = Diarizer()
-    voices = [*turn(0, 0.0), voice(5, 40.0)]
-    speakers.learn(words(voices[:4]), voices)
-    assert told(speakers, turn(1, 0.0)) == [1] * 4
+    embeddings = [*turn(0, 0.0), embedding(5, 40.0)]
+    speakers.learn(words(embeddings[:4]), embeddings)
+    assert speakers_of(speakers, turn(1, 0.0)) == [1] * 4
 
 
 @pytest.mark.slow
@@ -127,8 +127,8 @@ def test_what_is_remembered_is_bounded_and_the_regulars_are_known_after_hours() 
         # Noise that is like nothing else.
         vector = RANDOM.normal(size=DIMENSIONS).astype(np.float32)
         learn(speakers, [SpeakerEmbedding(0.0, 1.5, vector / np.linalg.norm(vector))])
-    assert told(speakers, turn(0, 0.0)) == [0] * 4
-    assert told(speakers, turn(1, 0.0)) == told(speakers, turn(1, 0.0))[:1] * 4
+    assert speakers_of(speakers, turn(0, 0.0)) == [0] * 4
+    assert speakers_of(speakers, turn(1, 0.0)) == speakers_of(speakers, turn(1, 0.0))[:1] * 4
     kept = pickle.dumps(speakers)
     learn(speakers, turn(0, 0.0))
     assert len(kept) < 1_000_000
@@ -137,13 +137,13 @@ def test_what_is_remembered_is_bounded_and_the_regulars_are_known_after_hours() 
 
 def test_words_belong_to_the_window_that_is_nearest() -> None:
     speakers = Diarizer()
-    voices = [*turn(0, 0.0), *turn(1, 3.0)]
-    words = speakers.label([word(0.0), word(1.4), word(3.9), word(9.0)], voices)
+    embeddings = [*turn(0, 0.0), *turn(1, 3.0)]
+    words = speakers.label([word(0.0), word(1.4), word(3.9), word(9.0)], embeddings)
     assert [each.speaker for each in words] == [0, 0, 1, 1]
     assert [each.start for each in words] == [0.0, 1.4, 3.9, 9.0]
 
 
-def test_without_voices_nobody_is_named() -> None:
+def test_without_embeddings_nobody_is_named() -> None:
     assert Diarizer().label([word(0.0)], []) == (word(0.0),)
 
 
@@ -152,7 +152,7 @@ def test_beyond_the_last_number_all_are_one(monkeypatch: pytest.MonkeyPatch) -> 
     speakers = Diarizer()
     found = []
     for person in range(6):
-        found.append(told(speakers, turn(person, 0.0)))
+        found.append(speakers_of(speakers, turn(person, 0.0)))
         learn(speakers, turn(person, 0.0))
     assert found == [[min(person, 2)] * 4 for person in range(6)]
 

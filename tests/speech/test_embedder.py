@@ -1,4 +1,4 @@
-"""Speech into vectors of voices: the same person's lie close together."""
+"""Speaker embeddings of real speech: those of one person lie close together."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_one_reader_sounds_like_herself_and_not_like_another() -> None:
 
 
 @pytest.mark.slow
-def test_a_scrap_at_the_very_end_and_nothing_at_all_are_heard_too() -> None:
+def test_a_scrap_at_the_very_end_and_an_empty_recording_have_transcripts() -> None:
     model = load_embedder()
     speech = recording("lv-0890").samples[:16_000]
     for span in ((0.99, 1.0), (1.0, 1.0), (0.0, 0.0)):

@@ -1,4 +1,4 @@
-"""The windows in which a voice is heard."""
+"""Windows of speech, and packed embeddings."""
 
 from __future__ import annotations
 

@@ -1,14 +1,16 @@
-"""The Silero VAD: the same probabilities however the samples are cut, and speech told from silence."""
+"""The Silero VAD: the same probabilities however the samples are split; speech differs from silence."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
+import tracemalloc
 import wave
 from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,7 +18,8 @@ from numpy.typing import NDArray
 
 from caesura.errors import InternalError, UsageError
 from caesura.speech import vad
-from caesura.speech.vad import FRAME, SileroModel, SileroVad, load_silero
+from caesura.speech.vad import FRAME, SileroModel, SileroVad, feed_together, load_silero
+from tests.speech import batched_vad_graph
 
 MODEL = load_silero()
 
@@ -38,14 +41,14 @@ WHOLE = SileroVad(MODEL).feed(SPEECH)
 
 def hear_in_pieces(samples: NDArray[np.float32], sizes: list[int]) -> NDArray[np.float32]:
     """What one VAD says when the samples come in pieces of these sizes, over and over."""
-    listener = SileroVad(MODEL)
-    told = []
+    channel = SileroVad(MODEL)
+    parts = []
     at = turn = 0
     while at < len(samples):
         size = sizes[turn % len(sizes)]
-        told.append(listener.feed(samples[at : at + size]))
+        parts.append(channel.feed(samples[at : at + size]))
         at, turn = at + size, turn + 1
-    return np.concatenate(told)
+    return np.concatenate(parts)
 
 
 @settings(max_examples=25, deadline=None)
@@ -55,24 +58,24 @@ def hear_in_pieces(samples: NDArray[np.float32], sizes: list[int]) -> NDArray[np
 def test_any_chunking_gives_the_same_probabilities(sizes: list[int]) -> None:
     """Pieces around every boundary of frame and context."""
     samples = SPEECH[: min(len(SPEECH), 400 * max(sizes))]
-    told = hear_in_pieces(samples, sizes)
-    np.testing.assert_allclose(told, WHOLE[: len(samples) // FRAME], atol=1e-5)
+    parts = hear_in_pieces(samples, sizes)
+    np.testing.assert_allclose(parts, WHOLE[: len(samples) // FRAME], atol=1e-5)
 
 
-def test_each_frame_is_told_by_the_sample_that_completes_it() -> None:
+def test_each_frame_is_computed_with_the_sample_that_completes_it() -> None:
     """511 samples say nothing, the next one completes the frame."""
-    listener = SileroVad(MODEL)
-    assert listener.feed(SPEECH[:511]).shape == (0,)
-    np.testing.assert_allclose(listener.feed(SPEECH[511:512]), WHOLE[:1], atol=1e-5)
+    channel = SileroVad(MODEL)
+    assert channel.feed(SPEECH[:511]).shape == (0,)
+    np.testing.assert_allclose(channel.feed(SPEECH[511:512]), WHOLE[:1], atol=1e-5)
 
 
 def test_a_large_chunk_is_judged_in_bounded_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     """More frames than go into one call come out the same."""
-    monkeypatch.setattr(vad, "_ROWS_AT_ONCE", 7)
+    monkeypatch.setattr(vad, "_STEPS_AT_ONCE", 7)
     np.testing.assert_allclose(SileroVad(MODEL).feed(SPEECH), WHOLE, atol=1e-5)
 
 
-def test_it_tells_speech_from_silence_and_noise() -> None:
+def test_it_distinguishes_speech_from_silence_and_noise() -> None:
     """A recording has speech in every other frame; zeros and faint hiss never are."""
     hiss = np.random.default_rng(1).normal(0, 0.002, 32_000).astype(np.float32)
     assert float(np.mean(WHOLE > 0.5)) > 0.4
@@ -80,31 +83,66 @@ def test_it_tells_speech_from_silence_and_noise() -> None:
     assert SileroVad(MODEL).feed(hiss).max() < 0.3
 
 
+def test_channels_fed_together_get_what_each_gets_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever each brings: nothing, less than a frame, one frame, many; with more of them than go into one call."""
+    monkeypatch.setattr(vad, "_STREAMS_AT_ONCE", 3)
+    random = np.random.default_rng(2)
+    parts = [SPEECH[at * 8_000 :] for at in range(5)] + [np.zeros(40_000, np.float32)]
+    alone = [SileroVad(MODEL) for _ in parts]
+    together = [SileroVad(MODEL) for _ in parts]
+    at = [0] * len(parts)
+    for _ in range(12):
+        sizes = random.choice([0, 100, 512, 1600, 5000], len(parts))
+        samples = [part[start : start + size] for part, start, size in zip(parts, at, sizes, strict=True)]
+        at = [start + int(size) for start, size in zip(at, sizes, strict=True)]
+        found = feed_together(list(zip(together, samples, strict=True)))
+        for one, piece, probabilities in zip(alone, samples, found, strict=True):
+            np.testing.assert_allclose(probabilities, one.feed(piece), atol=1e-5)
+
+
+def test_the_network_is_the_one_of_the_package_rewritten() -> None:
+    """The file can be made again from the original, to the byte, and says the same of the same rows and states."""
+    assert batched_vad_graph.batched() == vad.WEIGHTS.read_bytes()
+    original = onnxruntime.InferenceSession(batched_vad_graph.ORIGINAL, providers=["CPUExecutionProvider"])
+    random = np.random.default_rng(5)
+    rows = [random.normal(0, 0.2, (length, 576)).astype(np.float32) for length in (3, 1, 7)]
+    h, c = random.normal(0, 0.3, (2, 1, len(rows), 128)).astype(np.float32)
+    probabilities, hn, cn = MODEL.run(rows, h, c)
+    for stream, each in enumerate(rows):
+        one = slice(stream, stream + 1)
+        expected = original.run(None, {"input": each, "h": h[:, one].copy(), "c": c[:, one].copy()})
+        for found, right in zip((probabilities[stream], hn[:, one], cn[:, one]), expected, strict=True):
+            np.testing.assert_allclose(found, right, atol=1e-4)
+
+
 def test_channels_that_share_a_model_do_not_disturb_each_other() -> None:
     """Two listeners fed in turns answer as each would alone."""
     speech, silence = SileroVad(MODEL), SileroVad(MODEL)
-    told = []
+    parts = []
     for at in range(0, len(SPEECH), 800):
-        told.append(speech.feed(SPEECH[at : at + 800]))
+        parts.append(speech.feed(SPEECH[at : at + 800]))
         silence.feed(np.zeros(800, np.float32))
-    np.testing.assert_allclose(np.concatenate(told), WHOLE, atol=1e-5)
+    np.testing.assert_allclose(np.concatenate(parts), WHOLE, atol=1e-5)
 
 
 def test_it_keeps_nothing_of_a_large_chunk() -> None:
-    """What is held after a minute of audio is less than one frame and its context."""
-    listener = SileroVad(MODEL)
-    listener.feed(np.zeros(16_000 * 10 + 5, np.float32))
-    held = listener._held
-    assert held is not None
-    assert held.base is None
-    assert len(held) < FRAME + 64
+    """After ten seconds of audio it holds its state and less than one frame with its context."""
+    channel = SileroVad(MODEL)
+    channel.feed(np.zeros(FRAME, np.float32))
+    chunk = np.zeros(16_000 * 10 + 5, np.float32)
+    tracemalloc.start()
+    try:
+        channel.feed(chunk)
+        assert tracemalloc.get_traced_memory()[0] < 16_384
+    finally:
+        tracemalloc.stop()
 
 
-def test_no_samples_say_nothing() -> None:
-    """An empty chunk is allowed and creates no state."""
-    listener = SileroVad(MODEL)
-    assert listener.feed(np.empty(0, np.float32)).shape == (0,)
-    assert listener._held is None
+def test_no_samples_give_no_probabilities() -> None:
+    """An empty chunk is allowed, and changes nothing."""
+    channel = SileroVad(MODEL)
+    assert channel.feed(np.empty(0, np.float32)).shape == (0,)
+    np.testing.assert_array_equal(channel.feed(SPEECH), SileroVad(MODEL).feed(SPEECH))
 
 
 @pytest.mark.parametrize("samples", [np.zeros(512, np.float64), np.zeros((1, 512), np.float32)])
@@ -135,7 +173,7 @@ def test_other_weights_are_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     damaged[700_000] ^= 1
     monkeypatch.setattr(vad, "WEIGHTS", tmp_path / "silero.onnx")
     vad.WEIGHTS.write_bytes(damaged)
-    with pytest.raises(InternalError, match=r"silero\.onnx has the SHA-256 [0-9a-f]{64}, expected 9ccdacc4"):
+    with pytest.raises(InternalError, match=r"silero\.onnx has the SHA-256 [0-9a-f]{64}, expected 2f0e64a6"):
         load_silero()
 
 
@@ -159,7 +197,7 @@ def test_a_voice_across_the_room_is_found(monkeypatch: pytest.MonkeyPatch) -> No
     """Amplified as needed; without that the network finds next to nothing of it."""
     far = far_away(SPEECH)
     found = float(np.mean(SileroVad(MODEL).feed(far) > 0.5))
-    monkeypatch.setattr(vad, "MOST_GAIN", 1.0)
+    monkeypatch.setattr(vad, "MAX_GAIN", 1.0)
     unamplified = float(np.mean(SileroVad(MODEL).feed(far) > 0.5))
     assert found > 0.9 * float(np.mean(WHOLE > 0.5))
     assert unamplified < 0.5 * found
@@ -175,15 +213,15 @@ def test_telephone_speech_is_found() -> None:
 
 
 def test_speech_of_the_usual_level_is_hardly_touched(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Only before its first word and in its pauses is it quiet enough: next to no frame is judged otherwise."""
-    told = SileroVad(MODEL).feed(SPEECH)
-    monkeypatch.setattr(vad, "MOST_GAIN", 1.0)
-    assert float(np.mean((told > 0.5) == (SileroVad(MODEL).feed(SPEECH) > 0.5))) > 0.97
+    """Only before its first word and in its pauses is it quiet enough: almost no frame has another probability."""
+    parts = SileroVad(MODEL).feed(SPEECH)
+    monkeypatch.setattr(vad, "MAX_GAIN", 1.0)
+    assert float(np.mean((parts > 0.5) == (SileroVad(MODEL).feed(SPEECH) > 0.5))) > 0.97
 
 
 def test_the_same_quiet_audio_in_pieces_is_amplified_alike() -> None:
     quiet = (SPEECH * np.float32(0.02)).astype(np.float32)
     whole = SileroVad(MODEL).feed(quiet)
-    listener = SileroVad(MODEL)
-    pieces = [listener.feed(quiet[at : at + 777]) for at in range(0, len(quiet), 777)]
+    channel = SileroVad(MODEL)
+    pieces = [channel.feed(quiet[at : at + 777]) for at in range(0, len(quiet), 777)]
     np.testing.assert_allclose(np.concatenate(pieces), whole, atol=1e-5)

@@ -1,4 +1,4 @@
-"""What every test of the pipeline begins with."""
+"""Fixtures of the tests of workers."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ INFO = EngineInfo("commanded", "0", "none", ("en",), 0.01, 10.0)
 POISON = 13.0
 """A job that kills its worker, each time."""
 RAISES = 14.0
-"""A job at which the engine raises something of a library's, with what was said in it."""
+"""A job at which the engine raises something of a library's, with the transcript in it."""
 REFUSES = 15.0
 """A job at which the engine raises its own error."""
 MUTE = 16.0

@@ -1,4 +1,4 @@
-"""The protocols of the workers package: what ships satisfies them."""
+"""The protocols of the workers package, and what satisfies them."""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ def test_speech_of_jobs_that_ask_for_it_is_embedded_from_first_to_last_word() ->
         (InternalError("a fault of ours"), "^a fault of ours$"),
     ],
 )
-def test_whatever_an_engine_raises_is_an_engine_error_without_what_was_said(error: Exception, sentence: str) -> None:
+def test_whatever_an_engine_raises_is_an_engine_error_without_the_transcript(error: Exception, sentence: str) -> None:
     """Our own sentences pass; a library's may quote the speaker."""
     with pytest.raises(EngineError, match=sentence):
         EngineHost(Answers(error=error)).transcribe([JOB])
@@ -72,5 +72,5 @@ def test_whatever_an_engine_raises_is_an_engine_error_without_what_was_said(erro
 
 def test_too_few_hypotheses_are_a_failure() -> None:
     """No hypothesis is not an empty hypothesis."""
-    with pytest.raises(EngineError, match="the engine gave 1 answers to 2 jobs"):
+    with pytest.raises(EngineError, match="the engine returned 1 hypotheses for 2 jobs"):
         EngineHost(Answers(Hypothesis())).transcribe([JOB, JOB])

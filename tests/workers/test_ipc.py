@@ -1,4 +1,4 @@
-"""Frames between front and worker: what goes in comes out, whole, however the bytes are cut."""
+"""Frames between server and worker survive encoding and decoding, however the bytes are split."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_audio_and_draft_arrive_as_they_were() -> None:
 
 
 def test_a_length_beyond_the_limit_is_refused_before_its_bytes_are_awaited() -> None:
-    """Four stray bytes must not make the front buffer 4 GiB."""
+    """Four stray bytes must not make the server buffer 4 GiB."""
     with pytest.raises(InternalError, match=f"{MAX_FRAME + 1} bytes; the most is {MAX_FRAME}"):
         list(FrameReader().receive(HEADER.pack(MAX_FRAME + 1)))
 
@@ -77,7 +77,7 @@ def test_a_frame_beyond_the_limit_is_not_sent(monkeypatch: pytest.MonkeyPatch) -
 
 
 class Executed:
-    """Writes a file when it is unpickled, as a worker that was taken over could have had the front do."""
+    """Writes a file when it is unpickled, as a worker that was taken over could have had the server do."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -109,8 +109,8 @@ def test_nothing_in_a_frame_is_executed(tmp_path: Path) -> None:
         b'{"type":"ready"}',
         b'["ready",1]',
         b'["exec","ls"]',
-        b'["failed",null]',
-        b'["refused"]',
+        b'["jobs_failed",null]',
+        b'["load_failed"]',
         b'["load","scripted",["a",1]]',
         b'["load",["scripted"],[]]',
         b'["transcribe",{}]',
@@ -139,7 +139,7 @@ def test_every_frame_that_is_cut_short_or_too_long_is_refused(frame: Frame) -> N
 
 @given(st.sampled_from(PLAIN), st.data())
 def test_damaged_frames_are_refused_or_other_frames(frame: Frame, data: st.DataObject) -> None:
-    """Never another exception, which the worker would end with, or the front's reader."""
+    """Never another exception, which the worker would end with, or the server's reader."""
     body = bytearray(encode(frame)[HEADER.size :])
     for at in data.draw(st.lists(st.integers(0, len(body) - 1), min_size=1, max_size=4)):
         body[at] = data.draw(st.integers(0, 255))

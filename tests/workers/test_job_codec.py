@@ -1,4 +1,4 @@
-"""Jobs and hypotheses come back as they were sent, and what cannot be one is refused, whoever sends it."""
+"""Jobs and hypotheses survive encoding and decoding, and values that cannot be one are rejected."""
 
 from __future__ import annotations
 
@@ -135,10 +135,10 @@ def test_what_rounding_makes_of_a_number_is_mended() -> None:
         (replace(WORD, language=5), "language of type int"),
     ],
 )
-def test_an_engine_cannot_answer_with_such_a_word_and_the_reason_does_not_tell_it(word: Word, sentence: str) -> None:
-    with pytest.raises(InternalError, match=sentence) as told:
+def test_an_engine_cannot_answer_with_such_a_word_and_the_reason_does_not_quote_it(word: Word, sentence: str) -> None:
+    with pytest.raises(InternalError, match=sentence) as restored:
         hypothesis_to_json(Hypothesis((word,)), [])
-    assert "secret" not in str(told.value)
+    assert "secret" not in str(restored.value)
 
 
 def changed(value: Any, path: list[int], to: Any) -> Any:

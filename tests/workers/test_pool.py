@@ -1,4 +1,4 @@
-"""The engine pool with real worker processes: no job is lost, none has two results, and the dead are replaced."""
+"""The engine pool with real worker processes: no job is lost, none has two results, and dead workers are replaced."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Stage:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.told: list[tuple[str, Hypothesis | JobLost]] = []
+        self.results: list[tuple[str, Hypothesis | JobLost]] = []
 
     def command(self, name: str) -> None:
         """Puts a file there: `go`, `go-1`, `broken`."""
@@ -51,14 +51,14 @@ class Stage:
 
     def names(self) -> list[str]:
         """Who was answered, in that order."""
-        return [name for name, _ in self.told]
+        return [name for name, _ in self.results]
 
-    def ask(self, pool: EnginePool, owner: str, at: float, priority: Priority = Priority.INTERIM) -> None:
+    def submit(self, pool: EnginePool, owner: str, at: float, priority: Priority = Priority.INTERIM) -> None:
         """Submits a job; its answer is kept under `owner-at`."""
         job = SegmentJob(np.zeros(1600, np.float32), at, priority)
-        before = len(self.told)
-        pool.submit(owner, job, lambda told: self.told.append((f"{owner}-{at:g}", told)))
-        assert len(self.told) == before, "never inside submit"
+        before = len(self.results)
+        pool.submit(owner, job, lambda results: self.results.append((f"{owner}-{at:g}", results)))
+        assert len(self.results) == before, "never inside submit"
 
     async def until(self, happened: Callable[[], bool]) -> None:
         """Waits for something that a worker or the pool does; the test's limit bounds it."""
@@ -71,7 +71,7 @@ class Stage:
 
     async def until_told(self, count: int) -> None:
         """Waits for so many answers."""
-        await self.until(lambda: len(self.told) >= count)
+        await self.until(lambda: len(self.results) >= count)
 
 
 Play = Callable[[Stage, EnginePool], Awaitable[None]]
@@ -121,15 +121,15 @@ def test_jobs_are_answered_with_what_the_engine_heard() -> None:
     """Sixteen owners on two workers, with the engine that ships."""
 
     async def main() -> None:
-        told: dict[int, Hypothesis | JobLost] = {}
+        results: dict[int, Hypothesis | JobLost] = {}
         async with running(EnginePool("scripted", workers=2)) as pool:
             assert pool.ready
             assert len(set(pids(pool))) == 2
             done = asyncio.Event()
 
             def answered(owner: int, result: Hypothesis | JobLost) -> None:
-                told[owner] = result
-                if len(told) == 16:
+                results[owner] = result
+                if len(results) == 16:
                     done.set()
 
             for owner in range(16):
@@ -138,7 +138,7 @@ def test_jobs_are_answered_with_what_the_engine_heard() -> None:
             assert pool.waiting_s == 16.0
             await done.wait()
             assert pool.waiting_s == 0.0
-        for owner, result in told.items():
+        for owner, result in results.items():
             assert isinstance(result, Hypothesis)
             assert [word.text for word in result.words] == [word.text for word in SCRIPT[owner : owner + 2]]
 
@@ -149,9 +149,9 @@ def test_a_worker_killed_in_mid_job_is_replaced_and_its_job_done_again_first(sta
     """Nobody but the log notices: each job is answered once, the interrupted one before those that waited."""
 
     async def script(stage: Stage, pool: EnginePool) -> None:
-        stage.ask(pool, "a", 1, Priority.FINAL)
-        stage.ask(pool, "b", 2, Priority.FINAL)
-        stage.ask(pool, "c", 3)
+        stage.submit(pool, "a", 1, Priority.FINAL)
+        stage.submit(pool, "b", 2, Priority.FINAL)
+        stage.submit(pool, "c", 3)
         await stage.until_taken(1)
         (victim,) = pids(pool)
         os.kill(victim, signal.SIGKILL)
@@ -163,7 +163,7 @@ def test_a_worker_killed_in_mid_job_is_replaced_and_its_job_done_again_first(sta
         assert first == victim
         assert pids(pool) == (second,)
         assert pool.restarts == 1
-        assert all(isinstance(told, Hypothesis) for _, told in stage.told)
+        assert all(isinstance(results, Hypothesis) for _, results in stage.results)
 
     play(stage, EnginePool(ENGINE, workers=1), script)
 
@@ -172,13 +172,13 @@ def test_an_interim_is_done_again_too(stage: Stage) -> None:
     """The client waits for it all the same."""
 
     async def script(stage: Stage, pool: EnginePool) -> None:
-        stage.ask(pool, "a", 1)
+        stage.submit(pool, "a", 1)
         await stage.until_taken(1)
         os.kill(pids(pool)[0], signal.SIGKILL)
         stage.command("go")
         await stage.until_told(1)
         assert stage.taken() == [1, 1]
-        assert isinstance(stage.told[0][1], Hypothesis)
+        assert isinstance(stage.results[0][1], Hypothesis)
 
     play(stage, EnginePool(ENGINE, workers=1), script)
 
@@ -187,7 +187,7 @@ def test_another_worker_takes_over_what_a_dead_one_was_doing(stage: Stage) -> No
     """An idle worker need not wait for the replacement."""
 
     async def script(stage: Stage, pool: EnginePool) -> None:
-        stage.ask(pool, "a", 1, Priority.FINAL)
+        stage.submit(pool, "a", 1, Priority.FINAL)
         await stage.until_taken(1)
         victim = stage.log()[0][1]
         (other,) = set(pids(pool)) - {victim}
@@ -208,7 +208,7 @@ def test_accidents_far_apart_cost_no_waiting(stage: Stage, caplog: pytest.LogCap
     async def script(stage: Stage, pool: EnginePool) -> None:
         stage.command("go")
         for at in range(1, 4):
-            stage.ask(pool, "a", at)
+            stage.submit(pool, "a", at)
             await stage.until_told(at)
             (victim,) = pids(pool)
             os.kill(victim, signal.SIGKILL)
@@ -228,7 +228,7 @@ def test_a_worker_that_dies_idle_is_replaced(stage: Stage) -> None:
         await stage.until(lambda: pool.ready and victim not in pids(pool))
         assert pool.restarts == 1
         stage.command("go")
-        stage.ask(pool, "a", 1)
+        stage.submit(pool, "a", 1)
         await stage.until_told(1)
 
     play(stage, EnginePool(ENGINE, workers=1), script)
@@ -240,12 +240,12 @@ def test_a_job_that_kills_its_workers_is_given_up(stage: Stage) -> None:
 
     async def script(stage: Stage, pool: EnginePool) -> None:
         stage.command("go")
-        stage.ask(pool, "a", pool_engines.POISON, Priority.FINAL)
-        stage.ask(pool, "b", 2, Priority.FINAL)
+        stage.submit(pool, "a", pool_engines.POISON, Priority.FINAL)
+        stage.submit(pool, "b", 2, Priority.FINAL)
         await stage.until_told(2)
         assert stage.names() == ["a-13", "b-2"]
         assert stage.taken() == [13, 13, 13, 2]
-        lost = stage.told[0][1]
+        lost = stage.results[0][1]
         assert lost == JobLost("the job failed 3 times, the last time because it ended in the middle of a job")
         assert pool.restarts == 3
 
@@ -255,15 +255,15 @@ def test_a_job_that_kills_its_workers_is_given_up(stage: Stage) -> None:
 def test_a_job_at_which_the_engine_raises_is_given_up_by_the_same_worker(
     stage: Stage, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Tried as often, but nothing is killed, and what was said stays out of answer and log."""
+    """Tried as often, but nothing is killed, and the transcript stays out of answer and log."""
 
     async def script(stage: Stage, pool: EnginePool) -> None:
         stage.command("go")
         before = pids(pool)
-        stage.ask(pool, "a", pool_engines.RAISES, Priority.FINAL)
+        stage.submit(pool, "a", pool_engines.RAISES, Priority.FINAL)
         await stage.until_told(1)
         assert stage.taken() == [14, 14]
-        lost = stage.told[0][1]
+        lost = stage.results[0][1]
         assert isinstance(lost, JobLost)
         assert "the job failed 2 times, the last time because the engine raised ValueError in" in lost.reason
         assert pids(pool) == before
@@ -277,25 +277,25 @@ def test_a_worker_that_hangs_is_replaced(stage: Stage) -> None:
     """Its job is done again; the second time it is let through."""
 
     async def script(stage: Stage, pool: EnginePool) -> None:
-        stage.ask(pool, "a", 1, Priority.FINAL)
+        stage.submit(pool, "a", 1, Priority.FINAL)
         await stage.until_taken(1, 1)
         stage.command("go")
         await stage.until_told(1)
-        assert isinstance(stage.told[0][1], Hypothesis)
+        assert isinstance(stage.results[0][1], Hypothesis)
         assert len({pid for _, pid in stage.log()}) == len(stage.log())
 
     play(stage, EnginePool(ENGINE, workers=1, job_timeout_s=0.2, attempts=100), script)
 
 
 def test_a_job_that_hangs_each_time_is_given_up(stage: Stage) -> None:
-    """The sentence tells of the limit."""
+    """The sentence names the limit."""
 
     async def script(stage: Stage, pool: EnginePool) -> None:
-        stage.ask(pool, "a", 1, Priority.FINAL)
+        stage.submit(pool, "a", 1, Priority.FINAL)
         await stage.until_told(1)
         assert stage.taken() == [1, 1]
         lost = JobLost("the job failed 2 times, the last time because a job was not done in 0.1 s")
-        assert stage.told == [("a-1", lost)]
+        assert stage.results == [("a-1", lost)]
 
     play(stage, EnginePool(ENGINE, workers=1, job_timeout_s=0.1, attempts=2), script)
 
@@ -334,11 +334,11 @@ def test_a_worker_that_cannot_be_replaced_is_tried_again(stage: Stage, caplog: p
     async def script(stage: Stage, pool: EnginePool) -> None:
         stage.command("broken")
         os.kill(pids(pool)[0], signal.SIGKILL)
-        stage.ask(pool, "a", 1, Priority.FINAL)
+        stage.submit(pool, "a", 1, Priority.FINAL)
         await stage.until(lambda: "replaced in 0.2 s: the weights are broken" in caplog.text)
         assert not pool.ready
         assert pool.waiting_s == 0.1
-        assert stage.told == []
+        assert stage.results == []
         (stage.folder / "broken").unlink()
         stage.command("go")
         await stage.until_told(1)
@@ -354,14 +354,14 @@ def test_finals_go_first_and_a_newer_interim_takes_the_place_of_the_older(stage:
     """The order is the schedule's; who was replaced is never answered."""
 
     async def script(stage: Stage, pool: EnginePool) -> None:
-        stage.ask(pool, "x", 1)
+        stage.submit(pool, "x", 1)
         await stage.until_taken(1)
-        stage.ask(pool, "a", 2)
-        stage.ask(pool, "b", 3)
-        stage.ask(pool, "a", 4)
-        stage.ask(pool, "d", 5)
-        stage.ask(pool, "c", 6, Priority.FINAL)
-        stage.ask(pool, "d", 7, Priority.FINAL)
+        stage.submit(pool, "a", 2)
+        stage.submit(pool, "b", 3)
+        stage.submit(pool, "a", 4)
+        stage.submit(pool, "d", 5)
+        stage.submit(pool, "c", 6, Priority.FINAL)
+        stage.submit(pool, "d", 7, Priority.FINAL)
         assert pool.waiting_s == pytest.approx(0.4)
         stage.command("go")
         await stage.until_told(5)
@@ -376,12 +376,12 @@ def test_recordings_wait_for_live_jobs_and_are_cancelled_as_one(stage: Stage) ->
 
     async def script(stage: Stage, pool: EnginePool) -> None:
         assert pool.workers == 1
-        stage.ask(pool, "r", 1, Priority.RECORDING)
+        stage.submit(pool, "r", 1, Priority.RECORDING)
         await stage.until_taken(1)
-        stage.ask(pool, "r", 2, Priority.RECORDING)
-        stage.ask(pool, "s", 3, Priority.RECORDING)
-        stage.ask(pool, "s", 4, Priority.RECORDING)
-        stage.ask(pool, "a", 5)
+        stage.submit(pool, "r", 2, Priority.RECORDING)
+        stage.submit(pool, "s", 3, Priority.RECORDING)
+        stage.submit(pool, "s", 4, Priority.RECORDING)
+        stage.submit(pool, "a", 5)
         assert pool.waiting_s == pytest.approx(0.1)
         pool.cancel("r")
         stage.command("go")
@@ -391,7 +391,7 @@ def test_recordings_wait_for_live_jobs_and_are_cancelled_as_one(stage: Stage) ->
     play(stage, EnginePool(ENGINE, workers=1), script)
 
 
-def test_an_owner_who_asks_all_the_time_does_not_starve_another(stage: Stage) -> None:
+def test_an_owner_who_submits_all_the_time_does_not_starve_another(stage: Stage) -> None:
     """Each answer makes the greedy owner ask again; the modest one waits for one job of it, not for all."""
 
     async def script(stage: Stage, pool: EnginePool) -> None:
@@ -403,7 +403,7 @@ def test_an_owner_who_asks_all_the_time_does_not_starve_another(stage: Stage) ->
                     "greedy", SegmentJob(np.zeros(160, np.float32), at + 1, Priority.INTERIM), partial(greedy, at + 1)
                 )
             if at == 5:
-                stage.ask(pool, "modest", 99)
+                stage.submit(pool, "modest", 99)
 
         greedy(0, JobLost("nothing was asked yet"))
         await stage.until_taken(1, 2, 3, 4, 5, 6, 99, 7, 8, 9)
@@ -416,9 +416,9 @@ def test_a_cancelled_owner_is_forgotten(stage: Stage) -> None:
 
     async def script(stage: Stage, pool: EnginePool) -> None:
         before = pids(pool)
-        stage.ask(pool, "a", 1, Priority.FINAL)
-        stage.ask(pool, "a", 2, Priority.FINAL)
-        stage.ask(pool, "b", 3)
+        stage.submit(pool, "a", 1, Priority.FINAL)
+        stage.submit(pool, "a", 2, Priority.FINAL)
+        stage.submit(pool, "b", 3)
         await stage.until_taken(1)
         pool.cancel("a")
         pool.cancel("nobody")
@@ -435,12 +435,12 @@ def test_a_cancelled_owner_whose_worker_dies_is_not_tried_again(stage: Stage) ->
     """Nobody waits for it."""
 
     async def script(stage: Stage, pool: EnginePool) -> None:
-        stage.ask(pool, "a", 1, Priority.FINAL)
+        stage.submit(pool, "a", 1, Priority.FINAL)
         await stage.until_taken(1)
         pool.cancel("a")
         os.kill(pids(pool)[0], signal.SIGKILL)
         stage.command("go")
-        stage.ask(pool, "b", 2)
+        stage.submit(pool, "b", 2)
         await stage.until_told(1)
         assert stage.taken() == [1, 2]
         assert stage.names() == ["b-2"]
@@ -454,14 +454,14 @@ def test_stopping_answers_what_was_not_done(stage: Stage) -> None:
     async def main() -> None:
         pool = EnginePool(ENGINE, workers=1)
         async with running(pool):
-            stage.ask(pool, "a", 1, Priority.FINAL)
+            stage.submit(pool, "a", 1, Priority.FINAL)
             await stage.until_taken(1)
-            stage.ask(pool, "b", 2)
+            stage.submit(pool, "b", 2)
         lost = JobLost("the engine pool was stopped")
-        assert stage.told == [("a-1", lost), ("b-2", lost)]
-        stage.ask(pool, "c", 3)
+        assert stage.results == [("a-1", lost), ("b-2", lost)]
+        stage.submit(pool, "c", 3)
         await stage.until_told(3)
-        assert stage.told[2] == ("c-3", lost)
+        assert stage.results[2] == ("c-3", lost)
         await pool.stop()
 
     within_limit(main())
@@ -474,14 +474,14 @@ def test_jobs_that_come_before_the_start_wait_for_it(stage: Stage) -> None:
         pool = EnginePool(ENGINE, workers=1)
         assert not pool.ready
         stage.command("go")
-        stage.ask(pool, "a", 1)
+        stage.submit(pool, "a", 1)
         async with running(pool):
             await stage.until_told(1)
 
     within_limit(main())
 
 
-def test_a_receiver_that_raises_harms_nobody_else(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_receiver_that_raises_harms_no_other(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
     """It is logged, and the worker goes on."""
 
     def faulty(result: Hypothesis | JobLost) -> None:
@@ -490,7 +490,7 @@ def test_a_receiver_that_raises_harms_nobody_else(stage: Stage, caplog: pytest.L
     async def script(stage: Stage, pool: EnginePool) -> None:
         stage.command("go")
         pool.submit("a", SegmentJob(np.zeros(160, np.float32), 1.0, Priority.FINAL), faulty)
-        stage.ask(pool, "b", 2, Priority.FINAL)
+        stage.submit(pool, "b", 2, Priority.FINAL)
         await stage.until_told(1)
         assert stage.names() == ["b-2"]
         assert pool.restarts == 0
@@ -506,13 +506,13 @@ def test_a_job_that_cannot_be_sent_is_given_up(stage: Stage, caplog: pytest.LogC
         stage.command("go")
         draft = Hypothesis((), (lambda: None,))  # type: ignore[arg-type]
         job = SegmentJob(np.zeros(160, np.float32), 1.0, Priority.FINAL, draft)
-        pool.submit("a", job, lambda told: stage.told.append(("a", told)))
-        stage.ask(pool, "b", 2)
+        pool.submit("a", job, lambda results: stage.results.append(("a", results)))
+        stage.submit(pool, "b", 2)
         await stage.until_told(2)
-        lost = stage.told[0][1]
+        lost = stage.results[0][1]
         assert isinstance(lost, JobLost)
         assert "a job could not be sent" in lost.reason
-        assert isinstance(stage.told[1][1], Hypothesis)
+        assert isinstance(stage.results[1][1], Hypothesis)
 
     play(stage, EnginePool(ENGINE, workers=1, attempts=1), script)
 
@@ -521,7 +521,7 @@ def test_a_job_that_cannot_be_sent_is_given_up(stage: Stage, caplog: pytest.LogC
 def test_audio_that_no_engine_takes_is_refused_at_once(audio: NDArray[np.float32]) -> None:
     """The sentence names the field, what came and what would be right."""
     with pytest.raises(UsageError, match=r"job\.audio: float\d\d of shape .*; give float32 of shape"):
-        EnginePool("scripted", workers=1).submit("a", SegmentJob(audio, 0.0, Priority.FINAL), lambda told: None)
+        EnginePool("scripted", workers=1).submit("a", SegmentJob(audio, 0.0, Priority.FINAL), lambda results: None)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The engine pool with workers made of plain objects: batches, and a worker that ends as it is given a job."""
+"""The engine pool with simulated workers: batches, and a worker that ends as it is given a job."""
 
 from __future__ import annotations
 

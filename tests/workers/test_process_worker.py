@@ -1,4 +1,4 @@
-"""The front's side of one worker process: it starts, answers, says that it has gone, and is always reaped."""
+"""The server's side of one worker process: it starts, returns results, reports its end, and is always reaped."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def test_it_says_that_it_has_gone_when_idle() -> None:
     within_limit(main())
 
 
-def test_a_job_whose_worker_dies_is_told_at_once(folder: Path) -> None:
+def test_a_job_whose_worker_dies_is_reported_at_once(folder: Path) -> None:
     """The asker does not wait for a time limit."""
 
     async def main() -> None:
@@ -223,7 +223,7 @@ def test_a_close_that_is_cancelled_still_reaps() -> None:
 
 @pytest.fixture
 def impostor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Has another program run in place of the worker: it says this, one for each thing it hears, then hangs about."""
+    """Runs another program as the worker: it sends these parts, one for each frame that it receives, then stays."""
 
     def install(*says: bytes) -> None:
         path = tmp_path / "impostor"
@@ -260,7 +260,7 @@ def test_a_child_that_answers_out_of_turn_does_not_start(impostor: Callable[...,
 
 
 def test_a_child_that_answers_a_job_with_something_else_is_gone(impostor: Callable[..., None]) -> None:
-    """As good as dead: whoever asked has it replaced."""
+    """As good as dead: the caller has it replaced."""
     impostor(encode(Ready()), encode(Ready()))
 
     async def main() -> None:
@@ -318,8 +318,8 @@ def test_a_job_must_have_one_hypothesis_for_its_answer(impostor: Callable[..., N
     within_limit(main())
 
 
-def test_a_worker_that_says_what_nobody_asked_for_is_cut_off(impostor: Callable[..., None]) -> None:
-    """It could keep the front busy."""
+def test_a_worker_that_sends_an_unrequested_frame_is_cut_off(impostor: Callable[..., None]) -> None:
+    """It could keep the server busy."""
     impostor(encode(Ready()) + encode(JobsFailed("I have more to say")))
 
     async def main() -> None:

@@ -16,24 +16,24 @@ from caesura.workers.base import JobLost
 from caesura.workers.scheduler import Scheduler, Ticket
 
 
-def unheard(told: Hypothesis | JobLost) -> None:
+def discard(result: Hypothesis | JobLost) -> None:
     """The scheduler delivers nothing."""
-    raise AssertionError(told)
+    raise AssertionError(result)
 
 
 def interim(owner: str, seconds: float = 1.0) -> Ticket:
     """An interim's ticket."""
-    return Ticket(owner, SegmentJob(np.zeros(int(seconds * 16_000), np.float32), 0.0, Priority.INTERIM), unheard)
+    return Ticket(owner, SegmentJob(np.zeros(int(seconds * 16_000), np.float32), 0.0, Priority.INTERIM), discard)
 
 
 def final(owner: str, seconds: float = 1.0) -> Ticket:
     """A final's ticket."""
-    return Ticket(owner, SegmentJob(np.zeros(int(seconds * 16_000), np.float32), 0.0, Priority.FINAL), unheard)
+    return Ticket(owner, SegmentJob(np.zeros(int(seconds * 16_000), np.float32), 0.0, Priority.FINAL), discard)
 
 
 def recorded(owner: str) -> Ticket:
     """A ticket of a recording."""
-    return Ticket(owner, SegmentJob(np.zeros(16_000, np.float32), 0.0, Priority.RECORDING), unheard)
+    return Ticket(owner, SegmentJob(np.zeros(16_000, np.float32), 0.0, Priority.RECORDING), discard)
 
 
 def drained(scheduler: Scheduler) -> Iterator[Ticket]:
@@ -176,7 +176,7 @@ def test_an_interim_put_back_goes_first_among_interims() -> None:
 
 @pytest.mark.parametrize("newer", [interim("a"), final("a")])
 def test_an_interim_that_was_overtaken_is_not_put_back(newer: Ticket) -> None:
-    """Its owner has asked for something newer since."""
+    """Its owner has submitted something newer since."""
     scheduler = filled(newer)
     assert not scheduler.put_back(interim("a"))
     assert scheduler.seconds == 1.0

@@ -14,7 +14,7 @@ from caesura.client.send_buffer import LEAST_RECORDING_KEEP_S
 from caesura.client.spelling import misspelled_names
 from caesura.client.transport import Opener, websocket_opener
 from caesura.errors import UsageError
-from caesura.protocol.client_session import Watch
+from caesura.protocol.client_session import ClientTimers
 
 LIVE_KEEP_S = 60.0
 RECORDING_KEEP_S = 600.0
@@ -162,9 +162,9 @@ def configure_line(
     return LineConfig(settings, opener, declared, misspelled_names(requested))
 
 
-def _watch(tuning: Tuning, *, live: bool, interims: bool) -> Watch:
+def _watch(tuning: Tuning, *, live: bool, interims: bool) -> ClientTimers:
     mute_s = tuning.mute_s or (MUTE_S if live and interims else MUTE_WITHOUT_INTERIMS_S)
-    watch = replace(Watch(), keepalive_s=tuning.keepalive_s, mute_s=mute_s)
+    watch = replace(ClientTimers(), keepalive_s=tuning.keepalive_s, mute_s=mute_s)
     stall_s = tuning.stall_s or (watch.stall_s if live else RECORDING_STALL_S)
     return replace(watch, stall_s=stall_s, ping_s=min(watch.ping_s, stall_s * 0.4) if live else stall_s * 0.4)
 

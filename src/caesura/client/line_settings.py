@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from caesura.client.pcm import PcmFormat
 from caesura.client.reconnect import Backoff
-from caesura.protocol.client_session import Watch
+from caesura.protocol.client_session import ClientTimers
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class LineSettings:
     """Seconds of audio sent each second while a live line catches up after a reconnect."""
     open_within_s: float | None = None
     """How long the first connection is tried; 0: once; None: 10 s, unless the very first attempt is refused."""
-    watch: Watch = field(default_factory=Watch)
+    watch: ClientTimers = field(default_factory=ClientTimers)
     backoff: Backoff = field(default_factory=Backoff)
     keep_transcript: bool = True
     """Keep every final for `finish`; without it memory does not grow however long a line lives."""

@@ -55,7 +55,7 @@ from caesura.errors import (
     LineError,
 )
 from caesura.protocol.client_codec import Answer, Unrecognised, write_client_message
-from caesura.protocol.client_session import ClientSession, Want
+from caesura.protocol.client_session import ClientSession, TimerEvent
 from caesura.protocol.messages import (
     CloseStream,
     Error,
@@ -501,7 +501,7 @@ class Recovery:
                 self._actions.append(Action.ABORT)
                 self._connection_lost(want.value, LineError(f"The connection was given up: {want.value}."), now)
                 return
-            if want is Want.PING:
+            if want is TimerEvent.PING:
                 self._actions.append(Action.PING)
 
     def _connection_lost(self, why: str, error: CaesuraError, now: float, verdict: Verdict = Verdict.RETRY) -> None:

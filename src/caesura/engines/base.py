@@ -21,18 +21,18 @@ Samples = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class EngineInfo:
-    """What an engine is and needs, known without loading it."""
+    """Facts about an engine and its limits, known without loading it."""
 
     name: str
     """Its name in `model_info`, for example `moonshine-tiny-en`."""
     version: str
     arch: str
     languages: tuple[str, ...]
-    """Primary BCP-47 subtags it understands, for example `("en",)`."""
+    """Primary BCP-47 subtags of its languages, for example `("en",)`."""
     min_endpointing_s: float
     """Shortest silence that may end a segment; below it accuracy suffers."""
     max_segment_s: float
-    """Longest segment it should be given."""
+    """Longest segment that it should be given."""
     biases: bool = False
     """Whether it makes use of `SegmentJob.terms`."""
     detects_language: bool = False
@@ -44,7 +44,7 @@ class EngineInfo:
 class Priority(enum.Enum):
     """Which jobs a worker takes first: finals, then interims, then recordings, for which nobody waits while speaking.
 
-    A job of any priority but `INTERIM` is final: its answer will not be revised.
+    A job of any priority but `INTERIM` is final: its hypothesis will not be revised.
     """
 
     FINAL = "final"
@@ -54,10 +54,10 @@ class Priority(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Hypothesis:
-    """What an engine recognized in one job.
+    """The words that an engine recognized in one job.
 
     `words` count from the first sample of the job's audio, in order, without overlap. `tokens` are
-    the engine's own and mean nothing to others; they come back to it inside `SegmentJob.draft`.
+    the engine's own and mean nothing to others; it gets them back inside `SegmentJob.draft`.
     """
 
     words: tuple[Word, ...] = ()
@@ -83,10 +83,10 @@ class SegmentJob:
     `audio`: float32 in -1..1, shape (n,), 16 kHz mono. `at`: stream seconds of its first sample (for
     engines that play a script, and for logs). `priority`: when it is done, and whether it is final. `draft`: an
     earlier hypothesis of audio that begins at the same sample and is a prefix of (or is) this audio;
-    an engine may verify it instead of starting anew. A final answer must not depend on it; an interim
+    an engine may verify it instead of starting anew. A final hypothesis must not depend on it; an interim
     may, in near ties. `breaks_off`: the audio ends in the middle of speech, maybe of a word, and stays so.
-    `language`: a primary subtag of the engine's, or None where it is to detect it. `terms`: what to prefer.
-    `embed_speakers`: whoever runs the engine adds speaker embeddings to the hypothesis; engines need not care.
+    `language`: a primary subtag of the engine's, or None where it is to detect the language. `terms`: words to prefer.
+    `embed_speakers`: the host of the engine adds speaker embeddings to the hypothesis; engines can ignore it.
     """
 
     audio: Samples
@@ -100,7 +100,7 @@ class SegmentJob:
 
     @property
     def final(self) -> bool:
-        """Whether the answer will not be revised."""
+        """Whether the hypothesis will not be revised."""
         return self.priority is not Priority.INTERIM
 
 

@@ -1,1 +1,1 @@
-"""One stream's run through audio, speech and engine: bytes in, events with stream times out."""
+"""Transcription pipelines of live streams and recordings: audio, speech analysis, engine jobs and formatting."""

@@ -11,7 +11,7 @@ _LATER = 160_000
 
 
 class AudioBuffer:
-    """Audio addressed by its place on the stream; the caller bounds it by calling `discard`."""
+    """Audio addressed by position on the stream; the caller bounds it by calling `discard`."""
 
     __slots__ = ("_base", "_buffer", "end")
 
@@ -19,7 +19,12 @@ class AudioBuffer:
         self._buffer: Samples = np.empty(0, np.float32)
         self._base = 0
         self.end = 0
-        """Place after the newest sample."""
+        """Position after the newest sample."""
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of memory that the buffer takes."""
+        return self._buffer.nbytes
 
     def append(self, samples: Samples) -> None:
         """Keep `samples`, shape (n,), as the next ones of the stream."""
@@ -32,12 +37,12 @@ class AudioBuffer:
         self.end += len(samples)
 
     def between(self, start: int, end: int) -> Samples:
-        """A copy of the samples from place `start` to place `end`, clipped to what is kept."""
+        """A copy of the samples from position `start` to `end`, clipped to what is kept."""
         first = max(start, self._base) - self._base
         return self._buffer[first : max(first, min(end, self.end) - self._base)].copy()
 
     def discard(self, before: int) -> None:
-        """Give up everything before place `before`; memory shrinks when little is left."""
+        """Drop everything before position `before`; memory shrinks when little is left."""
         drop = min(before, self.end) - self._base
         if drop <= 0:
             return

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from typing import Final
 
 ROOM_BYTES: Final = 256 * 1024
-"""Bytes that may wait; whoever has more waits until some have been taken."""
+"""Bytes that may wait in the pipe; beyond that `put` waits until some have been taken."""
 
 
-class Cancelled(Exception):  # a way out, no error
-    """The work was given up: nobody wants the rest."""
+class Cancelled(Exception):  # a signal, not an error
+    """The work was cancelled: the rest of the bytes is not wanted."""
 
 
 class BytePipe:
@@ -28,8 +28,13 @@ class BytePipe:
         self._over = False
         self._cancelled = False
 
+    @property
+    def waiting(self) -> int:
+        """Bytes that the thread has not taken yet."""
+        return self._waiting
+
     async def put(self, data: bytes) -> bool:
-        """Hand `data` on, and wait until there is room for more; False when nobody wants any more."""
+        """Pass `data` to the thread, and wait for room for more; False when the pipe is ended or cancelled."""
         if data and not self._over:
             self._waiting += len(data)
             self._queue.put(data)
@@ -39,22 +44,22 @@ class BytePipe:
         return not self._over
 
     def end(self) -> None:
-        """There is no more."""
+        """End the bytes: the thread's iteration ends after those that wait."""
         if not self._over:
             self._over = True
             self._queue.put(None)
 
     def cancel(self) -> None:
-        """Nobody wants the rest: who iterates gets `Cancelled`, who waits in `put` goes on. Idempotent."""
+        """Cancel: iterating raises `Cancelled`, a waiting `put` returns. Idempotent."""
         self._over = self._cancelled = True
         self._room.set()
         self._queue.put(None)
 
     def __iter__(self) -> Iterator[bytes]:
-        """The bytes as they came, waiting for them. Raises Cancelled."""
+        """The bytes in the pieces that were put; waits for them. Raises Cancelled."""
         while (data := self._queue.get()) is not None and not self._cancelled:
             yield data
-            # A loop that is closing waits for nothing any more.
+            # A loop that is closing takes no more callbacks.
             with contextlib.suppress(RuntimeError):
                 self._loop.call_soon_threadsafe(self._taken, len(data))
         if self._cancelled:

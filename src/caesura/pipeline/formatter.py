@@ -1,4 +1,4 @@
-"""Formatter of one channel's transcript: writes words in a style, and holds finals that end inside a number.
+"""Formatter of one channel's transcript: formats words in a style, and holds finals that end inside a number.
 
 A pure machine between recognizer and session: every call returns the events that may go out, in order. Its laws:
 
@@ -7,9 +7,9 @@ A pure machine between recognizer and session: every call returns the events tha
 3. No final is held longer than `HOLD_S` of silence, nor when it would cover more than `MAX_HELD_S`, nor after `end`.
 4. The endpoint of a held final goes out with it, unless its utterance goes on in the final that it is merged with.
 5. A change of style applies to words that begin at or after the audio at which it came, and to the whole of a number
-   that was being said then: in parts, a secret would not be recognized.
+   in the middle of which it came: in parts, a secret would not be recognized.
 
-Which finals may go on is decided by the style in force: they wait with smart formatting unless `no_delay` is asked for.
+Which finals may go on is decided by the style in force: they wait with smart formatting unless `no_delay` is set.
 With redaction they always wait, `no_delay` or not: half a card number is not recognized as a secret, and a secret that
 was sent cannot be taken back.
 """
@@ -54,28 +54,28 @@ class ChannelFormatter:
         style: Style,
         language: str,
         *,
-        new_writer: Callable[[Style, str], TextFormatter] = TextFormatter,
+        new_formatter: Callable[[Style, str], TextFormatter] = TextFormatter,
         max_held_s: float = MAX_HELD_S,
     ) -> None:
         """Hold nothing yet.
 
         Args:
-            style: How words are written, until `change_style`.
+            style: How words are formatted, until `change_style`.
             language: A primary subtag, or `multi`.
-            new_writer: Makes the writer of a style.
+            new_formatter: Makes the text formatter of a style and language.
             max_held_s: Seconds of audio that a final may cover by being merged.
         """
         self._language = language
         self._style = style
-        self._new_writer = new_writer
+        self._new_formatter = new_formatter
         self._max_held_s = max_held_s
-        self._writers = [(0.0, new_writer(style, language))]
+        self._formatters = [(0.0, new_formatter(style, language))]
         """From which second of the stream on each of them applies."""
         self._before: tuple[Word, ...] = ()
         """The words of the last finals, with the secrets that were redacted in them; for context, never sent."""
         self._held: _HeldFinal | None = None
         self._paused = False
-        """No audio comes: nothing waits for more of it."""
+        """Audio pauses: no final is held."""
         self._speech_began = -1.0
 
     def format(self, event: RecognizerEvent) -> list[RecognizerEvent]:
@@ -99,7 +99,7 @@ class ChannelFormatter:
         return self._release()
 
     def resume(self) -> None:
-        """Audio comes again."""
+        """Audio comes again: finals may be held."""
         self._paused = False
 
     def settle(self, until: float) -> list[RecognizerEvent]:
@@ -112,28 +112,28 @@ class ChannelFormatter:
         return self._release() if too_long or (not speaking and until - held.last_word_end >= HOLD_S) else []
 
     def end(self) -> list[RecognizerEvent]:
-        """Nothing comes any more."""
+        """The stream is over: emit what is held."""
         return self._release()
 
     def change_style(self, at: float, features: dict[str, bool]) -> None:
         """From `at` on, seconds of the stream, format with these fields of the style."""
         self._style = self._style.changed(features)
-        self._writers.append((at, self._new_writer(self._style, self._language)))
+        self._formatters.append((at, self._new_formatter(self._style, self._language)))
 
     # ---- holding ----
 
     def _interim(self, interim: TranscriptSegment) -> list[RecognizerEvent]:
         held = self._held
         if held is None:
-            return [self._written(interim)]
-        # The last word of an interim is often cut short; one alone does not show that the number is over.
+            return [self._formatted(interim)]
+        # The last word of an interim is often cut short; one word alone does not show that the number is over.
         too_long = interim.end - held.segment.start > self._max_held_s
         if too_long or (len(interim.words) > 1 and not self._continues(held.segment, interim)):
-            return [*self._release(), self._written(interim)]
+            return [*self._release(), self._formatted(interim)]
         if interim.words:
             held.last_word_end = max(held.last_word_end, interim.words[-1].end)
         words = _joined(held.segment.words, interim.words)
-        return [self._written(replace(interim, start=held.segment.start, words=words))]
+        return [self._formatted(replace(interim, start=held.segment.start, words=words))]
 
     def _final(self, final: TranscriptSegment) -> list[RecognizerEvent]:
         events: list[RecognizerEvent] = []
@@ -146,59 +146,59 @@ class ChannelFormatter:
             else:
                 events = self._release()
         if final.flushed or not self._must_wait(final):
-            return [*events, self._written(final)]
+            return [*events, self._formatted(final)]
         last = final.words[-1].end
         self._held = _HeldFinal(final, last, cut_in_speech=not final.endpoint and final.end - last < _CUT_IN_SPEECH_S)
         return events
 
     def _must_wait(self, final: TranscriptSegment) -> bool:
         short = final.end - final.start <= self._max_held_s
-        return short and bool(final.words) and self._writer.incomplete_from(final.words) < len(final.words)
+        return short and bool(final.words) and self._current.incomplete_from(final.words) < len(final.words)
 
     def _continues(self, held: TranscriptSegment, later: TranscriptSegment) -> bool:
         """Whether the number at the end of `held` goes on in the words of `later`."""
         at = len(held.words)
         words = _joined(held.words, later.words)
-        return self._writer.is_inside_entity(words, at) or self._writer.incomplete_from(words) < at
+        return self._current.is_inside_entity(words, at) or self._current.incomplete_from(words) < at
 
     def _release(self) -> list[RecognizerEvent]:
         held, self._held = self._held, None
-        return [] if held is None else [self._written(held.segment)]
+        return [] if held is None else [self._formatted(held.segment)]
 
-    # ---- writing ----
+    # ---- formatting ----
 
     @property
-    def _writer(self) -> TextFormatter:
-        return self._writers[-1][1]
+    def _current(self) -> TextFormatter:
+        return self._formatters[-1][1]
 
-    def _written(self, segment: TranscriptSegment) -> TranscriptSegment:
+    def _formatted(self, segment: TranscriptSegment) -> TranscriptSegment:
         words: list[Word] = []
         searches: tuple[Search, ...] = ()
-        for writer, part in self._parts(segment.words):
-            writing = writer.format(part, final=segment.final, before=self._before)
-            words += writing.words
-            if segment.final and writing.plain:
-                self._before = (*self._before, *writing.plain)[-CONTEXT_WORDS:]
-            searches = _joined_searches(searches, writing.searches)
+        for formatter, part in self._parts(segment.words):
+            formatted = formatter.format(part, final=segment.final, before=self._before)
+            words += formatted.words
+            if segment.final and formatted.plain:
+                self._before = (*self._before, *formatted.plain)[-CONTEXT_WORDS:]
+            searches = _joined_searches(searches, formatted.searches)
         if segment.final:
-            self._forget_writers(segment.end)
+            self._drop_formatters(segment.end)
         return replace(segment, words=tuple(words), searches=searches)
 
     def _parts(self, words: Sequence[Word]) -> Iterator[tuple[TextFormatter, Sequence[Word]]]:
-        """The words, parted by the writer that applies to them."""
-        for (_, writer), (until, _) in pairwise(self._writers):
+        """The words, split by the formatter that applies to them."""
+        for (_, formatter), (until, _) in pairwise(self._formatters):
             at = sum(word.start < until for word in words)
             if self._style.redact and at < len(words):
-                at = writer.incomplete_from(words[:at])
-            while writer.is_inside_entity(words, at):
+                at = formatter.incomplete_from(words[:at])
+            while formatter.is_inside_entity(words, at):
                 at -= 1
-            yield writer, words[:at]
+            yield formatter, words[:at]
             words = words[at:]
-        yield self._writer, words
+        yield self._current, words
 
-    def _forget_writers(self, until: float) -> None:
-        while len(self._writers) > 1 and self._writers[1][0] <= until:
-            del self._writers[0]
+    def _drop_formatters(self, until: float) -> None:
+        while len(self._formatters) > 1 and self._formatters[1][0] <= until:
+            del self._formatters[0]
 
 
 def _merged(held: TranscriptSegment, later: TranscriptSegment) -> TranscriptSegment:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
-MOST_S: Final = 10.0
-"""Nobody is counted as further ahead: who has pushed an hour and then speaks is on time again after so long."""
+MAX_AHEAD_S: Final = 10.0
+"""Cap of the meter: a stream that has pushed an hour and then speaks is on time again after so long."""
 
 
 class PaceMeter:
-    """Audio made beyond the time that passed since. Pure; `now` is monotonic seconds."""
+    """Seconds of audio decoded beyond the time that passed. Pure; `now` is monotonic seconds."""
 
     __slots__ = ("_ahead_s", "_at", "_channels")
 
@@ -18,10 +18,10 @@ class PaceMeter:
         self._at = 0.0
         self._channels = 1
 
-    def made(self, audio_s: float, channels: int, now: float) -> None:
-        """Count `audio_s` seconds of audio, of all `channels` together; 0 of them when there was no audio."""
+    def add(self, audio_s: float, channels: int, now: float) -> None:
+        """Count `audio_s` decoded seconds, of all `channels` together; `channels` may be 0 when there was no audio."""
         self._channels = max(channels, self._channels)
-        self._ahead_s = min(self.ahead_s(now) * self._channels + audio_s, MOST_S * self._channels) / self._channels
+        self._ahead_s = min(self.ahead_s(now) * self._channels + audio_s, MAX_AHEAD_S * self._channels) / self._channels
         self._at = now
 
     def ahead_s(self, now: float) -> float:

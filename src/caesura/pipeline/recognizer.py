@@ -1,4 +1,4 @@
-"""Protocol of a recognizer: what turns the audio of one channel into transcript events, with the help of an engine.
+"""Protocol of a recognizer: it turns the audio of one channel into transcript events, with the help of an engine.
 
 A recognizer is a pure machine: no clock, no thread, no I/O. After each call its owner drains `events()` and takes
 `next_job()`, has the job done by the engine's pool, and hands the result back with `receive`.
@@ -26,12 +26,12 @@ class RecognitionConfig:
     interim_interval_s: float | None
     """Audio between interims; None: no interims."""
     utterance_gap_s: float | None
-    """Audio without words after which UtteranceEnded is emitted; None: it is not."""
+    """Audio without words after which UtteranceEnded is emitted; None: never."""
     max_segment_s: float
     language: str | None = None
     """A primary subtag of the engine's; None: it is to detect the language."""
     terms: tuple[Term, ...] = ()
-    """Words to prefer, until `bias` names others."""
+    """Terms to prefer, until `bias` replaces them."""
     diarize: bool = False
     """Give each word its speaker."""
 
@@ -46,7 +46,7 @@ class Recognizer(Protocol):
         """Make everything fed so far final, and emit a final segment even when there is nothing."""
 
     def bias(self, terms: tuple[Term, ...]) -> None:
-        """Prefer these words from now on, in place of the former ones; jobs that are out keep theirs."""
+        """Replace the preferred terms; a job that is out keeps its own."""
 
     def stretch_interims(self, factor: float) -> None:
         """From now on request interims from the engine that much less often; infinity: not at all.
@@ -88,4 +88,4 @@ class Recognizer(Protocol):
 
 
 NewRecognizer = Callable[[int, RecognitionConfig, Diarizer | None], Recognizer]
-"""Makes the recognizer of a channel: its index, how to recognize it, and what tells its speakers apart, if wanted."""
+"""Makes the recognizer of a channel from its index, its config, and its diarizer if speakers are wanted."""

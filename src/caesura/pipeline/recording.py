@@ -1,7 +1,7 @@
 """Transcription of whole recordings: decoded and cut on a thread, transcribed by all workers at once.
 
 The thread decodes, detects voice activity and cuts; each segment is then a job of its own in the pool. Only a few more
-jobs than workers are out at a time, and while they are the thread stands still, and with it whoever brings the bytes.
+jobs than workers are out at a time; while they are, the thread waits, and with it the sender of the bytes.
 So memory holds the segments that are out and the words recognized, and nothing else of a recording of any length; with
 diarization also the speaker embeddings, which are clustered at the end.
 """
@@ -33,9 +33,9 @@ from caesura.workers.base import JobLost, Pool
 _log = logging.getLogger("caesura.pipeline")
 
 PAUSE_S = 0.35
-"""Silence that ends a segment, unless the engine needs more: nobody waits for a recording while speaking."""
+"""Silence that ends a segment, unless the engine needs more."""
 SPARE_JOBS = 2
-"""Jobs that wait while every worker is busy, so that none is ever idle for want of the next."""
+"""Jobs that wait while every worker is busy, so that no worker is idle between two jobs."""
 MAX_EMBEDDINGS = 40_000
 """Embeddings that are kept of one recording, 40 MiB: more than five hours of speech."""
 KEPT_ONE_IN = 6
@@ -51,7 +51,7 @@ class RecognizedSegment:
     words: tuple[Word, ...]
     language: str | None
     embeddings: PackedEmbeddings | None = None
-    """Speaker embeddings, timed on the recording, where speakers are to be told apart."""
+    """Speaker embeddings, timed on the recording, with diarization."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,16 +74,16 @@ class RecordingConfig:
     pause_s: float = PAUSE_S
     """Silence that ends a segment."""
     language: str | None = None
-    """What is spoken, as a primary subtag; None where the engine is to detect it."""
+    """The language spoken, as a primary subtag; None where the engine is to detect it."""
     terms: tuple[Term, ...] = ()
     split: bool = False
-    """Each channel apart; otherwise all are mixed to one."""
+    """Transcribe each channel separately; otherwise all are mixed to one."""
     diarize: bool = False
     """Keep speaker embeddings of each segment."""
 
 
 def main_language(segments: Iterable[RecognizedSegment]) -> str | None:
-    """The language in which most was said, by length; None when no segment names one."""
+    """The language of most speech, by length; None when no segment has one."""
     lengths: Counter[str] = Counter()
     for segment in segments:
         if segment.language is not None and segment.words:
@@ -107,8 +107,8 @@ class RecordingTranscriber:
         """Starts nothing.
 
         Args:
-            pieces: the bytes; iterated on the recording's thread, where it may wait, and end with Cancelled.
-            audio: what was declared about them.
+            pieces: the bytes; iterated on the recording's thread, where the iterator may wait, and raise Cancelled.
+            audio: the declared format of the bytes.
             config: how to transcribe them.
             vad: the voice activity network.
             pool: where segments are transcribed.
@@ -121,7 +121,7 @@ class RecordingTranscriber:
         self._spool = spool
         self._loop = asyncio.get_running_loop()
         self._outcome: asyncio.Future[RecordingTranscript] = self._loop.create_future()
-        self._decoder = RecordingDecoder(audio, split=config.split, on_samples=self._take, spool=self._opened)
+        self._decoder = RecordingDecoder(audio, split=config.split, on_samples=self._segment, spool=self._open_spool)
         self._file: io.BufferedIOBase | None = None
         self._room = threading.Semaphore(pool.workers + SPARE_JOBS)
         self._closed = False
@@ -142,12 +142,12 @@ class RecordingTranscriber:
         """The whole transcript.
 
         Raises:
-            BadAudio: it is no audio, or breaks in the middle.
+            BadAudio: the bytes are no audio, or break in the middle.
             EngineError: a segment could not be transcribed although it was tried again.
-            InternalError: something broke inside.
-            Cancelled: `close` was called, or the bytes were given up.
+            InternalError: a fault of ours.
+            Cancelled: `close` was called, or the bytes were cancelled.
         """
-        # Shielded: who waits may be cancelled and wait again.
+        # Shielded: a caller may be cancelled and wait again.
         return await asyncio.shield(self._outcome)
 
     @property
@@ -157,11 +157,11 @@ class RecordingTranscriber:
 
     @property
     def channels(self) -> int:
-        """Channels transcribed apart; 0 before the first audio."""
+        """Channels transcribed separately; 0 before the first audio."""
         return len(self._segmenters)
 
     def close(self) -> None:
-        """Give up what is still to be done; at the end of everything too. Idempotent."""
+        """Cancel what is still to be done; also to be called at the end. Idempotent."""
         self._closed = True
         self._pool.cancel(id(self))
         self._room.release()
@@ -177,7 +177,7 @@ class RecordingTranscriber:
             outcome = partial(self._conclude, error)
         except BadAudio as error:
             outcome = partial(self._conclude, error)
-        except Exception as error:  # noqa: BLE001  # whoever waits must not wait for ever
+        except Exception as error:  # noqa: BLE001  # a caller must not wait for ever
             if not self._closed:
                 _log.exception("a recording broke")
             outcome = partial(self._conclude, InternalError(f"{type(error).__name__} in a recording"))
@@ -199,11 +199,11 @@ class RecordingTranscriber:
             self._send(channel, segmenter.end())
         return self._decoder.seconds, digest.hexdigest(), size
 
-    def _opened(self) -> io.BufferedIOBase:
+    def _open_spool(self) -> io.BufferedIOBase:
         self._file = self._spool()
         return self._file
 
-    def _take(self, samples: Samples) -> None:
+    def _segment(self, samples: Samples) -> None:
         while len(self._vads) < len(samples):
             self._vads.append(SileroVad(self._vad))
             self._segmenters.append(Segmenter(self._config.max_segment_s, self._config.pause_s))
@@ -263,11 +263,11 @@ class RecordingTranscriber:
             self._conclude(EngineError(result.reason))
             return
         words = tuple(word.shifted(start) for word in result.words)
-        embeddings = self._kept(result.speaker_embeddings, start)
+        embeddings = self._packed(result.speaker_embeddings, start)
         segments[index] = RecognizedSegment(start, end, words, result.language, embeddings)
         self._finish()
 
-    def _kept(self, embeddings: Sequence[SpeakerEmbedding], at: float) -> PackedEmbeddings | None:
+    def _packed(self, embeddings: Sequence[SpeakerEmbedding], at: float) -> PackedEmbeddings | None:
         some = embeddings[KEPT_ONE_IN // 2 :: KEPT_ONE_IN] or embeddings[:1]
         kept = embeddings if self._embeddings < MAX_EMBEDDINGS else some
         self._embeddings += len(kept)

@@ -3,7 +3,7 @@
 A pure machine: no clock, no thread, no I/O. Its laws:
 
 1. Segments tile the stream: each begins where the last final ended, and finals come in that order.
-2. At most one job is out at a time, so a slow engine is asked for the newest audio and never for a backlog of interims.
+2. At most one job is out at a time, so a slow engine gets the newest audio and never a backlog of interims.
 3. A final is decoded early, as soon as silence begins, and its result held until the endpoint is certain.
 4. A segment longer than the engine likes is cut between two words of its own hypothesis; the rest is carried on.
 5. Silence and scraps never reach the engine.
@@ -32,9 +32,9 @@ from caesura.words import Word
 MAX_SILENCE = 5 * SAMPLE_RATE
 """A segment without speech is closed when it is this long, so that finals cover silence too."""
 KEPT_SILENCE = SAMPLE_RATE // 2
-"""What stays open when such a segment is closed: the beginning of speech that is not confirmed yet."""
+"""Audio that stays open when such a segment is closed: speech that is not confirmed yet may begin in it."""
 WORDLESS = SAMPLE_RATE
-"""So much voice without a word is noise, and does not put off the end of an utterance any longer."""
+"""So much voice without a word is noise, and no longer puts off the end of an utterance."""
 CHUNK_PAUSE = SAMPLE_RATE
 """Without endpointing, a pause this long still closes a segment, without being an endpoint."""
 
@@ -47,7 +47,7 @@ class _Kind(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class _Request:
-    """What a job is for: which samples, and the end of the audio about which its result says everything."""
+    """Purpose of a job: its samples, and the end of the audio whose words its result contains."""
 
     kind: _Kind
     first: int
@@ -100,7 +100,7 @@ class SegmentedRecognizer:
         self._job: SegmentJob | None = None
         """The job that is out."""
         self._untaken: SegmentJob | None = None
-        """The same, until `next_job` has returned it."""
+        """The job that is out, until `next_job` has returned it."""
         self._latest: tuple[_Request, Hypothesis] | None = None
         self._lapsed = False
         """The newest interim had no words, and the one before it, which had some, stands."""
@@ -109,7 +109,7 @@ class SegmentedRecognizer:
         self._gap_until = 0
         """End of the newest gap between utterances that is emitted; only a later word opens another."""
 
-    # ---- in ----
+    # ---- input ----
 
     def feed(self, samples: Samples, voice: Iterable[float]) -> None:
         """See `Recognizer`."""
@@ -159,7 +159,7 @@ class SegmentedRecognizer:
             self._emit_interim(request.until)
         self._advance()
 
-    # ---- out ----
+    # ---- output ----
 
     def events(self) -> list[RecognizerEvent]:
         """See `Recognizer`."""
@@ -242,11 +242,11 @@ class SegmentedRecognizer:
                 continue
             first, last = self._span(head.onset, head.speech_end, head.end)
             if last - first > self._longest + PADDING:
-                self._want(_Request(_Kind.CUT, first, first + self._longest, first + self._longest))
+                self._request_job(_Request(_Kind.CUT, first, first + self._longest, first + self._longest))
                 return
             words = self._decoded_words(first, last)
             if words is None:
-                self._want(_Request(_Kind.FINAL, first, last, head.end))
+                self._request_job(_Request(_Kind.FINAL, first, last, head.end))
                 return
             self._decoded = last
             self._finish_segment(head, words, head.speech_end)
@@ -263,14 +263,14 @@ class SegmentedRecognizer:
         speech_end = endpointer.voiced if endpointer.speaking else endpointer.speech_end
         first, last = self._span(onset, speech_end, endpointer.voiced)
         if last - first > self._longest:
-            self._want(_Request(_Kind.CUT, first, first + self._longest, first + self._longest))
+            self._request_job(_Request(_Kind.CUT, first, first + self._longest, first + self._longest))
         elif endpointer.silence >= min(PADDING, self._window):
             if self._decoded_words(first, last) is None:
-                self._want(_Request(_Kind.FINAL, first, last, endpointer.voiced))
+                self._request_job(_Request(_Kind.FINAL, first, last, endpointer.voiced))
             elif self._interim_due:
                 self._emit_interim(endpointer.voiced)
         elif self._interim_due_after(self._stretch):
-            self._want(_Request(_Kind.INTERIM, first, last, endpointer.voiced))
+            self._request_job(_Request(_Kind.INTERIM, first, last, endpointer.voiced))
 
     def _emit_silent_interim(self) -> None:
         if self._interim_due:
@@ -291,8 +291,8 @@ class SegmentedRecognizer:
 
     # ---- the one job that is out ----
 
-    def _want(self, wanted: _Request) -> None:
-        """Have `wanted` done unless that, or something that must come first, is out already."""
+    def _request_job(self, wanted: _Request) -> None:
+        """Make a job of `wanted` unless that one, or one that must come first, is out already."""
         out = self._request
         if out is not None:
             same = out.kind is wanted.kind and (out.first, out.last) == (wanted.first, wanted.last)
@@ -406,7 +406,7 @@ class SegmentedRecognizer:
             self._utterance_closed = False
 
     def _emit_utterance_end(self) -> None:
-        """Judge the gap on the stream clock, as far as the newest hypothesis or silence vouches that no word came."""
+        """Measure the gap on the stream clock, up to where hypothesis or silence show that no word came."""
         if self._gap is None or self._last_word_end is None:
             return
         settled = self._settled

@@ -32,10 +32,10 @@ CONTEXT_S: Final = 1.0
 """The newest words of a live segment may still change, so that much is carried on where possible."""
 SENTENCE_S: Final = 0.4
 CLAUSE_S: Final = 0.2
-"""What a full stop or a comma is worth, in seconds of gap."""
+"""Bonus of a full stop and of a comma, in seconds of gap."""
 _MIN_CARRIED: Final = int(MIN_CARRIED_S * SAMPLE_RATE)
 QUIET_FRAMES: Final = 5
-"""Quiet is judged over so many frames, 160 ms: the stop inside a word is shorter than that."""
+"""Loudness is averaged over so many frames, 160 ms: the stop inside a word is shorter than that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,18 +74,18 @@ class Segmenter:
         self._audio.append(samples)
         for probability in voice:
             self._endpointer.feed(float(probability))
-            self._judge()
+            self._close_or_cut()
         self._audio.discard(self._first if self._endpointer.onset is not None else self._quiet - PADDING)
-        return self._taken()
+        return self._take_ready()
 
     def end(self) -> list[Segment]:
         """The audio is over: returns the last segment, if there is one."""
         endpointer = self._endpointer
         if endpointer.onset is not None:
             self._close(endpointer.speech_end if endpointer.silence else self._audio.end)
-        return self._taken()
+        return self._take_ready()
 
-    def _taken(self) -> list[Segment]:
+    def _take_ready(self) -> list[Segment]:
         ready, self._ready = self._ready, []
         return ready
 
@@ -97,11 +97,11 @@ class Segmenter:
 
     @property
     def _quiet(self) -> int:
-        """Up to where there is no speech, not even some that waits for confirmation."""
+        """End of the audio without speech, not even speech that waits for confirmation."""
         possible = self._endpointer.possible_onset
         return self._endpointer.voiced if possible is None else possible
 
-    def _judge(self) -> None:
+    def _close_or_cut(self) -> None:
         endpointer = self._endpointer
         if endpointer.possible_onset is not None:
             return
@@ -155,11 +155,11 @@ def cut_between_words(words: tuple[Word, ...], start: float, end: float) -> tupl
     allowed = allowed or [(i, at) for i, at in places if at <= end - MIN_CARRIED_S]
     if not allowed:
         return words, end
-    best, at = max(reversed(allowed), key=lambda place: _worth(words[place[0] - 1], words[place[0]]))
+    best, at = max(reversed(allowed), key=lambda place: _gap_score(words[place[0] - 1], words[place[0]]))
     return words[:best], at
 
 
-def _worth(before: Word, after: Word) -> float:
+def _gap_score(before: Word, after: Word) -> float:
     bonus = SENTENCE_S if before.text.endswith((".", "?", "!")) else 0.0
     if before.text.endswith((",", ";", ":")):
         bonus = CLAUSE_S

@@ -2,7 +2,7 @@
 
 Bytes and marks (flush, end) are handled in the order they came. Decoding, voice activity and speaker labelling run on
 the audio thread, a batch of bytes at a time and in turns: a few bytes may decode to hours. Everything else runs on the
-loop's thread and never waits. A stream calls nobody back with events: it holds them until its owner drains `events()`,
+loop's thread and never waits. A stream holds its events until its owner drains `events()`,
 and calls `wake` when work from another thread or a result of the pool has made new ones.
 """
 
@@ -11,13 +11,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import assert_never
 
 import numpy as np
-from numpy.typing import NDArray
 
 from caesura.audio.format import AudioFormat, Encoding
 from caesura.audio.speex import MESSAGE_BYTES
@@ -26,30 +25,28 @@ from caesura.engines.base import SAMPLE_RATE, Hypothesis, Samples, SegmentJob, T
 from caesura.errors import BadAudio
 from caesura.events import AudioFound, AudioRefused, Drained, EngineFailed, StreamEvent
 from caesura.formatting.style import Style
-from caesura.pipeline.audio_thread import AudioThread
+from caesura.pipeline.audio_thread import AudioThread, VoiceDetection
 from caesura.pipeline.formatter import ChannelFormatter
 from caesura.pipeline.pace import PaceMeter
 from caesura.pipeline.recognizer import NewRecognizer, RecognitionConfig, Recognizer
 from caesura.speech.diarizer import Diarizer
-from caesura.speech.vad import FRAME, SileroModel, SileroVad
+from caesura.speech.vad import SileroModel, SileroVad
 from caesura.workers.base import JobLost, Pool
 
 _log = logging.getLogger("caesura.pipeline")
 
 BATCH_BYTES = 64 * 1024
-"""What goes to the audio thread at once; a larger message is decoded in pieces."""
+"""Bytes that go to the audio thread at once; a larger message is decoded in pieces."""
 TURN_S = 0.03
 """A turn on the audio thread ends after the step that takes it beyond this: other streams wait for theirs."""
 TURN_AUDIO_S = 5.0
-"""Or when it has made so much audio, of all channels together: it waits in memory for the loop."""
-SLICE_S = 0.5
-"""Audio whose voice activity is computed at once, of all channels together; some milliseconds of work."""
+"""A turn also ends when it has decoded so much audio, of all channels together: that waits in memory for the loop."""
 AHEAD_S = 2.0
-"""Audio that a stream may have made beyond the time that passed, before its turns come behind those of others."""
+"""Audio that a stream may decode beyond the time that passed, before its turns come behind those of others."""
 SMALL_BYTES = 16 * 1024
-"""Less than this waits a moment for more, unless a mark came behind it."""
+"""Fewer bytes than this wait a moment for more, unless a mark came behind them."""
 SMALL_MESSAGES = 64
-"""And fewer messages than this."""
+"""Fewer messages than this wait likewise."""
 ROOM_BYTES = 256 * 1024
 """Undecoded bytes beyond which a stream is full."""
 ROOM_ITEMS = 1024
@@ -86,8 +83,6 @@ class _End:
 
 
 _Item = bytes | _Flush | _Reconfigure | _ReleaseHeld | _End
-_Voiced = list[tuple[Samples, NDArray[np.float32]]]
-"""By channel: samples, shape (n,), and the probabilities of the voice activity frames that they completed."""
 
 
 @dataclass(slots=True)
@@ -105,7 +100,7 @@ class Stream:
     """Transcribes one connection's audio; everything but its turns on the audio thread is called on the loop's thread.
 
     `feed`, `flush`, `reconfigure`, `release_held` and `end` never block; drain `events()` after each of them and after
-    each `wake`. After `Drained`, `AudioRefused` or `EngineFailed` there are no more. `close` gives everything up.
+    each `wake`. After `Drained`, `AudioRefused` or `EngineFailed` there are no more. `close` cancels the rest.
     """
 
     def __init__(
@@ -125,9 +120,9 @@ class Stream:
 
         Args:
             audio: What the client declared about its bytes.
-            split: Transcribe each channel apart; otherwise they are mixed to one.
+            split: Transcribe each channel separately; otherwise they are mixed to one.
             config: How each channel is recognized.
-            style: How words are written.
+            style: How words are formatted.
             new_recognizer: Makes the recognizer of a channel.
             vad: The voice activity network.
             audio_thread: Where audio is decoded.
@@ -152,7 +147,7 @@ class Stream:
         self._bytes = 0
         self._busy = False
         """A turn of this stream is on its way to the audio thread or back."""
-        self._work: Iterator[_Voiced] | None = None
+        self._work: Iterator[Samples] | None = None
         """The batch that is being decoded, from its first turn to its last."""
         self._last = False
         self._gathering = False
@@ -160,14 +155,12 @@ class Stream:
         self._over = False
         self._refusal: str | None = None
         self._vads: list[SileroVad] = []
-        self._stage = "the decoder"
-        """For the log and the close frame: what the audio thread is doing."""
         self._channels: list[_Channel] = []
         self._behind = False
         """More decoded audio waits for the engine than there is room for."""
         self._room: asyncio.Event | None = None
 
-    # ---- in ----
+    # ---- input ----
 
     def feed(self, data: bytes) -> None:
         """Take the next bytes of audio, one message as it came; they are dropped once the audio is over."""
@@ -196,7 +189,7 @@ class Stream:
         self._pump()
 
     def reconfigure(self, features: Mapping[str, bool], terms: tuple[Term, ...] | None) -> None:
-        """Write the audio after this with these fields of the style; `terms` None leaves what is preferred."""
+        """Format the audio after this with these fields of the style; `terms` None leaves the preferred terms."""
         self._items.append(_Reconfigure(dict(features), terms))
         self._pump()
 
@@ -211,7 +204,7 @@ class Stream:
         self._pump()
 
     def close(self) -> None:
-        """Give up: no more events, no more work. Idempotent."""
+        """Cancel: no more events, no more work. Idempotent."""
         self._over = True
         self._events.clear()
         self._release()
@@ -225,7 +218,7 @@ class Stream:
             self._pool.cancel(self._owner(index))
         self._signal_room()
 
-    # ---- out ----
+    # ---- output ----
 
     def events(self) -> list[StreamEvent]:
         """The events since the last call, in order; each is returned once."""
@@ -239,7 +232,7 @@ class Stream:
 
     @property
     def channels(self) -> int:
-        """Channels that are transcribed apart; 0 before the first audio."""
+        """Channels that are transcribed separately; 0 before the first audio."""
         return len(self._channels)
 
     @property
@@ -257,9 +250,9 @@ class Stream:
         return self._bytes > ROOM_BYTES or len(self._items) > ROOM_ITEMS or self._behind
 
     def _measure_room(self) -> None:
-        """Call after recognizers were fed, flushed or answered: `full` is asked for with each message."""
+        """Call after recognizers were fed, flushed or given a result: `full` is read for each message."""
         channels = self._channels
-        # Whatever each of them holds, one channel then waits for the engine, whose answer makes room.
+        # Whatever each of them holds, one channel then waits for the engine, whose result makes room.
         most_s = ROOM_S + len(channels) * self._config.max_segment_s + (len(channels) - 1) * MAX_SILENCE_S
         pending_s, most_segments = 0.0, 0
         for channel in channels:
@@ -342,13 +335,13 @@ class Stream:
             channel.recognizer.bias(self._config.terms)
 
     def _finish(self) -> None:
-        self._work, self._last = self._voiced(self._audio.last_blocks()), True
+        self._work, self._last = self._audio.last_blocks(), True
         self._continue_decoding()
 
     def _decode(self, batch: list[bytes]) -> None:
         if self._joinable:
             batch = [b"".join(batch)]
-        self._work = self._voiced(block for message in batch for block in self._audio.blocks(message))
+        self._work = (block for message in batch for block in self._audio.blocks(message))
         self._continue_decoding()
 
     def _continue_decoding(self) -> None:
@@ -359,76 +352,56 @@ class Stream:
 
     # ---- on the audio thread ----
 
-    def _turn(self, work: Iterator[_Voiced]) -> Callable[[], None]:
+    def _turn(self, work: Iterator[Samples]) -> Callable[[], None]:
         refusal, done = None, False
-        slices: list[_Voiced] = []
-        made_s, until = 0.0, self._thread.clock() + TURN_S
+        blocks: list[Samples] = []
+        decoded_s, until = 0.0, self._thread.clock() + TURN_S
         try:
-            while made_s < TURN_AUDIO_S and self._thread.clock() < until:
-                voiced = next(work)
-                made_s += sum(len(samples) for samples, _ in voiced) / SAMPLE_RATE
-                slices += [voiced] if voiced else []
+            while decoded_s < TURN_AUDIO_S and self._thread.clock() < until:
+                block = next(work)
+                if block.shape[1]:
+                    blocks.append(block)
+                    decoded_s += block.size / SAMPLE_RATE
         except StopIteration:
             done = True
         except BadAudio as error:
+            # What came before it is audio, and is taken first.
             refusal = str(error)
         except Exception as error:  # noqa: BLE001  # one stream's fault must not take the thread of all streams down
-            refusal = f"{type(error).__name__} in {self._stage}"
-        return partial(self._turn_done, _joined(slices), made_s, refusal, done)
+            refusal = f"{type(error).__name__} in the decoder"
+        return partial(self._turn_done, self._detect_voice(blocks), decoded_s, refusal, done)
 
-    def _voiced(self, blocks: Iterable[Samples]) -> Iterator[_Voiced]:
-        """What is decoded, in slices with their voice activity; an empty one after each step that makes none."""
-        waiting: list[Samples] = []
-        size = 0
-        fault: Exception | None = None
-        decoding = iter(blocks)
-        while True:
-            self._stage = "the decoder"
-            try:
-                block = next(decoding, None)
-            except Exception as error:  # noqa: BLE001  # what came before it is audio, and is taken first
-                block, fault = None, error
-            if block is not None and block.shape[1]:
-                waiting.append(block)
-                size += block.size
-            if waiting and (block is None or size >= SLICE_S * SAMPLE_RATE):
-                samples = waiting[0] if len(waiting) == 1 else np.concatenate(waiting, axis=1)
-                waiting, size = [], 0
-                yield from self._slices(samples)
-            if fault is not None:
-                self._stage = "the decoder"
-                raise fault
-            if block is None:
-                return
-            yield []
-
-    def _slices(self, samples: Samples) -> Iterator[_Voiced]:
+    def _detect_voice(self, blocks: list[Samples]) -> list[VoiceDetection]:
+        """What the turn decoded, by channel, on its way through voice activity detection."""
+        if not blocks:
+            return []
+        samples = blocks[0] if len(blocks) == 1 else np.concatenate(blocks, axis=1)
         while len(self._vads) < len(samples):
             self._vads.append(SileroVad(self._vad))
-        step = max(FRAME, int(SLICE_S * SAMPLE_RATE) // len(samples))
-        for at in range(0, samples.shape[1], step):
-            self._stage = "voice activity detection"
-            part = samples[:, at : at + step]
-            yield [(row, vad.feed(row)) for row, vad in zip(part, self._vads, strict=True)]
+        return [self._thread.detect_voice(vad, row) for vad, row in zip(self._vads, samples, strict=True)]
 
     # ---- back on the loop's thread ----
 
-    def _turn_done(self, voiced: _Voiced, made_s: float, refusal: str | None, done: bool) -> None:
+    def _turn_done(self, channels: list[VoiceDetection], decoded_s: float, refusal: str | None, done: bool) -> None:
         self._busy = False
-        self._pace.made(made_s, len(voiced), self._thread.clock())
+        self._pace.add(decoded_s, len(channels), self._thread.clock())
         if done or refusal is not None or self._over:
             self._work = None
         if not self._over:
-            self._step(partial(self._recognize, voiced, refusal, done and self._last))
+            self._step(partial(self._recognize, channels, refusal, done and self._last))
 
-    def _recognize(self, voiced: _Voiced, refusal: str | None, last: bool) -> None:
-        if len(self._channels) < len(voiced):
-            self._open_channels(len(voiced))
-        for index, (samples, voice) in enumerate(voiced):
+    def _recognize(self, detections: list[VoiceDetection], refusal: str | None, last: bool) -> None:
+        if len(self._channels) < len(detections):
+            self._open_channels(len(detections))
+        for index, detection in enumerate(detections):
+            if detection.probabilities is None:
+                self._work = None
+                refusal = f"{type(detection.error).__name__} in voice activity detection"
+                break
             channel = self._channels[index]
             channel.formatter.resume()
             channel.recognizer.stretch_interims(self._pool.interim_stretch)
-            channel.recognizer.feed(samples, voice)
+            channel.recognizer.feed(detection.samples, detection.probabilities)
             self._drain_recognizer(index)
         if refusal is not None or last:
             self._refusal = refusal
@@ -462,7 +435,7 @@ class Stream:
         return id(self), index
 
     def _receive(self, index: int, job: SegmentJob, result: Hypothesis | JobLost) -> None:
-        """The one way in for results of the pool."""
+        """Take a result of the pool."""
         if self._over:
             return
         channel = self._channels[index]
@@ -474,7 +447,7 @@ class Stream:
             # Clustering takes up to some 10 ms: not on the loop.
             self._thread.submit(partial(self._label, channel.diarizer, index, job, result))
         else:
-            self._step(partial(self._take_hypothesis, index, job, result))
+            self._step(partial(self._feed_hypothesis, index, job, result))
 
     def _label(self, diarizer: Diarizer, index: int, job: SegmentJob, hypothesis: Hypothesis) -> Callable[[], None]:
         """On the audio thread: the hypothesis with speakers, to be taken on the loop's."""
@@ -482,33 +455,33 @@ class Stream:
             words = diarizer.label(hypothesis.words, hypothesis.speaker_embeddings)
         except Exception as error:  # noqa: BLE001  # one stream's fault must not take the thread of all streams down
             return partial(self._labelling_failed, error)
-        return partial(self._take_labelled, index, job, replace(hypothesis, words=words))
+        return partial(self._feed_labelled, index, job, replace(hypothesis, words=words))
 
-    def _take_labelled(self, index: int, job: SegmentJob, hypothesis: Hypothesis) -> None:
+    def _feed_labelled(self, index: int, job: SegmentJob, hypothesis: Hypothesis) -> None:
         if not self._over:
-            self._step(partial(self._take_hypothesis, index, job, hypothesis))
+            self._step(partial(self._feed_hypothesis, index, job, hypothesis))
 
     def _labelling_failed(self, error: Exception) -> None:
-        _log.error("speakers could not be told apart", exc_info=error)
+        _log.error("diarization failed", exc_info=error)
         if not self._over:
-            self._fail("a fault inside")
+            self._fail("internal error")
             self._wake()
 
-    def _take_hypothesis(self, index: int, job: SegmentJob, hypothesis: Hypothesis) -> None:
+    def _feed_hypothesis(self, index: int, job: SegmentJob, hypothesis: Hypothesis) -> None:
         self._channels[index].recognizer.receive(job, hypothesis)
         self._drain_recognizer(index)
 
     def _step(self, step: Callable[[], None]) -> None:
-        """Run a step that other threads or the pool caused, see what follows from it, and wake the owner."""
+        """Run a step caused by another thread or the pool, carry on with what follows, and wake the owner."""
         try:
             step()
             self._measure_room()
             self._finish_if_drained()
             self._pump()
             self._signal_room()
-        except Exception:  # noqa: BLE001  # our own mistake ends this stream, aloud, and no other
-            _log.exception("a stream broke")
-            self._fail("a fault inside")
+        except Exception:  # noqa: BLE001  # our own fault ends this stream, with a log entry, and no other
+            _log.exception("a fault in a stream")
+            self._fail("internal error")
         if self._events:
             self._wake()
 
@@ -527,13 +500,3 @@ class Stream:
         self._events.append(event)
         self._over = True
         self._release()
-
-
-def _joined(slices: list[_Voiced]) -> _Voiced:
-    """One channel's samples and probabilities in one piece each."""
-    if len(slices) < 2:
-        return slices[0] if slices else []
-    return [
-        (np.concatenate([samples for samples, _ in parts]), np.concatenate([voice for _, voice in parts]))
-        for parts in zip(*slices, strict=True)
-    ]

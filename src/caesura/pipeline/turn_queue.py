@@ -6,16 +6,16 @@ import math
 from collections import deque
 from typing import Final, Generic, TypeVar
 
-REST: Final = 1
-"""A turn of a stream ahead is followed by so many times its length without another one, though nobody waits."""
-YIELD: Final = 9
-"""And by so many times its length for streams on time, while such wait."""
+REST_FACTOR: Final = 1
+"""A turn of a stream ahead is followed by so many times its length without another one, even when no other waits."""
+YIELD_FACTOR: Final = 9
+"""While streams on time wait, by so many times its length for those."""
 
 T = TypeVar("T")
 
 
 class TurnQueue(Generic[T]):
-    """Work that waits, in two queues. Pure; `now` is monotonic seconds.
+    """Two queues of work that waits. Pure; `now` is monotonic seconds.
 
     Streams on time go first, in the order in which they came. The others get half of the time at most, because the
     cores are the engine's too, and a tenth at least.
@@ -34,10 +34,10 @@ class TurnQueue(Generic[T]):
         (self._ahead if ahead else self._on_time).append(work)
 
     def next(self, now: float) -> T | None:
-        """The work whose turn it is, and the one before is done; None when nothing waits, or only for a later time."""
+        """The work whose turn it is; the one before is done. None when nothing waits, or only for a later time."""
         if self._began is not None:
             spent, self._began = now - self._began, None
-            self._rested_at, self._due_at = now + REST * spent, now + YIELD * spent
+            self._rested_at, self._due_at = now + REST_FACTOR * spent, now + YIELD_FACTOR * spent
         if self._ahead and now >= (self._due_at if self._on_time else self._rested_at):
             self._began = now
             return self._ahead.popleft()
@@ -45,11 +45,11 @@ class TurnQueue(Generic[T]):
 
     @property
     def next_at(self) -> float | None:
-        """When there will be a turn although no more work comes; None when nothing waits."""
+        """When the next turn begins if no more work comes; None when nothing waits."""
         return self._rested_at if self._ahead else None
 
     def drain(self) -> T | None:
-        """Any work that waits, whosever turn it is; None when nothing does."""
+        """Any work that waits, regardless of turns; None when none does."""
         for waiting in (self._on_time, self._ahead):
             if waiting:
                 return waiting.popleft()

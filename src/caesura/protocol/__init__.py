@@ -1,1 +1,1 @@
-"""The live wire without I/O: texts, bytes and moments in, actions out. No clock, no asyncio, no logging."""
+"""The protocol of `/v1/listen` without I/O: messages, options and session state machines."""

@@ -15,7 +15,7 @@ class FeedAudio:
 
 @dataclass(frozen=True, slots=True)
 class FlushAudio:
-    """Have everything fed so far made final; `channel` None means all channels."""
+    """Make everything fed so far final; `channel` None means all channels."""
 
     channel: int | None
 
@@ -36,12 +36,12 @@ class ReleaseHeldFinals:
 
 @dataclass(frozen=True, slots=True)
 class EndAudio:
-    """No more audio comes: have the rest made final, then report it drained."""
+    """No more audio comes: make the rest final, then report it drained."""
 
 
 @dataclass(frozen=True, slots=True)
 class Covered:
-    """The audio about which a transcript says everything: of `channel`, from its last final until `until_s`."""
+    """The audio that a transcript covers: that of `channel` from its last final to `until_s`."""
 
     channel: int
     until_s: float
@@ -49,15 +49,15 @@ class Covered:
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Send this text frame. Everything that a shell needs to know of it stands beside the text."""
+    """Send this text frame. The other fields are all that a shell needs to know of its contents."""
 
     text: str
     sheddable: bool = False
-    """It may be left out when the client reads slowly, because a later one says more: an interim."""
+    """It may be left out when the client reads slowly, because a later one replaces it: an interim."""
     covers: Covered | None = None
     """The audio that it transcribes; None: it is no transcript."""
     reply: bool = False
-    """It answers a message of the client, and is no part of the transcript that goes to a callback."""
+    """It replies to a message of the client, and is not part of the transcript that goes to a callback."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class CloseSocket:
 
 @dataclass(frozen=True, slots=True)
 class Warn:
-    """Log this as a warning: the client does something it will regret."""
+    """Log this as a warning: the client makes a mistake."""
 
     text: str
 

@@ -1,4 +1,4 @@
-"""The engines that run in; which of them hears a stream out, or the sentence that says what can be had instead."""
+"""Catalogue of the engines that run, and the choice of one by model, version and language."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from caesura.errors import BadParameter, NoSuchModel, NotForLive
+from caesura.protocol.header_text import join_choices, printable
 from caesura.protocol.messages import ModelInfo
 from caesura.protocol.parameters import RECORDING_MODELS, WIRE_MODELS
-from caesura.protocol.sentences import listed, shown
 
-WHICHEVER = "multi"
-"""The `language` that asks for whichever is heard."""
+ANY_LANGUAGE = "multi"
+"""The `language` of audio in any language that the engine detects."""
 
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """One engine that runs, as the wire can ask for it."""
+    """One engine that runs, as a request can name it."""
 
     model: ModelInfo
     languages: tuple[str, ...]
-    """Primary subtags that it understands; each stands for all its regions."""
+    """Primary subtags of its languages; each covers all regions."""
     biases: bool = False
-    """Whether it prefers terms that it is given."""
+    """Whether it supports keyterms and keywords."""
     detects_language: bool = False
 
 
@@ -31,8 +31,8 @@ class Offer:
 class Catalogue:
     """All engines that run. The first of `offers` is the default; there is at least one.
 
-    `names` says which engine is meant by a name of the hosted service; those that it leaves out mean the default, or
-    another engine where only that has the language.
+    `names` maps names of the hosted service to engines; all its other names mean the default engine, or another one
+    where only that has the language.
     """
 
     offers: tuple[Offer, ...]
@@ -41,55 +41,55 @@ class Catalogue:
 
     @property
     def languages(self) -> tuple[str, ...]:
-        """What can be asked for as `language`, each once, in the order of the engines."""
+        """The accepted values of `language`, each once, in the order of the engines."""
         found = [language for offer in self.offers for language in offer.languages]
         if self.detects_language:
-            found.append(WHICHEVER)
+            found.append(ANY_LANGUAGE)
         return tuple(dict.fromkeys(found))
 
     @property
     def detects_language(self) -> bool:
-        """Whether there is an engine that finds out what is spoken."""
+        """Whether any engine detects the language."""
         return any(offer.detects_language for offer in self.offers)
 
     def choose(self, model: str, version: str, language: str, *, recording: bool = False) -> Offer:
-        """The engine that hears what was asked for.
+        """The engine for a request.
 
         Raises:
-            NoSuchModel: The model, its version or its language is not to be had here.
-            NotForLive: The model hears recordings only, and this is a live stream.
+            NoSuchModel: No engine is of that model, version and language.
+            NotForLive: The model is for recordings only, and this is a live stream.
         """
-        meant = self._meant(model, recording=recording)
-        versioned = [offer for offer in meant if version in ("latest", offer.model.version)]
+        candidates = self._candidates(model, recording=recording)
+        versioned = [offer for offer in candidates if version in ("latest", offer.model.version)]
         if not versioned:
-            versions = ["latest", *(offer.model.version for offer in meant)]
-            raise _no_such("version", version, f"send version={listed(versions)}")
-        fluent = [offer for offer in versioned if _has(offer, language)]
-        if not fluent:
-            spoken = Catalogue(tuple(versioned)).languages
-            raise _no_such("language", language, f"send language={listed(spoken)}")
-        return fluent[0]
+            versions = ["latest", *(offer.model.version for offer in candidates)]
+            raise _no_such("version", version, f"send version={join_choices(versions)}")
+        fitting = [offer for offer in versioned if _supports(offer, language)]
+        if not fitting:
+            languages = Catalogue(tuple(versioned)).languages
+            raise _no_such("language", language, f"send language={join_choices(languages)}")
+        return fitting[0]
 
     def check(self, name: str, offer: Offer) -> None:
-        """Whether `offer` can do what the parameter `name` asks for. Raises BadParameter when it cannot."""
+        """Raises BadParameter when `offer` does not support the parameter `name`."""
         if name in ("keyterm", "keywords") and not offer.biases:
             message = f"'{name}' cannot be honoured by the engine {offer.model.name}; leave it out."
             raise BadParameter(name, "", message)
         if name == "diarize" and not self.diarizes:
             message = (
-                "'diarize' needs a network of voices that is not installed on this server; leave it out, or have "
-                "its extra 'server' installed, which brings moonshine-voice 0.0.59 with that network."
+                "'diarize' needs a speaker embedding network that is not installed on this server; leave it out, or "
+                "have its extra 'server' installed, which brings moonshine-voice 0.0.59 with that network."
             )
             raise BadParameter(name, "true", message)
         if name == "detect_language" and not offer.detects_language:
             message = (
-                f"'detect_language' cannot be honoured by the engine {offer.model.name}, which hears "
-                f"{listed(offer.languages)} only; leave it out."
+                f"'detect_language' cannot be honoured by the engine {offer.model.name}, which recognizes "
+                f"{join_choices(offer.languages)} only; leave it out."
             )
             raise BadParameter(name, "true", message)
 
-    def _meant(self, model: str, *, recording: bool) -> Sequence[Offer]:
-        own = {offer.model.name: offer for offer in self.offers}
+    def _candidates(self, model: str, *, recording: bool) -> Sequence[Offer]:
+        own = {offer.model.name for offer in self.offers}
         named = self.names.get(model, model)
         exact = next((offer for offer in self.offers if named in (offer.model.name, offer.model.uuid)), None)
         if exact is not None:
@@ -97,21 +97,21 @@ class Catalogue:
         if model in WIRE_MODELS or (recording and model in RECORDING_MODELS):
             return self.offers
         if model in RECORDING_MODELS:
-            message = f"'model={model}' hears recordings only, no live streams; send model=nova-3 or another."
+            message = f"'model={model}' is for recordings only, not for live streams; send model=nova-3 or another."
             raise NotForLive("model", model, message)
-        raise _no_such("model", model, f"send model={listed(sorted({'nova-3', *own}))}")
+        raise _no_such("model", model, f"send model={join_choices(sorted({'nova-3', *own}))}")
 
 
-def _has(offer: Offer, language: str) -> bool:
-    if language == WHICHEVER:
+def _supports(offer: Offer, language: str) -> bool:
+    if language == ANY_LANGUAGE:
         return offer.detects_language
     tag = _LANGUAGE_TAG.fullmatch(language)
     return tag is not None and tag["primary"].lower() in offer.languages
 
 
 def _no_such(name: str, value: str, instead: str) -> NoSuchModel:
-    found = f"'{name}={shown(value)}'"
-    message = f"Bad Request: No such model/language/tier combination found. {found} is not to be had here; {instead}."
+    found = f"'{name}={printable(value)}'"
+    message = f"Bad Request: No such model/language/tier combination found. {found} is not available here; {instead}."
     return NoSuchModel(name, value, message)
 
 

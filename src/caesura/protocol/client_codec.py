@@ -1,7 +1,7 @@
-"""The client's end of the wire: server text in, messages out; client messages in, JSON text out.
+"""JSON of the live wire at the client: reads server messages and writes client messages.
 
-Reads what any server of this wire says, Deepgram's included: a field that servers are known to leave out has its
-neutral value, an unknown field is ignored, an unknown message is handed on as it is. The mirror of `codec`.
+Accepts the messages of any server of this wire, Deepgram's included: a field that servers are known to leave out gets
+its neutral value, an unknown field is ignored, an unknown message is passed on as it is. The counterpart of `codec`.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ from caesura.protocol.messages import (
 SHOWN = 200
 """Characters of a bad message that its error shows."""
 MOST_CHANNELS = 256
-"""Of any message; the wire says 20."""
+"""Channels that a message may name; the wire allows 20."""
 LARGEST = 1e9
-"""Of any number; as seconds it is thirty years."""
+"""The largest number that is accepted; as seconds it is thirty years."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,87 +68,87 @@ def write_client_message(message: ClientMessage) -> str:
 
 
 def read_server_message(text: str) -> Answer:
-    """What a text frame of the server says. Raises BadAnswer when it is no message of this wire."""
+    """The message in a text frame of the server. Raises BadAnswer when it is no message of this wire."""
     try:
-        said = json.loads(text)
-        return _message(str(said["type"]), said)
+        fields = json.loads(text)
+        return _message(str(fields["type"]), fields)
     except (ValueError, KeyError, IndexError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise BadAnswer(f"The server sent what is no message of this wire: {text[:SHOWN]}") from error
 
 
-def _message(kind: str, said: Mapping[str, Any]) -> Answer:
+def _message(kind: str, fields: Mapping[str, Any]) -> Answer:
     match kind:
         case "Results":
-            return _results(said)
+            return _results(fields)
         case "Metadata":
-            return _metadata(said)
+            return _metadata(fields)
         case "SpeechStarted":
-            return SpeechStartedMessage(*_channel(said.get("channel")), _seconds(said["timestamp"]))
+            return SpeechStartedMessage(*_channel(fields.get("channel")), _seconds(fields["timestamp"]))
         case "UtteranceEnd":
-            return UtteranceEndMessage(*_channel(said.get("channel")), _number(said["last_word_end"]))
+            return UtteranceEndMessage(*_channel(fields.get("channel")), _number(fields["last_word_end"]))
         case "Error":
-            texts = (said.get("variant"), said.get("description"), said.get("message"))
+            texts = (fields.get("variant"), fields.get("description"), fields.get("message"))
             return Error(*(str(text or "") for text in texts))
         case _:
             return Unrecognised(kind)
 
 
-def _results(said: Mapping[str, Any]) -> Results:
-    best = said["channel"]["alternatives"][0]
-    channel, channels = _channel(said.get("channel_index"))
-    about = said.get("metadata") or {}
+def _results(fields: Mapping[str, Any]) -> Results:
+    best = fields["channel"]["alternatives"][0]
+    channel, channels = _channel(fields.get("channel_index"))
+    metadata = fields.get("metadata") or {}
     return Results(
         channel=channel,
         channels=channels,
-        start=_seconds(said["start"]),
-        duration=_seconds(said["duration"]),
-        is_final=bool(said.get("is_final")),
-        speech_final=bool(said.get("speech_final")),
-        from_finalize=bool(said.get("from_finalize")),
+        start=_seconds(fields["start"]),
+        duration=_seconds(fields["duration"]),
+        is_final=bool(fields.get("is_final")),
+        speech_final=bool(fields.get("speech_final")),
+        from_finalize=bool(fields.get("from_finalize")),
         transcript=str(best["transcript"]),
         confidence=_number(best.get("confidence") or 0.0),
         words=tuple(_word(word) for word in best.get("words") or ()),
-        request_id=str(about.get("request_id") or ""),
-        model=_model(str(about.get("model_uuid") or ""), about.get("model_info") or {}),
-        extra=about.get("extra") or {},
+        request_id=str(metadata.get("request_id") or ""),
+        model=_model(str(metadata.get("model_uuid") or ""), metadata.get("model_info") or {}),
+        extra=metadata.get("extra") or {},
         languages=tuple(map(str, best.get("languages") or ())),
     )
 
 
-def _word(said: Mapping[str, Any]) -> WireWord:
-    punctuated, speaker, language = said.get("punctuated_word"), said.get("speaker"), said.get("language")
+def _word(fields: Mapping[str, Any]) -> WireWord:
+    punctuated, speaker, language = fields.get("punctuated_word"), fields.get("speaker"), fields.get("language")
     return WireWord(
-        word=str(said["word"]),
-        start=_seconds(said["start"]),
-        end=max(_seconds(said["end"]), _seconds(said["start"])),
-        confidence=_number(said.get("confidence") or 0.0),
+        word=str(fields["word"]),
+        start=_seconds(fields["start"]),
+        end=max(_seconds(fields["end"]), _seconds(fields["start"])),
+        confidence=_number(fields.get("confidence") or 0.0),
         punctuated_word=None if punctuated is None else str(punctuated),
         speaker=None if speaker is None else int(speaker),
         language=None if language is None else str(language),
     )
 
 
-def _metadata(said: Mapping[str, Any]) -> Metadata:
-    models = said.get("model_info") or {}
+def _metadata(fields: Mapping[str, Any]) -> Metadata:
+    models = fields.get("model_info") or {}
     uuid = next(iter(models), "")
     return Metadata(
-        request_id=str(said.get("request_id") or ""),
-        sha256=str(said.get("sha256") or ""),
-        created=str(said.get("created") or ""),
-        duration=_seconds(said.get("duration") or 0.0),
-        channels=int(said.get("channels") or 0),
+        request_id=str(fields.get("request_id") or ""),
+        sha256=str(fields.get("sha256") or ""),
+        created=str(fields.get("created") or ""),
+        duration=_seconds(fields.get("duration") or 0.0),
+        channels=int(fields.get("channels") or 0),
         model=_model(uuid, models[uuid]) if uuid else None,
-        extra=said.get("extra") or {},
-        tags=tuple(said.get("tags") or ()),
+        extra=fields.get("extra") or {},
+        tags=tuple(fields.get("tags") or ()),
     )
 
 
-def _model(uuid: str, said: Mapping[str, Any]) -> ModelInfo:
-    return ModelInfo(uuid, *(str(said.get(name) or "") for name in ("name", "version", "arch")))
+def _model(uuid: str, fields: Mapping[str, Any]) -> ModelInfo:
+    return ModelInfo(uuid, *(str(fields.get(name) or "") for name in ("name", "version", "arch")))
 
 
-def _channel(said: Any) -> tuple[int, int]:
-    channel, channels = map(int, said or (0, 1))
+def _channel(pair: Any) -> tuple[int, int]:
+    channel, channels = map(int, pair or (0, 1))
     if not 0 <= channel < channels <= MOST_CHANNELS:
         raise ValueError(f"there is no channel {channel} of {channels}")
     return channel, channels

@@ -1,4 +1,4 @@
-"""Why a connection ends or never begins in, close frames and HTTP refusals with their exact wording out."""
+"""Close frames and HTTP refusals of the wire, with their exact wording."""
 
 from __future__ import annotations
 
@@ -23,23 +23,22 @@ NET_0000 = Close(
     1011,
     "Deepgram did not provide a response message within the timeout window. See https://dpgr.am/net0000",
 )
-"""We had nothing to say for too long."""
+"""The server sent no message for too long."""
 
 NET_0001 = Close(
     1011,
     "Deepgram did not receive audio data or a text message within the timeout window. See https://dpgr.am/net0001",
 )
-"""The client was silent for the whole idle window."""
+"""The client sent nothing for the whole idle window."""
 
 DATA_0000 = Close(1008, "DATA-0000")
 """The audio cannot be decoded."""
 
 RESTART = Close(1012, "")
-"""We are being stopped; what was heard is told before."""
-
+"""The server is being stopped; the transcript of everything received was sent before."""
 
 REVOKED = Close(1008, "The API key was revoked.")
-"""The key that opened the stream is no longer good."""
+"""The key that opened the stream was revoked."""
 
 TOO_MANY_FRAMES = Close(1008, "Too many control frames or small fragments.")
 """The client floods the connection with frames that carry no message."""
@@ -48,15 +47,15 @@ NOT_UTF8 = Close(1007, "The text is not UTF-8.")
 """A text message cannot be decoded."""
 
 CALLBACK_FAILED = Close(1011, "The callback failed; the server's log says why.")
-"""Nobody would hear what the stream says."""
+"""The results cannot be delivered."""
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
     """An HTTP answer instead of the upgrade.
 
-    `err_msg` is printable ASCII: it goes into the `dg-error` header as well. `details` says what would
-    be right where the wording of `err_msg` is fixed and does not; it is left out when empty.
+    `err_msg` is printable ASCII: it goes into the `dg-error` header as well. `details` says which values
+    are accepted where `err_msg` has a fixed wording that does not; it is left out when empty.
     """
 
     status: int
@@ -66,11 +65,11 @@ class Refusal:
     retry_after_s: int = 0
     """Seconds for the `Retry-After` header; 0: no such header."""
     parameter: str = field(default="", compare=False)
-    """Name of the query parameter that is refused, for the log; empty where it is none."""
+    """Name of the query parameter that is refused, for the log; empty for other refusals."""
 
     @property
     def logged(self) -> str:
-        """The reason as the log may have it: `err_msg` can hold the value of a parameter, which may be private."""
+        """The reason for the log, without the value of a parameter, which may be private."""
         return f"{self.err_code}, {self.parameter}" if self.parameter else self.err_msg
 
 
@@ -94,7 +93,7 @@ _PARAMETER_REFUSALS: dict[type[BadParameter], tuple[int, str]] = {
 
 
 def refusal_for(error: BadParameter) -> Refusal:
-    """What a query parameter that cannot be honoured is answered with."""
+    """The refusal of a query parameter that cannot be honoured."""
     status, err_code = _PARAMETER_REFUSALS[type(error)]
     return Refusal(status, err_code, error.message, error.hint, parameter=error.name)
 

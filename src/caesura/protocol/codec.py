@@ -1,10 +1,11 @@
-"""The server's end of the wire: JSON text in, client messages out; server messages in, JSON text out."""
+"""JSON of the live wire at the server: reads client messages and writes server messages."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from math import floor
 from typing import Any, assert_never
 
@@ -27,7 +28,9 @@ from caesura.protocol.messages import (
     UtteranceEndMessage,
     WireWord,
 )
-from caesura.protocol.reader import PREFIX, TextReader, quotable, unexpected
+
+PREFIX = "Could not deserialize last text message: "
+"""How the description of every bad text begins."""
 
 LONGEST_TEXT = 16_384
 """Characters of the longest text that is read; real control messages have a few dozen."""
@@ -35,9 +38,16 @@ LONGEST_TEXT = 16_384
 ECHO_BYTES = 4096
 """How much of a bad text its answer gives back."""
 
+_QUOTE_LENGTH = 200
+_LONGEST_INTEGER = 20
+"""Digits; `int` refuses thousands of them with an error of its own, and no field takes so many."""
+
 _VARIANTS = ("CloseStream", "Configure", "Sync", "KeepAlive", "Finalize")
 _CONFIGURE = ("features", "processors", "keyterms", "language_hints")
-_CHANNEL = re.compile(r"[0-9]{1,9}")
+_CHANNELS = range(10**9)
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_BETWEEN_VALUES = re.compile(r"[ \t\n\r,:]*")
 
 _encode = json.JSONEncoder(ensure_ascii=False, check_circular=False, allow_nan=False, separators=(",", ":")).encode
 
@@ -48,19 +58,27 @@ _encode = json.JSONEncoder(ensure_ascii=False, check_circular=False, allow_nan=F
 def read_client_message(text: str) -> ClientMessage:
     """The control message that a text message carries.
 
-    Unknown fields are ignored; `channel` null is as good as none. Raises BadMessage for everything
-    else, with the description for the wire.
+    Unknown fields are ignored, except in Configure; `channel` null is as good as none. Raises BadMessage for
+    everything else, with the description for the wire. Two descriptions are those of the hosted service, as recorded:
+    of an unknown `type`, and of an unknown field in Configure. The others are ours.
     """
     if len(text) > LONGEST_TEXT:
-        raise BadMessage(
-            f"{PREFIX}it has {len(text)} characters, and no control message more than {LONGEST_TEXT};"
+        raise _bad(
+            f"it has {len(text)} characters, and no control message more than {LONGEST_TEXT};"
             " audio must be sent in binary messages"
         )
-    reader = TextReader(text)
-    variant, fields = _read_fields(reader)
-    message = _client_message(variant, fields)
-    reader.finish()
-    return message
+    fields = _parsed(text)
+    match _type(fields, text):
+        case "KeepAlive":
+            return KeepAlive()
+        case "Finalize":
+            return Finalize(_channel(fields))
+        case "CloseStream":
+            return CloseStream()
+        case "Configure":
+            return _configure(fields)
+        case variant:
+            raise _bad(f"`{variant}` is not supported by this server")
 
 
 def schema_error(text: str, error: BadMessage) -> Error:
@@ -69,90 +87,134 @@ def schema_error(text: str, error: BadMessage) -> Error:
     return Error(error.variant, str(error), echo)
 
 
-_Fields = list[tuple[str, str]]
-"""Names and values, as they were written."""
+def quotable(text: str) -> str:
+    """A piece of a client's text for a sentence: short, and free of what UTF-8 cannot carry."""
+    shown = text if len(text) <= _QUOTE_LENGTH else text[:_QUOTE_LENGTH] + "..."
+    return _SURROGATE.sub("?", shown)
 
 
-def _read_fields(reader: TextReader) -> tuple[str, _Fields]:
-    # The variant, and every other field as it was written.
-    variant: str | None = None
-    fields: _Fields = []
-    for key in reader.tagged_object():
-        if key != "type":
-            fields.append((key, reader.value()))
-        elif variant is None:
-            variant = reader.variant(_VARIANTS)
-        else:
-            raise reader.fault("duplicate field `type`", reader.key_end)
-    if variant is None:
-        raise reader.fault("missing field `type`", reader.at)
-    return variant, fields
+class _Fields(dict[str, Any]):
+    """A JSON object, and which of its names it has more than once."""
+
+    def __init__(self, pairs: Sequence[tuple[str, Any]]) -> None:
+        super().__init__(pairs)
+        # Hardly any object has a name twice, and counting costs as much as reading.
+        counts = Counter(name for name, _ in pairs) if len(self) < len(pairs) else {}
+        self._repeated = {name for name, count in counts.items() if count > 1}
+
+    def reject_repeated(self, *names: str) -> None:
+        """Raises BadMessage when one of `names` is repeated: it would be left to chance which value counts."""
+        for name in names:
+            if name in self._repeated:
+                raise _bad(f"duplicate field `{name}`")
 
 
-def _client_message(variant: str, fields: _Fields) -> ClientMessage:
-    match variant:
-        case "KeepAlive":
-            return KeepAlive()
-        case "Finalize":
-            return Finalize(_channel([raw for name, raw in fields if name == "channel"]))
-        case "CloseStream":
-            return CloseStream()
-        case "Configure":
-            return _configure(fields)
+def _bad(sentence: str) -> BadMessage:
+    return BadMessage(PREFIX + sentence)
+
+
+def _parsed(text: str) -> _Fields:
+    try:
+        value = _decoder.decode(text)
+    except json.JSONDecodeError as error:
+        raise _bad(f"it is not JSON: {error.msg} at line {error.lineno} column {error.colno}") from None
+    except RecursionError:
+        raise _bad("it is nested too deeply") from None
+    if not isinstance(value, _Fields):
+        raise _bad('it is not a JSON object, as {"type":"KeepAlive"} is one')
+    return value
+
+
+def _integer(digits: str) -> int | float:
+    return int(digits) if len(digits) <= _LONGEST_INTEGER else float(digits)
+
+
+def _reject_constant(name: str) -> float:
+    raise _bad(f"it is not JSON: {name} is no number there")
+
+
+_decoder = json.JSONDecoder(object_pairs_hook=_Fields, parse_int=_integer, parse_constant=_reject_constant)
+
+
+def _type(fields: _Fields, text: str) -> str:
+    fields.reject_repeated("type")
+    match fields.get("type"):
+        case str(variant) if variant in _VARIANTS:
+            return variant
+        case str(variant):
+            place = _place(text, _end_of_type(text))
+            raise _bad(f"unknown variant `{quotable(variant)}`, expected one of {_quoted(_VARIANTS)} at {place}")
+        case None if "type" not in fields:
+            raise _bad("missing field `type`")
         case _:
-            raise BadMessage(f"{PREFIX}`{variant}` is not supported by this server")
+            raise _bad(f"`type` must be a string, one of {_quoted(_VARIANTS)}")
 
 
-def _channel(written: list[str]) -> int | None:
-    if len(written) > 1:
-        raise BadMessage(f"{PREFIX}duplicate field `channel`")
-    raw = written[0] if written else "null"
-    if raw == "null":
+def _end_of_type(text: str) -> int:
+    """Index behind the value of `type` in a JSON object that has it."""
+    at = text.index("{") + 1
+    name = ""
+    while name != "type":
+        name, at = _value_at(text, at)
+        _, at = _value_at(text, at)
+    return at
+
+
+def _value_at(text: str, at: int) -> tuple[Any, int]:
+    gap = _BETWEEN_VALUES.match(text, at)
+    assert gap is not None  # it matches nothing as well
+    return _decoder.raw_decode(text, gap.end())
+
+
+def _place(text: str, end: int) -> str:
+    """Line and column of the last character before `end`; a column counts the bytes of UTF-8."""
+    lines = text[:end].split("\n")
+    return f"line {len(lines)} column {len(lines[-1].encode('utf-8', 'surrogatepass'))}"
+
+
+def _quoted(names: Sequence[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
+def _channel(fields: _Fields) -> int | None:
+    fields.reject_repeated("channel")
+    channel = fields.get("channel")
+    if channel is None:
         return None
-    if _CHANNEL.fullmatch(raw):
-        return int(raw)
-    fault = "value" if raw.lstrip("-").isdecimal() else "type"
-    raise BadMessage(f"{PREFIX}invalid {fault}: {unexpected(raw)}, expected `channel` to be an integer, 0 or more")
+    if type(channel) is not int or channel not in _CHANNELS:
+        raise _bad("`channel` must be an integer, 0 or more")
+    return channel
 
 
 def _configure(fields: _Fields) -> Configure:
-    given: dict[str, str] = {}
-    for name, raw in fields:
-        if name not in _CONFIGURE:
-            known = ", ".join(f"`{field}`" for field in _CONFIGURE)
-            raise BadMessage(f"{PREFIX}unknown field `{quotable(name)}`, expected one of {known}")
-        if name in given:
-            raise BadMessage(f"{PREFIX}duplicate field `{name}`")
-        given[name] = raw
-    asked = [name for name in ("processors", "language_hints") if given.get(name, "null") not in ("null", "[]", "{}")]
+    unknown = next((name for name in fields if name not in ("type", *_CONFIGURE)), None)
+    if unknown is not None:
+        raise _bad(f"unknown field `{quotable(unknown)}`, expected one of {_quoted(_CONFIGURE)}")
+    fields.reject_repeated(*_CONFIGURE)
+    unsupported = (name for name in ("processors", "language_hints") if fields.get(name) not in (None, [], {}))
     return Configure(
-        features=_features(given.get("features", "null")),
-        keyterms=_keyterms(given.get("keyterms", "null")),
-        unsupported=asked[0] if asked else None,
+        features=_features(fields.get("features")),
+        keyterms=_keyterms(fields.get("keyterms")),
+        unsupported=next(unsupported, None),
     )
 
 
-def _features(raw: str) -> dict[str, bool]:
-    features = {} if raw == "null" else json.loads(raw)
-    if not isinstance(features, dict):
-        raise BadMessage(f"{PREFIX}invalid type: {unexpected(raw)}, expected `features` to be a map")
-    for name, value in features.items():
-        if not isinstance(value, bool):
-            written = unexpected(json.dumps(value))
-            raise BadMessage(f"{PREFIX}invalid type: {written}, expected feature `{quotable(name)}` to be a boolean")
-    return features
+def _features(value: Any) -> dict[str, bool]:
+    if value is None:
+        return {}
+    if not isinstance(value, dict) or not all(isinstance(each, bool) for each in value.values()):
+        raise _bad("`features` must be an object whose values are true or false")
+    return dict(value)
 
 
-def _keyterms(raw: str) -> tuple[str, ...] | None:
-    if raw == "null":
+def _keyterms(value: Any) -> tuple[str, ...] | None:
+    if value is None:
         return None
-    terms = json.loads(raw)
-    if not isinstance(terms, list):
-        raise BadMessage(f"{PREFIX}invalid type: {unexpected(raw)}, expected `keyterms` to be a sequence")
-    for term in terms:
-        if not isinstance(term, str):
-            raise BadMessage(f"{PREFIX}invalid type: {unexpected(json.dumps(term))}, expected a string in `keyterms`")
-    return tuple(filter(None, (" ".join(term.split()) for term in terms)))
+    if not isinstance(value, list) or not all(isinstance(term, str) for term in value):
+        raise _bad("`keyterms` must be a list of strings")
+    if any(map(_SURROGATE.search, value)):
+        raise _bad("`keyterms` must be Unicode text, without lone surrogates")
+    return tuple(filter(None, (" ".join(term.split()) for term in value)))
 
 
 # ---- from the server ----

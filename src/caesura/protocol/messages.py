@@ -1,4 +1,4 @@
-"""What both sides of the live wire say; plain values, turned into text and back by `codec`."""
+"""Messages of the live wire as plain values; `codec` and `client_codec` turn them into JSON and back."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class KeepAlive:
 
 @dataclass(frozen=True, slots=True)
 class Finalize:
-    """Everything pending becomes final. `channel` None means all of them."""
+    """Everything pending becomes final. `channel` None means all channels."""
 
     channel: int | None = None
 
@@ -31,7 +31,7 @@ class Configure:
 
     features: Mapping[str, bool] = field(default_factory=dict)
     keyterms: tuple[str, ...] | None = None
-    """In place of all former ones; None leaves them."""
+    """They replace all former ones; None leaves them."""
     unsupported: str | None = None
     """A field of the wire that was given and cannot be honoured."""
 
@@ -43,7 +43,7 @@ ClientMessage = KeepAlive | Finalize | CloseStream | Configure
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
-    """What really ran."""
+    """The model that produced a transcript."""
 
     uuid: str
     name: str
@@ -53,7 +53,7 @@ class ModelInfo:
 
 @dataclass(frozen=True, slots=True)
 class WireWord:
-    """A word as it goes over the wire; what has a default only when it was asked for."""
+    """A word on the wire; fields with a default are sent only where an option requests them."""
 
     word: str
     start: float
@@ -66,7 +66,7 @@ class WireWord:
 
 @dataclass(frozen=True, slots=True)
 class SearchHit:
-    """A place where something searched for may have been said."""
+    """A place in the audio where a search term may have been said."""
 
     confidence: float
     start: float
@@ -76,7 +76,7 @@ class SearchHit:
 
 @dataclass(frozen=True, slots=True)
 class SearchResult:
-    """One thing searched for, and where it may have been said."""
+    """A search term, and where it may have been said."""
 
     query: str
     hits: tuple[SearchHit, ...]
@@ -84,7 +84,7 @@ class SearchResult:
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """What was said in `start`..`start + duration` (seconds of stream audio) on one channel."""
+    """Transcript of `start`..`start + duration` (seconds of stream audio) on one channel."""
 
     channel: int
     channels: int
@@ -101,9 +101,9 @@ class Results:
     extra: Mapping[str, str] = field(default_factory=dict)
     searches: tuple[SearchResult, ...] = ()
     diarizer: ModelInfo | None = None
-    """What told the speakers apart; None: nobody asked who spoke."""
+    """The speaker embedding model; None without diarization."""
     languages: tuple[str, ...] = ()
-    """Of the words, the most frequent first; empty where the language was not to be found out."""
+    """Of the words, the most frequent first; empty where the language was not detected."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +123,7 @@ class Metadata:
 
 @dataclass(frozen=True, slots=True)
 class SpeechStartedMessage:
-    """The VAD heard speech begin."""
+    """Voice activity detection found the start of speech."""
 
     channel: int
     channels: int
@@ -141,7 +141,7 @@ class UtteranceEndMessage:
 
 @dataclass(frozen=True, slots=True)
 class Error:
-    """In answer to a text that is no control message; does not close the stream."""
+    """Reply to a text that is no control message; does not close the stream."""
 
     variant: str
     description: str
@@ -150,7 +150,7 @@ class Error:
 
 @dataclass(frozen=True, slots=True)
 class ConfigureSuccess:
-    """A Configure is in force; `keyterms` are those that it put in place, None when it named none."""
+    """A Configure is in force; `keyterms` are its keyterms, None when it had none."""
 
     request_id: str
     keyterms: tuple[str, ...] | None
@@ -158,7 +158,7 @@ class ConfigureSuccess:
 
 @dataclass(frozen=True, slots=True)
 class ConfigureFailure:
-    """A Configure changed nothing, for this reason."""
+    """A Configure was rejected and changed nothing."""
 
     request_id: str
     code: str

@@ -1,8 +1,8 @@
-"""Query parameters in; everything a stream or a recording was asked to do out, or the sentence that refuses it.
+"""Options of a live stream or a recording, parsed from the query string and checked against the engines.
 
-Every documented parameter has a row in `parameters`. What we honour is read into `ListenOptions`; what we do not
-honour is let through only where it asks for nothing (`false`, defaults, empty), because to ignore it would change
-what the client gets. Names without a row are ignored.
+Every documented parameter has a row in `parameters`. Parameters that are honoured go into `ListenOptions`; others are
+accepted only with a value that requests nothing (`false`, defaults, empty), because to ignore them would change what
+the client gets. Names without a row are ignored.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from caesura.errors import BadParameter
-from caesura.protocol.catalogue import WHICHEVER, Catalogue
+from caesura.protocol.catalogue import ANY_LANGUAGE, Catalogue
+from caesura.protocol.header_text import join_choices, printable
 from caesura.protocol.parameters import (
     DEFAULT_ENDPOINTING_MS,
     ENCODINGS,
@@ -21,8 +22,7 @@ from caesura.protocol.parameters import (
     NOT_HONOURED,
     RECORDINGS,
 )
-from caesura.protocol.sentences import listed, shown
-from caesura.protocol.values import keyterm_tokens
+from caesura.protocol.value_parsers import keyterm_tokens
 
 __all__ = ["DEFAULT_ENDPOINTING_MS", "DEFAULT_MODEL", "ENCODINGS", "ListenOptions", "check_keyterms", "parse_options"]
 
@@ -33,29 +33,29 @@ MOST_KEYTERM_TOKENS = 500
 
 @dataclass(frozen=True, slots=True)
 class ListenOptions:
-    """What one stream or recording was asked to do, with the defaults of the wire."""
+    """The options of one stream or recording, with the defaults of the wire."""
 
     model: str = DEFAULT_MODEL
-    """As asked; which engine runs is told by `model_info`."""
+    """As requested; `model_info` names the engine that runs."""
     language: str = "en"
-    """As asked, a tag that the engine understands; `multi`: whichever is heard."""
+    """As requested, a tag of one of the engine's languages; `multi`: detected."""
     version: str = "latest"
     encoding: str | None = None
     """Of `ENCODINGS`; None: the audio comes in a container."""
     sample_rate: int | None = None
-    """Hz; always there for an encoding without a header of its own."""
+    """Hz; never None for an encoding without a header of its own."""
     channels: int = 1
-    """Interleaved channels; means something only with `encoding`."""
+    """Interleaved channels; used only with `encoding`."""
     multichannel: bool = False
-    """Each channel is transcribed apart."""
+    """Each channel is transcribed separately."""
     interim_results: bool = False
     endpointing_ms: int | None = DEFAULT_ENDPOINTING_MS
-    """Silence that ends an utterance; None: none does."""
+    """Silence that ends an utterance; None: no endpointing."""
     utterance_end_ms: int | None = None
     """Gap between words that is announced by UtteranceEnd; None: off."""
     vad_events: bool = False
     punctuate: bool = False
-    """Asked for by `punctuate`, `smart_format`, `dictation` or `paragraphs`."""
+    """Turned on by `punctuate`, `smart_format`, `dictation` or `paragraphs`."""
     smart_format: bool = False
     numerals: bool = False
     dictation: bool = False
@@ -64,21 +64,21 @@ class ListenOptions:
     redact: tuple[str, ...] = ()
     """Of pci, ssn, numbers and aggressive_numbers, each once."""
     replace: tuple[tuple[str, str], ...] = ()
-    """What to find, and what to write instead; "" deletes."""
+    """Words to find and their replacement; "" deletes."""
     search: tuple[str, ...] = ()
     keyterms: tuple[str, ...] = ()
     keywords: tuple[tuple[str, float], ...] = ()
     """Words with their intensifiers."""
     diarize: bool = False
-    """Asked for by `diarize` or `diarize_model`."""
+    """Turned on by `diarize` or `diarize_model`."""
     no_delay: bool = False
     tags: tuple[str, ...] = ()
     extra: Mapping[str, str] = field(default_factory=dict)
     callback: str | None = field(default=None, repr=False)
-    """Where results go; not shown, for it may hold a password."""
+    """URL that results are sent to; hidden from `repr` because it may hold a password."""
     callback_method: str = "POST"
     inspect_response: bool = False
-    """With `callback`: results also go to whoever sends the audio."""
+    """With `callback`: results are sent on the connection too."""
     mip_opt_out: bool = False
     # ---- of recordings only ----
     utterances: bool = False
@@ -87,9 +87,9 @@ class ListenOptions:
     detect_language: bool = False
 
     @property
-    def spoken(self) -> str:
-        """The language that an engine must have for this: `multi` where it is to be found out."""
-        return WHICHEVER if self.detect_language else self.language
+    def engine_language(self) -> str:
+        """The language that the engine must support: `multi` where it is to be detected."""
+        return ANY_LANGUAGE if self.detect_language else self.language
 
 
 def parse_options(
@@ -99,18 +99,18 @@ def parse_options(
     default_model: str = DEFAULT_MODEL,
     recording: bool = False,
 ) -> ListenOptions:
-    """What the decoded pairs of a query string ask for; `catalogue.choose` then has an engine for it.
+    """Parse the options of a request; `catalogue.choose` then returns an engine for them.
 
     Args:
-        query: Names and values in their order. A parameter that takes one value may be repeated with the
+        query: Decoded names and values in their order. A parameter that takes one value may be repeated with the
             same value; two different ones are refused rather than one of them quietly dropped.
-        catalogue: What can be asked for.
-        default_model: What a query without `model` asks for.
-        recording: A whole recording is to be heard, no live stream.
+        catalogue: The engines to choose from.
+        default_model: The model of a query without `model`.
+        recording: The request is for a recording, not for a live stream.
 
     Raises:
-        NoSuchModel: The model, its version or its language is not to be had here.
-        NotForLive: The model hears recordings only.
+        NoSuchModel: No engine is of that model, version and language.
+        NotForLive: The model is for recordings only.
         BadParameter: Any other value that is wrong or not supported.
     """
     values: dict[str, Any] = {"model": default_model}
@@ -126,24 +126,24 @@ def parse_options(
                 raise _invalid(name, value, IGNORED[name].right)
         elif name in RECORDINGS:
             _refuse_unless_harmless_live(name, value)
-    options = ListenOptions(**_settled(values))
+    options = ListenOptions(**_completed(values))
     check_keyterms(options.keyterms)
     _check_encoding(options)
     if options.detect_language and not catalogue.detects_language:
         catalogue.check("detect_language", catalogue.offers[0])
-    offer = catalogue.choose(options.model, options.version, options.spoken, recording=recording)
-    asked = {
+    offer = catalogue.choose(options.model, options.version, options.engine_language, recording=recording)
+    requested = {
         "keyterm": options.keyterms,
         "keywords": options.keywords,
         "diarize": options.diarize,
     }
-    for name in (name for name, wanted in asked.items() if wanted):
+    for name in (name for name, value in requested.items() if value):
         catalogue.check(name, offer)
     return options
 
 
 def check_keyterms(keyterms: Sequence[str]) -> None:
-    """Raises BadParameter when there are too many of them, in the words of the wire."""
+    """Raises BadParameter, in the words of the wire, when they have too many tokens in all."""
     if sum(keyterm_tokens(term) for term in keyterms) > MOST_KEYTERM_TOKENS:
         message = f"Keyterm limit exceeded. The maximum number of tokens across all keyterms is {MOST_KEYTERM_TOKENS}."
         raise BadParameter("keyterm", keyterms[-1], message)
@@ -152,25 +152,25 @@ def check_keyterms(keyterms: Sequence[str]) -> None:
 def _read(name: str, value: str, values: dict[str, Any], seen: dict[str, str]) -> None:
     row = HONOURED.get(name) or RECORDINGS[name]
     try:
-        read = row.read(value)
+        parsed = row.parse(value)
     except ValueError:
         raise _invalid(name, value, row.right) from None
     if row.most > 1:
         gathered = values.setdefault(row.target, [])
-        gathered.append(read)
+        gathered.append(parsed)
         if len(gathered) > row.most:
             message = f"'{name}' was given more than {row.most} times; send at most {row.most}."
             raise BadParameter(name, value, message)
     elif seen.setdefault(name, value) == value:
-        # `diarize` and `diarize_model` ask for the same thing; either one turns it on.
-        values[row.target] = read if row.target != "diarize" else values.get("diarize", False) or read
+        # `diarize` and `diarize_model` have the same target; either one turns it on.
+        values[row.target] = parsed if row.target != "diarize" else values.get("diarize", False) or parsed
     else:
-        both = f"'{shown(seen[name])}' and '{shown(value)}'"
+        both = f"'{printable(seen[name])}' and '{printable(value)}'"
         raise BadParameter(name, value, f"'{name}' was given twice, as {both}; send it once.")
 
 
-def _settled(values: dict[str, Any]) -> dict[str, Any]:
-    """The fields of the options: tuples without what asks for nothing, and what a parameter implies."""
+def _completed(values: dict[str, Any]) -> dict[str, Any]:
+    """The fields of the options: tuples without empty items, and options that others imply."""
     for name in ("tags", "replace", "search", "keyterms", "keywords"):
         if name in values:
             values[name] = tuple(item for item in values[name] if item)
@@ -178,8 +178,8 @@ def _settled(values: dict[str, Any]) -> dict[str, Any]:
         values["redact"] = tuple(dict.fromkeys(kind for kind in values["redact"] if kind))
     if "extra" in values:
         values["extra"] = dict(values["extra"])
-    asks = ("punctuate", "smart_format", "dictation", "paragraphs")
-    values["punctuate"] = any(values.get(name, False) for name in asks)
+    implying = ("punctuate", "smart_format", "dictation", "paragraphs")
+    values["punctuate"] = any(values.get(name, False) for name in implying)
     return values
 
 
@@ -189,19 +189,19 @@ def _refuse_unless_harmless(name: str, value: str) -> None:
         return
     if not row.known.fullmatch(value):
         raise _invalid(name, value, row.right)
-    message = f"'{name}={shown(value)}' {row.why}; {row.instead.format(name=name)}."
+    message = f"'{name}={printable(value)}' {row.why}; {row.instead.format(name=name)}."
     raise BadParameter(name, value, message)
 
 
 def _refuse_unless_harmless_live(name: str, value: str) -> None:
     row = RECORDINGS[name]
     try:
-        asked = row.read(value)
+        requested = row.parse(value)
     except ValueError:
         raise _invalid(name, value, row.right) from None
-    if asked is True:
+    if requested is True:
         message = (
-            f"'{name}={shown(value)}' works on recordings only, not on a live stream; "
+            f"'{name}={printable(value)}' works on recordings only, not on a live stream; "
             f"leave it out or send {name}=false."
         )
         raise BadParameter(name, value, message)
@@ -214,13 +214,13 @@ def _check_encoding(options: ListenOptions) -> None:
         raise BadParameter("sample_rate", "", message)
     rates = _RATES.get(encoding, ())
     if rates and options.sample_rate is not None and options.sample_rate not in rates:
-        right = listed([str(rate) for rate in rates])
+        right = join_choices([str(rate) for rate in rates])
         message = f"'encoding={encoding}' has a 'sample_rate' of {right}, not {options.sample_rate}."
         raise BadParameter("sample_rate", str(options.sample_rate), message)
     most = _MOST_CHANNELS.get(encoding)
     if most is not None and options.channels > most:
         fits = "channels=1 or 2" if most == 2 else "channels=1"
-        message = f"'channels={options.channels}' cannot be had with 'encoding={encoding}'; send {fits}."
+        message = f"'channels={options.channels}' does not work with 'encoding={encoding}'; send {fits}."
         raise BadParameter("channels", str(options.channels), message)
 
 
@@ -228,7 +228,7 @@ def _invalid(name: str, value: str, right: str) -> BadParameter:
     if name == "callback":
         # It may hold a password.
         return BadParameter(name, "", "Invalid 'callback' value.", f"'{name}' takes {right}.")
-    return BadParameter(name, value, f"Invalid '{name}' value of '{shown(value)}'.", f"'{name}' takes {right}.")
+    return BadParameter(name, value, f"Invalid '{name}' value of '{printable(value)}'.", f"'{name}' takes {right}.")
 
 
 _HEADERLESS = frozenset({"linear16", "linear32", "mulaw", "alaw", "opus", "speex"})

@@ -1,7 +1,7 @@
-"""The printed words of a channel in; sentences, and paragraphs of them, out.
+"""Sentences and paragraphs of a recording's channel.
 
 A sentence ends with its full stop, question or exclamation mark. A paragraph ends with a sentence: where a pause
-follows, where it has grown long, and always where the speaker changes, be the sentence ended or not.
+follows, where it has grown long, and always where the speaker changes, whether the sentence has ended or not.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from caesura.words import Word
 
 PAUSE_S: Final = 1.5
 """A pause after a sentence that begins a new paragraph."""
-MOST_SENTENCES: Final = 5
+MAX_SENTENCES: Final = 5
 """A paragraph with so many is full."""
-UNSAID_S: Final = 5.0
+SENTENCE_PAUSE_S: Final = 5.0
 """A pause that ends a sentence whose full stop is missing."""
 
 _ENDS = (".", "?", "!", "…", "。", "？", "！")  # noqa: RUF001  # those of Chinese and Japanese
@@ -27,54 +27,54 @@ _ABBREVIATIONS = frozenset({"mr.", "mrs.", "ms.", "dr.", "st.", "prof.", "vs.", 
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """Words from the first to the full stop."""
+    """Words of one speaker up to the end of a sentence."""
 
     words: tuple[Word, ...]
 
     @property
     def text(self) -> str:
-        """As it is printed."""
+        """The words with spaces between them."""
         return " ".join(word.text for word in self.words)
 
     @property
     def start(self) -> float:
-        """Where its first word begins, in seconds."""
+        """Start of the first word in seconds."""
         return self.words[0].start
 
     @property
     def end(self) -> float:
-        """Where its last word ends."""
+        """End of the last word in seconds."""
         return self.words[-1].end
 
 
 @dataclass(frozen=True, slots=True)
 class Paragraph:
-    """Sentences that belong together, all of one speaker (None where nobody asked who spoke)."""
+    """Sentences that belong together, all of one speaker."""
 
     sentences: tuple[Sentence, ...]
 
     @property
     def speaker(self) -> int | None:
-        """Who said it."""
+        """Number of the speaker; None without diarization."""
         return self.sentences[0].words[0].speaker
 
     @property
     def text(self) -> str:
-        """Its sentences in a row."""
+        """The sentences with spaces between them."""
         return " ".join(sentence.text for sentence in self.sentences)
 
     @property
     def num_words(self) -> int:
-        """Words of all its sentences."""
+        """Number of words in all sentences."""
         return sum(len(sentence.words) for sentence in self.sentences)
 
 
 def paragraphs(words: Sequence[Word]) -> tuple[Paragraph, ...]:
-    """All of `words` in their order, as paragraphs."""
+    """Split `words` into paragraphs."""
     found: list[Paragraph] = []
     current: list[Sentence] = []
     for sentence in sentences(words):
-        if current and _begins(current, sentence):
+        if current and _begins_paragraph(current, sentence):
             found.append(Paragraph(tuple(current)))
             current = []
         current.append(sentence)
@@ -84,8 +84,8 @@ def paragraphs(words: Sequence[Word]) -> tuple[Paragraph, ...]:
 
 
 def sentences(words: Sequence[Word]) -> Iterator[Sentence]:
-    """All of `words` in their order, as sentences of one speaker each."""
-    for span in spans(words, UNSAID_S):
+    """Split `words` into sentences of one speaker each."""
+    for span in spans(words, SENTENCE_PAUSE_S):
         begin = 0
         for at, word in enumerate(span, 1):
             if at == len(span) or _ends_sentence(word.text):
@@ -93,20 +93,20 @@ def sentences(words: Sequence[Word]) -> Iterator[Sentence]:
                 begin = at
 
 
-def transcript(told: Sequence[Paragraph]) -> str:
-    """The text of paragraphs with an empty line between them; who speaks is told where it is known and changes."""
+def paragraphs_text(paragraphs: Sequence[Paragraph]) -> str:
+    """The text of all paragraphs, an empty line between them; names the speaker, where known, at each change."""
     lines: list[str] = []
     speaker: int | None = None
-    for paragraph in told:
+    for paragraph in paragraphs:
         named = paragraph.speaker is not None and paragraph.speaker != speaker
         lines.append(f"Speaker {paragraph.speaker}: {paragraph.text}" if named else paragraph.text)
         speaker = paragraph.speaker
     return "\n" + "\n\n".join(lines) if lines else ""
 
 
-def _begins(current: Sequence[Sentence], following: Sentence) -> bool:
+def _begins_paragraph(current: Sequence[Sentence], following: Sentence) -> bool:
     last = current[-1]
-    if last.words[-1].speaker != following.words[0].speaker or len(current) >= MOST_SENTENCES:
+    if last.words[-1].speaker != following.words[0].speaker or len(current) >= MAX_SENTENCES:
         return True
     return round(following.start - last.end, 6) >= PAUSE_S
 

@@ -1,8 +1,8 @@
-"""Every documented query parameter, as a row of a table: how it is read and what comes of it, or why it is refused.
+"""Tables of all documented query parameters: how each is parsed and what it does, or why it is refused.
 
-`HONOURED` holds what live streams and recordings both understand, `RECORDINGS` what only recordings do,
-`NOT_HONOURED` what is refused where it asks for something, `IGNORED` what changes nothing. The table in the
-documentation is made of these rows.
+`HONOURED` has those of live streams and recordings, `RECORDINGS` those of recordings only, `NOT_HONOURED` those that
+are refused unless their value requests nothing, `IGNORED` those that change nothing. The table in the documentation is
+made of these rows.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
 
-from caesura.protocol import values
-from caesura.protocol.sentences import listed
-from caesura.protocol.values import DEFAULT_ENDPOINTING_MS, LONGEST_ENDPOINTING_MS, LONGEST_EXTRA, LONGEST_TAG
+from caesura.protocol import value_parsers
+from caesura.protocol.header_text import join_choices
+from caesura.protocol.value_parsers import DEFAULT_ENDPOINTING_MS, LONGEST_ENDPOINTING_MS, LONGEST_EXTRA, LONGEST_TAG
 
 __all__ = [
     "DEFAULT_ENDPOINTING_MS",
@@ -34,26 +34,26 @@ __all__ = [
 ENCODINGS: Final = (
     "linear16", "linear32", "mulaw", "alaw", "flac", "opus", "ogg-opus", "amr-nb", "amr-wb", "speex", "g729",
 )  # fmt: skip
-"""What `encoding` may be; none at all means a container that says for itself."""
+"""Values of `encoding`; without it the audio comes in a container."""
 
 
 @dataclass(frozen=True, slots=True)
 class Honoured:
-    """A parameter that is read into the field `target` of the options. `most`: how often it may be given."""
+    """A parameter that is parsed into the field `target` of the options. `most`: how often it may be given."""
 
     target: str
-    read: Callable[[str], Any]
+    parse: Callable[[str], Any]
     right: str
-    """What its value may be, as the end of a sentence."""
+    """The accepted values, as the end of a sentence."""
     does: str
     most: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class NotHonoured:
-    """A parameter that is refused, but where its value asks for nothing.
+    """A parameter that is refused unless its value requests nothing.
 
-    `harmless` is what asks for nothing, `known` what is a value at all: the rest of that is refused with `why`.
+    `harmless` matches values that request nothing, `known` all valid values; other valid ones are refused with `why`.
     """
 
     harmless: re.Pattern[str]
@@ -65,7 +65,7 @@ class NotHonoured:
 
 @dataclass(frozen=True, slots=True)
 class Ignored:
-    """A parameter of old whose values change nothing here; what is no value is refused all the same."""
+    """An old parameter whose values change nothing here; an invalid value is refused all the same."""
 
     known: re.Pattern[str]
     right: str
@@ -73,51 +73,51 @@ class Ignored:
 
 
 def _flag(target: str, does: str) -> Honoured:
-    return Honoured(target, values.boolean, "true or false", does)
+    return Honoured(target, value_parsers.boolean, "true or false", does)
 
 
 HONOURED: Final[Mapping[str, Honoured]] = MappingProxyType(
     {
         "model": Honoured(
-            "model", str, "the name or UUID of a model", "picks the engine; `model_info` says what really ran"
+            "model", str, "the name or UUID of a model", "chooses the engine; `model_info` names the one that ran"
         ),
         "language": Honoured(
             "language",
             str,
             "a BCP-47 tag or multi",
-            "the language that is spoken, which the engine must have; multi finds it and tells it",
+            "the language that is spoken, which the engine must support; multi detects and reports it",
         ),
-        "version": Honoured("version", str, "latest or the version of a model", "asks for one version of a model"),
+        "version": Honoured("version", str, "latest or the version of a model", "requires that version of the model"),
         "encoding": Honoured(
-            "encoding", values.one_of(*ENCODINGS), listed(ENCODINGS), "declares audio without a container"
+            "encoding", value_parsers.one_of(*ENCODINGS), join_choices(ENCODINGS), "declares audio without a container"
         ),
         "sample_rate": Honoured(
             "sample_rate",
-            values.whole(4000, 192_000),
+            value_parsers.whole(4000, 192_000),
             "whole Hz from 4000 to 192000",
             "needed with linear16, linear32, mulaw, alaw, opus and speex",
         ),
         "channels": Honoured(
             "channels",
-            values.whole(1, 20),
+            value_parsers.whole(1, 20),
             "a whole number from 1 to 20",
             "interleaved channels, mixed to one without `multichannel`; read with `encoding`",
         ),
-        "multichannel": _flag("multichannel", "transcribes each channel apart"),
+        "multichannel": _flag("multichannel", "transcribes each channel separately"),
         "interim_results": _flag("interim_results", "words before they are final, about once a second of audio"),
         "endpointing": Honoured(
             "endpointing_ms",
-            values.endpointing,
+            value_parsers.endpointing,
             f"true, false or whole milliseconds from 0 to {LONGEST_ENDPOINTING_MS}",
-            "silence that ends an utterance; less than the engine needs is lifted to that",
+            "silence that ends an utterance; raised to the minimum of the engine",
         ),
         "utterance_end_ms": Honoured(
             "utterance_end_ms",
-            values.whole(1000, 5000),
+            value_parsers.whole(1000, 5000),
             "whole milliseconds from 1000 to 5000",
-            "announces a gap between words",
+            "sends UtteranceEnd after such a gap between words",
         ),
-        "vad_events": _flag("vad_events", "announces where speech begins"),
+        "vad_events": _flag("vad_events", "sends SpeechStarted where speech begins"),
         "punctuate": _flag("punctuate", "case and punctuation"),
         "smart_format": _flag(
             "smart_format", "punctuation, and numbers, dates, times, amounts, phone numbers, e-mail and URLs as written"
@@ -128,72 +128,79 @@ HONOURED: Final[Mapping[str, Honoured]] = MappingProxyType(
         "profanity_filter": _flag("profanity_filter", "masks profanity"),
         "redact": Honoured(
             "redact",
-            values.redaction,
-            listed(["true", "false", *values.REDACTIONS]),
-            "writes tags instead of card numbers, social security numbers or numbers; true means numbers",
+            value_parsers.redaction,
+            join_choices(["true", "false", *value_parsers.REDACTIONS]),
+            "replaces card numbers, social security numbers or numbers by tags; true means numbers",
             most=50,
         ),
         "replace": Honoured(
             "replace",
-            values.replacement,
-            f"FIND:REPLACEMENT with up to {values.LONGEST_TERM} characters each",
-            "writes other words instead; FIND alone deletes",
+            value_parsers.replacement,
+            f"FIND:REPLACEMENT with up to {value_parsers.LONGEST_TERM} characters each",
+            "replaces words; FIND alone deletes them",
             most=200,
         ),
         "search": Honoured(
             "search",
-            values.term,
-            f"up to {values.LONGEST_TERM} characters",
-            "tells where it may have been said",
+            value_parsers.term,
+            f"up to {value_parsers.LONGEST_TERM} characters",
+            "lists where the words may have been said",
             most=50,
         ),
         "keyterm": Honoured(
             "keyterms",
-            values.term,
-            f"up to {values.LONGEST_TERM} characters",
+            value_parsers.term,
+            f"up to {value_parsers.LONGEST_TERM} characters",
             "makes the engine prefer these words",
             most=500,
         ),
         "keywords": Honoured(
             "keywords",
-            values.keyword,
+            value_parsers.keyword,
             "WORD or WORD:INTENSIFIER with a decimal number",
             "makes the engine prefer or avoid these words",
             most=100,
         ),
         "diarize": _flag("diarize", "adds a `speaker` to each word, and a `speaker_confidence` to those of recordings"),
-        "diarize_model": Honoured("diarize", values.diarize_model, "latest or v1", "the same as diarize=true"),
+        "diarize_model": Honoured("diarize", value_parsers.diarize_model, "latest or v1", "the same as diarize=true"),
         "no_delay": _flag("no_delay", "finals do not wait for the end of a number or date"),
         "tag": Honoured(
             "tags",
-            values.tag,
+            value_parsers.tag,
             f"up to {LONGEST_TAG} characters",
             "a label in Metadata and in the usage record",
             most=1000,
         ),
         "extra": Honoured(
             "extra",
-            values.extra,
+            value_parsers.extra,
             f"KEY:VALUE with up to {LONGEST_EXTRA} characters",
-            "comes back in the metadata of every message",
+            "is returned in the metadata of every message",
             most=1000,
         ),
-        "callback": Honoured("callback", values.callback, "a URL of http, https, ws or wss", "sends the results there"),
-        "callback_method": Honoured("callback_method", values.method, "POST or PUT", "the method of an HTTP callback"),
-        "inspect_response": _flag("inspect_response", "with `callback`: sends the results here as well"),
+        "callback": Honoured(
+            "callback", value_parsers.callback, "a URL of http, https, ws or wss", "sends the results there"
+        ),
+        "callback_method": Honoured(
+            "callback_method", value_parsers.method, "POST or PUT", "the method of an HTTP callback"
+        ),
+        "inspect_response": _flag("inspect_response", "with `callback`: sends the results on the connection as well"),
         "mip_opt_out": _flag("mip_opt_out", "nothing to opt out of: audio is neither kept nor used for training"),
     }
 )
 
 RECORDINGS: Final[Mapping[str, Honoured]] = MappingProxyType(
     {
-        "utterances": _flag("utterances", "adds `results.utterances`: what was said between two pauses"),
+        "utterances": _flag("utterances", "adds `results.utterances`: the words between two pauses"),
         "utt_split": Honoured(
-            "utt_split_s", values.seconds(0, 600), "a number of seconds", "the pause between two utterances"
+            "utt_split_s", value_parsers.seconds(0, 600), "a number of seconds", "the pause between two utterances"
         ),
         "paragraphs": _flag("paragraphs", "adds `paragraphs` with sentences; turns punctuation on"),
         "detect_language": Honoured(
-            "detect_language", values.detection, "true, false or languages", "finds the language and tells it"
+            "detect_language",
+            value_parsers.detection,
+            "true, false or languages",
+            "detects the language and reports it",
         ),
     }
 )
@@ -217,7 +224,7 @@ def _only(harmless: str, known: str, right: str) -> NotHonoured:
 
 NOT_HONOURED: Final[Mapping[str, NotHonoured]] = MappingProxyType(
     {
-        # It would take models that we do not have.
+        # They would need models that this server does not have.
         "detect_entities": _switch(),
         "custom_intent": _text(),
         "custom_intent_mode": _only("extended|strict", "extended|strict", "extended or strict"),
@@ -234,10 +241,10 @@ NOT_HONOURED: Final[Mapping[str, NotHonoured]] = MappingProxyType(
 
 IGNORED: Final[Mapping[str, Ignored]] = MappingProxyType(
     {
-        "debug": Ignored(re.compile("true|false"), "true or false", "there is nothing more to tell"),
+        "debug": Ignored(re.compile("true|false"), "true or false", "there is no further output"),
         "diarize_version": Ignored(_ANYTHING, "", "there is one version of it; `diarize` turns it on"),
         "tier": Ignored(
-            re.compile("base|enhanced|nova|nova-2|nova-3"), "base, enhanced or nova", "`model` says what is meant"
+            re.compile("base|enhanced|nova|nova-2|nova-3"), "base, enhanced or nova", "`model` names the model"
         ),
     }
 )
@@ -259,4 +266,4 @@ WIRE_MODELS: Final = frozenset(
 RECORDING_MODELS: Final = frozenset(
     {"whisper"} | {f"whisper-{size}" for size in ("cloud", "tiny", "base", "small", "medium", "large")}
 )
-"""Names of its models that hear recordings only."""
+"""Names of its models that are for recordings only."""

@@ -1,4 +1,4 @@
-"""What was heard in a recording in; the JSON that answers its request, or is delivered to its callback, out."""
+"""JSON of a recording's response, which answers its request or is delivered to its callback."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import Any
 
 from caesura.events import Search
 from caesura.protocol.messages import ModelInfo
-from caesura.protocol.paragraphs import Paragraph, paragraphs, transcript
-from caesura.protocol.transcript import upper_median
+from caesura.protocol.paragraphs import Paragraph, paragraphs, paragraphs_text
+from caesura.protocol.results import upper_median
 from caesura.protocol.utterances import Utterance, utterances
 from caesura.words import Word, raw
 
@@ -21,20 +21,20 @@ _encode = json.JSONEncoder(ensure_ascii=False, check_circular=False, allow_nan=F
 
 @dataclass(frozen=True, slots=True)
 class RecordingChannel:
-    """What was heard on one channel, as it is to be written."""
+    """The formatted transcript of one channel."""
 
     words: tuple[Word, ...]
     searches: tuple[Search, ...] = ()
-    """One for each thing searched for."""
+    """One for each search term."""
     detected_language: str | None = None
-    """Where it was to be found out."""
+    """The language, where detection was requested."""
     languages: tuple[str, ...] = ()
-    """What was spoken, the most first; where several were expected."""
+    """The languages spoken, the most frequent first, where several were expected."""
 
 
 @dataclass(frozen=True, slots=True)
 class RecordingAnswer:
-    """A recording's whole answer."""
+    """The whole transcript of a recording, and the options that shape its JSON."""
 
     request_id: str
     sha256: str
@@ -46,28 +46,28 @@ class RecordingAnswer:
     punctuate: bool = False
     paragraphs: bool = False
     utterance_gap_s: float | None = None
-    """The pause between two utterances; None: they were not asked for."""
+    """The pause between two utterances; None: `utterances` is left out."""
     diarizer: ModelInfo | None = None
-    """What told the speakers apart; None: nobody asked who spoke."""
+    """The speaker embedding model; None without diarization."""
     tags: tuple[str, ...] = ()
     extra: Mapping[str, str] = field(default_factory=dict)
 
 
 def write_recording(answer: RecordingAnswer) -> str:
-    """The answer as compact JSON; seconds and confidences to 3 decimals.
+    """The response as compact JSON; seconds and confidences to 3 decimals.
 
-    The ids of utterances follow from the request's, so that the same answer is always written the same way.
+    The ids of utterances are derived from the request's, so that one response always has the same JSON.
     """
     results: dict[str, Any] = {"channels": [_channel(channel, answer) for channel in answer.channels]}
     if answer.utterance_gap_s is not None:
-        spoken = [_spoken(channel.words) for channel in answer.channels]
-        told = utterances(spoken, answer.utterance_gap_s)
-        results["utterances"] = [_utterance(number, utterance, answer) for number, utterance in enumerate(told)]
+        spoken = [_without_marks(channel.words) for channel in answer.channels]
+        found = utterances(spoken, answer.utterance_gap_s)
+        results["utterances"] = [_utterance(number, utterance, answer) for number, utterance in enumerate(found)]
     return _encode({"metadata": _metadata(answer), "results": results})
 
 
 def write_accepted(request_id: str) -> str:
-    """The answer to a request whose result goes to a callback."""
+    """The response to a request whose transcript goes to a callback."""
     return _encode({"request_id": request_id})
 
 
@@ -93,7 +93,7 @@ def _metadata(answer: RecordingAnswer) -> dict[str, Any]:
 
 
 def _channel(channel: RecordingChannel, answer: RecordingAnswer) -> dict[str, Any]:
-    words = _spoken(channel.words)
+    words = _without_marks(channel.words)
     alternative: dict[str, Any] = {
         "transcript": _text(words, answer),
         "confidence": _confidence(words),
@@ -102,10 +102,10 @@ def _channel(channel: RecordingChannel, answer: RecordingAnswer) -> dict[str, An
     if channel.languages:
         alternative["languages"] = channel.languages
     if answer.paragraphs:
-        told = paragraphs(words)
+        found = paragraphs(words)
         alternative["paragraphs"] = {
-            "transcript": transcript(told),
-            "paragraphs": [_paragraph(paragraph) for paragraph in told],
+            "transcript": paragraphs_text(found),
+            "paragraphs": [_paragraph(paragraph) for paragraph in found],
         }
     fields: dict[str, Any] = {}
     if channel.searches:
@@ -132,19 +132,19 @@ def _utterance(number: int, utterance: Utterance, answer: RecordingAnswer) -> di
 
 
 def _paragraph(paragraph: Paragraph) -> dict[str, Any]:
-    told = paragraph.sentences
+    sentences = paragraph.sentences
     fields: dict[str, Any] = {
         "sentences": [
             {"text": sentence.text, "start": _rounded(sentence.start), "end": _rounded(sentence.end)}
-            for sentence in told
+            for sentence in sentences
         ]
     }
     if paragraph.speaker is not None:
         fields["speaker"] = paragraph.speaker
     return fields | {
         "num_words": paragraph.num_words,
-        "start": _rounded(told[0].start),
-        "end": _rounded(told[-1].end),
+        "start": _rounded(sentences[0].start),
+        "end": _rounded(sentences[-1].end),
     }
 
 
@@ -185,8 +185,8 @@ def _confidence(words: Sequence[Word]) -> float:
     return _rounded(upper_median([word.confidence for word in words]))
 
 
-def _spoken(words: Sequence[Word]) -> tuple[Word, ...]:
-    """Tokens in which nothing is spoken are no words."""
+def _without_marks(words: Sequence[Word]) -> tuple[Word, ...]:
+    """The words without tokens of punctuation alone."""
     return tuple(word for word in words if raw(word.text))
 
 

@@ -1,7 +1,7 @@
 """State machine of the server's side of one live connection.
 
 No clock, no I/O: every entry takes `now`, seconds of any monotonic clock, the time at which the thing happened.
-After each call take `actions()` and carry them out in order, then arm one timer for `next_deadline()`.
+After each call drain `actions()`, carry them out in order, then arm one timer for `next_deadline()`.
 
     state     binary     empty binary  KeepAlive  Finalize    Configure    CloseStream  deadline
     OPEN      FeedAudio  -> FLUSHING   -          FlushAudio  Reconfigure  -> FLUSHING  -> FLUSHING or CLOSED (NET-0000)
@@ -15,7 +15,8 @@ of a number, OPEN has one more on its way, 3 s after audio: ReleaseHeldFinals. A
 Laws:
 1. Every binary or text message restarts the idle window, good or bad; WebSocket pings and our own output do not.
 2. Nothing answers a KeepAlive.
-3. FLUSHING ends the audio once, with EndAudio; what was heard goes out, then one Metadata, then one CloseSocket.
+3. FLUSHING ends the audio once, with EndAudio; the rest of the transcript goes out, then one Metadata, then one
+   CloseSocket.
 4. After CloseSocket there is no action and no deadline.
 5. `speech_final` never comes without `is_final`.
 """
@@ -53,7 +54,7 @@ from caesura.protocol.actions import (
     Warn,
 )
 from caesura.protocol.closing import Close
-from caesura.protocol.codec import read_client_message, schema_error, write_server_message
+from caesura.protocol.codec import PREFIX, quotable, read_client_message, schema_error, write_server_message
 from caesura.protocol.messages import (
     CloseStream,
     Configure,
@@ -70,17 +71,14 @@ from caesura.protocol.messages import (
     UtteranceEndMessage,
 )
 from caesura.protocol.options import ListenOptions, check_keyterms
-from caesura.protocol.reader import PREFIX, quotable
-from caesura.protocol.transcript import results
+from caesura.protocol.results import results_message
 
 CONTROL_SUSPECT_BYTES = 64
-"""A binary message shorter than this is looked at, for a warning only, in case it is a control message sent wrongly."""
+"""A binary message shorter than this is checked, for a warning only, for a control message sent as the wrong type."""
 PAUSE_S = 1.0
 """Shorter times without audio are jitter, not pauses."""
-
-
 FEATURES = ("numerals", "smart_format", "dictation", "filler_words", "profanity_filter")
-"""What Configure turns on and off: how words are written."""
+"""Features that Configure turns on and off: how words are formatted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,43 +87,43 @@ class Timers:
 
     idle_s: float = 10.0
     first_response_s: float = 0.0
-    """0: off."""
+    """0 turns it off."""
     drain_s: float = 30.0
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What is known of a connection when it opens."""
+    """Facts about a connection that are known when it opens."""
 
     request_id: str
     created: str
     """RFC 3339, UTC, milliseconds, `Z`."""
     model: ModelInfo
     biases: bool = False
-    """Whether the model prefers terms that it is given."""
+    """Whether the model supports keyterms."""
     diarizer: ModelInfo | None = None
-    """What tells speakers apart; None: nobody asked who speaks."""
+    """The speaker embedding model; None without diarization."""
 
 
 @dataclass(slots=True)
 class Tally:
-    """What a session counted; seconds are of the `now` clock."""
+    """Counters of a session; seconds are of the `now` clock."""
 
     bytes_in: int = 0
     keepalive_count: int = 0
     binary_control_suspects: int = 0
     paused_seconds: float = 0.0
     channels: int = 0
-    held: bool = False
+    paused: bool = False
     """A KeepAlive came since the last audio."""
     close_code: int | None = None
     close_reason: str = ""
     closed_by_client: bool = False
-    """The code is the client's, or stands for how the connection broke; otherwise it is the one that was sent."""
+    """The close code is the client's, or stands for how the connection broke; otherwise it was sent by the server."""
 
 
 class State(enum.Enum):
-    """Where a session stands; see the table at the head of this file."""
+    """State of a session; see the table at the head of this file."""
 
     OPEN = "open"
     FLUSHING = "flushing"
@@ -148,7 +146,7 @@ class Session:
         self._idle_from = now
         """When the idle window last began."""
         self._idle_held = False
-        """We are not reading, so silence is not the client's."""
+        """The server does not read, so silence is not the client's."""
         self._first_response_at: float | None = now + timers.first_response_s if timers.first_response_s > 0 else None
         self._drain_at: float | None = None
         self._close = closing.FINISHED
@@ -156,7 +154,7 @@ class Session:
         self._may_hold = bool(options.redact) or (options.smart_format and not options.no_delay)
         """Finals may wait for the end of a number."""
         self._release_at: float | None = None
-        """When they have waited for audio long enough: a pause may last for hours."""
+        """When held finals are released although no audio came: a pause may last for hours."""
         self.tally = Tally()
 
     # ---- from the wire ----
@@ -190,7 +188,7 @@ class Session:
         match message:
             case KeepAlive():
                 self.tally.keepalive_count += 1
-                self.tally.held = True
+                self.tally.paused = True
             case Finalize(channel):
                 self._finalize(channel, text)
             case CloseStream():
@@ -200,26 +198,28 @@ class Session:
             case _:
                 assert_never(message)
 
-    def receive_disconnect(self, code: int, *, now: float, why: str = "the client closed", drain: bool = False) -> None:
-        """The client is gone, or cut off: nothing more can be sent to it.
+    def receive_disconnect(
+        self, code: int, *, now: float, reason: str = "the client closed", drain: bool = False
+    ) -> None:
+        """The client disconnected, or was cut off: nothing more can be sent to it.
 
         Args:
             code: Its close code, or the one that stands for how the connection broke.
-            now: When.
-            why: For the record.
-            drain: What was received is transcribed to its end all the same, since somebody else gets the transcript.
+            now: The time of it.
+            reason: For the usage record.
+            drain: Transcribe what was received to its end all the same, because a callback gets the transcript.
         """
         if self._state is State.CLOSED or (drain and self._state is State.FLUSHING):
             return
         self.tally.closed_by_client = True
         if drain:
-            self._flush(Close(code, why), now)
+            self._flush(Close(code, reason), now)
             return
         self._end_pause(now)
-        self._closed(code, why if self._state is State.OPEN else f"{why} before its last words")
+        self._closed(code, reason if self._state is State.OPEN else f"{reason} before its last words")
 
     def cut(self, close: Close, *, now: float) -> None:
-        """End it at once; the shell sends `close`, even where another close was decided and not sent yet."""
+        """End the session at once; the shell sends `close`, even where another close was decided and not sent yet."""
         self.tally.closed_by_client = False
         self._end_pause(now)
         self._closed(close.code, close.reason)
@@ -230,18 +230,18 @@ class Session:
             self._flush(closing.RESTART, now)
 
     def prolong_drain(self, *, now: float) -> None:
-        """The last words are late but on their way: the drain cap begins anew."""
+        """The engine still works on the last words: the drain cap begins anew."""
         if self._state is State.FLUSHING:
             self._drain_at = now + self._timers.drain_s
 
-    # ---- from our own reading ----
+    # ---- back-pressure ----
 
     def hold_idle(self) -> None:
-        """We stopped reading, for back-pressure: the idle window does not run."""
+        """The server stopped reading: the idle window does not run."""
         self._idle_held = True
 
     def resume_idle(self, *, now: float) -> None:
-        """We read again: the idle window begins anew."""
+        """The server reads again: the idle window begins anew."""
         self._idle_held = False
         self._idle_from = now
         if self._release_at is not None:
@@ -283,10 +283,10 @@ class Session:
         if not segment.final and not self._options.interim_results:
             return
         self._send(
-            results(
+            results_message(
                 segment,
                 punctuate=self._options.punctuate,
-                marks=self._options.dictation,
+                keep_punctuation=self._options.dictation,
                 channels=self._channels,
                 request_id=self._identity.request_id,
                 model=self._identity.model,
@@ -298,12 +298,12 @@ class Session:
     # ---- time ----
 
     def next_deadline(self) -> float | None:
-        """When `handle_deadline` wants to be called, on the `now` clock; None: not at all."""
+        """When `handle_deadline` is to be called, on the `now` clock; None: not at all."""
         match self._state:
             case State.OPEN:
                 if self._idle_held:
                     return self._first_response_at
-                # Asked for after each message: no generator.
+                # Called after each message: a generator would be slower.
                 at = self._idle_from + self._timers.idle_s
                 if self._first_response_at is not None:
                     at = min(at, self._first_response_at)
@@ -316,7 +316,7 @@ class Session:
                 assert_never(self._state)
 
     def handle_deadline(self, *, now: float) -> None:
-        """Time has passed; does nothing when it is too early. Read what is already there before calling this."""
+        """Handle the deadlines that have passed, if any. Read what already lies in the socket before calling this."""
         deadline = self.next_deadline()
         if deadline is None or now < deadline:
             return
@@ -335,18 +335,18 @@ class Session:
             self._flush(closing.NET_0001, now)
         else:
             self._end_pause(now)
-            self._say_close(closing.NET_0000)
+            self._close_socket(closing.NET_0000)
 
     # ---- out ----
 
     def actions(self) -> list[Action]:
-        """What is to be done now, in order; each is given once."""
+        """The actions to carry out now, in order; each is returned once."""
         actions, self._actions = self._actions, []
         return actions
 
     @property
     def state(self) -> State:
-        """Where the session stands."""
+        """The state of the session."""
         return self._state
 
     # ---- inside ----
@@ -358,27 +358,30 @@ class Session:
             return
         self._actions.append(FlushAudio(channel))
 
-    def _configure(self, asked: Configure) -> None:
-        """One answer to each, and all of it or nothing."""
-        fault = self._fault(asked)
-        if fault is not None:
-            self._send(ConfigureFailure(self._identity.request_id, *fault))
+    def _configure(self, message: Configure) -> None:
+        """Apply all of it or nothing, and send one reply."""
+        failure = self._configure_failure(message)
+        if failure is not None:
+            self._send(ConfigureFailure(self._identity.request_id, *failure))
             return
-        self._may_hold |= asked.features.get("smart_format", False) and not self._options.no_delay
-        self._actions.append(Reconfigure(asked.features, asked.keyterms))
-        self._send(ConfigureSuccess(self._identity.request_id, asked.keyterms))
+        self._may_hold |= message.features.get("smart_format", False) and not self._options.no_delay
+        self._actions.append(Reconfigure(message.features, message.keyterms))
+        self._send(ConfigureSuccess(self._identity.request_id, message.keyterms))
 
-    def _fault(self, asked: Configure) -> tuple[str, str] | None:
-        if asked.unsupported is not None:
-            return "CONFIGURE_NOT_SUPPORTED", f"`{asked.unsupported}` cannot be changed on this server; leave it out."
-        unknown = next((name for name in asked.features if name not in FEATURES), None)
+    def _configure_failure(self, message: Configure) -> tuple[str, str] | None:
+        if message.unsupported is not None:
+            return "CONFIGURE_NOT_SUPPORTED", f"`{message.unsupported}` cannot be changed on this server; leave it out."
+        unknown = next((name for name in message.features if name not in FEATURES), None)
         if unknown is not None:
             known = ", ".join(f"`{name}`" for name in FEATURES)
-            return "CONFIGURE_FEATURE_NOT_SUPPORTED", f"`{quotable(unknown)}` is none of the features {known}."
-        if asked.keyterms and not self._identity.biases:
-            return "CONFIGURE_KEYTERMS_NOT_SUPPORTED", f"The model {self._identity.model.name} takes no keyterms."
+            return "CONFIGURE_FEATURE_NOT_SUPPORTED", f"`{quotable(unknown)}` is not one of the features {known}."
+        if message.keyterms and not self._identity.biases:
+            return (
+                "CONFIGURE_KEYTERMS_NOT_SUPPORTED",
+                f"The model {self._identity.model.name} does not support keyterms.",
+            )
         try:
-            check_keyterms(asked.keyterms or ())
+            check_keyterms(message.keyterms or ())
         except BadParameter as error:
             return "CONFIGURE_KEYTERM_LIMIT_EXCEEDED", error.message
         return None
@@ -400,10 +403,10 @@ class Session:
         )
 
     def _end_pause(self, now: float) -> None:
-        """A pause is time without audio that a KeepAlive held."""
-        if self.tally.held and now - self._last_audio_at >= PAUSE_S:
+        """Count a pause: time without audio in which a KeepAlive came."""
+        if self.tally.paused and now - self._last_audio_at >= PAUSE_S:
             self.tally.paused_seconds += now - self._last_audio_at
-        self.tally.held = False
+        self.tally.paused = False
         self._last_audio_at = now
 
     def _flush(self, close: Close, now: float) -> None:
@@ -415,7 +418,6 @@ class Session:
 
     def _finish(self, close: Close, seconds: float, now: float) -> None:
         self._end_pause(now)
-        heard = seconds > 0
         self._send(
             Metadata(
                 request_id=self._identity.request_id,
@@ -423,14 +425,14 @@ class Session:
                 created=self._identity.created,
                 duration=seconds,
                 channels=self._channels,
-                model=self._identity.model if heard else None,
+                model=self._identity.model if seconds > 0 else None,
                 extra=self._extra,
                 tags=self._options.tags,
             )
         )
-        self._say_close(close)
+        self._close_socket(close)
 
-    def _say_close(self, close: Close) -> None:
+    def _close_socket(self, close: Close) -> None:
         self._actions.append(CloseSocket(close.code, close.reason))
         self._closed(close.code, close.reason)
 

@@ -20,7 +20,7 @@ from caesura.server.service import Service
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """Who may do what: a request that is about to be answered."""
+    """A request that was admitted: its access, options, engine and callback."""
 
     access: Access
     options: ListenOptions
@@ -29,7 +29,7 @@ class Admitted:
 
 
 def admit(service: Service, credential: Credential, query: bytes, *, recording: bool = False) -> Admitted | Refusal:
-    """Who asks, what for, whether they may, have paid and there is room: in that order."""
+    """Check credential, query, scope, payment and room, in that order."""
     if not service.open_for_business:
         return closing.SERVICE_UNAVAILABLE
     access = service.admit(credential.secret)
@@ -38,7 +38,7 @@ def admit(service: Service, credential: Credential, query: bytes, *, recording: 
     try:
         pairs = parse_qsl(query.decode("ascii", "replace"), keep_blank_values=True)
         options = parse_options(pairs, catalogue=service.catalogue, recording=recording)
-        offer = service.catalogue.choose(options.model, options.version, options.spoken, recording=recording)
+        offer = service.catalogue.choose(options.model, options.version, options.engine_language, recording=recording)
         callback = None if options.callback is None else _target(service, options.callback, recording=recording)
     except BadParameter as error:
         return refusal_for(error)
@@ -57,9 +57,9 @@ def admit(service: Service, credential: Credential, query: bytes, *, recording: 
 async def admit_stream(
     service: Service, credential: Credential, query: bytes, *, request_id: str
 ) -> Admitted | Refusal:
-    """As `admit`, for a live stream: it may wait for its turn, and is refused while its engine is overloaded.
+    """Admit a live stream: as `admit`, but it may wait for its turn, and is refused while its engine is overloaded.
 
-    A stream that is admitted counts until the load of its engine is told that it `left`.
+    An admitted stream counts until `left` is called on the load of its engine.
     """
     verdict = admit(service, credential, query)
     if isinstance(verdict, Refusal):
@@ -70,7 +70,7 @@ async def admit_stream(
     with service.sampler.running():
         if load.refusing or not await load.turn(request_id):
             return closing.SERVICE_UNAVAILABLE if service.shutdown.begun else overloaded(service.random())
-    # What was true before it waited may not be now.
+    # Key, payment and room may have changed while it waited.
     verdict = admit(service, credential, query)
     if isinstance(verdict, Refusal):
         load.left(request_id)

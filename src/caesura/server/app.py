@@ -95,7 +95,7 @@ async def _listen(websocket: WebSocket, service: Service) -> None:
     headers = {"dg-request-id": request_id, "dg-project-id": verdict.access.project_id}
     connection = LiveConnection(websocket, service, verdict, request_id=request_id)
     try:
-        with service.holding(connection, verdict.access.api_key_id):
+        with service.registered(connection, verdict.access.api_key_id):
             await websocket.accept(credential.echo, [(k.encode(), v.encode("latin-1")) for k, v in headers.items()])
             await connection.run()
     finally:

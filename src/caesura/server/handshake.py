@@ -1,4 +1,4 @@
-"""uvicorn's HTTP and WebSocket protocols, hardened: deadlines, fair turns, bounded frames, an answer to every head."""
+"""uvicorn's HTTP and WebSocket protocols, hardened: deadlines, fair turns, bounded frames, clear refusals."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 MAX_LINE = 8190
 """Longest request line or header that the WebSocket library reads."""
 MAX_HEADERS = 128
-"""And how many headers."""
+"""Most headers that it reads."""
 MAX_HEAD = 64 * 1024
 """Bytes of a head that are kept while the rest of it has not come."""
 HEAD_S = 10.0
@@ -39,7 +39,7 @@ TOO_LONG = Refusal(414, "URI_TOO_LONG", f"The request line or a header is longer
 
 
 class HeadProtocol(H11Protocol):
-    """HTTP/1.1 in fair turns, with a deadline for each request head and for a body that nobody waits for."""
+    """HTTP/1.1 in fair turns, with a deadline for each request head and for a body that no response waits for."""
 
     _deadline: asyncio.TimerHandle | None = None
 
@@ -57,7 +57,7 @@ class HeadProtocol(H11Protocol):
         super().data_received(data)
 
     def handle_websocket_upgrade(self, event: h11.Request) -> None:
-        """Let the WebSocket protocol go on, also with what the client sent behind its head."""
+        """Switch to the WebSocket protocol, which also gets the bytes that the client sent behind its head."""
         super().handle_websocket_upgrade(event)
         rest, _ = self.conn.trailing_data
         if rest:
@@ -89,7 +89,7 @@ class HeadProtocol(H11Protocol):
     def _expect_request(self) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
-        self._deadline = self.loop.call_later(HEAD_S, self._judge)
+        self._deadline = self.loop.call_later(HEAD_S, self._close_if_idle)
 
     def shutdown(self) -> None:
         """The server stops: cut a connection without a request, close an idle one, let the others be answered."""
@@ -102,7 +102,7 @@ class HeadProtocol(H11Protocol):
         else:
             cycle.keep_alive = False
 
-    def _judge(self) -> None:
+    def _close_if_idle(self) -> None:
         cycle: RequestResponseCycle | None = self.cycle
         busy = cycle is not None and not cycle.response_complete
         if not busy and self.transport.get_protocol() is self and not self.transport.is_closing():
@@ -175,7 +175,7 @@ class HandshakeProtocol(WebSocketsSansIOProtocol):
             self.conn.data_to_send()
 
     def send_receive_event_to_app(self) -> None:
-        """Hand on a whole message; text that is not UTF-8 ends the connection."""
+        """Pass on a whole message; text that is not UTF-8 ends the connection."""
         if self.curr_msg_data_type == "text" and not self.close_sent and not _is_utf8(b"".join(self.frames)):
             self.frames = []
             self._fail(NOT_UTF8)
@@ -183,7 +183,7 @@ class HandshakeProtocol(WebSocketsSansIOProtocol):
             super().send_receive_event_to_app()
 
     def handle_parser_exception(self) -> None:
-        """The client broke the protocol: say so where a close frame can be sent, and close."""
+        """The client broke the protocol: send a close frame where that is possible, and close."""
         if self.conn.close_sent is not None:
             super().handle_parser_exception()
         else:
@@ -191,7 +191,7 @@ class HandshakeProtocol(WebSocketsSansIOProtocol):
             self.transport.close()
 
     def shutdown(self) -> None:
-        """The server stops. The session is told by the service and closes by itself; the base class would cut it off.
+        """The server stops: do nothing, since the service stops the session; the base class would cut it off.
 
         An upgrade that the WebSocket library has refused is already over, and the base class fails on it.
         """

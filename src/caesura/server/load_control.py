@@ -19,11 +19,11 @@ SAMPLE_S: Final = 0.1
 UNPROVEN_PER_WORKER: Final = 4
 """Streams that may be unproven at once, for each worker. The built-in engine serves some 15 with interims."""
 TURN_S: Final = 3.5
-"""How long an upgrade may wait for its turn: the streams before it have proven themselves by then, or gone."""
+"""How long an upgrade may wait for its turn: the streams before it are proven by then, or gone."""
 
 
 class Backlog(Protocol):
-    """Something that live streams wait for."""
+    """A queue of work that live streams wait for."""
 
     @property
     def oldest_wait_s(self) -> float:
@@ -37,7 +37,7 @@ class Queue(Backlog, Protocol):
 
     @property
     def workers(self) -> int:
-        """How many jobs are done at once."""
+        """Number of jobs that can run at once."""
 
 
 class EngineLoad:
@@ -66,7 +66,7 @@ class EngineLoad:
 
     @property
     def interim_stretch(self) -> float:
-        """By how much the interval between interims is longer than asked for."""
+        """Factor by which the interval between interims is longer than configured."""
         return self._guard.interim_stretch
 
     @property
@@ -75,7 +75,7 @@ class EngineLoad:
         return len(self._turns)
 
     def enter(self, stream: Hashable) -> bool:
-        """Let a stream in at once, if there is room and nobody waits; then tell what it does, and `left` in the end."""
+        """Admit a stream at once, if there is room and none waits; then report what it sends, and `left` in the end."""
         now = asyncio.get_running_loop().time()
         if self._turns or not self._has_room(now):
             return False
@@ -83,7 +83,7 @@ class EngineLoad:
         return True
 
     async def turn(self, stream: Hashable) -> bool:
-        """Wait for room, in the order of arrival; False when there was none in time. If True, as after `enter`."""
+        """Wait for room, in order of arrival; False when there was none in time. Then report as after `enter`."""
         turn: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         place = (stream, turn)
         self._turns.append(place)
@@ -96,48 +96,48 @@ class EngineLoad:
                 self._turns.remove(place)
 
     def audio(self, stream: Hashable) -> bool:
-        """A stream sent audio; returns whether it is proven, after which it need not be told any more."""
+        """A stream sent audio; returns whether it is proven, after which calls are not needed."""
         proven = self._slow_start.audio(stream, now=asyncio.get_running_loop().time())
         if proven:
-            self._let_in()
+            self._admit_waiting()
         return proven
 
     def text(self, stream: Hashable) -> None:
         """A stream sent a text message."""
         self._slow_start.text(stream)
-        self._let_in()
+        self._admit_waiting()
 
     def left(self, stream: Hashable) -> None:
-        """A stream that was let in is over."""
+        """An admitted stream is over."""
         self._slow_start.ended(stream)
-        self._let_in()
+        self._admit_waiting()
 
     def sample(self, now: float, *, loop_lag_s: float = 0.0) -> None:
-        """Look at the queue; act on what it says. `loop_lag_s`: by how much the event loop itself is late."""
+        """Sample the queue and act on it. `loop_lag_s`: by how much the event loop itself is late."""
         before = self._guard.refusing
         self._guard.sample(max(self._queue.oldest_wait_s, self._audio.oldest_wait_s, loop_lag_s), now=now)
         self._queue.interim_stretch = self._guard.interim_stretch
         if self._guard.refusing is not before:
-            self._say()
+            self._log_change()
         if self._guard.refusing:
             self.refuse_waiting()
-        self._let_in()
+        self._admit_waiting()
 
     def refuse_waiting(self) -> None:
-        """Nobody who waits gets a turn."""
+        """Refuse all streams that wait for their turn."""
         while self._turns:
             self._turns.popleft()[1].set_result(False)
 
-    def _say(self) -> None:
+    def _log_change(self) -> None:
         if self._guard.refusing:
             _log.warning("engine %s is overloaded: live streams wait for it, new ones get 429", self._name)
         else:
-            _log.warning("engine %s keeps up again: new streams are taken", self._name)
+            _log.warning("engine %s keeps up again: new streams are admitted", self._name)
 
     def _has_room(self, now: float) -> bool:
         return self._slow_start.has_room(now=now, calm=self._guard.calm)
 
-    def _let_in(self) -> None:
+    def _admit_waiting(self) -> None:
         now = asyncio.get_running_loop().time()
         while self._turns and self._has_room(now):
             stream, turn = self._turns.popleft()

@@ -1,4 +1,4 @@
-"""Log filter that bounds how often the same line is logged, for lines that strangers can provoke."""
+"""Log filter that bounds how often the same line is logged, for lines that any client can provoke."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class _Window:
 
 
 class LogLimit(logging.Filter):
-    """Keeps some records of each template a minute; the first one of a later minute tells how many were left out.
+    """Keeps some records of each template a minute; the first one of a later minute says how many were left out.
 
     Templates are the constant texts in the code, so their number is bounded. Time is that of the records.
     """

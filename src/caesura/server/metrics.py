@@ -1,7 +1,7 @@
 """Prometheus metrics of one server.
 
-Labels are closed sets: no key, no address and nothing that was said is ever in one. Streams are asked for their counts
-when metrics are read, and once more when they end: a message costs no metric.
+Labels are closed sets: no key, no address and nothing of a transcript is ever in one. Counts are read from the streams
+when metrics are read, and once more when a stream ends: a message costs no metric.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from caesura.protocol.session import Tally
 Cause = Literal["engine", "drain", "fault"]
 """Why audio has no final: the engine gave it up, the last words took too long, or something of ours broke."""
 
+FAULT: Final = "internal error"
+"""Close reason, in the usage record, of a session that a fault of ours ended."""
 LATENCY_BUCKETS_S: Final = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0)
 
 
@@ -31,9 +33,9 @@ class ServerLoad:
     live: int
     """Connections that are open."""
     capacity: int
-    """Connections that it lets in."""
+    """Connections that it admits."""
     workers: int
-    """Engine workers that there should be."""
+    """Configured number of engine workers."""
     workers_ready: int
     worker_restarts: int
     """Since it was started."""
@@ -44,7 +46,7 @@ class ServerLoad:
     overloaded: bool = False
     """Whether new streams are refused because live jobs wait too long."""
     interim_stretch: float = 1.0
-    """By how much the interval between interims is longer than asked for; infinity: there are none."""
+    """Factor by which the interval between interims is longer than configured; infinity: there are none."""
     ledger_reachable: bool = True
     """Whether the ledger's database answered last time."""
     ledger_waiting: int = 0
@@ -209,7 +211,7 @@ class StreamMetrics:
     @property
     def paused(self) -> bool:
         """Whether a KeepAlive holds the stream, without audio since."""
-        return self._usage().tally.held
+        return self._usage().tally.paused
 
     def ended(self) -> None:
         """The stream is over; idempotent. Nothing after it counts."""
@@ -236,7 +238,7 @@ class _LoadCollector(Collector):
             ("overloaded", "1 while new streams are refused because live jobs wait too long.", load.overloaded),
             (
                 "interim_stretch",
-                "Factor by which interims come less often than asked for, to keep up; 1: as asked, +Inf: not at all.",
+                "Factor by which interims come less often, to keep up; 1: as configured, +Inf: not at all.",
                 load.interim_stretch,
             ),
             ("ledger_reachable", "1 when the ledger's database answered last time.", load.ledger_reachable),
@@ -251,19 +253,19 @@ class _LoadCollector(Collector):
 
 
 def close_labels(code: int | None, reason: str) -> tuple[str, str]:
-    """The close code and a word for why, both out of closed sets: clients may send any code and any reason."""
+    """Labels of a close: its code and a word for its cause, both from closed sets, since clients may send any code."""
     if code is None:
         return "none", "none"
-    if (code, reason) in _OURS:
-        return str(code), _OURS[code, reason]
-    if reason.startswith("a fault inside"):
+    if (code, reason) in _SERVER_CLOSES:
+        return str(code), _SERVER_CLOSES[code, reason]
+    if reason == FAULT:
         return str(code), "fault"
     if reason.startswith("cut: "):
         return str(code), "slow-reader"
-    return (str(code), _THEIRS[code]) if code in _THEIRS else ("other", "client-closed")
+    return (str(code), _CLIENT_CLOSES[code]) if code in _CLIENT_CLOSES else ("other", "client-closed")
 
 
-_OURS: Final = {
+_SERVER_CLOSES: Final = {
     (closing.FINISHED.code, closing.FINISHED.reason): "finished",
     (closing.NET_0000.code, closing.NET_0000.reason): "net-0000",
     (closing.NET_0001.code, closing.NET_0001.reason): "net-0001",
@@ -273,7 +275,7 @@ _OURS: Final = {
     (closing.TOO_MANY_FRAMES.code, closing.TOO_MANY_FRAMES.reason): "too-many-frames",
     (closing.CALLBACK_FAILED.code, closing.CALLBACK_FAILED.reason): "callback-failed",
 }
-_THEIRS: Final = {
+_CLIENT_CLOSES: Final = {
     1000: "client-closed",
     1001: "client-closed",
     1002: "bad-frames",

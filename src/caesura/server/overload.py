@@ -1,12 +1,12 @@
 """Overload guard: when to refuse new streams and how far to stretch interims, from how long live jobs wait.
 
-Pure: it reads no clock, and is told the age of the oldest live job that waits for a worker.
+Pure: it reads no clock; its input is the age of the oldest live job that waits for a worker.
 
     age of the oldest waiting job        what follows
     above 0.25 s                         interims of all streams come less often, in proportion; above 2 s, not at all
     above 0.5 s, for 2 s                 new streams are refused
-    below 0.25 s, for 2 s                new streams are taken again
-    up to 0.25 s in the mean             fewer and fewer new streams are let in at a time; above, none (`calm`)
+    below 0.25 s, for 2 s                new streams are admitted again
+    up to 0.25 s in the mean             fewer and fewer new streams are admitted at a time; above, none (`calm`)
 
 Interims are most of the work and go after finals, so they are the reserve: refusing begins while finals still have
 room.
@@ -32,17 +32,17 @@ keep the queue short until finals alone fill the workers, and new streams would 
 DECAY_S: Final = 2.0
 """Time constant with which the stretch falls: a queue that is empty for a moment is not a queue that keeps up."""
 MEAN_S: Final = 5.0
-"""Time constant of the mean age by which `calm` goes. Near the limit the queue is empty now and then, and a slow engine
-that keeps up has jobs wait now and then: neither moment is to decide about streams that stay for minutes."""
+"""Time constant of the mean age by which `calm` goes. Near the limit the queue is empty at times, and with a
+slow engine that keeps up jobs wait at times: no single moment is to decide about streams that stay for minutes."""
 
 
 class OverloadGuard:
-    """Judges the queue of one engine. `sample` it a few times a second, and always with the same clock."""
+    """Watches the queue of one engine. Call `sample` a few times a second, always with the same clock."""
 
     def __init__(self) -> None:
-        """Nothing waits."""
+        """Start as with an empty queue."""
         self._refusing = False
-        self._turning_since: float | None = None
+        self._beyond_since: float | None = None
         """Since when the age has been beyond the threshold that ends the present state."""
         self._pressure_s = 0.0
         self._mean_s = 0.0
@@ -60,7 +60,7 @@ class OverloadGuard:
 
     @property
     def calm(self) -> float:
-        """How far from overload: 1 when nothing waits, 0 or less when nobody more should be let in."""
+        """How far from overload: 1 when nothing waits, 0 or less when no more streams should be admitted."""
         return 0.0 if self._refusing else 1.0 - self._mean_s / ADMIT_BELOW_S
 
     @property
@@ -71,25 +71,25 @@ class OverloadGuard:
         return 1.0 + STRETCH_PER_S * max(self._pressure_s - STRETCH_ABOVE_S, 0.0)
 
     def sample(self, oldest_wait_s: float, *, now: float) -> None:
-        """Tell how long the oldest live job has waited; 0 when none waits."""
+        """Take a sample: how long the oldest live job has waited; 0 when none waits."""
         elapsed = 0.0 if self._sampled_at is None else max(now - self._sampled_at, 0.0)
         self._sampled_at = now
         self._pressure_s = max(oldest_wait_s, self._pressure_s * math.exp(-elapsed / DECAY_S))
         self._mean_s += (oldest_wait_s - self._mean_s) * (1.0 - math.exp(-elapsed / MEAN_S))
-        turning = oldest_wait_s < ADMIT_BELOW_S if self._refusing else oldest_wait_s > REFUSE_ABOVE_S
-        if not turning:
-            self._turning_since = None
-        elif self._turning_since is None:
-            self._turning_since = now
-        elif now - self._turning_since >= (ADMIT_AFTER_S if self._refusing else REFUSE_AFTER_S):
+        beyond = oldest_wait_s < ADMIT_BELOW_S if self._refusing else oldest_wait_s > REFUSE_ABOVE_S
+        if not beyond:
+            self._beyond_since = None
+        elif self._beyond_since is None:
+            self._beyond_since = now
+        elif now - self._beyond_since >= (ADMIT_AFTER_S if self._refusing else REFUSE_AFTER_S):
             self._refusing = not self._refusing
-            self._turning_since = None
+            self._beyond_since = None
 
 
 def overloaded(random: float) -> Refusal:
     """The refusal of a stream for which there is no capacity now.
 
     Args:
-        random: In [0, 1); spreads the retries of those who are refused together over 1 to 3 s.
+        random: In [0, 1); spreads the retries of streams that are refused together over 1 to 3 s.
     """
     return replace(TOO_MANY_REQUESTS, retry_after_s=1 + int(random * 3))

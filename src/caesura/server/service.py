@@ -63,10 +63,10 @@ class OpenConnection(Protocol):
     """A live connection, as the service sees it."""
 
     def revoke(self) -> None:
-        """The key is no longer good."""
+        """The key was revoked: end at once."""
 
     def stop(self) -> None:
-        """The server stops: send what was heard, then close."""
+        """The server stops: send the rest of the transcript, then close."""
 
 
 class Service:
@@ -132,20 +132,20 @@ class Service:
         return next(engine for engine in self.engines if engine.model == offer.model)
 
     @contextlib.contextmanager
-    def holding(self, connection: OpenConnection, api_key_id: str | None) -> Iterator[None]:
-        """The connection counts as open inside, and is revoked with its key."""
-        opened_alike = self.connections[api_key_id]
-        opened_alike.add(connection)
+    def registered(self, connection: OpenConnection, api_key_id: str | None) -> Iterator[None]:
+        """Count the connection as open inside the block, and revoke it with its key."""
+        of_key = self.connections[api_key_id]
+        of_key.add(connection)
         try:
             with self.sampler.running():
                 yield
         finally:
-            opened_alike.discard(connection)
-            if not opened_alike:
+            of_key.discard(connection)
+            if not of_key:
                 self.connections.pop(api_key_id, None)
 
     def admit(self, presented: str | None) -> Access | None:
-        """Whom this key or token lets in; None: nobody."""
+        """The access of this key or token; None: it has none."""
         access = self.ledger_writer.verify(presented)
         if access is None and self.settings.no_auth:
             return Access(DEFAULT_PROJECT_ID, None, ROLES["member"])
@@ -153,12 +153,12 @@ class Service:
 
     @property
     def key_needed(self) -> bool:
-        """Whether nobody is let in without a key; also true until the keys are read, for nobody is let in before."""
+        """Whether requests need a key; also true until the keys are read, since none is admitted before."""
         return not self.open_for_business or (self.ledger_writer.key_required and not self.settings.no_auth)
 
     @property
     def open_for_business(self) -> bool:
-        """Whether requests are taken: it is known who may come in, and the server is not being stopped."""
+        """Whether requests are admitted: the keys are read, and the server is not being stopped."""
         return self._ledger_writer is not None and self._ledger_writer.started and not self.shutdown.begun
 
     @property
@@ -178,7 +178,7 @@ class Service:
         await asyncio.gather(*(engine.pool.start() for engine in self.engines))
 
     def begin_stop(self) -> None:
-        """Take nothing new and end the open streams in order; engines go on until `stop`."""
+        """Refuse new requests and end the open streams in order; engines go on until `stop`."""
         self.shutdown.begun = True
         for engine in self.engines:
             engine.load.refuse_waiting()
@@ -239,7 +239,9 @@ def _check_names(names: Mapping[str, str], catalogue: Catalogue) -> None:
     models = [offer.model.name for offer in catalogue.offers]
     for name, model in names.items():
         if model not in models:
-            raise UsageError(f"--model-name {name}={model}: no engine runs that model; choose of {', '.join(models)}")
+            raise UsageError(
+                f"--model-name {name}={model}: no engine runs that model; choose one of {', '.join(models)}"
+            )
 
 
 def _loaded_engine(name: str, settings: Settings, audio_thread: AudioThread, new_worker: NewWorker) -> LoadedEngine:
@@ -255,11 +257,11 @@ def _offer(engine: LoadedEngine) -> Offer:
 
 
 def model_info(engine: EngineInfo) -> ModelInfo:
-    """What the wire says of an engine; the same engine has the same UUID everywhere."""
+    """The `model_info` of an engine; the same engine has the same UUID everywhere."""
     name = uuid.uuid5(_NAMESPACE, f"model:{engine.name}:{engine.version}")
     return ModelInfo(str(name), engine.name, engine.version, engine.arch)
 
 
 def embedder_info() -> ModelInfo:
-    """What the wire says of the network that tells speakers apart; the same network has the same UUID everywhere."""
+    """The model info of the speaker embedder; the same network has the same UUID everywhere."""
     return ModelInfo(str(uuid.uuid5(_NAMESPACE, f"model:{NAME}:{VERSION}")), NAME, VERSION, ARCH)

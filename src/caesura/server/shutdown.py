@@ -1,4 +1,4 @@
-"""Orderly stop of a server: every client gets its last words, bounded by the drain cap."""
+"""Orderly stop of a server: every client gets the rest of its transcript, bounded by the drain cap."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _log = logging.getLogger("caesura.server")
 
 POLL_S: Final = 0.05
 ANSWERS_S: Final = 2.0
-"""What could not be finished within the drain cap has so long to be answered that it was not."""
+"""Time for the responses to requests that could not be finished within the drain cap."""
 CLOSE_HANDSHAKE_S: Final = 2.0
 """How long a client that has been sent everything may take to answer the close frame. Closing the socket while its
 audio still comes in would reset the connection, and what it has not read yet would be lost with it."""
@@ -25,23 +25,23 @@ CUT_S: Final = 1.0
 
 
 class Shutdown:
-    """How far the stop of a server is; shared by everything that has to end in order."""
+    """State of the stop of a server; shared by everything that has to end in order."""
 
     def __init__(self) -> None:
         self.begun = False
-        """Nothing new is taken. Set from a signal handler, so it is a plain attribute."""
+        """New requests are refused. Set from a signal handler, so it is a plain attribute."""
         self.given_up = asyncio.Event()
-        """The drain cap has passed: whatever is not finished is answered that it will not be."""
+        """The drain cap has passed: requests that are not finished are answered with an error."""
         self._unfinished = 0
 
     @property
     def unfinished(self) -> bool:
-        """Whether a stop has to wait for work that no open request stands for."""
+        """Whether a stop has to wait for work outside any open request."""
         return self._unfinished > 0
 
     @contextlib.contextmanager
-    def waits_for_this(self) -> Iterator[None]:
-        """A stop waits for the block, within the drain cap. For work that goes on after its request was answered."""
+    def hold_open(self) -> Iterator[None]:
+        """Make a stop wait for the block, within the drain cap: work that goes on after its request was answered."""
         self._unfinished += 1
         try:
             yield
@@ -50,24 +50,25 @@ class Shutdown:
 
 
 class Stoppable(Protocol):
-    """What a `DrainingServer` serves."""
+    """The service that a `DrainingServer` stops."""
 
     shutdown: Shutdown
 
     def begin_stop(self) -> None:
-        """Take nothing new, and end what is open."""
+        """Refuse new requests, and end open streams."""
 
     def give_up(self) -> None:
-        """The drain cap has passed: answer what is not finished."""
+        """The drain cap has passed: answer unfinished requests with an error."""
 
 
 class DrainingServer(uvicorn.Server):
     """uvicorn's server with a stop of its own.
 
-    uvicorn closes the listener, waits a fixed time for everybody together, and then cancels everybody: one client that
-    hangs costs all others their last words. Here the first SIGINT or SIGTERM ends new work (503; the listener stays
-    open, so that balancers see it), waits for requests under way up to `within_s`, and then cuts only who is left.
-    The application, and with it the engines, is shut down after that. A second signal skips the waiting.
+    uvicorn closes the listener, waits a fixed time for all connections together, and then cancels them: one client that
+    hangs costs all others the end of their transcript. Here the first SIGINT or SIGTERM ends new work (503; the
+    listener stays open, so that balancers see it), waits for requests under way up to `within_s`, and then cuts only
+    those that are left. The application, and with it the engines, is shut down after that. A second signal skips the
+    waiting.
 
     A stop in order is a success: the signal is not raised again, and the process ends with code 0.
     """
@@ -76,8 +77,8 @@ class DrainingServer(uvicorn.Server):
         """Starts nothing.
 
         Args:
-            config: How to serve.
-            service: What is served; told when the stop begins and when the drain cap has passed.
+            config: uvicorn's.
+            service: The service to stop; called when the stop begins and when the drain cap has passed.
             within_s: The drain cap.
         """
         super().__init__(config)
@@ -94,7 +95,7 @@ class DrainingServer(uvicorn.Server):
         self.should_exit = True
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Drain, cut who is left, shut the application down."""
+        """Drain, cut what is left, shut the application down."""
         self._service.begin_stop()
         for connection in list(self.server_state.connections):
             connection.shutdown()
@@ -109,7 +110,7 @@ class DrainingServer(uvicorn.Server):
         await self.lifespan.shutdown()
 
     async def _drain(self, within_s: float) -> None:
-        """Wait until every request has its whole answer, for `within_s` at most."""
+        """Wait until every request has its whole response, for `within_s` at most."""
         loop = asyncio.get_running_loop()
         end = loop.time() + within_s
         lingering_until: float | None = None
@@ -138,16 +139,16 @@ class DrainingServer(uvicorn.Server):
             _log.warning("%d requests are cut: they did not end in time", len(self.server_state.tasks))
         for connection in list(self.server_state.connections):
             connection.transport.abort()
-        await self._ended()
+        await self._wait_for_tasks()
         for task in list(self.server_state.tasks):
             task.cancel()
-        await self._ended()
+        await self._wait_for_tasks()
 
-    async def _ended(self) -> None:
+    async def _wait_for_tasks(self) -> None:
         if self.server_state.tasks:
             await asyncio.wait(list(self.server_state.tasks), timeout=CUT_S)
 
 
 def _awaits_close(connection: object) -> bool:
-    """Whether we sent a WebSocket close frame on it that the client has not answered."""
+    """Whether a WebSocket close frame was sent on it that the client has not answered."""
     return getattr(connection, "close_timer", None) is not None

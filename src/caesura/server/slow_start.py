@@ -1,7 +1,7 @@
-"""Slow start: bounds how many streams may be in whose load does not show in the queue yet.
+"""Slow start: bounds how many streams are admitted whose load does not show in the queue yet.
 
 Pure: it reads no clock. A stream is *unproven* until it has sent audio for 3 s in a row: only then has it had its first
-interims and finals, and the queue tells whether there is room for it. While it sends no audio it costs nothing and does
+interims and finals, and the queue shows whether there is room for it. While it sends no audio it costs nothing and does
 not count: not after a text message (KeepAlive), not when no audio came for 1 s.
 
     stream has sent       counts as
@@ -35,25 +35,25 @@ class SlowStart:
     """The unproven streams of one engine."""
 
     def __init__(self, most: float) -> None:
-        """Nobody is in.
+        """Start without streams.
 
         Args:
-            most: How many may be unproven at once when the queue is calm.
+            most: How many streams may be unproven at once when the queue is calm.
         """
         self._most = most
         self._streams: dict[Hashable, _Unproven] = {}
         self._speaking_share = 1.0
 
     def opened(self, stream: Hashable, *, now: float) -> None:
-        """A stream was let in."""
+        """A stream was admitted."""
         self._streams[stream] = _Unproven(now)
 
     def audio(self, stream: Hashable, *, now: float) -> bool:
-        """A stream sent audio; returns whether it is proven, after which it need not be told any more."""
+        """A stream sent audio; returns whether it is proven, after which calls are not needed."""
         found = self._streams.setdefault(stream, _Unproven(now, now))
         since = found.speaking_since
         if since is None:
-            self._learn(spoke=True)
+            self._update_share(spoke=True)
         if since is None or now - found.last_at > QUIET_S:
             since = now
         found.last_at, found.speaking_since = now, since
@@ -66,7 +66,7 @@ class SlowStart:
         """A stream sent a text message: if that is the first thing it sends, it is paused."""
         found = self._streams.get(stream)
         if found is not None and found.speaking_since is None:
-            self._learn(spoke=False)
+            self._update_share(spoke=False)
             del self._streams[stream]
 
     def ended(self, stream: Hashable) -> None:
@@ -74,20 +74,20 @@ class SlowStart:
         self._streams.pop(stream, None)
 
     def has_room(self, *, now: float, calm: float) -> bool:
-        """Whether one more stream may be let in.
+        """Whether one more stream may be admitted.
 
         Args:
-            now: The present.
-            calm: 1 when the queue is empty, 0 or less when it is too long for anybody more; in between at least one at
-                a time is let in.
+            now: The current time.
+            calm: 1 when the queue is empty, 0 or less when it is too long for any more; in between at least one
+                at a time is admitted.
         """
         for stream in [stream for stream, found in self._streams.items() if now - found.last_at > QUIET_S]:
             if self._streams.pop(stream).speaking_since is None:
-                self._learn(spoke=False)
+                self._update_share(spoke=False)
         waiting = sum(found.speaking_since is None for found in self._streams.values())
         expected = len(self._streams) - waiting + waiting * self._speaking_share
         return calm > 0.0 and expected + self._speaking_share <= max(self._most * calm, 1.0)
 
-    def _learn(self, *, spoke: bool) -> None:
+    def _update_share(self, *, spoke: bool) -> None:
         share = self._speaking_share + SHARE_WEIGHT * (spoke - self._speaking_share)
         self._speaking_share = max(share, LEAST_SHARE)

@@ -1,4 +1,4 @@
-"""What a stream was asked to do in; how to decode it, listen to it and write it out."""
+"""Configuration of decoding, recognition and formatting for the options of a request."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from caesura.audio.format import AudioFormat, Encoding
 from caesura.engines.base import EngineInfo, Term
 from caesura.formatting.style import Style
 from caesura.pipeline.recognizer import RecognitionConfig
-from caesura.protocol.catalogue import WHICHEVER
+from caesura.protocol.catalogue import ANY_LANGUAGE
 from caesura.protocol.options import ListenOptions
 
 _SAMPLE_BYTES = {Encoding.LINEAR16: 2, Encoding.LINEAR32: 4, Encoding.MULAW: 1, Encoding.ALAW: 1}
@@ -22,7 +22,7 @@ def audio_format(options: ListenOptions) -> AudioFormat:
 
 
 def bytes_per_second(audio: AudioFormat) -> float | None:
-    """Of audio whose samples can be counted by its bytes; None for coded audio."""
+    """Byte rate of audio whose samples can be counted by its bytes; None for coded audio."""
     width = None if audio.encoding is None else _SAMPLE_BYTES.get(audio.encoding)
     return None if width is None or audio.sample_rate is None else float(width * audio.sample_rate * audio.channels)
 
@@ -37,23 +37,23 @@ def recognition_config(options: ListenOptions, info: EngineInfo, interim_interva
         utterance_gap_s=None if gap is None else gap / 1000,
         max_segment_s=info.max_segment_s,
         language=language(options),
-        terms=preferred(options.keyterms, options.keywords),
+        terms=preferred_terms(options.keyterms, options.keywords),
         diarize=options.diarize,
     )
 
 
 def language(options: ListenOptions) -> str | None:
     """The primary subtag of what is spoken; None where the engine is to detect it."""
-    return None if options.spoken == WHICHEVER else options.spoken.partition("-")[0].lower()
+    return None if options.engine_language == ANY_LANGUAGE else options.engine_language.partition("-")[0].lower()
 
 
-def preferred(keyterms: Sequence[str], keywords: Sequence[tuple[str, float]]) -> tuple[Term, ...]:
-    """What the engine is to prefer, or to avoid."""
+def preferred_terms(keyterms: Sequence[str], keywords: Sequence[tuple[str, float]]) -> tuple[Term, ...]:
+    """Terms that the engine is to prefer, or to avoid."""
     return (*(Term(text) for text in keyterms), *(Term(text, weight) for text, weight in keywords))
 
 
 def style(options: ListenOptions) -> Style:
-    """How words are to be written for these options."""
+    """The formatting style of these options."""
     return Style(
         filler_words=options.filler_words,
         smart_format=options.smart_format,

@@ -16,9 +16,9 @@ from typing import Any, Protocol
 _log = logging.getLogger("caesura.wire")
 
 FIRST_BYTES = 2048
-LEAST_BYTES = 256
-MOST_BYTES = 16 * 1024
-"""Also bounds what the first piece of a flood costs whose sender behaved well before: some 30 ms."""
+MIN_BYTES = 256
+MAX_BYTES = 16 * 1024
+"""Also bounds the time that the first piece of a flood takes after well-behaved traffic: some 30 ms."""
 SLOW_S = 0.002
 FAST_S = 0.0005
 """A piece that took longer is followed by a smaller one, a piece that took less by a larger one."""
@@ -27,8 +27,8 @@ FAST_S = 0.0005
 def next_size(size: int, took_s: float) -> int:
     """How many bytes to hand on in the next turn, after `size` bytes took `took_s` seconds to parse."""
     if took_s > SLOW_S:
-        return max(size // 2, LEAST_BYTES)
-    return min(size * 2, MOST_BYTES) if took_s < FAST_S else size
+        return max(size // 2, MIN_BYTES)
+    return min(size * 2, MAX_BYTES) if took_s < FAST_S else size
 
 
 class TurnProtocol(Protocol):
@@ -39,7 +39,7 @@ class TurnProtocol(Protocol):
 
 
 class TurnTakingTransport(asyncio.Transport):
-    """A transport as its protocol sees it; whether the socket is read is decided here alone.
+    """The transport that the protocol sees; it alone decides whether the socket is read.
 
     The protocol passes what it receives to `feed` and parses what `receive_turn` brings. Between the two nothing is
     parsed while the protocol has paused reading, and the socket is not read while anything waits.
@@ -69,7 +69,7 @@ class TurnTakingTransport(asyncio.Transport):
         return len(self._waiting) - self._at
 
     def feed(self, data: bytes) -> None:
-        """Take what the socket brought: its first piece is parsed at once when none waits."""
+        """Take bytes from the socket: the first piece is parsed at once when no other waits."""
         self._waiting = self._waiting[self._at :] + data if self.waiting else data
         self._at = 0
         if self._turn is None and not self._paused:
@@ -78,7 +78,7 @@ class TurnTakingTransport(asyncio.Transport):
     def push_back(self, data: bytes) -> None:
         """Return bytes that belong to another protocol, which is served from now on; they come before all others."""
         self._waiting, self._at = data + self._waiting[self._at :], 0
-        self._go_on()
+        self._continue()
 
     def pause_reading(self) -> None:
         """Parse nothing more until `resume_reading`."""
@@ -88,7 +88,7 @@ class TurnTakingTransport(asyncio.Transport):
     def resume_reading(self) -> None:
         """Parse what waits, then read on."""
         self._paused = False
-        self._go_on()
+        self._continue()
 
     def _take_turn(self) -> None:
         self._turn = None
@@ -102,14 +102,14 @@ class TurnTakingTransport(asyncio.Transport):
         began = self._clock()
         try:
             self.get_protocol().receive_turn(piece)
-        except Exception:  # noqa: BLE001  # as asyncio does for data_received: our mistake ends this connection alone
+        except Exception:  # noqa: BLE001  # as asyncio does for data_received: a fault of ours ends this connection alone
             _log.exception("a connection is cut: its bytes could not be handled")
             self.abort()
             return
         self._size = next_size(len(piece), self._clock() - began) if len(piece) == self._size else self._size
-        self._go_on()
+        self._continue()
 
-    def _go_on(self) -> None:
+    def _continue(self) -> None:
         if self._paused or self.is_closing():
             return
         if self.waiting:
@@ -127,7 +127,7 @@ class TurnTakingTransport(asyncio.Transport):
             self._stopped = True
             self._transport.pause_reading()
 
-    # ---- handed on to the real transport ----
+    # ---- delegated to the real transport ----
 
     def get_protocol(self) -> Any:
         """The protocol that is served now."""
@@ -138,7 +138,7 @@ class TurnTakingTransport(asyncio.Transport):
         self._transport.set_protocol(protocol)
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
-        """What the transport knows of its socket."""
+        """Information about the socket, as of `asyncio.BaseTransport`."""
         return self._transport.get_extra_info(name, default)
 
     def is_closing(self) -> bool:
@@ -166,7 +166,7 @@ class TurnTakingTransport(asyncio.Transport):
         self._transport.writelines(list_of_data)
 
     def write_eof(self) -> None:
-        """Say that nothing more is sent."""
+        """Close the sending direction."""
         self._transport.write_eof()
 
     def can_write_eof(self) -> bool:

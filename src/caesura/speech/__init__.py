@@ -1,1 +1,1 @@
-"""Samples in, voice activity and the places where speech begins and ends out."""
+"""Speech analysis: voice activity detection, endpointing, speaker embeddings and diarization."""

@@ -22,7 +22,7 @@ BLOCK: Final = 512
 """Clusters that are compared each with each, in 1 MiB; in time and memory by their square."""
 SAME_SPEAKER: Final = 0.175
 """Mean cosine of two clusters from which on they are one speaker. On made-up conversations of six readers 0.16 is best
-where they are recorded well, 0.2 where they are on the telephone, which makes all voices more alike."""
+where they are recorded well, 0.2 where they are on the telephone, which makes all speakers more alike."""
 COMPACTION: Final = 0.3
 """Merge threshold for early compaction; stricter, since later audio adds evidence."""
 MIN_WINDOWS: Final = 4
@@ -65,7 +65,7 @@ def cluster(vectors: Iterable[Floats]) -> Clusters:
     """Cluster all vectors, given in arrays of shape (n, d), with the threshold `SAME_SPEAKER`.
 
     Exact up to `BLOCK` vectors. Beyond that each block is compacted first, and should more clusters than half a block
-    be left even so, the smallest are given up.
+    be left even so, the smallest are dropped.
     """
     found: Clusters | None = None
     for array in vectors:

@@ -1,6 +1,6 @@
 """Live diarization: speaker numbers for the words of one channel, while the audio is still coming.
 
-With each stretch of speech everything heard so far is clustered anew. A speaker is a cluster; it has the number under
+With each stretch of speech all embeddings so far are clustered anew. A speaker is a cluster; it has the number under
 which most of it was reported, so that numbers stay when clusters change. Pure.
 """
 
@@ -28,7 +28,7 @@ from caesura.speech.embedding import WINDOW_S, Floats, SpeakerEmbedding
 from caesura.words import Word
 
 MAX_CLUSTERS: Final = 96
-"""Clusters that are remembered, 200 KiB: of more, those most similar are merged and the smallest are forgotten."""
+"""Clusters that are kept, 200 KiB: of more, the most similar are merged and the smallest are dropped."""
 _UNNUMBERED: Final = -1
 
 
@@ -72,7 +72,7 @@ class _Numbering:
 
 
 class Diarizer:
-    """Tells the speakers of one channel apart.
+    """Assigns speaker numbers to the words of one channel.
 
     `label` is the expensive part (it merges up to some 120 clusters) and may run on another thread than `learn`, which
     only queues what the next `label` takes into account; neither may run twice at the same time.
@@ -113,7 +113,7 @@ class Diarizer:
         long = vectors[[_is_long(embedding) for embedding in embeddings]]
         known = self._with(_NumberedClusters.single(long, [_UNNUMBERED] * len(long)))
         if not len(known.reported):
-            # Too little to be remembered, and nobody was heard before.
+            # Too short to be kept, and there are no speakers yet.
             return _Numbering([0] * len(words), [_UNNUMBERED] * len(embeddings), 0)
         speakers = known.merged(SAME_SPEAKER)
         speakers = speakers.at(plausible(speakers.clusters))
@@ -123,7 +123,7 @@ class Diarizer:
         numbers, count = _numbers(speakers.reported), self._count
         for speaker in of_words:
             if speaker not in numbers:
-                # Beyond the last number all are one.
+                # Beyond the last number all speakers share it.
                 numbers[speaker] = min(count, MAX_SPEAKERS - 1)
                 count = min(count + 1, MAX_SPEAKERS)
         nearest = similarity.argmax(axis=1).tolist()

@@ -25,7 +25,7 @@ from caesura.speech.embedding import Floats, SpeakerEmbedding, windows
 NAME: Final = "pyannote-embedding"
 _SHA256: Final = "0ec8d36d8e19b4a7035f1b71d35e651d9cb8e8cf2e456c559da3d22105c8050d"
 VERSION: Final = _SHA256[:12]
-"""The network has none of its own; the hash of its file stands for it."""
+"""The network has no version of its own; the hash of its file stands for it."""
 ARCH: Final = "x-vector"
 SAMPLE_RATE: Final = 16_000
 DIMENSIONS: Final = 512
@@ -73,7 +73,7 @@ class SpeakerEmbedder:
 
 
 def embedder_missing() -> str | None:
-    """Why speakers cannot be told apart on this machine, as a sentence; None: they can."""
+    """Why diarization does not work on this machine, as a sentence; None: it does."""
     try:
         _library()
     except EngineError as error:
@@ -85,7 +85,7 @@ def load_embedder() -> SpeakerEmbedder:
     """The network from the library of moonshine-voice; takes some 100 ms and 40 MiB.
 
     Raises:
-        EngineError: the package is not there, or is not the version that carries this network.
+        EngineError: the package is missing, or is not the version that contains this network.
     """
     path = _library()
     try:
@@ -93,22 +93,20 @@ def load_embedder() -> SpeakerEmbedder:
         size = ctypes.c_size_t.in_dll(library, "speaker_embedding_model_ort_byte_count").value
         network = bytes((ctypes.c_uint8 * size).in_dll(library, "speaker_embedding_model_ort_bytes"))
     except (OSError, ValueError) as error:
-        raise EngineError(f"{path.name} carries no speaker embedder ({error}): {_install()}") from error
+        raise EngineError(f"{path.name} contains no speaker embedder ({error}): {_install()}") from error
     if hashlib.sha256(network).hexdigest() != _SHA256:
         raise EngineError(f"the speaker embedder in {path.name} is not the one expected here: {_install()}")
     return SpeakerEmbedder(network)
 
 
 def _library() -> Path:
-    # Looked up without importing it: the package loads what is of no use here.
+    # Looked up without importing it: the package loads much that is of no use here.
     spec = find_spec("moonshine_voice")
     if spec is None or spec.origin is None:
-        raise EngineError(f"to tell speakers apart needs the package moonshine-voice: {_install()}")
+        raise EngineError(f"diarization needs the package moonshine-voice: {_install()}")
     path = Path(spec.origin).parent / ("libmoonshine.dylib" if sys.platform == "darwin" else "libmoonshine.so")
     if not path.is_file():
-        raise EngineError(
-            f"to tell speakers apart needs {path.name} of moonshine-voice, which is not there: {_install()}"
-        )
+        raise EngineError(f"diarization needs {path.name} of moonshine-voice, which is missing: {_install()}")
     return path
 
 

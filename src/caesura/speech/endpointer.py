@@ -21,7 +21,7 @@ class Endpointer:
 
     def __init__(self) -> None:
         self.voiced = 0
-        """Samples judged so far."""
+        """Samples of all frames fed so far."""
         self.onset: int | None = None
         """Where the first confirmed speech of this segment began; None before there is any."""
         self.speech_end = 0
@@ -33,7 +33,7 @@ class Endpointer:
         self._speaking = False
 
     def feed(self, probability: float) -> int | None:
-        """Judge the next frame. Returns where speech began when this frame confirms the first of the segment."""
+        """Take the next frame. Returns where speech began, when the frame confirms the first of the segment."""
         at = self.voiced
         self.voiced += FRAME
         if probability < (RELEASE if self._speaking else ONSET):
@@ -76,6 +76,6 @@ class Endpointer:
         self._speaking = False
 
     def carry(self, at: int) -> None:
-        """Begin the next segment at `at`, a place inside confirmed speech that goes on after it."""
+        """Begin the next segment at position `at`, inside confirmed speech that goes on after it."""
         if self.onset is not None:
             self.onset = max(self.onset, at)

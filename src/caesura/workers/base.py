@@ -11,7 +11,7 @@ from caesura.engines.base import Hypothesis, SegmentJob
 
 @dataclass(frozen=True, slots=True)
 class JobLost:
-    """Result of a job that was given up; `reason` is a sentence for the log, without what was said."""
+    """Result of a job that was given up; `reason` is a sentence for the log, without words of the transcript."""
 
     reason: str
 
@@ -21,11 +21,11 @@ Deliver = Callable[[Hypothesis | JobLost], None]
 
 
 class Pool(Protocol):
-    """Where streams and recordings have their jobs done; everything on the event loop's thread."""
+    """Runs the jobs of streams and recordings; everything on the event loop's thread."""
 
     @property
     def workers(self) -> int:
-        """How many jobs can run at the same time."""
+        """Number of jobs that can run at the same time."""
 
     @property
     def interim_stretch(self) -> float:
@@ -51,7 +51,7 @@ class Worker(Protocol):
 
     @property
     def gone(self) -> bool:
-        """Whether it has ended and will answer nothing more."""
+        """Whether it has ended and will send nothing more."""
 
     async def start(self) -> None:
         """Load the engine.
@@ -64,9 +64,9 @@ class Worker(Protocol):
         """Run one batch; one call at a time. Returns one hypothesis for each job, in order.
 
         Raises:
-            EngineError: the engine failed; the worker can take the next batch. The sentence quotes nothing that was
-                said.
-            ConnectionError: the worker is gone, or answered something that is no result.
+            EngineError: the engine failed; the worker can take the next batch. The sentence quotes nothing of
+                the transcript.
+            ConnectionError: the worker is gone, or sent something that is no result.
         """
 
     async def close(self) -> None:
@@ -74,4 +74,4 @@ class Worker(Protocol):
 
 
 NewWorker = Callable[[str, Callable[[], None]], Worker]
-"""Makes a worker, not started, for the engine of a name; it calls back, on the loop's thread, when it is gone."""
+"""Makes a worker, not started, for the named engine; the callback is for the loop's thread, when it is gone."""

@@ -40,7 +40,7 @@ class EngineHost:
         """One hypothesis for each job, in order, with speaker embeddings where the job asks for them.
 
         Raises:
-            EngineError: the engine failed in whatever way; the sentence holds nothing that was said.
+            EngineError: the engine failed in whatever way; the sentence quotes nothing of the transcript.
         """
         try:
             hypotheses = tuple(self._engine.transcribe(list(jobs)))
@@ -48,7 +48,7 @@ class EngineHost:
                 return tuple(map(self._with_embeddings, jobs, hypotheses))
         except Exception as error:
             raise EngineError(failure_reason(error)) from error
-        raise EngineError(f"the engine gave {len(hypotheses)} answers to {len(jobs)} jobs")
+        raise EngineError(f"the engine returned {len(hypotheses)} hypotheses for {len(jobs)} jobs")
 
     def _with_embeddings(self, job: SegmentJob, hypothesis: Hypothesis) -> Hypothesis:
         if not job.embed_speakers or not hypothesis.words:
@@ -60,7 +60,7 @@ class EngineHost:
 
 
 def failure_reason(error: Exception) -> str:
-    """A sentence about an engine's exception: our own sentences pass, others may quote what somebody said."""
+    """A sentence about an engine's exception: our own sentences pass, others may quote the transcript."""
     if isinstance(error, EngineError | InternalError):
         return str(error)
     place = traceback.extract_tb(error.__traceback__)[-1]

@@ -1,7 +1,7 @@
 """Messages between the server and its worker processes, and their encoding as frames.
 
 A frame is a length, the length of its head, the head in JSON, and arrays of float32, all behind one another. Nothing in
-it can be executed: engines are other people's code, and a worker that was taken over must not take the front too. The
+it can be executed: engines are other people's code, and a compromised worker must not compromise the server too. The
 module loads nothing large, for a worker imports it before it has settled how many threads it may use.
 """
 
@@ -25,7 +25,7 @@ MAX_FRAME: Final = 64 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class LoadEngine:
-    """Front to worker, once: load this engine; `path` is where the front imports from."""
+    """Server to worker, once: load this engine; `path` is the server's import path."""
 
     engine: str
     path: tuple[str, ...]
@@ -33,40 +33,40 @@ class LoadEngine:
 
 @dataclass(frozen=True, slots=True)
 class Transcribe:
-    """Front to worker: one batch for the engine."""
+    """Server to worker: one batch for the engine."""
 
     jobs: tuple[SegmentJob, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """Worker to front, once: the engine is loaded."""
+    """Worker to server, once: the engine is loaded."""
 
 
 @dataclass(frozen=True, slots=True)
 class LoadFailed:
-    """Worker to front, once, before it ends: the engine cannot be loaded."""
+    """Worker to server, once, before it ends: the engine cannot be loaded."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class Transcribed:
-    """Worker to front: one hypothesis for each job of the batch."""
+    """Worker to server: one hypothesis for each job of the batch."""
 
     hypotheses: tuple[Hypothesis, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class JobsFailed:
-    """Worker to front: the engine raised; the worker goes on. `reason` holds nothing that was said."""
+    """Worker to server: the engine raised; the worker goes on. `reason` quotes nothing of the transcript."""
 
     reason: str
 
 
 ToWorker = LoadEngine | Transcribe
-ToFront = Ready | LoadFailed | Transcribed | JobsFailed
-Frame = ToWorker | ToFront
+ToServer = Ready | LoadFailed | Transcribed | JobsFailed
+Frame = ToWorker | ToServer
 
 
 _ALIGNMENT: Final = 16
@@ -103,16 +103,16 @@ def decode(body: bytes | bytearray) -> Frame:
     match head:
         case ["ready"]:
             frame: Frame = Ready()
-        case ["refused", str(reason)]:
+        case ["load_failed", str(reason)]:
             frame = LoadFailed(reason)
-        case ["failed", str(reason)]:
+        case ["jobs_failed", str(reason)]:
             frame = JobsFailed(reason)
         case ["load", str(engine), [*path]] if all(isinstance(each, str) for each in path):
             frame = LoadEngine(engine, tuple(path))
         case ["transcribe" | "transcribed" as kind, [*values]]:
             return _with_arrays(kind, values, body, at)
         case _:
-            raise InternalError("a frame between front and worker of an unknown kind")
+            raise InternalError("a frame between server and worker of an unknown kind")
     if at != len(body):
         raise InternalError(f"a frame has {len(body) - at} bytes behind its head")
     return frame
@@ -123,9 +123,9 @@ def _to_json(frame: Frame, arrays: list[Any]) -> list[Any]:
         case Ready():
             return ["ready"]
         case LoadFailed(reason):
-            return ["refused", reason]
+            return ["load_failed", reason]
         case JobsFailed(reason):
-            return ["failed", reason]
+            return ["jobs_failed", reason]
         case LoadEngine(engine, path):
             return ["load", engine, path]
         case Transcribe(jobs):
@@ -157,7 +157,7 @@ def _with_arrays(kind: str, values: list[Any], body: bytes | bytearray, at: int)
 def checked_length(length: int) -> int:
     """`length` itself. Raises InternalError when it is more than `MAX_FRAME`."""
     if length > MAX_FRAME:
-        raise InternalError(f"a frame between front and worker of {length} bytes; the most is {MAX_FRAME}")
+        raise InternalError(f"a frame between server and worker of {length} bytes; the most is {MAX_FRAME}")
     return length
 
 
@@ -165,11 +165,11 @@ class FrameReader:
     """Puts frames together again from bytes in pieces of any size."""
 
     def __init__(self) -> None:
-        """No byte has come yet."""
+        """Start with an empty buffer."""
         self._buffer = bytearray()
 
     def receive(self, data: bytes) -> Iterator[Frame]:
-        """The frames that `data` completes. Raises InternalError on what cannot be one."""
+        """The frames that `data` completes. Raises InternalError on bytes that cannot be a frame."""
         self._buffer += data
         while len(self._buffer) >= HEADER.size:
             end = HEADER.size + checked_length(HEADER.unpack_from(self._buffer)[0])

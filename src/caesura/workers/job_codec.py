@@ -66,7 +66,7 @@ def job_to_json(job: SegmentJob, arrays: list[Floats]) -> Json:
 
 
 def job_from_json(value: Json, arrays: Arrays) -> SegmentJob:
-    """The job again; its audio may be written to where the frame may. Raises InternalError."""
+    """The job; its audio is a view of the frame. Raises InternalError."""
     audio, at, priority, draft, breaks_off, language, terms, embed_speakers = _row(value, "job", 8)
     return SegmentJob(
         audio=arrays.take(audio),
@@ -83,8 +83,8 @@ def job_from_json(value: Json, arrays: Arrays) -> SegmentJob:
 def hypothesis_to_json(hypothesis: Hypothesis, arrays: list[Floats]) -> Json:
     """The hypothesis without the vectors of its embeddings, which are added to `arrays`.
 
-    Raises InternalError for what no engine may answer: a confidence or time that is no number, a word that ends
-    before it begins. The sentence holds nothing that was said.
+    Raises InternalError for what no engine may return: a confidence or time that is no number, a word that ends
+    before it begins. The sentence quotes nothing of the transcript.
     """
     embeddings = []
     for embedding in hypothesis.speaker_embeddings:
@@ -100,7 +100,7 @@ def hypothesis_to_json(hypothesis: Hypothesis, arrays: list[Floats]) -> Json:
 
 
 def hypothesis_from_json(value: Json, arrays: Arrays) -> Hypothesis:
-    """The hypothesis again. Raises InternalError."""
+    """The hypothesis. Raises InternalError."""
     words, tokens, language, embeddings = _row(value, "hypothesis", 4)
     return Hypothesis(
         words=tuple(_each(_word, words, "words")),
@@ -114,9 +114,9 @@ def _word_to_json(word: Word) -> Json:
     return [
         _text(word.text, "text"),
         *_span(word.start, word.end),
-        _share(word.confidence, "confidence"),
-        _optional_place(word.speaker, "speaker"),
-        _optional_share(word.speaker_confidence, "speaker_confidence"),
+        _probability(word.confidence, "confidence"),
+        _optional_index(word.speaker, "speaker"),
+        _optional_probability(word.speaker_confidence, "speaker_confidence"),
         _optional_text(word.language, "language"),
     ]
 
@@ -126,9 +126,9 @@ def _word(value: Json) -> Word:
     return Word(
         _text(text, "text"),
         *_span(start, end),
-        _share(confidence, "confidence"),
-        _optional_place(speaker, "speaker"),
-        _optional_share(speaker_confidence, "speaker_confidence"),
+        _probability(confidence, "confidence"),
+        _optional_index(speaker, "speaker"),
+        _optional_probability(speaker_confidence, "speaker_confidence"),
         _optional_text(language, "language"),
     )
 
@@ -185,8 +185,8 @@ def _flag(value: Json, name: str) -> bool:
 
 def _whole(value: Any, name: str, least: int, most: int) -> int:
     if type(value) is not int or not least <= value <= most:
-        told = value if isinstance(value, int) else f"of type {type(value).__name__}"
-        raise InternalError(f"{name} {told} in a frame: must be a whole number from {least} to {most}")
+        shown = value if isinstance(value, int) else f"of type {type(value).__name__}"
+        raise InternalError(f"{name} {shown} in a frame: must be a whole number from {least} to {most}")
     return value
 
 
@@ -194,12 +194,12 @@ def _optional_text(value: Any, name: str) -> str | None:
     return None if value is None else _text(value, name)
 
 
-def _optional_place(value: Any, name: str) -> int | None:
+def _optional_index(value: Any, name: str) -> int | None:
     return None if value is None else _whole(value, name, 0, _MOST_TOKEN)
 
 
-def _optional_share(value: Any, name: str) -> float | None:
-    return None if value is None else _share(value, name)
+def _optional_probability(value: Any, name: str) -> float | None:
+    return None if value is None else _probability(value, name)
 
 
 def _number(value: Any, name: str, least: float = -_MOST, most: float = _MOST) -> float:
@@ -210,7 +210,7 @@ def _number(value: Any, name: str, least: float = -_MOST, most: float = _MOST) -
 
 
 def _converted(value: Any, name: str) -> float:
-    # Engines compute with numpy's numbers as well, which are told from text by this.
+    # Engines return numpy's numbers as well, which differ from text by having `__float__`.
     if isinstance(value, bool | str | bytes | list) or not hasattr(value, "__float__"):
         raise InternalError(f"{name} of type {type(value).__name__} in a frame: must be a number")
     try:
@@ -219,7 +219,7 @@ def _converted(value: Any, name: str) -> float:
         return math.nan
 
 
-def _share(value: Any, name: str) -> float:
+def _probability(value: Any, name: str) -> float:
     number = _number(value, name, -_ROUNDING, 1.0 + _ROUNDING)
     return number if 0.0 <= number <= 1.0 else float(round(number))
 

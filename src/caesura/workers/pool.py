@@ -45,10 +45,10 @@ class _WorkerSlot:
         self.worker: Worker | None = None
         self.started: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.running: list[Ticket] = []
-        """What its worker runs and somebody still waits for."""
+        """Tickets that its worker runs and that are not cancelled."""
         self.waiter: asyncio.Future[None] | None = None
         self.failed_starts = 0
-        """Workers in a row that gave no result."""
+        """Workers in a row that returned no result."""
 
     def wake(self) -> None:
         if self.waiter is not None and not self.waiter.done():
@@ -111,7 +111,7 @@ class EnginePool:
         self.restarts = 0
         """Workers that took the place of another."""
         self.interim_stretch = 1.0
-        """Factor by which live streams are to ask less often for interims; set by whoever watches the queue."""
+        """Factor by which live streams are to request fewer interims; set by load control."""
         self.answered_at: float | None = None
         """When a worker last finished a job, on the loop's clock."""
 
@@ -145,7 +145,7 @@ class EnginePool:
         """Starts the workers and waits until all are ready.
 
         Raises:
-            EngineError: one of them cannot load the engine, in its own words; none is left running.
+            EngineError: a worker cannot load the engine, with its sentence; none is left running.
             UsageError: the pool was started or stopped before.
         """
         if self._slots or self._stopped:
@@ -161,7 +161,7 @@ class EnginePool:
     async def stop(self) -> None:
         """Ends the workers at once and waits until they have; idempotent.
 
-        Jobs that are still waiting or running are answered `JobLost`.
+        The result of jobs that still wait or run is `JobLost`.
         """
         self._stopped = True
         for task in self._tasks:
@@ -203,7 +203,7 @@ class EnginePool:
             slot.running = [ticket for ticket in slot.running if ticket.owner != owner]
 
     async def _keep(self, slot: _WorkerSlot) -> None:
-        """Keep a worker in `slot` until this is cancelled, or the very first cannot start."""
+        """Keep a worker in `slot` until cancelled; returns when the very first one cannot start."""
         while True:
             worker = self._new_worker(self._engine, slot.wake)
             try:
@@ -255,7 +255,7 @@ class EnginePool:
 
     async def _run(self, slot: _WorkerSlot, worker: Worker, batch: list[Ticket]) -> str | None:
         """Run a batch and deliver its results; returns why the worker must be replaced, if it must."""
-        # While it runs `cancel` takes tickets out of this list: nobody waits for those any more.
+        # While it runs `cancel` takes tickets out of this list: their results are dropped.
         slot.running = list(batch)
         result = await self._attempt(worker, [ticket.job for ticket in batch])
         wanted, slot.running = slot.running, []
@@ -296,7 +296,7 @@ class EnginePool:
             self._wake_one()
 
     def _wake_one(self) -> None:
-        # The one that worked last: its caches are warm.
+        # The slot that worked last: its caches are warm.
         if self._idle and len(self._scheduler):
             self._idle.pop().wake()
 
@@ -308,5 +308,5 @@ class EnginePool:
         try:
             ticket.deliver(result)
         except Exception:
-            # One stream's fault must not take a worker from the others.
+            # One stream's fault must not cost the others a worker.
             logger.exception("the receiver of a job's result failed")

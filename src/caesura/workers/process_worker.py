@@ -34,7 +34,7 @@ _EXIT_TIMEOUT_S: Final = 2.0
 
 
 class _WorkerConnection(asyncio.Protocol):
-    """The front's end of the socket: one request at a time; reports when it is cut."""
+    """The server's end of the socket: one request at a time; reports when it is cut."""
 
     def __init__(self, on_gone: Callable[[], None]) -> None:
         self.gone = False
@@ -51,7 +51,7 @@ class _WorkerConnection(asyncio.Protocol):
         try:
             for frame in self._reader.receive(data):
                 if self._answer is None or self._answer.done():
-                    raise InternalError("a frame that is no answer to a request")
+                    raise InternalError("a frame that is no reply to a request")
                 self._answer.set_result(frame)
         except Exception as error:  # noqa: BLE001  # whatever an engine wrote to its socket; its worker is replaced
             logger.warning("an engine worker is cut off: %s", error)
@@ -101,7 +101,7 @@ class ProcessWorker:
 
     @property
     def gone(self) -> bool:
-        """Whether the connection to it is cut; it answers nothing more."""
+        """Whether the connection to it is cut; it sends nothing more."""
         return self._connection.gone
 
     async def start(self) -> None:
@@ -114,7 +114,7 @@ class ProcessWorker:
 
     async def _spawn(self) -> None:
         ours, theirs = socket.socketpair()
-        # Most jobs then leave in one call; the system may grant less.
+        # Most jobs then fit in one call; the system may grant less.
         ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
         with theirs:
             await asyncio.get_running_loop().create_unix_connection(lambda: self._connection, sock=ours)
@@ -139,7 +139,7 @@ class ProcessWorker:
             case LoadFailed(reason):
                 raise EngineError(reason)
             case _:
-                raise EngineError(f"a worker for engine {engine} answered with {type(answer).__name__} when loading")
+                raise EngineError(f"a worker for engine {engine} replied with {type(answer).__name__} when loading")
 
     async def _exit(self) -> str:
         assert self._process is not None
@@ -161,7 +161,7 @@ class ProcessWorker:
                 given = f"{len(hypotheses)} hypotheses"
             case _:
                 given = type(answer).__name__
-        raise ConnectionAbortedError(f"the engine worker answered {len(jobs)} jobs with {given}")
+        raise ConnectionAbortedError(f"the engine worker returned {given} for {len(jobs)} jobs")
 
     async def close(self) -> None:
         """End the process at once and wait until it has, even when cancelled meanwhile; idempotent."""

@@ -5,12 +5,12 @@ The rules:
 - finals go before interims;
 - among finals the stream goes first whose last one was taken longest ago, so that one with twenty channels has the
   share of one; streams that had none yet, and the channels of a stream, go in the order in which their finals came;
-- each owner has at most one interim waiting; a newer one takes its place, so that nobody gains by asking often;
-- among interims the owner who has waited longest goes first;
+- each owner has at most one interim waiting; a newer one takes its place, so that frequent requests gain nothing;
+- among interims the one that has waited longest goes first;
 - a final makes the waiting interim of its owner pointless, and removes it;
-- jobs of recordings, for which nobody waits while speaking, go after all those of live streams, in their own order;
-- what is put back, because it failed, goes to the head of its class, and is then run alone: a job that fails must not
-  take others of its batch with it a second time.
+- jobs of recordings, which nobody waits for while speaking, go after all those of live streams, in their own order;
+- a ticket that is put back, because its job failed, goes to the head of its class, and is then run alone: a job that
+  fails must not take others of its batch with it a second time.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Scheduler:
     """
 
     def __init__(self) -> None:
-        """Nothing waits."""
+        """Start empty."""
         self._returned: deque[Ticket] = deque()
         """Finals that were put back."""
         self._finals: deque[Ticket] = deque()
@@ -66,12 +66,12 @@ class Scheduler:
 
     @property
     def seconds(self) -> float:
-        """Seconds of live audio that wait; recordings delay nobody who speaks."""
+        """Seconds of live audio that wait; recordings do not count, since live jobs overtake them."""
         return self._samples / SAMPLE_RATE
 
     @property
     def oldest(self) -> float | None:
-        """When the live ticket came that waits longest; None when none does."""
+        """Submission time of the live ticket that has waited longest; None when none waits."""
         return min((ticket.since for ticket in (*self._live_finals, *self._interims.values())), default=None)
 
     def add(self, ticket: Ticket) -> None:
@@ -124,7 +124,7 @@ class Scheduler:
         return True
 
     def remove(self, owner: Hashable) -> None:
-        """Drops everything that waits for `owner`; does nothing when nothing does."""
+        """Drop all waiting tickets of `owner`."""
         self._drop_interim(owner)
         for ticket in [ticket for ticket in self._live_finals if ticket.owner == owner]:
             self._uncount(ticket)

@@ -22,7 +22,7 @@ from caesura.workers.ipc import (
     LoadEngine,
     LoadFailed,
     Ready,
-    ToFront,
+    ToServer,
     Transcribe,
     Transcribed,
     checked_length,
@@ -43,7 +43,7 @@ class WorkerSocket:
         """Takes over `sock`."""
         self._sock = sock
 
-    def send(self, frame: ToFront) -> None:
+    def send(self, frame: ToServer) -> None:
         """Sends one frame. Raises OSError when the server has gone."""
         self.write(encode(frame))
 
@@ -82,7 +82,7 @@ def serve(connection: WorkerSocket) -> None:
                     raise EngineError("a worker was given a job before its engine")
                 connection.write(_answer(host, frame))
             case Ready() | LoadFailed() | Transcribed() | JobsFailed():
-                raise EngineError(f"a worker was sent its own kind of frame: {type(frame).__name__}")
+                raise EngineError(f"a worker was sent a frame of its own kind: {type(frame).__name__}")
             case _:
                 assert_never(frame)
 
@@ -141,7 +141,7 @@ def main(arguments: Sequence[str]) -> None:
         try:
             serve(WorkerSocket(sock))
         except (BrokenPipeError, ConnectionResetError):
-            # The server has gone, and nobody is left to read the answer.
+            # The server has gone, and nobody is left to read the result.
             return
 
 

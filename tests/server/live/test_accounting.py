@@ -1,4 +1,4 @@
-"""What one stream is accounted for: its row, its metrics, and the audio that no final covered."""
+"""Accounting of one stream: its usage record, its metrics, and the audio that no final covered."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One live connection over a real socket: what clients do wrong harms nobody else, and nothing heard is lost."""
+"""Live connections over real sockets: bad clients harm no other, and no transcript is lost."""
 
 from __future__ import annotations
 
@@ -413,7 +413,7 @@ def test_a_worker_killed_in_mid_utterance_loses_no_word(engine: str) -> None:
 def test_our_own_mistake_closes_one_session_with_1011(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Whether it happens on a message of the client or on what was heard; the log says what it was."""
+    """Whether it happens on a message of the client or on an event of the stream; the log says what it was."""
 
     def broken(*_: object) -> str:
         raise ZeroDivisionError("on purpose")
@@ -457,7 +457,7 @@ def test_pings_are_answered_and_hold_nothing() -> None:
     served(main, idle_timeout_s=0.5)
 
 
-def test_a_server_that_is_stopped_tells_its_clients_what_it_heard() -> None:
+def test_a_stopped_server_sends_its_clients_the_transcript() -> None:
     """The last words, Metadata, and the service restart code; nothing hangs."""
 
     async def main() -> None:
@@ -477,8 +477,8 @@ def test_a_server_that_is_stopped_tells_its_clients_what_it_heard() -> None:
     asyncio.run(main())
 
 
-def test_whoever_asks_who_speaks_is_told_by_what_they_were_told_apart() -> None:
-    """Nobody else is told of either."""
+def test_results_name_the_diarizer() -> None:
+    """Results without diarization name neither."""
 
     async def main(server: InProcessServer) -> None:
         for asked in (True, False):
@@ -489,8 +489,8 @@ def test_whoever_asks_who_speaks_is_told_by_what_they_were_told_apart() -> None:
             assert words
             assert {word.get("speaker") for word in words} == ({0} if asked else {None})
             diarizers = [each["metadata"].get("diarize_info") for each in results]
-            told = {"model_uuid": embedder_info().uuid, "arch": embedder_info().arch}
-            assert diarizers == [told if asked else None] * len(results)
+            received = {"model_uuid": embedder_info().uuid, "arch": embedder_info().arch}
+            assert diarizers == [received if asked else None] * len(results)
 
     served(main)
 
@@ -503,11 +503,11 @@ def test_a_pause_behind_a_number_does_not_keep_it_back(monkeypatch: pytest.Monke
         async with live_client(server.url, **LINEAR, smart_format=True, endpointing=300) as line:
             await line.socket.send(speech() + bytes(32_000))
             await line.socket.send(KEEPALIVE)
-            told: list[str] = []
-            while not any(text.endswith("25") for text in told):
-                told.append((await line.until("Results"))["channel"]["alternatives"][0]["transcript"])
+            received: list[str] = []
+            while not any(text.endswith("25") for text in received):
+                received.append((await line.until("Results"))["channel"]["alternatives"][0]["transcript"])
             await line.finish()
-            assert [text for text in told if text] == ["The code I was given for the house door is 25"]
+            assert [text for text in received if text] == ["The code I was given for the house door is 25"]
             assert len(line.words()) == 11
 
     served(main, engines=("tests.server.telling_engine:NUMBER",))

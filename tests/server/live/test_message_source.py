@@ -1,4 +1,4 @@
-"""Messages that reach their subscriber at once, in order, in turns after a pause, and never while paused."""
+"""Messages reach their subscriber at once, in order, in turns after a pause, and never while paused."""
 
 from __future__ import annotations
 

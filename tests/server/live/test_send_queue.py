@@ -1,4 +1,4 @@
-"""What one client is still to be sent: in order, bounded, and given up when nobody takes it."""
+"""The send queue of one client: in order, bounded, and given up when the client takes nothing."""
 
 from __future__ import annotations
 
@@ -58,12 +58,12 @@ class Bench:
         self.sent.append(send.text)
 
 
-def story(told: Callable[[Bench], Awaitable[None]]) -> None:
-    asyncio.run(asyncio.wait_for(_told(told), WITHIN_S))
+def run_scenario(run: Callable[[Bench], Awaitable[None]]) -> None:
+    asyncio.run(asyncio.wait_for(_run_on_bench(run), WITHIN_S))
 
 
-async def _told(told: Callable[[Bench], Awaitable[None]]) -> None:
-    await told(Bench())
+async def _run_on_bench(run: Callable[[Bench], Awaitable[None]]) -> None:
+    await run(Bench())
 
 
 def test_messages_go_out_in_order_and_the_close_behind_them() -> None:
@@ -75,7 +75,7 @@ def test_messages_go_out_in_order_and_the_close_behind_them() -> None:
         assert bench.client.got == ["a", "b", "c", (1000, "")]
         assert bench.queue.bytes_waiting == 0
 
-    story(main)
+    run_scenario(main)
 
 
 def test_nothing_follows_the_close() -> None:
@@ -88,7 +88,7 @@ def test_nothing_follows_the_close() -> None:
         await bench.queue.run()
         assert bench.client.got == [(1000, "")]
 
-    story(main)
+    run_scenario(main)
 
 
 def test_what_comes_while_it_runs_goes_out_too() -> None:
@@ -101,7 +101,7 @@ def test_what_comes_while_it_runs_goes_out_too() -> None:
         bench.queue.close(FINISHED)
         await running
 
-    story(main)
+    run_scenario(main)
 
 
 def test_a_message_is_reported_sent_when_the_socket_took_it_and_not_before() -> None:
@@ -116,7 +116,7 @@ def test_a_message_is_reported_sent_when_the_socket_took_it_and_not_before() -> 
         await running
         assert bench.sent == ["a"]
 
-    story(main)
+    run_scenario(main)
 
 
 def test_interims_give_way_where_much_waits_and_nothing_else_does() -> None:
@@ -128,7 +128,7 @@ def test_interims_give_way_where_much_waits_and_nothing_else_does() -> None:
         await bench.queue.run()
         assert bench.client.got == ["interim"] * SHED_INTERIMS + ["final", (1000, "")]
 
-    story(main)
+    run_scenario(main)
 
 
 def test_an_interim_that_was_left_out_weighs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,7 +138,7 @@ def test_an_interim_that_was_left_out_weighs_nothing(monkeypatch: pytest.MonkeyP
         bench.put("x" * 100, interim=True)
         assert bench.queue.bytes_waiting == 0
 
-    story(main)
+    run_scenario(main)
 
 
 def test_it_is_full_until_enough_was_sent(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -161,7 +161,7 @@ def test_it_is_full_until_enough_was_sent(monkeypatch: pytest.MonkeyPatch) -> No
         bench.queue.close(FINISHED)
         await running
 
-    story(main)
+    run_scenario(main)
 
 
 def test_a_client_that_takes_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -178,7 +178,7 @@ def test_a_client_that_takes_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch
         assert bench.queue.bytes_waiting == 0
         await waiting
 
-    story(main)
+    run_scenario(main)
 
 
 def test_a_client_for_whom_too_much_piles_up_is_given_up_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -192,7 +192,7 @@ def test_a_client_for_whom_too_much_piles_up_is_given_up_once(monkeypatch: pytes
         assert bench.gave_up == ["11 bytes wait to be sent"]
         assert bench.client.got == []
 
-    story(main)
+    run_scenario(main)
 
 
 def test_bytes_are_counted_as_they_go_over_the_wire() -> None:
@@ -200,7 +200,7 @@ def test_bytes_are_counted_as_they_go_over_the_wire() -> None:
         bench.put("ü€")
         assert bench.queue.bytes_waiting == 5
 
-    story(main)
+    run_scenario(main)
 
 
 def test_a_client_that_is_gone_ends_it_without_a_word() -> None:
@@ -210,14 +210,14 @@ def test_a_client_that_is_gone_ends_it_without_a_word() -> None:
         await bench.queue.run()
         assert bench.gave_up == []
 
-    story(main)
+    run_scenario(main)
 
 
-def test_a_mistake_of_whoever_is_told_is_not_swallowed() -> None:
+def test_a_fault_of_the_callback_is_not_swallowed() -> None:
     async def main(bench: Bench) -> None:
         bench.fault = ZeroDivisionError()
         bench.put("a")
         with pytest.raises(ZeroDivisionError):
             await bench.queue.run()
 
-    story(main)
+    run_scenario(main)

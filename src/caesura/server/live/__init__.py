@@ -1,1 +1,1 @@
-"""Live streams: one connection from the accepted upgrade to its close, what it sends, and what it is accounted for."""
+"""Live streams: a connection from the accepted upgrade to its close, its send queue, latency and accounting."""

@@ -18,14 +18,14 @@ _log = logging.getLogger("caesura.live")
 
 
 class StreamAccounting:
-    """What the ledger, the metrics and the log learn about one stream."""
+    """Records one stream in the ledger, the metrics and the log."""
 
     def __init__(self, service: Service, admitted: Admitted, request_id: str, *, now: float) -> None:
         """Nothing is recorded yet.
 
         Args:
-            service: Where it is recorded.
-            admitted: What was admitted.
+            service: The service with ledger and metrics.
+            admitted: The admitted request.
             request_id: Of the connection.
             now: Monotonic seconds, when it was opened.
         """
@@ -57,7 +57,7 @@ class StreamAccounting:
         self._shed = 0
 
     def begin(self, usage: Callable[[], StreamUsage]) -> None:
-        """The stream is open; `usage` returns what it has come to so far."""
+        """The stream is open; `usage` returns its usage so far."""
         self._service.ledger_writer.begin_request(self._record)
         self._metrics = self._service.metrics.opened(usage)
 

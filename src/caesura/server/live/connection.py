@@ -36,10 +36,10 @@ from caesura.server.live.accounting import StreamAccounting
 from caesura.server.live.latency import LatencyMeter
 from caesura.server.live.message_source import EXTENSION, Message, MessageSource
 from caesura.server.live.send_queue import SendQueue
-from caesura.server.metrics import StreamUsage
+from caesura.server.metrics import FAULT, StreamUsage
 from caesura.server.outbound.callback import Callback
 from caesura.server.service import Service
-from caesura.server.stream_config import audio_format, bytes_per_second, preferred, recognition_config, style
+from caesura.server.stream_config import audio_format, bytes_per_second, preferred_terms, recognition_config, style
 
 _log = logging.getLogger("caesura.live")
 
@@ -51,7 +51,7 @@ DISCONNECTS = {
     1007: "the client sent text that is not UTF-8",
     1009: "the client sent a message that is too large",
 }
-"""What the codes mean with which the WebSocket library ends a connection."""
+"""Meaning of the codes with which the WebSocket library ends a connection."""
 
 
 class LiveConnection:
@@ -72,7 +72,7 @@ class LiveConnection:
         self._audio = audio_format(admitted.options)
         self._stream: Stream | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._looked_again = False
+        self._rechecked = False
         self._queue = SendQueue(websocket, sent=self._sent, give_up=self._given_up)
         self._source: MessageSource = websocket.scope["extensions"][EXTENSION]
         self._tasks: asyncio.TaskGroup
@@ -125,11 +125,11 @@ class LiveConnection:
         if self._session.state is State.CLOSED:
             self._callback.finish(within_s=self._service.settings.drain_timeout_s)
 
-    def _disconnected(self, code: int, why: str = "") -> None:
+    def _disconnected(self, code: int, reason: str = "") -> None:
         """The client disconnected. With a callback, finish transcribing what was received; otherwise end now."""
-        why = why or DISCONNECTS.get(code, "the client closed")
+        reason = reason or DISCONNECTS.get(code, "the client closed")
         drain = self._callback is not None
-        self._session.receive_disconnect(code, now=self._loop.time(), why=why, drain=drain)
+        self._session.receive_disconnect(code, now=self._loop.time(), reason=reason, drain=drain)
 
     # ---- the three steps ----
 
@@ -137,12 +137,12 @@ class LiveConnection:
         """Make one call into the session, then carry out what follows from it and re-arm the timer."""
         try:
             report()
-            self._carry_on()
-        except Exception:  # noqa: BLE001  # our own mistake ends this session, aloud, and no other
+            self._carry_out_all()
+        except Exception:  # noqa: BLE001  # our own fault ends this session, with a log entry, and no other
             self._fail()
         self._arm()
 
-    def _carry_on(self) -> None:
+    def _carry_out_all(self) -> None:
         """Carry out the session's actions and pass it the stream's events, until neither has more."""
         session = self._session
         while True:
@@ -157,10 +157,10 @@ class LiveConnection:
                 session.engine_event(event, now=now)
 
     def _fail(self) -> None:
-        """The client is given the code that makes it reconnect, the log the error."""
+        """Log the error, and close with the code that makes the client reconnect."""
         _log.exception("%s: the session broke", self._request_id)
         if self._session.state is not State.CLOSED:
-            self._session.cut(Close(NET_0000.code, "a fault inside"), now=self._loop.time())
+            self._session.cut(Close(NET_0000.code, FAULT), now=self._loop.time())
         self._accounting.lost_by = "fault"
         self._queue.close(CloseSocket(NET_0000.code, NET_0000.reason))
 
@@ -171,7 +171,7 @@ class LiveConnection:
             case FlushAudio(channel):
                 self._open_stream().flush(channel)
             case Reconfigure(features, keyterms):
-                terms = None if keyterms is None else preferred(keyterms, self._options.keywords)
+                terms = None if keyterms is None else preferred_terms(keyterms, self._options.keywords)
                 self._open_stream().reconfigure(features, terms)
             case ReleaseHeldFinals():
                 self._open_stream().release_held()
@@ -205,22 +205,22 @@ class LiveConnection:
         self._timer = None
         deadline = self._session.next_deadline()
         now = self._loop.time()
-        if deadline is not None and now >= deadline + 2 * GRACE_S and not self._looked_again:
-            # We were held up ourselves: what came meanwhile lies unread in the socket.
-            self._looked_again = True
+        if deadline is not None and now >= deadline + 2 * GRACE_S and not self._rechecked:
+            # The loop was late: messages that came meanwhile lie unread in the socket.
+            self._rechecked = True
             self._timer = self._loop.call_at(now + GRACE_S, self._timer_fired)
         elif deadline is not None and now >= deadline + GRACE_S:
-            self._looked_again = False
+            self._rechecked = False
             self._report(partial(self._handle_deadline, now))
         else:
-            self._looked_again = False
+            self._rechecked = False
             self._arm()
 
     def _handle_deadline(self, now: float) -> None:
         if self._session.state is not State.FLUSHING or self._stream is None:
             self._session.handle_deadline(now=now)
         elif self._stopped:
-            # The drain cap of the stop: the client comes back and sends again what no final covered.
+            # The drain cap of the stop: the client reconnects and sends again what no final covered.
             self._accounting.lost_by = "drain"
             self._stream.close()
             self._session.engine_event(Drained(self._stream.seconds), now=now)
@@ -230,19 +230,19 @@ class LiveConnection:
             self._session.handle_deadline(now=now)
 
     def _finals_on_their_way(self, now: float) -> bool:
-        """Whether the stream has a job in a queue that moves: finals are done in the order in which they came."""
+        """Whether the stream has a job in a queue that moves: finals are run in the order in which they came."""
         answered_at = self._engine.pool.answered_at
         if self._service.shutdown.begun or answered_at is None or self._stream is None:
             return False
         return self._stream.job_out and now - answered_at < self._service.settings.drain_timeout_s
 
-    # ---- in ----
+    # ---- input ----
 
     def _receive(self, message: Message) -> None:
         """Take one message, or the disconnect, as soon as it is read."""
         session = self._session
         if session.state is State.CLOSED:
-            # Closed by us, or about to be: the writer sends that.
+            # Closed by the server, or about to be: the writer sends the close frame.
             return
         now = self._loop.time()
         if message["type"] == "websocket.disconnect":
@@ -309,7 +309,7 @@ class LiveConnection:
         if isinstance(event, EngineFailed):
             self._accounting.lost_by = "engine"
 
-    # ---- out ----
+    # ---- output ----
 
     def _send(self, send: Send) -> None:
         if self._callback is not None and not send.reply:
@@ -329,9 +329,9 @@ class LiveConnection:
         if arrived is not None:
             self._accounting.latency(send, self._loop.time() - arrived)
 
-    def _given_up(self, why: str) -> None:
-        _log.warning("%s: the client stopped reading (%s), so the connection is cut", self._request_id, why)
-        self._report(partial(self._disconnected, 1006, f"cut: {why}"))
+    def _given_up(self, reason: str) -> None:
+        _log.warning("%s: the client stopped reading (%s), so the connection is cut", self._request_id, reason)
+        self._report(partial(self._disconnected, 1006, f"cut: {reason}"))
         self._writer.cancel()
 
     def _close_after_callback(self, close: CloseSocket) -> None:
@@ -358,13 +358,13 @@ class LiveConnection:
         )
 
     async def _deliver(self, callback: Callback) -> None:
-        """A client that gets 1000 knows that everything was delivered."""
+        """Run the callback, then close: a client that gets 1000 knows that everything was delivered."""
         await callback.run()
         if callback.failed is None and self._close is not None:
             self._queue.close(self._close)
 
-    def _callback_failed(self, why: str) -> None:
-        # `why` may hold the path of the URL, which is not everybody's business: it is in the log.
+    def _callback_failed(self, reason: str) -> None:
+        # `reason` may hold the path of the URL, which is not everybody's business: it is in the log.
         self._service.metrics.callback_failed()
         self._cut(CALLBACK_FAILED)
 

@@ -5,25 +5,29 @@ from __future__ import annotations
 from bisect import bisect_left
 
 KEPT = 8192
-"""Messages that are remembered: more than a stream may have waiting."""
+"""Messages that are kept: more than a stream may have waiting."""
 
 
 class LatencyMeter:
     """The arrival times of one connection's audio. Reads no clock: `now` is seconds of any monotonic clock."""
 
     def __init__(self, bytes_per_second: float | None) -> None:
-        """Nothing came yet.
+        """Start before the first message.
 
         Args:
-            bytes_per_second: Of raw audio, whose place in the stream is known from its bytes. None for coded audio:
-                that is placed by what was decoded when the next message came, so the time that a message spends in
-                the decoder is not counted.
+            bytes_per_second: Of raw audio, whose position in the stream follows from its bytes. None for coded audio:
+                its position is what was decoded when the next message came, so the time that a message spends in the
+                decoder is not counted.
         """
         self._bytes_per_second = bytes_per_second
         self._bytes = 0
         self._latest: float | None = None
         self._seconds: list[float] = []
         self._at: list[float] = []
+
+    def __len__(self) -> int:
+        """Number of arrival times that are kept."""
+        return len(self._at)
 
     def audio(self, size: int, decoded_s: float, *, now: float) -> None:
         """A message of `size` bytes came; of those before it, `decoded_s` seconds were decoded."""
@@ -36,7 +40,7 @@ class LatencyMeter:
 
     def arrival_of(self, second: float) -> float | None:
         """When the last of the audio before `second` of the stream came; None where there was none."""
-        # A stream's seconds are told in samples, the bytes that carry them may end a sample later.
+        # Times of the stream are rounded to samples; the bytes that carry them may end a sample later.
         place = bisect_left(self._seconds, second - _ROUNDING_S)
         return self._at[place] if place < len(self._at) else self._latest
 

@@ -1,7 +1,7 @@
 """Messages of a WebSocket, delivered to a subscriber at once in place of being queued for another task.
 
 Through the ASGI queue each message costs a future, a task switch, and two system calls that stop and start the reading
-of the socket: more than everything that a live stream does with it. Until somebody subscribes it is that queue.
+of the socket: more than everything that a live stream does with it. Until a subscriber comes it is that queue.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class MessageQueue(asyncio.Queue[Message]):
 
     @property
     def subscribed(self) -> bool:
-        """Whether somebody has subscribed."""
+        """Whether there is a subscriber."""
         return self._deliver is not None
 
     def put_nowait(self, item: Message) -> None:

@@ -1,4 +1,4 @@
-"""Bounded queue of what one live client is still to be sent; sheds interims when the client reads slowly."""
+"""Bounded queue of the messages for one live client; sheds interims when the client reads slowly."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from caesura.protocol.actions import CloseSocket, Send
 from caesura.server.outbound.callback import SHED_INTERIMS
 
 PAUSE_BYTES = 256 * 1024
-"""With more than this waiting to be sent nothing more is read: who does not read is not answered without end."""
+"""With more than this waiting to be sent the server stops reading: a client that does not read is not served on."""
 MAX_BYTES = 16 * 1024 * 1024
 SEND_TIMEOUT_S = 30.0
 """A client that takes nothing for so long, or lets so much pile up, has stopped reading."""
 
 
 class SendQueue:
-    """What one client is still to be sent. `run` it in a task: it returns after the close frame, or with the client."""
+    """Messages for one client. `run` it in a task: it returns after the close frame, or when the client is gone."""
 
     def __init__(self, websocket: WebSocket, *, sent: Callable[[Send], None], give_up: Callable[[str], None]) -> None:
-        """Nothing waits.
+        """Start empty.
 
         Args:
             websocket: An accepted one.
@@ -60,12 +60,12 @@ class SendQueue:
 
     @property
     def closing(self) -> bool:
-        """Whether the close has been decided that the client is sent: no later one reaches it."""
+        """Whether a close is queued: the client is sent no later one."""
         return self._closing
 
     @property
     def bytes_waiting(self) -> int:
-        """How much text waits to be sent."""
+        """Bytes of text that wait to be sent."""
         return self._bytes
 
     @property
@@ -106,7 +106,7 @@ class SendQueue:
         self._sent(send)
         return True
 
-    def _stop(self, why: str) -> None:
+    def _stop(self, reason: str) -> None:
         if self._given_up:
             return
         self._given_up = True
@@ -114,4 +114,4 @@ class SendQueue:
         self._bytes = 0
         self._sent_enough.set()
         self._changed.set()
-        self._give_up(why)
+        self._give_up(reason)

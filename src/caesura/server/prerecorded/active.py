@@ -71,7 +71,7 @@ class ActiveRecordings:
         return True
 
     async def _finish(self, run: RecordingRun) -> None:
-        with self._service.shutdown.waits_for_this():
+        with self._service.shutdown.hold_open():
             try:
                 text = await run.response_for_callback()
             except asyncio.CancelledError:

@@ -10,9 +10,9 @@ from caesura.formatting.redaction import CONTEXT_WORDS
 from caesura.pipeline.batch_diarization import assign_speakers
 from caesura.pipeline.recording import RecognizedSegment, RecordingTranscript, main_language
 from caesura.protocol.catalogue import Offer
+from caesura.protocol.formatting_runs import format_runs
 from caesura.protocol.options import ListenOptions
 from caesura.protocol.recording_json import RecordingAnswer, RecordingChannel, write_recording
-from caesura.protocol.writing import written
 from caesura.rfc3339 import rfc3339
 from caesura.server.prerecorded.request import RecordingRequest
 from caesura.server.service import embedder_info
@@ -62,7 +62,7 @@ def _channel(
     options: ListenOptions, formatter: _RunFormatter, segments: tuple[RecognizedSegment, ...]
 ) -> RecordingChannel:
     spoken = assign_speakers(segments) if options.diarize else [word for segment in segments for word in segment.words]
-    words, searches = written(spoken, formatter.format)
+    words, searches = format_runs(spoken, formatter.format)
     return RecordingChannel(
         words,
         searches,

@@ -1,4 +1,4 @@
-"""The text of one query parameter in; its value out. A ValueError is all that is said about a bad one."""
+"""Parsers for the values of query parameters; each raises ValueError for a value that it does not accept."""
 
 from __future__ import annotations
 
@@ -21,59 +21,59 @@ _INTENSIFIER = re.compile(r"-?[0-9]{1,4}(\.[0-9]{1,6})?")
 
 
 def boolean(value: str) -> bool:
-    """`true` or `false`, in these letters only."""
+    """`true` or `false`, in lower case only."""
     return one_of("true", "false")(value) == "true"
 
 
 def one_of(*allowed: str) -> Callable[[str], str]:
-    """A reader of one of these words."""
+    """A parser of one of these words."""
 
-    def read(value: str) -> str:
+    def parse(value: str) -> str:
         if value not in allowed:
             raise ValueError
         return value
 
-    return read
+    return parse
 
 
 def whole(low: int, high: int) -> Callable[[str], int]:
-    """A reader of whole numbers from `low` to `high`."""
+    """A parser of whole numbers from `low` to `high`."""
 
-    def read(value: str) -> int:
+    def parse(value: str) -> int:
         if not _DIGITS.fullmatch(value) or not low <= int(value) <= high:
             raise ValueError
         return int(value)
 
-    return read
+    return parse
 
 
 def seconds(low: float, high: float) -> Callable[[str], float]:
-    """A reader of decimal seconds from `low` to `high`."""
+    """A parser of decimal seconds from `low` to `high`."""
 
-    def read(value: str) -> float:
+    def parse(value: str) -> float:
         if not _DECIMAL.fullmatch(value) or not low <= float(value) <= high:
             raise ValueError
         return float(value)
 
-    return read
+    return parse
 
 
 def endpointing(value: str) -> int | None:
-    """Milliseconds; None for `false`."""
+    """Milliseconds of silence that end an utterance; None for `false`."""
     if value in ("true", "false"):
         return DEFAULT_ENDPOINTING_MS if value == "true" else None
     return whole(0, LONGEST_ENDPOINTING_MS)(value)
 
 
 def tag(value: str) -> str:
-    """A label; an empty one marks nothing."""
+    """A label; an empty one is left out later."""
     if len(value) > LONGEST_TAG:
         raise ValueError
     return encodable(value)
 
 
 def extra(value: str) -> tuple[str, str]:
-    """A key and its text."""
+    """A key and its text, given as `KEY:TEXT`."""
     key, colon, text = value.partition(":")
     if not key or not colon or len(value) > LONGEST_EXTRA:
         raise ValueError
@@ -81,7 +81,7 @@ def extra(value: str) -> tuple[str, str]:
 
 
 def term(value: str) -> str:
-    """Words to listen or to look for; "" asks for nothing."""
+    """Words of a `keyterm`, `search` or `replace`, with single spaces between them; may be empty."""
     if len(value) > LONGEST_TERM:
         raise ValueError
     return " ".join(encodable(value).split())
@@ -103,7 +103,7 @@ def keyword(value: str) -> tuple[str, float] | None:
 
 
 def replacement(value: str) -> tuple[str, str] | None:
-    """What to find and what to write instead, "" when nothing is; None for ""."""
+    """Words to find and their replacement, "" to delete them; None for ""."""
     find, _, instead = value.partition(":")
     if not value:
         return None
@@ -120,7 +120,7 @@ def redaction(value: str) -> str:
 
 
 def diarize_model(value: str) -> bool:
-    """Any version asks for speakers."""
+    """Whether to diarize: every version of the model means yes."""
     return one_of("", "latest", "v1")(value) != ""
 
 
@@ -140,12 +140,12 @@ def method(value: str) -> str:
 
 
 def detection(value: str) -> bool:
-    """`true`, or the languages among which to choose."""
+    """Whether to detect the language: `true`, or the languages among which to choose."""
     return value not in ("", "false")
 
 
 def encodable(text: str) -> str:
-    """`text` as it can go out again in messages: UTF-8 carries no lone surrogates."""
+    """`text` without lone surrogates, which UTF-8 cannot encode in messages that repeat it."""
     return text.encode("utf-8", "replace").decode()
 
 

@@ -1,4 +1,4 @@
-"""Words as an engine prints them in, Results as the options ask for them out."""
+"""Results messages made from transcript segments."""
 
 from __future__ import annotations
 
@@ -10,41 +10,41 @@ from caesura.protocol.messages import ModelInfo, Results, SearchHit, SearchResul
 from caesura.words import Word, raw
 
 
-def results(
-    heard: TranscriptSegment,
+def results_message(
+    segment: TranscriptSegment,
     *,
     punctuate: bool,
-    marks: bool,
+    keep_punctuation: bool,
     channels: int,
     request_id: str,
     model: ModelInfo,
     extra: dict[str, str],
     diarizer: ModelInfo | None = None,
 ) -> Results:
-    """The Results message for what was heard; `speech_final` only ever together with `is_final`."""
-    words = written(heard.words, punctuate=punctuate, marks=marks)
+    """The Results message of a segment; `speech_final` is true only together with `is_final`."""
+    words = wire_words(segment.words, punctuate=punctuate, keep_punctuation=keep_punctuation)
     return Results(
-        channel=heard.channel,
+        channel=segment.channel,
         channels=channels,
-        start=heard.start,
-        duration=heard.end - heard.start,
-        is_final=heard.final,
-        speech_final=heard.final and heard.endpoint,
-        from_finalize=heard.final and heard.flushed,
+        start=segment.start,
+        duration=segment.end - segment.start,
+        is_final=segment.final,
+        speech_final=segment.final and segment.endpoint,
+        from_finalize=segment.final and segment.flushed,
         transcript=" ".join(word.punctuated_word or word.word for word in words),
         confidence=upper_median([word.confidence for word in words]),
         words=words,
         request_id=request_id,
         model=model,
         extra=extra,
-        searches=tuple(_search(search) for search in heard.searches),
+        searches=tuple(_search(search) for search in segment.searches),
         diarizer=diarizer,
         languages=by_frequency(word.language for word in words),
     )
 
 
-def written(words: tuple[Word, ...], *, punctuate: bool, marks: bool) -> tuple[WireWord, ...]:
-    """The words that go out: tokens in which nothing is spoken are no words, but for `marks` that were dictated."""
+def wire_words(words: tuple[Word, ...], *, punctuate: bool, keep_punctuation: bool) -> tuple[WireWord, ...]:
+    """The words of the message, without tokens of punctuation alone unless `keep_punctuation`: those were dictated."""
     return tuple(
         WireWord(
             raw(word.text) or word.text,
@@ -56,17 +56,17 @@ def written(words: tuple[Word, ...], *, punctuate: bool, marks: bool) -> tuple[W
             word.language,
         )
         for word in words
-        if marks or raw(word.text)
+        if keep_punctuation or raw(word.text)
     )
 
 
 def upper_median(confidences: list[float]) -> float:
-    """The upper median, as recorded answers of the hosted service have it; 0.0 when there are none."""
+    """The upper median, as the hosted service computes it in recorded responses; 0.0 for an empty list."""
     return sorted(confidences)[len(confidences) // 2] if confidences else 0.0
 
 
 def by_frequency(languages: Iterable[str | None]) -> tuple[str, ...]:
-    """The languages of some words, each once, the most frequent first; None names none."""
+    """Each language once, the most frequent first; None is skipped."""
     counts = Counter(language for language in languages if language is not None)
     return tuple(language for language, _ in counts.most_common())
 

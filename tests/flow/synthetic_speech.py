@@ -1,8 +1,8 @@
-"""Sentences and pauses in; audio that is loud where somebody speaks, and an engine that hears those very words, out."""
+"""Synthetic speech: audio that is loud where words are, and an engine that recognizes just those words."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import cast
 
@@ -23,16 +23,16 @@ LINEAR = "encoding=linear16&sample_rate=16000&endpointing=300"
 BIASED = replace(INFO, biases=True)
 
 Part = str | float
-"""A sentence that is said, or seconds of silence; a string that begins with `{` is a control message."""
+"""A sentence that is spoken, or seconds of silence; a string that begins with `{` is a control message."""
 
 
 class LoudIsVoice:
     """In the place of the network: a frame is voice when it is loud."""
 
-    def judge(
-        self, rows: NDArray[np.float32], h: NDArray[np.float32], c: NDArray[np.float32]
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
-        return (np.abs(rows[:, 64:]).mean(axis=1) > 0.1).astype(np.float32), h, c
+    def run(
+        self, rows: Sequence[NDArray[np.float32]], h: NDArray[np.float32], c: NDArray[np.float32]
+    ) -> tuple[list[NDArray[np.float32]], NDArray[np.float32], NDArray[np.float32]]:
+        return [(np.abs(each[:, 64:]).mean(axis=1) > 0.1).astype(np.float32) for each in rows], h, c
 
 
 class Talk:
@@ -75,19 +75,19 @@ class Talk:
 
 
 def sent(talk: Talk, items: Iterable[bytes | str], query: str = "", *, info: EngineInfo = INFO) -> Outcome:
-    """What a client hears that sends these items, with the words of `talk` in them."""
+    """What a client that sends these items receives, with the words of `talk` in them."""
     vad = cast(SileroModel, LoudIsVoice())
     return flow(items, f"{LINEAR}&{query}", loaded=ScriptedEngine(talk.words, 1000.0), info=info, vad=vad)
 
 
-def said(*parts: Part, query: str = "", info: EngineInfo = INFO) -> Outcome:
-    """What a client hears of these parts."""
+def transcribed(*parts: Part, query: str = "", info: EngineInfo = INFO) -> Outcome:
+    """What a client receives of these parts."""
     talk = Talk(*parts)
     return sent(talk, talk.items(), query, info=info)
 
 
 def dialogue(one: Talk, other: Talk, *, query: str = "") -> Outcome:
-    """What a client hears of two talks that are two channels of one stream; one is silent while the other speaks."""
+    """What a client receives of two talks that are two channels of one stream; one is silent while the other speaks."""
     length = max(len(one.samples), len(other.samples))
     both = np.zeros((length, 2), np.int16)
     both[: len(one.samples), 0] = one.samples

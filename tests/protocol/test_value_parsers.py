@@ -1,17 +1,17 @@
-"""Single values of parameters; how they stand in a query is tested with the options."""
+"""Parsers of single parameter values; their use in a query is tested with the options."""
 
 from __future__ import annotations
 
 import pytest
 
-from caesura.protocol import values
+from caesura.protocol import value_parsers
 
 
 @pytest.mark.parametrize(
     ("text", "tokens"), [("", 0), ("a", 1), ("four", 1), ("fives", 2), ("Mrs. Dashwood", 3), ("a b c", 3)]
 )
 def test_a_key_term_counts_a_token_for_four_letters(text: str, tokens: int) -> None:
-    assert values.keyterm_tokens(text) == tokens
+    assert value_parsers.keyterm_tokens(text) == tokens
 
 
 @pytest.mark.parametrize(
@@ -19,20 +19,20 @@ def test_a_key_term_counts_a_token_for_four_letters(text: str, tokens: int) -> N
     [("a", ("a", 1.0)), ("a:2", ("a", 2.0)), ("a:b:0.5", ("a:b", 0.5)), ("new  york:-3", ("new york", -3.0))],
 )
 def test_a_keyword_has_its_intensifier_behind_the_last_colon(text: str, word: tuple[str, float]) -> None:
-    assert values.keyword(text) == word
+    assert value_parsers.keyword(text) == word
 
 
 def test_a_replacement_may_hold_colons_and_what_is_found_may_not() -> None:
-    assert values.replacement("at:http://x") == ("at", "http://x")
-    assert values.replacement("gone") == ("gone", "")
+    assert value_parsers.replacement("at:http://x") == ("at", "http://x")
+    assert value_parsers.replacement("gone") == ("gone", "")
 
 
 @pytest.mark.parametrize("text", ["0", "600", "0.8", "1.25"])
 def test_seconds_are_decimal(text: str) -> None:
-    assert values.seconds(0, 600)(text) == float(text)
+    assert value_parsers.seconds(0, 600)(text) == float(text)
 
 
 @pytest.mark.parametrize("text", ["", "-1", "601", "1e2", "nan", ".5", "1."])
 def test_other_seconds_are_none(text: str) -> None:
     with pytest.raises(ValueError, match=r"^$"):
-        values.seconds(0, 600)(text)
+        value_parsers.seconds(0, 600)(text)

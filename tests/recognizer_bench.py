@@ -1,4 +1,4 @@
-"""A recognizer on a test bench: voice by frames and results by hand go in, its jobs and events come out."""
+"""Test bench of a recognizer: takes voice activity by frames and hypotheses, keeps its jobs and events."""
 
 from __future__ import annotations
 
@@ -91,13 +91,13 @@ class Engine:
         return job
 
     @property
-    def asked(self) -> list[tuple[int, int, bool]]:
+    def requests(self) -> list[tuple[int, int, bool]]:
         """First sample, sample after the last, and whether it was final: of every job so far."""
         return [(tokens_of(job)[0], tokens_of(job)[1], job.final) for job in self.jobs]
 
 
-class Line:
-    """One recognizer and its engine. Voice is given in frames of 32 ms; the window here is ten of them unless told."""
+class Bench:
+    """One recognizer and its engine. Voice is given in frames of 32 ms; the window here is ten of them by default."""
 
     def __init__(
         self,
@@ -110,11 +110,11 @@ class Line:
         language: str | None = "en",
     ) -> None:
         self.engine = Engine(self._receive, track)
-        self.told: list[RecognizerEvent] = []
+        self.events: list[RecognizerEvent] = []
         self.longest_s = longest_s
         self.prompt = prompt
         """Whether jobs are answered at once after each call."""
-        self.heard = 0
+        self.position = 0
         config = RecognitionConfig(endpointing_s, interim_s, gap_s, longest_s, language=language)
         self.recognizer = SegmentedRecognizer(0, config)
 
@@ -123,50 +123,50 @@ class Line:
         self._drain()
 
     def _drain(self) -> None:
-        self.told += self.recognizer.events()
+        self.events += self.recognizer.events()
         job = self.recognizer.next_job()
         if job is not None:
             self.engine.submit(job)
 
-    def batch(self, *runs: tuple[int, float]) -> Line:
+    def batch(self, *runs: tuple[int, float]) -> Bench:
         """One piece of audio: runs of frames with the same probability of voice."""
         voice = [probability for frames, probability in runs for _ in range(frames)]
         return self.samples(FRAME * len(voice), voice)
 
-    def samples(self, count: int, voice: Sequence[float] = ()) -> Line:
+    def samples(self, count: int, voice: Sequence[float] = ()) -> Bench:
         """One piece of audio of `count` samples that completes frames of the given probabilities."""
-        self.recognizer.feed(np.arange(self.heard, self.heard + count, dtype=np.float32), voice)
-        self.heard += count
+        self.recognizer.feed(np.arange(self.position, self.position + count, dtype=np.float32), voice)
+        self.position += count
         return self._settle()
 
-    def speak(self, frames: int, probability: float = VOICE) -> Line:
+    def speak(self, frames: int, probability: float = VOICE) -> Bench:
         """Speech, a frame at a time."""
         for _ in range(frames):
             self.batch((1, probability))
         return self
 
-    def rest(self, frames: int) -> Line:
+    def rest(self, frames: int) -> Bench:
         """Silence, a frame at a time."""
         return self.speak(frames, SILENCE)
 
-    def flush(self) -> Line:
+    def flush(self) -> Bench:
         self.recognizer.flush()
         return self._settle()
 
-    def end(self) -> Line:
+    def end(self) -> Bench:
         self.recognizer.end()
         return self._settle()
 
-    def answer(self, *words: Word) -> Line:
+    def answer(self, *words: Word) -> Bench:
         self.engine.answer(*words)
         return self._settle()
 
-    def answer_all(self) -> Line:
+    def answer_all(self) -> Bench:
         while self.engine.out is not None:
             self.engine.answer()
         return self
 
-    def _settle(self) -> Line:
+    def _settle(self) -> Bench:
         self._drain()
         return self.answer_all() if self.prompt else self
 
@@ -175,19 +175,19 @@ class Line:
 
     @property
     def finals(self) -> list[TranscriptSegment]:
-        return [each for each in self.told if isinstance(each, TranscriptSegment) and each.final]
+        return [each for each in self.events if isinstance(each, TranscriptSegment) and each.final]
 
     @property
     def interims(self) -> list[TranscriptSegment]:
-        return [each for each in self.told if isinstance(each, TranscriptSegment) and not each.final]
+        return [each for each in self.events if isinstance(each, TranscriptSegment) and not each.final]
 
     @property
     def began(self) -> list[float]:
-        return [each.at for each in self.told if isinstance(each, SpeechBegan)]
+        return [each.at for each in self.events if isinstance(each, SpeechBegan)]
 
     @property
     def gaps(self) -> list[float | None]:
-        ends = [each.last_word_end for each in self.told if isinstance(each, UtteranceEnded)]
+        ends = [each.last_word_end for each in self.events if isinstance(each, UtteranceEnded)]
         return [None if end is None else round(end, 7) for end in ends]
 
     @property

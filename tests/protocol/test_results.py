@@ -1,4 +1,4 @@
-"""Words as printed come in, Results as asked for go out."""
+"""Results messages: words, confidences and languages of a segment on the wire."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from caesura.events import Hit, Search, TranscriptSegment
 from caesura.protocol.messages import Results, SearchHit, SearchResult, WireWord
-from caesura.protocol.transcript import results, upper_median, written
+from caesura.protocol.results import results_message, upper_median, wire_words
 from caesura.words import Word, raw
 from tests.protocol.play import MODEL
 
@@ -24,17 +24,19 @@ def sentence(spoken: str, *, punctuate: bool) -> str:
     return _results(TranscriptSegment(0, 0.0, 9.0, words(spoken), final=True), punctuate=punctuate).transcript
 
 
-def _results(heard: TranscriptSegment, *, punctuate: bool) -> Results:
-    return results(heard, punctuate=punctuate, marks=False, channels=2, request_id="id", model=MODEL, extra={"k": "v"})
+def _results(segment: TranscriptSegment, *, punctuate: bool) -> Results:
+    return results_message(
+        segment, punctuate=punctuate, keep_punctuation=False, channels=2, request_id="id", model=MODEL, extra={"k": "v"}
+    )
 
 
 def test_languages_come_with_the_words_the_most_frequent_first() -> None:
-    said = words("oui yes well")
-    mixed = (replace(said[0], language="fr"), replace(said[1], language="en"), replace(said[2], language="en"))
-    told = _results(TranscriptSegment(0, 0.0, 9.0, mixed, final=True), punctuate=False)
-    assert told.languages == ("en", "fr")
-    assert [word.language for word in told.words] == ["fr", "en", "en"]
-    assert _results(TranscriptSegment(0, 0.0, 9.0, said, final=True), punctuate=False).languages == ()
+    spoken = words("oui yes well")
+    mixed = (replace(spoken[0], language="fr"), replace(spoken[1], language="en"), replace(spoken[2], language="en"))
+    message = _results(TranscriptSegment(0, 0.0, 9.0, mixed, final=True), punctuate=False)
+    assert message.languages == ("en", "fr")
+    assert [word.language for word in message.words] == ["fr", "en", "en"]
+    assert _results(TranscriptSegment(0, 0.0, 9.0, spoken, final=True), punctuate=False).languages == ()
 
 
 # ---- the raw word ----
@@ -94,13 +96,13 @@ def test_a_raw_word_has_no_case_and_no_punctuation_around_it(text: str, word: st
 # ---- punctuation ----
 
 
-def test_words_are_punctuated_only_when_asked_for() -> None:
+def test_words_are_punctuated_only_when_requested() -> None:
     spoken = (Word("Back", 10.5, 10.75, 0.5), Word("again.", 10.75, 11.25, 0.75))
-    assert written(spoken, punctuate=True, marks=False) == (
+    assert wire_words(spoken, punctuate=True, keep_punctuation=False) == (
         WireWord("back", 10.5, 10.75, 0.5, "Back"),
         WireWord("again", 10.75, 11.25, 0.75, "again."),
     )
-    assert written(spoken, punctuate=False, marks=False) == (
+    assert wire_words(spoken, punctuate=False, keep_punctuation=False) == (
         WireWord("back", 10.5, 10.75, 0.5, None),
         WireWord("again", 10.75, 11.25, 0.75, None),
     )
@@ -113,9 +115,12 @@ def test_the_transcript_is_its_words() -> None:
 
 def test_marks_that_were_dictated_are_words_of_their_own() -> None:
     spoken = (Word("\n\n", 0.0, 0.5, 0.5), Word("Yes.", 0.5, 1.0, 0.5))
-    assert [word.punctuated_word for word in written(spoken, punctuate=True, marks=True)] == ["\n\n", "Yes."]
-    assert [word.word for word in written(spoken, punctuate=True, marks=True)] == ["\n\n", "yes"]
-    assert [word.word for word in written(spoken, punctuate=True, marks=False)] == ["yes"]
+    assert [word.punctuated_word for word in wire_words(spoken, punctuate=True, keep_punctuation=True)] == [
+        "\n\n",
+        "Yes.",
+    ]
+    assert [word.word for word in wire_words(spoken, punctuate=True, keep_punctuation=True)] == ["\n\n", "yes"]
+    assert [word.word for word in wire_words(spoken, punctuate=True, keep_punctuation=False)] == ["yes"]
 
 
 # ---- confidence ----
@@ -141,18 +146,18 @@ def test_confidence_is_the_upper_median(confidences: list[float], median: float)
 
 def test_the_confidence_of_results_is_that_of_the_words_that_go_out() -> None:
     spoken = (Word("—", 0.1, 0.2, 0.2), Word("a", 0.2, 0.3, 0.7), Word("b", 0.3, 0.4, 0.9))
-    heard = TranscriptSegment(0, 0.0, 1.0, (*spoken, Word("c", 0.4, 0.5, 0.8)), final=True)
-    assert _results(heard, punctuate=False).confidence == 0.8
+    segment = TranscriptSegment(0, 0.0, 1.0, (*spoken, Word("c", 0.4, 0.5, 0.8)), final=True)
+    assert _results(segment, punctuate=False).confidence == 0.8
     assert _results(TranscriptSegment(0, 0.0, 1.0, spoken[:1], final=True), punctuate=False).confidence == 0.0
 
 
 # ---- the message ----
 
 
-def test_results_tell_the_segment_as_it_was_heard() -> None:
+def test_results_have_the_fields_of_the_segment() -> None:
     spoken = (Word("Yes.", 10.25, 10.75, 0.5),)
-    heard = TranscriptSegment(1, 10.0, 12.5, spoken, final=True, endpoint=True, flushed=True)
-    assert _results(heard, punctuate=True) == Results(
+    segment = TranscriptSegment(1, 10.0, 12.5, spoken, final=True, endpoint=True, flushed=True)
+    assert _results(segment, punctuate=True) == Results(
         channel=1,
         channels=2,
         start=10.0,
@@ -169,7 +174,7 @@ def test_results_tell_the_segment_as_it_was_heard() -> None:
     )
 
 
-def test_results_tell_who_spoke_and_what_was_searched_for() -> None:
+def test_results_have_speakers_and_searches() -> None:
     spoken = (Word("Yes.", 10.25, 10.75, 0.5, speaker=1),)
     searches = (Search("yes", (Hit(0.9, 10.25, 10.75, "yes"),)), Search("no", ()))
     answer = _results(TranscriptSegment(0, 10.0, 12.5, spoken, final=True, searches=searches), punctuate=False)
