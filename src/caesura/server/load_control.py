@@ -160,17 +160,23 @@ class LoadSampler:
         """Sample inside."""
         self._streams += 1
         if self._timer is None:
-            self._sample()
+            self.sample()
         try:
             yield
         finally:
             self._streams -= 1
 
-    def _sample(self) -> None:
+    @property
+    def active(self) -> bool:
+        """Whether the next sample is scheduled."""
+        return self._timer is not None
+
+    def sample(self) -> None:
+        """Sample all engines, and schedule the next sample while a stream is open or the load has not settled."""
         loop = asyncio.get_running_loop()
         now = loop.time()
         for engine in self._engines:
             engine.sample(now, loop_lag_s=max(now - self._due, 0.0))
         calm = all(engine.interim_stretch == 1.0 and not engine.refusing for engine in self._engines)
         self._due = now + SAMPLE_S if self._streams or not calm else math.inf
-        self._timer = None if self._due == math.inf else loop.call_at(self._due, self._sample)
+        self._timer = None if self._due == math.inf else loop.call_at(self._due, self.sample)
