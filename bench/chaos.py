@@ -31,6 +31,8 @@ with warnings.catch_warnings():
     import jiwer
     from whisper_normalizer.english import EnglishTextNormalizer
 
+from report import common_arguments, console, progress_bar, write
+
 from caesura.client.events import Final, Gap, Reconnected, Reconnecting, TimedWord, Transcript
 from caesura.client.line import Line, connect
 from caesura.errors import CaesuraError
@@ -322,7 +324,6 @@ def main() -> None:
     """Read the arguments, measure, report."""
     import argparse
 
-    from report import common_arguments, console, progress_bar, write
     from rich.table import Table
 
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])

@@ -140,3 +140,10 @@ def encode(samples: Samples, rate: int, kind: str) -> Encoded:
     chosen = KINDS[kind]
     data = chosen.encode(np.ascontiguousarray(samples, np.float32), rate)
     return data, _SELF if chosen.encoding is None else AudioFormat(chosen.encoding, rate, len(samples))
+
+
+def encode_whole(samples: Samples, rate: int, kind: str) -> bytes:
+    """Encode (channels, n) floats as `encode` does, of a kind whose bytes may be cut anywhere."""
+    data, _ = encode(samples, rate, kind)
+    assert isinstance(data, bytes)
+    return data

@@ -58,7 +58,7 @@ def lacking(requirements: list[str], **target: str) -> list[str]:
         places = {each: place(each, said) for each in requirements if place(each, said) is not None}
         if not places:
             break  # about something else, such as a registry that does not answer
-        requirements = [each for each in requirements if each != min(places, key=places.__getitem__)]
+        requirements = [each for each in requirements if each != min(places, key=lambda each: places[each] or 0)]
     return complaints
 
 

@@ -53,6 +53,7 @@ def test_a_pause_is_seen_in_when_audio_comes(server: FakeServer) -> None:
     """And audio is taken before there is a connection."""
     one, two = asyncio.run(spoken(server))
     assert (one.source_start, one.stream_start, two.stream_start) == (0.0, 0.0, 0.4)
+    assert two.source_start is not None
     assert two.source_start > 0.4 + 0.2
     assert server.connections[0].request.authorization == "Token k"
     assert server.connections[0].request.query["model"] == ("nova-3",)

@@ -311,6 +311,7 @@ def test_a_server_that_hangs_up_for_good_is_an_error_with_its_code(server: FakeS
     kind, error = heard.events[-2]
     assert (kind, heard.kinds[-1]) == ("ERROR", "CLOSE")
     assert isinstance(error, ConnectionClosedError)
+    assert error.rcvd is not None
     assert (error.rcvd.code, error.rcvd.reason) == (1008, "DATA-0000")
 
 
@@ -322,6 +323,7 @@ def test_a_refusal_is_the_sdk_s_own_error(server: FakeServer) -> None:
     with pytest.raises(ApiError) as caught, client(server.url).listen.v1.connect(**ASKED):
         pass
     assert (caught.value.status_code, caught.value.body) == (401, REFUSED)
+    assert caught.value.headers is not None
     assert caught.value.headers["dg-error"] == "no"
     assert "authorization" not in caught.value.headers
     assert not server.connections

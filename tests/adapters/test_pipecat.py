@@ -134,9 +134,10 @@ async def running(stt: CaesuraSTTService, last: Frame | None = None) -> AsyncIte
     )
     started = asyncio.Event()
 
-    @worker.event_handler("on_pipeline_started")
     async def begun(_: Any, __: Any) -> None:
         started.set()
+
+    worker.add_event_handler("on_pipeline_started", begun)
 
     runner = WorkerRunner(handle_sigint=False)
     await runner.add_workers(worker)

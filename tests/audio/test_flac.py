@@ -10,13 +10,12 @@ import pytest
 from caesura.audio.format import AudioFormat, Encoding
 from caesura.audio.stream import AudioStream
 from caesura.errors import BadAudio
-from tests.encodings import encode
+from tests.encodings import encode, encode_whole
 from tests.signals import cut, decoded, feed_all, sound
 
 FLAC = AudioFormat(Encoding.FLAC, 16_000)
 SAID = sound(16_000, 3, 2)
-DATA, _ = encode(SAID, 16_000, "flac")
-assert isinstance(DATA, bytes)
+DATA = encode_whole(SAID, 16_000, "flac")
 WHOLE = decoded([DATA], FLAC)
 
 

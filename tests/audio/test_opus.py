@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import io
 from fractions import Fraction
-from typing import cast
 
 import av
 import numpy as np
 import pytest
-from av.audio.stream import AudioStream as LibavStream
 
 from caesura.audio.format import AudioFormat, Encoding
 from caesura.audio.stream import AudioStream
@@ -26,7 +24,7 @@ def opus_packets_of(samples: Samples, ms: float, application: str) -> list[bytes
     """Bare packets of that many milliseconds; (1, n) at 48 kHz."""
     options = {"frame_duration": str(ms), "application": application}
     with av.open(io.BytesIO(), "w", format="null") as target:
-        codec = cast(LibavStream, target.add_stream("libopus", rate=48_000, layout="mono", options=options))
+        codec = target.add_stream("libopus", rate=48_000, layout="mono", options=options)
         frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples), format="flt", layout="mono")
         frame.sample_rate, frame.pts, frame.time_base = 48_000, 0, Fraction(1, 48_000)
         return [bytes(packet) for packet in [*codec.encode(frame), *codec.encode(None)] if packet.size]

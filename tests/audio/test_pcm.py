@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import av
 import numpy as np
 import pytest
+from av.audio.codeccontext import AudioCodecContext
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -36,7 +39,7 @@ def test_floats_that_are_no_sound_are_made_safe() -> None:
 def test_companded_values_are_those_of_libav(kind: Pcm, codec: str) -> None:
     """All 256 codes decode to what an independent decoder makes of them."""
     codes = bytes(range(256))
-    context = av.audio.codeccontext.AudioCodecContext.create(codec, "r")
+    context = cast(AudioCodecContext, av.CodecContext.create(codec, "r"))
     context.layout, context.sample_rate = "mono", 8_000
     [frame] = context.decode(av.Packet(codes))
     np.testing.assert_array_equal(kind.value.decode(codes), frame.to_ndarray()[0] / np.float32(32768))

@@ -11,6 +11,7 @@ from typing import cast
 import av
 import numpy as np
 import pytest
+from av.audio.stream import AudioStream
 
 from caesura.audio.format import AudioFormat, Encoding, Samples
 from caesura.audio.recording import BLOCK_S, SLICE_BYTES, RecordingDecoder
@@ -36,7 +37,7 @@ def encoded(container: str, codec: str, pcm: np.ndarray, *, faststart: bool = Fa
     with tempfile.NamedTemporaryFile() as file, av.open(file.name, "w", format=container, options=options) as out:
         layout = {1: "mono", 2: "stereo"}[pcm.shape[1]]
         rate = 48_000 if codec == "libopus" else RATE
-        stream = out.add_stream(codec, rate=rate, layout=layout)
+        stream = cast(AudioStream, out.add_stream(codec, rate=rate, layout=layout))
         for at in range(0, len(pcm), 4_000):
             frame = av.AudioFrame.from_ndarray(pcm[at : at + 4_000].reshape(1, -1), format="s16", layout=layout)
             frame.sample_rate, frame.pts, frame.time_base = RATE, at, Fraction(1, RATE)

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from caesura.audio.format import Samples
 from caesura.audio.resample import Resampler
 from tests.signals import sound
 
@@ -29,7 +30,8 @@ def test_count_and_samples_do_not_depend_on_the_cutting(rate: int, n: int, sizes
     said = sound(rate, n / rate)
     whole, pieces = Resampler(rate, 1), Resampler(rate, 1)
     expected = np.concatenate([whole.feed(said), whole.finish()], axis=1)
-    got, at = [], 0
+    got: list[Samples] = []
+    at = 0
     while at < n:
         size = sizes[len(got) % len(sizes)]
         got.append(pieces.feed(said[:, at : at + size]))

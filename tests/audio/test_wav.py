@@ -94,7 +94,8 @@ def test_rf64_takes_the_long_size() -> None:
 def test_any_cutting_gives_the_same_samples(kind: str, cuts: list[int]) -> None:
     data, declared = encode(SAID, 8_000, kind)
     assert isinstance(data, bytes)
-    messages, at = [], 0
+    messages: list[bytes] = []
+    at = 0
     while at < len(data):
         messages.append(data[at : at + cuts[len(messages) % len(cuts)]])
         at += len(messages[-1])

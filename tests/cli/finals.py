@@ -10,11 +10,17 @@ NOON = datetime(2026, 5, 17, 12, 0, 0, 123_456, UTC)
 
 
 def word(
-    text: str, start: float, end: float, *, source: float | None = 0.0, wall: datetime | None = NOON, **more: int
+    text: str,
+    start: float,
+    end: float,
+    *,
+    source: float | None = 0.0,
+    wall: datetime | None = NOON,
+    speaker: int | None = None,
 ) -> TimedWord:
     """A word at these seconds of the stream, `source` seconds later in the source; None: nobody knows where."""
-    placed = (None, None) if source is None else (start + source, end + source)
-    return TimedWord(text, text.lower().strip(".,?"), 0.987654, start, end, *placed, wall, wall, **more)
+    first, last = (None, None) if source is None else (start + source, end + source)
+    return TimedWord(text, text.lower().strip(".,?"), 0.987654, start, end, first, last, wall, wall, speaker)
 
 
 def final(*words: TimedWord, channel: int = 0, channels: int = 1, epoch: int = 0) -> Final:

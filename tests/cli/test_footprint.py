@@ -40,7 +40,7 @@ class Pretended(Distribution):
     def read_text(self, filename: str) -> str | None:
         return "Metadata-Version: 2.1\nName: x\nRequires-Dist: no-such_Package>=1; extra == 'server'\n"
 
-    def locate_file(self, path: object) -> Path:  # type: ignore[override]
+    def locate_file(self, path: object) -> Path:
         return Path(str(path))
 
 
@@ -69,9 +69,9 @@ def test_a_family_is_a_process_and_its_children() -> None:
 def test_ps_tells_the_same_family(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where there is no /proc, `ps` is asked."""
     monkeypatch.setattr(
-        footprint.subprocess,
+        subprocess,
         "run",
         lambda *_, **__: subprocess.CompletedProcess([], 0, "  1  0  400\n 20  1  512\n 30 20 100\n 40 1 7\n"),
     )
-    monkeypatch.setattr(footprint, "_from_proc", footprint._from_ps)
+    monkeypatch.setattr(Path, "exists", lambda _: False)
     assert family(20) == [footprint.Process(20, 1, 512 * 1024), footprint.Process(30, 20, 100 * 1024)]

@@ -142,7 +142,7 @@ def test_stats_have_every_field_by_its_name() -> None:
 
 
 def test_no_two_kinds_of_event_have_the_same_type() -> None:
-    said = [
+    said: list[Event] = [
         Interim("", (), 0, 1, 0.0, 0.0, 0),
         final(),
         SpeechStarted(0, 0.0, None, None),

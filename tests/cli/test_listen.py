@@ -392,7 +392,7 @@ def test_deepgram_is_a_name_with_a_variable_of_its_own(
     """Its key is not sent to others, and that of others not to it."""
     monkeypatch.delenv("DEEPGRAM_API_KEY", raising=False)
     monkeypatch.setitem(HOSTS, "deepgram", server.url)
-    assert listen(None, sound, "--url", "deepgram", *arguments, **env).exit_code == 0
+    assert listen(None, sound, "--url", "deepgram", *arguments, stdin=b"", **env).exit_code == 0
     assert server.connections[0].request.authorization == sent
 
 

@@ -18,6 +18,7 @@ from caesura.cli.main import app
 from caesura.distribution import install_command
 from caesura.engines import registry
 from caesura.engines.models.store import MANIFEST
+from caesura.errors import UsageError
 from tests.engines.models.hub_server import REVISION, FakeHub, model_files, serving
 from tests.engines.models.without_whisper import without_library
 
@@ -109,7 +110,7 @@ def test_engines_of_other_packages_are_listed_broken_ones_too(tmp_path: Path, mo
 
     def found(name: str) -> object:
         if name == "bad":
-            raise registry.UsageError("engine: 'bad' cannot be imported")
+            raise UsageError("engine: 'bad' cannot be imported")
         return info
 
     monkeypatch.setattr(registry, "engine_info", found)

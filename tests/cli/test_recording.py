@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import array
+import math
 
 from caesura.cli.recording import PAUSE_AT_S, TEXT, bundled_recording
 
 
 def loudness(pcm: bytes) -> float:
     samples = array.array("h", pcm)
-    return (sum(sample * sample for sample in samples) / len(samples)) ** 0.5
+    return math.sqrt(sum(sample * sample for sample in samples) / len(samples))
 
 
 def test_it_is_twelve_seconds_of_16_khz_mono() -> None:

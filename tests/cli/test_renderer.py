@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -27,6 +26,7 @@ from caesura.client.events import (
 )
 from tests.cli.finals import final, word
 from tests.cli.screen import WIDTH, WITHIN_S, Output, Screen
+from tests.waiting import wait_until
 
 TEXT, JSON, SRT, VTT = OutputFormat
 
@@ -73,11 +73,10 @@ def showing(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Screen, Renderer]
 
 def shows(screen: Screen, *rows: str) -> bool:
     """Does the screen renderer exactly that, or will it soon? What is live is drawn eight times a second."""
-    until = time.monotonic() + WITHIN_S
-    while (seen := [_without_looks(row) for row in screen.rows]) != list(rows):
-        if time.monotonic() > until:
-            pytest.fail(f"it shows {seen}")
-        time.sleep(0.01)
+    try:
+        wait_until(lambda: [_without_looks(row) for row in screen.rows] == list(rows), WITHIN_S)
+    except TimeoutError:
+        pytest.fail(f"it shows {screen.rows}")
     return True
 
 

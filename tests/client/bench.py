@@ -126,6 +126,8 @@ class Bench:
         """Is no more audio accepted?"""
         self.stuck = False
         """Is a frame handed to the socket and not accepted?"""
+        self.opened_at = 0.0
+        """When was the newest connection opened?"""
         self._connected = False
         self._closing = False
         if open_line:
@@ -203,7 +205,7 @@ class Bench:
         self.machine.finalize()
         self.settle()
 
-    def finish(self, timeout_s: float = 10.0) -> None:
+    def finish(self, timeout_s: float | None = 10.0) -> None:
         self.ending = True
         self.machine.finish(timeout_s, now=self.now)
         self.settle()
@@ -215,6 +217,7 @@ class Bench:
         assert self.machine.phase is Phase.CONNECTING, self.machine.phase
         self.machine.opened(request_id, now=self.now)
         self.connections.append([])
+        self.opened_at = self.now
         self._connected, self._closing, self.takes, self.stuck = True, False, True, False
         self.settle()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
@@ -50,7 +51,7 @@ def test_parameters_replace_those_that_the_address_has() -> None:
 
 
 def test_parameters_are_written_as_the_wire_wants_them() -> None:
-    given_ = {
+    given_: dict[str, Any] = {
         "model": "nova-3",
         "interim_results": True,
         "punctuate": False,

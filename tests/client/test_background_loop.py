@@ -52,7 +52,7 @@ def test_all_are_finished_before_one_is_waited_for(monkeypatch: pytest.MonkeyPat
     finish_at_exit(lambda seconds: begin(seconds))
     finish_at_exit(lambda seconds: begin(seconds))
     finish_at_exit(lambda seconds: begin(seconds))
-    background_loop._finish_all()
+    background_loop.finish_all()
     assert [seconds for _, seconds in begun] == [PATIENCE_S] * 3
     assert waited == [PATIENCE_S + 0.5]
 
@@ -72,7 +72,7 @@ def test_one_that_cannot_finish_does_not_keep_the_others_from_it() -> None:
     finish_at_exit(lambda _: begin("one", RuntimeError("no")))
     finish_at_exit(lambda _: begin("two", None))
     finish_at_exit(lambda _: begin("three", ValueError("no")))
-    background_loop._finish_all()
+    background_loop.finish_all()
     assert sorted(told) == ["one", "three", "two"]
 
 
@@ -81,14 +81,14 @@ def test_what_was_taken_back_is_not_called() -> None:
     forget = finish_at_exit(lambda _: pytest.fail("was called"))
     forget()
     forget()
-    background_loop._finish_all()
+    background_loop.finish_all()
 
 
 def test_what_never_finishes_is_not_waited_for_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(background_loop, "_at_exit", set())
     monkeypatch.setattr(background_loop, "AT_EXIT_S", 0.0)
     finish_at_exit(lambda _: Future())
-    background_loop._finish_all()
+    background_loop.finish_all()
 
 
 THREADS = """

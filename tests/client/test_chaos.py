@@ -7,8 +7,7 @@ import random
 from pathlib import Path
 
 import pytest
-
-from bench.chaos import TOLERANCE_S, hear_both, lay_out, read_recordings
+from chaos import TOLERANCE_S, hear_both, lay_out, read_recordings
 
 DATA = Path(__file__).parent.parent / "data"
 MINUTES = 2.0

@@ -9,7 +9,6 @@ import pytest
 
 from caesura.client import config
 from caesura.client.config import (
-    LEAST_RECORDING_KEEP_S,
     MAX_KEEP_S,
     Credentials,
     DeclaredAudio,
@@ -20,6 +19,7 @@ from caesura.client.config import (
 from caesura.client.faults import Faults
 from caesura.client.line_settings import LineSettings
 from caesura.client.pcm import PcmFormat
+from caesura.client.send_buffer import LEAST_RECORDING_KEEP_S
 from caesura.client.transport import Transport
 from caesura.errors import TooManyStreams, UsageError
 from caesura.protocol.client_session import ClientTimers
@@ -38,17 +38,23 @@ def planned(
     live: bool = True,
     faults: Faults | None = None,
     tuning: Tuning | None = None,
+    key: str | None = None,
     **wire: Any,
 ) -> LineConfig:
     return configure_line(
         "ws://host",
-        Credentials(),
+        Credentials(key),
         declared,
         live=live,
         tuning=tuning or Tuning(opener=nobody),
         faults=faults,
         parameters=wire,
     )
+
+
+def test_a_key_is_in_no_representation_of_a_configuration() -> None:
+    tuning = Tuning(headers={"X-Key": "nobody-may-see-this"}, opener=nobody)
+    assert "nobody-may-see-this" not in repr(planned(tuning=tuning, key="nobody-may-see-this"))
 
 
 # ---- patience ----
@@ -126,8 +132,9 @@ def test_what_is_tuned_arrives() -> None:
     ],
 )
 def test_what_cannot_be_is_named(name: str, value: float) -> None:
+    wrong: dict[str, Any] = {name: value}
     with pytest.raises(UsageError, match=f"^{name} must be a number from .*, not {value!r}"):
-        planned(tuning=Tuning(**{name: value, "opener": nobody}))
+        planned(tuning=Tuning(opener=nobody, **wrong))
 
 
 def test_a_recording_keeps_enough_for_a_long_sentence() -> None:
@@ -223,7 +230,7 @@ def test_secrets_are_not_shown() -> None:
 
 
 def test_without_an_opener_the_address_is_opened_with_all_parameters(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = {}
+    asked: dict[str, Any] = {}
 
     def opener(address: str, headers: dict[str, str], *, stall_s: float) -> Any:
         asked.update(address=address, headers=headers, stall_s=stall_s)

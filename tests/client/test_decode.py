@@ -105,7 +105,7 @@ def test_a_recording_keeps_its_rate_and_length() -> None:
     source = open_input(path("jfk"))
     spec, data = everything(source)
     source.close()
-    assert spec == AudioSpec("linear16", 16_000, 1, pytest.approx(11.0, abs=0.01))
+    assert spec == AudioSpec("linear16", 16_000, 1, cast(float, pytest.approx(11.0, abs=0.01)))
     assert spec.seconds is not None
     assert len(data) == round(spec.seconds * 32_000)
 

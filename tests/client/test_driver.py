@@ -21,6 +21,7 @@ from caesura.errors import BadCredentials, ConnectionClosedByServer, InternalErr
 from caesura.protocol.client_session import ClientTimers, TimerEvent
 from tests.client.fake_transports import FakeOpener, FakeTransport
 from tests.client.lines import PATIENCE_S
+from tests.waiting import until
 
 SETTINGS = LineSettings(
     PcmFormat("linear16", 8_000, 2),
@@ -38,8 +39,12 @@ class Driven:
 
     def __init__(self, opener: Opener, settings: LineSettings) -> None:
         self.events: list[Event] = []
+        self.on_event: Callable[[Event], object] = self.events.append
         self.machine = Recovery(settings, random=lambda: 0.5)
-        self.driver = Driver(self.machine, opener, self.events.append, asyncio.get_running_loop())
+        self.driver = Driver(self.machine, opener, self.deliver, asyncio.get_running_loop())
+
+    def deliver(self, event: Event) -> None:
+        self.on_event(event)
 
     def send(self, audio: bytes) -> None:
         self.driver.step(lambda machine, now: machine.send(audio, now=now))
@@ -55,13 +60,6 @@ class Driven:
         await resolved(self.driver.done)
         await until(lambda: len(asyncio.all_tasks()) == 1)
         return self.driver.done.result()
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Let the loop run until it holds."""
-    async with asyncio.timeout(PATIENCE_S):
-        while not condition():
-            await asyncio.sleep(0.001)
 
 
 async def resolved(future: Future[object] | Future[None] | Future[Transcript]) -> None:
@@ -386,7 +384,7 @@ def test_writing_without_a_break_does_not_starve_the_reader() -> None:
 
     async def test(driven: Driven) -> None:
         sent_before: list[int] = []
-        driven.driver._deliver = lambda event: sent_before.append(len(made[0].sent))
+        driven.on_event = lambda event: sent_before.append(len(made[0].sent))
         await driven.opened()
         driven.send(SECOND * 50)
         await until(lambda: len(made[0].audio) == len(SECOND) * 50)
@@ -400,18 +398,15 @@ def test_writing_without_a_break_does_not_starve_the_reader() -> None:
 def test_ctrl_c_in_the_middle_of_a_step_does_not_leave_a_line_that_never_moves_again() -> None:
     wires = FakeOpener()
 
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
     async def test(driven: Driven) -> None:
         await driven.opened()
-        loop, driver = asyncio.get_running_loop(), driven.driver
-
-        class Interrupted:
-            def call_soon_threadsafe(self, *_: object) -> None:
-                raise KeyboardInterrupt
-
-        driver._loop = Interrupted()  # type: ignore[assignment]
-        with pytest.raises(KeyboardInterrupt):
-            driven.send(SECOND)
-        driver._loop = loop
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(asyncio.get_running_loop(), "call_soon_threadsafe", interrupt)
+            with pytest.raises(KeyboardInterrupt):
+                driven.send(SECOND)
         driven.finish(0.0)
         await driven.done()
 

@@ -11,6 +11,7 @@ import threading
 import wave
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,6 +28,7 @@ from caesura.errors import BadCredentials, ConnectionClosedByServer, ReconnectFa
 from caesura.testing import Close, FakeServer
 from tests.client.fake_transports import FakeOpener
 from tests.client.lines import BEAT_S, PATIENCE_S, VOICE, placed, spoken
+from tests.waiting import until
 
 # Real sockets and real clocks: together they take too long for `make check`.
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("at_once")]
@@ -46,9 +48,7 @@ def run(test: Callable[[FakeServer], Awaitable[None]], server: FakeServer | None
     async def go() -> None:
         await test(running)
         gc.collect()
-        async with asyncio.timeout(PATIENCE_S):
-            while len(asyncio.all_tasks()) > 1:
-                await asyncio.sleep(0.001)
+        await until(lambda: len(asyncio.all_tasks()) == 1)
 
     with server or FakeServer(VOICE) as running:
         asyncio.run(go(), debug=False)
@@ -367,7 +367,19 @@ def test_each_event_goes_to_one_reader_and_closed_to_all() -> None:
     run(test)
 
 
-def test_an_iteration_that_is_cancelled_loses_no_event() -> None:
+def test_an_iteration_that_is_cancelled_loses_no_event(monkeypatch: pytest.MonkeyPatch) -> None:
+    class WatchedQueue(EventQueue):
+        def take(self, wake: Callable[[], None]) -> Event | None:
+            waiting_for.add(wake)
+            return super().take(wake)
+
+        def cancel_wake(self, wake: Callable[[], None]) -> None:
+            waiting_for.discard(wake)
+            super().cancel_wake(wake)
+
+    waiting_for: set[Callable[[], None]] = set()
+    monkeypatch.setattr(line_module, "EventQueue", WatchedQueue)
+
     async def test(server: FakeServer) -> None:
         async with connect(server.url) as line:
             for _ in range(3):
@@ -376,7 +388,7 @@ def test_an_iteration_that_is_cancelled_loses_no_event() -> None:
                 waiting.cancel()
                 with pytest.raises(asyncio.CancelledError):
                     await waiting
-            assert not line._queue._wakes
+            assert not waiting_for
             line.send(VOICE.say("good") + PAUSE)
             async for event in line:
                 assert isinstance(event, Final)
@@ -606,9 +618,7 @@ def test_a_recording_is_read_no_further_than_the_server_takes_it() -> None:
         opener = FakeOpener(takes=False)
         async with connect(live=False, tuning=Tuning(opener=opener)) as line:
             told = asyncio.create_task(_all(line.transcribe(audio())))
-            async with asyncio.timeout(PATIENCE_S):
-                while line.waiting_s < PULL_S - 0.6:
-                    await asyncio.sleep(0.001)
+            await until(lambda: line.waiting_s >= PULL_S - 0.6)
             for _ in range(100):
                 await asyncio.sleep(0)
             assert len(read) <= 4  # a part is on its way into the socket, two seconds wait, one second is held
@@ -698,9 +708,7 @@ def test_a_live_line_drops_what_does_not_fit_and_reports_it(all_is_live: None) -
         opener = FakeOpener(takes=False)
         async with connect(tuning=Tuning(opener=opener, keep_s=2.0)) as line:
             line.send(VOICE.silence(0.5))
-            async with asyncio.timeout(PATIENCE_S):
-                while line.waiting_s != 0.25:  # the rest is on its way into the socket
-                    await asyncio.sleep(0.001)
+            await until(lambda: line.waiting_s == 0.25)  # the rest is on its way into the socket
             answers = [line.send(VOICE.silence(0.5)) for _ in range(9)]
             assert answers[1] == Buffered(1250.0)
             dropped = sum(answer.ms for answer in answers if isinstance(answer, Dropped))
@@ -907,7 +915,7 @@ SECRET = "a-key-that-nobody-may-see"
 
 def test_a_key_is_in_no_representation() -> None:
     line = connect("ws://127.0.0.1:1", key=SECRET, tuning=Tuning(headers={"X-Key": SECRET}))
-    assert SECRET not in repr(line) + str(line) + repr(line._config) + repr(Tuning(headers={"X-Key": SECRET}))
+    assert SECRET not in repr(line) + str(line) + repr(Tuning(headers={"X-Key": SECRET}))
 
 
 def test_a_key_is_in_no_log_and_no_error(caplog: pytest.LogCaptureFixture) -> None:
@@ -965,7 +973,7 @@ def test_a_recording_that_can_wait_is_refused_by_a_live_line_and_says_what_to_do
     file = tmp_path / "talk.raw"
     file.write_bytes(VOICE.say("good", "morning"))
 
-    async def go(**how: bool) -> caesura.Transcript:
+    async def go(**how: Any) -> caesura.Transcript:
         talk = caesura.recording(file, encoding="linear16", sample_rate=16_000, realtime=how.pop("realtime", False))
         async with caesura.connect(server.url, **how) as line:
             async for _ in line.transcribe(talk):

@@ -155,7 +155,7 @@ def test_an_address_is_streamed(chunks: Callable[[AudioSource], list[bytes]]) ->
 
 def test_an_address_that_breaks_off_gives_what_came() -> None:
     file = path("LJ001-0002").read_bytes()
-    had = []
+    had: list[bytes] = []
     with (
         web_server({"/a.wav": whole(file[:40_001], declared=len(file))}) as address,
         recording(f"{address}/a.wav") as made,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import pytest
 
 from caesura.client.events import (
@@ -491,7 +493,7 @@ def test_stats_add_up_over_connections_and_pauses() -> None:
     assert bench.events_of(Stats) == [
         Stats(
             connected_s=11.0 + 4.0,
-            paused_s=pytest.approx(9.0 + 1.0 + 4.0),
+            paused_s=cast(float, pytest.approx(9.0 + 1.0 + 4.0)),
             captured_s=2.0,
             audio_sent_s=2.5,
             replayed_s=0.5,

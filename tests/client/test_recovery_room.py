@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import pytest
 
 from caesura.client.events import Accepted, Buffered, Dropped, Gap, Resumed
@@ -192,7 +194,7 @@ def test_a_recording_at_the_speed_of_speech_stands_still_in_a_pause_to_the_sampl
     assert not bench.machine.accepts_more(now=bench.now)
     bench.wait(17.3333)
     bench.resume()
-    assert bench.events_of(Resumed) == [Resumed(1.0, pytest.approx(17.3333))]
+    assert bench.events_of(Resumed) == [Resumed(1.0, cast(float, pytest.approx(17.3333)))]
     assert bench.machine.accepts_more(now=bench.now)
     bench.send(quiet(1000))
     assert bench.machine.timeline is not None

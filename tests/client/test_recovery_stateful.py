@@ -16,7 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from caesura.client.events import Closed, Dropped, Final, Gap, Paused, Resumed
 from caesura.client.recovery import Action, Phase
 from caesura.errors import CaesuraError, Unreachable, UsageError
-from tests.client.bench import KEEPALIVE, MONO, PATIENT, RATE, STEREO, Bench
+from tests.client.bench import CLOSE_STREAM, KEEPALIVE, MONO, PATIENT, RATE, STEREO, Bench
 from tests.client.pretend_server import PretendServer
 
 WORD = 10
@@ -52,6 +52,7 @@ class LineMachine(RuleBasedStateMachine):
         self.bench = Bench(STEREO if stereo else MONO, open_line=False, **settings)
         self.machine = self.bench.machine
         self.channels = 2 if stereo else 1
+        self.live = live
         self.server = PretendServer(self.bench, word=WORD, channels=self.channels)
         self.patience = patience
         self.steps = 0
@@ -246,7 +247,7 @@ class LineMachine(RuleBasedStateMachine):
 
     @invariant()
     def a_recording_loses_nothing_for_want_of_room(self) -> None:
-        if not self.machine._settings.live:
+        if not self.live:
             assert not any(gap.why.startswith("no room") for gap in self.bench.events_of(Gap))
 
     @invariant()
@@ -280,6 +281,10 @@ class LineMachine(RuleBasedStateMachine):
         assert stats.connections == len(self.bench.connections)
         assert stats.reconnects == max(stats.connections - 1, 0)
 
+    def has_ended(self) -> bool:
+        """Was CloseStream sent on the newest connection?"""
+        return CLOSE_STREAM in [text for _, text in self.bench.texts]
+
     def heard_by(self, connection: int) -> list[int]:
         """Numbers of the samples that a connection was sent, in order."""
         frames = [frame for _, frame in self.bench.connections[connection] if isinstance(frame, bytes)]
@@ -290,12 +295,10 @@ class LineMachine(RuleBasedStateMachine):
     @invariant()
     def no_connection_starves(self) -> None:
         """Audio or KeepAlive every four seconds, from its opening to CloseStream, if only the socket takes them."""
-        if self.is_open() and not self.bench.stuck and not self.machine._buffer.has_ended:
-            session = self.machine._session
-            assert session is not None
+        if self.is_open() and not self.bench.stuck and not self.has_ended():
             frames = self.bench.frames
             upstream = [at for at, frame in frames if isinstance(frame, bytes) or frame == KEEPALIVE]
-            assert self.bench.now - max([session.opened_at, *upstream]) <= 4.0 + 1e-9
+            assert self.bench.now - max([self.bench.opened_at, *upstream]) <= 4.0 + 1e-9
 
     @invariant()
     def no_keepalive_is_too_many(self) -> None:
@@ -317,7 +320,7 @@ class LineMachine(RuleBasedStateMachine):
                 assert deadline is not None
                 assert deadline >= self.bench.now
             case Phase.OPEN:
-                assert deadline is not None or self.bench.stuck or self.machine._buffer.has_ended
+                assert deadline is not None or self.bench.stuck or self.has_ended()
                 assert deadline is None or deadline >= self.bench.now
             case _:
                 assert not self.bench.ended

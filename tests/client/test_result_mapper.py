@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
@@ -264,7 +265,7 @@ def ended(line: Line, at: float, channel: int = 0) -> bool:
 
 
 @pytest.mark.parametrize("tell", [started, ended])
-def test_what_another_connection_emitted_is_not_emitted_again(line: Line, tell: type[started]) -> None:
+def test_what_another_connection_emitted_is_not_emitted_again(line: Line, tell: Callable[..., bool]) -> None:
     """Within a quarter of a second it is the same moment; on another channel it is another one."""
     assert tell(line, 3.0)
     assert tell(line, 8.0)

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from caesura.client.audio_spec import AudioSpec
 from caesura.client.sources import AudioSource, Chunks, RealtimePacer, SourceClock, run_in_thread
 from caesura.errors import UsageError
+from tests.waiting import until
 
 FORM = AudioSpec("linear16", 1_000, 2, 0.5, "A note.")
 AS_IT_IS = AudioSpec(None)
@@ -198,8 +199,7 @@ def test_an_async_loop_opens_and_closes_it() -> None:
         async for chunk in AudioSource(feed, frame_s=0.1):
             assert chunk == bytes(400)
             break
-        while "close" not in feed.log:
-            await asyncio.sleep(0)
+        await until(lambda: "close" in feed.log)
         return feed.log
 
     assert asyncio.run(run()) == ["open", "block", "block", "interrupt", "close"]
@@ -357,7 +357,12 @@ def test_another_thread_may_close_it() -> None:
     feed = Blocks(FORM, bytes(400), waiting)
     with AudioSource(feed, frame_s=0.1) as made:
         assert next(made) == bytes(400)
-        closer = threading.Thread(target=lambda: waiting.wait(5) and made.close())
+
+        def close() -> None:
+            if waiting.wait(5):
+                made.close()
+
+        closer = threading.Thread(target=close)
         closer.start()
         assert list(made) == []
         closer.join()

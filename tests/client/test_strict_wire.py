@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Callable
 
 import pytest
 
@@ -38,7 +39,13 @@ def conversation(chance: random.Random, seconds: float) -> bytes:
 
 def break_it(server: FakeServer, chance: random.Random) -> None:
     """One of the ways in which connections end that were not to end."""
-    chance.choice([server.cut, server.hang_up, lambda: server.close(1011, "NET-0001"), server.corrupt])()
+    ways: list[Callable[[], object]] = [
+        server.cut,
+        server.hang_up,
+        lambda: server.close(1011, "NET-0001"),
+        server.corrupt,
+    ]
+    chance.choice(ways)()
 
 
 @pytest.mark.slow

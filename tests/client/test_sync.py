@@ -23,6 +23,7 @@ from caesura.errors import ConnectionClosedByServer, Unreachable, UsageError
 from caesura.testing import Close, FakeServer
 from tests.client.fake_transports import FakeOpener
 from tests.client.lines import PATIENCE_S, VOICE, listening, placed, spoken
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.usefixtures("at_once")
 
@@ -41,14 +42,10 @@ def chunks(audio: bytes, size: int = 3200) -> list[bytes]:
     return [audio[at : at + size] for at in range(0, len(audio), size)]
 
 
-def until(condition: Callable[[], bool]) -> None:
-    """Wait for something that nobody tells."""
-    pause = threading.Event()
-    for _ in range(round(PATIENCE_S / 0.001)):
-        if condition():
-            return
-        pause.wait(0.001)
-    raise AssertionError("it never came")
+def waits(thread: threading.Thread) -> bool:
+    """Is the thread blocked until another one resolves a future, sets an event or the like?"""
+    frame = sys._current_frames().get(thread.ident or 0)
+    return frame is not None and frame.f_code is threading.Condition.wait.__code__
 
 
 def feeders() -> list[threading.Thread]:
@@ -131,9 +128,9 @@ def test_an_opening_that_is_interrupted_cuts_the_attempt(error: type[BaseExcepti
             def accept() -> None:
                 peers.append(listener.accept()[0])
                 peers[0].recv(65536)
-                main = threading.main_thread().ident or 0
-                until(lambda: sys._current_frames()[main].f_code is threading.Condition.wait.__code__)
-                signal.pthread_kill(main, signal.SIGUSR1)
+                main = threading.main_thread()
+                wait_until(lambda: waits(main))
+                signal.pthread_kill(main.ident or 0, signal.SIGUSR1)
 
             accepting = threading.Thread(target=accept)
             accepting.start()
@@ -241,7 +238,7 @@ def test_any_iterable_is_transcribed(
         assert isinstance(told[-1], Closed)
         words = tuple(word for event in told if isinstance(event, Final) for word in event.words)
         assert placed(words) == placed(line.finish()) == spoken(*WORDS)
-    until(lambda: not feeders())
+    wait_until(lambda: not feeders())
 
 
 def test_what_a_source_raises_is_raised_behind_the_last_event(server: FakeServer) -> None:
@@ -278,7 +275,7 @@ def test_leaving_the_loop_early_ends_the_feeding_and_leaves_no_thread(server: Fa
         for event in line.transcribe(endless()):
             if isinstance(event, Final):
                 break
-        until(lambda: not feeders())
+        wait_until(lambda: not feeders())
         assert line.finish(PATIENCE_S).words
 
 
@@ -291,7 +288,7 @@ def test_a_line_that_is_finished_elsewhere_does_not_wait_for_a_source_that_block
                 threading.Thread(target=line.finish).start()
         assert line.finish().text == "good"
     source.put(b"")
-    until(lambda: not feeders())
+    wait_until(lambda: not feeders())
 
 
 def test_a_connection_that_ends_for_good_ends_the_transcribing(server: FakeServer) -> None:
@@ -303,7 +300,7 @@ def test_a_connection_that_ends_for_good_ends_the_transcribing(server: FakeServe
     server.after(2.0, lambda: server.close(1008, "DATA-0000"))
     with sync.connect(server.url) as line, pytest.raises(ConnectionClosedByServer, match="DATA-0000"):
         list(line.transcribe(endless()))
-    until(lambda: not feeders())
+    wait_until(lambda: not feeders())
 
 
 def test_a_recording_is_opened_declared_and_closed(server: FakeServer, tmp_path: Path) -> None:
@@ -339,7 +336,7 @@ def test_a_recording_is_read_no_further_than_the_server_takes_it() -> None:
     with line:
         taking = threading.Thread(target=lambda: told.extend(line.transcribe(audio())))
         taking.start()
-        until(lambda: line.waiting_s > PULL_S - 0.6)
+        wait_until(lambda: line.waiting_s > PULL_S - 0.6)
         for _ in range(100):
             line._driver and line._driver.when(lambda machine, now: True).result(PATIENCE_S)
         assert len(read) <= 4  # a part is on its way into the socket, two seconds wait, one second is held
@@ -440,7 +437,7 @@ def test_a_send_that_waits_for_room_returns_when_the_line_ends(server: FakeServe
         answers: list[object] = []
         sending = threading.Thread(target=lambda: answers.append(line.send(VOICE.silence(1.0))))
         sending.start()
-        until(lambda: line._driver is not None and bool(line._driver._waiters))
+        wait_until(lambda: waits(sending))
         assert not line.finish(0.0).complete
         sending.join(PATIENCE_S)
     assert answers == [Dropped(1000.0, "the line is closed")]

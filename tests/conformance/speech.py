@@ -35,7 +35,7 @@ def pcm(name: str) -> bytes:
     """A recording of 16 kHz mono as raw linear16."""
     with wave.open(str(DATA / name)) as opened:
         assert (opened.getframerate(), opened.getnchannels(), opened.getsampwidth()) == (RATE, 1, 2), name
-        return opened.readframes(opened.getnframes())
+        return bytes(opened.readframes(opened.getnframes()))
 
 
 def seconds(audio: bytes) -> float:

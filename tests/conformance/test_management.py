@@ -6,7 +6,6 @@ import asyncio
 import json
 import subprocess
 import threading
-import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,6 +17,7 @@ import pytest
 from tests import postgres
 from tests.conformance.managing import PROJECT, Managed, managed
 from tests.conformance.speech import DATA, FIRST, RATE, frames, pcm, seconds
+from tests.waiting import wait_until
 
 pytestmark = [
     pytest.mark.conformance,
@@ -112,13 +112,13 @@ def stream(client: Any, **asked: Any) -> str:
 
 def recorded(manage: Any, request_id: str) -> Any:
     """The request once it has ended in the ledger."""
-    limit = time.monotonic() + WAIT_S
-    while True:
-        assert time.monotonic() < limit, "it was not recorded"
-        for found in manage.projects.requests.list(PROJECT, request_id=request_id).requests:
-            if found.response is not None:
-                return found
-        time.sleep(0.05)
+
+    def found() -> list[Any]:
+        listed = manage.projects.requests.list(PROJECT, request_id=request_id).requests
+        return [request for request in listed if request.response is not None]
+
+    wait_until(found, WAIT_S)
+    return found()[0]
 
 
 def test_models_are_listed(manage: Any) -> None:

@@ -110,7 +110,7 @@ def test_a_known_key_is_let_in(
     node: str, raw: Mapping[str, str], keyed: ServerProcess, key: str, credential: str
 ) -> None:
     """As `Token` and as `Bearer`."""
-    steps = [{"audio": raw[FIRST], "pace": 0}, {"close": True}]
+    steps: list[dict[str, Any]] = [{"audio": raw[FIRST], "pace": 0}, {"close": True}]
     lines = listen(node, keyed, steps, **{credential: key})
     assert lines[-1] == {"event": "close", "code": 1000, "reason": ""}
     check_stream(messages(lines), seconds(pcm(FIRST)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -33,6 +33,7 @@ from tests.conformance.speech import (
     seconds,
 )
 from tests.server_process import ServerProcess
+from tests.waiting import until, wait_until
 
 pytestmark = [
     pytest.mark.conformance,
@@ -61,13 +62,6 @@ def environment(served: ServerProcess) -> Any:
 
     http = served.url.replace("ws://", "http://")
     return DeepgramClientEnvironment(base=http, production=served.url, agent=served.url, agent_rest=http)
-
-
-def until(true: Callable[[], bool]) -> None:
-    limit = time.monotonic() + WAIT_S
-    while not true():
-        assert time.monotonic() < limit, "it did not come"
-        time.sleep(0.01)
 
 
 class Listener:
@@ -124,7 +118,7 @@ def paused_conversation(served: ServerProcess) -> list[Message]:
         assert len(listener.messages) == settled, "a KeepAlive was answered"
         send(live, pcm(SECOND))
         live.send_finalize()
-        until(lambda: listener.finalized)
+        wait_until(lambda: listener.finalized)
         live.send_close_stream()
         thread.join(WAIT_S)
         assert not thread.is_alive()
@@ -173,9 +167,8 @@ def test_async_client_pauses_past_the_window_and_goes_on(scripted: ServerProcess
                 await live.send_media(frame)
                 await asyncio.sleep(FRAME_S / SPEED)
             await live.send_finalize()
+            await until(lambda: listener.finalized)  # the SDK has nothing to wait on
             async with asyncio.timeout(WAIT_S):
-                while not listener.finalized:  # the SDK has nothing to wait on
-                    await asyncio.sleep(0.01)
                 await live.send_close_stream()
                 await listening
             assert (listener.errors, listener.closes) == ([], 1)

@@ -14,6 +14,7 @@ from jiwer import wer
 from tests.conformance.speech import DATA, FIRST, FIRST_TEXT, SECOND, SECOND_TEXT
 from tests.recording_server import RecordingServer, recording_server
 from tests.server.outbound.remote import Answer
+from tests.waiting import wait_until
 
 pytestmark = [
     pytest.mark.conformance,
@@ -94,13 +95,7 @@ def test_the_asynchronous_client_names_a_url(server: RecordingServer) -> None:
 def test_a_callback_gets_the_same(server: RecordingServer, media: Any) -> None:
     body = (DATA / FIRST).read_bytes()
     promised = media.transcribe_file(request=body, callback=server.receiver.url("/hook"))
-
-    async def delivered() -> None:
-        async with asyncio.timeout(30):
-            while not server.delivered:
-                await asyncio.sleep(0.01)
-
-    asyncio.run(delivered())
+    wait_until(lambda: server.delivered)
     assert json.loads(server.delivered[0])["metadata"]["request_id"] == promised.request_id
 
 

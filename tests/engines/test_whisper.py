@@ -280,7 +280,7 @@ def test_a_phrase_to_be_avoided_may_be_many_words_or_have_no_blanks(says: SAYS) 
 )
 def test_words_are_in_order_inside_the_audio_and_never_bare_signs(found: list[tuple[str, float, float]]) -> None:
     given_words = [{"word": word, "start": start, "end": end, "probability": 1.5} for word, start, end in found]
-    told = list(whisper._clean_words(given_words, 5.0))
+    told = list(whisper.clean_words(given_words, 5.0))
     assert all(0.0 <= word.start <= word.end <= 5.0 and word.confidence == 1.0 for word in told)
     assert all(before.end <= after.start for before, after in pairwise(told))
     assert all(word.text == word.text.strip() != "" for word in told)

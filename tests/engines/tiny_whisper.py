@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import tokenizers
-from ctranslate2.specs import WhisperSpec
+from ctranslate2.specs import WhisperSpec  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 from tokenizers import decoders, models, pre_tokenizers
 

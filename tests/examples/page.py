@@ -8,7 +8,6 @@ import os
 import re
 import signal
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +16,8 @@ from urllib.parse import urlsplit
 from urllib.request import urlopen
 
 from websockets.sync.client import ClientConnection, connect
+
+from tests.waiting import wait_until
 
 BROWSERS = ("chromium-headless-shell", "chromium", "google-chrome")
 FLAGS = (
@@ -69,10 +70,10 @@ class Page:
 
     def until(self, true: Callable[[], bool]) -> None:
         """Wait for the page to come so far; shows it when it does not."""
-        limit = time.monotonic() + WAIT_S
-        while not true():
-            assert time.monotonic() < limit, self.evaluate("document.body.innerText")
-            time.sleep(0.05)
+        try:
+            wait_until(true, WAIT_S)
+        except TimeoutError as error:
+            raise AssertionError(self.evaluate("document.body.innerText")) from error
 
     def call(self, method: str, **parameters: Any) -> dict[str, Any]:
         """A command of the debugging protocol and its result."""
@@ -112,12 +113,16 @@ def open_page(browser: str, address: str, profile: Path, microphone: Path) -> It
 
 def _debugger(log: Path) -> str:
     """Where the browser lets its page be driven."""
-    limit = time.monotonic() + WAIT_S
-    while time.monotonic() < limit:
+    found: list[str] = []
+
+    def look() -> bool:
         if listening := re.search(r"DevTools listening on ws://([0-9.:]+)", log.read_text()):
             with urlopen(f"http://{listening[1]}/json") as pages:
-                for page in json.load(pages):
-                    if page["type"] == "page":
-                        return str(page["webSocketDebuggerUrl"])
-        time.sleep(0.05)
-    raise AssertionError(f"the browser did not start:\n{log.read_text()}")
+                found.extend(page["webSocketDebuggerUrl"] for page in json.load(pages) if page["type"] == "page")
+        return bool(found)
+
+    try:
+        wait_until(look, WAIT_S)
+    except TimeoutError as error:
+        raise AssertionError(f"the browser did not start:\n{log.read_text()}") from error
+    return found[0]

@@ -21,6 +21,7 @@ from caesura.engines.registry import declared, engine_info
 from caesura.workers.base import JobLost
 from caesura.workers.pool import EnginePool
 from tests.server_process import start_server
+from tests.waiting import until
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "engine"
@@ -68,9 +69,7 @@ def test_a_worker_of_the_pool_transcribes_with_it(plugged: Path) -> None:
         await pool.start()
         try:
             pool.submit("test", SegmentJob(audio, 0.0, Priority.FINAL), told.append)
-            async with asyncio.timeout(30):
-                while not told:
-                    await asyncio.sleep(0.01)
+            await until(lambda: told)
         finally:
             await pool.stop()
 

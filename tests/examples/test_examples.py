@@ -25,6 +25,7 @@ import pytest
 from caesura.engines.scripted import SCRIPT
 from tests.examples.page import BROWSERS, Page, open_page
 from tests.server_process import ServerProcess, start_server
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.conformance]
 
@@ -262,10 +263,8 @@ def run(command: list[str], served: ServerProcess, **environment: str) -> Outcom
 
 def next_record(served: ServerProcess, seen: int) -> Record:
     """What the server noted of the stream that came after the first `seen`."""
-    limit = time.monotonic() + 10
-    while len(records := served.records()) == seen:
-        assert time.monotonic() < limit, "the server saw no stream end"
-        time.sleep(0.05)
+    wait_until(lambda: len(served.records()) > seen)
+    records = served.records()
     assert len(records) == seen + 1
     return records[seen]
 

@@ -15,8 +15,9 @@ from tests.ledger.rows import NOW
 
 
 def make(ledger: Ledger, **wanted: Any) -> NewKey:
+    defaults: dict[str, Any] = {"project_id": DEFAULT_PROJECT_ID, "now": NOW}
     with ledger.writing() as connection:
-        return keys.create_key(connection, **{"project_id": DEFAULT_PROJECT_ID, "now": NOW} | wanted)
+        return keys.create_key(connection, **(defaults | wanted))
 
 
 def table(ledger: Ledger, flag_keys: Sequence[str] = ()) -> AccessTable:

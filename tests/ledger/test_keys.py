@@ -27,8 +27,9 @@ from tests.ledger.rows import NOW
 
 
 def make(ledger: Ledger, **wanted: Any) -> NewKey:
+    defaults: dict[str, Any] = {"project_id": DEFAULT_PROJECT_ID, "now": NOW}
     with ledger.writing() as connection:
-        return create_key(connection, **{"project_id": DEFAULT_PROJECT_ID, "now": NOW} | wanted)
+        return create_key(connection, **(defaults | wanted))
 
 
 def test_a_key_comes_back_as_it_was_made(ledger: Ledger) -> None:

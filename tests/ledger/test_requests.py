@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -32,9 +33,9 @@ def save(ledger: Ledger, *records: RequestRecord) -> None:
         save_requests(connection, records)
 
 
-def find(ledger: Ledger, limit: int = 10, page: int = 0, **wanted: object) -> list[RequestRecord]:
+def find(ledger: Ledger, limit: int = 10, page: int = 0, **wanted: Any) -> list[RequestRecord]:
     with ledger.reading() as connection:
-        return find_requests(connection, RequestFilter(**wanted), limit=limit, page=page)  # type: ignore[arg-type]
+        return find_requests(connection, RequestFilter(**wanted), limit=limit, page=page)
 
 
 def test_a_row_comes_back_as_it_was_written(ledger: Ledger) -> None:
@@ -111,7 +112,7 @@ def test_a_row_of_a_project_that_is_not_there_is_refused_for_good(ledger: Ledger
     ],
 )
 def test_a_filter_lets_through_what_it_names_and_the_newest_comes_first(
-    ledger: Ledger, wanted: dict[str, object], numbers: list[int]
+    ledger: Ledger, wanted: dict[str, Any], numbers: list[int]
 ) -> None:
     save(
         ledger,
@@ -123,7 +124,7 @@ def test_a_filter_lets_through_what_it_names_and_the_newest_comes_first(
     )
     assert [int(record.request_id[-12:]) for record in find(ledger, **wanted)] == numbers
     with ledger.reading() as connection:
-        assert count_requests(connection, RequestFilter(**wanted)) == len(numbers)  # type: ignore[arg-type]
+        assert count_requests(connection, RequestFilter(**wanted)) == len(numbers)
 
 
 def test_what_requests_cost_is_added_to_what_their_project_has_spent_once(ledger: Ledger) -> None:

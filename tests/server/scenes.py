@@ -19,8 +19,9 @@ from caesura.workers.thread_worker import ThreadWorker
 from tests.encodings import encode
 from tests.in_process_server import InProcessServer, in_process_server
 from tests.recordings import recording
+from tests.waiting import until as until
 
-LINEAR: dict[str, str | int | bool] = {"encoding": "linear16", "sample_rate": 16_000}
+LINEAR: dict[str, Any] = {"encoding": "linear16", "sample_rate": 16_000}
 WITHIN_S = 30.0
 
 
@@ -44,13 +45,6 @@ def speech(name: str = "lv-0890") -> bytes:
     data, _ = encode(recording(name).samples[np.newaxis, :], 16_000, "linear16")
     assert isinstance(data, bytes)
     return data
-
-
-async def until(true: Callable[[], object], within_s: float = 10.0) -> None:
-    """Wait until it is true."""
-    async with asyncio.timeout(within_s):
-        while not true():
-            await asyncio.sleep(0.005)
 
 
 async def record(server: InProcessServer, count: int = 1) -> RequestRecord:

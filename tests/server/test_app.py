@@ -13,9 +13,11 @@ import httpx2
 import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
+from websockets.typing import Origin, Subprotocol
 
 from caesura.server.settings import Settings
 from tests.in_process_server import InProcessServer, in_process_server
+from tests.waiting import until
 
 pytestmark = pytest.mark.slow
 
@@ -91,7 +93,9 @@ def test_without_keys_a_browser_that_offers_one_still_gets_its_protocol_selected
     """Browsers drop a connection whose offered protocols are all ignored."""
 
     async def main(server: InProcessServer) -> None:
-        async with connect(server.url, subprotocols=["token", "whatever"], origin=server.http) as line:  # type: ignore[arg-type]
+        async with connect(
+            server.url, subprotocols=[Subprotocol("token"), Subprotocol("whatever")], origin=Origin(server.http)
+        ) as line:
             assert line.subprotocol == "token"
 
     served(main)
@@ -168,8 +172,7 @@ def test_more_sessions_than_allowed_are_refused() -> None:
             status, _, body = await refusal(server.url)
             assert status == 429
             assert body["err_code"] == "TOO_MANY_REQUESTS"
-        while server.service.live:
-            await asyncio.sleep(0.01)
+        await until(lambda: not server.service.live)
         async with connect(server.url):
             pass
 

@@ -27,7 +27,8 @@ from tests.in_process_server import InProcessServer, in_process_server
 from tests.live_client import CLOSE_STREAM, FINALIZE, LiveClient, live_client
 from tests.server.outbound.remote import Answer, Names, Raw, socket_server, web_server
 from tests.server.outside import Outside
-from tests.server.scenes import LINEAR, logged, record, refusal, served, speech, until
+from tests.server.scenes import LINEAR, logged, record, refusal, served, speech
+from tests.waiting import until
 
 pytestmark = pytest.mark.slow
 

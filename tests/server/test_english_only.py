@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
@@ -36,7 +37,7 @@ def test_children_cannot_import_what_only_whisper_needs(module: str) -> None:
 
 def test_a_stream_and_a_recording_are_transcribed_with_speakers_and_formatting() -> None:
     pcm = (SAMPLES * 32_767).astype("<i2").tobytes()
-    asked = {"smart_format": "true", "diarize": "true"}
+    asked: dict[str, Any] = {"smart_format": "true", "diarize": "true"}
     with start_server(engine="moonshine") as server:
         with caesura.sync.connect(server.url, live=False, sample_rate=16_000, **asked) as line:
             line.send(pcm)

@@ -12,6 +12,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from tests.flac import silence
 from tests.live_client import FINALIZE
 from tests.server_process import start_server
+from tests.waiting import until
 
 pytestmark = [pytest.mark.slow, pytest.mark.serial]
 
@@ -48,8 +49,7 @@ def test_a_few_bytes_that_decode_to_hours_on_one_stream_do_not_stop_the_words_of
         ):
             await flood.send(silence(1_600, 4_000, 8))
             following = asyncio.create_task(follow(flood, heard_s))
-            while not heard_s[0]:
-                await asyncio.sleep(0.01)
+            await until(lambda: heard_s[0])
             for _ in range(ROUNDS):
                 before = heard_s[0]
                 await answered(line)

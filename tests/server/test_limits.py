@@ -20,7 +20,8 @@ from caesura.server.accounts import ledger_writer as ledger_writer_module
 from tests.in_process_server import InProcessServer
 from tests.live_client import FINALIZE, live_client
 from tests.server.outside import Outside
-from tests.server.scenes import LINEAR, record, refusal, served, speech, until
+from tests.server.scenes import LINEAR, record, refusal, served, speech
+from tests.waiting import until
 
 pytestmark = pytest.mark.slow
 

@@ -6,6 +6,7 @@ import asyncio
 import socket
 import struct
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +23,18 @@ from tests.in_process_server import InProcessServer
 from tests.live_client import FINALIZE, KEEPALIVE, live_client
 from tests.server.outbound.remote import Answer, web_server
 from tests.server.outside import Outside
-from tests.server.scenes import LINEAR, record, refusal, served, speech, until
+from tests.server.scenes import LINEAR, record, refusal, served, speech
+from tests.waiting import until
 
 pytestmark = pytest.mark.slow
 
 Samples = Mapping[str, float]
 """Values by name, with the labels as Prometheus writes them: `name{label=value}`."""
+
+
+async def kept_alive(server: InProcessServer, times: int) -> bool:
+    """Has the server counted so many KeepAlives?"""
+    return (await metrics(server))["keepalives_total"] >= times
 
 
 async def metrics(server: InProcessServer) -> Samples:
@@ -69,8 +76,7 @@ def test_a_stream_is_counted_while_it_goes_on_and_when_it_is_over() -> None:
             await line.until("Results", from_finalize=True)
             await line.socket.send(KEEPALIVE)
             await line.socket.send(KEEPALIVE)
-            while (await metrics(server))["keepalives_total"] < 2:
-                await asyncio.sleep(0.01)
+            await until(partial(kept_alive, server, 2))
             during = await metrics(server)
             assert (during["streams_live"], during["streams_paused"]) == (1, 1)
             assert during["audio_seconds_total"] == during["billed_seconds_total"] == 2.0
@@ -255,8 +261,7 @@ def test_a_connection_that_is_reset_leaves_nothing_open() -> None:
     async def main(server: InProcessServer) -> None:
         async with live_client(server.url, **LINEAR) as line:
             await line.socket.send(KEEPALIVE)
-            while (await metrics(server))["keepalives_total"] < 1:
-                await asyncio.sleep(0.01)
+            await until(partial(kept_alive, server, 1))
             assert (await metrics(server))["streams_paused"] == 1
             raw_socket = line.socket.transport.get_extra_info("socket")
             raw_socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

@@ -109,8 +109,8 @@ def test_a_named_page_gets_everything_with_its_preflights() -> None:
                     assert headers["access-control-allow-credentials"] == "true"
                     assert "origin" in headers["vary"].lower()
                     assert "dg-request-id" in headers
-        status, headers = await upgrade(server, Origin=APP)
-        assert (status, headers["access-control-allow-origin"]) == (101, APP)
+        status, upgraded = await upgrade(server, Origin=APP)
+        assert (status, upgraded["access-control-allow-origin"]) == (101, APP)
         assert (await upgrade(server, Origin=EVIL))[0] == 403
 
     served(main, cors_origins=parse_origins([APP]))

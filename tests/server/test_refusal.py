@@ -12,7 +12,7 @@ from caesura.server.refusal import refusal_response
 
 def test_the_id_is_in_body_and_header_and_the_sentence_too() -> None:
     response = refusal_response(TOO_MANY_REQUESTS, "an-id")
-    body = json.loads(response.body)
+    body = json.loads(bytes(response.body))
     assert body == {"err_code": "TOO_MANY_REQUESTS", "err_msg": TOO_MANY_REQUESTS.err_msg, "request_id": "an-id"}
     assert response.status_code == 429
     assert (response.headers["dg-request-id"], response.headers["dg-error"]) == ("an-id", TOO_MANY_REQUESTS.err_msg)
@@ -21,7 +21,7 @@ def test_the_id_is_in_body_and_header_and_the_sentence_too() -> None:
 
 def test_a_request_without_an_id_gets_one() -> None:
     response = refusal_response(TOO_MANY_REQUESTS)
-    assert json.loads(response.body)["request_id"] == response.headers["dg-request-id"]
+    assert json.loads(bytes(response.body))["request_id"] == response.headers["dg-request-id"]
 
 
 def test_when_to_come_back_is_in_the_header_and_nowhere_else() -> None:

@@ -37,7 +37,7 @@ def conversation() -> tuple[np.ndarray[Any, Any], list[tuple[float, float]]]:
 
 
 async def heard(
-    server: InProcessServer, samples: np.ndarray[Any, Any], *, pause_s: float = 0.0, **query: str | int | bool
+    server: InProcessServer, samples: np.ndarray[Any, Any], *, pause_s: float = 0.0, **query: Any
 ) -> LiveClient:
     """What a client hears that sends a second of audio at a time."""
     channels = np.atleast_2d(samples)

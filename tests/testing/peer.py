@@ -31,7 +31,8 @@ class Peer:
 
     def read(self) -> dict[str, Any]:
         """The next message."""
-        return json.loads(self.connection.recv(timeout=5))
+        message: dict[str, Any] = json.loads(self.connection.recv(timeout=5))
+        return message
 
     def rest(self) -> list[dict[str, Any]]:
         """Every message up to the end of the connection."""

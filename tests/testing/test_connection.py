@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from websockets.datastructures import Headers
 
 from caesura.protocol.options import ListenOptions
 from caesura.testing import Connection, Request, Text
 
 
-def connection(**options: int) -> Connection:
+def connection(sample_rate: int = 8000, **options: Any) -> Connection:
     request = Request("id", "/v1/listen", {}, Headers({"Authorization": "Token secret"}), 1.0)
-    return Connection(request, ListenOptions(encoding="linear16", **{"sample_rate": 8000, **options}), 1.0)
+    return Connection(request, ListenOptions(encoding="linear16", sample_rate=sample_rate, **options), 1.0)
 
 
 def test_audio_is_all_messages_in_one_and_has_a_length() -> None:

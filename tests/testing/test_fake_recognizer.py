@@ -159,7 +159,7 @@ def test_finals_tile_the_stream_and_have_every_word_once_however_it_is_cut_up(
     spoken: list[tuple[str, int, int]], cuts: list[int], longest_s: float, begin: int
 ) -> None:
     audio = b"".join(say(word, word_s=length / RATE, gap_s=gap / RATE) for word, length, gap in spoken)[2 * begin :]
-    timing = {"longest_s": longest_s, "interim_s": 0.33, "gap_s": 1.0}
+    timing: dict[str, Any] = {"longest_s": longest_s, "interim_s": 0.33, "gap_s": 1.0}
     whole = recognizer(**timing)
     events = whole.feed(audio) + whole.end()
     parts = recognizer(**timing)

@@ -63,7 +63,7 @@ def test_keepalive_holds_the_line_and_is_not_answered() -> None:
     with FakeServer(VOICE, idle_s=0.5) as server, connected(server) as peer:
         for sent in range(1, 5):
             peer.send("KeepAlive")
-            server.wait(lambda sent=sent: len(server.connections[0].texts) == sent)
+            server.wait(lambda: len(server.connections[0].texts) == sent)  # noqa: B023
             with pytest.raises(TimeoutError):
                 peer.connection.recv(timeout=0.15)
         peer.send("CloseStream")

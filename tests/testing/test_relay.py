@@ -31,7 +31,7 @@ async def echoing() -> AsyncIterator[Relay]:
 
 async def answered(line: ClientConnection, message: bytes) -> bytes:
     await line.send(message)
-    return bytes(await asyncio.wait_for(line.recv(), 5))
+    return await asyncio.wait_for(line.recv(decode=False), 5)
 
 
 def test_what_is_sent_comes_through_in_both_directions() -> None:
@@ -64,7 +64,7 @@ def test_a_stalled_connection_stays_open_and_sends_nothing() -> None:
             assert await answered(line, b"one") == b"one"
             await asyncio.to_thread(relay.stall)
             await line.send(b"two")
-            pong = await line.ping()
+            pong = asyncio.ensure_future(await line.ping())
             with pytest.raises(TimeoutError):
                 await asyncio.wait_for(line.recv(), 0.1)
             assert not pong.done()

@@ -46,7 +46,8 @@ def finish_at_exit(finish: Finish) -> Callable[[], None]:
     return lambda: _at_exit.discard(finish)
 
 
-def _finish_all() -> None:
+def finish_all() -> None:
+    """Finish everything registered by `finish_at_exit`, in at most half a second more than AT_EXIT_S."""
     pending = []
     for finish in tuple(_at_exit):
         with contextlib.suppress(Exception):
@@ -63,6 +64,6 @@ def _reset_after_fork() -> None:
     _at_exit.clear()
 
 
-atexit.register(_finish_all)
+atexit.register(finish_all)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_reset_after_fork)

@@ -171,7 +171,7 @@ class WhisperEngine:
         output = _decode_window(decoder, language_decoder, job.terms)
         tokens = language_decoder.text_tokens(remove_loop(output.tokens, finished=output.finished))
         language = subtag(language_decoder.code)
-        words = tuple(_clean_words(self._words(tokens, states, frames, language_decoder), audio.size / SAMPLE_RATE))
+        words = tuple(clean_words(self._words(tokens, states, frames, language_decoder), audio.size / SAMPLE_RATE))
         if not is_speech(words, output, job.terms):
             return Hypothesis(language=language)
         return Hypothesis(words, language=language)
@@ -303,8 +303,8 @@ def _runs(words: Sequence[str], wanted: Container[str]) -> Iterator[tuple[int, i
                 break
 
 
-def _clean_words(found: Iterable[dict[str, Any]], seconds: float) -> Iterator[Word]:
-    # In order, inside the audio, without blanks; punctuation that stands alone belongs to the word before it.
+def clean_words(found: Iterable[dict[str, Any]], seconds: float) -> Iterator[Word]:
+    """The words in order, inside the audio, without blanks; punctuation that stands alone joins the word before it."""
     last: Word | None = None
     for each in found:
         text = str(each["word"]).strip()

@@ -20,7 +20,7 @@ import pytest
 from sqlalchemy import Connection
 
 from caesura.errors import LedgerError
-from caesura.ledger import keys, projects, scopes, servers
+from caesura.ledger import keys, projects, requests, schema, scopes, servers
 from caesura.ledger.balances import add_credit
 from caesura.ledger.database import Ledger, open_ledger
 from caesura.ledger.projects import DEFAULT_PROJECT_ID
@@ -29,6 +29,7 @@ from caesura.server.accounts import ledger_writer as ledger_writer_module
 from caesura.server.accounts.ledger_writer import LedgerHealth, LedgerWriter
 from tests import postgres
 from tests.ledger.rows import NOW, ended, opened
+from tests.waiting import until
 
 WITHIN_S = 10.0
 
@@ -37,27 +38,31 @@ class Flaky(Ledger):
     """A ledger whose database fails while it is told to."""
 
     def __init__(self, ledger: Ledger) -> None:
-        super().__init__(ledger._engine)
+        self._ledger = ledger
         self.error: LedgerError | None = None
         self.refuses: set[str] = set()
+
+    @property
+    def where(self) -> str:
+        return self._ledger.where
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         if self.error is not None:
             raise self.error
-        with super().writing() as connection:
+        with self._ledger.writing() as connection:
             yield connection
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         if self.error is not None:
             raise self.error
-        with super().reading() as connection:
+        with self._ledger.reading() as connection:
             yield connection
 
     def rows(self) -> dict[str, RequestRecord]:
         """What is written, by id, whatever is broken."""
-        with super().reading() as connection:
+        with self._ledger.reading() as connection:
             return {row.request_id: row for row in find_requests(connection, RequestFilter(), limit=1000)}
 
 
@@ -88,14 +93,10 @@ def run(ledger: Ledger, story: Callable[[LedgerWriter], Awaitable[None]], **opti
     asyncio.run(whole())
 
 
-async def until(condition: Callable[[], object]) -> None:
-    while not condition():
-        await asyncio.sleep(0.005)
-
-
 def make_key(ledger: Ledger, **wanted: Any) -> keys.NewKey:
+    defaults: dict[str, Any] = {"project_id": DEFAULT_PROJECT_ID, "now": datetime.now(UTC)}
     with ledger.writing() as connection:
-        return keys.create_key(connection, **{"project_id": DEFAULT_PROJECT_ID, "now": datetime.now(UTC)} | wanted)
+        return keys.create_key(connection, **(defaults | wanted))
 
 
 def test_what_begins_and_ends_is_written_by_itself(ledger: Flaky) -> None:
@@ -127,7 +128,7 @@ def test_stopping_writes_what_waits_and_signs_off(ledger: Flaky) -> None:
     run(ledger, story)
     assert len(ledger.rows()) == 1
     with ledger.reading() as connection:
-        assert connection.execute(servers.servers.select()).all() == []
+        assert connection.execute(schema.servers.select()).all() == []
 
 
 def test_stopping_twice_or_without_a_start_is_no_error(ledger: Flaky) -> None:
@@ -197,7 +198,7 @@ def test_a_row_that_the_database_will_not_have_takes_no_other_with_it(
 def test_rows_wait_when_the_database_goes_while_a_bad_one_is_looked_for(
     ledger: Flaky, monkeypatch: pytest.MonkeyPatch, end: str
 ) -> None:
-    save = ledger_writer_module.save_requests
+    save = requests.save_requests
     looked_for: list[RequestRecord] = []
 
     def leaving(connection: Connection, batch: list[RequestRecord]) -> None:
@@ -257,7 +258,7 @@ def test_a_stop_while_the_database_is_away_says_what_is_lost_and_does_not_hang(
 
 def test_the_loop_does_not_wait_for_the_database(ledger: Flaky, monkeypatch: pytest.MonkeyPatch) -> None:
     go_on = threading.Event()
-    real = ledger_writer_module.save_requests
+    real = requests.save_requests
 
     def slow(connection: Connection, batch: list[RequestRecord]) -> None:
         go_on.wait(WITHIN_S)
@@ -430,12 +431,12 @@ def test_a_server_says_that_it_lives(ledger: Flaky, monkeypatch: pytest.MonkeyPa
 
     async def story(writer: LedgerWriter) -> None:
         with ledger.reading() as connection:
-            before = connection.execute(servers.servers.select()).one()
+            before = connection.execute(schema.servers.select()).one()
         assert before.server_id == writer.server_id
 
         def later() -> bool:
             with ledger.reading() as connection:
-                return bool(connection.execute(servers.servers.select()).one().seen > before.seen)
+                return bool(connection.execute(schema.servers.select()).one().seen > before.seen)
 
         await until(later)
 

@@ -16,6 +16,7 @@ from caesura.server.outbound.guard import ReachPolicy
 from caesura.server.outbound.http import Timeouts
 from caesura.server.outbound.target import SOCKETS, WEB, parse_target
 from tests.server.outbound.remote import ANYWHERE, CALM, Answer, outbound, silence, socket_server, web_server
+from tests.waiting import WITHIN_S, until
 
 MOMENT = RetryPolicy(pauses_s=(0.0, 0.0, 0.0))
 
@@ -100,9 +101,7 @@ def test_messages_are_delivered_as_they_come() -> None:
         async with web_server() as server, calling(server.url()) as running:
             for n in range(3):
                 running.callback.send(f"{n}", essential=True)
-                async with asyncio.timeout(1):
-                    while len(server.requests) <= n:
-                        await asyncio.sleep(0.001)
+                await until(lambda: len(server.requests) > n)  # noqa: B023  # called within this round
             assert await running.end() == DeliveryCounts(delivered=3)
 
     run(main)
@@ -276,9 +275,7 @@ def test_what_is_in_hand_is_dropped_when_the_queue_overflows() -> None:
         retry_policy = RetryPolicy(max_messages=2, pauses_s=())
         async with web_server(silence) as server, calling(server.url(), retry_policy=retry_policy) as running:
             running.callback.send("0", essential=True)
-            async with asyncio.timeout(1):
-                while not server.requests:
-                    await asyncio.sleep(0.001)
+            await until(lambda: server.requests)
             for n in range(3):
                 running.callback.send(f"{n}", essential=True)
             assert running.task is not None
@@ -387,7 +384,7 @@ def test_a_socket_that_breaks_fails_the_callback_though_nothing_is_being_sent() 
         async with socket_server(leave) as port, calling(f"ws://127.0.0.1:{port}/") as running:
             running.callback.send("1", essential=True)
             assert running.task is not None
-            async with asyncio.timeout(1):
+            async with asyncio.timeout(WITHIN_S):
                 await running.task
             assert running.callback.failed is not None
             assert "its socket closed (1006)" in running.callback.failed
@@ -421,7 +418,7 @@ def test_the_socket_is_opened_before_there_is_a_message() -> None:
 
     async def main() -> None:
         async with socket_server(greet) as port, calling(f"ws://127.0.0.1:{port}/") as running:
-            async with asyncio.timeout(1):
+            async with asyncio.timeout(WITHIN_S):
                 await came.wait()
             assert await running.end() == DeliveryCounts()
 
@@ -443,7 +440,7 @@ def test_a_stream_that_is_cut_lets_go_of_its_socket() -> None:
             running.task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await running.task
-            async with asyncio.timeout(1):
+            async with asyncio.timeout(WITHIN_S):
                 await gone.wait()
 
     run(main)

@@ -16,6 +16,7 @@ from caesura.server.outbound.fetch import open_download
 from caesura.server.outbound.guard import ReachPolicy
 from caesura.server.outbound.http import Timeouts
 from tests.server.outbound.remote import ANYWHERE, CALM, QUICK, Answer, Raw, WebServer, outbound, silence, web_server
+from tests.waiting import WITHIN_S
 
 SOUND = bytes(range(256)) * 700
 
@@ -279,7 +280,7 @@ def test_a_reader_that_stops_lets_go_of_the_connection() -> None:
             with outbound() as out:
                 async with open_download(server.url(), outbound=out) as remote:
                     await anext(remote.parts)
-                await asyncio.wait_for(gone.wait(), 1)
+                await asyncio.wait_for(gone.wait(), WITHIN_S)
 
     asyncio.run(main())
 

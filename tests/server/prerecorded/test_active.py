@@ -14,7 +14,8 @@ from caesura.ledger.projects import DEFAULT_PROJECT_ID
 from tests.in_process_server import InProcessServer
 from tests.server.outbound.remote import web_server
 from tests.server.prerecorded.test_route import PRIVATE, SPEECH, post, refused
-from tests.server.scenes import record, served, until
+from tests.server.scenes import record, served
+from tests.waiting import until
 
 pytestmark = pytest.mark.slow
 
@@ -54,8 +55,11 @@ def test_slow_uploads_keep_neither_routes_nor_recordings_waiting(query: str, mon
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(5))
         slow = [await drip(server, query) for _ in range(8)]
         async with httpx2.AsyncClient(base_url=server.http, timeout=5) as client:
-            while (await client.get("/v1/status")).json()["active_batch_requests"] < 8:
-                await asyncio.sleep(0.01)
+
+            async def all_active() -> bool:
+                return bool((await client.get("/v1/status")).json()["active_batch_requests"] == 8)
+
+            await until(all_active)
             assert (await client.get("/v1/projects")).status_code == 200
             await asyncio.sleep(0.6)
             answers = await asyncio.gather(*(post(server) for _ in range(3)))

@@ -10,6 +10,7 @@ from caesura.errors import NotFetched
 from caesura.server.prerecorded.body_rate import BodyRate, BodyTooSlow
 from caesura.server.prerecorded.download import Download
 from tests.server.outbound.remote import Answer, outbound, silence, web_server
+from tests.waiting import until
 
 BODY = b"RIFF" + bytes(1000)
 
@@ -46,9 +47,7 @@ def test_a_cut_ends_the_wait_for_a_server_that_does_not_answer() -> None:
         rate = BodyRate(10.0)
         async with web_server(silence) as remote:
             open_download = asyncio.create_task(fetch(remote.url(), rate=rate))
-            async with asyncio.timeout(5):
-                while not remote.connections:
-                    await asyncio.sleep(0.005)
+            await until(lambda: remote.connections)
             rate.cut()
             with pytest.raises(BodyTooSlow):
                 await open_download

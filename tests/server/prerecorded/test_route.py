@@ -21,7 +21,8 @@ from tests.in_process_server import InProcessServer
 from tests.recordings import path
 from tests.server.outbound.remote import Answer, Names, web_server
 from tests.server.outside import Outside
-from tests.server.scenes import logged, record, served, until
+from tests.server.scenes import logged, record, served
+from tests.waiting import until
 
 pytestmark = pytest.mark.slow
 

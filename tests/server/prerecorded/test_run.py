@@ -6,10 +6,9 @@ import hashlib
 import json
 import socket
 import tempfile
-import time
 import urllib.request
 import wave
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ import pytest
 
 from tests.recording_server import RecordingServer, recording_server
 from tests.server.outbound.remote import Answer, silence
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -38,13 +38,6 @@ def server() -> Iterator[RecordingServer]:
 @pytest.fixture(autouse=True)
 def _fresh(server: RecordingServer) -> None:
     server.begin_test()
-
-
-def until(true: Callable[[], bool], limit_s: float = WAIT_S) -> None:
-    limit = time.monotonic() + limit_s
-    while not true():
-        assert time.monotonic() < limit, "it did not come"
-        time.sleep(0.005)
 
 
 def callback(server: RecordingServer) -> str:
@@ -177,7 +170,7 @@ def test_a_body_that_stalls_is_given_up(server: RecordingServer) -> None:
     assert answer.startswith(b"HTTP/1.1 422 ")
     assert b"Unable to read the entire client request." in answer
     assert b"connection: close" in answer
-    until(lambda: bool(server.records))
+    wait_until(lambda: server.records)
     assert server.records[0].code == 422
 
 
@@ -186,9 +179,9 @@ def test_a_client_that_disconnects_ends_the_work(server: RecordingServer) -> Non
         body = wav(1)
         head = b"POST /v1/listen HTTP/1.1\r\nhost: localhost\r\ncontent-length: %d\r\n\r\n" % (len(body) * 2)
         client.sendall(head + body)
-        until(lambda: active(server) == 1)
-    until(lambda: active(server) == 0)
-    until(lambda: bool(server.records))
+        wait_until(lambda: active(server) == 1)
+    wait_until(lambda: active(server) == 0)
+    wait_until(lambda: server.records)
     assert server.records[0].code == 422
 
 
@@ -198,9 +191,9 @@ def test_a_client_that_does_not_wait_for_its_answer_ends_the_work(server: Record
         body = json.dumps({"url": server.remote.url()}).encode()
         head = b"POST /v1/listen HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
         client.sendall(head + b"content-length: %d\r\n\r\n" % len(body) + body)
-        until(lambda: active(server) == 1)
-    until(lambda: active(server) == 0)
-    until(lambda: bool(server.records))
+        wait_until(lambda: active(server) == 1)
+    wait_until(lambda: active(server) == 0)
+    wait_until(lambda: server.records)
     assert (server.records[0].code, server.records[0].billed_seconds) == (499, 0.0)
 
 
@@ -228,17 +221,17 @@ def test_no_more_recordings_are_transcribed_than_allowed(server: RecordingServer
     with socket.create_connection(("127.0.0.1", port)) as one, socket.create_connection(("127.0.0.1", port)) as two:
         for client in (one, two):
             client.sendall(b"POST /v1/listen HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1000\r\n\r\nRIFF")
-        until(lambda: active(server) == 2)
+        wait_until(lambda: active(server) == 2)
         answer = post(server, SPEECH.read_bytes())
     assert (answer.status_code, answer.json()["err_code"]) == (429, "TOO_MANY_REQUESTS")
-    until(lambda: active(server) == 0)
+    wait_until(lambda: active(server) == 0)
 
 
 def test_a_callback_is_promised_at_once_and_delivered_later(server: RecordingServer) -> None:
     body = SPEECH.read_bytes()
     answer = post(server, body, callback(server))
     assert answer.json() == {"request_id": answer.headers["dg-request-id"]}
-    until(lambda: bool(server.delivered))
+    wait_until(lambda: server.delivered)
     told = json.loads(server.delivered[0])
     assert told["metadata"]["request_id"] == answer.headers["dg-request-id"]
     assert told["results"] == post(server, body).json()["results"]
@@ -249,7 +242,7 @@ def test_a_callback_is_promised_at_once_and_delivered_later(server: RecordingSer
 def test_a_callback_is_reported_of_failure(server: RecordingServer) -> None:
     answer = post(server, b"no audio at all", callback(server))
     assert answer.status_code == 200
-    until(lambda: bool(server.delivered))
+    wait_until(lambda: server.delivered)
     assert json.loads(server.delivered[0])["err_msg"] == CORRUPT
 
 
@@ -257,7 +250,7 @@ def test_a_callback_takes_a_url_too(server: RecordingServer) -> None:
     server.remote.answers[:] = [Answer(body=SPEECH.read_bytes())]
     body = json.dumps({"url": server.remote.url()})
     assert post(server, body, callback(server), content_type="application/json").status_code == 200
-    until(lambda: bool(server.delivered))
+    wait_until(lambda: server.delivered)
     assert json.loads(server.delivered[0])["metadata"]["duration"] > 5
 
 
@@ -272,7 +265,7 @@ def test_a_fault_of_ours_is_reported_to_the_client_and_to_a_callback(
     assert (answer.status_code, answer.json()["err_code"]) == (500, "INTERNAL_SERVER_ERROR")
     assert answer.headers["dg-request-id"] == answer.json()["request_id"]
     assert post(server, SPEECH.read_bytes(), callback(server)).status_code == 200
-    until(lambda: bool(server.delivered))
+    wait_until(lambda: server.delivered)
     assert json.loads(server.delivered[0])["err_code"] == "INTERNAL_SERVER_ERROR"
     assert [ended.code for ended in server.records] == [500, 500]
     assert caplog.text.count("the recording failed") == 2

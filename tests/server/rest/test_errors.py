@@ -29,18 +29,18 @@ def test_the_shape_of_the_data_plane() -> None:
     assert told_so.status_code == 401
     assert told_so.headers["dg-error"] == "Words."
     expected = {"err_code": "CODE", "err_msg": "Words.", "request_id": "an-id", "details": "more"}
-    assert json.loads(told_so.body) == expected
+    assert json.loads(bytes(told_so.body)) == expected
 
 
 def test_some_of_it_does_not_name_the_request() -> None:
-    body = json.loads(fault_response(DataPlaneFault(404, "CODE", "Words.", identified=False), "an-id").body)
+    body = json.loads(bytes(fault_response(DataPlaneFault(404, "CODE", "Words.", identified=False), "an-id").body))
     assert body == {"err_code": "CODE", "err_msg": "Words."}
 
 
 def test_the_shape_of_the_management_plane() -> None:
     told_so = fault_response(ManagementFault(400, "CATEGORY", "Words."), "an-id")
     assert "dg-error" not in told_so.headers
-    assert json.loads(told_so.body) == {"category": "CATEGORY", "message": "Words.", "request_id": "an-id"}
+    assert json.loads(bytes(told_so.body)) == {"category": "CATEGORY", "message": "Words.", "request_id": "an-id"}
 
 
 def test_plain_text() -> None:

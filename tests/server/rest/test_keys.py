@@ -92,7 +92,7 @@ def test_keys_are_listed_by_status_and_revoked_ones_not_at_all() -> None:
 
 def test_what_no_key_can_be_is_said() -> None:
     async def story(api: ManagementApi) -> None:
-        for wish, why in [
+        wrong: list[tuple[dict[str, object], str]] = [
             ({"expiration_date": "2100-01-01", "time_to_live_in_seconds": 60}, "not both"),
             ({"expiration_date": "2020-01-01"}, "give a later end"),
             ({"expiration_date": "soon"}, "YYYY-MM-DD"),
@@ -115,7 +115,8 @@ def test_what_no_key_can_be_is_said() -> None:
             ({"tags": ["x"] * 65}, "tags"),
             ({"tags": "x"}, "tags"),
             ({"color": "red"}, "color"),
-        ]:
+        ]
+        for wish, why in wrong:
             answer = await api.request("POST", KEYS, json={"comment": "", "scopes": ["member"]} | wish)
             assert answer.status_code == 400
             assert (answer.json()["category"], answer.json()["message"]) == ("INVALID_JSON", "Invalid JSON submitted.")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from caesura.protocol.parameters import HONOURED, IGNORED, NOT_HONOURED, RECORDINGS
 from caesura.server.rest.listen_parameters import LIVE, RECORDING, RECORDING_BODY
 
@@ -19,6 +21,6 @@ def test_parameters_that_may_be_repeated_are_lists() -> None:
 
 
 def test_a_recording_is_audio_or_a_url() -> None:
-    content = RECORDING_BODY["content"]
+    content: Any = RECORDING_BODY["content"]
     assert content["audio/*"]["schema"]["format"] == "binary"
     assert content["application/json"]["schema"] == {"$ref": "#/components/schemas/RecordingUrl"}

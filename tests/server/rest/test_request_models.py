@@ -60,7 +60,7 @@ def test_the_features_that_are_filtered_by_are_those_that_were_given() -> None:
         "diarize": True,
         "punctuate": False,
     }
-    assert UsageQuery().features == {}
+    assert UsageQuery.model_validate({}).features == {}
 
 
 def test_features_are_filtered_by_unless_no_record_has_them() -> None:

@@ -121,7 +121,7 @@ def test_usage_is_grouped_by_what_is_asked_for(location: str | None) -> None:
             "tags": None,
             "deployment": None,
         }
-        assign_speakers = {
+        expected: dict[str, list[object]] = {
             "accessor": [ROWS[0].api_key_id, None],
             "endpoint": ["listen", "listen"],
             "feature_set": ["", "diarize", "interim_results,punctuate", "diarize,punctuate"],
@@ -130,7 +130,7 @@ def test_usage_is_grouped_by_what_is_asked_for(location: str | None) -> None:
             "tags": [["day"], ["night", "call"], [], ["night", "call"]],
             "deployment": ["self-hosted", "self-hosted"],
         }
-        for name, groups in assign_speakers.items():
+        for name, groups in expected.items():
             rows = (await ask(api, f"/breakdown?grouping={name}"))["results"]
             assert sorted(map(str, (row["grouping"][name] for row in rows))) == sorted(map(str, groups)), name
             assert sum(row["requests"] for row in rows) == 4
