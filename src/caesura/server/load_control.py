@@ -22,7 +22,7 @@ TURN_S: Final = 3.5
 """How long an upgrade may wait for its turn: the streams before it are proven by then, or gone."""
 
 
-class Backlog(Protocol):
+class QueueAge(Protocol):
     """A queue of work that live streams wait for."""
 
     @property
@@ -30,7 +30,7 @@ class Backlog(Protocol):
         """How long the oldest piece of work has waited; 0 when none waits."""
 
 
-class Queue(Backlog, Protocol):
+class Queue(QueueAge, Protocol):
     """The pool of an engine: its backlog is jobs that no worker has taken."""
 
     interim_stretch: float
@@ -43,7 +43,7 @@ class Queue(Backlog, Protocol):
 class EngineLoad:
     """Admission of streams to one engine; all on the loop's thread."""
 
-    def __init__(self, name: str, queue: Queue, audio: Backlog) -> None:
+    def __init__(self, name: str, queue: Queue, audio: QueueAge) -> None:
         """Starts nothing.
 
         Args:
