@@ -1,4 +1,4 @@
-"""Arguments of `python -m caesura` in; the same as the `caesura` command out."""
+"""Entry point of `python -m caesura`, the same as the `caesura` command."""
 
 from __future__ import annotations
 

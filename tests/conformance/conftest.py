@@ -1,4 +1,4 @@
-"""Settings in; the servers that the tests of this folder share out, each started once and only when asked for."""
+"""Servers that the conformance tests share, each started once and only when a test needs it."""
 
 from __future__ import annotations
 

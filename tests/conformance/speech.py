@@ -1,4 +1,4 @@
-"""Bundled recordings in; frames to send and laws that every transcript of them must keep out."""
+"""Bundled recordings as frames to send, and laws that every transcript of them must keep."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A page of examples/ in a headless Chromium, driven over its debugging port as a user would: clicks in, text out."""
+"""A page of examples/ in a headless Chromium, driven over its debugging port as a user would."""
 
 from __future__ import annotations
 

@@ -113,7 +113,7 @@ def flow(
 
 async def _wait_until_decoded(stream: Stream, thread: AudioThread) -> None:
     """Wait until what was sent before has been decoded, and answered: as if it came in real time."""
-    while stream._busy:
+    while stream.busy:
         fence = asyncio.Event()
         # Of those ahead, so that it comes behind the stream's turn whichever queue that is in.
         thread.submit(lambda fence=fence: fence.set, ahead=True)

@@ -1,4 +1,4 @@
-"""A sentence in; its words, half a second each, out."""
+"""Sentences as words of half a second each."""
 
 from __future__ import annotations
 

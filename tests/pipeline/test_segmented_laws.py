@@ -102,7 +102,7 @@ class RecordingConfig:
         self.left = len(self.voice) * FRAME
         self.flushes = 0
         self.checked = 0
-        self.told_until = 0.0
+        self.covered_until_s = 0.0
 
     def play(self, plan: Plan, piece: int) -> None:
         for step in plan:
@@ -145,10 +145,10 @@ class RecordingConfig:
         for event in bench.events[self.checked :]:
             self.check_event(event)
         self.checked = len(bench.events)
-        assert round(bench.recognizer.pending_s * 16_000) == bench.position - round(self.told_until * 16_000)
+        assert round(bench.recognizer.pending_s * 16_000) == bench.position - round(self.covered_until_s * 16_000)
         if bench.engine.out is None:
             assert bench.recognizer.drained
-            # Whoever waits for room must be sure that an answer will make it.
+            # A stream that waits for room must be sure that a result will make it.
             assert (
                 bench.recognizer.pending_s
                 <= bench.longest_s + (2 * MAX_SILENCE + 2 * KEPT_SILENCE + PADDING + 4 * FRAME) / 16_000
@@ -156,22 +156,22 @@ class RecordingConfig:
             assert len(bench.recognizer._audio._buffer) <= 60 * 16_000 + 4 * 640_000
 
     def check_event(self, event: TranscriptSegment | SpeechBegan | UtteranceEnded) -> None:
-        heard_s = self.bench.position / 16_000
+        fed_s = self.bench.position / 16_000
         match event:
             case TranscriptSegment():
-                assert event.start == self.told_until, "not where the last final ended"
-                assert event.start <= event.end <= heard_s
+                assert event.start == self.covered_until_s, "not where the last final ended"
+                assert event.start <= event.end <= fed_s
                 assert event.final or not (event.endpoint or event.flushed)
                 assert event.endpoint or not event.flushed
                 times = [event.start, *[time for word in event.words for time in (word.start, word.end)], event.end]
                 assert times == sorted(times), "words outside of their segment, or out of order"
                 if event.final:
-                    self.told_until = event.end
+                    self.covered_until_s = event.end
             case SpeechBegan():
-                assert 0.0 <= event.at <= heard_s
+                assert 0.0 <= event.at <= fed_s
             case UtteranceEnded():
                 assert self.bench.recognizer._gap is not None
-                assert event.last_word_end is None or event.last_word_end <= heard_s - 1.0
+                assert event.last_word_end is None or event.last_word_end <= fed_s - 1.0
 
 
 def explained(talk: Talk, bench: Bench, start: int, end: int) -> bool:
@@ -227,7 +227,7 @@ def test_whatever_is_spoken_and_whenever_it_is_answered(
     listening = RecordingConfig(bench, talk)
     listening.play(plan, piece)
     assert bench.recognizer.drained
-    assert listening.told_until == bench.position / 16_000
+    assert listening.covered_until_s == bench.position / 16_000
     assert sum(final.flushed for final in bench.finals) == listening.flushes
     assert full or not bench.interims
     check_words(talk, bench)

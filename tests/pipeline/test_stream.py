@@ -181,7 +181,7 @@ class Bench:
         """Until nothing is on its way to or from the audio thread, but for what waits for the engine."""
         await self.until(
             lambda: (
-                not any(stream._busy or ((stream._items or stream._work) and not stream._behind) for stream in streams)
+                not any(stream.busy or ((stream._items or stream._work) and not stream._behind) for stream in streams)
             )
         )
         await asyncio.sleep(0)
@@ -298,7 +298,7 @@ def test_small_messages_wait_for_each_other_and_are_transcribed_together() -> No
         stream = bench.stream()
         for _ in range(5):
             stream.feed(voice(0.02))
-        assert not stream._busy
+        assert not stream.busy
         assert len(stream._items) == 5
         await bench.until(lambda: bool(bench.events))
         assert stream.seconds == 0.1
@@ -336,7 +336,7 @@ def test_a_stream_closed_while_its_messages_wait_is_silent() -> None:
         stream.close()
         await asyncio.sleep(0.03)
         assert bench.events == []
-        assert not stream._busy
+        assert not stream.busy
 
     play(scenario, gather_s=0.01)
 

@@ -7,12 +7,12 @@ from dataclasses import replace
 
 from caesura.events import Hit, Search
 from caesura.protocol.messages import ModelInfo
-from caesura.protocol.recording_json import RecordingAnswer, RecordingChannel, write_accepted, write_recording
+from caesura.protocol.recording_json import RecordingChannel, RecordingResponse, write_accepted, write_recording
 from caesura.words import Word
 
 MODEL = ModelInfo("00000000-0000-4000-8000-0000000000aa", "general-local", "2026-01-01.0", "local")
 HELLO = Word("Hello,", 0.1, 0.5, 0.9)
-ANSWER = RecordingAnswer(
+ANSWER = RecordingResponse(
     request_id="01a00000-0000-7000-8000-000000000001",
     sha256="ab" * 32,
     created="2026-01-01T00:00:00.000Z",

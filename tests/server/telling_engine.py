@@ -1,4 +1,4 @@
-"""Sentences in; engines that hear just their words in the bundled recording `lv-0890`, and nothing else, out."""
+"""Engines that recognize given sentences in the bundled recording `lv-0890`, and nothing else."""
 
 from __future__ import annotations
 

@@ -170,10 +170,10 @@ def test_the_sampler_notices_by_how_much_it_is_late_itself(monkeypatch: pytest.M
         sampler = LoadSampler([EngineLoad("engine", queue, Backlog())])
         with sampler.running():
             now[0] += SAMPLE_S
-            sampler._sample()
+            sampler.sample()
             assert queue.interim_stretch == 1.0
             now[0] += SAMPLE_S + 0.5
-            sampler._sample()
+            sampler.sample()
             assert queue.interim_stretch == pytest.approx(2.0)
 
     asyncio.run(story())
@@ -203,7 +203,7 @@ def test_the_sampler_has_one_timer_and_none_when_nobody_is_there(monkeypatch: py
                 await asyncio.sleep(0)
         queue.oldest_wait_s = 0.0
         # It goes on until the interims are back.
-        while sampler._timer is not None:
+        while sampler.active:
             await asyncio.sleep(0)
         assert queue.interim_stretch == 1.0
 

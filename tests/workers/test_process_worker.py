@@ -255,7 +255,7 @@ def test_a_child_that_says_no_frames_does_not_start(
 def test_a_child_that_answers_out_of_turn_does_not_start(impostor: Callable[..., None]) -> None:
     """Only one of two frames can answer the question to load."""
     impostor(encode(JobsFailed("what?")))
-    with pytest.raises(EngineError, match="answered with JobsFailed when loading"):
+    with pytest.raises(EngineError, match="replied with JobsFailed when loading"):
         within_limit(start("scripted"))
 
 
@@ -265,7 +265,7 @@ def test_a_child_that_answers_a_job_with_something_else_is_gone(impostor: Callab
 
     async def main() -> None:
         worker = await started("scripted", unnoticed)
-        with pytest.raises(ConnectionAbortedError, match="answered 1 jobs with Ready"):
+        with pytest.raises(ConnectionAbortedError, match="returned Ready for 1 jobs"):
             await worker.transcribe([job(1.0)])
         await worker.close()
 
@@ -311,7 +311,7 @@ def test_a_job_must_have_one_hypothesis_for_its_answer(impostor: Callable[..., N
 
     async def main() -> None:
         worker = await started("scripted", unnoticed)
-        with pytest.raises(ConnectionAbortedError, match="answered 1 jobs with 0 hypotheses"):
+        with pytest.raises(ConnectionAbortedError, match="returned 0 hypotheses for 1 jobs"):
             await worker.transcribe([job(1.0)])
         await worker.close()
 

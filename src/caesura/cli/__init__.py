@@ -1,1 +1,1 @@
-"""The `caesura` command: flags and CAESURA_... variables in, the other layers' work shown out."""
+"""The `caesura` command: reads flags and CAESURA_... variables, and presents what the other packages do."""

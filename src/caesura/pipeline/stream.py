@@ -145,7 +145,7 @@ class Stream:
         self._events: list[StreamEvent] = []
         self._items: deque[_Item] = deque()
         self._bytes = 0
-        self._busy = False
+        self.busy = False
         """A turn of this stream is on its way to the audio thread or back."""
         self._work: Iterator[Samples] | None = None
         """The batch that is being decoded, from its first turn to its last."""
@@ -173,7 +173,7 @@ class Stream:
         self._bytes += len(data)
         if self._bytes >= SMALL_BYTES or len(self._items) >= SMALL_MESSAGES:
             self._pump()
-        elif not self._busy and not self._gathering:
+        elif not self.busy and not self._gathering:
             self._gathering = True
             self._thread.gather(self._gathered)
 
@@ -211,7 +211,7 @@ class Stream:
 
     def _release(self) -> None:
         self._items.clear()
-        if not self._busy:
+        if not self.busy:
             self._work = None
         self._audio.close()
         for index in range(len(self._channels)):
@@ -275,7 +275,7 @@ class Stream:
     # ---- items in their order ----
 
     def _pump(self) -> None:
-        while not self._busy and not self._over and not self._ending:
+        while not self.busy and not self._over and not self._ending:
             if self._work is not None:
                 if not self._behind:
                     self._continue_decoding()
@@ -346,7 +346,7 @@ class Stream:
 
     def _continue_decoding(self) -> None:
         assert self._work is not None
-        self._busy = True
+        self.busy = True
         ahead = self._pace.ahead_s(self._thread.clock()) > AHEAD_S
         self._thread.submit(partial(self._turn, self._work), ahead=ahead)
 
@@ -383,7 +383,7 @@ class Stream:
     # ---- back on the loop's thread ----
 
     def _turn_done(self, channels: list[VoiceDetection], decoded_s: float, refusal: str | None, done: bool) -> None:
-        self._busy = False
+        self.busy = False
         self._pace.add(decoded_s, len(channels), self._thread.clock())
         if done or refusal is not None or self._over:
             self._work = None

@@ -33,7 +33,7 @@ class RecordingChannel:
 
 
 @dataclass(frozen=True, slots=True)
-class RecordingAnswer:
+class RecordingResponse:
     """The whole transcript of a recording, and the options that shape its JSON."""
 
     request_id: str
@@ -53,17 +53,17 @@ class RecordingAnswer:
     extra: Mapping[str, str] = field(default_factory=dict)
 
 
-def write_recording(answer: RecordingAnswer) -> str:
+def write_recording(response: RecordingResponse) -> str:
     """The response as compact JSON; seconds and confidences to 3 decimals.
 
     The ids of utterances are derived from the request's, so that one response always has the same JSON.
     """
-    results: dict[str, Any] = {"channels": [_channel(channel, answer) for channel in answer.channels]}
-    if answer.utterance_gap_s is not None:
-        spoken = [_without_marks(channel.words) for channel in answer.channels]
-        found = utterances(spoken, answer.utterance_gap_s)
-        results["utterances"] = [_utterance(number, utterance, answer) for number, utterance in enumerate(found)]
-    return _encode({"metadata": _metadata(answer), "results": results})
+    results: dict[str, Any] = {"channels": [_channel(channel, response) for channel in response.channels]}
+    if response.utterance_gap_s is not None:
+        words = [_without_marks(channel.words) for channel in response.channels]
+        found = utterances(words, response.utterance_gap_s)
+        results["utterances"] = [_utterance(number, utterance, response) for number, utterance in enumerate(found)]
+    return _encode({"metadata": _metadata(response), "results": results})
 
 
 def write_accepted(request_id: str) -> str:
@@ -71,37 +71,37 @@ def write_accepted(request_id: str) -> str:
     return _encode({"request_id": request_id})
 
 
-def _metadata(answer: RecordingAnswer) -> dict[str, Any]:
-    model = answer.model
+def _metadata(response: RecordingResponse) -> dict[str, Any]:
+    model = response.model
     fields: dict[str, Any] = {
         "transaction_key": "deprecated",
-        "request_id": answer.request_id,
-        "sha256": answer.sha256,
-        "created": answer.created,
-        "duration": _rounded(answer.duration),
-        "channels": len(answer.channels),
+        "request_id": response.request_id,
+        "sha256": response.sha256,
+        "created": response.created,
+        "duration": _rounded(response.duration),
+        "channels": len(response.channels),
         "models": [model.uuid],
         "model_info": {model.uuid: {"name": model.name, "version": model.version, "arch": model.arch}},
     }
-    if answer.diarizer is not None:
-        fields["diarize_info"] = {"model_uuid": answer.diarizer.uuid, "arch": answer.diarizer.arch}
-    if answer.tags:
-        fields["tags"] = answer.tags
-    if answer.extra:
-        fields["extra"] = dict(answer.extra)
+    if response.diarizer is not None:
+        fields["diarize_info"] = {"model_uuid": response.diarizer.uuid, "arch": response.diarizer.arch}
+    if response.tags:
+        fields["tags"] = response.tags
+    if response.extra:
+        fields["extra"] = dict(response.extra)
     return fields
 
 
-def _channel(channel: RecordingChannel, answer: RecordingAnswer) -> dict[str, Any]:
+def _channel(channel: RecordingChannel, response: RecordingResponse) -> dict[str, Any]:
     words = _without_marks(channel.words)
     alternative: dict[str, Any] = {
-        "transcript": _text(words, answer),
+        "transcript": _text(words, response),
         "confidence": _confidence(words),
-        "words": [_word(word, answer) for word in words],
+        "words": [_word(word, response) for word in words],
     }
     if channel.languages:
         alternative["languages"] = channel.languages
-    if answer.paragraphs:
+    if response.paragraphs:
         found = paragraphs(words)
         alternative["paragraphs"] = {
             "transcript": paragraphs_text(found),
@@ -116,18 +116,18 @@ def _channel(channel: RecordingChannel, answer: RecordingAnswer) -> dict[str, An
     return fields
 
 
-def _utterance(number: int, utterance: Utterance, answer: RecordingAnswer) -> dict[str, Any]:
+def _utterance(number: int, utterance: Utterance, response: RecordingResponse) -> dict[str, Any]:
     fields: dict[str, Any] = {
         "start": _rounded(utterance.start),
         "end": _rounded(utterance.end),
         "confidence": _confidence(utterance.words),
         "channel": utterance.channel,
-        "transcript": _text(utterance.words, answer),
-        "words": [_word(word, answer) for word in utterance.words],
+        "transcript": _text(utterance.words, response),
+        "words": [_word(word, response) for word in utterance.words],
     }
     if utterance.speaker is not None:
         fields["speaker"] = utterance.speaker
-    fields["id"] = str(uuid.uuid5(uuid.UUID(answer.request_id), f"utterance:{number}"))
+    fields["id"] = str(uuid.uuid5(uuid.UUID(response.request_id), f"utterance:{number}"))
     return fields
 
 
@@ -161,14 +161,14 @@ def _search(search: Search) -> dict[str, Any]:
     return {"query": search.query, "hits": hits}
 
 
-def _word(word: Word, answer: RecordingAnswer) -> dict[str, Any]:
+def _word(word: Word, response: RecordingResponse) -> dict[str, Any]:
     fields: dict[str, Any] = {
         "word": raw(word.text),
         "start": _rounded(word.start),
         "end": _rounded(word.end),
         "confidence": _rounded(word.confidence),
     }
-    if answer.punctuate:
+    if response.punctuate:
         fields["punctuated_word"] = word.text
     if word.speaker is not None:
         fields["speaker"] = word.speaker
@@ -177,8 +177,8 @@ def _word(word: Word, answer: RecordingAnswer) -> dict[str, Any]:
     return fields
 
 
-def _text(words: Sequence[Word], answer: RecordingAnswer) -> str:
-    return " ".join(word.text if answer.punctuate else raw(word.text) for word in words)
+def _text(words: Sequence[Word], response: RecordingResponse) -> str:
+    return " ".join(word.text if response.punctuate else raw(word.text) for word in words)
 
 
 def _confidence(words: Sequence[Word]) -> float:

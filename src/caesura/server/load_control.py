@@ -22,7 +22,7 @@ TURN_S: Final = 3.5
 """How long an upgrade may wait for its turn: the streams before it are proven by then, or gone."""
 
 
-class Backlog(Protocol):
+class QueueAge(Protocol):
     """A queue of work that live streams wait for."""
 
     @property
@@ -30,7 +30,7 @@ class Backlog(Protocol):
         """How long the oldest piece of work has waited; 0 when none waits."""
 
 
-class Queue(Backlog, Protocol):
+class Queue(QueueAge, Protocol):
     """The pool of an engine: its backlog is jobs that no worker has taken."""
 
     interim_stretch: float
@@ -43,7 +43,7 @@ class Queue(Backlog, Protocol):
 class EngineLoad:
     """Admission of streams to one engine; all on the loop's thread."""
 
-    def __init__(self, name: str, queue: Queue, audio: Backlog) -> None:
+    def __init__(self, name: str, queue: Queue, audio: QueueAge) -> None:
         """Starts nothing.
 
         Args:
@@ -160,17 +160,23 @@ class LoadSampler:
         """Sample inside."""
         self._streams += 1
         if self._timer is None:
-            self._sample()
+            self.sample()
         try:
             yield
         finally:
             self._streams -= 1
 
-    def _sample(self) -> None:
+    @property
+    def active(self) -> bool:
+        """Whether the next sample is scheduled."""
+        return self._timer is not None
+
+    def sample(self) -> None:
+        """Sample all engines, and schedule the next sample while a stream is open or the load has not settled."""
         loop = asyncio.get_running_loop()
         now = loop.time()
         for engine in self._engines:
             engine.sample(now, loop_lag_s=max(now - self._due, 0.0))
         calm = all(engine.interim_stretch == 1.0 and not engine.refusing for engine in self._engines)
         self._due = now + SAMPLE_S if self._streams or not calm else math.inf
-        self._timer = None if self._due == math.inf else loop.call_at(self._due, self._sample)
+        self._timer = None if self._due == math.inf else loop.call_at(self._due, self.sample)

@@ -10,14 +10,14 @@ from pydantic import BaseModel, ValidationError
 
 from caesura.events import Hit, Search
 from caesura.protocol.messages import ModelInfo
-from caesura.protocol.recording_json import RecordingAnswer, RecordingChannel, write_accepted, write_recording
+from caesura.protocol.recording_json import RecordingChannel, RecordingResponse, write_accepted, write_recording
 from caesura.server.rest.transcript_models import CallbackAccepted, RecordingUrl, Transcription
 from caesura.words import Word
 
 MODEL = ModelInfo("00000000-0000-4000-8000-0000000000aa", "general-local", "2026-01-01.0", "local")
 ID = "01a00000-0000-7000-8000-000000000001"
 WORDS = (Word("Yes.", 0.0, 0.4, 0.8, 0), Word("No!", 0.6, 0.9, 0.9, 1))
-EVERYTHING = RecordingAnswer(
+EVERYTHING = RecordingResponse(
     request_id=ID,
     sha256="ab" * 32,
     created="2026-01-01T00:00:00.000Z",
@@ -36,11 +36,11 @@ EVERYTHING = RecordingAnswer(
     tags=("a",),
     extra={"k": "v"},
 )
-PLAIN = RecordingAnswer(ID, "ab" * 32, "2026-01-01T00:00:00.000Z", 3.2, (RecordingChannel(WORDS[:1]),), MODEL)
+PLAIN = RecordingResponse(ID, "ab" * 32, "2026-01-01T00:00:00.000Z", 3.2, (RecordingChannel(WORDS[:1]),), MODEL)
 
 
 @pytest.mark.parametrize("answer", [EVERYTHING, PLAIN])
-def test_every_field_that_is_written_is_described(answer: RecordingAnswer) -> None:
+def test_every_field_that_is_written_is_described(answer: RecordingResponse) -> None:
     written = json.loads(write_recording(answer))
     assert Transcription.model_validate(written).model_dump(exclude_unset=True) == written
 

@@ -12,7 +12,7 @@ from caesura.pipeline.recording import RecognizedSegment, RecordingTranscript, m
 from caesura.protocol.catalogue import Offer
 from caesura.protocol.formatting_runs import format_runs
 from caesura.protocol.options import ListenOptions
-from caesura.protocol.recording_json import RecordingAnswer, RecordingChannel, write_recording
+from caesura.protocol.recording_json import RecordingChannel, RecordingResponse, write_recording
 from caesura.rfc3339 import rfc3339
 from caesura.server.prerecorded.request import RecordingRequest
 from caesura.server.service import embedder_info
@@ -25,7 +25,7 @@ def response_json(request: RecordingRequest, transcript: RecordingTranscript) ->
     options = request.options
     formatter = _RunFormatter(options, request.admitted.offer)
     return write_recording(
-        RecordingAnswer(
+        RecordingResponse(
             request_id=request.request_id,
             sha256=transcript.sha256,
             created=rfc3339(request.created),
