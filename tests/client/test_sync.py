@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import queue
 import signal
@@ -17,6 +18,7 @@ import pytest
 import caesura
 from caesura import Tuning, sync
 from caesura.client import line as twin
+from caesura.client.background_loop import shared_loop
 from caesura.client.events import Closed, Dropped, Event, Final, Gap
 from caesura.client.source_admission import PULL_S
 from caesura.errors import ConnectionClosedByServer, Unreachable, UsageError
@@ -338,7 +340,7 @@ def test_a_recording_is_read_no_further_than_the_server_takes_it() -> None:
         taking.start()
         wait_until(lambda: line.waiting_s > PULL_S - 0.6)
         for _ in range(100):
-            line._driver and line._driver.when(lambda machine, now: True).result(PATIENCE_S)
+            asyncio.run_coroutine_threadsafe(asyncio.sleep(0), shared_loop()).result(PATIENCE_S)
         assert len(read) <= 4  # a part is on its way into the socket, two seconds wait, one second is held
         opener.made[0].take()
         opener.wait(lambda: '{"type":"CloseStream"}' in opener.made[0].texts)
