@@ -20,9 +20,14 @@ SLOW_TIMEOUT_S = 300.0
 """Time limit of a slow test, fixtures included: it may load models, build programs or talk in real time."""
 
 
+LONGEST = ("test_chaos.py", "test_pool.py", "test_process_worker.py", "test_stream.py", "test_handshake.py")
+"""Files that take minutes: they are begun first, so that no process has one left when the others are done."""
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give slow tests more time, unless they have a time limit of their own."""
+    """Begin with the longest files, and give slow tests more time, unless they have a time limit of their own."""
+    items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
     for item in items:
         slow = any(item.get_closest_marker(name) for name in ("slow", "conformance"))
         if slow and item.get_closest_marker("timeout") is None:

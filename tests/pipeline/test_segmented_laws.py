@@ -211,7 +211,8 @@ def check_cuts(talk: Talk, bench: Bench) -> None:
 def check_jobs(talk: Talk, bench: Bench) -> None:
     for first, last, _ in bench.engine.requests:
         voice = sum(max(0, min(last, end) - max(first, start)) for start, end in talk.voiced(FAINT))
-        assert voice >= min(MIN_SPEECH, last - first), "silence or a scrap went to the engine"
+        # A flush may fall into a frame that is not judged yet, and counts for speech while somebody speaks.
+        assert voice > min(MIN_SPEECH, last - first) - FRAME, "silence or a scrap went to the engine"
         assert last - first <= LONGEST_S * 16_000 + PADDING
 
 

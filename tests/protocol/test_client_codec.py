@@ -23,6 +23,7 @@ from caesura.protocol.codec import read_client_message, write_server_message
 from caesura.protocol.messages import (
     ClientMessage,
     CloseStream,
+    Configure,
     Error,
     Finalize,
     KeepAlive,
@@ -76,6 +77,13 @@ def read(**fields: Any) -> Any:
         (Finalize(), '{"type":"Finalize"}'),
         (Finalize(0), '{"type":"Finalize","channel":0}'),
         (Finalize(3), '{"type":"Finalize","channel":3}'),
+        (Configure(), '{"type":"Configure"}'),
+        (Configure({"numerals": True}), '{"type":"Configure","features":{"numerals":true}}'),
+        (Configure(keyterms=()), '{"type":"Configure","keyterms":[]}'),
+        (
+            Configure({"dictation": False}, ("Zoë",)),
+            '{"type":"Configure","features":{"dictation":false},"keyterms":["Zoë"]}',
+        ),
     ],
 )
 def test_what_a_client_says_is_what_a_server_reads(message: ClientMessage, text: str) -> None:

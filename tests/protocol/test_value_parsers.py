@@ -36,3 +36,11 @@ def test_seconds_are_decimal(text: str) -> None:
 def test_other_seconds_are_none(text: str) -> None:
     with pytest.raises(ValueError, match=r"^$"):
         value_parsers.seconds(0, 600)(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "url"),
+    [("", None), ("https://example.com/x", "https://example.com/x"), ("wss://example.com", "wss://example.com")],
+)
+def test_a_callback_is_a_url_or_none(text: str, url: str | None) -> None:
+    assert value_parsers.callback(text) == url
