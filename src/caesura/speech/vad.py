@@ -37,7 +37,7 @@ _STATE: Final = 128
 _STREAMS: Final = "streams"
 # A file pushed at full speed arrives in large pieces; the network's scratch memory grows with the rows of one call.
 _STEPS_AT_ONCE: Final = 128
-_STREAMS_AT_ONCE: Final = 64
+_STREAMS_AT_ONCE: Final = 16
 
 Floats = NDArray[np.float32]
 
