@@ -91,3 +91,11 @@ def test_a_hint_comes_as_details_behind_the_three_known_fields() -> None:
     body = refusal_body(Refusal(400, "X", "Invalid.", "It takes true or false."), REQUEST_ID)
     assert list(json.loads(body)) == ["err_code", "err_msg", "request_id", "details"]
     assert json.loads(body)["details"] == "It takes true or false."
+
+
+def test_the_log_has_the_name_of_a_refused_parameter_and_not_its_value() -> None:
+    sentence = "Invalid 'model' value: my-secret"
+    assert (
+        Refusal(400, "INVALID_QUERY_PARAMETER", sentence, parameter="model").logged == "INVALID_QUERY_PARAMETER, model"
+    )
+    assert closing.INVALID_AUTH.logged == "Invalid credentials."

@@ -134,3 +134,11 @@ def test_the_same_answer_is_written_the_same_way() -> None:
 
 def test_what_a_callback_is_promised_with() -> None:
     assert write_accepted("abc") == '{"request_id":"abc"}'
+
+
+def test_paragraphs_name_a_speaker_only_where_there_is_one() -> None:
+    answer = replace(ANSWER, paragraphs=True)
+    (paragraph,) = json.loads(write_recording(answer))["results"]["channels"][0]["alternatives"][0]["paragraphs"][
+        "paragraphs"
+    ]
+    assert list(paragraph) == ["sentences", "num_words", "start", "end"]
