@@ -5,16 +5,20 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
+from typing import cast
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from caesura.pipeline.audio_thread import AudioThread
+from caesura.pipeline.audio_thread import AudioThread, VoiceDetection
+from caesura.speech.vad import SileroModel, SileroVad
 
 
-def with_ears(scenario: Callable[[AudioThread], Awaitable[None]]) -> None:
-    """Runs `scenario` with thread that listen."""
+def with_audio_thread(scenario: Callable[[AudioThread], Awaitable[None]]) -> None:
+    """Runs `scenario` with a running audio thread."""
 
     async def main() -> None:
         thread = AudioThread(clock=time.monotonic)
@@ -41,7 +45,7 @@ def test_work_runs_on_one_other_thread_and_its_result_on_the_loop() -> None:
         assert await done == threading.get_ident()
         assert threads != [threading.get_ident()]
 
-    with_ears(scenario)
+    with_audio_thread(scenario)
 
 
 def test_results_come_in_the_order_of_the_work() -> None:
@@ -58,7 +62,7 @@ def test_results_come_in_the_order_of_the_work() -> None:
         await last.wait()
         assert delivered == list(range(500))
 
-    with_ears(scenario)
+    with_audio_thread(scenario)
 
 
 def test_how_long_the_oldest_work_has_been_on_its_way_is_known() -> None:
@@ -83,7 +87,40 @@ def test_how_long_the_oldest_work_has_been_on_its_way_is_known() -> None:
         await over.wait()
         assert thread.oldest_wait_s == 0.0
 
-    with_ears(scenario)
+    with_audio_thread(scenario)
+
+
+class OddOnesOut:
+    """In the place of the network: it fails on whatever batch holds a loud row."""
+
+    def run(
+        self, rows: Sequence[NDArray[np.float32]], h: NDArray[np.float32], c: NDArray[np.float32]
+    ) -> tuple[list[NDArray[np.float32]], NDArray[np.float32], NDArray[np.float32]]:
+        if any(each.max() > 0.9 for each in rows):
+            raise MemoryError
+        return [np.zeros(len(each), np.float32) for each in rows], h, c
+
+
+def test_a_fault_in_the_voice_of_one_stream_is_its_own() -> None:
+    """The others of its batch are detected all the same, each sample once."""
+
+    async def scenario(thread: AudioThread) -> None:
+        model, told = cast(SileroModel, OddOnesOut()), asyncio.Event()
+        samples = [np.full(1024, level, np.float32) for level in (0.1, 1.0, 0.2)]
+        vads = [SileroVad(model) for _ in samples]
+        found: list[VoiceDetection] = []
+
+        def work() -> Callable[[], None]:
+            found.extend(map(thread.detect_voice, vads, samples))
+            return told.set
+
+        thread.submit(work)
+        await told.wait()
+        assert [type(each.error) for each in found] == [type(None), MemoryError, type(None)]
+        lengths = [None if each.probabilities is None else len(each.probabilities) for each in found]
+        assert lengths == [2, None, 2]
+
+    with_audio_thread(scenario)
 
 
 def test_a_fault_in_one_result_does_not_swallow_the_others(caplog: pytest.LogCaptureFixture) -> None:
@@ -107,7 +144,7 @@ def test_a_fault_in_one_result_does_not_swallow_the_others(caplog: pytest.LogCap
         assert record.exc_info is not None
         assert record.exc_info[0] is ZeroDivisionError
 
-    with_ears(scenario)
+    with_audio_thread(scenario)
 
 
 def test_stop_finishes_what_is_queued_and_ends_the_thread() -> None:
@@ -237,4 +274,4 @@ def test_a_stream_on_time_does_not_wait_for_those_ahead() -> None:
         await last.wait()
         assert order == ["on time", "on time", "ahead"]
 
-    with_ears(scenario)
+    with_audio_thread(scenario)

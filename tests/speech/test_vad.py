@@ -100,6 +100,16 @@ def test_channels_fed_together_get_what_each_gets_alone(monkeypatch: pytest.Monk
             np.testing.assert_allclose(probabilities, one.feed(piece), atol=1e-5)
 
 
+def test_after_an_error_no_channel_has_taken_its_samples() -> None:
+    """Whoever fed them together can feed each again alone."""
+    first, second = SileroVad(MODEL), SileroVad(MODEL)
+    feed_together([(first, SPEECH[:1600]), (second, SPEECH[:700])])
+    with pytest.raises(UsageError):
+        feed_together([(first, SPEECH[1600:5000]), (second, SPEECH[700:5000].astype(np.float64))])
+    again = np.concatenate([first.feed(SPEECH[1600:5000]), second.feed(SPEECH[700:5000])])
+    np.testing.assert_allclose(again, np.concatenate([WHOLE[3:9], WHOLE[1:9]]), atol=1e-5)
+
+
 def test_the_network_is_the_one_of_the_package_rewritten() -> None:
     """The file can be made again from the original, to the byte, and says the same of the same rows and states."""
     assert batched_vad_graph.batched() == vad.WEIGHTS.read_bytes()

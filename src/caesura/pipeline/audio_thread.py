@@ -171,9 +171,13 @@ class AudioThread:
 def _detect_together(detections: list[VoiceDetection]) -> None:
     try:
         found = feed_together([(detection.vad, detection.samples) for detection in detections])
-    except Exception as error:  # noqa: BLE001  # each stream ends with the fault, aloud, and the thread goes on
+    except Exception as error:  # noqa: BLE001  # the stream with the fault ends, aloud, and the thread goes on
+        if len(detections) == 1:
+            detections[0].error = error
+            return
+        # One stream's fault must not take the others of the batch with it.
         for detection in detections:
-            detection.error = error
+            _detect_together([detection])
     else:
         for detection, probabilities in zip(detections, found, strict=True):
             detection.probabilities = probabilities

@@ -168,8 +168,18 @@ def feed_together(parts: Sequence[tuple[SileroVad, Floats]]) -> list[Floats]:
         The probabilities of each channel.
 
     Raises:
-        UsageError: other shape or dtype.
+        UsageError: other shape or dtype. After any error no channel has taken its samples.
     """
+    before = [(vad._pending, vad._loudest, vad._h, vad._c) for vad, _ in parts]
+    try:
+        return _feed(parts)
+    except BaseException:
+        for (vad, _), state in zip(parts, before, strict=True):
+            vad._pending, vad._loudest, vad._h, vad._c = state
+        raise
+
+
+def _feed(parts: Sequence[tuple[SileroVad, Floats]]) -> list[Floats]:
     rows = [vad._frames(samples) for vad, samples in parts]
     found: list[list[Floats]] = [[] for _ in parts]
     for at in range(0, max(map(len, rows), default=0), _STEPS_AT_ONCE):
