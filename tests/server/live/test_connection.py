@@ -87,13 +87,21 @@ async def whole(line: LiveClient, data: bytes, size: int = 3200, pause_s: float 
 
 
 async def undisturbed(server: InProcessServer, meanwhile: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """A session that talks while something bad happens to another one ends as if nothing had."""
+    """A session that pauses while something bad happens to another one ends as if nothing had."""
     data = speech()
     async with live_client(server.url, **LINEAR) as line:
         expected = await whole(line, data)
+
+    async def hold(line: LiveClient) -> None:
+        while True:
+            await line.socket.send(KEEPALIVE)
+            await asyncio.sleep(1)
+
     async with live_client(server.url, **LINEAR) as line:
         await line.socket.send(data[:64_000])
+        holding = asyncio.create_task(hold(line))
         await meanwhile()
+        holding.cancel()
         assert await whole(line, data[64_000:]) == expected
         assert line.closed_with == (1000, "")
 
