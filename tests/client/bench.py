@@ -12,10 +12,11 @@ from math import inf
 from typing import Any, TypeVar
 
 from caesura.client.events import Closed, Event, Final, Gap, Sent, Stats
+from caesura.client.line_actions import Action, Phase
 from caesura.client.line_settings import LineSettings
 from caesura.client.pcm import PcmFormat
 from caesura.client.reconnect import Backoff, refusal
-from caesura.client.recovery import Action, Phase, Recovery
+from caesura.client.recovery import Recovery
 from caesura.client.send_buffer import STEADY_S
 from caesura.errors import CaesuraError
 from caesura.protocol.client_session import ClientTimers

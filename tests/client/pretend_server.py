@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from caesura.client.events import Final
-from caesura.client.recovery import Phase
+from caesura.client.line_actions import Phase
 from tests.client.bench import CLOSE_STREAM, FINALIZE, RATE, Bench, metadata, numbers, results
 
 

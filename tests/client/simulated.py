@@ -7,10 +7,11 @@ from math import inf
 from typing import TypeVar
 
 from caesura.client.events import Event, Final, TimedWord
+from caesura.client.line_actions import Action
 from caesura.client.line_settings import LineSettings
 from caesura.client.pcm import PcmFormat
 from caesura.client.reconnect import refusal
-from caesura.client.recovery import Action, Recovery
+from caesura.client.recovery import Recovery
 from caesura.events import StreamEvent
 from caesura.protocol.actions import CloseSocket, EndAudio, FeedAudio, FlushAudio, Send
 from caesura.protocol.client_session import ClientTimers

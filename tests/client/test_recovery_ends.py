@@ -16,9 +16,10 @@ from caesura.client.events import (
     Stats,
     UtteranceEnd,
 )
+from caesura.client.line_actions import Action, Phase
 from caesura.client.line_settings import LineSettings
 from caesura.client.reconnect import Backoff, refusal
-from caesura.client.recovery import Action, Phase, Recovery
+from caesura.client.recovery import Recovery
 from caesura.errors import (
     BadAnswer,
     BadCredentials,

@@ -7,7 +7,7 @@ from typing import cast
 import pytest
 
 from caesura.client.events import Accepted, Buffered, Dropped, Gap, Resumed
-from caesura.client.recovery import FINISH_S, RECORDING_FINISH_S
+from caesura.client.finish_deadline import FINISH_S, RECORDING_FINISH_S
 from caesura.errors import UsageError
 from tests.client.bench import CLOSE_STREAM, FINALIZE, PATIENT, Bench, metadata, quiet, results
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from caesura.client.events import Reconnecting
-from caesura.client.recovery import Action, Phase
+from caesura.client.line_actions import Action, Phase
 from caesura.errors import LineError
 from tests.client.bench import FINALIZE, KEEPALIVE, Bench, loud, metadata, quiet, results
 

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from caesura.client.events import Final, Interim
+from caesura.client.line_actions import Phase
 from caesura.client.pcm import PcmFormat
-from caesura.client.recovery import Phase
 from tests.client.bench import MONO, PATIENT, STEREO, Bench, results
 from tests.client.pretend_server import PretendServer, check_words
 

@@ -10,7 +10,8 @@ from caesura.adapters.capture import PAUSE_AFTER_S, Capture
 from caesura.client.address import Value
 from caesura.client.config import Credentials, DeclaredAudio, LineConfig, Tuning, configure_line
 from caesura.client.line import Line, LineBase
-from caesura.client.recovery import Phase, Recovery
+from caesura.client.line_actions import Phase
+from caesura.client.recovery import Recovery
 from caesura.client.send_buffer import UNCOUNTED_BYTES_PER_S
 
 AHEAD_S = 20.0

@@ -25,7 +25,8 @@ from caesura.client.events import (
     Stats,
     UtteranceEnd,
 )
-from caesura.client.recovery import Phase, Recovery
+from caesura.client.line_actions import Phase
+from caesura.client.recovery import Recovery
 from caesura.client.retiming import MessageRetimer, Stretch, source_stretch
 from caesura.containers import wav
 from caesura.errors import BadAudio, CaesuraError, UsageError

@@ -10,9 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import assert_never
 
-from caesura.client.events import Final, Interim, SpeechStarted, TimedWord, UtteranceEnd
+from caesura.client.events import Event, Final, Interim, Notice, SpeechStarted, TimedWord, UtteranceEnd
 from caesura.protocol import messages as wire
+from caesura.protocol.client_codec import Unrecognised
 from caesura.timeline import Timeline
 
 SAME_MOMENT_S = 0.25
@@ -88,6 +90,24 @@ class ResultMapper:
                 return None
             self._ended[message.channel] = sample
         return UtteranceEnd(message.channel, message.last_word_end, *self._source_and_wall(sample), raw)
+
+    def event(
+        self,
+        message: wire.SpeechStartedMessage | wire.UtteranceEndMessage | wire.Error | Unrecognised,
+        raw: str,
+    ) -> Event | None:
+        """The event for a message without words; None when it was emitted on an earlier connection."""
+        match message:
+            case wire.SpeechStartedMessage():
+                return self.speech_started(message, raw)
+            case wire.UtteranceEndMessage():
+                return self.utterance_end(message, raw)
+            case wire.Error(description=text):
+                return Notice("Error", text, raw)
+            case Unrecognised(kind):
+                return Notice(kind, "", raw)
+            case _:
+                assert_never(message)
 
     # ---- inside ----
 
