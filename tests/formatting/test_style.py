@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from caesura.formatting.style import Style
-from caesura.protocol.session import FEATURES
+from caesura.protocol.configure import FEATURES
 
 
 def test_what_is_named_changes_and_the_rest_stays() -> None:

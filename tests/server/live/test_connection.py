@@ -505,7 +505,7 @@ def test_results_name_the_diarizer() -> None:
 
 def test_a_pause_behind_a_number_does_not_keep_it_back(monkeypatch: pytest.MonkeyPatch) -> None:
     """The final waits for more of the number; KeepAlive alone holds the line, and no audio will say that it is over."""
-    monkeypatch.setattr("caesura.protocol.session.HOLD_S", 0.3)
+    monkeypatch.setattr("caesura.protocol.session_timers.HOLD_S", 0.3)
 
     async def main(server: InProcessServer) -> None:
         async with live_client(server.url, **LINEAR, smart_format=True, endpointing=300) as line:
