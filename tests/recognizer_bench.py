@@ -112,6 +112,7 @@ class Bench:
         self.engine = Engine(self._receive, track)
         self.events: list[RecognizerEvent] = []
         self.longest_s = longest_s
+        self.gap_s = gap_s
         self.prompt = prompt
         """Whether jobs are answered at once after each call."""
         self.position = 0
