@@ -27,7 +27,7 @@ from caesura.errors import EngineError, UsageError
 from caesura.words import Word
 from tests.engines.models.hub_server import FakeHub, serving
 from tests.engines.models.without_whisper import without_library
-from tests.engines.tiny_whisper import CERTAIN, Script, make
+from tests.engines.tiny_whisper import CERTAIN, Script, make, vocabulary
 from tests.recordings import recording
 from tests.server_process import start_server
 
@@ -216,17 +216,36 @@ def test_text_that_is_sure_is_shown_though_nobody_seemed_to_speak(says: SAYS) ->
 # ---- terms ----
 
 
+@pytest.fixture
+def prompts(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """The tokens of each prompt that the network is given."""
+    import ctranslate2  # type: ignore[import-untyped]
+
+    tokens, generate = vocabulary(multilingual=True), ctranslate2.models.Whisper.generate
+    found: list[list[str]] = []
+
+    def kept(network: Any, states: Any, prompts: Any, **options: Any) -> Any:
+        found.extend([tokens[token].replace("Ġ", " ") for token in prompt] for prompt in prompts)
+        return generate(network, states, prompts, **options)
+
+    monkeypatch.setattr(ctranslate2.models.Whisper, "generate", kept)
+    return found
+
+
 @pytest.mark.slow
-def test_terms_stand_in_the_prompt_heavier_ones_first(says: SAYS) -> None:
+def test_terms_stand_in_the_prompt_heavier_ones_first(says: SAYS, prompts: list[list[str]]) -> None:
     engine = says(*GREETING)
-    language_decoder = engine._language_decoder("en")
-    tokenizer = language_decoder.tokenizer
-    terms = (Term("light", 0.5), Term("Caesura", 3.0), Term("hated", -2.0), Term("usual"))
-    prompt = language_decoder.prompt(terms)
-    start = prompt.index(tokenizer.sot)
-    assert prompt[0] == tokenizer.sot_prev
-    assert tokenizer.decode(prompt[1:start]) == " Caesura, usual, light"
-    assert prompt[start:] == language_decoder.prompt(())
+    transcribe(engine, language="en")
+    usual = prompts.pop()
+    prompts.clear()
+    transcribe(
+        engine, language="en", terms=(Term("light", 0.5), Term("Caesura", 3.0), Term("hated", -2.0), Term("usual"))
+    )
+    prompt = prompts[0]
+    start = prompt.index("<|startoftranscript|>")
+    assert prompt[0] == "<|startofprev|>"
+    assert "".join(prompt[1:start]) == " Caesura, usual, light"
+    assert prompt[start:] == usual
 
 
 @pytest.mark.slow
@@ -238,15 +257,16 @@ def test_terms_change_the_prompt_of_the_decoder(says: SAYS) -> None:
 
 
 @pytest.mark.slow
-def test_terms_that_do_not_fit_are_left_out_from_the_lightest_on(says: SAYS) -> None:
-    language_decoder = says(*GREETING)._language_decoder("en")
-    terms = [Term("x" * 100, 3.0), Term("y" * 100, 2.0), Term("z" * 100, 1.5), Term("w")]
-    shown = language_decoder.tokenizer.decode(language_decoder.prompt(terms))
+def test_terms_that_do_not_fit_are_left_out_from_the_lightest_on(says: SAYS, prompts: list[list[str]]) -> None:
+    terms = (Term("x" * 100, 3.0), Term("y" * 100, 2.0), Term("z" * 100, 1.5), Term("w"))
+    tokens = 1 + 101 + 102 + 3  # the mark and three terms: a token for each letter, blank and comma
+    assert text(transcribe(says(*GREETING, terms=tokens), language="en", terms=terms)) == "Hello there, world."
+    shown = "".join(prompts[0][1 : prompts[0].index("<|startoftranscript|>")])
     assert "x" * 100 in shown
     assert "y" * 100 in shown
     assert "z" not in shown
-    assert shown.rstrip().endswith("w")
-    assert len(language_decoder.prompt(terms)) <= MAX_TERM_TOKENS + 5
+    assert shown.endswith("w")
+    assert len(prompts[0]) <= MAX_TERM_TOKENS + 5
 
 
 @pytest.mark.slow

@@ -222,7 +222,8 @@ class _WindowDecoder:
             [self._prompt],
             beam_size=self._beams,
             no_repeat_ngram_size=no_repeat_ngram,
-            max_length=2 * self._limit,  # of which CTranslate2 gives half to the text
+            # CTranslate2 gives the text half of this, or what the prompt leaves of it where that is less.
+            max_length=self._limit + max(self._limit, len(self._prompt)),
             return_scores=True,
             return_no_speech_prob=True,
             suppress_tokens=sorted(suppressed),
