@@ -17,6 +17,7 @@ import caesura
 from caesura.adapters.sdk_line import LineEnded, SdkLine, parse_address
 from caesura.client.config import DeclaredAudio
 from caesura.testing import FakeServer, Voice
+from tests.client.fake_transports import FakeOpener
 
 pytestmark = pytest.mark.slow
 
@@ -94,8 +95,10 @@ def test_booleans_are_in_lower_case_and_words_stay() -> None:
 )
 def test_samples_are_counted_where_they_can_be(query: str, counted: bool) -> None:
     request = parse_address(f"ws://host/v1/listen?{query}")
-    line = SdkLine(request, {}, tuning=caesura.Tuning(), pause_after_s=inf)
-    assert (line._config.settings.pcm is not None) == counted
+    line = SdkLine(request, {}, tuning=caesura.Tuning(opener=FakeOpener()), pause_after_s=inf)
+    line.begin().result(5)
+    assert (line.timeline is not None) == counted
+    line.abandon()
 
 
 def test_what_is_no_number_is_for_the_server_to_refuse() -> None:

@@ -18,7 +18,6 @@ from websockets.exceptions import ConnectionClosed
 from caesura.ledger.requests import Outcome
 from caesura.protocol.closing import CALLBACK_FAILED, REVOKED
 from caesura.server.accounts import ledger_writer as ledger_writer_module
-from caesura.server.live.connection import LiveConnection
 from caesura.server.outbound import callback as callback_module
 from caesura.server.outbound.callback import RetryPolicy
 from caesura.server.outbound.guard import Guard, ReachPolicy
@@ -42,6 +41,11 @@ async def stream(line: LiveClient, data: bytes) -> None:
     for at in range(0, len(data), 8000):
         await line.socket.send(data[at : at + 8000])
         await asyncio.sleep(0.01)
+
+
+async def all_is_read(line: LiveClient) -> None:
+    """Wait until the server has read every frame that was sent so far: it answers a ping behind them."""
+    await (await line.socket.ping())
 
 
 def told(bodies: list[str]) -> list[dict[str, Any]]:
@@ -386,7 +390,7 @@ def test_what_was_said_is_delivered_to_its_end_although_the_client_is_gone(last:
                 await line.socket.send(data)
                 if last is not None:
                     await line.socket.send(last)
-                await until(lambda: any(kept.bytes_in == len(data) for kept in live_connections(server)))
+                await all_is_read(line)
                 line.socket.transport.abort()
             ended = await record(server, 2)
             messages = told(receiver.bodies)
@@ -432,7 +436,7 @@ def test_a_server_that_is_stopped_delivers_what_it_transcribed() -> None:
             async with in_process_server(Settings(engines=("scripted",), workers=1, **PRIVATE)) as server:
                 line = await live_client(server.url, **LINEAR, callback=receiver.url()).__aenter__()
                 await line.socket.send(speech()[:64_000])
-                await until(lambda: any(kept.bytes_in == 64_000 for kept in live_connections(server)))
+                await all_is_read(line)
             await asyncio.wait_for(line.listen(), 10)
             assert line.closed_with == (1012, "")
             assert_tiled(told(receiver.bodies), 2.0)
@@ -440,22 +444,6 @@ def test_a_server_that_is_stopped_delivers_what_it_transcribed() -> None:
         assert [row.close_code for row in server.service.session_log] == [1012]
 
     asyncio.run(main())
-
-
-class Arrived:
-    """How much of what the client of a connection sent has been read."""
-
-    def __init__(self, connection: LiveConnection) -> None:
-        self.bytes_in = connection._session.tally.bytes_in
-
-
-def live_connections(server: InProcessServer) -> list[Arrived]:
-    return [
-        Arrived(connection)
-        for alike in server.service.connections.values()
-        for connection in alike
-        if isinstance(connection, LiveConnection)
-    ]
 
 
 def test_what_waits_for_a_slow_receiver_is_delivered_although_the_key_was_revoked(
