@@ -44,12 +44,12 @@ def voice(first: int, samples: int, channels: int = 1) -> bytes:
 
 
 def quiet(samples: int) -> bytes:
-    """So many samples in which nobody speaks."""
+    """So many samples without speech."""
     return bytes(2 * samples)
 
 
 def loud(samples: int) -> bytes:
-    """So many samples in which somebody speaks: bursts that stand out from what is between them."""
+    """So many samples with speech: bursts that stand out from what is between them."""
     return array("h", [20_000 if each % 50 == 0 else 0 for each in range(samples)]).tobytes()
 
 

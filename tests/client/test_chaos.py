@@ -25,7 +25,7 @@ def test_a_line_that_is_broken_again_and_again_transcribes_what_an_unbroken_one_
     assert outcome.broken.stats.reconnects >= 3
     assert outcome.broken.stats.lost_s == 0
     assert outcome.broken.gaps == ()
-    # The audio arrives as it was; how an engine hears it moves a little with where segments are cut, and voice
+    # The audio arrives as it was; what an engine recognizes moves a little with where segments are cut, and voice
     # activity has a memory that a new connection begins without. test_strict_wire.py is exact to the sample.
     assert outcome.words_apart <= 8.0
     shifts = sorted(outcome.shifts_s)

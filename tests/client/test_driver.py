@@ -86,7 +86,7 @@ def watching(**watch: float) -> LineSettings:
 
 
 def ends(wire: FakeTransport, code: int = 1000) -> None:
-    """The server has said everything."""
+    """The server has sent everything."""
     wire.say(METADATA)
     wire.end(code)
 

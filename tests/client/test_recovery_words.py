@@ -1,6 +1,6 @@
-"""Words come once each, in order, and where they were said, wherever a connection is cut: all places, one by one.
+"""Words come once each, in order, and where they were spoken, wherever a connection is cut: all places, one by one.
 
-A server that knows each sample it hears says the words; a plain list says where they must come out.
+A server that knows each sample it receives sends the words; a plain list has the places where they must come out.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Play:
         if self.steps - 1 == self.cut_at and self.bench.machine.phase is Phase.OPEN:
             self.bench.cut()
             if self.bench.ended:
-                return  # everything was heard: that the server did not say goodbye does not matter
+                return  # everything was covered: that the server sent no Metadata does not matter
             self.bench.reopen()
             self.server.connect()
             self.catch_up()
@@ -49,12 +49,12 @@ class Play:
         self.listen()
 
     def listen(self) -> None:
-        """The server hears what was sent, and what it says arrives, message by message."""
+        """The server receives what was sent, and its messages arrive one by one."""
         self.server.listen()
         self.step()
         for channel, every in enumerate(self.every):
             self.server.cut(channel, least=every)
-        while self.server.said and self.bench.machine.phase is Phase.OPEN:
+        while self.server.outgoing and self.bench.machine.phase is Phase.OPEN:
             self.server.deliver(1)
             self.step()
 
@@ -113,7 +113,7 @@ def test_one_channel_far_ahead_of_another_is_replayed_for_the_other_alone() -> N
     server.connect()
     bench.wait(1.0)
     server.listen()
-    assert server.heard == list(range(300))
+    assert server.received == list(range(300))
     server.send_interim(1)
     server.cut(1, least=300)
     server.deliver()

@@ -188,7 +188,7 @@ def test_results_of_a_stopped_thread_no_longer_reach_the_loop() -> None:
 
 
 def test_only_streams_on_time_count_as_waiting() -> None:
-    """Whoever pushes a file ahead of real time waits on purpose: that is no overload."""
+    """A client that pushes a file ahead of real time waits on purpose: that is no overload."""
 
     async def main() -> None:
         thread, hold, done = AudioThread(gather_s=0, clock=time.monotonic), threading.Event(), list[str]()

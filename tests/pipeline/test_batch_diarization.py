@@ -94,7 +94,7 @@ def test_one_speaker_is_one_however_long() -> None:
     assert {word.speaker for word in words} == {0}
 
 
-def test_confidence_is_a_half_where_it_could_be_somebody_else_and_near_one_where_it_could_not() -> None:
+def test_confidence_is_a_half_where_it_could_be_another_speaker_and_near_one_where_it_could_not() -> None:
     people = [segment(at * 10.0, at % 2) for at in range(8)]
     both = RecognizedSegment(
         100.0, 101.5, (Word("?", 100.5, 101.0, 0.9),), None, PackedEmbeddings.packed([voice(0, 0.0, with_=1)], 100.0)

@@ -41,7 +41,7 @@ LIMIT_S = 30.0
 
 
 def spool() -> io.BufferedIOBase:
-    """A file that is gone when it is closed."""
+    """A file that is deleted when it is closed."""
     return cast(io.BufferedIOBase, tempfile.TemporaryFile())
 
 
@@ -130,7 +130,7 @@ def test_words_have_their_places_on_the_recording() -> None:
         assert all(segment.start - 1e-6 <= word.start <= word.end <= segment.end + 1e-6 for word in segment.words)
 
 
-def test_what_was_asked_goes_with_every_job() -> None:
+def test_what_was_requested_is_in_every_job() -> None:
     pool = SimulatedPool()
     terms = (Term("caesura", 2.0),)
     transcribe(pool, [pcm()], RecordingConfig(10.0, language="de", terms=terms))

@@ -54,11 +54,11 @@ def test_speech_comes_with_its_padding() -> None:
     np.testing.assert_array_equal(segment.samples, np.arange(50 * FRAME - PADDING, 80 * FRAME + PADDING))
 
 
-def test_silence_says_nothing() -> None:
+def test_silence_is_in_no_segment() -> None:
     assert segments([(False, 1000)]) == []
 
 
-def test_clicks_say_nothing_however_many() -> None:
+def test_clicks_are_in_no_segment_however_many() -> None:
     assert segments([(False, 5), (True, 2)] * 200 + [(False, 20)]) == []
 
 

@@ -648,7 +648,7 @@ def test_a_stream_is_full_while_the_engine_is_behind_and_has_room_when_it_has_ca
 
 
 @pytest.mark.parametrize("give_up", ["close", "lose"])
-def test_nobody_waits_for_room_in_a_stream_that_is_over(give_up: str) -> None:
+def test_no_sender_waits_for_room_in_a_stream_that_is_over(give_up: str) -> None:
     async def scenario(bench: Bench) -> None:
         stream = bench.stream(longest_s=2.0)
         stream.feed(voice(40.0))
@@ -754,7 +754,7 @@ def flood_of_channels(bench: Bench, vad: SileroModel) -> Stream:
 
 
 @pytest.mark.parametrize("flood", [flood_of_flac, flood_of_channels_in_flac, flood_of_channels])
-def test_whoever_floods_the_thread_has_one_short_turn_before_the_others(
+def test_a_stream_that_floods_the_thread_has_one_short_turn_before_the_others(
     flood: Callable[[Bench, SileroModel], Stream],
 ) -> None:
     """68 KB of silence took the thread from every other stream for 23 s, 20 channels for 11 s."""
@@ -899,7 +899,7 @@ def test_our_own_mistake_ends_one_stream_aloud(step: str, monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize("endpointing_s", [0.3, 600.0, None])
 def test_a_stream_with_nothing_to_wait_for_is_never_full(endpointing_s: float | None) -> None:
-    """However long the pause of an utterance: nobody would ever make room."""
+    """However long the pause of an utterance: nothing would ever make room."""
 
     async def scenario(bench: Bench) -> None:
         stream = bench.stream(endpointing_s=endpointing_s)

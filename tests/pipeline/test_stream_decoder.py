@@ -71,7 +71,7 @@ def test_a_batch_that_decodes_to_much_audio_takes_several_turns() -> None:
     assert sum(turn.audio_s for turn in found) == 12.0
 
 
-def test_the_last_turn_says_so_even_without_audio() -> None:
+def test_the_last_turn_is_marked_even_without_audio() -> None:
     (turn,) = turns(StreamDecoder.finish)
     assert (turn.detections, turn.is_batch_done, turn.is_last) == ([], True, True)
 

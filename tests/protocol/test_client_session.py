@@ -76,7 +76,7 @@ def test_audio_puts_a_keepalive_off_and_takes_the_place_of_one() -> None:
     assert session.next_deadline() == 11.5
 
 
-def test_what_the_server_says_puts_no_keepalive_off() -> None:
+def test_no_message_of_the_server_puts_a_keepalive_off() -> None:
     session = opened()
     receive(session, results(0.0, 1.0), now=3.0)
     session.receive_pong()
@@ -126,7 +126,7 @@ def test_a_frame_that_is_taken_in_time_is_well_and_a_keepalive_is_due_at_once_wh
     assert session.next_deadline() == inf
 
 
-# ---- nobody there ----
+# ---- a dead connection ----
 
 
 def test_unanswered_audio_is_followed_by_one_ping_and_found_dead_after_five_seconds() -> None:
@@ -140,7 +140,7 @@ def test_unanswered_audio_is_followed_by_one_ping_and_found_dead_after_five_seco
 
 
 @pytest.mark.parametrize("answer", ["pong", "SpeechStarted", "an unknown message"])
-def test_any_answer_proves_that_somebody_is_there(answer: str) -> None:
+def test_any_answer_proves_that_the_server_is_there(answer: str) -> None:
     session = opened()
     session.send_audio(0.1, speech=False, now=1.0)
     session.handle_deadline(now=3.0)
@@ -157,7 +157,7 @@ def test_any_answer_proves_that_somebody_is_there(answer: str) -> None:
 
 
 @pytest.mark.parametrize("message", ["Finalize", "CloseStream"])
-def test_somebody_must_be_there_to_take_finalize_and_close_stream(message: str) -> None:
+def test_a_server_must_be_there_to_take_finalize_and_close_stream(message: str) -> None:
     session = opened()
     (session.send_finalize if message == "Finalize" else session.send_close_stream)(now=1.0)
     assert session.handle_deadline(now=3.0) == (TimerEvent.PING,)
@@ -338,7 +338,7 @@ def test_a_deadline_is_kept_when_it_is_due_and_not_before(acts: list[tuple[str, 
 
 
 def test_speech_that_a_pause_left_uncovered_is_not_held_against_the_server_at_the_end() -> None:
-    """It has the whole time again to say what was in it: nobody watched it in the pause."""
+    """It has the whole time again to transcribe it: the timer did not run in the pause."""
     session = opened()
     session.send_audio(0.5, speech=True, now=1.0)
     session.receive_pong()

@@ -1,6 +1,6 @@
 """Maps a server's messages to events: times on three clocks, and every word once in spite of reconnects. Pure.
 
-After a reconnect the server hears the audio again that no final had covered on every channel, and its stream clock
+After a reconnect the server receives the audio again that no final had covered on every channel, and its stream clock
 starts at 0. Words are identified by where they lie in the source, never by their text: two real "yes" stay two, and a
 word that is recognized again on a channel whose finals already cover it is left out.
 """

@@ -38,7 +38,7 @@ class UtteranceGap:
             self._closed = False
 
     def close_utterance(self) -> None:
-        """A final with an endpoint was emitted: it has said where the utterance ended."""
+        """A final with an endpoint was emitted, which marks where the utterance ended."""
         self._closed = self._last_word_end is not None
 
     def event(self, settled: int) -> UtteranceEnded | None:
