@@ -727,6 +727,7 @@ def judged_before(flood: Callable[[Bench, SileroModel], Stream], *, others: int 
         held.set()
         await bench.until(lambda: len({name for name, _ in seen}) == 1 + others)
         flooding.close()
+        clock[0] += 60.0  # its last turn may still wait for the time of others
         await bench.settled()
 
     play(scenario, clock=lambda: clock[0])
