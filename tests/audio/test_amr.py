@@ -141,7 +141,7 @@ def test_a_byte_that_begins_no_frame_is_refused_where_it_stands(kind: str, first
     at = len(band.magic) + sum(map(len, frames(kind)[:70]))
     stream = AudioStream(declared, split=False)
     audio = list(stream.blocks(data[:at]))
-    with pytest.raises(BadAudio, match=rf"byte {at} of the AMR stream is {first:#04x}, which begins no frame"):
+    with pytest.raises(BadAudio, match=rf"byte {at} of the AMR stream is {first:#04x}, which does not begin a frame"):
         stream.feed(bytes([first]))
     assert sum(block.shape[1] for block in audio) > 0.9 * 70 * 320
 

@@ -11,7 +11,7 @@ import pytest
 
 from caesura.audio.collector import Collector
 from caesura.audio.format import AudioFormat
-from caesura.audio.mp4 import Mp4Order, decode_file
+from caesura.audio.mp4 import Mp4OrderProbe, decode_file
 from caesura.audio.stream import AudioStream
 from caesura.errors import BadAudio
 from tests.encodings import encode
@@ -93,18 +93,18 @@ def test_a_box_smaller_than_its_header_is_refused() -> None:
 @pytest.mark.parametrize(("kind", "audio_first"), [("mp4", False), ("mp4-faststart", False), ("mp4-index-last", True)])
 @pytest.mark.parametrize("size", [1, 7, 1_000_000])
 def test_the_order_of_a_file_is_known_while_it_passes(kind: str, audio_first: bool, size: int) -> None:
-    order = Mp4Order()
+    order = Mp4OrderProbe()
     for piece in cut(made(kind), size):
-        order.pass_by(piece)
+        order.feed(piece)
     assert order.audio_first is audio_first
 
 
 @pytest.mark.parametrize("lead", [b"\0\0\0\x08wide", b"\0\0\0\x01free" + bytes(7) + b"\x14" + bytes(4)])
 def test_boxes_with_short_and_long_headers_are_passed(lead: bytes) -> None:
-    order = Mp4Order()
-    order.pass_by(lead)
+    order = Mp4OrderProbe()
+    order.feed(lead)
     assert order.audio_first is None
-    order.pass_by(b"\0\0\0\0mdat")
+    order.feed(b"\0\0\0\0mdat")
     assert order.audio_first is True
 
 

@@ -45,7 +45,7 @@ def test_json_has_the_key_its_id_and_its_project_and_nothing_else(database: str)
     shown = json.loads(made.stdout)
     assert list(shown) == ["key", "api_key_id", "project_id"]
     assert shown["project_id"] != DEFAULT_PROJECT_ID
-    assert "There was no project 'acme', so one was made." in made.stderr
+    assert "There was no project 'acme', so it was created." in made.stderr
     again = json.loads(keys(database, "create", "--json", "--project", "acme").stdout)
     assert again["project_id"] == shown["project_id"]
 

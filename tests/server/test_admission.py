@@ -52,7 +52,7 @@ class FakeLedgerWriter:
 class FakeService:
     """Stands in for the service: all that admission uses of it."""
 
-    open_for_business: bool = True
+    admits_requests: bool = True
     ready: bool = True
     live: int = 0
     waiting: int = 0
@@ -199,14 +199,14 @@ def test_the_engine_is_the_one_that_was_meant(query: str, offer: Offer) -> None:
 def test_faults_are_reported_in_order_of_importance() -> None:
     """Each step mends one thing, and the next complaint shows."""
     service = FakeService(
-        open_for_business=False,
+        admits_requests=False,
         ready=False,
         live=3,
         scopes=frozenset({READ_USAGE}),
         ledger_writer=FakeLedgerWriter(credit=False, capacity=False),
     )
     assert service.verdict("numerals=maybe", secret="wrong") == closing.SERVICE_UNAVAILABLE
-    service.open_for_business = True
+    service.admits_requests = True
     assert service.verdict("numerals=maybe", secret="wrong") == closing.INVALID_AUTH
     assert refused(service.verdict("numerals=maybe")).err_code == "INVALID_QUERY_PARAMETER"
     assert service.verdict() == closing.INSUFFICIENT_PERMISSIONS

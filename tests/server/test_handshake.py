@@ -17,7 +17,7 @@ from websockets.asyncio.client import connect
 
 from caesura.protocol.closing import NOT_UTF8, TOO_MANY_FRAMES
 from caesura.server.frame_budget import BURST
-from caesura.server.handshake import MAX_HEADERS, MAX_LINE, RefusalsAreAnswers
+from caesura.server.handshake import MAX_HEADERS, MAX_LINE, RefusalLogFilter
 from caesura.server.log_limit import PER_MINUTE
 from caesura.server.settings import Settings
 from tests.in_process_server import in_process_server
@@ -108,7 +108,7 @@ def test_a_head_of_ordinary_length_is_upgraded() -> None:
 
 def test_only_the_misleading_record_is_dropped() -> None:
     """uvicorn says of each proper refusal that the application forgot to answer."""
-    keep = RefusalsAreAnswers().filter
+    keep = RefusalLogFilter().filter
     assert not keep(logging.makeLogRecord({"msg": "ASGI callable returned without completing handshake."}))
     assert keep(logging.makeLogRecord({"msg": "Exception in ASGI application\n"}))
 

@@ -1,6 +1,6 @@
 """Finds spoken amounts of money and percentages and writes them: `$25.50`, `€20`, `25%`.
 
-No library in reach writes spoken English money; the grammar is small enough for tables.
+No suitable library formats spoken English money; the grammar is small enough for tables.
 """
 
 from __future__ import annotations

@@ -9,7 +9,8 @@ not count: not after a text message (KeepAlive), not when no audio came for 1 s.
     audio, for < 3 s      1; 0 after 1 s without audio, and 1 again with the next audio
     audio, for >= 3 s     0
 
-That share is what lets thousands of paused sessions open quickly and still stops a crowd that speaks at once.
+Because of this share thousands of paused sessions can open quickly, while a crowd that speaks at once is still slowed
+down.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ LEAST_SHARE: Final = 0.01
 @dataclass(slots=True)
 class _Unproven:
     last_at: float
-    """When it was opened, or its last audio came."""
+    """Time at which it was opened, or its last audio arrived."""
     speaking_since: float | None = None
 
 
@@ -49,7 +50,7 @@ class SlowStart:
         self._streams[stream] = _Unproven(now)
 
     def audio(self, stream: Hashable, *, now: float) -> bool:
-        """A stream sent audio; returns whether it is proven, after which calls are not needed."""
+        """A stream sent audio. Returns whether it is proven; then no more calls are needed."""
         found = self._streams.setdefault(stream, _Unproven(now, now))
         since = found.speaking_since
         if since is None:
@@ -63,14 +64,14 @@ class SlowStart:
         return True
 
     def text(self, stream: Hashable) -> None:
-        """A stream sent a text message: if that is the first thing it sends, it is paused."""
+        """A stream sent a text message; if it has sent nothing else, it counts as paused."""
         found = self._streams.get(stream)
         if found is not None and found.speaking_since is None:
             self._update_share(spoke=False)
             del self._streams[stream]
 
     def ended(self, stream: Hashable) -> None:
-        """A stream is over; does nothing for one that does not count."""
+        """A stream has ended; does nothing for one that does not count."""
         self._streams.pop(stream, None)
 
     def has_room(self, *, now: float, calm: float) -> bool:
@@ -78,8 +79,8 @@ class SlowStart:
 
         Args:
             now: The current time.
-            calm: 1 when the queue is empty, 0 or less when it is too long for any more; in between at least one
-                at a time is admitted.
+            calm: 1 if the queue is empty, 0 or less if it is too long to admit more; in between at least one stream at
+                a time is admitted.
         """
         for stream in [stream for stream, found in self._streams.items() if now - found.last_at > QUIET_S]:
             if self._streams.pop(stream).speaking_since is None:

@@ -1,4 +1,4 @@
-"""The body of an HTTP request read piece by piece, bounded in size and speed, and answers given before its end."""
+"""Reads the body of an HTTP request piece by piece, bounded in size and speed; responses may be sent before its end."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from caesura.server.prerecorded.body_rate import BodyRate
 
 LINGER_S: Final = 5.0
 LINGER_BYTES: Final = 64 * 1024 * 1024
-"""Bounds on reading on after a refusal: most clients look for the answer only when they have sent everything."""
+"""Bounds on reading on after a refusal: most clients read the response only once they have sent everything."""
 
 
 class ClientGone(Exception):
-    """The client disconnected before it had sent all of its request."""
+    """The client disconnected before it had sent its whole request."""
 
 
 class BodyStalled(Exception):
-    """Nothing arrived for as long as a body may stall."""
+    """No bytes arrived for the stall timeout."""
 
 
 class BodyTooLarge(Exception):
@@ -30,7 +30,7 @@ class BodyTooLarge(Exception):
 
 
 class Upload:
-    """The body of one request, and afterwards its connection. Reads nothing on its own."""
+    """The body of one request, and afterwards its connection. It reads only when it is iterated."""
 
     def __init__(self, request: Request, *, max_bytes: int, stall_timeout_s: float, rate: BodyRate) -> None:
         self._request = request
@@ -53,7 +53,7 @@ class Upload:
             raise BodyTooLarge
 
     async def pieces(self) -> AsyncGenerator[bytes, None]:
-        """The body, as it arrives. Raises BodyStalled, BodyTooLarge, BodyTooSlow and ClientGone."""
+        """The parts of the body, as they arrive. Raises BodyStalled, BodyTooLarge, BodyTooSlow and ClientGone."""
         while not self.complete:
             message = await self._receive()
             body: bytes = message.get("body", b"")
@@ -68,7 +68,7 @@ class Upload:
                 yield body
 
     async def read_all(self, max_bytes: int) -> bytes:
-        """The whole of a small body. Raises as `pieces` does."""
+        """Read the whole of a small body. Raises as `pieces` does."""
         body = bytearray()
         async for piece in self.pieces():
             body += piece
@@ -77,7 +77,7 @@ class Upload:
         return bytes(body)
 
     async def disconnected(self) -> None:
-        """Return when the client disconnects after its request was read; before that `pieces` raises ClientGone."""
+        """Return when the client disconnects after its whole body was read; until then `pieces` raises ClientGone."""
         await self._read.wait()
         while (await self._request.receive())["type"] != "http.disconnect":
             pass
@@ -94,14 +94,14 @@ class Upload:
 
 
 class EarlyResponse(Response):
-    """An answer to a request whose body was not read to its end; closes the connection.
+    """A response to a request whose body was not read to its end; closes the connection.
 
     The rest of the body is read for a while and discarded. Otherwise the kernel would reset the connection because of
-    the unread bytes, and the client might lose the answer with it.
+    the unread bytes, and the client might lose the response.
     """
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the answer, discard the rest of the request, then end the response."""
+        """Send the response except its end, discard the rest of the request, then end the response."""
         headers = [*self.raw_headers, (b"connection", b"close")]
         await send({"type": "http.response.start", "status": self.status_code, "headers": headers})
         await send({"type": "http.response.body", "body": self.body, "more_body": True})

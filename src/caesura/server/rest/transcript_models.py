@@ -1,4 +1,4 @@
-"""Models of the response to a recording, for the OpenAPI document; the response itself is written elsewhere."""
+"""Models of the response to a recording, for the OpenAPI document; `prerecorded/response.py` builds the response."""
 
 from __future__ import annotations
 
