@@ -1,13 +1,12 @@
-"""Measures keyterm biasing: how many names are recognised without and with terms, and how many are inserted falsely.
+"""Bench of keyterm biasing: how many names are recognised without and with terms, and how many are inserted falsely.
 
     python bench/bias.py --speech DIR --noise 10 5
 
 DIR holds recordings and manifest.jsonl, one JSON object a line: `file`, `text`, and `terms` for the names in it. Where
-a line has none, its terms are the words of five letters and more that the engine misses today. Each recording is cut
-at its pauses, as a live path must, and transcribed three times: without terms, with its own among 100, and with 100
-others.
-The others are the names of other recordings first, and then names that are said in none. A term is inserted falsely
-when it is recognised though it is neither in the text nor recognised without terms.
+a line has none, its terms are the words of five letters and more that the engine misses without terms. Each recording
+is cut at its pauses, as a live path must, and transcribed three times: without terms, with its own among 100, and with
+100 others. The others are first the names in other recordings, then names that are in none. A term is inserted falsely
+if it is recognised although it is neither in the text nor recognised without terms.
 """
 
 from __future__ import annotations
@@ -52,7 +51,7 @@ DISTRACTORS = tuple(_NAMES.split())
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One recording at one noise level: its segments, and the terms that are said in it."""
+    """One recording at one noise level: its segments, and the terms that are spoken in it."""
 
     name: str
     text: str
@@ -189,7 +188,7 @@ def _cpu(mine: Sum, bare: Sum) -> list[tuple[float, float]]:
 
 
 def as_json(sums: dict[str, Sum]) -> dict[str, object]:
-    """Figures with the texts, so that errors can be read."""
+    """The figures with the texts, so that errors can be examined."""
     return {
         name: {
             "said": total.said,
@@ -206,7 +205,7 @@ def as_json(sums: dict[str, Sum]) -> dict[str, object]:
 
 
 def main() -> None:
-    """Read the arguments, measure, report."""
+    """Read the arguments, measure, and report."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--speech", type=Path, default=BUNDLED, help="folder with manifest.jsonl and its recordings")
     parser.add_argument("--engine", default="moonshine", help="the engine, in this process (default: %(default)s)")

@@ -147,7 +147,7 @@ def resident_mib() -> float:
 
 
 def main() -> None:
-    """Read the arguments, measure, report."""
+    """Read the arguments, measure, and report."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     common_arguments(parser, engine="none")
     parser.add_argument("--streams", type=above_zero(int), default=20, help="live lines at once (default: %(default)s)")

@@ -143,7 +143,7 @@ async def measure(arguments: argparse.Namespace, path: Path, seconds: float, tex
 
 
 def main() -> None:
-    """Read the arguments, measure, report."""
+    """Read the arguments, measure, and report."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     common_arguments(parser, engine="moonshine")
     parser.add_argument("--minutes", type=above_zero(float), default=20.0, help="of audio (default: %(default)s)")

@@ -105,7 +105,7 @@ def test_a_revoked_key_is_listed_as_such(database: str) -> None:
     ("wanted", "named"),
     [
         (["--scope", "listen"], "there is no scope 'listen'"),
-        (["--expires", "soon"], "'soon' is no time"),
+        (["--expires", "soon"], "'soon' is not a time"),
         (["--expires", "2020-01-01"], "expired already"),
     ],
 )

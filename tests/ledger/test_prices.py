@@ -98,7 +98,7 @@ def test_a_list_of_ones_own_goes_over_the_one_that_ships(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("text", "named"),
     [
-        ("=", "no TOML"),
+        ("=", "not TOML"),
         ("prices = 1", "'prices' is none of"),
         ("models = 1", "models is 1"),
         ("[models.x]\nstreaming = 1", "models.x needs streaming and recorded"),

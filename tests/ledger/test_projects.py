@@ -65,7 +65,7 @@ def test_a_limit_is_set_and_taken_away(ledger: Ledger) -> None:
 @pytest.mark.parametrize("limit", [0, -1, 1_000_001])
 def test_a_limit_out_of_bounds_is_refused(ledger: Ledger, limit: int) -> None:
     made = make(ledger)
-    with pytest.raises(UsageError, match=f"limit of {limit} cannot be"), ledger.writing() as connection:
+    with pytest.raises(UsageError, match=f"limit of {limit} is not possible"), ledger.writing() as connection:
         projects.limit_project(connection, made.project_id, limit)
 
 

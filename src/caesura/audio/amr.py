@@ -122,8 +122,8 @@ class AmrDecoder:
         size = None if first & _NOT_IN_FIRST_BYTE else self._band.sizes[first >> 3]
         if size is None:
             raise BadAudio(
-                f"byte {self._position + at} of the AMR stream is {first:#04x}, which does not begin a frame: must be frames "
-                "of the storage format (RFC 4867, section 5.3), with or without a file's first line"
+                f"byte {self._position + at} of the AMR stream is {first:#04x}, which does not begin a frame: "
+                "must be frames of the storage format (RFC 4867, section 5.3), with or without a file's first line"
             )
         return 1 + size
 

@@ -36,6 +36,7 @@ def _moment(text: str) -> datetime:
         moment = datetime.fromisoformat(text.strip())
     except ValueError:
         raise UsageError(
-            f"{text!r} is not a time: give a duration such as 30d, 12h or 90m, or a date such as 2026-12-31 or 2026-12-31T12:00Z"
+            f"{text!r} is not a time: give a duration such as 30d, 12h or 90m, "
+            "or a date such as 2026-12-31 or 2026-12-31T12:00Z"
         ) from None
     return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)

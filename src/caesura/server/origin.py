@@ -183,7 +183,7 @@ def _checked_host(text: str) -> str:
     host = parse_host(text)
     if _address(host) is None and not re.fullmatch(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*", host):
         raise UsageError(
-            f"--allowed-host {text}: this is neither a host name nor an address; give one without scheme, port and path, "
+            f"--allowed-host {text}: this is neither a host name nor an address; give one without scheme, port, path, "
             "for example speech.example.org"
         )
     return host
