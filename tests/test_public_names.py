@@ -61,12 +61,12 @@ NAMES = {
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_public_name_is_the_thing_it_says(name: str) -> None:
+def test_a_public_name_is_the_object_it_names(name: str) -> None:
     assert getattr(caesura, name) is getattr(NAMES[name], name)
 
 
 def test_these_are_all_public_names() -> None:
-    """A name that is added here is a promise; one that goes breaks somebody's program."""
+    """A name that is added here is a promise; removing one breaks users' programs."""
     assert set(caesura._HOMES) == set(NAMES)
     assert {*NAMES, "sync", "__version__"} <= set(dir(caesura))
 

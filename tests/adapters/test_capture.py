@@ -12,7 +12,7 @@ RATE = 100.0
 """Bytes a second; ten of them are a frame of 0.1 s."""
 
 
-def test_audio_that_comes_as_it_is_captured_follows_on() -> None:
+def test_chunks_that_arrive_as_captured_are_contiguous() -> None:
     capture = Capture(RATE)
     assert [capture.place(10, now=50.0 + each / 10) for each in range(100)] == [None] * 100
 

@@ -34,7 +34,7 @@ def frames(kind: str) -> list[bytes]:
 
 
 def heard(messages: list[bytes], band: Band) -> tuple[Samples, float]:
-    """What an AmrDecoder makes of these messages, and how long it is."""
+    """The samples that an AmrDecoder decodes from these messages, and their length in seconds."""
     collector = Collector(split=False)
     decoder = AmrDecoder(collector, band)
     for message in messages:
@@ -136,7 +136,7 @@ def test_a_frame_cut_off_at_the_end_is_dropped(count: int) -> None:
 
 @pytest.mark.parametrize("kind", FILES)
 @pytest.mark.parametrize("first", [0xFF, 0x3F, 0x54, 0x64], ids=hex)
-def test_a_byte_that_begins_no_frame_is_refused_where_it_stands(kind: str, first: int) -> None:
+def test_a_byte_that_begins_no_frame_is_refused_with_its_position(kind: str, first: int) -> None:
     data, band, declared, _ = FILES[kind]
     at = len(band.magic) + sum(map(len, frames(kind)[:70]))
     stream = AudioStream(declared, split=False)

@@ -54,7 +54,7 @@ def test_an_index_behind_the_audio_gives_all_at_once() -> None:
     assert stream.finish().shape[1] < 1_000
 
 
-def test_an_index_that_never_comes_is_refused_at_the_end() -> None:
+def test_a_missing_index_is_refused_at_the_end() -> None:
     stream = AudioStream(SELF, split=False)
     stream.feed(made("mp4-index-last")[:-600])
     with pytest.raises(BadAudio, match="before its index"):
@@ -132,7 +132,7 @@ def test_what_follows_a_whole_file_is_no_matter() -> None:
         (index_last(b"", track(*aac_tables(1_000_000, 28, [AUDIO_AT]))), "stsz of 1000000 samples: must be"),
     ],
 )
-def test_a_file_that_lies_is_refused(data: bytes, sentence: str) -> None:
+def test_a_file_with_false_claims_is_refused(data: bytes, sentence: str) -> None:
     with pytest.raises(BadAudio, match=sentence):
         decode_file(Collector(split=False), io.BytesIO(data))
 

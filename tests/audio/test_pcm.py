@@ -62,7 +62,7 @@ def test_any_cutting_gives_the_same_samples(encoding: Encoding, data: bytes, cha
     np.testing.assert_array_equal(decoded(cut(data, size), declared), whole)
 
 
-def test_channels_are_taken_apart() -> None:
+def test_channels_are_separated() -> None:
     collector = Collector(split=True)
     run(PcmDecoder(collector, Pcm.S16, 16_000, 2).feed(np.array([1, -1, 2, -2], "<i2").tobytes()))
     np.testing.assert_array_equal(collector.take() * 32768, [[1, 2], [-1, -2]])

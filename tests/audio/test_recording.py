@@ -110,7 +110,7 @@ def test_raw_samples_are_what_they_were_declared() -> None:
 
 
 @pytest.mark.parametrize("encoding", [Encoding.LINEAR16, Encoding.OPUS])
-def test_a_file_that_declares_itself_goes_before_a_declaration(encoding: Encoding) -> None:
+def test_the_format_in_the_file_overrides_the_declared_one(encoding: Encoding) -> None:
     container, codec = ("wav", "pcm_s16le") if encoding is Encoding.LINEAR16 else ("ogg", "libopus")
     data = encoded(container, codec, tone(1.0))
     np.testing.assert_array_equal(

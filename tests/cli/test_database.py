@@ -14,7 +14,7 @@ from caesura.cli.errors import FAILED, MISUSED
 
 
 @pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="a directory of XDG")
-def test_the_default_lies_among_the_users_data(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_default_is_in_the_users_data_directory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     assert default_database() == str(tmp_path / "caesura" / "ledger.db")
     monkeypatch.setenv("HOME", str(tmp_path))

@@ -35,7 +35,7 @@ def test_what_an_extra_adds_is_weighed_without_what_is_there_already() -> None:
 
 
 class Pretended(Distribution):
-    """A package that requires what is not installed."""
+    """A package that requires another one, which is not installed."""
 
     def read_text(self, filename: str) -> str | None:
         return "Metadata-Version: 2.1\nName: x\nRequires-Dist: no-such_Package>=1; extra == 'server'\n"
@@ -66,8 +66,8 @@ def test_a_family_is_a_process_and_its_children() -> None:
         child.communicate(b"\n")
 
 
-def test_ps_tells_the_same_family(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where there is no /proc, `ps` is asked."""
+def test_ps_finds_the_same_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without /proc, `ps` is used."""
     monkeypatch.setattr(
         subprocess,
         "run",

@@ -85,7 +85,7 @@ def test_the_list_can_be_that_of_one_project(database: str) -> None:
     assert "there is no project 'nobody': give one of acme, default" in nobody.stderr
 
 
-def test_an_empty_list_says_so(database: str) -> None:
+def test_an_empty_list_is_reported(database: str) -> None:
     runner.invoke(app, ["projects", "create", "acme", "--database", database])
     assert keys(database, "list").stdout == "There are no keys.\n"
 

@@ -72,7 +72,7 @@ def showing(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Screen, Renderer]
 
 
 def shows(screen: Screen, *rows: str) -> bool:
-    """Does the screen renderer exactly that, or will it soon? What is live is drawn eight times a second."""
+    """Wait until the screen shows exactly this; the live part is redrawn eight times a second."""
     try:
         wait_until(lambda: [_without_looks(row) for row in screen.rows] == list(rows), WITHIN_S)
     except TimeoutError:
@@ -218,7 +218,7 @@ def test_the_bar_shows_how_far_it_is_and_what_is_going_on(monkeypatch: pytest.Mo
         assert shows(screen, bar("2.5", 25) + " no connection")
 
 
-def test_interims_lie_over_the_bar_and_each_replaces_the_one_before(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_interims_are_drawn_above_the_bar_and_replace_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
     with showing(monkeypatch) as (screen, renderer):
         renderer.render(interim("good mourning"))
         assert shows(screen, "good mourning", bar("0.0", 0))

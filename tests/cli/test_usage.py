@@ -106,7 +106,7 @@ def test_a_tag_does_nothing_to_the_terminal(database: str) -> None:
     assert "]0;owned\ufffd[red]" in shown
 
 
-def test_nothing_is_said_of_nothing(database: str) -> None:
+def test_without_usage_only_a_note_is_printed(database: str) -> None:
     assert usage(database, "--since", "1s").stdout.startswith("Nothing was used since ")
 
 

@@ -39,7 +39,7 @@ def said(kind: str, engine: Engine, piece: int = 4000) -> Outcome:
 
 
 def test_the_plain_samples_give_the_reference(plain: Outcome) -> None:
-    """What the others are compared with is right."""
+    """The transcript with which the others are compared is correct."""
     assert plain.text().replace("-", " ") == recording(RECORDING).text
 
 

@@ -126,8 +126,8 @@ def test_an_interim_without_redaction_keeps_nothing_back() -> None:
     st.lists(st.sampled_from(["four", "five", "oh", "double", "nine", "4", "55", "um"]), min_size=4, max_size=24),
     st.data(),
 )
-def test_no_beginning_of_a_redacted_number_ever_goes_out(number: list[str], data: st.DataObject) -> None:
-    """Whatever part of a card number an interim has heard, with or without a misheard word after it."""
+def test_no_beginning_of_a_redacted_number_is_ever_sent(number: list[str], data: st.DataObject) -> None:
+    """This holds for any part of a card number in an interim, with or without a misrecognised word after it."""
     heard = data.draw(st.integers(1, len(number)))
     after = data.draw(st.sampled_from(["", "for", "to um", "and"]))
     before = "my number is"

@@ -48,7 +48,7 @@ def test_a_time_without_a_word_that_awaits_one_is_left() -> None:
     assert time(parse_amounts(words_of("costs three thirty")), 1, None) is None
 
 
-def test_a_time_goes_on_after_a_time() -> None:
+def test_a_time_may_follow_a_time() -> None:
     parsed = parse_amounts(words_of("from two thirty to three fifteen"))
     assert time(parsed, 4, None) is None
     assert time(parsed, 4, entity(EntityKind.HOUR, 1, 3, "2:30")) is not None

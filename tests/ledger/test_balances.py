@@ -55,7 +55,7 @@ def test_an_amount_that_cannot_be_is_refused(ledger: Ledger, usd: float) -> None
         add_credit(connection, DEFAULT_PROJECT_ID, usd, now=NOW)
 
 
-def test_nobody_has_no_credit(ledger: Ledger) -> None:
+def test_an_unknown_project_has_no_credit(ledger: Ledger) -> None:
     with ledger.writing() as connection:
         with pytest.raises(UsageError, match="no project nobody"):
             add_credit(connection, "nobody", 1, now=NOW)

@@ -38,7 +38,7 @@ def find(ledger: Ledger, limit: int = 10, page: int = 0, **wanted: Any) -> list[
         return find_requests(connection, RequestFilter(**wanted), limit=limit, page=page)
 
 
-def test_a_row_comes_back_as_it_was_written(ledger: Ledger) -> None:
+def test_a_row_is_read_back_as_it_was_written(ledger: Ledger) -> None:
     record = ended(close_code=1011, close_reason="NET-0001", callback="https://example.com", config={"n": 1, "a": None})
     save(ledger, record)
     assert find(ledger) == [record]
@@ -111,7 +111,7 @@ def test_a_row_of_a_project_that_is_not_there_is_refused_for_good(ledger: Ledger
         ({"method": Method.STREAMING, "status": RequestStatus.SUCCEEDED}, [0]),
     ],
 )
-def test_a_filter_lets_through_what_it_names_and_the_newest_comes_first(
+def test_a_filter_returns_matching_requests_the_newest_first(
     ledger: Ledger, wanted: dict[str, Any], numbers: list[int]
 ) -> None:
     save(

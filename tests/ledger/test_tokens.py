@@ -22,7 +22,7 @@ def after(seconds: float) -> Claims | None:
     return read_token(SECRET, granted(), now=NOW + timedelta(seconds=seconds))
 
 
-def test_a_token_stands_for_its_key_and_may_only_listen() -> None:
+def test_a_token_belongs_to_its_key_and_may_only_transcribe() -> None:
     claims = after(0)
     assert claims == Claims("key", "project", ("usage:write",), NOW + timedelta(seconds=30))
 

@@ -14,7 +14,7 @@ START_S, STEP_S, WORD_S = 0.35, 0.22, 0.2
 
 
 def telling(sentence: str) -> EngineSpec:
-    """An engine for which somebody says `sentence`."""
+    """An engine that recognizes `sentence`."""
     words = tuple(
         Word(text, round(START_S + at * STEP_S, 3), round(START_S + at * STEP_S + WORD_S, 3), 0.9)
         for at, text in enumerate(sentence.split())

@@ -1,4 +1,4 @@
-"""Admission by credential and query, against a service in any state that does not run."""
+"""Admission by credential and query, with a stand-in for the service in any state."""
 
 from __future__ import annotations
 
@@ -140,12 +140,12 @@ def test_a_stream_waits_for_its_turn_and_is_judged_again_when_it_has_it() -> Non
     assert service.load.calls == ["enter id", "left id"]  # it had its turn, and takes no place any more
 
 
-def test_a_stream_that_gets_no_turn_is_told_when_to_retry() -> None:
+def test_a_stream_that_gets_no_turn_gets_a_retry_after() -> None:
     assert FakeBusyService(load=Load(room=False, turns=[False])).stream() == TOO_MANY_NOW
 
 
 def test_an_overloaded_engine_refuses_a_stream_at_once_and_takes_recordings() -> None:
-    """A recording's jobs go behind those of all streams, so it adds nothing to what they wait."""
+    """A recording's jobs go behind those of all streams, so it does not delay them."""
     service = FakeBusyService(load=Load(refusing=True))
     assert service.stream() == TOO_MANY_NOW
     assert service.load.calls == ["enter id"]
@@ -158,7 +158,7 @@ def test_a_stream_that_waits_when_the_server_stops_gets_503() -> None:
     assert service.stream() == closing.SERVICE_UNAVAILABLE
 
 
-def test_who_waits_for_a_turn_counts_against_the_bound_of_streams() -> None:
+def test_waiting_upgrades_count_against_the_limit_of_streams() -> None:
     assert FakeService(live=1, waiting=2).verdict() == closing.TOO_MANY_REQUESTS
 
 
@@ -277,7 +277,7 @@ def test_a_callback_that_may_not_be_reached_is_refused_without_being_repeated(ur
     assert refusal.err_msg.isprintable()
 
 
-def test_whoever_serves_its_own_network_may_be_called_back_there() -> None:
+def test_callbacks_may_go_to_private_addresses_if_they_are_allowed() -> None:
     service = FakeService(outbound=Outbound(ReachPolicy(private=True, ports=None)))
     target = admitted(service.verdict("callback=http://127.0.0.1:9/")).callback
     assert target is not None

@@ -70,7 +70,7 @@ def test_more_headers_than_are_read_get_431() -> None:
     asyncio.run(main())
 
 
-def test_who_connects_and_sends_no_request_is_hung_up_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_connection_without_a_request_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Silent or with half a head; a connection that was upgraded stays."""
     monkeypatch.setattr("caesura.server.handshake.HEAD_S", 0.3)
 
@@ -107,7 +107,7 @@ def test_a_head_of_ordinary_length_is_upgraded() -> None:
 
 
 def test_only_the_misleading_record_is_dropped() -> None:
-    """uvicorn says of each proper refusal that the application forgot to answer."""
+    """uvicorn logs for each proper refusal that the application did not answer."""
     keep = RefusalLogFilter().filter
     assert not keep(logging.makeLogRecord({"msg": "ASGI callable returned without completing handshake."}))
     assert keep(logging.makeLogRecord({"msg": "Exception in ASGI application\n"}))
@@ -141,7 +141,7 @@ async def read_close(reader: asyncio.StreamReader) -> tuple[int, str]:
 
 @pytest.mark.parametrize("flood", FLOODS)
 def test_a_flood_of_frames_without_a_message_is_closed_with_1008(flood: str) -> None:
-    """As many as may come at once are taken; one more is not, and the record says why it ended."""
+    """A full burst is accepted; one more frame closes the stream, and the record has the reason."""
 
     async def main() -> None:
         async with in_process_server() as server:
@@ -247,8 +247,8 @@ HELD = {
 
 
 @pytest.mark.parametrize("held", HELD)
-def test_a_connection_on_which_nothing_goes_on_is_closed(held: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Fifty of them, although each sends a byte now and then; what they hold is given back."""
+def test_a_stalled_connection_is_closed(held: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fifty connections that send a byte now and then are closed, and their resources freed."""
     monkeypatch.setattr("caesura.server.handshake.HEAD_S", 1.0)
 
     async def main() -> None:
@@ -301,7 +301,7 @@ def test_requests_one_after_the_other_are_not_cut_by_the_deadline(monkeypatch: p
     asyncio.run(main())
 
 
-# ---- bytes that are none of the protocol's ----
+# ---- bytes that are not HTTP ----
 
 UPGRADE = b"Upgrade: websocket\r\nConnection: Upgrade\r\n"
 MANGLED = {
@@ -376,7 +376,7 @@ def test_mangled_bytes_are_answered_or_closed_without_a_traceback(
     "text", [frame(TEXT, b"\xff\xfe"), frame(TEXT, b"\xc3", fin=False) + frame(CONTINUED, b"\x28")]
 )
 def test_text_that_is_not_utf_8_is_closed_with_1007(text: bytes, caplog: pytest.LogCaptureFixture) -> None:
-    """What came before it counts, and the record says why it ended."""
+    """Messages before it count, and the record has the reason."""
 
     async def main() -> None:
         async with in_process_server() as server:

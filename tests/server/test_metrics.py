@@ -172,7 +172,7 @@ def test_no_label_takes_what_a_client_sent() -> None:
     assert read(metrics)["caesura_closes_total{code=other,reason=client-closed}"] == 2000
 
 
-def test_open_metrics_are_given_to_who_asks() -> None:
+def test_openmetrics_is_returned_on_request() -> None:
     metrics = Metrics()
     metrics.watch(lambda: LOAD)
     metrics.refused(429)

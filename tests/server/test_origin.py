@@ -130,7 +130,7 @@ def test_configured_names_are_compared_without_case_and_port() -> None:
     assert code(policy.decide(RequestHead("GET", host="example.org"), key_needed=False)) == "HOST_NOT_ALLOWED"
 
 
-def test_a_preflight_is_answered_for_named_origins_with_what_it_asks_for() -> None:
+def test_a_preflight_of_a_named_origin_is_answered_with_the_requested_headers() -> None:
     head = RequestHead(
         "OPTIONS",
         origin=APP,
@@ -156,7 +156,7 @@ def test_a_preflight_for_headers_that_are_none_allows_none(requested: str | None
     assert "access-control-allow-headers" not in decision.headers
 
 
-def test_an_options_request_that_is_no_preflight_goes_to_its_route() -> None:
+def test_an_options_request_without_preflight_headers_reaches_its_route() -> None:
     assert isinstance(POLICY.decide(RequestHead("OPTIONS", APP, "localhost"), key_needed=False), Pass)
 
 
@@ -172,7 +172,7 @@ def test_without_named_origins_answers_do_not_vary() -> None:
     assert OriginPolicy("127.0.0.1").decide(RequestHead("GET", host="localhost"), key_needed=False) == Pass()
 
 
-def test_a_refusal_says_what_was_sent_and_what_to_do() -> None:
+def test_a_refusal_names_the_header_and_the_remedy() -> None:
     """In printable ASCII of bounded length, since it goes into a header and the log."""
     for head, flag in (
         (RequestHead("GET", origin="https://\xfc\n" + "x" * 9000, host="localhost"), "--cors-origin"),
@@ -214,13 +214,13 @@ def test_origins_are_read_from_flags_and_from_one_variable() -> None:
         ("file://", "not an origin"),
     ],
 )
-def test_what_cannot_be_named_is_refused_with_a_sentence(text: str, why: str) -> None:
+def test_an_invalid_origin_is_refused_with_a_sentence(text: str, why: str) -> None:
     with pytest.raises(UsageError, match=why) as caught:
         parse_origins([text])
     assert f"--cors-origin {text}: " in str(caught.value)
 
 
 @pytest.mark.parametrize("text", ["http://a", "a:80", "a/b", "*", "*.example.org", "a..b", "user@a"])
-def test_a_name_that_is_none_is_refused_with_a_sentence(text: str) -> None:
+def test_an_invalid_host_name_is_refused_with_a_sentence(text: str) -> None:
     with pytest.raises(UsageError, match="without scheme, port, path"):
         parse_hosts([text])

@@ -144,7 +144,7 @@ async def talk(server: Command, seconds: float = 3.0) -> ClientConnection:
             client = await connect(url, open_timeout=WITHIN_S)
             break
         except InvalidStatus as refused:
-            # Only a 429 says when to come back: a client that comes with many others waits for its turn.
+            # Only a 429 has Retry-After: a client that connects with many others waits for its turn.
             await asyncio.sleep(float(refused.response.headers["retry-after"]))
     await client.send(speech()[: int(seconds * 32_000)])
     return client
@@ -323,7 +323,7 @@ def test_ctrl_c_which_reaches_the_workers_too_drains_as_well(tmp_path: Path) -> 
 
 @pytest.mark.slow
 def test_words_that_do_not_come_within_the_drain_cap_do_not_hold_the_stop_up() -> None:
-    """The client is asked to reconnect all the same, and learns how much was received."""
+    """The client still gets 1012, and Metadata with the amount of audio received."""
 
     async def main(server: InProcessServer) -> None:
         client = await connect(f"{server.url}?encoding=linear16&sample_rate=16000")
@@ -355,7 +355,7 @@ def test_a_closing_stream_waits_for_its_turn_as_long_as_the_engine_works() -> No
 
 
 @pytest.mark.slow
-def test_a_closing_stream_whose_engine_answers_nobody_ends_at_the_drain_cap() -> None:
+def test_a_closing_stream_with_a_stuck_engine_ends_at_the_drain_cap() -> None:
     async def main(server: InProcessServer) -> None:
         client = await connect(f"{server.url}?encoding=linear16&sample_rate=16000")
         await client.send(speech()[:64_000])

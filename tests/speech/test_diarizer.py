@@ -91,7 +91,7 @@ def test_a_moment_of_another_sound_is_no_new_speaker_once_much_was_spoken() -> N
     for _ in range(15):
         learn(speakers, turn(0, 0.0))
     assert speakers_of(speakers, [*turn(0, 0.0), embedding(4, 2.0), *turn(0, 2.5)]) == [0] * 9
-    # Before that it might be somebody.
+    # Before that it might be a new speaker.
     few = Diarizer()
     learn(few, turn(0, 0.0))
     assert speakers_of(few, [*turn(0, 0.0), embedding(4, 2.0), embedding(4, 2.5), *turn(0, 3.0)])[4:6] == [1, 1]
@@ -143,7 +143,7 @@ def test_words_belong_to_the_window_that_is_nearest() -> None:
     assert [each.start for each in words] == [0.0, 1.4, 3.9, 9.0]
 
 
-def test_without_embeddings_nobody_is_named() -> None:
+def test_without_embeddings_no_speaker_is_assigned() -> None:
     assert Diarizer().label([word(0.0)], []) == (word(0.0),)
 
 

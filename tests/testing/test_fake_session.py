@@ -89,7 +89,7 @@ def test_finalize_is_answered_with_the_words_so_far() -> None:
 def test_a_finalize_with_nothing_pending_is_answered_or_not(
     answers: bool | Sequence[bool], answered: Sequence[int]
 ) -> None:
-    """Each Finalize is followed by a text that is no message, whose Error shows where it stood."""
+    """Each Finalize is followed by an invalid text, whose Error marks its position among the answers."""
     with FakeServer(VOICE, answers_finalize=answers) as server, connected(server) as peer:
         for _ in range(3):
             peer.send("Finalize")

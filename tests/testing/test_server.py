@@ -47,7 +47,7 @@ def test_waiting_in_vain_reports_what_was_seen() -> None:
         server.wait(lambda: False, within_s=0.01)
 
 
-def test_a_port_that_was_taken_meanwhile_is_an_error() -> None:
+def test_a_port_used_by_another_process_is_an_error() -> None:
     with FakeServer(VOICE) as server:
         server.stop()
         address = "127.0.0.1", int(server.url.rpartition(":")[2])

@@ -81,7 +81,7 @@ def same(one: Hypothesis | None, other: Hypothesis | None) -> bool:
 
 
 @given(HYPOTHESES)
-def test_a_hypothesis_comes_back_as_it_was(sent: Hypothesis) -> None:
+def test_a_hypothesis_survives_encoding(sent: Hypothesis) -> None:
     kept: list[Any] = []
     value, arrays = travelled(hypothesis_to_json(sent, kept), kept)
     assert same(hypothesis_from_json(value, arrays), sent)
@@ -89,7 +89,7 @@ def test_a_hypothesis_comes_back_as_it_was(sent: Hypothesis) -> None:
 
 
 @given(JOBS)
-def test_a_job_comes_back_as_it_was(sent: SegmentJob) -> None:
+def test_a_job_survives_encoding(sent: SegmentJob) -> None:
     kept: list[Any] = []
     value, arrays = travelled(job_to_json(sent, kept), kept)
     got = job_from_json(value, arrays)

@@ -227,7 +227,7 @@ def test_a_hub_that_is_busy_for_a_moment_is_tried_again(puller: Puller) -> None:
     assert puller.hub.fetched().count("config.json") == 2
 
 
-# ---- bytes that are not what was listed ----
+# ---- files that differ from the listing ----
 
 
 @pytest.mark.parametrize("name", ["model.bin", "config.json"])
@@ -277,7 +277,7 @@ def test_a_listing_cannot_name_files_outside_of_the_folder(puller: Puller) -> No
     assert puller.contents() == puller.hub.used_files()
 
 
-# ---- what the hub does not have ----
+# ---- models that the hub does not have ----
 
 
 def test_an_unknown_model_or_revision_is_a_usage_error(puller: Puller) -> None:
@@ -376,7 +376,7 @@ def new_session() -> Iterator[Callable[[], None]]:
 def test_a_certificate_is_judged_by_the_authorities_of_the_system(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, new_session: Callable[[], None]
 ) -> None:
-    """One that nobody vouches for is refused with what may help, and that help works."""
+    """One that no authority has signed is refused with advice, which works."""
     tls, _ = certificate(tmp_path, "localhost")
     with serving(FakeHub(model_files()), tls) as hub:
         with pytest.raises(Unreachable, match=r"CERTIFICATE_VERIFY_FAILED.*ca-certificates.*SSL_CERT_FILE"):

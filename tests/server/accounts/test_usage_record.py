@@ -131,7 +131,7 @@ def test_a_restart_of_ours_succeeds_and_a_client_that_closes_with_its_code_does_
     assert closed_by_client.outcome is Outcome.FAILED
 
 
-def test_the_end_keeps_what_the_beginning_said() -> None:
+def test_the_end_keeps_the_fields_of_the_beginning() -> None:
     options = ListenOptions(tags=("x",))
     entry, end = begun(options), over(options, close_reason="why")
     assert (end.keepalive_count, end.bytes_in, end.close_reason) == (4, 1000, "why")

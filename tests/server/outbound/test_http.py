@@ -77,7 +77,7 @@ def test_one_connection_carries_one_delivery_after_the_other() -> None:
     run(main)
 
 
-def test_an_answer_without_end_is_taken_for_what_its_status_says() -> None:
+def test_an_endless_response_counts_by_its_status() -> None:
     async def endless(writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 99999999\r\n\r\n" + bytes(200_000))
         await writer.drain()
@@ -137,7 +137,9 @@ async def only_informing(writer: asyncio.StreamWriter) -> None:
         pytest.param(only_informing, "it did not answer within", marks=pytest.mark.slow),
     ],
 )
-def test_who_does_not_answer_is_given_up(answer: Callable[[asyncio.StreamWriter], Awaitable[None]], why: str) -> None:
+def test_a_receiver_that_does_not_answer_is_given_up(
+    answer: Callable[[asyncio.StreamWriter], Awaitable[None]], why: str
+) -> None:
     async def main() -> None:
         async with web_server(answer) as server:
             with outbound(timeouts=QUICK) as out, pytest.raises(RemoteFailed, match=why) as failed:
@@ -323,7 +325,7 @@ def test_no_log_shows_what_a_url_keeps_secret(caplog: pytest.LogCaptureFixture) 
 # ---- TLS ----
 
 
-def test_certificates_are_checked_unless_told_otherwise() -> None:
+def test_certificates_are_checked_by_default() -> None:
     out = Outbound()
     assert (out.tls.verify_mode, out.tls.check_hostname) == (ssl.CERT_REQUIRED, True)
     out.close()

@@ -76,7 +76,7 @@ def twice(seconds: float = 2.0) -> bytes:
     return file.getvalue()
 
 
-# ---- the words as they were asked for ----
+# ---- formatting ----
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ def test_a_secret_is_hidden_and_cannot_be_searched_for() -> None:
     served(main, engines=(SECRET,))
 
 
-def test_a_recording_tells_who_spoke_where_that_is_asked_for() -> None:
+def test_a_recording_has_speakers_with_diarize() -> None:
     async def main(server: InProcessServer) -> None:
         answer = await post(server, "diarize=true")
         assert all("speaker" in word for word in alternative(answer)["words"])
@@ -168,7 +168,7 @@ def test_what_cannot_be_honoured_is_refused_by_name(query: str) -> None:
     served(main)
 
 
-# ---- what is on record ----
+# ---- the ledger ----
 
 
 def test_an_answered_recording_is_on_record_and_billed(tmp_path: Path) -> None:
@@ -310,7 +310,7 @@ def test_a_callback_that_may_not_be_reached_is_refused(url: str) -> None:
 
 
 def test_a_callback_whose_name_turns_out_to_be_this_machine_is_not_reached(caplog: pytest.LogCaptureFixture) -> None:
-    """The recording is heard and billed; its result goes nowhere, and the log says why."""
+    """The recording is transcribed and billed; its result is not delivered, and the log has the reason."""
 
     async def main(server: InProcessServer) -> None:
         names = Names({"hooks.example.com": [["127.0.0.1"]]})

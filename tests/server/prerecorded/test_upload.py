@@ -22,7 +22,7 @@ def piece(body: bytes, *, more: bool = True) -> Message:
 
 
 class Peer:
-    """Says what it was given, then nothing for ever."""
+    """Sends the given messages, then nothing."""
 
     def __init__(self, *messages: Message, **headers: str) -> None:
         self.messages = list(messages)

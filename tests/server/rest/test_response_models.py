@@ -1,4 +1,4 @@
-"""Models of responses, held against the vendor's own."""
+"""Models of responses, compared with those of the vendor's SDK."""
 
 from __future__ import annotations
 

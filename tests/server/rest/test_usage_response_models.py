@@ -1,4 +1,4 @@
-"""The response_models of answers about requests and usage, held against the vendor's own."""
+"""Models of the responses about requests and usage, compared with those of the vendor's SDK."""
 
 from __future__ import annotations
 
