@@ -220,7 +220,7 @@ def _middle(word: TimedWord) -> float:
     return (_start(word) + word.source_end) / 2
 
 
-async def hear_both(
+async def run_both(
     layout: Layout,
     chance: random.Random,
     flags: Sequence[str],
@@ -339,7 +339,7 @@ def main() -> None:
     with progress_bar() as bar:
         task = bar.add_task("audio seconds", total=layout.seconds)
         progress: Callable[[float], None] = lambda at: bar.update(task, completed=at)  # noqa: E731  # one line is enough
-        outcome = asyncio.run(hear_both(layout, chance, flags, progress=progress))
+        outcome = asyncio.run(run_both(layout, chance, flags, progress=progress))
     table = Table(title=f"{layout.seconds / 60:.1f} minutes, {len(layout.pauses)} pauses", title_justify="left")
     table.add_column("what")
     table.add_column("figure", justify="right")

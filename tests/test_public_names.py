@@ -128,13 +128,13 @@ def test_importing_the_package_loads_neither_the_client_nor_the_server() -> None
 @pytest.mark.parametrize(
     "statement", ["import caesura; caesura.connect", "import caesura.sync", "import caesura.testing"]
 )
-def test_the_client_loads_none_of_what_the_server_needs(statement: str) -> None:
+def test_the_client_loads_no_modules_of_the_server(statement: str) -> None:
     loaded = loaded_by(statement)
     assert "caesura.protocol.messages" in loaded
     assert not loaded & {"numpy", "onnxruntime", "starlette", "uvicorn", "av", "sounddevice", "caesura.server"}
 
 
 @pytest.mark.slow
-def test_the_twin_is_there_without_an_import_of_its_own() -> None:
+def test_caesura_sync_is_available_after_importing_caesura() -> None:
     assert "caesura.client.sync" in loaded_by("import caesura; caesura.sync.connect")
     assert "caesura.client.line" in loaded_by("from caesura import sync, connect")

@@ -72,7 +72,7 @@ def test_audio_may_begin_late() -> None:
 
 
 @pytest.mark.parametrize(("samples", "source"), [(-1, 500_000), (1, 35 * RATE - 1)])
-def test_what_cannot_have_been_sent_is_refused(samples: int, source: int) -> None:
+def test_impossible_positions_are_refused(samples: int, source: int) -> None:
     """Neither negative lengths nor audio from before the last span."""
     with pytest.raises(ValueError, match="must not"):
         paused().sent(samples, source)

@@ -59,7 +59,7 @@ def test_a_gap_between_chunks_is_a_pause(server: FakeServer) -> None:
     assert server.connections[0].request.query["model"] == ("nova-3",)
 
 
-def test_to_be_held_up_by_us_is_no_pause(server: FakeServer) -> None:
+def test_time_in_which_the_client_blocked_is_not_a_pause(server: FakeServer) -> None:
     assert [word.source_start for word in asyncio.run(spoken(server, held_up=True))] == [0.0, 0.4]
 
 

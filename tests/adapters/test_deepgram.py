@@ -263,7 +263,7 @@ def test_an_async_recording_is_held_up_instead_of_dropped(server: FakeServer) ->
     assert asyncio.run(recording(server)).texts == ["one", "two"] * 150
 
 
-def test_what_has_no_place_in_a_line_is_refused_by_name(server: FakeServer) -> None:
+def test_requests_that_a_line_cannot_serve_are_refused_by_name(server: FakeServer) -> None:
     transport = Transport(f"{server.url}/v1/listen?encoding=linear16&sample_rate=16000", {})
     with pytest.raises(caesura.UsageError, match="Configure"):
         transport.send('{"type": "Configure", "keyterms": []}')

@@ -205,7 +205,7 @@ async def resampled(server: FakeServer) -> None:
         await rest(stream)
 
 
-def test_what_is_pushed_is_resampled(server: FakeServer) -> None:
+def test_pushed_audio_is_resampled(server: FakeServer) -> None:
     asyncio.run(resampled(server))
     assert server.connections[0].seconds == pytest.approx(1.0, abs=0.05)
 

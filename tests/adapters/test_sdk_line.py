@@ -98,7 +98,7 @@ def test_samples_are_counted_where_they_can_be(query: str, counted: bool) -> Non
     assert (line._config.settings.pcm is not None) == counted
 
 
-def test_what_is_no_number_is_for_the_server_to_refuse() -> None:
+def test_invalid_numbers_are_left_for_the_server_to_refuse() -> None:
     request = parse_address("ws://host/v1/listen?encoding=linear16&sample_rate=fast&channels=x")
     assert request.declared == DeclaredAudio("linear16", 16_000, 1)
     assert request.parameters["sample_rate"] == ["fast"]

@@ -151,7 +151,7 @@ def test_a_byte_that_begins_no_frame_is_refused_with_its_position(kind: str, fir
     [b'{"type":"KeepAlive"}', b"RIFF\xff\xff\xff\xff", b"\xff\xff", b"\xf0\xff", b"hello"],
     ids=["json", "riff", "ones", "noise", "text"],
 )
-def test_what_never_was_a_frame_is_refused_at_once(data: bytes) -> None:
+def test_bytes_that_never_were_a_frame_are_refused_at_once(data: bytes) -> None:
     for declared in (NB, WB):
         with pytest.raises(BadAudio, match="must be frames of the storage format"):
             AudioStream(declared, split=False).feed(data)

@@ -143,7 +143,7 @@ def test_a_stream_may_be_joined_inside_a_frame(kind: str) -> None:
     ],
     ids=["text", "json", "linear16", "zeros", "noise"],
 )
-def test_what_is_no_container_is_refused_after_4_kib(data: bytes) -> None:
+def test_unknown_data_are_refused_after_4_kib(data: bytes) -> None:
     stream = AudioStream(SELF, split=False)
     assert stream.feed(data[:4_000]).size == 0
     with pytest.raises(BadAudio, match="of no known kind: must be WAV, FLAC, Ogg"):

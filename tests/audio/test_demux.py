@@ -213,5 +213,5 @@ def test_only_so_many_streams_are_opened(monkeypatch: pytest.MonkeyPatch) -> Non
     assert seen == [64]
 
 
-def test_tags_in_no_known_alphabet_do_no_harm(webm: bytes) -> None:
+def test_tags_of_unknown_alphabets_do_no_harm(webm: bytes) -> None:
     assert decoded([webm.replace(b"Lavf", b"\xff\xfe\xfd\xfc")], SELF).shape == decoded([webm], SELF).shape

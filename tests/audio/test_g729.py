@@ -84,7 +84,7 @@ def test_a_frame_cut_off_at_the_end_is_dropped() -> None:
     [random.Random(5).randbytes(1000), b'{"type":"KeepAlive"}' * 50, DATA[5:]],
     ids=["noise", "json", "begins inside a frame"],
 )
-def test_what_was_never_g729_is_refused_after_64_frames(data: bytes) -> None:
+def test_bytes_that_are_not_g729_are_refused_after_64_frames(data: bytes) -> None:
     stream = AudioStream(DECLARED, split=False)
     stream.feed(data[:630])
     with pytest.raises(BadAudio, match=r"the parity is right in \d+ of the first 64 G\.729 frames: must be frames"):

@@ -116,7 +116,7 @@ def test_a_whole_file_is_decoded_as_the_stream_would_be(kind: str) -> None:
     np.testing.assert_allclose(into.take(), decoded([data], SELF), atol=1e-6)
 
 
-def test_what_follows_a_whole_file_is_no_matter() -> None:
+def test_bytes_after_a_whole_file_are_ignored() -> None:
     data, into = made("mp4-index-last"), Collector(split=False)
     decode_file(into, io.BytesIO(data + b"\0\0\0\x03junk and more of it"))
     assert into.frames > 0
@@ -137,7 +137,7 @@ def test_a_file_with_false_claims_is_refused(data: bytes, sentence: str) -> None
         decode_file(Collector(split=False), io.BytesIO(data))
 
 
-def test_a_size_beyond_any_file_is_no_place_to_go_to() -> None:
+def test_a_box_size_beyond_any_file_is_refused() -> None:
     """A long size of a damaged file overflowed where the next box was looked for."""
     data = (
         FTYP + struct.pack(">I4sQ", 1, b"free", (1 << 64) - 1) + index_last(b"", track(*aac_tables(1, 28, [AUDIO_AT])))

@@ -133,7 +133,7 @@ def broken() -> Iterator[bytes]:
 
 @pytest.mark.parametrize("data", list(broken()), ids=range(9))
 @pytest.mark.parametrize("size", [5, 1 << 20])
-def test_what_is_no_audio_is_refused(data: bytes, size: int) -> None:
+def test_bytes_that_are_not_audio_are_refused(data: bytes, size: int) -> None:
     with pytest.raises(BadAudio):
         decoded(data, size)
 

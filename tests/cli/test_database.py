@@ -42,7 +42,7 @@ def test_commands_load_no_database_until_they_need_one() -> None:
     assert shown.stdout == "[]\n"
 
 
-def test_a_ledger_that_is_not_there_ends_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_missing_ledger_ends_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(typer.Exit) as left, ledger_at(str(tmp_path / "gone.db")):
         pass
     assert left.value.exit_code == MISUSED

@@ -26,7 +26,7 @@ def keys(database: str, *arguments: str) -> Result:
     return runner.invoke(app, ["keys", *arguments, "--database", database])
 
 
-def test_a_key_is_printed_alone_and_the_first_one_says_what_it_means(database: str) -> None:
+def test_a_key_is_printed_alone_and_the_first_one_with_a_note(database: str) -> None:
     made = keys(database, "create")
     assert made.exit_code == 0
     assert made.stdout.startswith("csk_")
@@ -109,7 +109,7 @@ def test_a_revoked_key_is_listed_as_such(database: str) -> None:
         (["--expires", "2020-01-01"], "expired already"),
     ],
 )
-def test_what_cannot_be_is_refused_and_nothing_is_made(database: str, wanted: list[str], named: str) -> None:
+def test_invalid_arguments_are_refused_and_no_key_is_created(database: str, wanted: list[str], named: str) -> None:
     refused = keys(database, "create", "--project", "acme", *wanted)
     assert refused.exit_code == 2
     assert named in refused.stderr

@@ -245,9 +245,7 @@ def test_json_has_words_with_three_times_each_and_ends_with_stats_and_closed(ser
         ("vtt", "WEBVTT\n\n00:00:00.000 --> 00:00:00.700\none two\n\n00:00:01.800 --> 00:00:02.100\nthree\n"),
     ],
 )
-def test_captions_come_out_as_a_file_that_players_take(
-    server: FakeServer, sound: Path, output: str, shown: str
-) -> None:
+def test_captions_form_a_file_that_players_accept(server: FakeServer, sound: Path, output: str, shown: str) -> None:
     assert listen(server, sound, "--format", output).stdout == shown
 
 
@@ -335,7 +333,7 @@ def test_parameters_go_into_the_query_and_may_replace_ours(server: FakeServer, s
         (["--url", "ftp://somewhere"], "'ftp://somewhere' is no address of a server"),
     ],
 )
-def test_what_cannot_be_requested_is_named_and_is_a_misuse(arguments: Sequence[str], complaint: str) -> None:
+def test_invalid_arguments_are_usage_errors_that_name_them(arguments: Sequence[str], complaint: str) -> None:
     result = listen(None, "-", *arguments, stdin=wav(SPOKEN) if "linear16" not in arguments[-1] else b"raw")
     assert (result.exit_code, result.stdout) == (2, "")
     assert complaint in result.stderr
@@ -589,7 +587,7 @@ def test_on_a_terminal_words_are_live_enter_pauses_and_resumes_and_ctrl_c_ends(p
 
 
 @pytest.mark.slow
-def test_with_stdout_in_a_pipe_the_terminal_still_shows_what_is_live(patient: FakeServer, long: Path) -> None:
+def test_with_stdout_in_a_pipe_the_terminal_still_has_the_live_display(patient: FakeServer, long: Path) -> None:
     arguments = "listen", str(long), "--realtime", "--format", "vtt", "--url", patient.url
     with on_terminal(*arguments, piped=True) as terminal:
         terminal.until(live)

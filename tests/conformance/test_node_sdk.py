@@ -68,7 +68,9 @@ def messages(lines: Sequence[Line]) -> list[Message]:
     return [line["message"] for line in lines if line["event"] == "message"]
 
 
-def test_pauses_past_the_window_and_goes_on(node: str, raw: Mapping[str, str], scripted: ServerProcess) -> None:
+def test_a_pause_longer_than_the_idle_timeout_is_held(
+    node: str, raw: Mapping[str, str], scripted: ServerProcess
+) -> None:
     """KeepAlive holds the pause, words go on where they left off, Finalize is answered, the close is 1000."""
     lines = listen(
         node,

@@ -127,7 +127,7 @@ def paused_conversation(served: ServerProcess) -> list[Message]:
     return listener.messages
 
 
-def test_sync_client_pauses_past_the_window_and_goes_on(scripted: ServerProcess) -> None:
+def test_sync_client_holds_a_pause_longer_than_the_idle_timeout(scripted: ServerProcess) -> None:
     """KeepAlive holds the pause, and the words after it are timed as if it had not been."""
     messages = paused_conversation(scripted)
     total = seconds(pcm(FIRST) + pcm(SECOND))
@@ -146,7 +146,7 @@ def test_sync_client_gets_real_words_on_both_sides_of_the_pause(moonshine: Serve
     assert_said(messages, f"{FIRST_TEXT} {SECOND_TEXT}")
 
 
-def test_async_client_pauses_past_the_window_and_goes_on(scripted: ServerProcess) -> None:
+def test_async_client_holds_a_pause_longer_than_the_idle_timeout(scripted: ServerProcess) -> None:
     """The asynchronous client does the same."""
 
     async def conversation() -> list[Message]:
@@ -263,7 +263,7 @@ def test_a_known_key_is_accepted(keyed: ServerProcess, key: str, credential: str
     check_stream(listener.messages, seconds(pcm(FIRST)))
 
 
-def test_a_parameter_that_is_not_done_is_refused_with_a_sentence(scripted: ServerProcess) -> None:
+def test_an_unsupported_parameter_is_refused_with_a_sentence(scripted: ServerProcess) -> None:
     """The SDK's caller can read which parameter it was."""
     from deepgram import DeepgramClient
 

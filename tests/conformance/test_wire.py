@@ -344,7 +344,7 @@ def test_text_after_closestream_is_no_error(quick: ServerProcess) -> None:
     check_stream(run(story()), seconds(pcm(FIRST)))
 
 
-def test_a_record_is_kept_of_what_was_used(quick: ServerProcess) -> None:
+def test_the_usage_of_a_stream_is_recorded(quick: ServerProcess) -> None:
     """Audio seconds count, paused ones do not."""
 
     async def story() -> Talk:

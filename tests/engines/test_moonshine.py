@@ -140,7 +140,7 @@ def test_interims_with_drafts_are_the_interims_without(engine: MoonshineEngine) 
 
 
 @pytest.mark.slow
-def test_a_draft_that_is_wrong_is_overruled(engine: MoonshineEngine) -> None:
+def test_a_wrong_draft_is_corrected(engine: MoonshineEngine) -> None:
     audio = recording("lv-0880").samples
     alone = transcribe(engine, audio, final=False)
     other = transcribe(engine, recording("jfk").samples)

@@ -315,7 +315,7 @@ def test_an_unknown_model_lists_those_there_are() -> None:
         info("smal")
 
 
-def test_a_model_that_is_not_there_is_never_downloaded(tmp_path: Path) -> None:
+def test_a_missing_model_is_never_downloaded_by_a_server(tmp_path: Path) -> None:
     with pytest.raises(EngineError, match=r"(?s)small is not on this machine.*`caesura models pull small`.*484 MB"):
         with_model_folder("small", tmp_path)
 
@@ -343,7 +343,7 @@ def test_files_that_cannot_be_read_are_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_device_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_device_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ctranslate2.get_cuda_device_count", lambda: 0)
     with pytest.raises(EngineError, match="no CUDA device"):
         load(f"{make(tmp_path / 'mine')}@cuda")

@@ -44,7 +44,7 @@ def test_speech_is_distinguished_from_hallucinations(
     assert is_speech(words(line, confidence), output) is shown
 
 
-def test_an_echo_of_all_terms_is_no_speech() -> None:
+def test_an_echo_of_all_terms_is_not_speech() -> None:
     """Whisper may repeat its prompt for silence."""
     terms = (Term("Caesura"), Term("Anna Bell"), Term("not this", -1.0))
     assert not is_speech(words("Caesura, Anna Bell."), SURE, terms)

@@ -126,7 +126,7 @@ def browser() -> str:
     pytest.skip(f"none of {', '.join(BROWSERS)} was found; examples/toolchains.sh installs one")
 
 
-def test_goes_on_after_a_pause_that_keepalive_held(both: tuple[Outcome, Outcome]) -> None:
+def test_continues_after_a_pause_held_by_keepalive(both: tuple[Outcome, Outcome]) -> None:
     kept, _ = both
     check_went_on(kept, RECORDING_S + PAUSE_S)
 

@@ -118,7 +118,7 @@ def test_a_number_that_nothing_follows_is_emitted_after_three_seconds_of_silence
     assert order == ["mark before", "I want 25", "mark after"]
 
 
-def test_what_is_held_is_emitted_at_once_when_the_client_sends_finalize() -> None:
+def test_finalize_releases_a_held_final_at_once() -> None:
     outcome = transcribed("I want twenty five", 0.5, FINALIZE, "mark", "twenty six", 1.0, query="smart_format=true")
     kinds = [type(message) for message in outcome.messages]
     assert kinds.index(Results) < kinds.index(Error)
@@ -255,7 +255,7 @@ def test_a_secret_is_hidden_although_the_style_changed_in_its_middle(digits: int
     assert texts(outcome) == ["it is [CREDIT_CARD_1] thanks", "30 cats"]
 
 
-def test_what_is_no_secret_stays_in_the_words_that_were_spoken() -> None:
+def test_numbers_that_are_not_secret_stay_as_spoken() -> None:
     outcome = transcribed(f"two of them with card {CARD} in twenty minutes", 4.0, query="redact=pci")
     assert transcript(outcome) == "two of them with card [CREDIT_CARD_1] in twenty minutes"
 
@@ -270,7 +270,7 @@ def test_a_tag_spans_the_whole_time_of_its_secret() -> None:
 # ---- search ----
 
 
-def test_what_is_searched_for_is_found_with_its_time_and_how_near_it_is() -> None:
+def test_a_search_term_is_found_with_its_time_and_similarity() -> None:
     outcome = transcribed("nobody saw the kat on the mat", 1.0, query="search=cat&search=the%20mat&search=elephant")
     (final,) = (final for final in outcome.finals if final.words)
     cat, mat, elephant = final.searches

@@ -152,7 +152,7 @@ def test_silence_and_noise_are_not_put_into_words() -> None:
         ("", b"this is no audio at all, it is a text about something else " * 4000),
     ],
 )
-def test_what_is_no_audio_is_refused_with_its_code(query: str, sent: bytes) -> None:
+def test_bytes_that_are_not_audio_are_refused_with_their_code(query: str, sent: bytes) -> None:
     """DATA-0000, after Metadata; nothing was transcribed."""
     outcome = flow(pieces(sent, 8000), query)
     assert outcome.close is not None

@@ -1,3 +1,5 @@
+"""Spoken cardinals, ordinals and decimals, and the form in which each was spoken."""
+
 from __future__ import annotations
 
 import pytest

@@ -23,7 +23,7 @@ def test_test_numbers_of_the_networks_pass_the_check(number: str) -> None:
     assert not luhn(number[:-1] + str((int(number[-1]) + 1) % 10))
 
 
-def test_nothing_is_no_number() -> None:
+def test_an_empty_text_has_no_valid_check_digit() -> None:
     assert not luhn("")
 
 

@@ -1,3 +1,5 @@
+"""Classification of numbers by the words around them."""
+
 from __future__ import annotations
 
 import pytest

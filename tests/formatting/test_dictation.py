@@ -1,3 +1,5 @@
+"""Dictation commands and the signs that are written for them."""
+
 from __future__ import annotations
 
 import pytest

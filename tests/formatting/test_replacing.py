@@ -47,7 +47,7 @@ def test_longer_matches_win_and_then_the_order_of_the_pairs() -> None:
     assert written("new", ("new", "old"), ("new", "newer")) == "old"
 
 
-def test_what_was_written_is_not_searched_again() -> None:
+def test_replacements_are_not_searched_again() -> None:
     assert written("a b", ("a", "b"), ("b", "a")) == "b a"
     assert written("a", ("a", "a a")) == "a a"
 

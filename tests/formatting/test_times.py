@@ -1,3 +1,5 @@
+"""Spoken clock times."""
+
 from __future__ import annotations
 
 import pytest
@@ -40,7 +42,7 @@ def test_a_clock_time_is_written(sentence: str, at: int, written: str, kind: Ent
         "at five, fifteen",
     ],
 )
-def test_what_is_no_time_is_left(sentence: str) -> None:
+def test_words_that_are_not_a_time_stay(sentence: str) -> None:
     assert time(parse_amounts(words_of(sentence)), 1, None) is None
 
 

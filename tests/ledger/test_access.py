@@ -80,7 +80,7 @@ def test_flag_keys_alone_are_keys(ledger: Ledger) -> None:
     assert found.verify(None, now=NOW) is None
 
 
-def test_a_token_listens_in_place_of_its_key_until_its_time_is_over(ledger: Ledger) -> None:
+def test_a_token_transcribes_in_place_of_its_key_until_it_expires(ledger: Ledger) -> None:
     made = make(ledger, tags=["phone"], scopes=["admin"])
     found = table(ledger)
     access = found.verify(made.secret, now=NOW)

@@ -117,6 +117,6 @@ def test_a_list_with_a_mistake_is_refused_by_name(tmp_path: Path, text: str, nam
         read_prices(path)
 
 
-def test_a_list_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_a_missing_price_list_is_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"gone\.toml cannot be read"):
         read_prices(tmp_path / "gone.toml")

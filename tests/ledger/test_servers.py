@@ -110,7 +110,7 @@ def test_a_request_that_began_after_the_last_sign_of_life_ends_no_earlier_than_i
     assert row(left_open, 9).outcome == Outcome.INTERRUPTED
 
 
-def test_what_was_left_open_by_a_server_that_signed_off_was_interrupted(left_open: Ledger) -> None:
+def test_open_requests_of_an_unregistered_server_are_marked_as_interrupted(left_open: Ledger) -> None:
     with left_open.writing() as connection:
         unregister(connection, OTHER)
     assert run(left_open, NOW, ALIVE) == 1

@@ -69,5 +69,5 @@ GOOD = {"iss": "caesura", "sub": "key", "project": "p", "scopes": [], "exp": NOW
         jwt.encode(GOOD | {"scopes": 7}, SECRET),
     ],
 )
-def test_what_we_did_not_grant_is_no_token(token: str) -> None:
+def test_a_token_that_was_not_granted_is_invalid(token: str) -> None:
     assert read_token(SECRET, token, now=NOW) is None

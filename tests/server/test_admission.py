@@ -234,7 +234,7 @@ def test_a_full_project_has_no_room_for_recordings_either() -> None:
     )
 
 
-def test_what_only_recordings_know_is_refused_on_a_stream() -> None:
+def test_parameters_of_recordings_are_refused_on_a_stream() -> None:
     assert "paragraphs" in refused(FakeService().verdict("paragraphs=true")).err_msg
     assert admitted(FakeService().verdict("paragraphs=true", recording=True)).options.paragraphs
 
@@ -284,7 +284,7 @@ def test_callbacks_may_go_to_private_addresses_if_they_are_allowed() -> None:
     assert target.port == 9
 
 
-def test_a_query_that_is_no_ascii_is_refused_and_harms_nothing() -> None:
+def test_a_query_that_is_not_ascii_is_refused_without_harm() -> None:
     verdict = admit(cast(Service, FakeService()), RIGHT, "language=dé".encode("latin-1"))
     assert refused(verdict).status == 400
 
@@ -294,7 +294,7 @@ def test_names_without_a_value_count_as_empty() -> None:
     assert isinstance(FakeService().verdict("keyterm="), Admitted)
 
 
-def test_the_default_project_is_no_exception() -> None:
+def test_the_default_project_obeys_credits_too() -> None:
     class OpenService(FakeService):
         def admit(self, presented: str | None) -> Access | None:
             return Access(DEFAULT_PROJECT_ID, None, frozenset({LISTEN}))

@@ -119,7 +119,7 @@ def test_without_keys_a_browser_that_offers_one_still_gets_its_protocol_selected
         ("tag=" + "x" * 9_000, 414, "longer"),
     ],
 )
-def test_what_cannot_be_honoured_is_refused_by_name(query: str, status: int, message: str) -> None:
+def test_an_unsupported_parameter_is_refused_by_name(query: str, status: int, message: str) -> None:
     """The sentence stands in the body and in `dg-error`, one and the same."""
 
     async def main(server: InProcessServer) -> None:
@@ -134,7 +134,7 @@ def test_what_cannot_be_honoured_is_refused_by_name(query: str, status: int, mes
 
 
 @pytest.mark.parametrize("query", [PIPECAT, LIVEKIT, "", "model=nova-2-phonecall&encoding=mulaw&sample_rate=8000"])
-def test_what_frameworks_connect_with_is_accepted(query: str) -> None:
+def test_the_parameters_of_frameworks_are_accepted(query: str) -> None:
     """The default queries of voice-agent frameworks simply work; the id on the 101 is that of the Metadata."""
 
     async def main(server: InProcessServer) -> None:

@@ -271,7 +271,7 @@ def hasty(*args: Any, **options: Any) -> callback_module.Callback:
     return callback_module.Callback(*args, **options, retry_policy=RetryPolicy(pauses_s=(0.0, 0.0)))
 
 
-def test_a_receiver_that_wants_nothing_ends_the_stream(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_receiver_that_refuses_messages_ends_the_stream(caplog: pytest.LogCaptureFixture) -> None:
     assert "it answered 410" in ends_in(lambda: web(Answer(410)), caplog)
 
 
@@ -286,7 +286,7 @@ def test_a_receiver_that_never_answers_ends_the_stream(caplog: pytest.LogCapture
 
 
 @pytest.mark.usefixtures("_hasty")
-def test_a_receiver_that_is_not_there_ends_the_stream(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_unreachable_receiver_ends_the_stream(caplog: pytest.LogCaptureFixture) -> None:
     @contextlib.asynccontextmanager
     async def nobody() -> AsyncIterator[str]:
         async with web_server() as receiver:
@@ -327,7 +327,7 @@ def test_a_receiver_that_fails_at_the_very_end_is_on_record_too() -> None:
 
 
 @pytest.mark.usefixtures("_hasty")
-def test_what_may_pass_is_tried_again_and_nothing_is_lost() -> None:
+def test_transient_failures_are_retried_without_loss() -> None:
     async def main(server: InProcessServer) -> None:
         async with web_server(Answer(500), Answer(503), Answer(200)) as receiver:
             async with live_client(server.url, **LINEAR, callback=receiver.url()) as line:
@@ -426,7 +426,7 @@ def test_a_client_that_inspects_too_slowly_is_cut_and_the_receiver_gets_everythi
     served(main, **PRIVATE)
 
 
-def test_a_server_that_is_stopped_delivers_what_it_transcribed() -> None:
+def test_a_stopping_server_delivers_finished_transcripts() -> None:
     async def main() -> None:
         async with web_server() as receiver:
             async with in_process_server(Settings(engines=("scripted",), workers=1, **PRIVATE)) as server:
@@ -458,7 +458,7 @@ def live_connections(server: InProcessServer) -> list[Arrived]:
     ]
 
 
-def test_what_waits_for_a_slow_receiver_is_delivered_although_the_key_was_revoked(
+def test_messages_for_a_slow_receiver_are_delivered_after_the_key_was_revoked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Results from before are delivered; the stream is closed at once."""

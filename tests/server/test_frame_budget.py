@@ -7,7 +7,7 @@ import pytest
 from caesura.server.frame_budget import BURST, RATE_PER_S, FrameBudget
 
 
-def test_a_burst_is_let_through_and_one_frame_more_is_not() -> None:
+def test_a_burst_is_accepted_and_one_more_frame_is_not() -> None:
     budget = FrameBudget(now=100.0)
     assert budget.spend(int(BURST), now=100.0)
     assert budget.spend(0, now=100.0)

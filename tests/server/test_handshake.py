@@ -394,7 +394,7 @@ def test_text_that_is_not_utf_8_is_closed_with_1007(text: bytes, caplog: pytest.
     assert "Traceback" not in caplog.text
 
 
-def test_what_strangers_can_provoke_is_logged_some_times_a_minute(caplog: pytest.LogCaptureFixture) -> None:
+def test_lines_that_clients_can_cause_are_logged_a_few_times_a_minute(caplog: pytest.LogCaptureFixture) -> None:
     async def main() -> None:
         async with in_process_server() as server:
             for _ in range(3 * PER_MINUTE):
@@ -408,7 +408,7 @@ def test_what_strangers_can_provoke_is_logged_some_times_a_minute(caplog: pytest
 
 
 @pytest.mark.parametrize("sent", ["no HTTP", "an upgrade whose target is not ASCII", "two hosts"])
-def test_a_head_that_is_no_http_gets_400_in_the_shape_of_every_refusal(sent: str) -> None:
+def test_bytes_that_are_not_http_get_400_in_the_usual_format(sent: str) -> None:
     async def main() -> None:
         async with in_process_server() as server:
             reader, writer = await asyncio.open_connection(*server.address)

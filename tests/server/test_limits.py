@@ -209,7 +209,7 @@ def test_a_server_admits_no_more_streams_than_its_limit(outside: Outside) -> Non
     served(main, max_sessions=1)
 
 
-def test_what_was_refused_is_in_no_record_and_counted(outside: Outside) -> None:
+def test_a_refused_request_is_counted_but_not_recorded(outside: Outside) -> None:
     project = outside.project("small", limit=1)
     key = outside.key(project_id=project.project_id)
     began = datetime.now(UTC)

@@ -187,7 +187,7 @@ def test_a_callback_that_failed_is_counted() -> None:
     served(main, allow_private_urls=True)
 
 
-def test_what_was_lost_to_an_engine_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_audio_lost_by_an_engine_failure_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     async def main(server: InProcessServer) -> None:
         async with live_client(server.url, **LINEAR) as line:
             await line.socket.send(speech()[:64_000])

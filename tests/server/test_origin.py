@@ -51,7 +51,7 @@ def code(decision: object) -> str:
         "\xff",
     ],
 )
-def test_an_origin_that_is_no_known_page_is_foreign(origin: str) -> None:
+def test_an_unknown_origin_is_foreign(origin: str) -> None:
     """Also one that only looks like the server's own, or cannot be read at all."""
     head = RequestHead("POST", origin=origin, host="127.0.0.1:8080")
     assert code(POLICY.decide(head, key_needed=False)) == "ORIGIN_NOT_ALLOWED"

@@ -192,7 +192,7 @@ def test_bytes_pushed_back_come_first_and_go_to_the_current_protocol() -> None:
     assert successor.pieces == [b"restmore"]
 
 
-def test_what_waits_when_the_connection_is_closed_is_not_parsed() -> None:
+def test_bytes_waiting_at_the_close_are_not_parsed() -> None:
     parser = Parser()
     parser.then = parser.transport.close
     parser.transport.feed(bytes(FIRST_BYTES * 3))

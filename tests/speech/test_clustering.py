@@ -91,7 +91,7 @@ def test_arrays_of_any_size_are_accepted() -> None:
         assert cluster([vectors[:0], *pieces]).counts.tolist() == [5.0, 5.0]
 
 
-def test_of_nothing_there_are_no_groups() -> None:
+def test_without_vectors_there_are_no_clusters() -> None:
     for nothing in ([], [np.empty((0, SIZE), np.float32)]):
         assert len(cluster(nothing).counts) == 0
         assert len(cluster(nothing).means()) == 0

@@ -48,7 +48,7 @@ def learn(speakers: Diarizer, embeddings: list[SpeakerEmbedding]) -> None:
     speakers.learn(words(embeddings), embeddings)
 
 
-def test_speakers_are_numbered_as_they_come_and_known_again() -> None:
+def test_speakers_are_numbered_in_order_and_recognised_again() -> None:
     speakers = Diarizer()
     for person, number in ((3, 0), (1, 1), (3, 0), (5, 2), (1, 1), (3, 0)):
         embeddings = turn(person, 0.0)
@@ -86,7 +86,7 @@ def test_a_short_answer_of_a_new_speaker_is_a_new_speaker() -> None:
     assert speakers_of(speakers, [embedding(1, 0.0, 1.0)]) == [1]
 
 
-def test_a_moment_of_another_sound_is_no_new_speaker_once_much_was_spoken() -> None:
+def test_a_short_other_sound_is_not_a_new_speaker_after_much_speech() -> None:
     speakers = Diarizer()
     for _ in range(15):
         learn(speakers, turn(0, 0.0))
@@ -120,7 +120,7 @@ def test_a_speaker_without_words_takes_no_number() -> None:
 
 
 @pytest.mark.slow
-def test_what_is_remembered_is_bounded_and_the_regulars_are_known_after_hours() -> None:
+def test_memory_is_bounded_and_frequent_speakers_are_recognised_after_hours() -> None:
     speakers = Diarizer()
     for index in range(200):
         learn(speakers, turn(index % 2, 0.0))

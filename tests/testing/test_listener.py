@@ -124,7 +124,7 @@ def test_a_server_that_stops_in_order_sends_its_finals_and_closes_with_1012() ->
         assert peer.end() == (1012, "")
 
 
-def test_starting_and_stopping_twice_is_no_mistake() -> None:
+def test_starting_and_stopping_twice_is_allowed() -> None:
     with FakeServer(VOICE) as server:
         server.start()
         server.stop()

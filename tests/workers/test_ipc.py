@@ -121,7 +121,7 @@ def test_nothing_in_a_frame_is_executed(tmp_path: Path) -> None:
         b"1" * 5_000,
     ],
 )
-def test_what_is_no_frame_is_refused(head: bytes) -> None:
+def test_an_invalid_frame_is_refused(head: bytes) -> None:
     with pytest.raises(InternalError, match="frame"):
         decode(framed(head))
 

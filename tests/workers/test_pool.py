@@ -448,7 +448,7 @@ def test_a_cancelled_owner_whose_worker_dies_is_not_tried_again(stage: Stage) ->
     play(stage, EnginePool(ENGINE, workers=1), script)
 
 
-def test_stopping_answers_what_was_not_done(stage: Stage) -> None:
+def test_stopping_fails_outstanding_jobs(stage: Stage) -> None:
     """Running and waiting jobs alike; and one that comes too late, afterwards."""
 
     async def main() -> None:

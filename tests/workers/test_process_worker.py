@@ -121,7 +121,7 @@ def test_a_job_whose_worker_dies_is_reported_at_once(folder: Path) -> None:
     within_limit(main())
 
 
-def test_what_an_engine_raises_does_not_end_it(folder: Path) -> None:
+def test_an_exception_of_the_engine_does_not_end_the_worker(folder: Path) -> None:
     """The next job is done by the same process."""
     (folder / "go").touch()
 

@@ -105,7 +105,7 @@ class _Exchange:
         self._hungry = False
         self._over = False
 
-    def give(self, data: bytes) -> Generator[None, None, _Ended | None]:
+    def feed(self, data: bytes) -> Generator[None, None, _Ended | None]:
         """Feeder: let the demuxer read `data` (empty at the end), step by step.
 
         The generator's return value says how it ended.
@@ -284,7 +284,7 @@ class DemuxDecoder:
     def feed(self, data: bytes) -> Iterator[None]:
         """Decodes what can be decoded now. Raises BadAudio."""
         if data and self._ended is None:
-            yield from self._give(data)
+            yield from self._feed(data)
 
     def decode_file(self, file: io.BufferedIOBase) -> Iterator[None]:
         """Decode a complete file in which libav may seek, instead of fed bytes. Raises BadAudio."""
@@ -296,7 +296,7 @@ class DemuxDecoder:
     def finish(self) -> Iterator[None]:
         """Decode the rest. A truncated stream is decoded as far as it goes. Raises BadAudio."""
         if self._started and self._ended is None and self._finalizer.alive:
-            yield from self._give(b"")
+            yield from self._feed(b"")
         self.close()
 
     def close(self) -> None:
@@ -309,10 +309,10 @@ class DemuxDecoder:
         threading.Thread(target=_demux, args=(self._exchange, reading.run), name=name, daemon=True).start()
         self._started = True
 
-    def _give(self, data: bytes) -> Iterator[None]:
+    def _feed(self, data: bytes) -> Iterator[None]:
         if not self._started:
             self._start(self._exchange)
-        self._ended = yield from self._exchange.give(data)
+        self._ended = yield from self._exchange.feed(data)
         if self._ended is not None and self._ended.error is not None:
             self._fail(self._ended.error, cut_off=not data)
 

@@ -63,12 +63,12 @@ class RecordingDecoder:
             if len(self._head) < HEAD_BYTES:
                 return
             data = self._begin(bytes(self._head))
-        self._take(data)
+        self._feed(data)
 
     def finish(self) -> None:
         """Decode the rest. Raises BadAudio when there was no audio."""
         if self._head is not None:
-            self._take(self._begin(bytes(self._head)))
+            self._feed(self._begin(bytes(self._head)))
         if self._order is not None and self._file is not None and self._order.audio_first:
             decode_file(self._collector, self._file)
             self._collector.end()
@@ -97,7 +97,7 @@ class RecordingDecoder:
             self._stream = AudioStream(declared, split=self._split, into=self._collector)
         return head
 
-    def _take(self, data: bytes) -> None:
+    def _feed(self, data: bytes) -> None:
         if self._stream is not None:
             self._decode(data)
         elif self._order is not None and self._file is not None:

@@ -112,7 +112,7 @@ def plain_numbers(message: PiiMessage, least: int) -> Iterator[PiiCandidate]:
     for run in message.counted:
         if _is_telephone(run, message.words[run.first].text):
             yield PiiCandidate(7, run.first, run.last, "PHONE_NUMBER")
-        elif len(run.digits) >= least and not _is_a_thing(message, run):
+        elif len(run.digits) >= least and not _is_pronoun(message, run):
             yield PiiCandidate(9, run.first, run.last, "REDACTED")
 
 
@@ -207,7 +207,7 @@ def _is_telephone(run: DigitRun, text: str) -> bool:
     return national or (len(digits) == 7 and (lengths == [3, 4] or _LOCAL.search(text) is not None))
 
 
-def _is_a_thing(message: PiiMessage, run: DigitRun) -> bool:
+def _is_pronoun(message: PiiMessage, run: DigitRun) -> bool:
     """Whether `one` is a pronoun and not a number: `this one`, `no one`, `one of them`."""
     if run.last - run.first > 1 or message.raw(run.first) != "one":
         return False

@@ -163,7 +163,7 @@ def test_a_hub_that_cannot_resume_starts_the_file_again(puller: Puller) -> None:
     assert puller.progress[-1][0] == puller.progress[-1][1]
 
 
-def test_an_interrupted_download_is_no_model_and_resumes_in_the_next_call(puller: Puller) -> None:
+def test_an_interrupted_download_is_not_a_model_and_resumes_in_the_next_call(puller: Puller) -> None:
     puller.interrupt()
     assert not puller.folder.exists()
     assert installed(puller.models) == []
@@ -308,7 +308,7 @@ def test_a_repository_without_a_whisper_model_is_named(puller: Puller) -> None:
 @pytest.mark.parametrize(
     "text", ["<html>", "[]", "{}", '{"id": "a", "sha": "a", "siblings": [{}]}', '{"id": "a"}', "null"]
 )
-def test_an_answer_that_is_no_listing_is_named(puller: Puller, text: str) -> None:
+def test_an_invalid_listing_is_reported(puller: Puller, text: str) -> None:
     puller.hub.listing = text
     with pytest.raises(LineError, match=r"gave no description of .*; is it a hub\?"):
         puller()
@@ -329,7 +329,7 @@ def test_another_refusal_is_reported_with_its_status(puller: Puller) -> None:
 
 
 @pytest.mark.parametrize("endpoint", ["", "huggingface.co", "ftp://hub.example", "https://"])
-def test_an_endpoint_that_is_no_url_is_named(endpoint: str, tmp_path: Path) -> None:
+def test_an_invalid_endpoint_url_is_named(endpoint: str, tmp_path: Path) -> None:
     with pytest.raises(
         UsageError, match=r"endpoint: .* is not the URL of a hub; the default is https://huggingface\.co"
     ):

@@ -56,7 +56,7 @@ def test_a_credential_does_not_show_its_secret() -> None:
         ("", False),
     ],
 )
-def test_an_address_that_others_reach_wants_keys(host: str, loopback: bool) -> None:
+def test_an_address_that_others_can_reach_requires_keys(host: str, loopback: bool) -> None:
     """Without keys only loopback is served, unless the operator says otherwise."""
     assert is_loopback(host) is loopback
     check_exposure(Settings(host=host), keys_exist=True)

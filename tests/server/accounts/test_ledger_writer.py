@@ -99,7 +99,7 @@ def make_key(ledger: Ledger, **wanted: Any) -> keys.NewKey:
         return keys.create_key(connection, **(defaults | wanted))
 
 
-def test_what_begins_and_ends_is_written_by_itself(ledger: Flaky) -> None:
+def test_starts_and_ends_are_written_without_a_flush(ledger: Flaky) -> None:
     async def story(writer: LedgerWriter) -> None:
         writer.begin_request(opened(server_id=writer.server_id))
         await until(ledger.rows)
@@ -131,7 +131,7 @@ def test_stopping_writes_what_waits_and_signs_off(ledger: Flaky) -> None:
         assert connection.execute(schema.servers.select()).all() == []
 
 
-def test_stopping_twice_or_without_a_start_is_no_error(ledger: Flaky) -> None:
+def test_stopping_twice_or_without_a_start_is_allowed(ledger: Flaky) -> None:
     async def whole() -> None:
         writer = LedgerWriter(ledger)
         await writer.stop()

@@ -200,7 +200,7 @@ def test_a_client_that_reads_slowly_misses_interims_and_no_final(
     assert "interims left out" in caplog.text
 
 
-def test_what_waits_for_a_client_is_bounded_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_queue_of_a_client_is_bounded_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Beyond the bound the connection is aborted, and the record has the reason."""
     monkeypatch.setattr("caesura.server.live.send_queue.MAX_BYTES", 10)
 

@@ -82,7 +82,7 @@ def test_nothing_is_delivered_and_nothing_read_while_paused() -> None:
     story(play)
 
 
-def test_what_waited_for_long_is_delivered_in_turns_before_the_socket_is_read_again() -> None:
+def test_a_long_queue_is_delivered_in_turns_before_the_socket_is_read_again() -> None:
     async def play(bench: Bench) -> None:
         bench.subscribe()
         await asyncio.sleep(0)

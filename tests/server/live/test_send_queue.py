@@ -119,7 +119,7 @@ def test_a_message_is_reported_sent_when_the_socket_took_it_and_not_before() -> 
     run_scenario(main)
 
 
-def test_interims_give_way_where_much_waits_and_nothing_else_does() -> None:
+def test_only_interims_are_dropped_when_many_messages_wait() -> None:
     async def main(bench: Bench) -> None:
         assert all(bench.put("interim", interim=True) for _ in range(SHED_INTERIMS))
         assert not bench.put("interim too many", interim=True)

@@ -116,7 +116,7 @@ def test_a_stream_without_messages_makes_no_http_request() -> None:
     run(main)
 
 
-def test_what_may_pass_is_tried_again_in_place() -> None:
+def test_transient_failures_are_retried_within_the_call() -> None:
     async def main() -> None:
         answers = [Answer(500), Answer(503), Answer(429, {"Retry-After": "2"}), Answer(), Answer(502), Answer()]
         retry_policy = RetryPolicy(pauses_s=(0.25, 1.0, 3.0))
@@ -300,7 +300,7 @@ def test_the_end_is_not_waited_for_without_end() -> None:
     run(main)
 
 
-def test_what_comes_after_the_end_is_counted_and_not_delivered() -> None:
+def test_messages_after_the_end_are_counted_and_not_delivered() -> None:
     async def main() -> None:
         async with web_server() as server, calling(server.url()) as running:
             running.callback.send("1", essential=True)

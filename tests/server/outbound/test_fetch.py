@@ -89,7 +89,7 @@ def test_a_recording_may_end_with_its_connection() -> None:
         ("", SOUND),
     ],
 )
-def test_what_is_compressed_all_the_same_is_uncompressed(encoding: str, packed: bytes) -> None:
+def test_a_compressed_response_is_decompressed(encoding: str, packed: bytes) -> None:
     assert asked(Answer(200, {"Content-Encoding": encoding}, packed)) == ("", SOUND)
 
 
@@ -103,7 +103,7 @@ def test_what_is_compressed_all_the_same_is_uncompressed(encoding: str, packed: 
         ("deflate", zlib.compress(SOUND)[:-1], "ended early"),
     ],
 )
-def test_what_cannot_be_uncompressed_is_refused(encoding: str, body: bytes, why: str) -> None:
+def test_data_that_cannot_be_decompressed_are_refused(encoding: str, body: bytes, why: str) -> None:
     with pytest.raises(NotFetched, match=why):
         asked(Answer(200, {"Content-Encoding": encoding}, body))
 
@@ -158,7 +158,7 @@ def test_a_length_over_the_limit_is_refused_before_a_byte_is_read() -> None:
         asked(announcing)
 
 
-def test_what_grows_over_the_limit_is_cut_there() -> None:
+def test_a_download_over_the_limit_is_aborted() -> None:
     async def endless(writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
         while True:
@@ -209,7 +209,9 @@ async def drip(writer: asyncio.StreamWriter) -> None:
         (drip, f"took longer than {QUICK.whole_s:g} s"),
     ],
 )
-def test_what_stops_or_drips_is_given_up(answer: Callable[[asyncio.StreamWriter], Awaitable[None]], why: str) -> None:
+def test_a_download_that_stalls_or_trickles_is_given_up(
+    answer: Callable[[asyncio.StreamWriter], Awaitable[None]], why: str
+) -> None:
     with pytest.raises(NotFetched, match=why):
         asked(answer, timeouts=QUICK)
 

@@ -92,7 +92,7 @@ def test_an_endless_response_counts_by_its_status() -> None:
 
 
 @pytest.mark.parametrize("status", [500, 502, 503, 504, 429, 408])
-def test_some_refusals_may_pass(status: int) -> None:
+def test_some_statuses_are_retryable(status: int) -> None:
     async def main() -> None:
         async with web_server(Answer(status, {"Retry-After": "7"})) as server:
             with outbound() as out, pytest.raises(RemoteFailed, match=f"it answered {status}") as failed:
@@ -103,7 +103,7 @@ def test_some_refusals_may_pass(status: int) -> None:
 
 
 @pytest.mark.parametrize("status", [400, 401, 404, 410, 413, 304])
-def test_others_do_not(status: int) -> None:
+def test_failures_with_other_statuses_are_not_retryable(status: int) -> None:
     async def main() -> None:
         headers = {"Retry-After": "Wed, 21 Oct 2026 07:28:00 GMT"}
         async with web_server(Answer(status, headers)) as server:
@@ -153,7 +153,7 @@ def test_a_receiver_that_does_not_answer_is_given_up(
 
 
 @pytest.mark.parametrize("status", [307, 308])
-def test_a_redirect_that_keeps_what_is_sent_is_followed(status: int) -> None:
+def test_a_redirect_that_keeps_method_and_body_is_followed(status: int) -> None:
     async def main() -> None:
         async with web_server(Answer(status, {"Location": "/there?b=2"}, b"over there"), Answer()) as server:
             with outbound() as out:
@@ -166,7 +166,7 @@ def test_a_redirect_that_keeps_what_is_sent_is_followed(status: int) -> None:
 
 
 @pytest.mark.parametrize("status", [301, 302, 303])
-def test_a_redirect_that_loses_what_is_sent_is_a_failure(status: int) -> None:
+def test_a_redirect_that_drops_the_body_is_a_failure(status: int) -> None:
     async def main() -> None:
         async with web_server(Answer(status, {"Location": "/there"})) as server:
             with outbound() as out, pytest.raises(RemoteFailed, match="307 and 308 keep") as failed:
@@ -187,7 +187,7 @@ def test_a_redirect_to_another_origin_gets_neither_password_nor_key() -> None:
     run(main)
 
 
-def test_redirects_come_to_an_end() -> None:
+def test_the_number_of_redirects_is_bounded() -> None:
     async def main() -> None:
         async with web_server(Answer(307, {"Location": "/again"})) as server:
             with outbound() as out, pytest.raises(RemoteFailed, match="more than 5 times") as failed:
@@ -268,7 +268,7 @@ def test_nothing_inside_is_reached_unless_a_setting_allows_it() -> None:
     run(main)
 
 
-def test_a_kept_connection_is_no_second_lookup() -> None:
+def test_a_kept_connection_needs_no_second_lookup() -> None:
     """A name that moves inside between two deliveries: the first connection stands, a new one is refused."""
 
     async def main() -> None:

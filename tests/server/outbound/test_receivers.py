@@ -237,7 +237,7 @@ def test_a_server_that_does_not_upgrade_fails(status: int, headers: dict[str, st
         (reset, "not answer as a WebSocket", True),
     ],
 )
-def test_what_is_no_socket_server_fails(
+def test_a_server_without_websockets_is_a_failure(
     answer: Callable[[asyncio.StreamWriter], Awaitable[None]], why: str, again: bool
 ) -> None:
     async def main() -> None:

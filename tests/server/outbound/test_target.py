@@ -57,7 +57,7 @@ def test_a_url_leads_to_a_host_and_a_port(url: str, host: str, port: int, shown:
         "http://example.com/" + "a" * 9000,
     ],
 )
-def test_what_is_no_url_of_ours_is_refused(url: str) -> None:
+def test_an_invalid_url_is_refused(url: str) -> None:
     with pytest.raises(BadUrl):
         parse_target(url, WEB + SOCKETS)
 

@@ -157,7 +157,7 @@ def test_a_recording_has_speakers_with_diarize() -> None:
 @pytest.mark.parametrize(
     "query", ["keyterm=x", "keywords=x:2", "detect_language=true", "numerals=maybe", "model=nova-9"]
 )
-def test_what_cannot_be_honoured_is_refused_by_name(query: str) -> None:
+def test_an_unsupported_parameter_is_refused_by_name(query: str) -> None:
     async def main(server: InProcessServer) -> None:
         answer = await post(server, query)
         assert refused(answer)[0] == 400
@@ -204,7 +204,7 @@ def test_each_channel_that_is_transcribed_separately_is_billed() -> None:
     served(main)
 
 
-def test_what_was_no_recording_is_on_record_and_costs_nothing() -> None:
+def test_a_body_that_is_not_a_recording_is_recorded_and_free() -> None:
     async def main(server: InProcessServer) -> None:
         answer = await post(server, "", b"this is no music at all" * 1000)
         assert refused(answer) == (400, "Bad Request")
@@ -283,7 +283,7 @@ def test_the_result_is_delivered_and_only_an_id_is_answered(tmp_path: Path) -> N
     served(main, database=str(outside.path), engines=(SECRET,), **PRIVATE)
 
 
-def test_what_was_no_recording_is_reported_to_the_receiver() -> None:
+def test_a_body_that_is_not_a_recording_is_reported_to_the_receiver() -> None:
     async def main(server: InProcessServer) -> None:
         async with web_server() as receiver:
             answer = await post(server, f"callback={receiver.url()}", b"no music " * 1000)
@@ -397,7 +397,7 @@ def test_a_redirect_to_what_may_not_be_reached_is_not_followed() -> None:
 
 
 @pytest.mark.parametrize("answered", [Answer(404), Answer(500), Answer(200, body=b"")], ids=["404", "500", "empty"])
-def test_a_url_behind_which_there_is_no_recording_is_reported(answered: Answer) -> None:
+def test_a_url_without_a_recording_is_reported(answered: Answer) -> None:
     async def main(server: InProcessServer) -> None:
         async with web_server(answered) as remote:
             answer = await post(server, "", {"url": remote.url("/a.wav?token=hush")})

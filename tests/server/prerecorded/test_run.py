@@ -148,7 +148,7 @@ def test_json_that_names_no_url_is_refused(server: RecordingServer, body: str) -
 @pytest.mark.parametrize(
     "body", [b"", b"x", b"hello, I am a text and no audio" * 1000, b'{"url": "https://a.b"}', b"RIFF\0\0\0\0WAVE"]
 )
-def test_what_is_no_audio_is_refused(server: RecordingServer, body: bytes) -> None:
+def test_bytes_that_are_not_audio_are_refused(server: RecordingServer, body: bytes) -> None:
     answer = post(server, body)
     assert answer.status_code == 400
     assert (answer.json()["err_code"], answer.json()["err_msg"]) == ("Bad Request", CORRUPT)

@@ -134,7 +134,7 @@ def test_a_client_that_waits_for_100_continue_is_not_invited_to_send() -> None:
     assert len(peer.messages) == 1
 
 
-def test_what_is_dropped_has_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_discarded_rest_of_a_body_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(upload, "LINGER_BYTES", 25)
     peer = Peer(*[piece(bytes(10))] * 5)
     respond(peer)

@@ -130,7 +130,7 @@ def test_another_project_is_not_there() -> None:
     run_story(story)
 
 
-def test_what_belongs_to_another_project_is_not_there_either() -> None:
+def test_objects_of_another_project_are_not_found_either() -> None:
     async def story(api: ManagementApi) -> None:
         other = await api.project("other")
         theirs = await api.key(project=other.project_id)

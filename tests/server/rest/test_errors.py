@@ -49,7 +49,7 @@ def test_plain_text() -> None:
     assert told_so.headers["content-type"].startswith("text/plain")
 
 
-def test_what_is_shown_of_a_value_is_printable_and_short() -> None:
+def test_a_quoted_value_is_printable_and_short() -> None:
     assert quoted("a\r\nb\u2028") == r"'a\r\nb\u2028'"
     assert len(quoted("x" * 10_000)) == MAX_QUOTED + 3
     assert bad_id("\u00e9").text.isascii()
@@ -110,7 +110,7 @@ def test_a_ledger_that_fails_is_reported_without_its_reason(
         run_story(story)
 
 
-def test_what_breaks_inside_is_reported_without_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_internal_error_is_reported_without_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     async def story(api: ManagementApi) -> None:
         monkeypatch.setattr(api.ledger, "reading", lambda: _failing(RuntimeError("private")))
         with pytest.raises(RuntimeError, match="private"):

@@ -152,7 +152,7 @@ def test_an_admin_makes_members() -> None:
     run_story(story)
 
 
-def test_a_key_is_listed_with_what_it_has() -> None:
+def test_a_key_is_listed_with_all_its_fields() -> None:
     async def story(api: ManagementApi) -> None:
         made = await api.key("member", comment="c", tags=("t",))
         listed = listed_key(made.key)

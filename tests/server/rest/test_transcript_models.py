@@ -45,7 +45,7 @@ def test_every_field_that_is_written_is_described(answer: RecordingResponse) -> 
     assert Transcription.model_validate(written).model_dump(exclude_unset=True) == written
 
 
-def test_what_a_callback_is_promised_with_is_described() -> None:
+def test_the_response_to_a_request_with_callback_is_described() -> None:
     written = json.loads(write_accepted(ID))
     assert CallbackAccepted.model_validate(written).model_dump() == written
 

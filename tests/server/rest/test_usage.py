@@ -28,7 +28,7 @@ async def ask(api: ManagementApi, path: str) -> Any:
     return answer.json()
 
 
-def test_what_was_used_is_reported_by_day() -> None:
+def test_usage_is_reported_by_day() -> None:
     async def story(api: ManagementApi) -> None:
         await api.save(*ROWS)
         used = await ask(api, "")
@@ -163,7 +163,7 @@ def test_filters_and_groupings_go_together() -> None:
     run_story(story)
 
 
-def test_what_occurs_is_listed() -> None:
+def test_values_that_occur_are_listed() -> None:
     async def story(api: ManagementApi) -> None:
         await api.save(*ROWS)
         fields = await ask(api, "/fields")
@@ -179,7 +179,7 @@ def test_what_occurs_is_listed() -> None:
     run_story(story)
 
 
-def test_what_requests_cannot_be_filtered_by_is_refused() -> None:
+def test_unsupported_filters_are_refused() -> None:
     async def story(api: ManagementApi) -> None:
         for path, name in (
             ("?encoding=true", "encoding"),
