@@ -64,8 +64,8 @@ class Sum:
     """Totals of all recordings at one noise level, with one kind of list."""
 
     words: Score = field(default_factory=lambda: Score(0, 0))
-    said: int = 0
-    heard: int = 0
+    spoken: int = 0
+    recognized: int = 0
     false: list[str] = field(default_factory=list)
     cpu_s: float = 0.0
     interim_cpu_s: float = 0.0
@@ -147,8 +147,8 @@ def measure(
 def _count(total: Sum, case: Case, judge: Scorer, given: Sequence[str], text: str, before: str) -> None:
     folded, reference = plain(text), plain(case.text)
     total.words += judge.score(case.text, text)
-    total.said += len(case.terms)
-    total.heard += sum(plain(term) in folded for term in case.terms)
+    total.spoken += len(case.terms)
+    total.recognized += sum(plain(term) in folded for term in case.terms)
     known = reference + plain(before)
     total.false += [f"{case.name}: {term}" for term in given if plain(term) in folded and plain(term) not in known]
     total.texts.append(text)
@@ -162,16 +162,16 @@ def show(title: str, sums: dict[str, Sum]) -> None:
     """Print the table of one noise level."""
     table = Table(title=title, title_justify="left")
     table.add_column("terms given")
-    for column in ("terms said", "heard", "recall %", "false", "WER %", "CPU of finals", "of interims"):
+    for column in ("terms spoken", "recognized", "recall %", "false", "WER %", "CPU of finals", "of interims"):
         table.add_column(column, justify="right")
     bare = sums["no terms"]
     for name, total in sums.items():
-        recall = f"{100 * total.heard / total.said:.1f}" if total.said else "-"
+        recall = f"{100 * total.recognized / total.spoken:.1f}" if total.spoken else "-"
         ratios = [f"x {mine / base:.2f}" for mine, base in _cpu(total, bare)]
         table.add_row(
             name,
-            str(total.said),
-            str(total.heard),
+            str(total.spoken),
+            str(total.recognized),
             recall,
             str(len(total.false)),
             f"{total.words.percent:.2f}",
@@ -191,8 +191,8 @@ def as_json(sums: dict[str, Sum]) -> dict[str, object]:
     """The figures with the texts, so that errors can be examined."""
     return {
         name: {
-            "said": total.said,
-            "heard": total.heard,
+            "spoken": total.spoken,
+            "recognized": total.recognized,
             "false": total.false,
             "words": total.words.words,
             "errors": total.words.errors,

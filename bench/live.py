@@ -9,7 +9,7 @@ sending of the audio that completes a speech_final's range to its arrival. Tail 
     python bench/live.py --streams 80 --engine moonshine --at-once --seconds 40
 
 With `--at-once` all clients connect at the same moment, send audio as soon as they are admitted, and retry after a 429
-when Retry-After says; those not admitted before the first stream ends give up. The words of each are compared with
+as Retry-After requires; those not admitted before the first stream ends give up. The words of each are compared with
 those that the same server recognizes in the same audio without load.
 """
 

@@ -40,7 +40,7 @@ def _row(name: str, *cells: str) -> str:
     return f"| `{name}` | {' | '.join(cells)} |\n"
 
 
-_WHY = "would need a model that this server does not have; the 400 says so"
+_WHY = "would need a model that this server does not have"
 _LIVE_ONLY = frozenset(
     {"interim_results", "endpointing", "utterance_end_ms", "vad_events", "no_delay", "inspect_response"}
 )

@@ -32,7 +32,7 @@ class SpeechBegan:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A place where a search term may have been said; `snippet` is the transcript at that place."""
+    """A place where a search term may have been spoken; `snippet` is the transcript at that place."""
 
     confidence: float
     start: float
@@ -42,7 +42,7 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """A search term, as the client sent it, and the places where it may have been said, likeliest first."""
+    """A search term, as the client sent it, and the places where it may have been spoken, likeliest first."""
 
     query: str
     hits: tuple[Hit, ...]

@@ -177,7 +177,7 @@ def test_a_value_that_cannot_be_is_refused_by_name(
 
 @pytest.mark.parametrize(
     ("flag", "value", "right"),
-    [("--cors-origin", "*", "name each origin"), ("--allowed-host", "http://a", "without scheme, port and path")],
+    [("--cors-origin", "*", "name each origin"), ("--allowed-host", "http://a", "without scheme, port, path")],
 )
 def test_an_invalid_origin_or_host_is_refused_before_the_start(
     flag: str, value: str, right: str, monkeypatch: pytest.MonkeyPatch

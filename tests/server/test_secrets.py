@@ -20,7 +20,7 @@ from tests.server.scenes import LINEAR, logged, record, served, speech
 
 pytestmark = pytest.mark.slow
 
-NAME = "tests.server.telling_engine:SECRET"
+NAME = "tests.server.sentence_engine:SECRET"
 TOLD = re.compile(r"41\D?1|11 ?1|four one|one one|\bone\b")
 """Any part of the number, as words or as digits."""
 

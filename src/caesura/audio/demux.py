@@ -108,7 +108,7 @@ class _Exchange:
     def feed(self, data: bytes) -> Generator[None, None, _Ended | None]:
         """Feeder: let the demuxer read `data` (empty at the end), step by step.
 
-        The generator's return value says how it ended.
+        The generator's return value tells how it ended.
         """
         self._fed.put(data)
         return (yield from self.steps())

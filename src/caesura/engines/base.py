@@ -73,7 +73,10 @@ class Hypothesis:
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """Words to prefer where they may have been said. The usual `weight` is 1; with a negative one they are avoided."""
+    """Words to prefer where they may have been spoken.
+
+    The usual `weight` is 1; with a negative one they are avoided.
+    """
 
     text: str
     weight: float = 1.0

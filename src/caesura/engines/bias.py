@@ -32,8 +32,8 @@ most. Measured on 144 spoken sentences with 63 names in three synthetic voices, 
 TRUST = 0.65
 """In a hypothesis of lower confidence (geometric mean of its probabilities), terms weigh less in proportion.
 Where the decoder guesses, everything is nearly as likely: in white noise of 10 dB below the sentences 24 terms took a
-place without this, 19 of them said, and 19 with it, 17 of them said; without noise or with little, 125 of 130 and 125
-of 129."""
+place without this, 19 of them spoken, and 19 with it, 17 of them spoken; without noise or with little, 125 of 130 and
+125 of 129."""
 
 OTHER_CASE = 2.0
 """Deduction from the reward of a term that is written in another case than the one it was given in."""
@@ -42,8 +42,8 @@ PENALTY = 5.0
 """Greatest cost, in log-probability, of avoiding a term of weight -1."""
 
 MAX_WEIGHT = 1.5
-"""Weight at which heavier terms are capped, so that a term that is not said is not written. With 99 terms of weight
-0.5, 1, 1.5 and 2 the engine found 118, 151, 160 and 168 of 189 names and 1, 5, 8 and 27 that were not said."""
+"""Weight at which heavier terms are capped, so that a term that is not spoken is not written. With 99 terms of weight
+0.5, 1, 1.5 and 2 the engine found 118, 151, 160 and 168 of 189 names and 1, 5, 8 and 27 that were not spoken."""
 
 MARGIN = 7.0
 """Greatest distance of a term's first token from the decoder's own, in log-probability; 9 found no more terms."""

@@ -19,7 +19,7 @@ MIN_CONFIDENCE_TRUNCATED = 0.6
 """Least confidence of text that reached the token limit, which speech never came near."""
 
 MIN_CONFIDENCE_KNOWN_PHRASE = 0.8
-"""Least confidence of phrases that the model is known to write when nobody speaks."""
+"""Least confidence of phrases that the model is known to write for silence."""
 
 # Measured on noises, hums, tones and clicks at -60 to -10 dBFS: 158 of 230 gave the bare word "You".
 _ALWAYS_EMPTY = frozenset({"You"})

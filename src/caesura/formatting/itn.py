@@ -1,4 +1,4 @@
-"""Inverse text normalization and all other formatting of a segment, in the order and style that a stream asked for.
+"""Inverse text normalization and all other formatting of a segment, in the order and style that a client requested.
 
 The order is: filled pauses, spoken punctuation, numbers and entities, redaction, profanity, replacement, search.
 Redaction needs digits: with `redact` all numbers are normalised and the secrets among them redacted; numbers that are

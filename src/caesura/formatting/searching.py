@@ -1,4 +1,4 @@
-"""Search: finds where a query may have been said in a message.
+"""Search: finds the places in a message where a query may have been spoken.
 
 Only the recognised words are known, not the sounds. So letters and their pronunciation are compared (Metaphone,
 Lawrence Philips 1990), over every stretch of words about as long as the query.

@@ -1,4 +1,4 @@
-"""Records of requests: what each used and how it ended, never what was said."""
+"""Records of requests: the usage and outcome of each, but never its transcript."""
 
 from __future__ import annotations
 

@@ -118,4 +118,4 @@ requests = Table(
     Index(None, "project_id", "created"),
     Index(None, "outcome", "server_id"),
 )
-"""One row for each request: what it used, never what was said."""
+"""One row for each request: its usage, but never its transcript."""

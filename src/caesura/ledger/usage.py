@@ -88,7 +88,7 @@ class UsageFields:
 def sum_usage(
     connection: Connection, criteria: RequestFilter, *, by: Collection[Grouping] = (), by_day: bool = False
 ) -> list[UsageRow]:
-    """Totals of the matching requests, one row for each group that occurs, ordered by day (if asked for) and group.
+    """Totals of the matching requests, one row for each group that occurs, ordered by day (with `by_day`) and group.
 
     Without groups there is exactly one row, even if there are no requests. Open requests are left out: their usage is
     known only at their end.

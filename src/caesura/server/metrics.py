@@ -165,7 +165,7 @@ class Metrics:
         self._callback_failures.inc()
 
     def render(self, accept: str = "") -> tuple[bytes, str]:
-        """The exposition and its content type, in the format that an `Accept` header asks for."""
+        """The exposition and its content type, in the format that an `Accept` header requests."""
         for stream in self.streams:
             stream.update()
         self.paused.set(sum(stream.paused for stream in self.streams))

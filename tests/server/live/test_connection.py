@@ -518,4 +518,4 @@ def test_a_pause_behind_a_number_does_not_keep_it_back(monkeypatch: pytest.Monke
             assert [text for text in received if text] == ["The code I was given for the house door is 25"]
             assert len(line.words()) == 11
 
-    served(main, engines=("tests.server.telling_engine:NUMBER",))
+    served(main, engines=("tests.server.sentence_engine:NUMBER",))

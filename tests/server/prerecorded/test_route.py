@@ -28,8 +28,8 @@ pytestmark = pytest.mark.slow
 
 SPEECH = path("lv-0890").read_bytes()
 SECONDS = pytest.approx(5.3, abs=0.01)
-PRICE = "tests.server.telling_engine:PRICE"
-SECRET = "tests.server.telling_engine:SECRET"
+PRICE = "tests.server.sentence_engine:PRICE"
+SECRET = "tests.server.sentence_engine:SECRET"
 PRIVATE: dict[str, Any] = {"allow_private_urls": True}
 
 

@@ -18,7 +18,7 @@ _log = logging.getLogger("caesura.callback")
 SHED_INTERIMS = 64
 """Number of waiting messages above which interims are dropped, since the next one supersedes them."""
 MAX_RETRY_AFTER_S = 5.0
-"""Longest pause between two tries for a stream, whatever `Retry-After` says."""
+"""Longest pause between two tries for a stream, whatever the value of `Retry-After`."""
 RECORDING_TRIES = 11
 RECORDING_PAUSE_S = 30.0
 """The result of a recording is tried up to 11 times, with this pause in between, as the hosted service does."""

@@ -21,7 +21,7 @@ UNREAD = Refusal(422, "ASR_UNPROCESSABLE_ENTITY", "Unable to read the entire cli
 TOO_SLOW = Refusal(408, "REQUEST_TIMEOUT", "The recording arrived too slowly to keep its slot.")
 TOO_LARGE = Refusal(413, "PAYLOAD_TOO_LARGE", "The recording is larger than this server accepts.")
 CLIENT_GONE = Refusal(499, "CLIENT_CLOSED_REQUEST", "The client disconnected before there was a response.")
-INTERNAL = Refusal(500, "INTERNAL_SERVER_ERROR", "The recording could not be transcribed; the log says why.")
+INTERNAL = Refusal(500, "INTERNAL_SERVER_ERROR", "The recording could not be transcribed; the log has the reason.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,7 +84,7 @@ async def fields(project: BillingToRead, ledger: CurrentLedger, query: Annotated
 async def breakdown(
     project: BillingToRead, ledger: CurrentLedger, query: Annotated[BillingQuery, Query()]
 ) -> BillingBreakdown:
-    """What the requests of a project would have cost each day, grouped as asked for."""
+    """What the requests of a project would have cost each day, grouped as requested."""
     by = {grouping for name in query.grouping for grouping in _GROUPED[name]}
 
     def summing(connection: Connection) -> list[UsageRow]:

@@ -128,7 +128,7 @@ class PurchasesQuery(Query):
 
 
 class RangeQuery(Query):
-    """A range of time, in UTC unless it says otherwise."""
+    """A range of time, in UTC unless a time zone is given."""
 
     start: Timestamp | None = Field(None, description="Start of the range; without it, the first request.")
     end: RangeEnd | None = Field(None, description="Exclusive end of the range; a date alone includes all of that day.")

@@ -103,7 +103,7 @@ class AlternativeModel(BaseModel):
 
 
 class HitModel(BaseModel):
-    """A place where the searched text may have been said."""
+    """A place where the searched text may have been spoken."""
 
     confidence: Share
     start: Seconds

@@ -71,7 +71,7 @@ async def fields(
 async def breakdown(
     project: UsageToRead, ledger: CurrentLedger, query: Annotated[UsageBreakdownQuery, Query()]
 ) -> UsageBreakdown:
-    """What a project used each day, grouped as asked for."""
+    """What a project used each day, grouped as requested."""
     by = {Grouping(name) for name in query.grouping}
     rows = await ledger.read(
         lambda connection: aggregate(

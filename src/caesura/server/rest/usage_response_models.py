@@ -49,7 +49,7 @@ class RequestResponse(BaseModel):
 
 
 class RequestFacts(BaseModel):
-    """A request; never what was said."""
+    """A request, without its transcript."""
 
     request_id: Uuid
     project_uuid: Uuid
