@@ -92,12 +92,14 @@ def test_a_stream_that_sends_nothing_for_a_second_does_not_count() -> None:
 
 
 def test_thousands_of_paused_sessions_open_within_seconds() -> None:
-    """They send nothing at all, not even KeepAlive; the first of them count as unproven."""
-    start, inside, now = SlowStart(8), 0, 0.0
+    """With one worker. They send nothing at all, not even KeepAlive; the first of them count as unproven."""
+    start, inside, now = SlowStart(4), 0, 0.0
     while inside < 5000:
         inside += crowd(start, 64, now=now, prefix=f"{now}-")
         now += 0.05
-    assert now < 10.0
+    assert now < 15.0
+    # Once the server has learnt that they are silent, a thousand a second are admitted.
+    assert all(crowd(start, 50, now=now + step / 20, prefix=f"late-{step}-") == 50 for step in range(20))
 
 
 def test_after_streams_that_sent_audio_new_ones_count_fully_again() -> None:
@@ -105,8 +107,10 @@ def test_after_streams_that_sent_audio_new_ones_count_fully_again() -> None:
     for number in range(100):
         start.opened(number, now=0.0)
         start.text(number)
-    # Nearly all were paused, so many are admitted; but they speak.
+    # Nearly all were paused, so many are admitted; but they speak, and the first of them is enough to stop the rest.
     assert crowd(start, 80, now=0.0) == 80
+    start.audio("0", now=0.05)
+    assert not start.has_room(now=0.05, calm=1.0)
     for number in range(80):
         start.audio(f"{number}", now=0.1)
     assert not start.has_room(now=0.1, calm=1.0)

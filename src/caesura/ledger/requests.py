@@ -7,10 +7,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from enum import StrEnum
+from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, Select, func, select, type_coerce, update
+from sqlalchemy import BigInteger, ColumnElement, Connection, Insert, Select, func, select, type_coerce, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from caesura.errors import UsageError
@@ -149,14 +150,17 @@ def save_requests(connection: Connection, records: Iterable[RequestRecord]) -> N
     if not rows:
         return
     _spend(connection, rows)
-    insert = (postgresql if connection.dialect.name == "postgresql" else sqlite).insert
-    statement = insert(requests)
+    connection.execute(_upsert(connection.dialect.name), [_row(record) for record in rows.values()])
+
+
+@cache
+def _upsert(dialect: str) -> Insert:
+    """The statement of `save_requests`; building it takes longer than writing a dozen rows."""
+    statement = (postgresql if dialect == "postgresql" else sqlite).insert(requests)
     renewed = {name: statement.excluded[name] for name in _NAMES if name != "request_id"}
     newer = (statement.excluded.outcome != Outcome.OPEN) | (requests.c.outcome == Outcome.OPEN)
-    connection.execute(
-        statement.on_conflict_do_update(index_elements=["request_id"], set_=renewed, where=newer),
-        [_row(record) for record in rows.values()],
-    )
+    upsert: Insert = statement.on_conflict_do_update(index_elements=["request_id"], set_=renewed, where=newer)
+    return upsert
 
 
 def find_requests(

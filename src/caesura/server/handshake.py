@@ -12,12 +12,14 @@ from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Request
+from websockets.protocol import State
 
 from caesura.protocol.closing import NOT_UTF8, TOO_MANY_FRAMES, Close, Refusal, refusal_body
 from caesura.server.frame_budget import SMALL_FRAGMENT_BYTES, FrameBudget
 from caesura.server.live.message_source import EXTENSION, Deliver, MessageQueue
 from caesura.server.request_id import new_request_id
 from caesura.server.turns import TurnTakingTransport
+from caesura.server.whole_message import FrameBoundaryProtocol, whole_message
 
 if TYPE_CHECKING:
     from uvicorn.config import Config
@@ -126,6 +128,7 @@ class HandshakeProtocol(WebSocketsSansIOProtocol):
         self._budget = FrameBudget(now=self.loop.time())
         self._messages = MessageQueue(self.loop)
         self.queue = self._messages  # type: ignore[assignment]
+        self.conn: FrameBoundaryProtocol = FrameBoundaryProtocol(max_size=config.ws_max_size, logger=self.logger)
 
     def data_received(self, data: bytes) -> None:
         """Take bytes from the socket: first the complete head of the request, then whatever follows."""
@@ -137,6 +140,11 @@ class HandshakeProtocol(WebSocketsSansIOProtocol):
 
     def receive_turn(self, data: bytes) -> None:
         """Parse one piece of what was received."""
+        if self.conn.between_frames and self._takes_messages:
+            message = whole_message(data, max_size=self.config.ws_max_size)
+            if message is not None:
+                self._messages.put_nowait(message)
+                return
         self.conn.receive_data(data)
         now = self.loop.time()
         if not self._budget.spend(sum(map(_carries_no_message, self.conn.events)), now=now):
@@ -145,6 +153,11 @@ class HandshakeProtocol(WebSocketsSansIOProtocol):
         self.handle_events()
         if self.conn.parser_exc is not None and not self.transport.is_closing():
             self.handle_parser_exception()
+
+    @property
+    def _takes_messages(self) -> bool:
+        """Whether the next data frame begins a message, and there is a subscriber for it."""
+        return self._messages.subscribed and not self.frames and not self.close_sent and self.conn.state is State.OPEN
 
     def handle_connect(self, event: Request) -> None:
         """Begin the request, with its message source among the extensions of its scope."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import logging
 import socket
 import sys
@@ -22,6 +23,8 @@ _log = logging.getLogger("caesura.server")
 
 CLIENTS_KEEPALIVE_S = 5.0
 """Interval of the KeepAlive that SDKs and frameworks send."""
+COLLECT_AFTER = (20_000, 20, 20)
+"""Thresholds of the garbage collector for its three generations, beginning with the number of new objects."""
 TCP_STALL_MS = 30_000
 """Time without acknowledgement after which the kernel drops a connection."""
 
@@ -55,9 +58,14 @@ def serve(settings: Settings, *, on_ready: Callable[[str], None] | None = None) 
         failure.append(error)
         server.should_exit = True
 
+    def ready() -> None:
+        _collect_garbage_seldom()
+        if on_ready is not None:
+            on_ready(url)
+
     app = create_app(
         service,
-        on_ready=lambda: on_ready(url) if on_ready is not None else None,
+        on_ready=ready,
         on_failure=failed,
     )
     server = DrainingServer(uvicorn_config(app, settings), service, within_s=settings.drain_timeout_s)
@@ -91,6 +99,17 @@ def uvicorn_config(app: object, settings: Settings) -> uvicorn.Config:
         log_level=logging.WARNING,
         server_header=False,
     )
+
+
+def _collect_garbage_seldom() -> None:
+    """Exclude all existing objects from garbage collection, and collect new ones less often.
+
+    A connection consists of some hundreds of objects, which live as long as it does. With Python's default thresholds
+    the search for cycles among them takes 40 % of the time in which connections are opened.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*COLLECT_AFTER)
 
 
 def _allow_open_files(sessions: int) -> None:

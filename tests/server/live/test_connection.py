@@ -179,6 +179,29 @@ def test_a_client_that_stops_reading_is_disconnected_without_harming_others(
     assert "stopped reading" in caplog.text
 
 
+@pytest.mark.parametrize("behind", [None, KEEPALIVE, FINALIZE, CLOSE_STREAM, "a cut"])
+def test_audio_counts_whatever_comes_right_behind_it(behind: str | None) -> None:
+    """Small messages are gathered for a moment; none is left behind, and none is overtaken."""
+
+    async def main(server: InProcessServer) -> None:
+        async with live_client(server.url, **LINEAR) as line:
+            for _ in range(10):
+                await line.socket.send(bytes(1600))
+            if behind == "a cut":
+                line.socket.transport.write_eof()
+                await line.listen()
+            else:
+                if behind is not None:
+                    await line.socket.send(behind)
+                await line.finish()
+                assert line.messages[-1]["duration"] == 0.5
+        await ended(server)
+        (record,) = server.service.session_log
+        assert record.bytes_in == 16_000
+
+    served(main)
+
+
 def test_a_client_that_reads_slowly_misses_interims_and_no_final(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
