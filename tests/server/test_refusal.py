@@ -6,7 +6,7 @@ import json
 from dataclasses import replace
 
 from caesura.protocol.closing import TOO_MANY_REQUESTS
-from caesura.server.prerecorded.upload import EarlyResponse
+from caesura.server.early_response import EarlyResponse
 from caesura.server.refusal import refusal_response
 
 

@@ -13,11 +13,11 @@ import uvicorn
 
 from caesura.errors import CaesuraError, UsageError
 from caesura.server.app import create_app
-from caesura.server.handshake import MAX_HEAD, HandshakeProtocol, HeadProtocol, RefusalLogFilter
 from caesura.server.log_limit import LogLimit
 from caesura.server.service import Service
 from caesura.server.settings import Settings
 from caesura.server.shutdown import DrainingServer
+from caesura.server.transport.handshake import MAX_HEAD, HandshakeProtocol, HeadProtocol, RefusalLogFilter
 
 _log = logging.getLogger("caesura.server")
 

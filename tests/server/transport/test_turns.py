@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from caesura.server.turns import (
+from caesura.server.transport.turns import (
     FAST_S,
     FIRST_BYTES,
     MAX_BYTES,

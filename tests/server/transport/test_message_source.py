@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from caesura.server.live.message_source import TURN_MESSAGES, Message, MessageQueue
+from caesura.server.transport.message_source import TURN_MESSAGES, Message, MessageQueue
 
 
 class Bench:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from caesura.server.frame_budget import BURST, RATE_PER_S, FrameBudget
+from caesura.server.transport.frame_budget import BURST, RATE_PER_S, FrameBudget
 
 
 def test_a_burst_is_accepted_and_one_more_frame_is_not() -> None:

@@ -11,7 +11,7 @@ from typing import Final
 from websockets.frames import Frame
 from websockets.server import ServerProtocol
 
-from caesura.server.live.message_source import Message
+from caesura.server.transport.message_source import Message
 
 try:
     from websockets.speedups import apply_mask

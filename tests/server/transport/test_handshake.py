@@ -16,10 +16,10 @@ import pytest
 from websockets.asyncio.client import connect
 
 from caesura.protocol.closing import NOT_UTF8, TOO_MANY_FRAMES
-from caesura.server.frame_budget import BURST
-from caesura.server.handshake import MAX_HEADERS, MAX_LINE, RefusalLogFilter
 from caesura.server.log_limit import PER_MINUTE
 from caesura.server.settings import Settings
+from caesura.server.transport.frame_budget import BURST
+from caesura.server.transport.handshake import MAX_HEADERS, MAX_LINE, RefusalLogFilter
 from tests.in_process_server import in_process_server
 from tests.server.scenes import until
 from tests.server_process import start_server
@@ -72,7 +72,7 @@ def test_more_headers_than_are_read_get_431() -> None:
 
 def test_a_connection_without_a_request_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Silent or with half a head; a connection that was upgraded stays."""
-    monkeypatch.setattr("caesura.server.handshake.HEAD_S", 0.3)
+    monkeypatch.setattr("caesura.server.transport.handshake.HEAD_S", 0.3)
 
     async def main() -> None:
         async with in_process_server() as server:
@@ -249,7 +249,7 @@ HELD = {
 @pytest.mark.parametrize("held", HELD)
 def test_a_stalled_connection_is_closed(held: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Fifty connections that send a byte now and then are closed, and their resources freed."""
-    monkeypatch.setattr("caesura.server.handshake.HEAD_S", 1.0)
+    monkeypatch.setattr("caesura.server.transport.handshake.HEAD_S", 1.0)
 
     async def main() -> None:
         async with in_process_server() as server:
@@ -279,7 +279,7 @@ def descriptors() -> int:
 
 def test_requests_one_after_the_other_are_not_cut_by_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
     """It counts from the answer before, and not while a request is under way."""
-    monkeypatch.setattr("caesura.server.handshake.HEAD_S", 0.6)
+    monkeypatch.setattr("caesura.server.transport.handshake.HEAD_S", 0.6)
 
     async def main() -> None:
         async with in_process_server() as server:
@@ -345,7 +345,7 @@ def test_mangled_bytes_are_answered_or_closed_without_a_traceback(
     open_first: bool, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each ends, with an answer or without; nothing is logged as an error, and no more than one line for each."""
-    monkeypatch.setattr("caesura.server.handshake.HEAD_S", 1.0)
+    monkeypatch.setattr("caesura.server.transport.handshake.HEAD_S", 1.0)
 
     async def main() -> None:
         async with in_process_server(Settings(engines=("scripted",), workers=1, idle_timeout_s=1.5)) as server:

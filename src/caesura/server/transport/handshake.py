@@ -15,11 +15,11 @@ from websockets.http11 import Request
 from websockets.protocol import State
 
 from caesura.protocol.closing import NOT_UTF8, TOO_MANY_FRAMES, Close, Refusal, refusal_body
-from caesura.server.frame_budget import SMALL_FRAGMENT_BYTES, FrameBudget
-from caesura.server.live.message_source import EXTENSION, Deliver, MessageQueue
 from caesura.server.request_id import new_request_id
-from caesura.server.turns import TurnTakingTransport
-from caesura.server.whole_message import FrameBoundaryProtocol, whole_message
+from caesura.server.transport.frame_budget import SMALL_FRAGMENT_BYTES, FrameBudget
+from caesura.server.transport.message_source import EXTENSION, Deliver, MessageQueue
+from caesura.server.transport.turns import TurnTakingTransport
+from caesura.server.transport.whole_message import FrameBoundaryProtocol, whole_message
 
 if TYPE_CHECKING:
     from uvicorn.config import Config
