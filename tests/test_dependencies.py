@@ -84,7 +84,7 @@ DISTRIBUTIONS = packages_distributions()
 
 
 @pytest.mark.parametrize("module", [module for module in MODULES if any(third_parties(module))], ids=str)
-def test_what_a_module_imports_is_declared_for_its_part(module: Path) -> None:
+def test_every_import_is_a_declared_dependency(module: Path) -> None:
     """Not by way of another package, which may drop it in its next version."""
     available = declared(None).union(*map(declared, extras(module)))
     for top in third_parties(module):
@@ -93,7 +93,7 @@ def test_what_a_module_imports_is_declared_for_its_part(module: Path) -> None:
             assert names & available, f"{module} imports {top} of {names}; declared are {sorted(available)}"
 
 
-def test_what_is_declared_is_imported() -> None:
+def test_every_declared_dependency_is_imported() -> None:
     imported = {
         canonical(name) for module in MODULES for top in third_parties(module) for name in DISTRIBUTIONS.get(top, ())
     }
@@ -102,5 +102,5 @@ def test_what_is_declared_is_imported() -> None:
 
 
 @pytest.mark.parametrize("place", [*EXTRAS, *FRAMEWORKS])
-def test_every_part_that_is_named_is_there(place: str) -> None:
+def test_every_named_part_exists(place: str) -> None:
     assert (SOURCE / place).exists()

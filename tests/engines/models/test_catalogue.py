@@ -39,7 +39,7 @@ def test_english_and_distilled_models_transcribe_english_only() -> None:
 
 
 @pytest.mark.parametrize("code", WHISPER_CODES)
-def test_every_language_goes_to_its_subtag_and_back(code: str) -> None:
+def test_every_language_converts_to_its_subtag_and_back(code: str) -> None:
     assert whisper_code(subtag(code)) == code
 
 

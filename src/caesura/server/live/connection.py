@@ -35,12 +35,12 @@ from caesura.protocol.session import Session, State, Timers
 from caesura.server.admission import Admitted
 from caesura.server.live.accounting import StreamAccounting
 from caesura.server.live.latency import LatencyMeter
-from caesura.server.live.message_source import EXTENSION, Message, MessageSource
 from caesura.server.live.send_queue import SendQueue
 from caesura.server.metrics import FAULT, StreamUsage
 from caesura.server.outbound.callback import Callback
 from caesura.server.service import Service
 from caesura.server.stream_config import audio_format, bytes_per_second, preferred_terms, recognition_config, style
+from caesura.server.transport.message_source import EXTENSION, Message, MessageSource
 
 _log = logging.getLogger("caesura.live")
 

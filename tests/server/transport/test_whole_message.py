@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from websockets.frames import Frame, Opcode
 
-from caesura.server.whole_message import FrameBoundaryProtocol, whole_message
+from caesura.server.transport.whole_message import FrameBoundaryProtocol, whole_message
 
 MAX_SIZE = 70_000
 HEAD = (

@@ -1,6 +1,6 @@
-"""Short cut for WebSocket messages that come whole: one unfragmented frame in one read, as live clients send audio.
+"""Fast path for whole WebSocket messages: one unfragmented frame in one read, as live clients send audio.
 
-The library's parser takes a dozen calls for each frame, a seventh of what a live stream costs. It parses everything
+The library's parser takes a dozen calls for each frame, a seventh of the cost of a live stream. It parses everything
 else: control frames, fragments, frames in pieces, several frames at once, and all that breaks the protocol.
 """
 
@@ -11,7 +11,7 @@ from typing import Final
 from websockets.frames import Frame
 from websockets.server import ServerProtocol
 
-from caesura.server.live.message_source import Message
+from caesura.server.transport.message_source import Message
 
 try:
     from websockets.speedups import apply_mask
