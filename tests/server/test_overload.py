@@ -106,7 +106,7 @@ def test_samples_at_the_same_moment_do_no_harm() -> None:
     for _ in range(100):
         guard.sample(0.9, now=5.0)
     assert not guard.refusing
-    assert guard.pressure_s == 0.9
+    assert guard.interim_stretch == watched((0.9, 0.1)).interim_stretch > 1.0
 
 
 def test_retries_are_spread_over_one_to_three_seconds_and_the_body_is_the_captured_one() -> None:

@@ -51,6 +51,7 @@ class OverloadGuard:
         self._beyond_since: float | None = None
         """Time since which the age has been beyond the threshold that ends the current state; None if it is not."""
         self._pressure_s = 0.0
+        """Age of the oldest waiting job, smoothed: it rises at once and falls slowly."""
         self._mean_s = 0.0
         self._sampled_at: float | None = None
 
@@ -58,11 +59,6 @@ class OverloadGuard:
     def refusing(self) -> bool:
         """Whether new streams are refused."""
         return self._refusing
-
-    @property
-    def pressure_s(self) -> float:
-        """Age of the oldest waiting job in seconds, smoothed: it rises at once and falls slowly."""
-        return self._pressure_s
 
     @property
     def calm(self) -> float:

@@ -131,7 +131,7 @@ class LedgerWriter:
         """Whether the project's concurrency limit has room for one more request on this server."""
         project = self.access.projects.get(project_id)
         limit = None if project is None else project.concurrency_limit
-        return limit is None or self._per_project[project_id] < limit
+        return limit is None or self.open_requests(project_id) < limit
 
     def has_credit(self, project_id: str) -> bool:
         """Whether the project has credit or needs none, as of the last poll: requests in progress may overdraw it."""
