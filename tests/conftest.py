@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import os
+from collections.abc import Generator, Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -24,6 +26,17 @@ LONGEST = ("test_chaos.py", "test_pool.py", "test_process_worker.py", "test_stre
 """Files that take minutes: they are begun first, so that no process has one left when the others are done."""
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Keep what is collected out of garbage collections: it stays to the end, and each full one would go through it."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the longest files, and give slow tests more time, unless they have a time limit of their own."""
@@ -34,15 +47,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.timeout(SLOW_TIMEOUT_S))
 
 
-@pytest.fixture(scope="session")
-def data_home(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A directory that stands in for the one of this user's data."""
-    return str(tmp_path_factory.mktemp("data"))
-
-
-@pytest.fixture(autouse=True)
-def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch, data_home: str) -> None:
+@pytest.fixture(scope="session", autouse=True)
+def _no_settings_from_outside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Keep a developer's own CAESURA_... variables and ledger out of tests, and tests out of them."""
-    monkeypatch.setenv("XDG_DATA_HOME", data_home)
-    for name in [name for name in os.environ if name.startswith("CAESURA_")]:
-        monkeypatch.delenv(name)
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path_factory.mktemp("data")))
+        for name in [name for name in os.environ if name.startswith("CAESURA_")]:
+            monkeypatch.delenv(name)
+        yield
