@@ -7,7 +7,7 @@ import random
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from caesura.audio.collector import Collector
@@ -16,6 +16,7 @@ from caesura.audio.g729 import G729Decoder
 from caesura.audio.stream import AudioStream
 from caesura.errors import BadAudio
 from tests.coded_recordings import coded, level_correlation
+from tests.example_count import examples
 from tests.signals import cut, decoded, run
 
 DECLARED = AudioFormat(Encoding.G729, 8_000)
@@ -40,7 +41,7 @@ def test_it_sounds_like_its_original() -> None:
     assert level_correlation(heard[0]) > 0.95
 
 
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(
     first=st.integers(1, 500).filter(lambda size: size % 10 not in (0, 2)),
     places=st.lists(st.integers(0, len(DATA)), max_size=12),

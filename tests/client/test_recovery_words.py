@@ -6,7 +6,7 @@ A server that knows each sample it hears says the words; a plain list says where
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from caesura.client.events import Final, Interim
@@ -14,6 +14,7 @@ from caesura.client.pcm import PcmFormat
 from caesura.client.recovery import Phase
 from tests.client.bench import MONO, PATIENT, STEREO, Bench, results
 from tests.client.pretend_server import PretendServer, check_words
+from tests.example_count import examples
 
 SAMPLES = 60
 """Length of the short stream; a word has ten."""
@@ -196,7 +197,7 @@ def test_words_are_placed_to_the_millisecond_at_any_rate(rate: int) -> None:
     assert bench.gaps == []
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(
     st.lists(
         st.tuples(st.integers(1, 12), st.sampled_from(["", "", "", "cut", "pause", "final", "lost message"])),
