@@ -77,7 +77,7 @@ fast: $(STAMP) $(FRESH) ## tests without models and servers
 # A file stays with one process, and with it the servers and models that its tests share.
 .PHONY: slow
 slow: $(STAMP) $(FRESH) sdk-js ## tests with models and servers, side by side
-	$(PYTEST) -q -ra -m "(slow or conformance) and not serial and not registry" -n auto --dist loadfile $(ARGS) $(NONE_IS_FINE)
+	$(PYTEST) -q -ra -m "(slow or conformance) and not serial and not registry" -n auto --dist loadfile --no-loadscope-reorder $(ARGS) $(NONE_IS_FINE)
 
 .PHONY: serial
 serial: $(STAMP) $(FRESH) ## tests that measure time or load, one by one
