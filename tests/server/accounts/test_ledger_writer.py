@@ -31,7 +31,7 @@ from tests import postgres
 from tests.ledger.rows import NOW, ended, opened
 from tests.waiting import until
 
-WITHIN_S = 10.0
+WITHIN_S = 60.0
 
 
 class Flaky(Ledger):
