@@ -1,5 +1,5 @@
 # Everything a developer runs. `make` alone prints this list; the sentence after `##` is the help.
-# Hand arguments on with ARGS, for example: make serve ARGS="--port 9000"
+# Pass arguments with ARGS, for example: make serve ARGS="--port 9000"
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -17,16 +17,16 @@ PURE := src/caesura/protocol/*,src/caesura/words.py,src/caesura/events.py,src/ca
 ARGS ?=
 # Hypothesis: fast tries few examples, dev and ci try more, ci always the same ones (tests/conftest.py).
 PROFILE ?= fast
-# COVERAGE=1: tests run under coverage, and cov-report holds the result against the limits.
+# COVERAGE=1: tests run under coverage, and cov-report compares the result with the limits.
 COVERAGE ?=
 PYTEST := $(if $(COVERAGE),$(BIN)/coverage run -m pytest,$(PY) -m pytest)
 FRESH := $(if $(COVERAGE),cov-erase)
-# With ARGS a group may have none of the tests that were named (exit status 5).
+# With ARGS a group may contain none of the named tests (exit status 5).
 NONE_IS_FINE := $(if $(ARGS),|| [ $$? -eq 5 ])
-# The interpreter of .venv; the first of the usual names that is new enough when it is not given.
+# The interpreter of .venv; by default the first of the usual names that is new enough.
 PYTHON ?=
 
-# Without cached bytecode pytest rewrites every test file in every process (30 s in place of 10 s to collect them), and each
+# Without cached bytecode pytest rewrites every test file in every process (collecting takes 30 s instead of 10 s), and each
 # server that a test starts compiles all of src/ (1 s).
 export PYTHONDONTWRITEBYTECODE :=
 

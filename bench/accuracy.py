@@ -37,7 +37,7 @@ from caesura.speech.endpointer import Endpointer
 from caesura.speech.vad import SileroModel, SileroVad, load_silero
 
 with warnings.catch_warnings():
-    # Its sources have escapes that newer Pythons complain about.
+    # whisper_normalizer's sources have escapes for which newer Pythons warn.
     warnings.simplefilter("ignore")
     import jiwer
     from whisper_normalizer.english import EnglishTextNormalizer
@@ -134,7 +134,7 @@ def undetected_text(engine: Engine, recording: Recording) -> str:
 
 
 def quietest(samples: Samples, first: int, last: int) -> int:
-    """The middle of the quietest 160 ms between these two places."""
+    """The middle of the quietest 160 ms between these two positions."""
     energy = np.cumsum(np.square(samples[first:last], dtype=np.float64))
     return first + int(np.argmin(energy[QUIET:] - energy[:-QUIET])) + QUIET // 2
 
@@ -160,7 +160,7 @@ async def live_text(url: str, pcm: Pcm, *, realtime: bool, parameters: Mapping[s
 
 
 async def measure(arguments: argparse.Namespace, spoken: Sequence[Recording], number: int) -> list[Row]:
-    """One run: a row for each recording, and one for all of them joined to one stream when that was asked for."""
+    """One run: a row for each recording, and, with `--joined`, one for all of them joined to one stream."""
     scorer, engine, vad = Scorer(), load_engine(arguments.engine), load_silero()
     parameters = {
         "interim_results": "true",
@@ -250,7 +250,7 @@ def _row(scorer: Scorer, name: str, reference: str, whole: str, cut: str, live: 
 
 
 def total(rows: Sequence[Row]) -> tuple[Score, Score, Score]:
-    """Scores of whole, cut and live over all recordings, without the joined one."""
+    """Sums of the scores (whole, cut and live) over all recordings, without the joined stream."""
     alone = [row for row in rows if row.name != "joined"]
     none = Score(0, 0)
     return (
@@ -289,7 +289,7 @@ def as_json(row: Row) -> dict[str, object]:
 
 
 def main() -> None:
-    """Read the arguments, measure, report."""
+    """Read the arguments, measure, and report."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     common_arguments(parser, engine="moonshine")
     parser.add_argument("--speech", type=Path, default=BUNDLED, help="folder with manifest.jsonl and its recordings")

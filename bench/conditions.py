@@ -20,7 +20,7 @@ MU = 255.0
 
 
 def conditions(recordings: Sequence[Recording]) -> Mapping[str, Condition]:
-    """The conditions by name, the same in every run; babble is a mix of all `recordings`."""
+    """The conditions by name, identical in every run; babble is a mix of all `recordings`."""
     babble = _babble(recordings)
     return {
         "clean": lambda samples: samples,
@@ -41,7 +41,7 @@ def apply(condition: Condition, recording: Recording) -> Recording:
 
 
 def _speech_level(samples: Samples) -> float:
-    """Root mean square of the louder half of all 20 ms: pauses do not count."""
+    """Root mean square of the louder half of all 20 ms frames, so that pauses do not count."""
     frames = samples[: samples.size // 320 * 320].reshape(-1, 320)
     energy = np.sort(np.square(frames).mean(axis=1))
     return float(np.sqrt(energy[energy.size // 2 :].mean()))

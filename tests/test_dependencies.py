@@ -87,16 +87,16 @@ def undeclared(module: Path) -> Iterator[str]:
             yield f"{module}:{line} imports {top} of {distributions(top)}; declared are {sorted(available)}"
 
 
-def test_what_a_module_imports_is_declared_for_its_part() -> None:
+def test_every_import_is_a_declared_dependency() -> None:
     """Not by way of another package, which may drop it in its next version."""
     expect_none(found for module in MODULES for found in undeclared(module))
 
 
-def test_what_is_declared_is_imported() -> None:
+def test_every_declared_dependency_is_imported() -> None:
     imported = {name for module in MODULES for _, top in third_parties(module) for name in distributions(top)}
     everything = declared(None).union(*map(declared, PROJECT["optional-dependencies"]))
     assert everything - imported == set(NOT_IMPORTED)
 
 
-def test_every_part_that_is_named_is_there() -> None:
+def test_every_named_part_exists() -> None:
     assert not [place for place in (*EXTRAS, *FRAMEWORKS) if not (SOURCE / place).exists()]

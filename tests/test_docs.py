@@ -175,26 +175,24 @@ def writer(asked: str) -> TextFormatter:
     return TextFormatter(style(options))
 
 
-@pytest.mark.parametrize(("asked", "said", "written"), tables(FORMATTING + README, "asked for", "said", "written"))
+@pytest.mark.parametrize(("asked", "said", "written"), tables(FORMATTING + README, "parameters", "spoken", "written"))
 def test_words_are_formatted_as_documented(asked: str, said: str, written: str) -> None:
     assert text(writer(asked).format(words_of(said), final=True).words) == written.replace("\\n", "\n")
 
 
-@pytest.mark.parametrize(
-    ("asked", "said", "told"), tables(FORMATTING, "asked for", "said so far", "told in the interim")
-)
+@pytest.mark.parametrize(("asked", "said", "told"), tables(FORMATTING, "parameters", "spoken so far", "interim"))
 def test_interims_withhold_what_is_documented(asked: str, said: str, told: str) -> None:
     assert text(writer(asked).format(words_of(said), final=False).words) == told
 
 
-@pytest.mark.parametrize(("said", "held"), tables(FORMATTING, "said", "held"))
+@pytest.mark.parametrize(("said", "held"), tables(FORMATTING, "spoken", "held"))
 def test_finals_are_held_as_documented(said: str, held: str) -> None:
     words = words_of(said)
     assert (writer("smart_format=true").incomplete_from(words) < len(words)) is (held == "yes")
 
 
 @pytest.mark.parametrize(
-    ("query", "said", "found", "confidence"), tables(FORMATTING, "searched for", "said", "found", "confidence")
+    ("query", "said", "found", "confidence"), tables(FORMATTING, "query", "spoken", "found", "confidence")
 )
 def test_searches_find_what_is_documented(query: str, said: str, found: str, confidence: str) -> None:
     (search,) = search_words(words_of(said), [query])
@@ -208,12 +206,12 @@ def test_every_command_of_dictation_is_documented() -> None:
 
 
 def test_every_kind_of_formatting_has_examples() -> None:
-    asked = " ".join(row[0] for row in tables(FORMATTING, "asked for", "said", "written"))
+    asked = " ".join(row[0] for row in tables(FORMATTING, "parameters", "spoken", "written"))
     for name in ("smart_format", "numerals", "dictation", "profanity_filter", "replace", *PII_KINDS):
         assert name in asked
-    assert tables(FORMATTING, "asked for", "said so far", "told in the interim")
-    assert tables(FORMATTING, "said", "held")
-    assert tables(FORMATTING, "searched for", "said", "found", "confidence")
+    assert tables(FORMATTING, "parameters", "spoken so far", "interim")
+    assert tables(FORMATTING, "spoken", "held")
+    assert tables(FORMATTING, "query", "spoken", "found", "confidence")
 
 
 # ---- running a server ----
@@ -296,18 +294,18 @@ def test_origins_and_hosts_are_treated_as_documented(
             assert headers.items() >= trusts.items()
         case Pass(headers):
             shared = {name: value for name, value in headers.items() if name in trusts}
-            readable = {"let in": {}, "let in, readable by the page": trusts}
+            readable = {"admitted": {}, "admitted, readable by the page": trusts}
             assert shared == readable.get(answer, shares)
-            assert answer in (*readable, "let in, `access-control-allow-origin` repeats the origin")
+            assert answer in (*readable, "admitted, `access-control-allow-origin` repeats the origin")
 
 
 def test_every_answer_to_an_origin_has_a_documented_case() -> None:
     answers = {case[-1] for case in CASES}
     assert answers >= {
-        "let in",
+        "admitted",
         "204",
         "403 ORIGIN_NOT_ALLOWED",
         "403 HOST_NOT_ALLOWED",
-        "let in, readable by the page",
+        "admitted, readable by the page",
     }
     assert len(CASES) > 30

@@ -71,7 +71,7 @@ def test_a_pause_at_the_end_of_a_message_is_10_ms_of_silence(frames: int) -> Non
 
 
 def test_a_lost_frame_takes_its_time() -> None:
-    """Ten zeros say that a frame was lost."""
+    """Ten zero bytes mark a lost frame."""
     assert seconds([DATA[:500], bytes(10), DATA[510:]]) == seconds([DATA])
 
 
@@ -85,7 +85,7 @@ def test_a_frame_cut_off_at_the_end_is_dropped() -> None:
     [random.Random(5).randbytes(1000), b'{"type":"KeepAlive"}' * 50, DATA[5:]],
     ids=["noise", "json", "begins inside a frame"],
 )
-def test_what_was_never_g729_is_refused_after_64_frames(data: bytes) -> None:
+def test_bytes_that_are_not_g729_are_refused_after_64_frames(data: bytes) -> None:
     stream = AudioStream(DECLARED, split=False)
     stream.feed(data[:630])
     with pytest.raises(BadAudio, match=r"the parity is right in \d+ of the first 64 G\.729 frames: must be frames"):
@@ -94,7 +94,7 @@ def test_what_was_never_g729_is_refused_after_64_frames(data: bytes) -> None:
 
 @pytest.mark.parametrize("size", [12, 32, 242])
 def test_a_client_whose_cuts_all_look_like_pauses_is_not_left_with_noise(size: int) -> None:
-    """It is told so: the frames are out of step after the first."""
+    """It gets an error, since the frames are misaligned after the first cut."""
     with pytest.raises(BadAudio, match="the parity is right"):
         decoded(cut(DATA * 3, size), DECLARED)
 

@@ -33,7 +33,7 @@ def test_packets_sound_like_their_original(band: str) -> None:
 @pytest.mark.parametrize("band", BANDS)
 @pytest.mark.parametrize("encoding", [Encoding.SPEEX, None])
 def test_an_ogg_stream_is_the_same_whether_declared_or_not(band: str, encoding: Encoding | None) -> None:
-    """Its header knows the rate; the declared one is not looked at."""
+    """The rate in the header is used; the declared one is ignored."""
     declared = AudioFormat(encoding, 32_000 if encoding else None)
     packets = decoded(speex_packets(f"lv-0880-{band}.spx"), AudioFormat(Encoding.SPEEX, BANDS[band]))
     np.testing.assert_array_equal(decoded(cut(coded(f"lv-0880-{band}.spx"), 99), declared), packets)

@@ -69,7 +69,7 @@ def test_channels_are_mixed_down_or_kept_apart() -> None:
 
 
 def own_channel(heard: Samples, said: Samples, after: int) -> list[int]:
-    """For each channel heard, the number of the one said that it is most like."""
+    """For each decoded channel, the index of the most similar original one."""
     return [int(np.argmax([correlation(one[after:], other) for other in said])) for one in heard]
 
 
@@ -115,7 +115,7 @@ def test_many_channels_come_out_in_their_order(kind: str, count: int, after: int
 def test_channels_of_a_layout_come_out_as_a_wav_file_numbers_them(
     container: str, codec: str, options: dict[str, str], after: int, count: int
 ) -> None:
-    """Whatever order the codec has them in: what went in as channel 1 comes out as channel 1."""
+    """Whatever order the codec uses, channel 1 of the input is channel 1 of the output."""
     said = sound(16_000, 0.5, count)
     data = mux(sound(48_000, 0.5, count), 48_000, container, codec, codec_options=options, bit_rate=64_000 * count)
     heard = decoded(cut(data, 777), AudioFormat(None, None))

@@ -46,7 +46,7 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 
 def environment(server: Managed) -> Any:
-    """What the SDK wants to be told to talk to another server; it is told nothing else."""
+    """The only setting of the SDK that differs: the address of the server."""
     from deepgram.environment import DeepgramClientEnvironment
 
     wire = server.served.url

@@ -49,12 +49,12 @@ def test_words_start_at_their_peaks() -> None:
     assert starts(placed(attention(10, 30, 70), tone((0.0, 2.4)))) == pytest.approx([0.24, 0.72, 1.68])
 
 
-def test_the_lag_of_the_peak_is_taken_off() -> None:
+def test_the_lag_of_the_peak_is_subtracted() -> None:
     assert starts(placed(attention(0, 30), tone((0.0, 2.4)), lag_s=0.02)) == pytest.approx([0.0, 0.70])
 
 
 def test_a_peak_out_of_order_is_overruled() -> None:
-    """The second word was read at the end first: what the others say keeps it between its neighbours."""
+    """The peak of the second word is at the end: the attention of the others keeps it between its neighbours."""
     rows = attention(10, 90, 30, 50)
     rows[1, 20] += 0.2
     assert starts(placed(rows, tone((0.0, 2.4)))) == pytest.approx([0.24, 0.48, 0.72, 1.2])
@@ -78,7 +78,7 @@ def test_a_word_without_a_pause_ends_where_the_next_one_starts() -> None:
 
 
 def test_a_word_in_silence_is_short() -> None:
-    """Nothing says how long it is; it does not last until the next one."""
+    """Its length cannot be measured, and it does not last until the next word."""
     spans = placed(attention(10, 70), tone((1.68, 2.0)))
     assert spans[0] == pytest.approx((0.24, 0.34))
 

@@ -41,7 +41,7 @@ STRANGERS = tuple(
     map(Term, ("Abernathy", "Gloucestershire", "Kubernetes", "Mukherjee", "Nakamura", "Poughkeepsie", "Roche",
                "Willoughby", "Wittgenstein", "Zanzibar", "lisinopril", "metoprolol", "sarcoidosis"))
 )  # fmt: skip
-"""Names that nobody says in the recordings."""
+"""Names that are not spoken in the recordings."""
 
 
 def plain(hypothesis: Hypothesis) -> list[str]:
@@ -140,7 +140,7 @@ def test_interims_with_drafts_are_the_interims_without(engine: MoonshineEngine) 
 
 
 @pytest.mark.slow
-def test_a_draft_that_is_wrong_is_overruled(engine: MoonshineEngine) -> None:
+def test_a_wrong_draft_is_corrected(engine: MoonshineEngine) -> None:
     audio = recording("lv-0880").samples
     alone = transcribe(engine, audio, final=False)
     other = transcribe(engine, recording("jfk").samples)
@@ -222,7 +222,7 @@ def test_a_misrecognised_word_is_recognised_when_it_is_a_term(engine: MoonshineE
 
 
 @pytest.mark.slow
-def test_terms_that_nobody_says_change_nothing(engine: MoonshineEngine) -> None:
+def test_terms_that_are_not_spoken_change_nothing(engine: MoonshineEngine) -> None:
     for name in names():
         audio = recording(name).samples
         assert transcribe(engine, audio, terms=STRANGERS) == transcribe(engine, audio)
@@ -258,7 +258,7 @@ def test_a_final_with_terms_does_not_depend_on_its_draft(engine: MoonshineEngine
 
 @pytest.mark.slow
 def test_the_vocabulary_writes_words_as_the_decoder_does(engine: MoonshineEngine) -> None:
-    """Seen in the tokens of what is hypothesis, at words that the recordings really hold."""
+    """It shows in the tokens of the hypotheses, for words that are in the recordings."""
     vocabulary = engine._vocabulary
     for name in names():
         tokens = transcribe(engine, recording(name).samples).tokens

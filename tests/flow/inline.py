@@ -55,7 +55,7 @@ class InlinePool:
 
 @dataclass
 class Outcome:
-    """What a client would have seen."""
+    """The messages that a client would have received."""
 
     messages: list[ServerMessage] = field(default_factory=list)
     close: CloseSocket | None = None

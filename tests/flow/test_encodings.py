@@ -50,7 +50,7 @@ def said(kind: str, engine: Engine, piece: int = 4000) -> Outcome:
 
 
 def test_the_plain_samples_give_the_reference(plain: Outcome) -> None:
-    """What the others are compared with is right."""
+    """The transcript with which the others are compared is correct."""
     assert plain.text().replace("-", " ") == recording(RECORDING).text
 
 
@@ -96,7 +96,7 @@ TELEPHONES = [
     ("query", "messages", "seconds"), TELEPHONES, ids=lambda value: value if isinstance(value, str) else ""
 )
 @pytest.mark.parametrize("piece", [20, 50_000])
-def test_what_telephones_code_gives_the_same_words(
+def test_telephone_codecs_give_the_same_words(
     query: str, messages: list[bytes], seconds: float, piece: int, moonshine: Engine
 ) -> None:
     """But for `ill disposed`, which the engine takes for other words at each bandwidth."""

@@ -109,7 +109,7 @@ def test_however_it_is_grouped_the_rows_add_up_to_the_whole(
     assert whole.usd == pytest.approx(0.0024 * len(days))
 
 
-def test_what_occurs_is_reported_once_and_sorted(used: Ledger) -> None:
+def test_values_that_occur_are_reported_once_and_sorted(used: Ledger) -> None:
     with used.reading() as connection:
         assert usage_fields(connection, RequestFilter()) == UsageFields(
             tags=("call", "night"),

@@ -235,6 +235,31 @@ def test_calls_for_soon_are_made_together_and_in_their_order() -> None:
     asyncio.run(main())
 
 
+def test_what_a_gathered_call_gathers_joins_the_same_batch() -> None:
+    """As a connection does, whose stream gathers too: its pieces wait once, and run with those of the others."""
+
+    async def main() -> None:
+        thread, batches, done = AudioThread(gather_s=0.02, clock=time.monotonic), list[str](), asyncio.Event()
+
+        def work(name: str) -> Callable[[], None]:
+            batches.append(f"{name} on the thread")
+            return partial(batches.append, f"{name} back") if name != "second" else done.set
+
+        def hand_over(name: str) -> None:
+            thread.gather(lambda: thread.submit(partial(work, name)))
+
+        thread.start()
+        try:
+            for name in ("first", "second"):
+                thread.gather(partial(hand_over, name))
+            await asyncio.wait_for(done.wait(), 10)
+            assert batches == ["first on the thread", "second on the thread", "first back"]
+        finally:
+            thread.stop()
+
+    asyncio.run(main())
+
+
 def test_without_gathering_soon_is_now() -> None:
     async def main() -> None:
         thread, delivered = AudioThread(gather_s=0, clock=time.monotonic), list[str]()

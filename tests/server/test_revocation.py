@@ -1,4 +1,4 @@
-"""Keys that are made, expire and are revoked while a server runs, by somebody else with the same ledger."""
+"""Keys that expire, or that another process with the same ledger creates and revokes, while a server runs."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_a_key_that_is_revoked_elsewhere_ends_its_open_streams_after_half_a_seco
 
 @pytest.mark.usefixtures("_soon")
 def test_a_stream_that_is_draining_is_revoked_too(outside: Outside, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The record says so, although a close in order had been decided."""
+    """The record has that reason, although a normal close had already begun."""
     key = outside.key()
 
     async def main(server: InProcessServer) -> None:
@@ -96,7 +96,7 @@ def test_a_stream_that_is_draining_is_revoked_too(outside: Outside, monkeypatch:
 
 @pytest.mark.usefixtures("_soon")
 def test_from_the_first_key_on_every_request_needs_one(outside: Outside) -> None:
-    """On loopback no key is needed while there is none; one made elsewhere counts as soon as it is seen."""
+    """On loopback no key is needed while there is none; a key of another process counts once it is loaded."""
 
     async def main(server: InProcessServer) -> None:
         async with live_client(server.url, **LINEAR) as early:
@@ -107,7 +107,7 @@ def test_from_the_first_key_on_every_request_needs_one(outside: Outside) -> None
             async with live_client(server.url, key=key.secret, **LINEAR) as line:
                 await line.finish()
                 assert line.closed_with == (1000, "")
-            # Who came before needed none, and stays.
+            # A stream from before needed no key, and continues.
             await early.socket.send(KEEPALIVE)
             await early.finish()
             assert early.closed_with == (1000, "")

@@ -63,7 +63,7 @@ def test_a_stop_waits_for_work_without_a_request() -> None:
 
 
 @pytest.mark.parametrize("which", [signal.SIGINT, signal.SIGTERM])
-def test_the_first_signal_refuses_what_is_new_at_once_and_the_second_skips_the_waiting(which: int) -> None:
+def test_the_first_signal_refuses_new_requests_and_the_second_skips_the_waiting(which: int) -> None:
     stops = Stops(Shutdown())
     server = DrainingServer(uvicorn.Config(cast(Any, None)), stops, within_s=1.0)
     server.handle_exit(which, None)
@@ -159,7 +159,7 @@ async def talk(server: Command, seconds: float = 3.0) -> ClientConnection:
 
 
 async def admitted(url: str) -> ClientConnection:
-    """A connection for linear16. Only a 429 says when to come back: who comes with many others waits for its turn."""
+    """A connection for linear16. Only a 429 has Retry-After: who connects with many others waits."""
     while True:
         try:
             return await connect(f"{url}?encoding=linear16&sample_rate=16000", open_timeout=WITHIN_S)
@@ -250,7 +250,7 @@ def test_forty_streams_with_more_to_transcribe_than_five_seconds_all_get_their_l
 
 
 @pytest.mark.slow
-def test_a_recording_under_way_is_finished_and_what_is_new_gets_503(tmp_path: Path) -> None:
+def test_a_recording_in_progress_is_finished_and_new_ones_get_503(tmp_path: Path) -> None:
     more = asyncio.Event()
 
     async def body() -> AsyncIterator[bytes]:
@@ -335,8 +335,8 @@ def test_ctrl_c_which_reaches_the_workers_too_drains_as_well(tmp_path: Path) -> 
 
 
 @pytest.mark.slow
-def test_words_that_do_not_come_within_the_drain_cap_do_not_hold_the_stop_up() -> None:
-    """The client is asked to reconnect all the same, and learns how much was received."""
+def test_words_that_miss_the_drain_cap_do_not_delay_the_stop() -> None:
+    """The client still gets 1012, and Metadata with the amount of audio received."""
 
     async def main(server: InProcessServer) -> None:
         client = await connect(f"{server.url}?encoding=linear16&sample_rate=16000")
@@ -368,7 +368,7 @@ def test_a_closing_stream_waits_for_its_turn_as_long_as_the_engine_works() -> No
 
 
 @pytest.mark.slow
-def test_a_closing_stream_whose_engine_answers_nobody_ends_at_the_drain_cap() -> None:
+def test_a_closing_stream_with_a_stuck_engine_ends_at_the_drain_cap() -> None:
     async def main(server: InProcessServer) -> None:
         client = await connect(f"{server.url}?encoding=linear16&sample_rate=16000")
         await client.send(speech()[:64_000])

@@ -109,23 +109,27 @@ class AudioThread:
         self._queue.put(_Batch(works, on_time=True))
 
     def gather(self, call: Callable[[], None]) -> None:
-        """Call `call` soon, together with those of other streams; the work that they `submit` is run as one batch."""
+        """Call `call` soon, together with those of other streams; the work that they `submit` is run as one batch.
+
+        From inside such a call: behind those that are being called.
+        """
         if self._loop is None or not self._gather_s:
             call()
             return
         self._waiting.append(call)
-        if len(self._waiting) == 1:
+        if len(self._waiting) == 1 and self._gathering is None:
             self._loop.call_later(self._gather_s, self._call_gathered)
 
     def _call_gathered(self) -> None:
-        calls, self._waiting = self._waiting, []
         batch: list[Work] = []
         self._gathering = batch
-        for call in calls:
+        # The list grows while it is gone through.
+        for call in self._waiting:
             try:
                 call()
             except Exception:  # noqa: BLE001  # one stream's fault must not keep the others waiting
                 _log.exception("audio of a stream could not be passed on")
+        self._waiting.clear()
         self._gathering = None
         if batch:
             self._put(batch)

@@ -1,11 +1,11 @@
-"""HTTP responses for requests that are refused, in the shape of the wire."""
+"""HTTP responses for refused requests, in the format of the wire."""
 
 from __future__ import annotations
 
 from starlette.responses import Response
 
 from caesura.protocol.closing import Refusal, refusal_body
-from caesura.server.prerecorded.upload import EarlyResponse
+from caesura.server.early_response import EarlyResponse
 from caesura.server.request_id import new_request_id
 
 

@@ -9,7 +9,8 @@ not count: not after a text message (KeepAlive), not when no audio came for 1 s.
     audio, for < 3 s      1; 0 after 1 s without audio, and 1 again with the next audio
     audio, for >= 3 s     0
 
-That share is what lets thousands of paused sessions open quickly and still stops a crowd that speaks at once.
+Because of this share thousands of paused sessions can open quickly, while a crowd that speaks at once is still slowed
+down.
 """
 
 from __future__ import annotations
@@ -21,14 +22,15 @@ from typing import Final
 PROOF_S: Final = 3.0
 QUIET_S: Final = 1.0
 SHARE_WEIGHT: Final = 1 / 4
-LEAST_SHARE: Final = 0.01
+LEAST_SHARE: Final = 0.002
+"""Small enough for thousands of paused sessions a second. The first that speaks raises the share to a quarter."""
 
 
 @dataclass(slots=True)
-class _Unproven:
+class _Speaking:
     last_at: float
-    """When it was opened, or its last audio came."""
-    speaking_since: float | None = None
+    """Time at which its last audio arrived."""
+    since: float
 
 
 class SlowStart:
@@ -41,52 +43,56 @@ class SlowStart:
             most: How many streams may be unproven at once when the queue is calm.
         """
         self._most = most
-        self._streams: dict[Hashable, _Unproven] = {}
+        self._silent: dict[Hashable, float] = {}
+        """Streams that have sent nothing, with the time of opening, in that order."""
+        self._speaking: dict[Hashable, _Speaking] = {}
         self._speaking_share = 1.0
 
     def opened(self, stream: Hashable, *, now: float) -> None:
         """A stream was admitted."""
-        self._streams[stream] = _Unproven(now)
+        self._silent[stream] = now
 
     def audio(self, stream: Hashable, *, now: float) -> bool:
-        """A stream sent audio; returns whether it is proven, after which calls are not needed."""
-        found = self._streams.setdefault(stream, _Unproven(now, now))
-        since = found.speaking_since
-        if since is None:
+        """A stream sent audio. Returns whether it is proven; then no more calls are needed."""
+        if self._silent.pop(stream, None) is not None:
             self._update_share(spoke=True)
-        if since is None or now - found.last_at > QUIET_S:
-            since = now
-        found.last_at, found.speaking_since = now, since
-        if now - since < PROOF_S:
+        found = self._speaking.setdefault(stream, _Speaking(now, now))
+        if now - found.last_at > QUIET_S:
+            found.since = now
+        found.last_at = now
+        if now - found.since < PROOF_S:
             return False
-        del self._streams[stream]
+        del self._speaking[stream]
         return True
 
     def text(self, stream: Hashable) -> None:
-        """A stream sent a text message: if that is the first thing it sends, it is paused."""
-        found = self._streams.get(stream)
-        if found is not None and found.speaking_since is None:
+        """A stream sent a text message; if it has sent nothing else, it counts as paused."""
+        if self._silent.pop(stream, None) is not None:
             self._update_share(spoke=False)
-            del self._streams[stream]
 
     def ended(self, stream: Hashable) -> None:
-        """A stream is over; does nothing for one that does not count."""
-        self._streams.pop(stream, None)
+        """A stream has ended; does nothing for one that does not count."""
+        self._silent.pop(stream, None)
+        self._speaking.pop(stream, None)
 
     def has_room(self, *, now: float, calm: float) -> bool:
         """Whether one more stream may be admitted.
 
         Args:
             now: The current time.
-            calm: 1 when the queue is empty, 0 or less when it is too long for any more; in between at least one
-                at a time is admitted.
+            calm: 1 if the queue is empty, 0 or less if it is too long to admit more; in between at least one stream at
+                a time is admitted.
         """
-        for stream in [stream for stream, found in self._streams.items() if now - found.last_at > QUIET_S]:
-            if self._streams.pop(stream).speaking_since is None:
-                self._update_share(spoke=False)
-        waiting = sum(found.speaking_since is None for found in self._streams.values())
-        expected = len(self._streams) - waiting + waiting * self._speaking_share
+        self._drop_quiet(now)
+        expected = len(self._speaking) + len(self._silent) * self._speaking_share
         return calm > 0.0 and expected + self._speaking_share <= max(self._most * calm, 1.0)
+
+    def _drop_quiet(self, now: float) -> None:
+        for stream in [stream for stream, found in self._speaking.items() if now - found.last_at > QUIET_S]:
+            del self._speaking[stream]
+        while self._silent and now - next(iter(self._silent.values())) > QUIET_S:
+            del self._silent[next(iter(self._silent))]
+            self._update_share(spoke=False)
 
     def _update_share(self, *, spoke: bool) -> None:
         share = self._speaking_share + SHARE_WEIGHT * (spoke - self._speaking_share)

@@ -38,7 +38,7 @@ def test_english_and_distilled_models_transcribe_english_only() -> None:
     assert len(english) == 9
 
 
-def test_every_language_goes_to_its_subtag_and_back() -> None:
+def test_every_language_converts_to_its_subtag_and_back() -> None:
     assert tuple(whisper_code(subtag(code)) for code in WHISPER_CODES) == tuple(WHISPER_CODES)
 
 

@@ -58,7 +58,7 @@ def test_a_url_leads_to_a_host_and_a_port(url: str, host: str, port: int, shown:
         "http://example.com/" + "a" * 9000,
     ],
 )
-def test_what_is_no_url_of_ours_is_refused(url: str) -> None:
+def test_an_invalid_url_is_refused(url: str) -> None:
     with pytest.raises(BadUrl):
         parse_target(url, WEB + SOCKETS)
 
@@ -76,7 +76,7 @@ def test_the_userinfo_becomes_a_header_and_is_nowhere_else() -> None:
         assert not any(secret in shown for secret in ("user", "p%40ss", "p@ss", "hidden", "dXNl"))
 
 
-def test_a_url_without_userinfo_asks_for_no_header() -> None:
+def test_a_url_without_userinfo_needs_no_header() -> None:
     assert parse_target("https://example.com/", WEB).authorization is None
 
 

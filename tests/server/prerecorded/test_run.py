@@ -101,13 +101,13 @@ def test_raw_audio_is_decoded_as_declared(server: RecordingServer) -> None:
     assert answer.json()["metadata"]["duration"] == pytest.approx(len(body) / 32_000, abs=1e-3)
 
 
-def test_a_header_goes_before_what_was_declared(server: RecordingServer) -> None:
+def test_a_file_header_overrides_the_declared_format(server: RecordingServer) -> None:
     plain = post(server, SPEECH.read_bytes()).json()
     declared = post(server, SPEECH.read_bytes(), "encoding=linear16&sample_rate=8000").json()
     assert declared["results"] == plain["results"]
 
 
-def test_channels_are_transcribed_separately_only_when_asked(server: RecordingServer) -> None:
+def test_channels_are_transcribed_separately_only_on_request(server: RecordingServer) -> None:
     mixed = post(server, wav(2)).json()
     assert (mixed["metadata"]["channels"], len(mixed["results"]["channels"])) == (1, 1)
     apart = post(server, wav(2), "multichannel=true&utterances=true").json()
@@ -149,7 +149,7 @@ def test_json_that_names_no_url_is_refused(server: RecordingServer, body: str) -
 @pytest.mark.parametrize(
     "body", [b"", b"x", b"hello, I am a text and no audio" * 1000, b'{"url": "https://a.b"}', b"RIFF\0\0\0\0WAVE"]
 )
-def test_what_is_no_audio_is_refused(server: RecordingServer, body: bytes) -> None:
+def test_bytes_that_are_not_audio_are_refused(server: RecordingServer, body: bytes) -> None:
     answer = post(server, body)
     assert answer.status_code == 400
     assert (answer.json()["err_code"], answer.json()["err_msg"]) == ("Bad Request", CORRUPT)

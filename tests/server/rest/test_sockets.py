@@ -68,7 +68,7 @@ def test_a_body_without_a_length_is_cut_off(server: Served) -> None:
         assert answered(line)[0] == 413
 
 
-def test_a_body_that_comes_too_slowly_is_given_up(server: Served) -> None:
+def test_a_body_that_arrives_too_slowly_is_given_up(server: Served) -> None:
     """Byte by byte, each in time: all of it must come in time."""
     with connect(server) as line:
         line.sendall(head(server, content_length="1000"))
@@ -90,7 +90,7 @@ def test_a_client_that_disconnects_leaves_the_server_as_it_was(server: Served) -
         assert answered(line)[0] == 200
 
 
-def test_a_body_that_nobody_asked_for_is_not_read(server: Served) -> None:
+def test_the_body_of_a_get_is_not_read(server: Served) -> None:
     """However much a GET declares, it is answered at once."""
     with connect(server) as line:
         line.sendall(head(server, content_length="1000000000").replace(b"POST", b"GET"))

@@ -17,7 +17,7 @@ from typing import assert_never
 from starlette.websockets import WebSocket
 
 from caesura.events import Drained, EngineFailed, StreamEvent
-from caesura.pipeline.stream import Stream
+from caesura.pipeline.stream import SMALL_BYTES, SMALL_MESSAGES, Stream
 from caesura.protocol.actions import (
     Action,
     CloseSocket,
@@ -34,12 +34,12 @@ from caesura.protocol.session import Session, State, Timers
 from caesura.server.admission import Admitted
 from caesura.server.live.accounting import StreamAccounting
 from caesura.server.live.latency import LatencyMeter
-from caesura.server.live.message_source import EXTENSION, Message, MessageSource
 from caesura.server.live.send_queue import SendQueue
 from caesura.server.metrics import FAULT, StreamUsage
 from caesura.server.outbound.callback import Callback
 from caesura.server.service import Service
 from caesura.server.stream_config import audio_format, bytes_per_second, preferred_terms, recognition_config, style
+from caesura.server.transport.message_source import EXTENSION, Message, MessageSource
 
 _log = logging.getLogger("caesura.live")
 
@@ -75,6 +75,9 @@ class LiveConnection:
         self._rechecked = False
         self._queue = SendQueue(websocket, sent=self._sent, give_up=self._given_up)
         self._source: MessageSource = websocket.scope["extensions"][EXTENSION]
+        self._arrived: list[tuple[bytes, float]] = []
+        """Audio that the session has not been given yet, and when each message arrived."""
+        self._arrived_bytes = 0
         self._tasks: asyncio.TaskGroup
         self._writer: asyncio.Task[None]
         self._waiting_for_room: asyncio.Task[None] | None = None
@@ -113,6 +116,7 @@ class LiveConnection:
     def _cut(self, close: Close) -> None:
         if self._queue.closing:
             return
+        self._hand_over()
         self._session.cut(close, now=self._loop.time())
         self._queue.close(CloseSocket(close.code, close.reason))
 
@@ -136,6 +140,7 @@ class LiveConnection:
     def _report(self, report: Callable[[], None]) -> None:
         """Make one call into the session, then carry out what follows from it and re-arm the timer."""
         try:
+            self._hand_over()
             report()
             self._carry_out_all()
         except Exception:  # noqa: BLE001  # our own fault ends this session, with a log entry, and no other
@@ -203,6 +208,9 @@ class LiveConnection:
 
     def _timer_fired(self) -> None:
         self._timer = None
+        if self._arrived:
+            self._hand_over_gathered()
+            return
         deadline = self._session.next_deadline()
         now = self._loop.time()
         if deadline is not None and now >= deadline + 2 * GRACE_S and not self._rechecked:
@@ -257,11 +265,28 @@ class LiveConnection:
         if text is not None:
             self._report(partial(session.receive_text, text, now=now))
         else:
-            data = message["bytes"]
-            self._latency.audio(len(data), 0.0 if self._stream is None else self._stream.seconds, now=now)
-            self._report(partial(session.receive_audio, data, now=now))
+            self._gather(message["bytes"], now)
         if self._queue.full or (self._stream is not None and self._stream.full):
             self._pause_reading()
+
+    def _gather(self, data: bytes, now: float) -> None:
+        """Keep small pieces of audio until those of all streams are handed over, which spares each its own round."""
+        self._latency.audio(len(data), 0.0 if self._stream is None else self._stream.seconds, now=now)
+        self._arrived.append((data, now))
+        self._arrived_bytes += len(data)
+        if self._arrived_bytes >= SMALL_BYTES or len(self._arrived) >= SMALL_MESSAGES or not data:
+            self._hand_over_gathered()
+        elif len(self._arrived) == 1:
+            self._service.audio_thread.gather(self._hand_over_gathered)
+
+    def _hand_over_gathered(self) -> None:
+        if self._arrived:
+            self._report(_nothing)
+
+    def _hand_over(self) -> None:
+        arrived, self._arrived, self._arrived_bytes = self._arrived, [], 0
+        for data, at in arrived:
+            self._session.receive_audio(data, now=at)
 
     def _report_load(self, *, is_audio: bool) -> None:
         load = self._engine.load
@@ -380,6 +405,7 @@ class LiveConnection:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        self._hand_over()
         self._session.receive_disconnect(1006, now=now)
         if self._stream is not None:
             self._stream.close()

@@ -1,28 +1,22 @@
-"""The body of an HTTP request read piece by piece, bounded in size and speed, and answers given before its end."""
+"""Reads the body of an HTTP request piece by piece, bounded in size and speed."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
-from typing import Final
 
 from starlette.requests import Request
-from starlette.responses import Response
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Message
 
 from caesura.server.prerecorded.body_rate import BodyRate
 
-LINGER_S: Final = 5.0
-LINGER_BYTES: Final = 64 * 1024 * 1024
-"""Bounds on reading on after a refusal: most clients look for the answer only when they have sent everything."""
-
 
 class ClientGone(Exception):
-    """The client disconnected before it had sent all of its request."""
+    """The client disconnected before it had sent its whole request."""
 
 
 class BodyStalled(Exception):
-    """Nothing arrived for as long as a body may stall."""
+    """No bytes arrived for the stall timeout."""
 
 
 class BodyTooLarge(Exception):
@@ -30,7 +24,7 @@ class BodyTooLarge(Exception):
 
 
 class Upload:
-    """The body of one request, and afterwards its connection. Reads nothing on its own."""
+    """The body of one request, and afterwards its connection. It reads only when it is iterated."""
 
     def __init__(self, request: Request, *, max_bytes: int, stall_timeout_s: float, rate: BodyRate) -> None:
         self._request = request
@@ -53,7 +47,7 @@ class Upload:
             raise BodyTooLarge
 
     async def pieces(self) -> AsyncGenerator[bytes, None]:
-        """The body, as it arrives. Raises BodyStalled, BodyTooLarge, BodyTooSlow and ClientGone."""
+        """The parts of the body, as they arrive. Raises BodyStalled, BodyTooLarge, BodyTooSlow and ClientGone."""
         while not self.complete:
             message = await self._receive()
             body: bytes = message.get("body", b"")
@@ -68,7 +62,7 @@ class Upload:
                 yield body
 
     async def read_all(self, max_bytes: int) -> bytes:
-        """The whole of a small body. Raises as `pieces` does."""
+        """Read the whole of a small body. Raises as `pieces` does."""
         body = bytearray()
         async for piece in self.pieces():
             body += piece
@@ -77,7 +71,7 @@ class Upload:
         return bytes(body)
 
     async def disconnected(self) -> None:
-        """Return when the client disconnects after its request was read; before that `pieces` raises ClientGone."""
+        """Return when the client disconnects after its whole body was read; until then `pieces` raises ClientGone."""
         await self._read.wait()
         while (await self._request.receive())["type"] != "http.disconnect":
             pass
@@ -91,34 +85,3 @@ class Upload:
         if message["type"] == "http.disconnect":
             raise ClientGone
         return message
-
-
-class EarlyResponse(Response):
-    """An answer to a request whose body was not read to its end; closes the connection.
-
-    The rest of the body is read for a while and discarded. Otherwise the kernel would reset the connection because of
-    the unread bytes, and the client might lose the answer with it.
-    """
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the answer, discard the rest of the request, then end the response."""
-        headers = [*self.raw_headers, (b"connection", b"close")]
-        await send({"type": "http.response.start", "status": self.status_code, "headers": headers})
-        await send({"type": "http.response.body", "body": self.body, "more_body": True})
-        # A client that sent Expect: 100-continue has sent no body yet, and reading would make it send one.
-        if not any(name == b"expect" for name, _ in scope["headers"]):
-            try:
-                async with asyncio.timeout(LINGER_S):
-                    await _discard(receive)
-            except TimeoutError:
-                pass
-        await send({"type": "http.response.body", "body": b""})
-
-
-async def _discard(receive: Receive) -> None:
-    discarded = 0
-    while discarded < LINGER_BYTES:
-        message = await receive()
-        if message["type"] == "http.disconnect" or not message.get("more_body", False):
-            return
-        discarded += len(message.get("body", b""))

@@ -1,0 +1,1 @@
+"""HTTP and WebSocket on the socket: request heads, fair turns, frames, and messages handed to their receiver."""
