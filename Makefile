@@ -64,7 +64,7 @@ toolchains: ## install Go, mono, Java, Node, a browser and PostgreSQL for the te
 	@examples/toolchains.sh
 
 .PHONY: check
-check: fmt-check lint types arch fast ## format, lint, types, imports, fast tests: for every change; under a minute
+check: fmt-check lint types fast ## format, lint, types, fast tests with the import rules: for every change; about a minute
 
 .PHONY: test
 test: PROFILE := $(if $(filter file,$(origin PROFILE)),$(if $(CI),ci,dev),$(PROFILE))
@@ -122,7 +122,7 @@ types: $(STAMP) ## check the types with mypy
 	$(BIN)/mypy
 
 .PHONY: arch
-arch: $(STAMP) ## check the import rules
+arch: $(STAMP) ## check the import rules alone; a fast test does it too
 	$(BIN)/lint-imports --no-logo
 
 .PHONY: resolve
