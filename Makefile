@@ -64,7 +64,7 @@ toolchains: ## install Go, mono, Java, Node, a browser and PostgreSQL for the te
 	@examples/toolchains.sh
 
 .PHONY: check
-check: fmt-check lint types arch fast ## format, lint, types, imports, fast tests: for every change; under a minute
+check: fmt-check lint types fast ## format, lint, types, fast tests with the import rules: for every change; about a minute
 
 .PHONY: test
 test: PROFILE := $(if $(filter file,$(origin PROFILE)),$(if $(CI),ci,dev),$(PROFILE))
@@ -77,7 +77,7 @@ fast: $(STAMP) $(FRESH) ## tests without models and servers
 # A file stays with one process, and with it the servers and models that its tests share.
 .PHONY: slow
 slow: $(STAMP) $(FRESH) sdk-js ## tests with models and servers, side by side
-	$(PYTEST) -q -ra -m "(slow or conformance) and not serial and not registry" -n auto --dist loadfile $(ARGS) $(NONE_IS_FINE)
+	$(PYTEST) -q -ra -m "(slow or conformance) and not serial and not registry" -n auto --dist loadfile --no-loadscope-reorder $(ARGS) $(NONE_IS_FINE)
 
 .PHONY: serial
 serial: $(STAMP) $(FRESH) ## tests that measure time or load, one by one
@@ -122,7 +122,7 @@ types: $(STAMP) ## check the types with mypy
 	$(BIN)/mypy
 
 .PHONY: arch
-arch: $(STAMP) ## check the import rules
+arch: $(STAMP) ## check the import rules alone; a fast test does it too
 	$(BIN)/lint-imports --no-logo
 
 .PHONY: resolve

@@ -226,9 +226,13 @@ async def run_both(
     flags: Sequence[str],
     *,
     every_s: tuple[float, float] = (5.0, 40.0),
+    finish_s: float = 60.0,
     progress: Callable[[float], None] = lambda _: None,
 ) -> Outcome:
-    """Stream `layout` over both lines, break one of them after each random time, and return the results of both."""
+    """Stream `layout` over both lines, break one of them after each random time, and return the results of both.
+
+    After the audio, a line has `finish_s` to come to its end.
+    """
     with served(*flags) as calm, served(*flags) as harried, Relay(harried.url) as relay:
         parameters = {"model": "nova-3", "interim_results": True, "smart_format": True, "endpointing": 300}
         async with connect(calm.url, **parameters) as steady, connect(relay.url, **parameters) as broken:  # type: ignore[arg-type]
@@ -242,7 +246,7 @@ async def run_both(
             breaking.cancel()
             with suppress(asyncio.CancelledError):
                 await breaking
-            heard = await asyncio.gather(steady.finish(60), broken.finish(60))
+            heard = await asyncio.gather(steady.finish(finish_s), broken.finish(finish_s))
             await watching
     return Outcome(*heard, watch.faults, watch.detections_s, watch.outages_s)
 

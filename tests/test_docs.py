@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import re
 import runpy
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import get_args
 from urllib.parse import parse_qsl
@@ -29,9 +31,9 @@ from caesura.protocol.options import parse_options
 from caesura.server.metrics import FAULT, Metrics, ServerLoad, close_labels
 from caesura.server.origin import OriginPolicy, Pass, Preflight, RequestHead, parse_hosts, parse_origins
 from caesura.server.stream_config import style
+from tests.source_tree import ROOT, expect_none
 from tests.spoken_words import text, words_of
 
-ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 CLIENT = (ROOT / "docs" / "client.md").read_text()
 EXAMPLE = ROOT / "tests" / "client" / "test_documented.py"
@@ -61,11 +63,10 @@ def flags() -> list[tuple[str, str, str, str]]:
     ]
 
 
-@pytest.mark.parametrize(("command", "flag", "variable", "page"), flags())
-def test_every_flag_of_every_command_is_in_the_docs(command: str, flag: str, variable: str, page: str) -> None:
-    text = (ROOT / page).read_text()
-    assert f"`{flag}" in text
-    assert variable in text
+def test_every_flag_of_every_command_is_in_the_docs() -> None:
+    texts = {page: (ROOT / page).read_text() for page in {"README.md", *PAGES.values()}}
+    wanted = [(command, name, page) for command, flag, variable, page in flags() for name in (f"`{flag}", variable)]
+    expect_none(f"{page} lacks {name} of {command}" for command, name, page in wanted if name not in texts[page])
 
 
 def test_the_readme_names_every_command() -> None:
@@ -78,30 +79,43 @@ def test_flags_are_searched_in_every_command() -> None:
     assert commands == {"serve", "listen", "demo", "doctor", "usage", "keys", "projects", "models"}
 
 
-@pytest.mark.parametrize("event", [each.__name__ for each in get_args(Event)])
-def test_every_event_is_in_the_docs_and_public(event: str) -> None:
-    assert f"`{event}`" in CLIENT
-    assert hasattr(caesura, event)
+def test_every_event_is_in_the_docs_and_public() -> None:
+    events = {each.__name__ for each in get_args(Event)}
+    assert not {event for event in events if f"`{event}`" not in CLIENT}
+    assert events <= set(dir(caesura))
 
 
-@pytest.mark.parametrize("field", [each.name for each in dataclasses.fields(Tuning)])
-def test_every_field_of_tuning_is_documented(field: str) -> None:
+def test_every_field_of_tuning_is_documented() -> None:
     """Each has a docstring."""
     source = (ROOT / "src" / "caesura" / "client" / "config.py").read_text()
-    assert re.search(rf'^    {field}: .*\n    """.+"""$', source, re.MULTILINE), field
+    documented = set(re.findall(r'^    (\w+): .*\n    """.+"""$', source, re.MULTILINE))
+    assert {each.name for each in dataclasses.fields(Tuning)} <= documented
 
 
 LINKED = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), ROOT / "examples/README.md"]
 
 
-@pytest.mark.parametrize("page", LINKED, ids=lambda page: page.name)
-def test_all_links_of_the_docs_lead_to_files_and_headings(page: Path) -> None:
-    for link, _, heading in re.findall(r"\]\(([^)#:]*)(#([^)]+))?\)", page.read_text()):
+def broken_links(page: Path) -> Iterator[str]:
+    """The links of a page that lead to no file, or to no heading of it."""
+    text = page.read_text()
+    for match in re.finditer(r"\]\(([^)#:]*)(?:#([^)]+))?\)", text):
+        link, heading = match.groups()
         target = page.parent / link if link else page
-        assert target.exists(), link
-        assert not heading or heading in headings(target), f"{link}#{heading}"
+        if not target.exists() or (heading and heading not in headings(target)):
+            yield f"{page}:{text.count(chr(10), 0, match.start()) + 1}: {match[0]}"
 
 
+def test_all_links_of_the_docs_lead_to_files_and_headings() -> None:
+    expect_none(broken for page in LINKED for broken in broken_links(page))
+
+
+def test_a_link_that_leads_nowhere_is_found(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("# A page\n\n[Above](#a-page), [below](#below),\n[beside](other.md), [there](page.md#a-page)\n")
+    assert list(broken_links(page)) == [f"{page}:3: ](#below)", f"{page}:4: ](other.md)"]
+
+
+@cache
 def headings(page: Path) -> set[str]:
     """The anchors of a page, as GitHub names them."""
     titles = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
@@ -130,9 +144,9 @@ def test_a_bold_term_without_an_entry_is_found() -> None:
     assert unexplained("A **final** follows an **interim**.", glossary) == {"interim"}
 
 
-@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "docs/architecture.md"])
-def test_the_glossary_is_linked_where_a_newcomer_begins(page: str) -> None:
-    assert "glossary.md)" in (ROOT / page).read_text()
+def test_the_glossary_is_linked_where_a_newcomer_begins() -> None:
+    pages = ("README.md", "CONTRIBUTING.md", "docs/architecture.md")
+    assert not [page for page in pages if "glossary.md)" not in (ROOT / page).read_text()]
 
 
 def test_the_table_of_parameters_is_generated_from_the_rows_that_read_them() -> None:

@@ -6,10 +6,11 @@ import itertools
 import random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from caesura.timeline import Lost, Span, Timeline
+from tests.example_count import examples
 
 RATE = 16_000
 
@@ -355,7 +356,7 @@ def test_a_word_ends_where_its_samples_stop_being_contiguous(
         assert timeline.place_samples(first / 100, (first + length) / 100, epoch) == (places[first], end)
 
 
-@settings(max_examples=3, deadline=None)
+@examples(3)
 @given(st.integers(0, 2**32))
 def test_a_thousand_pauses_and_fifty_reconnects_drift_by_no_sample(seed: int) -> None:
     """At 44.1 kHz, in pieces and pauses of any length; each connection replays some of the audio."""

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from caesura.audio.amr import NARROW, WIDE, AmrDecoder, Band
@@ -15,6 +15,7 @@ from caesura.audio.format import AudioFormat, Encoding
 from caesura.audio.stream import AudioStream
 from caesura.errors import BadAudio
 from tests.coded_recordings import coded, level_correlation
+from tests.example_count import examples
 from tests.signals import Samples, cut, decoded, run
 
 NB, WB = AudioFormat(Encoding.AMR_NB, 8_000), AudioFormat(Encoding.AMR_WB, 16_000)
@@ -69,7 +70,7 @@ def test_a_file_declares_which_band_it_is(kind: str, declared: AudioFormat) -> N
     np.testing.assert_array_equal(decoded([data], declared), decoded([data], own))
 
 
-@settings(max_examples=15, deadline=None)
+@examples(15)
 @given(data=st.data())
 @pytest.mark.parametrize("kind", FILES)
 def test_any_cutting_gives_the_same_samples(kind: str, data: st.DataObject) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import random
+from functools import cache
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ SAYS_ITSELF = [name for name, kind in KINDS.items() if kind.encoding is None]
 SAID = sound(16_000, 1)
 
 
+@cache
 def made(kind: str, rate: int = 16_000, channels: int = 1) -> bytes:
     data, _ = encode(sound(rate, 1, channels), rate, kind)
     assert isinstance(data, bytes)

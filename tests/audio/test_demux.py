@@ -7,6 +7,7 @@ import io
 import itertools
 import random
 import threading
+from functools import cache
 from typing import Any
 
 import av
@@ -26,6 +27,7 @@ SELF = AudioFormat(None, None)
 SAID = sound(48_000, 4)
 
 
+@cache
 def made(kind: str) -> bytes:
     data, _ = encode(SAID, 48_000, kind)
     assert isinstance(data, bytes)

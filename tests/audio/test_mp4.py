@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import itertools
 import struct
+from functools import cache
 
 import numpy as np
 import pytest
@@ -22,6 +23,7 @@ SELF = AudioFormat(None, None)
 KINDS = ["mp4", "mp4-faststart", "mp4-index-last"]
 
 
+@cache
 def made(kind: str) -> bytes:
     data, _ = encode(sound(48_000, 2), 48_000, kind)
     assert isinstance(data, bytes)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from caesura.audio.format import AudioFormat, Encoding
@@ -12,6 +12,7 @@ from caesura.audio.stream import AudioStream
 from caesura.errors import BadAudio, UsageError
 from tests.coded_recordings import coded
 from tests.encodings import KINDS, encode, mux
+from tests.example_count import examples
 from tests.recordings import names, recording
 from tests.signals import Samples, correlation, cut, decoded, sound
 
@@ -20,7 +21,7 @@ WHOLE = {kind: encode(sound(16_000, 0.6), 16_000, kind) for kind in KINDS}
 CONTAINERS = [kind for kind in KINDS if isinstance(WHOLE[kind][0], bytes)]
 
 
-@settings(max_examples=12)
+@examples(12)
 @given(st.data())
 @pytest.mark.parametrize("kind", CONTAINERS)
 def test_any_cutting_gives_the_same_samples(kind: str, data: st.DataObject) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from caesura.client.events import (
@@ -32,6 +32,7 @@ from tests.client.bench import (
     results,
     voice,
 )
+from tests.example_count import examples
 
 # ---- KeepAlive ----
 
@@ -217,7 +218,7 @@ def test_a_replay_begins_at_the_last_final_boundary_to_the_sample() -> None:
     assert bench.stats.audio_sent_s == 4.643
 
 
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(st.integers(1, 60), st.lists(st.integers(1, 50), max_size=60))
 def test_a_replay_is_paced_with_live_audio_queued_behind_it(backlog: int, pieces: list[int]) -> None:
     """In any stretch of time after the reopening: no more than 1.25 times as much audio, and one frame."""

@@ -19,6 +19,7 @@ from caesura.client.send_buffer import LEAST_RECORDING_KEEP_S
 from caesura.errors import CaesuraError, Unreachable, UsageError
 from tests.client.bench import CLOSE_STREAM, KEEPALIVE, MONO, PATIENT, RATE, STEREO, Bench
 from tests.client.pretend_server import PretendServer
+from tests.example_count import examples
 
 WORD = 10
 """Samples; the caller sends whole words, so that no Finalize cuts one in two."""
@@ -403,7 +404,7 @@ class LineMachine(RuleBasedStateMachine):
 
 
 TestLine = LineMachine.TestCase
-TestLine.settings = settings(max_examples=80, stateful_step_count=30, deadline=None)
+TestLine.settings = settings(examples(80), stateful_step_count=30)
 
 
 def test_the_machine_drives_a_real_line() -> None:

@@ -26,7 +26,7 @@ pytestmark = [
 ]
 
 HERE = Path(__file__).parent
-WAIT_S = 30.0
+WAIT_S = 100.0
 ONCE = {"max_retries": 0}
 """The SDK tries again what was answered with 409 or 5xx."""
 NOWHERE = "00000000-0000-4000-8000-000000000000"

@@ -53,7 +53,7 @@ ASKED = {
 SPEED = 4.0
 """How much faster than real time recordings are sent."""
 PAUSE_S = 2 * WINDOW_S
-WAIT_S = 30.0
+WAIT_S = 100.0
 
 
 def environment(served: ServerProcess) -> Any:

@@ -43,7 +43,7 @@ CLOSE_STREAM = '{"type":"CloseStream"}'
 MID_WORD = pcm(FIRST)[: RATE * 2]
 """Breaks off while its speaker speaks."""
 ASKED = {"encoding": "linear16", "sample_rate": str(RATE)}
-WAIT_S = 20.0
+WAIT_S = 100.0
 LIVEKIT = (
     "model=nova-3&punctuate=true&smart_format=true&no_delay=true&interim_results=true&encoding=linear16"
     "&vad_events=true&sample_rate=16000&channels=1&endpointing=25&filler_words=true&profanity_filter=false"

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from caesura.engines.align import WordTimes, align
 from caesura.engines.base import SAMPLE_RATE, Samples
+from tests.example_count import examples
 
 FRAME_S = 0.024
 
@@ -92,7 +93,7 @@ def test_audio_shorter_than_one_level_has_times() -> None:
     assert_in_order(placed(attention(1, frames=4), np.zeros(100, np.float32)), 100 / SAMPLE_RATE)
 
 
-@settings(max_examples=200)
+@examples(200)
 @given(st.lists(st.integers(0, 79), min_size=1, max_size=40), st.floats(0.0, 0.9), st.integers(0, 2**32 - 1))
 def test_any_attention_gives_ascending_times_within_the_audio(peaks: list[int], share: float, seed: int) -> None:
     audio = np.random.default_rng(seed).normal(0, 0.1, 31_000).astype(np.float32)

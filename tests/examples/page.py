@@ -33,7 +33,7 @@ FLAGS = (
     "--use-fake-device-for-media-stream",
     "--remote-debugging-port=0",
 )
-WAIT_S = 20.0
+WAIT_S = 100.0
 
 
 class Page:

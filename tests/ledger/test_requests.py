@@ -25,6 +25,7 @@ from caesura.ledger.requests import (
     find_requests,
     save_requests,
 )
+from tests.example_count import examples
 from tests.ledger.rows import NOW, ended, opened
 
 
@@ -163,7 +164,7 @@ def test_a_page_that_cannot_be_is_refused(ledger: Ledger, limit: int, page: int,
         find(ledger, limit, page)
 
 
-@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(examples(15), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     offsets=st.lists(st.integers(0, 3), max_size=12),
     limit=st.integers(1, 5),

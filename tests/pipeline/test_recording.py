@@ -35,9 +35,10 @@ from caesura.speech.embedding import SpeakerEmbedding
 from caesura.speech.vad import load_silero
 from caesura.words import Word
 from caesura.workers.base import Deliver, JobLost
+from tests.waiting import until
 
 SPEECH = Path(__file__).parent.parent / "data" / "lv-0890.wav"
-LIMIT_S = 30.0
+LIMIT_S = 100.0
 
 
 def spool() -> io.BufferedIOBase:
@@ -203,8 +204,7 @@ def test_few_jobs_are_out_and_few_bytes_are_taken_while_they_are() -> None:
         found = recording(pool, pieces())
         found.start()
         most = pool.workers + SPARE_JOBS
-        while len(pool.waiting) < most:
-            await asyncio.sleep(0.005)
+        await until(lambda: len(pool.waiting) >= most)
         await asyncio.sleep(0.1)
         # Each piece has a segment at least, so one is complete and waits, and one more may have been taken.
         assert taken <= most + 2
@@ -260,15 +260,13 @@ def test_closing_ends_the_thread_and_the_jobs() -> None:
         pool = SimulatedPool(held=True)
         found = recording(pool, itertools.repeat(pcm() + bytes(32_000)))
         found.start()
-        while not pool.waiting:
-            await asyncio.sleep(0.005)
+        await until(lambda: pool.waiting)
         found.close()
         with pytest.raises(Cancelled):
             await found.outcome()
         assert pool.cancelled
         jobs = len(pool.jobs)
-        while any(thread.name == "caesura-recording" for thread in threading.enumerate()):
-            await asyncio.sleep(0.005)
+        await until(lambda: all(thread.name != "caesura-recording" for thread in threading.enumerate()))
         assert len(pool.jobs) == jobs
 
     asyncio.run(asyncio.wait_for(main(), LIMIT_S))

@@ -7,7 +7,7 @@ import tracemalloc
 from dataclasses import dataclass
 from itertools import pairwise
 
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from caesura.engines.base import Hypothesis
@@ -16,6 +16,7 @@ from caesura.pipeline.segmented import KEPT_SILENCE, MAX_SILENCE
 from caesura.pipeline.segmenter import MIN_CARRIED_S, MIN_SPEECH, PADDING
 from caesura.speech.vad import FRAME
 from caesura.words import Word
+from tests.example_count import examples
 from tests.recognizer_bench import SILENCE, VOICE, Bench
 
 FAINT = 0.4
@@ -216,7 +217,7 @@ def check_jobs(talk: Talk, bench: Bench) -> None:
         assert last - first <= LONGEST_S * 16_000 + PADDING
 
 
-@settings(max_examples=150)
+@examples(150)
 @given(talks(), plans(), st.integers(FRAME, 40_000), windows(), st.booleans())
 @example(Talk(((1_250, VOICE),), tuple((n * 4_000, n * 4_000 + 3_900) for n in range(159))), [], 640_000, 0.32, True)
 def test_whatever_is_spoken_and_whenever_it_is_answered(
@@ -236,7 +237,7 @@ def test_whatever_is_spoken_and_whenever_it_is_answered(
     check_jobs(talk, bench)
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(talks(), windows(), st.integers(FRAME, 60_000))
 def test_pieces_make_no_difference_to_what_is_emitted(talk: Talk, window: float | None, piece: int) -> None:
     """With an engine that answers at once, finals do not depend on how the audio was cut."""
@@ -248,7 +249,7 @@ def test_pieces_make_no_difference_to_what_is_emitted(talk: Talk, window: float 
     assert large.began == small.began
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(talks(), st.lists(st.integers(1, 60_000), max_size=10))
 def test_interims_change_nothing_about_finals(talk: Talk, pieces: list[int]) -> None:
     with_, without = (

@@ -24,6 +24,7 @@ from caesura.protocol.actions import Action, CloseSocket, EndAudio, FeedAudio, F
 from caesura.protocol.messages import Error, Metadata, Results
 from caesura.protocol.session import Session, State, Timers
 from caesura.words import Word
+from tests.example_count import examples
 from tests.protocol.play import CLOSE_STREAM, FINALIZE, FINISHED, KEEPALIVE, NET_0000, NET_0001, session
 from tests.server_messages import read_server_message
 
@@ -284,7 +285,7 @@ class SessionMachine(RuleBasedStateMachine):
 
 
 TestSession = SessionMachine.TestCase
-TestSession.settings = settings(max_examples=250, stateful_step_count=30)
+TestSession.settings = settings(examples(250), stateful_step_count=30)
 
 
 def test_the_machine_drives_a_real_session() -> None:

@@ -12,13 +12,14 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from caesura.errors import InternalError, UsageError
 from caesura.speech import vad
 from caesura.speech.vad import FRAME, SileroModel, SileroVad, feed_together, load_silero
+from tests.example_count import examples
 from tests.speech import batched_vad_graph
 
 MODEL = load_silero()
@@ -51,7 +52,7 @@ def hear_in_pieces(samples: NDArray[np.float32], sizes: list[int]) -> NDArray[np
     return np.concatenate(parts)
 
 
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(
     st.lists(st.sampled_from([1, 63, 64, 320, 511, 512, 513, 800, 1024, 1600, 5000, 40_000]), min_size=1, max_size=8)
 )

@@ -20,11 +20,12 @@ from caesura.engines.scripted import SCRIPT
 from caesura.errors import EngineError, UsageError
 from caesura.workers.base import JobLost
 from caesura.workers.pool import EnginePool
+from tests.waiting import until
 from tests.workers import pool_engines
 
 pytestmark = pytest.mark.slow
 
-LIMIT_S = 30.0
+LIMIT_S = 100.0
 ENGINE = "tests.workers.pool_engines:commanded"
 
 
@@ -62,8 +63,7 @@ class Stage:
 
     async def until(self, happened: Callable[[], bool]) -> None:
         """Waits for something that a worker or the pool does; the test's limit bounds it."""
-        while not happened():
-            await asyncio.sleep(0.002)
+        await until(happened)
 
     async def until_taken(self, *jobs: float) -> None:
         """Waits until exactly these jobs were taken up."""

@@ -8,12 +8,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from caesura.engines.base import Hypothesis, Priority, SegmentJob
 from caesura.workers.base import JobLost
 from caesura.workers.scheduler import Scheduler, Ticket
+from tests.example_count import examples
 
 
 def discard(result: Hypothesis | JobLost) -> None:
@@ -304,7 +305,7 @@ def test_every_history_of_up_to_four_steps() -> None:
             run(list(history))
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(st.lists(st.sampled_from([*STEPS, ("interim", "c"), ("final", "c"), ("next", "")]), max_size=40))
 def test_long_histories(history: list[tuple[str, str]]) -> None:
     """Three owners and many steps, drawn at random."""

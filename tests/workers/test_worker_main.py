@@ -36,7 +36,7 @@ from caesura.workers.worker_main import WorkerSocket, serve
 from tests.workers import pool_engines
 
 PATH = tuple(sys.path)
-LIMIT_S = 30.0
+LIMIT_S = 100.0
 
 
 @dataclass(frozen=True)

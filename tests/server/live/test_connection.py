@@ -29,6 +29,7 @@ from tests.encodings import encode
 from tests.in_process_server import InProcessServer, in_process_server
 from tests.live_client import CLOSE_STREAM, FINALIZE, KEEPALIVE, LiveClient, live_client
 from tests.recordings import recording
+from tests.waiting import until
 
 pytestmark = pytest.mark.slow
 LINEAR: dict[str, str | int | bool] = {"encoding": "linear16", "sample_rate": 16_000}
@@ -65,9 +66,7 @@ def speech() -> bytes:
 
 async def ended(server: InProcessServer, count: int = 1) -> None:
     """Wait until so many sessions have left their record."""
-    async with asyncio.timeout(20):
-        while len(server.service.session_log) < count:
-            await asyncio.sleep(0.01)
+    await until(lambda: len(server.service.session_log) >= count)
 
 
 async def whole(line: LiveClient, data: bytes, size: int = 3200, pause_s: float = 0.0) -> list[str]:
@@ -495,8 +494,7 @@ def test_a_stopped_server_sends_its_clients_the_transcript() -> None:
         async with in_process_server(Settings(engines=("scripted",), workers=1)) as server:
             line = await live_client(server.url, **LINEAR).__aenter__()
             await line.socket.send(speech()[:64_000])
-            while not server.service.live:
-                await asyncio.sleep(0.01)
+            await until(lambda: server.service.live)
             await asyncio.sleep(0.3)
         await asyncio.wait_for(line.listen(), 10)
         assert line.closed_with == (1012, "")

@@ -13,7 +13,7 @@ from caesura.protocol.actions import CloseSocket, Send
 from caesura.server.live import send_queue
 from caesura.server.live.send_queue import SHED_INTERIMS, SendQueue
 
-WITHIN_S = 5.0
+WITHIN_S = 60.0
 FINISHED = CloseSocket(1000, "")
 
 

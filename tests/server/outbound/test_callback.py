@@ -426,16 +426,18 @@ def test_the_socket_is_opened_before_there_is_a_message() -> None:
 
 
 def test_a_cancelled_stream_releases_its_socket() -> None:
-    gone = asyncio.Event()
+    came, gone = asyncio.Event(), asyncio.Event()
 
     async def wait(connection: ServerConnection) -> None:
+        came.set()
         await connection.wait_closed()
         gone.set()
 
     async def main() -> None:
         async with socket_server(wait) as port, calling(f"ws://127.0.0.1:{port}/") as running:
             running.callback.send("1", essential=True)
-            await asyncio.sleep(0.05)
+            async with asyncio.timeout(WITHIN_S):
+                await came.wait()
             assert running.task is not None
             running.task.cancel()
             with pytest.raises(asyncio.CancelledError):

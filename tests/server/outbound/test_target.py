@@ -5,11 +5,12 @@ from __future__ import annotations
 from contextlib import suppress
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from caesura.errors import BadUrl
 from caesura.server.outbound.target import SOCKETS, WEB, parse_target
+from tests.example_count import examples
 
 
 @pytest.mark.parametrize(
@@ -105,7 +106,7 @@ def test_a_redirect_leads_to_the_web_or_nowhere(location: str) -> None:
         parse_target("https://example.com/a", WEB).redirected(location)
 
 
-@settings(max_examples=50)
+@examples(50)
 @given(st.sampled_from(["", "http://", "https://u:p@example.com/"]), st.text(max_size=40))
 def test_any_text_is_a_target_or_a_refusal(before: str, text: str) -> None:
     with suppress(BadUrl):

@@ -24,14 +24,15 @@ pytestmark = pytest.mark.slow
 
 DATA = Path(__file__).parent.parent.parent / "data"
 SPEECH = DATA / "lv-0890.wav"
-WAIT_S = 20.0
+WAIT_S = 60.0
+"""Nothing takes so long; the machine may be busy."""
 CORRUPT = "Bad Request: failed to process audio: corrupt or unsupported data"
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[RecordingServer]:
     """Plays the script on two workers."""
-    with recording_server(workers=2, max_recording_bytes=4_000_000, max_recordings=2, stall_timeout_s=0.5) as running:
+    with recording_server(workers=2, max_recording_bytes=1_000_000, max_recordings=2, stall_timeout_s=2.0) as running:
         yield running
 
 
@@ -156,7 +157,7 @@ def test_bytes_that_are_not_audio_are_refused(server: RecordingServer, body: byt
 
 
 def test_too_much_is_refused_by_its_length_and_by_its_bytes(server: RecordingServer) -> None:
-    for body in (bytes(5_000_000), iter([wav(1), *[bytes(100_000)] * 45])):
+    for body in (bytes(1_250_000), iter([wav(1), *[bytes(100_000)] * 12])):
         answer = post(server, body)
         assert (answer.status_code, answer.json()["err_code"]) == (413, "PAYLOAD_TOO_LARGE")
     assert active(server) == 0
