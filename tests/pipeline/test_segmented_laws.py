@@ -260,7 +260,7 @@ def test_interims_change_nothing_about_finals(talk: Talk, pieces: list[int]) -> 
     assert with_.finals == without.finals
 
 
-@settings(max_examples=30)
+@examples(30)
 @given(talks(), plans(), st.integers(FRAME, 40_000))
 def test_once_finals_cover_everything_little_audio_is_kept(talk: Talk, plan: Plan, piece: int) -> None:
     """The buffer is cut down when it is worth the copy: at the latest when 10 s of it are covered."""
