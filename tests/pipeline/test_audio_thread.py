@@ -235,6 +235,23 @@ def test_calls_for_soon_are_made_together_and_in_their_order() -> None:
     asyncio.run(main())
 
 
+def test_a_single_stream_does_not_wait_for_many() -> None:
+    """Of the hour that pieces of many streams might wait for each other it waits some milliseconds."""
+
+    async def main() -> None:
+        thread, called = AudioThread(gather_s=3600, clock=time.monotonic), asyncio.Event()
+        thread.start()
+        try:
+            for _ in range(3):
+                thread.gather(called.set)
+                await asyncio.wait_for(called.wait(), 10)
+                called.clear()
+        finally:
+            thread.stop()
+
+    asyncio.run(main())
+
+
 def test_what_a_gathered_call_gathers_joins_the_same_batch() -> None:
     """As a connection does, whose stream gathers too: its pieces wait once, and run with those of the others."""
 

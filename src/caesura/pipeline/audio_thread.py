@@ -47,6 +47,8 @@ _log = logging.getLogger("caesura.pipeline")
 
 GATHER_S = 0.1
 """How long small pieces may wait for others: less than the engine needs, more than one message of 20 to 50 ms."""
+GATHER_PER_STREAM_S = 0.01
+"""They wait so long for each stream that was gathered last: few are cheap anyway, and get their words sooner."""
 
 
 class AudioThread:
@@ -59,13 +61,15 @@ class AudioThread:
         """Starts nothing.
 
         Args:
-            gather_s: how long small pieces wait for those of other streams; 0: not at all.
+            gather_s: how long small pieces wait at most for those of other streams; 0: not at all.
             clock: monotonic seconds, for the length of turns; called on the thread.
         """
         self.clock: Final = clock
         """Monotonic seconds."""
         self._gather_s = gather_s
         self._waiting: list[Callable[[], None]] = []
+        self._streams = 1
+        """Streams that were gathered last."""
         self._gathering: list[Work] | None = None
         self._out: deque[float] = deque()
         """When each batch of streams on time was handed over whose results are not back yet, on the loop's clock."""
@@ -118,9 +122,10 @@ class AudioThread:
             return
         self._waiting.append(call)
         if len(self._waiting) == 1 and self._gathering is None:
-            self._loop.call_later(self._gather_s, self._call_gathered)
+            self._loop.call_later(min(self._gather_s, GATHER_PER_STREAM_S * self._streams), self._call_gathered)
 
     def _call_gathered(self) -> None:
+        self._streams = len(self._waiting)
         batch: list[Work] = []
         self._gathering = batch
         # The list grows while it is gone through.

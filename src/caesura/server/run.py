@@ -23,7 +23,7 @@ _log = logging.getLogger("caesura.server")
 
 CLIENTS_KEEPALIVE_S = 5.0
 """Interval of the KeepAlive that SDKs and frameworks send."""
-COLLECT_AFTER = (20_000, 20, 20)
+COLLECT_AFTER = (10_000, 5, 20)
 """Thresholds of the garbage collector for its three generations, beginning with the number of new objects."""
 TCP_STALL_MS = 30_000
 """Time without acknowledgement after which the kernel drops a connection."""

@@ -38,7 +38,8 @@ class SendQueue:
         self._given_up = False
         self._closing = False
         self._changed = asyncio.Event()
-        self._sent_enough = asyncio.Event()
+        self._sent_enough: asyncio.Event | None = None
+        """Where somebody waits for room; few connections ever need it, and there are thousands."""
 
     def put(self, send: Send) -> bool:
         """Queue a message behind the others; False when it is left out because it may be shed and too many wait."""
@@ -76,7 +77,8 @@ class SendQueue:
     async def room(self) -> None:
         """Wait until it is not full."""
         while self.full:
-            self._sent_enough.clear()
+            if self._sent_enough is None:
+                self._sent_enough = asyncio.Event()
             await self._sent_enough.wait()
 
     async def run(self) -> None:
@@ -102,7 +104,7 @@ class SendQueue:
             return False
         self._bytes -= size
         if not self.full:
-            self._sent_enough.set()
+            self._signal_room()
         self._sent(send)
         return True
 
@@ -112,6 +114,11 @@ class SendQueue:
         self._given_up = True
         self._waiting.clear()
         self._bytes = 0
-        self._sent_enough.set()
+        self._signal_room()
         self._changed.set()
         self._give_up(reason)
+
+    def _signal_room(self) -> None:
+        if self._sent_enough is not None:
+            self._sent_enough.set()
+            self._sent_enough = None

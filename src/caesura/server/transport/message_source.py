@@ -7,6 +7,7 @@ of the socket: more than everything that a live stream does with it. Until a sub
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, MutableMapping
 from typing import Any, Final, Protocol
 
@@ -43,16 +44,32 @@ class MessageSource(Protocol):
         """Deliver and read on."""
 
 
-class MessageQueue(asyncio.Queue[Message]):
-    """ASGI receive events of one connection, in order: delivered as they come, or kept while paused."""
+class MessageQueue:
+    """ASGI receive events of one connection, in order: delivered as they come, or kept while paused.
+
+    Until there is a subscriber one task may `get` them. An asyncio.Queue would do for that, and costs each of thousands
+    of connections 2 KiB more.
+    """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        super().__init__()
         self._event_loop = loop
+        self._events: deque[Message] = deque()
+        self._getter: asyncio.Future[None] | None = None
         self._reading: Reading | None = None
         self._deliver: Deliver | None = None
         self._paused = False
         self._turn: asyncio.Handle | None = None
+
+    async def get(self) -> Message:
+        """Wait for the next event and take it; by one task at a time."""
+        while not self._events:
+            self._getter = self._event_loop.create_future()
+            await self._getter
+        return self._events.popleft()
+
+    def empty(self) -> bool:
+        """Whether no event waits; for uvicorn."""
+        return not self._events
 
     def subscribe(self, deliver: Deliver, reading: Reading) -> None:
         """Have each event passed to `deliver`, those that wait first; never from inside this call."""
@@ -79,8 +96,10 @@ class MessageQueue(asyncio.Queue[Message]):
 
     def put_nowait(self, item: Message) -> None:
         """Deliver an event, or keep it while paused, or while others wait."""
-        if self._deliver is None or self._paused or self._turn is not None or self.qsize():
-            super().put_nowait(item)
+        if self._deliver is None or self._paused or self._turn is not None or self._events:
+            self._events.append(item)
+            if self._getter is not None and not self._getter.done():
+                self._getter.set_result(None)
         else:
             self._deliver(item)
 
@@ -89,12 +108,12 @@ class MessageQueue(asyncio.Queue[Message]):
         assert self._deliver is not None
         assert self._reading is not None
         for _ in range(TURN_MESSAGES):
-            if self._paused or not self.qsize():
+            if self._paused or not self._events:
                 break
-            self._deliver(self.get_nowait())
+            self._deliver(self._events.popleft())
         if self._paused:
             return
-        if self.qsize():
+        if self._events:
             self._turn = self._event_loop.call_soon(self._take_turn)
         else:
             self._reading.resume_reading()
