@@ -1,5 +1,5 @@
 # Everything a developer runs. `make` alone prints this list; the sentence after `##` is the help.
-# Hand arguments on with ARGS, for example: make serve ARGS="--port 9000"
+# Pass arguments with ARGS, for example: make serve ARGS="--port 9000"
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -17,16 +17,16 @@ PURE := src/caesura/protocol/*,src/caesura/words.py,src/caesura/events.py,src/ca
 ARGS ?=
 # Hypothesis: fast tries few examples, dev and ci try more, ci always the same ones (tests/conftest.py).
 PROFILE ?= fast
-# COVERAGE=1: tests run under coverage, and cov-report holds the result against the limits.
+# COVERAGE=1: tests run under coverage, and cov-report compares the result with the limits.
 COVERAGE ?=
 PYTEST := $(if $(COVERAGE),$(BIN)/coverage run -m pytest,$(PY) -m pytest)
 FRESH := $(if $(COVERAGE),cov-erase)
-# With ARGS a group may have none of the tests that were named (exit status 5).
+# With ARGS a group may contain none of the named tests (exit status 5).
 NONE_IS_FINE := $(if $(ARGS),|| [ $$? -eq 5 ])
-# The interpreter of .venv; the first of the usual names that is new enough when it is not given.
+# The interpreter of .venv; by default the first of the usual names that is new enough.
 PYTHON ?=
 
-# Without cached bytecode pytest rewrites every test file in every process (30 s in place of 10 s to collect them), and each
+# Without cached bytecode pytest rewrites every test file in every process (collecting takes 30 s instead of 10 s), and each
 # server that a test starts compiles all of src/ (1 s).
 export PYTHONDONTWRITEBYTECODE :=
 
@@ -64,7 +64,7 @@ toolchains: ## install Go, mono, Java, Node, a browser and PostgreSQL for the te
 	@examples/toolchains.sh
 
 .PHONY: check
-check: fmt-check lint types arch fast ## format, lint, types, imports, fast tests: for every change; under a minute
+check: fmt-check lint types fast ## format, lint, types, fast tests with the import rules: for every change; about a minute
 
 .PHONY: test
 test: PROFILE := $(if $(filter file,$(origin PROFILE)),$(if $(CI),ci,dev),$(PROFILE))
@@ -77,7 +77,7 @@ fast: $(STAMP) $(FRESH) ## tests without models and servers
 # A file stays with one process, and with it the servers and models that its tests share.
 .PHONY: slow
 slow: $(STAMP) $(FRESH) sdk-js ## tests with models and servers, side by side
-	$(PYTEST) -q -ra -m "(slow or conformance) and not serial and not registry" -n auto --dist loadfile $(ARGS) $(NONE_IS_FINE)
+	$(PYTEST) -q -ra -m "(slow or conformance) and not serial and not registry" -n auto --dist loadfile --no-loadscope-reorder $(ARGS) $(NONE_IS_FINE)
 
 .PHONY: serial
 serial: $(STAMP) $(FRESH) ## tests that measure time or load, one by one
@@ -122,7 +122,7 @@ types: $(STAMP) ## check the types with mypy
 	$(BIN)/mypy
 
 .PHONY: arch
-arch: $(STAMP) ## check the import rules
+arch: $(STAMP) ## check the import rules alone; a fast test does it too
 	$(BIN)/lint-imports --no-logo
 
 .PHONY: resolve

@@ -1,13 +1,12 @@
-"""Measures keyterm biasing: how many names are recognised without and with terms, and how many are inserted falsely.
+"""Bench of keyterm biasing: how many names are recognised without and with terms, and how many are inserted falsely.
 
     python bench/bias.py --speech DIR --noise 10 5
 
 DIR holds recordings and manifest.jsonl, one JSON object a line: `file`, `text`, and `terms` for the names in it. Where
-a line has none, its terms are the words of five letters and more that the engine misses today. Each recording is cut
-at its pauses, as a live path must, and transcribed three times: without terms, with its own among 100, and with 100
-others.
-The others are the names of other recordings first, and then names that are said in none. A term is inserted falsely
-when it is recognised though it is neither in the text nor recognised without terms.
+a line has none, its terms are the words of five letters and more that the engine misses without terms. Each recording
+is cut at its pauses, as a live path must, and transcribed three times: without terms, with its own among 100, and with
+100 others. The others are first the names in other recordings, then names that are in none. A term is inserted falsely
+if it is recognised although it is neither in the text nor recognised without terms.
 """
 
 from __future__ import annotations
@@ -55,7 +54,7 @@ DISTRACTORS = tuple(_NAMES.split())
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One recording at one noise level: its segments, and the terms that are said in it."""
+    """One recording at one noise level: its segments, and the terms that are spoken in it."""
 
     name: str
     text: str
@@ -68,8 +67,8 @@ class Sum:
     """Totals of all recordings at one noise level, with one kind of list."""
 
     words: WordErrors = field(default_factory=WordErrors)
-    said: int = 0
-    heard: int = 0
+    spoken: int = 0
+    recognized: int = 0
     false: list[str] = field(default_factory=list)
     cpu_s: float = 0.0
     interim_cpu_s: float = 0.0
@@ -163,8 +162,8 @@ def measure(engine: Engine, made: Sequence[Case], named: dict[str, list[str]], w
 def _count(total: Sum, case: Case, given: Sequence[str], text: str, before: str) -> None:
     folded, reference = plain(text), plain(case.text)
     total.words += word_errors(case.text, text)
-    total.said += len(case.terms)
-    total.heard += sum(plain(term) in folded for term in case.terms)
+    total.spoken += len(case.terms)
+    total.recognized += sum(plain(term) in folded for term in case.terms)
     known = reference + plain(before)
     total.false += [f"{case.name}: {term}" for term in given if plain(term) in folded and plain(term) not in known]
     total.texts.append(text)
@@ -178,16 +177,16 @@ def show(title: str, sums: dict[str, Sum]) -> None:
     """Print the table of one noise level."""
     table = Table(title=title, title_justify="left")
     table.add_column("terms given")
-    for column in ("terms said", "heard", "recall %", "false", "WER %", "CPU of finals", "of interims"):
+    for column in ("terms spoken", "recognized", "recall %", "false", "WER %", "CPU of finals", "of interims"):
         table.add_column(column, justify="right")
     bare = sums["no terms"]
     for name, total in sums.items():
-        recall = f"{100 * total.heard / total.said:.1f}" if total.said else "-"
+        recall = f"{100 * total.recognized / total.spoken:.1f}" if total.spoken else "-"
         ratios = [f"x {mine / base:.2f}" for mine, base in _cpu(total, bare)]
         table.add_row(
             name,
-            str(total.said),
-            str(total.heard),
+            str(total.spoken),
+            str(total.recognized),
             recall,
             str(len(total.false)),
             f"{total.words.percent:.2f}",
@@ -204,11 +203,11 @@ def _cpu(mine: Sum, bare: Sum) -> list[tuple[float, float]]:
 
 
 def as_json(sums: dict[str, Sum]) -> dict[str, object]:
-    """Figures with the texts, so that errors can be read."""
+    """The figures with the texts, so that errors can be examined."""
     return {
         name: {
-            "said": total.said,
-            "heard": total.heard,
+            "spoken": total.spoken,
+            "recognized": total.recognized,
             "false": total.false,
             "words": total.words.words,
             "errors": total.words.total,
@@ -221,7 +220,7 @@ def as_json(sums: dict[str, Sum]) -> dict[str, object]:
 
 
 def main() -> None:
-    """Read the arguments, measure, report."""
+    """Read the arguments, measure, and report."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--speech", type=Path, default=BUNDLED, help="folder with manifest.jsonl and its recordings")
     parser.add_argument("--engine", default="moonshine", help="the engine, in this process (default: %(default)s)")

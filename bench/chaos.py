@@ -1,10 +1,10 @@
-"""Measures how well a line survives a failing network, against a line on a steady connection.
+"""Bench of a line on a failing network, compared with a line on a steady connection.
 
     python bench/chaos.py --speech DIR --minutes 30
 
 Two lines send the same audio at the same time to servers of their own, in real time: one over a steady connection,
 one whose connection is reset, goes dead while open, or loses its server every 5 to 40 s. Nothing may be lost, no word
-may come twice, and every word must lie where it lay on the steady line.
+may come twice, and every word must have the same time as on the steady line.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from pathlib import Path
 import av
 
 with warnings.catch_warnings():
-    # Its sources have escapes that newer Pythons complain about.
+    # whisper_normalizer's sources have escapes for which newer Pythons warn.
     warnings.simplefilter("ignore")
     import jiwer
     from whisper_normalizer.english import EnglishTextNormalizer
@@ -61,7 +61,7 @@ class Layout:
 
 
 def lay_out(recordings: Sequence[bytes], minutes: float, chance: random.Random) -> Layout:
-    """Recordings in random order with silences between them, and a pause of 2 to 15 s behind every third or so."""
+    """Recordings in random order with silences between them, and a pause of 2 to 15 s after about every third."""
     frames: list[bytes] = []
     pauses: list[tuple[int, int]] = []
     while len(frames) * FRAME_S < minutes * 60:
@@ -118,7 +118,7 @@ class Served:
             time.sleep(0.1)
 
     def stop(self, *, kindly: bool = True) -> None:
-        """Stop it with SIGTERM, which closes connections in order, or with SIGKILL."""
+        """Stop it with SIGTERM, which closes connections gracefully, or with SIGKILL."""
         if self.process is not None:
             (self.process.terminate if kindly else self.process.kill)()
             self.process.wait()
@@ -171,10 +171,10 @@ class Outcome:
 
     @property
     def words_apart(self) -> float:
-        """Word errors of the broken line with the steady one as reference, as the field compares texts, in percent.
+        """Word error rate of the broken line with the steady one as reference, after normalising, in percent.
 
-        Not 0 with an engine whose hearing depends on where a segment is cut: the voice activity of a new connection
-        does not remember what the old one had heard, and may cut a frame earlier or later.
+        It is not 0 with an engine whose output depends on where a segment is cut: the voice activity detection of a new
+        connection lacks the state of the old one's, and may cut a frame earlier or later.
         """
         return 100 * float(jiwer.wer(*(_NORMALISE(each.text) for each in (self.steady, self.broken))))
 
@@ -220,15 +220,19 @@ def _middle(word: TimedWord) -> float:
     return (_start(word) + word.source_end) / 2
 
 
-async def hear_both(
+async def run_both(
     layout: Layout,
     chance: random.Random,
     flags: Sequence[str],
     *,
     every_s: tuple[float, float] = (5.0, 40.0),
+    finish_s: float = 60.0,
     progress: Callable[[float], None] = lambda _: None,
 ) -> Outcome:
-    """Stream `layout` over both lines, break one of them after each random time, and return the results of both."""
+    """Stream `layout` over both lines, break one of them after each random time, and return the results of both.
+
+    After the audio, a line has `finish_s` to come to its end.
+    """
     with served(*flags) as calm, served(*flags) as harried, Relay(harried.url) as relay:
         parameters = {"model": "nova-3", "interim_results": True, "smart_format": True, "endpointing": 300}
         async with connect(calm.url, **parameters) as steady, connect(relay.url, **parameters) as broken:  # type: ignore[arg-type]
@@ -242,7 +246,7 @@ async def hear_both(
             breaking.cancel()
             with suppress(asyncio.CancelledError):
                 await breaking
-            heard = await asyncio.gather(steady.finish(60), broken.finish(60))
+            heard = await asyncio.gather(steady.finish(finish_s), broken.finish(finish_s))
             await watching
     return Outcome(*heard, watch.faults, watch.detections_s, watch.outages_s)
 
@@ -321,7 +325,7 @@ async def break_now_and_then(
 
 
 def main() -> None:
-    """Read the arguments, measure, report."""
+    """Read the arguments, measure, and report."""
     import argparse
 
     from rich.table import Table
@@ -339,7 +343,7 @@ def main() -> None:
     with progress_bar() as bar:
         task = bar.add_task("audio seconds", total=layout.seconds)
         progress: Callable[[float], None] = lambda at: bar.update(task, completed=at)  # noqa: E731  # one line is enough
-        outcome = asyncio.run(hear_both(layout, chance, flags, progress=progress))
+        outcome = asyncio.run(run_both(layout, chance, flags, progress=progress))
     table = Table(title=f"{layout.seconds / 60:.1f} minutes, {len(layout.pauses)} pauses", title_justify="left")
     table.add_column("what")
     table.add_column("figure", justify="right")

@@ -60,7 +60,7 @@ def serve(pipe: Connection) -> None:
 async def line_once(url: str, seconds: float) -> None:
     """One live line."""
     async with connect(url, model="nova-3", interim_results=True) as line:
-        reading = asyncio.create_task(_take(line.__aiter__()))
+        reading = asyncio.create_task(_consume(line.__aiter__()))
         await _paced(seconds, line.send)
         await line.finish()
         await reading
@@ -70,7 +70,7 @@ async def bare_once(url: str, seconds: float) -> None:
     """One stream over a bare WebSocket."""
     query = "model=nova-3&interim_results=true&encoding=linear16&sample_rate=16000&channels=1"
     async with bare_connect(f"{url}/v1/listen?{query}", compression=None, ping_interval=None) as socket:
-        reading = asyncio.create_task(_take(socket.__aiter__()))
+        reading = asyncio.create_task(_consume(socket.__aiter__()))
         loop, pieces, begun = asyncio.get_running_loop(), frames(), time.monotonic()
         for index in range(round(seconds / FRAME_S)):
             await asyncio.sleep(max(begun + index * FRAME_S - loop.time(), 0))
@@ -86,7 +86,7 @@ async def _paced(seconds: float, send: Callable[[bytes], object]) -> None:
         send(pieces[index % len(pieces)])
 
 
-async def _take(items: object) -> None:
+async def _consume(items: object) -> None:
     async for _ in items:  # type: ignore[attr-defined]
         pass
 
@@ -117,7 +117,7 @@ async def memory(url: str, hours: float, keep: bool, progress: Callable[[float],
     figures = []
     tuning = Tuning(keep_transcript=keep)
     async with connect(url, live=True, tuning=tuning, model="nova-3", interim_results=True) as line:
-        reading = asyncio.create_task(_take(line.__aiter__()))
+        reading = asyncio.create_task(_consume(line.__aiter__()))
         sent, pieces = 0.0, frames()
         while sent < hours * 3600:
             for piece in pieces:
@@ -147,7 +147,7 @@ def resident_mib() -> float:
 
 
 def main() -> None:
-    """Read the arguments, measure, report."""
+    """Read the arguments, measure, and report."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     common_arguments(parser, engine="none")
     parser.add_argument("--streams", type=above_zero(int), default=20, help="live lines at once (default: %(default)s)")

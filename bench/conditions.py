@@ -21,7 +21,7 @@ MU = 255.0
 
 
 def conditions(voices: Sequence[Pcm]) -> Mapping[str, Condition]:
-    """The conditions by name, the same in every run; babble is a mix of all `voices`."""
+    """The conditions by name, identical in every run; babble is a mix of all `voices`."""
     babble = _babble(voices)
     return {
         "telephone": _telephone,
@@ -39,7 +39,7 @@ def apply(condition: Condition, pcm: Pcm) -> Pcm:
 
 
 def sounds_without_speech(seconds: float) -> Mapping[str, Pcm]:
-    """Made sounds in which nobody speaks, by name, the same in every run."""
+    """Made sounds in which nobody speaks, by name, identical in every run."""
     size = round(seconds * RATE)
     at = np.arange(size) / RATE
     hum = sum(np.sin(2 * np.pi * 50 * harmonic * at) / harmonic for harmonic in (1, 2, 3, 5))
@@ -83,7 +83,7 @@ def _chords(at: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _speech_level(samples: Samples) -> float:
-    """Root mean square of the louder half of all 20 ms: pauses do not count."""
+    """Root mean square of the louder half of all 20 ms frames, so that pauses do not count."""
     frames = samples[: samples.size // 320 * 320].reshape(-1, 320)
     energy = np.sort(np.square(frames).mean(axis=1))
     return float(np.sqrt(energy[energy.size // 2 :].mean()))

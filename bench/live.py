@@ -9,7 +9,7 @@ sending of the audio that completes a speech_final's range to its arrival. Tail 
     python bench/live.py --streams 80 --engine moonshine --at-once --seconds 40
 
 With `--at-once` all clients connect at the same moment, send audio as soon as they are admitted, and retry after a 429
-when Retry-After says; those not admitted before the first stream ends give up. The words of each are compared with
+as Retry-After requires; those not admitted before the first stream ends give up. The words of each are compared with
 those that the same server recognizes in the same audio without load.
 """
 
@@ -51,7 +51,7 @@ TAIL_S = 60.0
 
 @dataclass(slots=True)
 class Measurements:
-    """What all streams of one run measured; times in seconds."""
+    """The measurements of all streams of one run; times are in seconds."""
 
     cursor: list[float] = field(default_factory=list)
     cursor_before: list[float] = field(default_factory=list)
@@ -97,12 +97,12 @@ class Stream:
         self._connection.send(b"".join(self._frames) + CLOSE_STREAM)
 
     async def closed(self) -> None:
-        """Wait for the close, with whatever code."""
+        """Wait for the close, whatever its code."""
         assert self._connection is not None
         await self._connection.closed
 
     async def ended(self) -> None:
-        """Wait for the close; a stream that does not end as it should is counted as broken."""
+        """Wait for the close; a stream that does not end normally is counted as broken."""
         assert self._connection is not None
         length = len(self._frames) * FRAME_S
         try:
@@ -229,7 +229,7 @@ async def measure_crowd(arguments: argparse.Namespace, frames: Sequence[Sequence
 async def _retry_until_admitted(
     stream: Stream, server: Server, parameters: dict[str, str], measured: Measurements, until: float
 ) -> Stream | None:
-    """A client that retries until it is admitted, then sends; None when it never was."""
+    """A client that retries until it is admitted, then sends; returns None if it never is."""
     loop = asyncio.get_running_loop()
     while True:
         try:
@@ -320,7 +320,7 @@ def _figures(measured: Measurements, used: ResourceUsage, streams: int) -> Figur
 
 
 def main() -> None:
-    """Read the arguments, measure, report."""
+    """Read the arguments, measure, and report."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     common_arguments(parser, engine="scripted")
     parser.add_argument("--streams", type=above_zero(int), default=16, help="how many at once (default: %(default)s)")

@@ -45,7 +45,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """One file of a folder: `pcm` is int16 mono at 16 kHz, `text` what is said in it."""
+    """One recording: `pcm` is int16 mono at 16 kHz, `text` its reference transcript."""
 
     name: str
     text: str
@@ -76,7 +76,7 @@ def decode(path: Path, channel: int | None = None) -> Pcm:
 
 
 def room_tone(seconds: float) -> Pcm:
-    """A pause as a microphone records it: very soft noise, the same each time."""
+    """A pause as recorded by a microphone: very soft noise, identical each time."""
     return np.random.default_rng(1).normal(0.0, 4.0, int(seconds * RATE)).astype(np.int16)
 
 
@@ -107,7 +107,7 @@ CLOSE_STREAM = frame(1, b'{"type":"CloseStream"}')
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """How a connection ended, and when by `time.monotonic`; 1006 when it was cut."""
+    """How a connection ended, and when by `time.monotonic`; the code is 1006 if it was lost."""
 
     code: int
     reason: str
@@ -286,7 +286,7 @@ def _children(pid: int) -> list[int]:
 
 
 def raise_socket_limit(count: int) -> None:
-    """Raise the limit of open files, for us and the server we start, to hold `count` sockets; exits when it cannot."""
+    """Raise the limit of open files, for this process and its server, to allow `count` sockets; exits if it cannot."""
     need = count + 256
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft >= need:

@@ -196,7 +196,7 @@ def _timeouts(sessions: Sequence[Session], idle_timeout_s: float) -> dict[str, f
 
 
 def main() -> None:
-    """Read the arguments, measure, report."""
+    """Read the arguments, measure, and report."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     common_arguments(parser, engine="scripted")
     parser.add_argument("--sessions", type=above_zero(int), default=5000, help="how many (default: %(default)s)")

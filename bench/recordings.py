@@ -3,8 +3,8 @@
     python bench/recordings.py --minutes 20 --codec mp3 --speech DIR
 
 The recording is made of those in DIR, repeated in random order, with pauses between them. The ratio is audio
-seconds by wall seconds, from the first byte sent to the whole answer. Where other programs share the cores it says
-little; `2 cores by CPU` says what two idle cores could do at most.
+seconds by wall seconds, from the first byte sent to the whole answer. It depends on other programs on the same cores;
+`2 cores by CPU` is the upper bound for two idle cores.
 """
 
 from __future__ import annotations
@@ -136,7 +136,7 @@ async def measure(arguments: argparse.Namespace, path: Path, seconds: float, tex
 
 
 def main() -> None:
-    """Read the arguments, measure, report."""
+    """Read the arguments, measure, and report."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     common_arguments(parser, engine="moonshine")
     parser.add_argument("--minutes", type=above_zero(float), default=20.0, help="of audio (default: %(default)s)")

@@ -1,4 +1,4 @@
-"""Output of the benches: a table on the screen and JSON in bench/results, and what their commands have in common."""
+"""Output of the benches (a table on the screen and JSON in bench/results), and their common arguments."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ console = Console()
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """The smallest value that at least `share` (0..1) of all are not above; nan when there are none."""
+    """The smallest value that at least a `share` (0..1) of all values do not exceed; nan if there are none."""
     if not values:
         return float("nan")
     ordered = sorted(values)
@@ -42,7 +42,7 @@ def spread(name: str, unit: str, values: Sequence[float]) -> dict[str, float]:
 
 
 def progress_bar() -> Progress:
-    """A progress bar that redraws seldom, because what is measured shares the machine."""
+    """A progress bar that redraws seldom, because the measured processes share the machine."""
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -66,7 +66,7 @@ def common_arguments(parser: argparse.ArgumentParser, *, engine: str, several: b
 
 
 def above_zero(kind: Callable[[str], N]) -> Callable[[str], N]:
-    """For argparse: a number of this kind that is more than 0."""
+    """A parser for argparse: a number of this kind above 0."""
 
     def read(text: str) -> N:
         number = kind(text)
@@ -83,7 +83,7 @@ def repeat(count: int, measure: Callable[[int], T]) -> list[T]:
 
 
 def publish(name: str, title: str, arguments: argparse.Namespace, runs: Sequence[Figures]) -> None:
-    """Show the median of every figure, with the smallest and largest of several runs, and write all to JSON."""
+    """Show the median of every figure, with minimum and maximum of several runs, and write all to JSON."""
     several = len(runs) > 1
     table = Table(title=title, title_justify="left")
     table.add_column("figure")
@@ -100,7 +100,7 @@ def publish(name: str, title: str, arguments: argparse.Namespace, runs: Sequence
 
 
 def write(name: str, arguments: argparse.Namespace, measured: Mapping[str, object]) -> None:
-    """Write bench/results/NAME.json: the arguments, the machine, what was measured."""
+    """Write bench/results/NAME.json with the arguments, the machine and the measurements."""
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{name}.json"
     machine = {"cores": len(os.sched_getaffinity(0)), "cpu": _cpu(), "python": platform.python_version()}

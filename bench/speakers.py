@@ -2,10 +2,10 @@
 
     python bench/speakers.py --speech DIR --turns 24
 
-Turns of random readers, a random excerpt of each, are streamed with `diarize`, and posted as a recording: once with a
-pause after each turn, once with up to three turns joined without any. `--telephone` makes telephone calls of them.
-A reader is the manifest's `speaker`, or else the name of the file up to its first digit. A word is spoken by the
-reader of the turn at its middle; speaker numbers are matched with readers in the best possible way.
+A conversation consists of random excerpts of random readers. It is streamed with `diarize`, and posted as a recording:
+once with a pause after each turn, once with up to three turns joined without any. `--telephone` simulates telephone
+calls. A reader is the manifest's `speaker`, or else the name of the file up to its first digit. A word is spoken by the
+reader of the turn at its middle; speaker numbers are assigned to readers in the best possible way.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ def post_words(url: str, pcm: Pcm) -> list[tuple[float, int]]:
 
 
 def telephone(pcm: Pcm) -> Pcm:
-    """The audio as a telephone transmits it: 300 to 3400 Hz, a little noise, mu-law."""
+    """The audio as transmitted by a telephone: 300 to 3400 Hz, a little noise, mu-law."""
     bands = np.fft.rfft(pcm / 32768)
     hertz = np.fft.rfftfreq(len(pcm), 1 / RATE)
     bands[(hertz < 300) | (hertz > 3400)] = 0
@@ -165,7 +165,7 @@ async def measure(arguments: argparse.Namespace, spoken: Sequence[Recording], nu
 
 
 def main() -> None:
-    """Read the arguments, measure, report."""
+    """Read the arguments, measure, and report."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     common_arguments(parser, engine="moonshine")
     parser.add_argument("--speech", type=Path, default=BUNDLED, help="folder with manifest.jsonl and its recordings")

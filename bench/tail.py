@@ -4,7 +4,7 @@
 
 Old SDKs disconnect half a second after CloseStream. Each stream plays in real time from a place in
 the recordings, for two to nine seconds, and is closed wherever that happens to be. Tail latency: from CloseStream to
-Metadata, which is behind the last final.
+Metadata, which comes after the last final.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ SHORTEST_S, LONGEST_S = 2.0, 9.0
 
 
 def excerpts(folder: Path, count: int) -> list[list[bytes]]:
-    """Frames of `count` streams, each of another place and length, the same in each run."""
+    """Frames of `count` streams, each from a different position and of a different length, identical in each run."""
     rng = random.Random(7)
     [whole] = shuffled(folder, 1, 120.0, 0.7)
     found = []
@@ -56,7 +56,7 @@ async def measure(arguments: argparse.Namespace, streams: Sequence[Sequence[byte
 
 
 def main() -> None:
-    """Read the arguments, measure, report."""
+    """Read the arguments, measure, and report."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     common_arguments(parser, engine="moonshine")
     parser.add_argument("--closings", type=above_zero(int), default=40, help="how many (default: %(default)s)")

@@ -69,7 +69,7 @@ class Engine:
         self.out = job
 
     def answer(self, *words: Word, language: str | None = None) -> None:
-        """Answer the job that is out: with `words`, or else with what the track has there."""
+        """Answer the current job with `words`, or else with the words of the track."""
         job = self._taken()
         hypothesis = spoken(self.track, job)
         if words:
@@ -82,7 +82,7 @@ class Engine:
         self.receive(job, Hypothesis((), tokens_of(job)))
 
     def answer_cancelled(self, hypothesis: Hypothesis) -> None:
-        """Answer the job that was cancelled last, which nobody waits for."""
+        """Answer the job that was cancelled last, whose result is not needed."""
         self.receive(self.cancelled[-1], hypothesis)
 
     def _taken(self) -> SegmentJob:
@@ -112,6 +112,7 @@ class Bench:
         self.engine = Engine(self._receive, track)
         self.events: list[RecognizerEvent] = []
         self.longest_s = longest_s
+        self.gap_s = gap_s
         self.prompt = prompt
         """Whether jobs are answered at once after each call."""
         self.position = 0
@@ -197,5 +198,5 @@ class Bench:
 
     @property
     def texts(self) -> list[str]:
-        """What each final says."""
+        """The text of each final."""
         return [" ".join(each.text for each in final.words) for final in self.finals]

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import ast
 import re
 import sys
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
-import pytest
 from packaging.requirements import Requirement
 
-ROOT = Path(__file__).parent.parent
-SOURCE = ROOT / "src" / "caesura"
-MODULES = sorted(path.relative_to(SOURCE) for path in SOURCE.rglob("*.py"))
+from tests.source_tree import MODULES, ROOT, SOURCE, expect_none, imports
+
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 EXTRAS: dict[str, tuple[str, ...]] = {
@@ -61,18 +59,11 @@ def declared(extra: str | None) -> set[str]:
     return {canonical(Requirement(each).name) for each in asked}
 
 
-def third_parties(module: Path) -> Iterator[str]:
-    """Top-level names of other packages that a module imports, wherever in the file."""
-    for node in ast.walk(ast.parse((SOURCE / module).read_text())):
-        match node:
-            case ast.Import(names=names):
-                imported = [alias.name for alias in names]
-            case ast.ImportFrom(module=str(name)):
-                imported = [name]
-            case _:
-                continue
-        tops = (name.partition(".")[0] for name in imported)
-        yield from (top for top in tops if top != "caesura" and top not in sys.stdlib_module_names)
+@cache
+def third_parties(module: Path) -> tuple[tuple[int, str], ...]:
+    """Line and top-level name of other packages that a module imports, wherever in the file."""
+    tops = ((line, name.partition(".")[0]) for line, name in imports(module))
+    return tuple((line, top) for line, top in tops if top != "caesura" and top not in sys.stdlib_module_names)
 
 
 def extras(module: Path) -> tuple[str, ...]:
@@ -80,27 +71,32 @@ def extras(module: Path) -> tuple[str, ...]:
     return EXTRAS[places[0].as_posix()] if places else ()
 
 
-DISTRIBUTIONS = packages_distributions()
+installed = cache(packages_distributions)
 
 
-@pytest.mark.parametrize("module", [module for module in MODULES if any(third_parties(module))], ids=str)
-def test_what_a_module_imports_is_declared_for_its_part(module: Path) -> None:
-    """Not by way of another package, which may drop it in its next version."""
+def distributions(top: str) -> set[str]:
+    """Names of the installed distributions that a package may come from."""
+    return {canonical(name) for name in installed().get(top, ())}
+
+
+def undeclared(module: Path) -> Iterator[str]:
+    """The imports of a module that are declared neither for its part of the package nor for the base install."""
     available = declared(None).union(*map(declared, extras(module)))
-    for top in third_parties(module):
-        if FRAMEWORKS.get(module.as_posix()) != top:
-            names = {canonical(name) for name in DISTRIBUTIONS[top]}
-            assert names & available, f"{module} imports {top} of {names}; declared are {sorted(available)}"
+    for line, top in third_parties(module):
+        if FRAMEWORKS.get(module.as_posix()) != top and not distributions(top) & available:
+            yield f"{module}:{line} imports {top} of {distributions(top)}; declared are {sorted(available)}"
 
 
-def test_what_is_declared_is_imported() -> None:
-    imported = {
-        canonical(name) for module in MODULES for top in third_parties(module) for name in DISTRIBUTIONS.get(top, ())
-    }
+def test_every_import_is_a_declared_dependency() -> None:
+    """Not by way of another package, which may drop it in its next version."""
+    expect_none(found for module in MODULES for found in undeclared(module))
+
+
+def test_every_declared_dependency_is_imported() -> None:
+    imported = {name for module in MODULES for _, top in third_parties(module) for name in distributions(top)}
     everything = declared(None).union(*map(declared, PROJECT["optional-dependencies"]))
     assert everything - imported == set(NOT_IMPORTED)
 
 
-@pytest.mark.parametrize("place", [*EXTRAS, *FRAMEWORKS])
-def test_every_part_that_is_named_is_there(place: str) -> None:
-    assert (SOURCE / place).exists()
+def test_every_named_part_exists() -> None:
+    assert not [place for place in (*EXTRAS, *FRAMEWORKS) if not (SOURCE / place).exists()]

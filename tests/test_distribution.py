@@ -16,8 +16,8 @@ from packaging.requirements import Requirement
 
 import caesura
 from caesura.distribution import DISTRIBUTION, install_command, requirement
+from tests.source_tree import ROOT, expect_none
 
-ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS = frozenset(PROJECT["optional-dependencies"])
 
@@ -101,24 +101,23 @@ def pages() -> list[Path]:
     return sorted(path for path in found if "node_modules" not in path.parts)
 
 
-def misspelled(text: str) -> Iterator[str]:
-    """Spellings of another project's name, extras that do not exist, and installs of ours from an index.
+def misspelled(text: str) -> Iterator[tuple[int, str]]:
+    """Spellings of another project's name, extras that do not exist, and installs of ours from an index; with the line.
 
     Until the first release nothing of ours is on an index, so the texts install from the repository.
     """
     for match in SPELLED.finditer(text):
         extras = {extra.strip() for extra in match[2].split(",")}
         if match[1] not in (DISTRIBUTION, ".") or not extras <= EXTRAS:
-            yield match[0]
+            yield text.count("\n", 0, match.start()) + 1, match[0]
     for match in INSTALLED.finditer(text):
         for argument in (match[1] or match[2]).split():
             if argument.strip("'\"(,.").startswith("caesura"):
-                yield match[0]
+                yield text.count("\n", 0, match.start()) + 1, match[0]
 
 
-@pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(ROOT)))
-def test_no_text_names_the_package_of_a_stranger(page: Path) -> None:
-    assert not list(misspelled(page.read_text()))
+def test_no_text_names_the_package_of_a_stranger() -> None:
+    expect_none(f"{page}:{line}: {found}" for page in pages() for line, found in misspelled(page.read_text()))
 
 
 @pytest.mark.parametrize(

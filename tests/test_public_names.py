@@ -61,12 +61,12 @@ NAMES = {
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_public_name_is_the_thing_it_says(name: str) -> None:
+def test_a_public_name_is_the_object_it_names(name: str) -> None:
     assert getattr(caesura, name) is getattr(NAMES[name], name)
 
 
 def test_these_are_all_public_names() -> None:
-    """A name that is added here is a promise; one that goes breaks somebody's program."""
+    """A name that is added here is a promise; removing one breaks users' programs."""
     assert set(caesura._HOMES) == set(NAMES)
     assert {*NAMES, "sync", "__version__"} <= set(dir(caesura))
 
@@ -128,13 +128,13 @@ def test_importing_the_package_loads_neither_the_client_nor_the_server() -> None
 @pytest.mark.parametrize(
     "statement", ["import caesura; caesura.connect", "import caesura.sync", "import caesura.testing"]
 )
-def test_the_client_loads_none_of_what_the_server_needs(statement: str) -> None:
+def test_the_client_loads_no_modules_of_the_server(statement: str) -> None:
     loaded = loaded_by(statement)
     assert "caesura.protocol.messages" in loaded
     assert not loaded & {"numpy", "onnxruntime", "starlette", "uvicorn", "av", "sounddevice", "caesura.server"}
 
 
 @pytest.mark.slow
-def test_the_twin_is_there_without_an_import_of_its_own() -> None:
+def test_caesura_sync_is_available_after_importing_caesura() -> None:
     assert "caesura.client.sync" in loaded_by("import caesura; caesura.sync.connect")
     assert "caesura.client.line" in loaded_by("from caesura import sync, connect")

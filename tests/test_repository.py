@@ -1,4 +1,4 @@
-"""Files of the repository that no code reads, held against what they name: workflows, hooks and their commands."""
+"""Workflows, hooks and templates of the repository: every command and file that they name exists."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ MACOS = "15.0"
 
 
 def unresolved(requirements: list[str], *, python: str, platform: str) -> str:
-    """What uv says when no set of wheels satisfies `requirements`; "" when one does."""
+    """The error of uv if no set of wheels satisfies `requirements`; "" if one does."""
     uv = shutil.which("uv") or shutil.which(ROOT / ".tools" / "bin" / "uv")
     assert uv is not None, "uv is neither on the PATH nor in .tools; `make setup` fetches it"
     command = [uv, "pip", "compile", "--quiet", "--no-config", "--only-binary", ":all:", "-"]
@@ -63,7 +63,7 @@ def lacking(requirements: list[str], **target: str) -> list[str]:
 
 
 def place(requirement: str, said: str) -> int | None:
-    """Where `said` first names the package of `requirement`."""
+    """Position at which `said` first names the package of `requirement`."""
     found = re.search(rf"(?<![\w-]){re.escape(Requirement(requirement).name)}(?![\w-])", said)
     return found.start() if found else None
 

@@ -6,10 +6,11 @@ import itertools
 import random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from caesura.timeline import Lost, Span, Timeline
+from tests.example_count import examples
 
 RATE = 16_000
 
@@ -27,13 +28,13 @@ def paused() -> Timeline:
     [(0.0, 0.0), (5.0, 5.0), (9.99, 9.99), (10.0, 30.0), (12.5, 32.5), (15.0, 35.0), (99.0, 35.0)],
 )
 def test_stream_time_skips_the_pause(stream: float, source: float) -> None:
-    """Audio sent after a pause lies after it on the source clock; the border belongs to what comes later."""
+    """Audio sent after a pause lies after it on the source clock; the border belongs to the later span."""
     assert paused().to_source(stream) == source
 
 
 @pytest.mark.parametrize(("source", "stream"), [(0.0, 0.0), (10.0, None), (29.9, None), (30.0, 10.0), (35.0, None)])
 def test_a_moment_in_the_pause_has_no_stream_time(source: float, stream: float | None) -> None:
-    """What was not sent has no place on the stream clock."""
+    """Audio that was not sent has no position on the stream clock."""
     assert paused().to_stream(source) == stream
 
 
@@ -72,7 +73,7 @@ def test_audio_may_begin_late() -> None:
 
 
 @pytest.mark.parametrize(("samples", "source"), [(-1, 500_000), (1, 35 * RATE - 1)])
-def test_what_cannot_have_been_sent_is_refused(samples: int, source: int) -> None:
+def test_impossible_positions_are_refused(samples: int, source: int) -> None:
     """Neither negative lengths nor audio from before the last span."""
     with pytest.raises(ValueError, match="must not"):
         paused().sent(samples, source)
@@ -115,7 +116,7 @@ def test_sent_audio_maps_forth_and_back_to_the_sample(steps: list[tuple[int, int
 
 @given(ledgers, st.floats(0, 1), st.floats(0, 5))
 def test_no_word_lies_across_a_gap(steps: list[tuple[int, int]], where: float, length: float) -> None:
-    """A placed word lies in one span, is not longer than it was heard, and starts where its start was sent."""
+    """A placed word lies in one span, is not longer than it was recognized, and starts where its start was sent."""
     timeline = built(steps)
     if timeline.stream_samples == 0:
         return
@@ -143,7 +144,7 @@ def test_spans_tile_the_stream_and_never_touch_on_the_source(steps: list[tuple[i
 
 
 def reconnected() -> Timeline:
-    """As documented: 10 s, a pause of 20 s, 5 s; then a new connection hears the last 2 s again, and 4 s more."""
+    """As documented: 10 s, a pause of 20 s, 5 s; then the last 2 s again on a new connection, and 4 s more."""
     timeline = paused()
     timeline.begin_epoch()
     timeline.sent(2 * RATE, 33 * RATE)
@@ -189,11 +190,11 @@ def test_a_connection_that_was_sent_nothing_is_one_nevertheless() -> None:
     assert timeline.spans[-1] == Span(0, 3 * RATE, RATE, 2)
 
 
-# ---- what was heard ----
+# ---- ranges that are covered ----
 
 
 @pytest.mark.parametrize(("stream", "source"), [(0.0, 0), (9.0, 9), (10.0, 10), (10.5, 30.5), (15.0, 35), (99.0, 35)])
-def test_what_comes_after_a_pause_is_not_covered_before_it(stream: float, source: float) -> None:
+def test_audio_after_a_pause_is_not_covered_by_a_range_before_it(stream: float, source: float) -> None:
     """A border belongs to the earlier span when it is an end, and to the later one when it is a beginning."""
     assert paused().heard_until(stream) == source * RATE
 
@@ -243,7 +244,7 @@ def test_a_word_of_no_length_at_the_border_stays_where_it_is() -> None:
     assert split(16_000, 160_007).place_samples(10.0, 10.0) == (160_000, 160_000)
 
 
-# ---- what was dropped ----
+# ---- losses ----
 
 
 def test_lost_ranges_that_touch_are_one() -> None:
@@ -339,7 +340,7 @@ def test_every_connection_maps_forth_and_back_to_the_sample(steps: list[tuple[in
 
 
 @given(epochs, st.data())
-def test_a_word_goes_as_far_as_its_samples_follow_one_another(
+def test_a_word_ends_where_its_samples_stop_being_contiguous(
     steps: list[tuple[int, list[tuple[int, int]]]], data: st.DataObject
 ) -> None:
     timeline, model = both(steps)
@@ -355,10 +356,10 @@ def test_a_word_goes_as_far_as_its_samples_follow_one_another(
         assert timeline.place_samples(first / 100, (first + length) / 100, epoch) == (places[first], end)
 
 
-@settings(max_examples=3, deadline=None)
+@examples(3)
 @given(st.integers(0, 2**32))
 def test_a_thousand_pauses_and_fifty_reconnects_drift_by_no_sample(seed: int) -> None:
-    """At 44.1 kHz, in pieces and pauses of any length; each connection hears some of it again."""
+    """At 44.1 kHz, in pieces and pauses of any length; each connection replays some of the audio."""
     rate, chance = 44_100, random.Random(seed)
     timeline, source, sent = Timeline(rate), 0, list[Span]()
     reconnects = set(chance.sample(range(1, 1000), 50))

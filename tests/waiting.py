@@ -7,7 +7,8 @@ import inspect
 import time
 from collections.abc import Callable
 
-WITHIN_S = 30.0
+WITHIN_S = 60.0
+"""Nothing takes so long; the machine may be busy."""
 POLL_S = 0.005
 
 

@@ -2,7 +2,7 @@
 //
 //   mcs KeepAlive.cs && mono KeepAlive.exe [SECONDS [EVERY]]
 //
-// 20 and 4 when left out; CAESURA_URL and DEEPGRAM_API_KEY as in Listen.cs.
+// By default 20 and 4; CAESURA_URL and DEEPGRAM_API_KEY are as in Listen.cs.
 
 using System;
 using System.Globalization;

@@ -2,8 +2,8 @@
 //
 //   mcs -r:System.Runtime.Serialization Listen.cs && mono Listen.exe FILE [PAUSE_AT [PAUSE_FOR [KEEPALIVE_EVERY]]]
 //
-// FILE is 16 kHz mono linear16; the times are seconds: 3, 12 and 4 when left out. CAESURA_URL names the server
-// (ws://127.0.0.1:8080 when not set), DEEPGRAM_API_KEY the key, where one is needed.
+// FILE is 16 kHz mono linear16; the times are in seconds, by default 3, 12 and 4. CAESURA_URL is the address
+// of the server (by default ws://127.0.0.1:8080), DEEPGRAM_API_KEY the key, if one is needed.
 
 using System;
 using System.Diagnostics;
@@ -119,7 +119,7 @@ class Listen
     // not count.
     async Task Pause(double seconds, double every)
     {
-        await Control("Finalize"); // do not let the last words wait until we are back
+        await Control("Finalize"); // otherwise the last words stay interim until the pause ends
         var until = TimeSpan.FromSeconds(seconds);
         var watch = Stopwatch.StartNew();
         while ((until - watch.Elapsed).TotalSeconds > every)

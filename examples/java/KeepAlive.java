@@ -2,7 +2,7 @@
 //
 //   java KeepAlive.java [SECONDS [EVERY]]
 //
-// 20 and 4 when left out; CAESURA_URL and DEEPGRAM_API_KEY as in Listen.java.
+// By default 20 and 4; CAESURA_URL and DEEPGRAM_API_KEY are as in Listen.java.
 
 import java.net.URI;
 import java.net.http.HttpClient;

@@ -2,8 +2,8 @@
 //
 //   java Listen.java FILE [PAUSE_AT [PAUSE_FOR [KEEPALIVE_EVERY]]]
 //
-// FILE is 16 kHz mono linear16; the times are seconds: 3, 12 and 4 when left out. CAESURA_URL names the server
-// (ws://127.0.0.1:8080 when not set), DEEPGRAM_API_KEY the key, where one is needed.
+// FILE is 16 kHz mono linear16; the times are in seconds, by default 3, 12 and 4. CAESURA_URL is the address
+// of the server (by default ws://127.0.0.1:8080), DEEPGRAM_API_KEY the key, if one is needed.
 
 import java.io.File;
 import java.net.URI;
@@ -63,7 +63,7 @@ public class Listen implements WebSocket.Listener {
 
     // Holds the line without sending audio.
     static void pause(WebSocket line, double seconds, double every) throws InterruptedException {
-        control(line, "Finalize"); // do not let the last words wait until we are back
+        control(line, "Finalize"); // otherwise the last words stay interim until the pause ends
         long until = System.nanoTime() + (long) (seconds * 1e9);
         while (until - System.nanoTime() > every * 1e9) {
             Thread.sleep((long) (every * 1000));

@@ -2,7 +2,7 @@
 //
 //   node keepalive.mjs [SECONDS [EVERY]]
 //
-// 20 and 4 when left out; CAESURA_URL and DEEPGRAM_API_KEY as in the others.
+// By default 20 and 4; CAESURA_URL and DEEPGRAM_API_KEY are as in the other examples.
 
 import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";

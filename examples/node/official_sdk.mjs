@@ -2,8 +2,8 @@
 //
 //   node official_sdk.mjs FILE [PAUSE_AT [PAUSE_FOR [KEEPALIVE_EVERY]]]
 //
-// FILE is 16 kHz mono linear16; the times are seconds: 3, 12 and 4 when left out. CAESURA_URL names the server
-// (ws://127.0.0.1:8080 when not set), DEEPGRAM_API_KEY the key, where one is needed.
+// FILE is 16 kHz mono linear16; the times are in seconds, by default 3, 12 and 4. CAESURA_URL is the address
+// of the server (by default ws://127.0.0.1:8080), DEEPGRAM_API_KEY the key, if one is needed.
 
 import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -32,7 +32,7 @@ async function speak(audio) {
 
 // Holds the line without sending audio. The SDK does nothing for that by itself.
 async function pause() {
-  live.sendFinalize({ type: "Finalize" }); // do not let the last words wait until we are back
+  live.sendFinalize({ type: "Finalize" }); // otherwise the last words stay interim until the pause ends
   const until = performance.now() + pauseFor * 1000;
   while (until - performance.now() > every * 1000) {
     await sleep(every * 1000);

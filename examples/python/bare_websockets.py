@@ -2,8 +2,8 @@
 
 python bare_websockets.py FILE [PAUSE_AT [PAUSE_FOR [KEEPALIVE_EVERY]]]
 
-FILE is 16 kHz mono linear16; the times are seconds: 3, 12 and 4 when left out. CAESURA_URL names the server
-(ws://127.0.0.1:8080 when not set), DEEPGRAM_API_KEY the key, where one is needed.
+FILE is 16 kHz mono linear16; the times are in seconds, by default 3, 12 and 4. CAESURA_URL is the server's address (by
+default ws://127.0.0.1:8080), DEEPGRAM_API_KEY the key, if one is needed.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ async def speak(line: ClientConnection, audio: bytes) -> None:
 
 async def pause(line: ClientConnection, seconds: float, every: float) -> None:
     """Hold the line without sending audio."""
-    await line.send(json.dumps({"type": "Finalize"}))  # do not let the last words wait until we are back
+    await line.send(json.dumps({"type": "Finalize"}))  # otherwise the last words stay interim until the pause ends
     until = time.monotonic() + seconds
     while (left := until - time.monotonic()) > every:
         await asyncio.sleep(every)
@@ -43,7 +43,7 @@ async def pause(line: ClientConnection, seconds: float, every: float) -> None:
 async def listen(line: ClientConnection) -> list[dict]:
     """Print final words as they come, until the server closes."""
     messages = []
-    with suppress(ConnectionClosed):  # `line` keeps the reason
+    with suppress(ConnectionClosed):  # the reason is in `line`
         async for text in line:
             message = json.loads(text)
             messages.append(message)
@@ -58,7 +58,7 @@ def transcript(results: dict) -> str:
 
 
 async def main(file: str, pause_at: float = 3, pause_for: float = 12, every: float = 4) -> None:
-    """Say what stands in the file, with a pause in it."""
+    """Stream the file, with a pause in the middle."""
     with wave.open(file) as wav:
         if (wav.getframerate(), wav.getnchannels(), wav.getsampwidth()) != (RATE, 1, 2):
             sys.exit(f"{file} is not 16 kHz mono linear16")
@@ -82,7 +82,7 @@ async def main(file: str, pause_at: float = 3, pause_for: float = 12, every: flo
     if line.close_code != 1000 or [message["type"] for message in messages[-1:]] != ["Metadata"]:
         sys.exit(f"the server hung up: {line.close_code} {line.close_reason}")
     print(f"{messages[-1]['duration']:.2f} s of audio, {time.monotonic() - opened_at:.1f} s on the line")
-    # Stream time stood still: what came after the pause starts where the audio before it ended.
+    # Stream time stood still: words after the pause start where the audio before it ended.
     after = [message for message in messages if message["type"] == "Results" and message["start"] > pause_at - 0.01]
     if not any(map(transcript, after)):
         sys.exit("no words came after the pause")

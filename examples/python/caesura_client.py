@@ -2,8 +2,8 @@
 
 python caesura_client.py FILE [PAUSE_AT [PAUSE_FOR [KEEPALIVE_EVERY]]]
 
-The times are seconds: 3, 12 and 4 when left out. CAESURA_URL names the server (ws://127.0.0.1:8080 when not set,
-`deepgram` for Deepgram), DEEPGRAM_API_KEY the key, where one is needed.
+The times are in seconds, by default 3, 12 and 4. CAESURA_URL is the server's address (by default ws://127.0.0.1:8080;
+`deepgram` for Deepgram), DEEPGRAM_API_KEY the key, if one is needed.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ async def speak(line: caesura.Line, talk, pause_at: float, pause_for: float) -> 
 
 
 async def main(file: str, pause_at: float = 3, pause_for: float = 12, every: float = 4) -> None:
-    """Say what stands in the file, with a pause in it."""
+    """Stream the file, with a pause in the middle."""
     async with (
         caesura.recording(file) as talk,
         caesura.connect(

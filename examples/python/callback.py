@@ -1,7 +1,7 @@
 """Post a recording with a callback: the server answers at once and delivers the words to a receiver, which runs here.
 
-python callback.py FILE; CAESURA_URL and DEEPGRAM_API_KEY are as elsewhere. The receiver is on this machine, so
-the server has to be started with --allow-private-urls.
+python callback.py FILE; CAESURA_URL and DEEPGRAM_API_KEY are as in the other examples. The receiver is on this machine,
+so the server has to be started with --allow-private-urls.
 """
 
 import json

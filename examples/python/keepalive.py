@@ -1,6 +1,7 @@
 """KeepAlive alone: hold a line open without any audio.
 
-python keepalive.py [SECONDS [EVERY]], 20 and 4 when left out; CAESURA_URL and DEEPGRAM_API_KEY are as elsewhere.
+python keepalive.py [SECONDS [EVERY]], by default 20 and 4; CAESURA_URL and DEEPGRAM_API_KEY are as in the other
+examples.
 """
 
 import os

@@ -2,8 +2,8 @@
 
 python official_sdk.py FILE [PAUSE_AT [PAUSE_FOR [KEEPALIVE_EVERY]]]
 
-FILE is 16 kHz mono linear16; the times are seconds: 3, 12 and 4 when left out. CAESURA_URL names the server
-(ws://127.0.0.1:8080 when not set), DEEPGRAM_API_KEY the key, where one is needed.
+FILE is 16 kHz mono linear16; the times are in seconds, by default 3, 12 and 4. CAESURA_URL is the server's address (by
+default ws://127.0.0.1:8080), DEEPGRAM_API_KEY the key, if one is needed.
 """
 
 import os
@@ -24,7 +24,7 @@ FRAME_BYTES = int(FRAME_S * RATE) * 2
 
 
 def client() -> DeepgramClient:
-    """Make an SDK client for the server. It accepts another server only as an environment, and needs some key."""
+    """Make an SDK client for the server. The SDK accepts another server only as an environment, and needs a key."""
     url = os.environ.get("CAESURA_URL", "ws://127.0.0.1:8080")
     http = url.replace("ws", "http", 1)
     here = DeepgramClientEnvironment(base=http, production=url, agent=url, agent_rest=http)
@@ -40,7 +40,7 @@ def speak(live: V1SocketClient, audio: bytes) -> None:
 
 def pause(live: V1SocketClient, seconds: float, every: float) -> None:
     """Hold the line without sending audio. The SDK does nothing for that by itself."""
-    live.send_finalize()  # do not let the last words wait until we are back
+    live.send_finalize()  # otherwise the last words stay interim until the pause ends
     until = time.monotonic() + seconds
     while (left := until - time.monotonic()) > every:
         time.sleep(every)
@@ -49,7 +49,7 @@ def pause(live: V1SocketClient, seconds: float, every: float) -> None:
 
 
 def main(file: str, pause_at: float = 3, pause_for: float = 12, every: float = 4) -> None:
-    """Say what stands in the file, with a pause in it."""
+    """Stream the file, with a pause in the middle."""
     with wave.open(file) as wav:
         if (wav.getframerate(), wav.getnchannels(), wav.getsampwidth()) != (RATE, 1, 2):
             sys.exit(f"{file} is not 16 kHz mono linear16")
@@ -60,7 +60,7 @@ def main(file: str, pause_at: float = 3, pause_for: float = 12, every: float = 4
     errors: list[Exception] = []
 
     def show(message: object) -> None:
-        kind = getattr(message, "type", None)  # the SDK hands on None for types that it does not know
+        kind = getattr(message, "type", None)  # the SDK passes None for message types that it does not know
         if kind == "Metadata":
             durations.append(message.duration)
         elif kind == "Results" and message.is_final and (words := message.channel.alternatives[0].transcript):
@@ -89,7 +89,7 @@ def main(file: str, pause_at: float = 3, pause_for: float = 12, every: float = 4
     if not durations:
         sys.exit("the server closed without Metadata")
     print(f"{durations[0]:.2f} s of audio, {time.monotonic() - opened_at:.1f} s on the line")
-    # Stream time stood still: what came after the pause starts where the audio before it ended.
+    # Stream time stood still: words after the pause start where the audio before it ended.
     if not any(start > pause_at - 0.01 for start in starts):
         sys.exit("no words came after the pause")
 

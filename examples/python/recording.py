@@ -1,6 +1,6 @@
 """Post a recording, as a file or by a URL that the server fetches, and print its utterances.
 
-python recording.py FILE-OR-URL; CAESURA_URL and DEEPGRAM_API_KEY are as elsewhere.
+python recording.py FILE-OR-URL; CAESURA_URL and DEEPGRAM_API_KEY are as in the other examples.
 """
 
 import json

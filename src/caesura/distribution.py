@@ -16,15 +16,15 @@ DISTRIBUTION: Final = "caesura-stt"
 
 
 def install_command(extra: str) -> str:
-    """Shell command that installs `extra` into this environment, from where Caesura itself was installed."""
+    """Shell command that installs `extra` into this environment, from the same place as Caesura itself."""
     return f"pip install {requirement(extra)}"
 
 
 def requirement(extra: str) -> str:
-    """Arguments of `pip install` that stand for Caesura with `extra`, quoted for a shell.
+    """Arguments for `pip install` that name Caesura with `extra`, quoted for a shell.
 
-    An index is named only when Caesura came from one: a clone, a wheel and a repository are named by their place,
-    because what an index has under the same name may be missing, older, or not ours.
+    A clone, a wheel or a repository is named by its location, and the index is used only if Caesura came from one: a
+    package of the same name there may be missing, older, or somebody else's.
     """
     origin = _origin()
     if origin is None:
@@ -39,8 +39,8 @@ def requirement(extra: str) -> str:
 
 
 def _origin() -> Any:
-    # What the installer wrote down (PEP 610); None where Caesura came from an index or runs from a folder of sources.
-    from importlib.metadata import PackageNotFoundError, distribution  # some 20 ms, for a message that is rare
+    # The installer's record (PEP 610); None if Caesura came from an index or runs from a source folder.
+    from importlib.metadata import PackageNotFoundError, distribution  # takes some 20 ms
 
     try:
         record = distribution(DISTRIBUTION).read_text("direct_url.json")

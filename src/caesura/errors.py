@@ -1,28 +1,28 @@
-"""Every exception of the package, in one tree.
+"""All exceptions of the package, in one tree.
 
 CaesuraError
-├── PeerError                  what the other side did
-│   ├── BadParameter           a query parameter that is not honoured; names it, its value and what is right
-│   │   ├── NoSuchModel        the model, its version or its language is not to be had here
-│   │   └── NotForLive         the model exists, but only for recordings
-│   ├── BadMessage             a text message that is no control message of the wire
-│   ├── BadAudio               bytes that are not the audio they were declared to be
+├── PeerError                  the client, or a server that we called, did something wrong
+│   ├── BadParameter           a query parameter cannot be honoured; names it, its value and what is right
+│   │   ├── NoSuchModel        this server has no such model, version or language
+│   │   └── NotForLive         the model transcribes recordings only
+│   ├── BadMessage             a text message is not a valid control message
+│   ├── BadAudio               the bytes are not audio in the declared format
 │   ├── Refused                a server answered the upgrade with an HTTP status instead
-│   │   ├── BadCredentials     401, 403: the key is wrong, or may not do this
+│   │   ├── BadCredentials     401, 403: the key is wrong, or lacks a permission
 │   │   ├── PaymentRequired    402: the account has no credits
-│   │   └── TooManyStreams     429: as many streams are open as may be
-│   ├── BadUrl                 a URL that is none, or that leads where this server does not go
-│   ├── NotFetched             the URL of a recording gave no recording
-│   ├── ConnectionClosedByServer  without having been asked to
-│   └── BadAnswer              a server said what is no message of the wire
-├── UsageError                 what our caller did
-├── LineError                  what broke in between
-│   ├── Unreachable            nothing answers at that address
-│   ├── RemoteFailed           what a URL names did not answer, or not as it should
+│   │   └── TooManyStreams     429: the limit of open streams is reached
+│   ├── BadUrl                 a URL is invalid, or this server must not connect to it
+│   ├── NotFetched             the recording at a URL could not be fetched
+│   ├── ConnectionClosedByServer  a server closed the connection on its own
+│   └── BadAnswer              a server sent something that is not a message of the wire
+├── UsageError                 the caller, or the operator, passed something invalid
+├── LineError                  the connection, or the network, failed
+│   ├── Unreachable            nothing answers at the address
+│   ├── RemoteFailed           the server of a URL did not answer, or not as expected
 │   ├── DownloadInterrupted    a download ended early, or the hub is busy; trying again helps
-│   └── ReconnectFailed        no connection could be made again in the time allowed
-└── InternalError              what broke inside
-    ├── EngineError            an engine could not answer
+│   └── ReconnectFailed        no new connection could be made in the time allowed
+└── InternalError              something in this process failed
+    ├── EngineError            an engine failed
     └── LedgerError            the ledger could not be read or written
 """
 
@@ -37,14 +37,14 @@ class CaesuraError(Exception):
 
 
 class PeerError(CaesuraError):
-    """The other side of the wire did something that cannot be honoured."""
+    """The client, or a server that we called, did something that cannot be honoured."""
 
 
 class BadParameter(PeerError):
     """A query parameter that cannot be honoured.
 
-    `message` is the sentence for the wire, printable ASCII; `name` the parameter, `value` what was
-    given; `hint` says what would be right where `message` has a fixed wording that does not, else "".
+    `message` is the sentence for the wire, in printable ASCII. `name` is the parameter and `value` what was given.
+    `hint` says what would be right if `message` has a fixed wording that does not; otherwise it is "".
     """
 
     def __init__(self, name: str, value: str, message: str, hint: str = "") -> None:
@@ -56,17 +56,17 @@ class BadParameter(PeerError):
 
 
 class NoSuchModel(BadParameter):
-    """No model of that name, version or language can be had here."""
+    """This server has no model with that name, version or language."""
 
 
 class NotForLive(BadParameter):
-    """The model named exists, but hears recordings only."""
+    """The requested model exists, but transcribes recordings only."""
 
 
 class BadMessage(PeerError):
-    """A text message that is no control message.
+    """A text message is not a valid control message.
 
-    `str()` is the description for the wire, `variant` the kind of error that it is announced as.
+    `str()` is the description for the wire, and `variant` the name of the error on the wire.
     """
 
     def __init__(self, description: str, variant: str = "SchemaError") -> None:
@@ -75,14 +75,14 @@ class BadMessage(PeerError):
 
 
 class BadAudio(PeerError):
-    """Bytes that are not the audio they were declared to be; `str()` says what was found and expected."""
+    """The bytes are not audio in the declared format; `str()` says what was found and what was expected."""
 
 
 class Refused(PeerError):
     """A server answered the upgrade with an HTTP status; `str()` says which, why, and what to do.
 
-    `dg_error` and `request_id` are the headers `dg-error` and `dg-request-id`, or the same from the body; "" when
-    there are none. `retry_after_s` is what `Retry-After` asked for.
+    `dg_error` and `request_id` are the headers `dg-error` and `dg-request-id`, or the same from the body; "" if
+    there are none. `retry_after_s` is the value of the header `Retry-After`.
     """
 
     def __init__(
@@ -97,7 +97,7 @@ class Refused(PeerError):
 
 
 class BadCredentials(Refused):
-    """The key is wrong, has expired, or may not do this (401, 403)."""
+    """The key is wrong, has expired, or lacks a permission (401, 403)."""
 
 
 class PaymentRequired(Refused):
@@ -105,13 +105,14 @@ class PaymentRequired(Refused):
 
 
 class TooManyStreams(Refused):
-    """As many streams are open as may be (429)."""
+    """The limit of open streams is reached (429)."""
 
 
 class BadUrl(PeerError):
-    """A URL that is none, or that leads where this server does not go.
+    """A URL is invalid, or this server must not connect to it.
 
-    `str()` is a sentence for the wire: it names no address that a name resolved to. `detail` does, for the log.
+    `str()` is a sentence for the wire, without the addresses that the host name resolved to; `detail` has them, for
+    the log.
     """
 
     def __init__(self, message: str, detail: str = "") -> None:
@@ -120,13 +121,13 @@ class BadUrl(PeerError):
 
 
 class NotFetched(PeerError):
-    """The URL of a recording gave no recording; `str()` says why, for the wire. `__cause__` may know more."""
+    """The recording at a URL could not be fetched; `str()` says why, for the wire. `__cause__` may have details."""
 
 
 class ConnectionClosedByServer(PeerError):
-    """A server closed the connection without having been asked to.
+    """A server closed the connection although the client had not requested it.
 
-    `code` and `reason` are those of its close frame, `request_id` is the connection's.
+    `code` and `reason` are those of the close frame; `request_id` identifies the connection.
     """
 
     def __init__(self, code: int, reason: str = "", request_id: str = "") -> None:
@@ -138,22 +139,21 @@ class ConnectionClosedByServer(PeerError):
 
 
 class BadAnswer(PeerError):
-    """A server said what is no message of the wire; `str()` shows the beginning of it."""
+    """A server sent something that is not a message of the wire; `str()` shows its beginning."""
 
 
 class UsageError(CaesuraError):
-    """Our caller asked for something that cannot be; `str()` says what to do instead."""
+    """The caller, or the operator, passed something invalid; `str()` says what to do instead."""
 
 
 class LineError(CaesuraError):
-    """Something broke between us and the server."""
+    """The connection to a server, or the network, failed."""
 
 
 class Unreachable(LineError):
     """Nothing answers at that address, or it does not speak this wire; `str()` says what to do.
 
-    `retryable` is False where it was said at once that there is nothing: the connection was refused, the name is not
-    known.
+    `retryable` is False if it is certain that there is no server: the connection was refused, or the name is unknown.
     """
 
     def __init__(self, message: str, *, retryable: bool = True) -> None:
@@ -162,9 +162,9 @@ class Unreachable(LineError):
 
 
 class RemoteFailed(LineError):
-    """What a URL names could not be reached, or did not answer as it should; `str()` says how, for the wire.
+    """The server of a URL could not be reached, or did not answer as expected; `str()` says why, for the wire.
 
-    `retryable` is whether the same may work later; `retry_after_s` is what `Retry-After` asked for.
+    `retryable` is whether the same request may succeed later; `retry_after_s` is the value of `Retry-After`.
     """
 
     def __init__(self, message: str, *, retryable: bool, retry_after_s: float = 0.0) -> None:
@@ -174,19 +174,19 @@ class RemoteFailed(LineError):
 
 
 class DownloadInterrupted(LineError):
-    """A download ended early, or the hub that gives it is busy; trying again helps."""
+    """A download ended early, or the hub is busy; trying again helps."""
 
 
 class ReconnectFailed(LineError):
-    """No connection could be made again in the time allowed; `__cause__` is the last failure."""
+    """No new connection could be made in the time allowed; `__cause__` is the last failure."""
 
 
 class InternalError(CaesuraError):
-    """Something broke inside."""
+    """Something in this process failed."""
 
 
 class EngineError(InternalError):
-    """An engine could not answer."""
+    """An engine failed."""
 
 
 class LedgerError(InternalError):

@@ -15,16 +15,16 @@ comes, of the clock. The hosted service waits as long."""
 class AudioFound:
     """The first audio was decoded; comes before every event that names a channel.
 
-    It comes again should a container turn out to hold more channels than was known.
+    It is emitted again if a container turns out to have more channels than were known.
     """
 
     channels: int
-    """How many channels are transcribed separately (1 when they are mixed down)."""
+    """Number of channels that are transcribed separately (1 when they are mixed down)."""
 
 
 @dataclass(frozen=True, slots=True)
 class SpeechBegan:
-    """Voice activity detection confirmed speech on a channel; independent of words."""
+    """Voice activity detection has confirmed speech on a channel, whether or not words are recognized."""
 
     channel: int
     at: float
@@ -32,7 +32,7 @@ class SpeechBegan:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A place where a search term may have been said; `snippet` is the transcript there."""
+    """A place where a search term may have been spoken; `snippet` is the transcript at that place."""
 
     confidence: float
     start: float
@@ -42,7 +42,7 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """A search term, as the client sent it, and where it may have been said: likelier places first."""
+    """A search term, as the client sent it, and the places where it may have been spoken, likeliest first."""
 
     query: str
     hits: tuple[Hit, ...]
@@ -57,18 +57,18 @@ class TranscriptSegment:
     end: float
     words: tuple[Word, ...]
     final: bool
-    """The range `start`..`end` will not be revised."""
+    """Whether the range `start`..`end` will not be revised."""
     endpoint: bool = False
-    """The segment ends an utterance; never true unless `final`."""
+    """Whether the segment ends an utterance; only true if `final`."""
     flushed: bool = False
-    """The segment ends because the client asked for it; never true unless `final`."""
+    """Whether the segment ends because the client requested it; only true if `final`."""
     searches: tuple[Search, ...] = ()
-    """One for each search term."""
+    """Search results, one for each search term."""
 
 
 @dataclass(frozen=True, slots=True)
 class UtteranceEnded:
-    """No word followed for the whole utterance gap."""
+    """No further word was recognized for `utterance_end_ms` of audio."""
 
     channel: int
     last_word_end: float | None
@@ -85,7 +85,10 @@ class Drained:
 
 @dataclass(frozen=True, slots=True)
 class AudioRefused:
-    """The audio cannot be decoded; the transcript until there has been emitted; the last event of a stream."""
+    """The audio cannot be decoded.
+
+    The transcript up to that point has been emitted, and this is the last event of a stream.
+    """
 
     reason: str
     seconds: float
@@ -93,7 +96,7 @@ class AudioRefused:
 
 @dataclass(frozen=True, slots=True)
 class EngineFailed:
-    """The engine failed although its job was tried again; the last event of a stream."""
+    """The engine failed, also when its job was tried again; the last event of a stream."""
 
     reason: str
     seconds: float

@@ -1,4 +1,4 @@
-"""Timestamps in RFC 3339: UTC, milliseconds, `Z`."""
+"""Writes timestamps in RFC 3339: in UTC, with milliseconds and `Z`."""
 
 from __future__ import annotations
 

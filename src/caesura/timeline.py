@@ -1,13 +1,14 @@
-"""Timeline of a line: which captured audio was sent when; maps between stream time, source time and wall clock.
+"""Timeline of a line: records which captured audio was sent, and converts between stream, source and wall time.
 
 *Stream* time counts the samples sent on one connection and stands still in a pause; a new connection begins a new
-*epoch* at 0. *Source* time counts the samples that were captured, pauses included, and never stops. The *wall* clock is
-UTC. The ledger between them is a list of half-open spans in samples for each epoch; audio that was dropped is recorded
-too and is never forgotten.
+*epoch* at 0. *Source* time counts the samples that were captured, pauses included, and never stops. *Wall* time is UTC.
+The record that connects them is a list of half-open spans in samples for each epoch; dropped audio is recorded too,
+permanently.
 
-Laws: spans of an epoch grow on both clocks and never overlap; what was sent maps there and back to the sample; a word
-belongs to the span its start lies in and ends there at the latest. Recognized times come over a wire that rounds to
-milliseconds, so a start just before the border of two spans, or an end just behind it, is taken for the border.
+Laws: spans of an epoch ascend on both clocks and never overlap; positions of sent audio convert there and back without
+loss of a sample; a word belongs to the span that its start lies in and ends there at the latest. Times on the wire are
+rounded to milliseconds, so a start just before the border of two spans, or an end just after it, counts as on the
+border.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """`samples` samples sent without a gap; `stream` and `source` are the position of the first one on either clock."""
+    """`samples` samples sent without a gap; `stream` and `source` are the positions of the first one on both clocks."""
 
     stream: int
     source: int
@@ -46,22 +47,22 @@ class Lost:
 
     @property
     def end(self) -> int:
-        """First sample after it."""
+        """First source sample after the lost ones."""
         return self.source + self.samples
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Anchor:
-    """Captured sample `source` was captured at `wall`, seconds since 1970 in UTC."""
+    """Records that sample `source` was captured at `wall`, in seconds since 1970 in UTC."""
 
     source: int
     wall: float
 
 
 class Timeline:
-    """Ledger of one line: record what was `sent` on which connection, and map recognized times to the source.
+    """The timeline of one line: record what was `sent` on which connection, and convert recognized times.
 
-    It keeps one span for each gap, however much audio is sent between two gaps.
+    Its memory depends on the number of gaps only, not on the length of the audio: one span for each gap.
     """
 
     def __init__(self, sample_rate: int) -> None:
@@ -70,7 +71,7 @@ class Timeline:
             raise ValueError(f"sample_rate must be positive, not {sample_rate}")
         self.sample_rate = sample_rate
         self._rounding = round(sample_rate / 2000)
-        """Samples by which rounding to milliseconds on the wire may have moved a point."""
+        """Number of samples by which rounding to milliseconds on the wire may have moved a point."""
         self._epochs: list[list[Span]] = [[]]
         self._lost: list[Lost] = []
         self._anchors: list[Anchor] = []
@@ -78,9 +79,9 @@ class Timeline:
     # ---- recording ----
 
     def begin_epoch(self) -> int:
-        """A new connection: its stream clock begins at 0, and audio may be sent on it again.
+        """Begin the epoch of a new connection: its stream clock is at 0, and captured audio may be sent again.
 
-        Returns its number. A timeline begins in epoch 0. An epoch in which nothing is sent counts too.
+        Returns the number of the epoch. A timeline begins in epoch 0. An epoch in which nothing is sent counts too.
         """
         self._epochs.append([])
         return self.epoch
@@ -88,7 +89,7 @@ class Timeline:
     def sent(self, samples: int, source: int) -> None:
         """Append `samples` samples to the stream, the first of them captured as sample `source`.
 
-        Raises ValueError when `samples` is negative or `source` goes back behind what this epoch has sent.
+        Raises ValueError if `samples` is negative, or `source` is before the end of what this epoch has sent.
         """
         spans = self._epochs[-1]
         last = spans[-1] if spans else Span(0, 0, 0)
@@ -106,7 +107,7 @@ class Timeline:
     def lost(self, samples: int, source: int) -> None:
         """Record that `samples` captured samples from `source` on were dropped.
 
-        In any order, because audio that was sent may turn out to be lost later than audio that was not.
+        The order does not matter, because audio that was sent may turn out to be lost later than audio that was not.
         Raises ValueError when `samples` is negative or some of them were lost before.
         """
         if samples < 0:
@@ -137,12 +138,12 @@ class Timeline:
 
     @property
     def spans(self) -> tuple[Span, ...]:
-        """Everything sent so far, epoch by epoch, without empty spans; two of one epoch never touch in the source."""
+        """Everything sent so far, by epoch, without empty spans; spans of one epoch never touch on the source clock."""
         return tuple(span for spans in self._epochs for span in spans)
 
     @property
     def losses(self) -> tuple[Lost, ...]:
-        """Everything that was dropped, in order, adjacent losses joined."""
+        """Everything that was dropped, in order, with adjacent losses merged."""
         return tuple(self._lost)
 
     @property
@@ -173,17 +174,17 @@ class Timeline:
         return (span.stream + sample - span.source) / self.sample_rate
 
     def place(self, start: float, end: float, epoch: int | None = None) -> tuple[float, float]:
-        """Source seconds of a word recognized at `start`..`end` on the stream clock of `epoch`.
+        """Source seconds of a word that was recognized at `start`..`end` on the stream clock of `epoch`.
 
         The word belongs to the span that its start lies in, and ends with that span at the latest: a word next
-        to a gap does not stretch across it. A start within the wire's rounding before a border is the border when
-        more of the word lies behind it. Raises ValueError as `to_source`, and when `end` is before `start`.
+        to a gap does not extend across it. A start within the wire's rounding before a border counts as on the border
+        if more of the word lies after it. Raises ValueError as `to_source` does, and if `end` is before `start`.
         """
         first, last = self.place_samples(start, end, epoch)
         return first / self.sample_rate, last / self.sample_rate
 
     def place_samples(self, start: float, end: float, epoch: int | None = None) -> tuple[int, int]:
-        """Source samples of a word; see `place`."""
+        """Source samples at which a word starts and ends, converted like the seconds in `place`."""
         if end < start:
             raise ValueError(f"a word cannot end at {end} and start at {start}")
         first, last = self._sample(start), self._sample(end)
@@ -196,25 +197,26 @@ class Timeline:
     def heard_from(self, stream_seconds: float, epoch: int | None = None) -> int:
         """First source sample of the audio that begins at `stream_seconds`.
 
-        As `to_source`, but a point within the wire's rounding before a border is the border. Raises the same.
+        Like `to_source`, but a point within the wire's rounding before a border counts as on the border. Raises as it
+        does.
         """
         sample = self._sample(stream_seconds)
         span = self._span_of(sample + self._rounding, epoch)
         return self._to_source(max(sample, span.stream), span)
 
     def heard_until(self, stream_seconds: float, epoch: int | None = None) -> int:
-        """First source sample behind the audio that ends at `stream_seconds`.
+        """First source sample after the audio that ends at `stream_seconds`.
 
-        Unlike `to_source`, a point on the border of two spans, or within the wire's rounding behind it, is the end
-        of the earlier one: the audio after a pause is not covered yet. Raises ValueError as `to_source`.
+        Unlike in `to_source`, a point on the border of two spans, or within the wire's rounding after it, is the end of
+        the earlier one: the audio after a pause is not covered yet. Raises ValueError as `to_source` does.
         """
         sample = self._sample(stream_seconds)
         return self._to_source(sample, self._span_of(min(max(sample - 1 - self._rounding, 0), sample), epoch))
 
     def to_wall(self, source_seconds: float) -> float | None:
-        """Wall time of a source time, seconds since 1970 in UTC; None while there is no anchor.
+        """Wall time of a source time, in seconds since 1970 in UTC; None while there is no anchor.
 
-        The last anchor at or before the moment counts, and before the first one, the first.
+        It is computed from the last anchor at or before that time, or from the first one.
         """
         if not self._anchors:
             return None

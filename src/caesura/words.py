@@ -1,4 +1,4 @@
-"""A transcribed word with its times, confidence, speaker and language."""
+"""A transcribed word, with its times, confidence, speaker and language."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """One word as it is printed, with its place in the audio.
+    """One word as it is printed, with its position in the audio.
 
     `text` carries case and punctuation (`Back`, `again.`). `start` and `end` are seconds of audio,
     `start <= end`; from an engine they count from the first sample of its job, everywhere else from
@@ -31,10 +31,10 @@ class Word:
 
 
 def raw(text: str) -> str:
-    """A printed word without its case and the punctuation around it; signs that are spoken (`$5`, `20%`, `&`) stay.
+    """A printed word in lower case, without the punctuation around it; signs that are spoken (`$5`, `20%`, `&`) stay.
 
     The tag of a redacted value (`[SSN_1]`, `[REDACTED]`) and the asterisks of a masked word stay as they are.
-    Empty when nothing in it is spoken.
+    Empty if nothing in the word is spoken.
     """
     tag = _TAG.search(text)
     if tag is not None:
@@ -43,7 +43,7 @@ def raw(text: str) -> str:
 
 
 _TAG = re.compile(r"\[(?:REDACTED|[A-Z][A-Z_]*_[0-9]+)\]|[\w'’-]*\*{2,}[\w'’*-]*")  # noqa: RUF001
-# What is spoken stays at the side on which it is written: `$5`, `-3`, `20%`, `c++`.
+# Signs that are spoken stay on the side on which they are written: `$5`, `-3`, `20%`, `c++`.
 _PUNCTUATION = ".,;:!?¡¿…\"'“”„‘’‚«»‹›()[]{}<>*_~`|\\/–—\n"  # noqa: RUF001  # typographic on purpose
 _OPENING = _PUNCTUATION + "%"
 _CLOSING = _PUNCTUATION + "-$"

@@ -12,7 +12,7 @@ RATE = 100.0
 """Bytes a second; ten of them are a frame of 0.1 s."""
 
 
-def test_audio_that_comes_as_it_is_captured_follows_on() -> None:
+def test_chunks_that_arrive_as_captured_are_contiguous() -> None:
     capture = Capture(RATE)
     assert [capture.place(10, now=50.0 + each / 10) for each in range(100)] == [None] * 100
 
@@ -25,7 +25,7 @@ def test_a_pause_moves_the_source_clock_by_its_length() -> None:
     assert capture.place(10, now=15.2) == pytest.approx(15.1)
 
 
-def test_what_is_late_by_less_is_delay() -> None:
+def test_a_shorter_gap_is_delay() -> None:
     capture = Capture(RATE, pause_after_s=1.0)
     capture.place(10, now=0.0)
     assert capture.place(10, now=1.05) is None
@@ -38,7 +38,7 @@ def test_a_source_that_is_slow_in_each_chunk_is_not_in_a_pause() -> None:
     assert [capture.place(10, now=0.5 * each) for each in range(100)] == [None] * 100
 
 
-def test_to_be_held_up_by_us_is_no_pause() -> None:
+def test_time_in_which_the_client_blocked_is_not_a_pause() -> None:
     capture = Capture(RATE)
     capture.place(10, now=0.0)
     capture.released(now=60.0)

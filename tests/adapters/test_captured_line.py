@@ -49,7 +49,7 @@ async def spoken(server: FakeServer, *, held_up: bool = False) -> list[caesura.T
     return [word for final in finals for word in final.words]
 
 
-def test_a_pause_is_seen_in_when_audio_comes(server: FakeServer) -> None:
+def test_a_gap_between_chunks_is_a_pause(server: FakeServer) -> None:
     """And audio is taken before there is a connection."""
     one, two = asyncio.run(spoken(server))
     assert (one.source_start, one.stream_start, two.stream_start) == (0.0, 0.0, 0.4)
@@ -59,12 +59,12 @@ def test_a_pause_is_seen_in_when_audio_comes(server: FakeServer) -> None:
     assert server.connections[0].request.query["model"] == ("nova-3",)
 
 
-def test_to_be_held_up_by_us_is_no_pause(server: FakeServer) -> None:
+def test_time_in_which_the_client_blocked_is_not_a_pause(server: FakeServer) -> None:
     assert [word.source_start for word in asyncio.run(spoken(server, held_up=True))] == [0.0, 0.4]
 
 
 def test_a_voice_never_waits(server: FakeServer) -> None:
-    """Not even for a server that is gone."""
+    """This holds also while the server is unreachable."""
     line = line_to(server)
     line.begin().result(5)
     server.stop()

@@ -81,7 +81,7 @@ def environment(url: str) -> Any:
 
 
 class Heard:
-    """What a connection told its callbacks."""
+    """The messages and errors that a connection passed to its callbacks."""
 
     def __init__(self, connection: Any) -> None:
         self.events: list[tuple[str, Any]] = []
@@ -109,7 +109,7 @@ class Heard:
 
 @contextmanager
 def listening(server: FakeServer, **parameters: Any) -> Iterator[tuple[Any, Heard]]:
-    """A connection that is listened to in a thread, to the end of what it tells."""
+    """A connection whose messages are read in a thread, up to its end."""
     with client(server.url).listen.v1.connect(**{**ASKED, **parameters}) as connection:
         heard = Heard(connection)
         thread = threading.Thread(target=connection.start_listening)
@@ -128,7 +128,7 @@ def held(server: FakeServer) -> bool:
 
 
 def check_three_phases(server: FakeServer, heard: Heard) -> None:
-    """Said: one, two, Finalize; a pause; three; a reset; four."""
+    """The audio is: one, two, Finalize; a pause; three; a reset; four."""
     one, two, three, four = heard.words
     assert heard.texts == ["one", "two", "three", "four"]
     assert (one.start, one.end, two.start, two.end) == (0.0, 0.3, 0.4, 0.7)
@@ -222,7 +222,7 @@ def test_nothing_sent_is_nothing(server: FakeServer) -> None:
 
 
 def test_the_header_of_a_wav_file_is_left_out(server: FakeServer) -> None:
-    """Who sends a file as raw samples gets away with it on the wire, and here."""
+    """A client may send a WAV file as raw samples, here as to a real server."""
     with listening(server) as (connection, heard):
         connection.send_media(wav(VOICE.say("one"), 16_000, 1))
         connection.send_close_stream()
@@ -263,7 +263,7 @@ def test_an_async_recording_is_held_up_instead_of_dropped(server: FakeServer) ->
     assert asyncio.run(recording(server)).texts == ["one", "two"] * 150
 
 
-def test_what_has_no_place_in_a_line_is_refused_by_name(server: FakeServer) -> None:
+def test_requests_that_a_line_cannot_serve_are_refused_by_name(server: FakeServer) -> None:
     transport = Transport(f"{server.url}/v1/listen?encoding=linear16&sample_rate=16000", {})
     with pytest.raises(caesura.UsageError, match="Configure"):
         transport.send('{"type": "Configure", "keyterms": []}')
@@ -274,7 +274,7 @@ def test_what_has_no_place_in_a_line_is_refused_by_name(server: FakeServer) -> N
 
 
 def test_leaving_waits_for_the_last_words(server: FakeServer) -> None:
-    """Nobody asks for them with CloseStream, but somebody listens."""
+    """They are not requested by CloseStream, but a listener is still running."""
     with client(server.url).listen.v1.connect(**ASKED) as connection:
         heard = Heard(connection)
         thread = threading.Thread(target=connection.start_listening)
@@ -401,12 +401,12 @@ def test_to_give_up_closing_cuts(server: FakeServer) -> None:
     asyncio.run(close_cancelled(server))
 
 
-# ---- what is none of ours ----
+# ---- connections that stay plain ----
 
 
 @pytest.fixture
 def echo() -> Iterator[str]:
-    """The URL of a server that says everything twice, and refuses who asks for /no."""
+    """The URL of a server that echoes everything twice, and refuses the path /no."""
 
     def say(connection: ServerConnection) -> None:
         for message in connection:

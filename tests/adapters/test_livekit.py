@@ -18,7 +18,7 @@ from caesura.client import lead
 from caesura.testing import FakeServer, Voice
 
 with warnings.catch_warnings():
-    warnings.simplefilter("ignore", DeprecationWarning)  # what it imports is not all up to date
+    warnings.simplefilter("ignore", DeprecationWarning)  # some of its imports are deprecated
     pytest.importorskip("livekit.agents", reason="needs livekit-agents")
     pytest.importorskip("livekit.agents.voice")
 
@@ -59,14 +59,14 @@ def frame(audio: bytes, channels: int = 1, rate: int = 16_000) -> rtc.AudioFrame
 
 
 def say(stream: RecognizeStream, *words: str) -> None:
-    """As a microphone brings it."""
+    """Push a word of speech as a microphone would."""
     audio = VOICE.say(*words)
     for at in range(0, len(audio), 640):
         stream.push_frame(frame(audio[at : at + 640]))
 
 
 async def told(server: FakeServer, kind: str, times: int = 1) -> None:
-    """Wait until the stream's first connection was sent so many messages of that kind."""
+    """Wait until the server has received this many messages of that kind on the first connection."""
 
     def is_told() -> bool:
         return bool(server.connections) and server.connections[0].types.count(kind) >= times
@@ -205,7 +205,7 @@ async def resampled(server: FakeServer) -> None:
         await rest(stream)
 
 
-def test_what_is_pushed_is_resampled(server: FakeServer) -> None:
+def test_pushed_audio_is_resampled(server: FakeServer) -> None:
     asyncio.run(resampled(server))
     assert server.connections[0].seconds == pytest.approx(1.0, abs=0.05)
 
@@ -293,7 +293,7 @@ def test_a_recording_that_is_refused_is_an_error(server: FakeServer) -> None:
         asyncio.run(recognized(server))
 
 
-# ---- what it says of itself ----
+# ---- its description ----
 
 
 def test_it_declares_its_name_and_capabilities(server: FakeServer) -> None:

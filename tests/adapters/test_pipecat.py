@@ -100,7 +100,7 @@ class Probe(FrameProcessor):
 
 @dataclass
 class Running:
-    """A pipeline that runs, and what comes out of the service at both its ends."""
+    """A running pipeline, and the frames that the service pushed in both directions."""
 
     worker: PipelineWorker
     up: Probe
@@ -160,7 +160,7 @@ def held(server: FakeServer) -> bool:
 
 
 async def told(server: FakeServer, kind: str) -> None:
-    """Wait until the newest connection was sent a message of that kind."""
+    """Wait until the server has received a message of that kind on the newest connection."""
     await asyncio.to_thread(server.wait, lambda: kind in server.connections[-1].types)
 
 
@@ -180,7 +180,7 @@ async def three_phases(server: FakeServer) -> Running:
 
 
 def test_a_pause_and_a_reset_cost_a_pipeline_no_word(server: FakeServer) -> None:
-    """And the last words, for which nobody request, come before the end of the pipeline."""
+    """The last words, which nothing requests, also come before the end of the pipeline."""
     pipeline = asyncio.run(three_phases(server))
     one, two, three, four = pipeline.words
     assert [word.text for word in pipeline.words] == ["one", "two", "three", "four"]
@@ -230,7 +230,7 @@ async def one_turn(server: FakeServer) -> Running:
 
 
 def test_the_user_s_stop_makes_a_final(server: FakeServer) -> None:
-    """With the time at which it was said, usage, and how long it took; a second stop has nothing to add."""
+    """It has the time at which it was spoken, usage and latency; a second stop adds nothing."""
     pipeline = asyncio.run(one_turn(server))
     (interim,) = pipeline.down.of(InterimTranscriptionFrame)
     (final,) = pipeline.down.of(TranscriptionFrame)
@@ -284,7 +284,7 @@ async def cancelled(server: FakeServer) -> Running:
     return pipeline
 
 
-def test_a_cancelled_pipeline_lets_go_of_its_line(server: FakeServer) -> None:
+def test_a_cancelled_pipeline_closes_its_line(server: FakeServer) -> None:
     asyncio.run(cancelled(server))
     server.wait(lambda: server.connections[0].closed is not None)
 
@@ -325,5 +325,5 @@ def test_a_server_that_hangs_up_for_good_is_an_error(server: FakeServer) -> None
     assert "1008: DATA-0000" in asyncio.run(run()).errors[-1].error
 
 
-def test_a_language_that_pipecat_does_not_know_is_none() -> None:
+def test_a_language_unknown_to_pipecat_becomes_none() -> None:
     assert [_language(each) for each in ("en", "xx-unheard", None)] == [Language.EN, None, None]

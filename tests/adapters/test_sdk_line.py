@@ -17,6 +17,7 @@ import caesura
 from caesura.adapters.sdk_line import LineEnded, SdkLine, parse_address
 from caesura.client.config import DeclaredAudio
 from caesura.testing import FakeServer, Voice
+from tests.client.fake_transports import FakeOpener
 
 pytestmark = pytest.mark.slow
 
@@ -43,7 +44,7 @@ def take(line: SdkLine, data: Any) -> None:
 
 
 def pulled(line: SdkLine) -> Iterator[dict[str, Any]]:
-    """Everything the line tells, to its end."""
+    """All messages of the line, up to its end."""
     ready = threading.Event()
     while True:
         try:
@@ -94,11 +95,13 @@ def test_booleans_are_in_lower_case_and_words_stay() -> None:
 )
 def test_samples_are_counted_where_they_can_be(query: str, counted: bool) -> None:
     request = parse_address(f"ws://host/v1/listen?{query}")
-    line = SdkLine(request, {}, tuning=caesura.Tuning(), pause_after_s=inf)
-    assert (line._config.settings.pcm is not None) == counted
+    line = SdkLine(request, {}, tuning=caesura.Tuning(opener=FakeOpener()), pause_after_s=inf)
+    line.begin().result(5)
+    assert (line.timeline is not None) == counted
+    line.abandon()
 
 
-def test_what_is_no_number_is_for_the_server_to_refuse() -> None:
+def test_invalid_numbers_are_left_for_the_server_to_refuse() -> None:
     request = parse_address("ws://host/v1/listen?encoding=linear16&sample_rate=fast&channels=x")
     assert request.declared == DeclaredAudio("linear16", 16_000, 1)
     assert request.parameters["sample_rate"] == ["fast"]
@@ -113,7 +116,7 @@ def test_nothing_is_added_to_the_address(server: FakeServer) -> None:
 
 
 def test_everything_is_on_the_source_clock(server: FakeServer) -> None:
-    """The pause between the two words is seen in what came when, and is in every time behind it."""
+    """The pause between the two words is inferred from the arrival of audio, and is part of every later time."""
     told = "vad_events=true&utterance_end_ms=1000&interim_results=true&endpointing=false"
     line = opened(server, f"{RAW}&{told}", pause_after_s=0.05, keepalive_s=0.1)
     take(line, VOICE.say("one"))
@@ -152,7 +155,7 @@ def test_a_loss_is_logged(server: FakeServer, caplog: pytest.LogCaptureFixture) 
     assert "connected again after" in caplog.text
 
 
-def test_behind_the_end_nothing_is_taken(server: FakeServer) -> None:
+def test_nothing_is_accepted_after_the_end(server: FakeServer) -> None:
     line = opened(server)
     take(line, '{"type": "CloseStream"}')
     assert [message["type"] for message in pulled(line)][-1] == "Metadata"
@@ -204,7 +207,7 @@ RESULTS = {
 
 @pytest.fixture
 def answering() -> Iterator[str]:
-    """The URL of a server that says the same to a WAV file, whatever is in it."""
+    """The URL of a server that answers every WAV file in the same way."""
 
     def say(connection: ServerConnection) -> None:
         assert connection.recv() == b"RIFF, and so on"
@@ -219,7 +222,7 @@ def answering() -> Iterator[str]:
         thread.join()
 
 
-def test_a_container_goes_as_it_is_and_keeps_the_server_s_times(answering: str) -> None:
+def test_a_container_is_sent_unchanged_and_keeps_the_servers_times(answering: str) -> None:
     """What this package does not know is handed on too."""
     request = parse_address(f"{answering}/v1/listen?model=nova-3")
     line = SdkLine(request, {}, tuning=caesura.Tuning(), pause_after_s=inf)

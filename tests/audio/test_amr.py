@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from caesura.audio.amr import NARROW, WIDE, AmrDecoder, Band
@@ -15,6 +15,7 @@ from caesura.audio.format import AudioFormat, Encoding
 from caesura.audio.stream import AudioStream
 from caesura.errors import BadAudio
 from tests.coded_recordings import coded, level_correlation
+from tests.example_count import examples
 from tests.signals import Samples, cut, decoded, run
 
 NB, WB = AudioFormat(Encoding.AMR_NB, 8_000), AudioFormat(Encoding.AMR_WB, 16_000)
@@ -34,7 +35,7 @@ def frames(kind: str) -> list[bytes]:
 
 
 def heard(messages: list[bytes], band: Band) -> tuple[Samples, float]:
-    """What an AmrDecoder makes of these messages, and how long it is."""
+    """The samples that an AmrDecoder decodes from these messages, and their length in seconds."""
     collector = Collector(split=False)
     decoder = AmrDecoder(collector, band)
     for message in messages:
@@ -69,7 +70,7 @@ def test_a_file_declares_which_band_it_is(kind: str, declared: AudioFormat) -> N
     np.testing.assert_array_equal(decoded([data], declared), decoded([data], own))
 
 
-@settings(max_examples=15, deadline=None)
+@examples(15)
 @given(data=st.data())
 @pytest.mark.parametrize("kind", FILES)
 def test_any_cutting_gives_the_same_samples(kind: str, data: st.DataObject) -> None:
@@ -136,12 +137,12 @@ def test_a_frame_cut_off_at_the_end_is_dropped(count: int) -> None:
 
 @pytest.mark.parametrize("kind", FILES)
 @pytest.mark.parametrize("first", [0xFF, 0x3F, 0x54, 0x64], ids=hex)
-def test_a_byte_that_begins_no_frame_is_refused_where_it_stands(kind: str, first: int) -> None:
+def test_a_byte_that_begins_no_frame_is_refused_with_its_position(kind: str, first: int) -> None:
     data, band, declared, _ = FILES[kind]
     at = len(band.magic) + sum(map(len, frames(kind)[:70]))
     stream = AudioStream(declared, split=False)
     audio = list(stream.blocks(data[:at]))
-    with pytest.raises(BadAudio, match=rf"byte {at} of the AMR stream is {first:#04x}, which begins no frame"):
+    with pytest.raises(BadAudio, match=rf"byte {at} of the AMR stream is {first:#04x}, which does not begin a frame"):
         stream.feed(bytes([first]))
     assert sum(block.shape[1] for block in audio) > 0.9 * 70 * 320
 
@@ -151,7 +152,7 @@ def test_a_byte_that_begins_no_frame_is_refused_where_it_stands(kind: str, first
     [b'{"type":"KeepAlive"}', b"RIFF\xff\xff\xff\xff", b"\xff\xff", b"\xf0\xff", b"hello"],
     ids=["json", "riff", "ones", "noise", "text"],
 )
-def test_what_never_was_a_frame_is_refused_at_once(data: bytes) -> None:
+def test_bytes_that_never_were_a_frame_are_refused_at_once(data: bytes) -> None:
     for declared in (NB, WB):
         with pytest.raises(BadAudio, match="must be frames of the storage format"):
             AudioStream(declared, split=False).feed(data)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import random
+from functools import cache
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ SAYS_ITSELF = [name for name, kind in KINDS.items() if kind.encoding is None]
 SAID = sound(16_000, 1)
 
 
+@cache
 def made(kind: str, rate: int = 16_000, channels: int = 1) -> bytes:
     data, _ = encode(sound(rate, 1, channels), rate, kind)
     assert isinstance(data, bytes)
@@ -92,7 +94,7 @@ LESS_USUAL = {
 @pytest.mark.slow
 @pytest.mark.parametrize("name", LESS_USUAL)
 def test_less_usual_containers_are_recognised_and_sound_right(name: str) -> None:
-    """Some codecs come late by up to 70 ms and have no place in their container to say so."""
+    """Some codecs have a delay of up to 70 ms that their container cannot declare."""
     data = mux(SAID, 16_000, *LESS_USUAL[name], bit_rate=64_000)
     heard = decoded(cut(data, 1000), SELF)
     assert 0.99 < heard.shape[1] / 16_000 < 1.15
@@ -143,7 +145,7 @@ def test_a_stream_may_be_joined_inside_a_frame(kind: str) -> None:
     ],
     ids=["text", "json", "linear16", "zeros", "noise"],
 )
-def test_what_is_no_container_is_refused_after_4_kib(data: bytes) -> None:
+def test_unknown_data_are_refused_after_4_kib(data: bytes) -> None:
     stream = AudioStream(SELF, split=False)
     assert stream.feed(data[:4_000]).size == 0
     with pytest.raises(BadAudio, match="of no known kind: must be WAV, FLAC, Ogg"):

@@ -70,7 +70,7 @@ def test_a_recording_is_dropped_after_close(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", DECODERS)
-def test_close_may_come_first_and_again(kind: str) -> None:
+def test_close_may_be_called_first_and_repeatedly(kind: str) -> None:
     decoder = DECODERS[kind](Collector(split=False))
     decoder.close()
     decoder.close()

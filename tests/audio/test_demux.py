@@ -7,6 +7,7 @@ import io
 import itertools
 import random
 import threading
+from functools import cache
 from typing import Any
 
 import av
@@ -26,6 +27,7 @@ SELF = AudioFormat(None, None)
 SAID = sound(48_000, 4)
 
 
+@cache
 def made(kind: str) -> bytes:
     data, _ = encode(SAID, 48_000, kind)
     assert isinstance(data, bytes)
@@ -47,7 +49,7 @@ def ended(threads: set[threading.Thread]) -> bool:
     return not any(thread.is_alive() for thread in threads)
 
 
-def test_live_webm_is_decoded_while_it_comes(webm: bytes) -> None:
+def test_live_webm_is_decoded_while_it_arrives(webm: bytes) -> None:
     """Never more than 0.3 s behind what was sent (a block is 20 ms, a cluster's size unknown)."""
     stream, given_out = AudioStream(SELF, split=False), 0
     pieces = cut(webm, 200)
@@ -106,7 +108,7 @@ def test_close_from_another_thread_while_idle(webm: bytes) -> None:
 
 
 def test_close_from_another_thread_while_fed(webm: bytes) -> None:
-    """Whoever is inside feed comes back; nothing hangs."""
+    """A call of `feed` in progress returns; nothing hangs."""
     stream = AudioStream(SELF, split=False)
     feeder = threading.Thread(target=lambda: [stream.feed(piece) for piece in cut(webm, 5)])
     feeder.start()
@@ -151,7 +153,7 @@ def test_a_magic_before_noise_is_refused(magic: bytes) -> None:
         feed_all(stream, itertools.chain([magic], messages))
 
 
-def test_mp3_that_never_comes_to_audio_is_refused() -> None:
+def test_mp3_without_any_audio_is_refused() -> None:
     """The bytes that may pass without one sample are counted."""
     before = demuxers()
     decoder = DemuxDecoder(Collector(split=False), MP3)
@@ -173,7 +175,7 @@ def test_video_alone_holds_no_audio() -> None:
         decoded([target.getvalue()], SELF)
 
 
-def test_a_stream_that_comes_up_in_the_middle_is_passed_over() -> None:
+def test_a_stream_that_appears_in_the_middle_is_skipped() -> None:
     """A tag of video in FLV that announces none; PyAV looked for its stream in vain."""
     data = mux(SAID, 48_000, "flv", "mp3")
     tags, at = list[int](), 13
@@ -213,5 +215,5 @@ def test_only_so_many_streams_are_opened(monkeypatch: pytest.MonkeyPatch) -> Non
     assert seen == [64]
 
 
-def test_tags_in_no_known_alphabet_do_no_harm(webm: bytes) -> None:
+def test_tags_of_unknown_alphabets_do_no_harm(webm: bytes) -> None:
     assert decoded([webm.replace(b"Lavf", b"\xff\xfe\xfd\xfc")], SELF).shape == decoded([webm], SELF).shape

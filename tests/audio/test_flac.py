@@ -27,13 +27,13 @@ def test_samples_are_exact_however_cut(size: int) -> None:
 
 
 @pytest.mark.parametrize("rate", [8_000, 22_050, 48_000, 96_000])
-def test_the_header_knows_the_rate_better_than_the_client(rate: int) -> None:
+def test_the_rate_in_the_header_overrides_the_declared_one(rate: int) -> None:
     data, _ = encode(sound(rate, 1), rate, "flac")
     assert isinstance(data, bytes)
     assert decoded([data], AudioFormat(Encoding.FLAC, 16_000)).shape == (1, 16_000)
 
 
-def test_a_frame_comes_out_when_the_next_begins() -> None:
+def test_a_frame_is_decoded_when_the_next_one_begins() -> None:
     """At most two frames (here 0.29 s each) are on their way at any time."""
     stream, given_out = AudioStream(FLAC, split=False), 0
     header = len(DATA) - len(DATA[8_000:])

@@ -5,13 +5,14 @@ from __future__ import annotations
 import io
 import itertools
 import struct
+from functools import cache
 
 import numpy as np
 import pytest
 
 from caesura.audio.collector import Collector
 from caesura.audio.format import AudioFormat
-from caesura.audio.mp4 import Mp4Order, decode_file
+from caesura.audio.mp4 import Mp4OrderProbe, decode_file
 from caesura.audio.stream import AudioStream
 from caesura.errors import BadAudio
 from tests.encodings import encode
@@ -22,6 +23,7 @@ SELF = AudioFormat(None, None)
 KINDS = ["mp4", "mp4-faststart", "mp4-index-last"]
 
 
+@cache
 def made(kind: str) -> bytes:
     data, _ = encode(sound(48_000, 2), 48_000, kind)
     assert isinstance(data, bytes)
@@ -54,7 +56,7 @@ def test_an_index_behind_the_audio_gives_all_at_once() -> None:
     assert stream.finish().shape[1] < 1_000
 
 
-def test_an_index_that_never_comes_is_refused_at_the_end() -> None:
+def test_a_missing_index_is_refused_at_the_end() -> None:
     stream = AudioStream(SELF, split=False)
     stream.feed(made("mp4-index-last")[:-600])
     with pytest.raises(BadAudio, match="before its index"):
@@ -93,18 +95,18 @@ def test_a_box_smaller_than_its_header_is_refused() -> None:
 @pytest.mark.parametrize(("kind", "audio_first"), [("mp4", False), ("mp4-faststart", False), ("mp4-index-last", True)])
 @pytest.mark.parametrize("size", [1, 7, 1_000_000])
 def test_the_order_of_a_file_is_known_while_it_passes(kind: str, audio_first: bool, size: int) -> None:
-    order = Mp4Order()
+    order = Mp4OrderProbe()
     for piece in cut(made(kind), size):
-        order.pass_by(piece)
+        order.feed(piece)
     assert order.audio_first is audio_first
 
 
 @pytest.mark.parametrize("lead", [b"\0\0\0\x08wide", b"\0\0\0\x01free" + bytes(7) + b"\x14" + bytes(4)])
 def test_boxes_with_short_and_long_headers_are_passed(lead: bytes) -> None:
-    order = Mp4Order()
-    order.pass_by(lead)
+    order = Mp4OrderProbe()
+    order.feed(lead)
     assert order.audio_first is None
-    order.pass_by(b"\0\0\0\0mdat")
+    order.feed(b"\0\0\0\0mdat")
     assert order.audio_first is True
 
 
@@ -116,7 +118,7 @@ def test_a_whole_file_is_decoded_as_the_stream_would_be(kind: str) -> None:
     np.testing.assert_allclose(into.take(), decoded([data], SELF), atol=1e-6)
 
 
-def test_what_follows_a_whole_file_is_no_matter() -> None:
+def test_bytes_after_a_whole_file_are_ignored() -> None:
     data, into = made("mp4-index-last"), Collector(split=False)
     decode_file(into, io.BytesIO(data + b"\0\0\0\x03junk and more of it"))
     assert into.frames > 0
@@ -132,12 +134,12 @@ def test_what_follows_a_whole_file_is_no_matter() -> None:
         (index_last(b"", track(*aac_tables(1_000_000, 28, [AUDIO_AT]))), "stsz of 1000000 samples: must be"),
     ],
 )
-def test_a_file_that_lies_is_refused(data: bytes, sentence: str) -> None:
+def test_a_file_with_false_claims_is_refused(data: bytes, sentence: str) -> None:
     with pytest.raises(BadAudio, match=sentence):
         decode_file(Collector(split=False), io.BytesIO(data))
 
 
-def test_a_size_beyond_any_file_is_no_place_to_go_to() -> None:
+def test_a_box_size_beyond_any_file_is_refused() -> None:
     """A long size of a damaged file overflowed where the next box was looked for."""
     data = (
         FTYP + struct.pack(">I4sQ", 1, b"free", (1 << 64) - 1) + index_last(b"", track(*aac_tables(1, 28, [AUDIO_AT])))

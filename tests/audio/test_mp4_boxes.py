@@ -26,7 +26,7 @@ def test_a_box_without_a_size_goes_on_to_the_end(head: bytes) -> None:
 
 
 @pytest.mark.parametrize(("head", "end"), [(b"\0\0\0\x08moo", None), (bytes(16), 7), (b"\0\0\0\x01mdat1234567", None)])
-def test_a_header_that_is_not_there_completely_is_none(head: bytes, end: int | None) -> None:
+def test_an_incomplete_header_gives_none(head: bytes, end: int | None) -> None:
     assert read_box(head, 0, end) is None
 
 

@@ -101,14 +101,14 @@ def test_each_edit_counts_the_whole_track() -> None:
         ("co64", table(b"co64", 1_000, 0, AUDIO_AT)),
     ],
 )
-def test_a_table_must_hold_what_it_claims(kind: str, lie: bytes) -> None:
+def test_a_table_must_contain_the_entries_it_claims(kind: str, lie: bytes) -> None:
     like = {"stz2": b"stsz", "co64": b"stco"}.get(kind, kind.encode())
     tables = [lie if each[4:8] == like else each for each in TABLES]
     with pytest.raises(BadAudio, match=f"MP4 {kind} of 1000 samples in .* must hold what it claims"):
         pruned(index(track(*tables)))
 
 
-def test_what_is_not_needed_is_hidden_without_moving_anything() -> None:
+def test_unneeded_boxes_are_hidden_without_moving_others() -> None:
     compressed = box(b"cmov", box(b"dcom", b"zlib"), box(b"cmvd", struct.pack(">I", 1 << 30), bytes(20)))
     data, entries = pruned(index(compressed, box(b"udta", track(*TABLES)), track(*TABLES, *TABLES), track(*TABLES)))
     assert entries == 10

@@ -71,7 +71,7 @@ def test_the_declared_rate_is_not_looked_at(rate: int | None) -> None:
 
 @pytest.mark.parametrize(("sent", "declared"), [(1, 2), (2, 1)])
 def test_packets_of_other_channels_come_out_as_declared(sent: int, declared: int) -> None:
-    """An Opus decoder gives the channels it is asked for (RFC 6716, section 2.1.2)."""
+    """An Opus decoder outputs the requested number of channels (RFC 6716, section 2.1.2)."""
     packets, _ = encode(sound(48_000, 0.5, sent), 48_000, "opus")
     assert isinstance(packets, list)
     heard = decoded(packets, AudioFormat(Encoding.OPUS, 48_000, declared))

@@ -29,7 +29,7 @@ def test_integers_are_scaled_to_full_scale() -> None:
     assert values(Pcm.S32, np.array([-(2**31), 0, 2**30], "<i4").tobytes()) == [-1.0, 0.0, 0.5]
 
 
-def test_floats_that_are_no_sound_are_made_safe() -> None:
+def test_invalid_floats_are_made_safe() -> None:
     wild = np.array([np.nan, np.inf, -np.inf, 7.0, -0.25], "<f4")
     assert values(Pcm.F32, wild.tobytes()) == [0.0, 1.0, -1.0, 1.0, -0.25]
     assert bounded(wild.astype("<f8")).dtype == np.float32
@@ -62,7 +62,7 @@ def test_any_cutting_gives_the_same_samples(encoding: Encoding, data: bytes, cha
     np.testing.assert_array_equal(decoded(cut(data, size), declared), whole)
 
 
-def test_channels_are_taken_apart() -> None:
+def test_channels_are_separated() -> None:
     collector = Collector(split=True)
     run(PcmDecoder(collector, Pcm.S16, 16_000, 2).feed(np.array([1, -1, 2, -2], "<i2").tobytes()))
     np.testing.assert_array_equal(collector.take() * 32768, [[1, 2], [-1, -2]])

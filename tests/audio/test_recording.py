@@ -110,7 +110,7 @@ def test_raw_samples_are_what_they_were_declared() -> None:
 
 
 @pytest.mark.parametrize("encoding", [Encoding.LINEAR16, Encoding.OPUS])
-def test_a_file_that_declares_itself_goes_before_a_declaration(encoding: Encoding) -> None:
+def test_the_format_in_the_file_overrides_the_declared_one(encoding: Encoding) -> None:
     container, codec = ("wav", "pcm_s16le") if encoding is Encoding.LINEAR16 else ("ogg", "libopus")
     data = encoded(container, codec, tone(1.0))
     np.testing.assert_array_equal(
@@ -133,7 +133,7 @@ def broken() -> Iterator[bytes]:
 
 @pytest.mark.parametrize("data", list(broken()), ids=range(9))
 @pytest.mark.parametrize("size", [5, 1 << 20])
-def test_what_is_no_audio_is_refused(data: bytes, size: int) -> None:
+def test_bytes_that_are_not_audio_are_refused(data: bytes, size: int) -> None:
     with pytest.raises(BadAudio):
         decoded(data, size)
 

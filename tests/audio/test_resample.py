@@ -15,7 +15,7 @@ RATES = [4_000, 8_000, 11_025, 12_000, 22_050, 24_000, 32_000, 44_100, 48_000, 9
 
 
 @pytest.mark.parametrize("rate", RATES)
-def test_what_comes_out_lies_where_it_lay(rate: int) -> None:
+def test_the_output_is_aligned_with_the_input(rate: int) -> None:
     """The same sound made at 16 kHz differs by less than a sample's shift would make."""
     resampler = Resampler(rate, 2)
     heard = np.concatenate([resampler.feed(sound(rate, 1, 2)), resampler.finish()], axis=1)

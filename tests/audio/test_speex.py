@@ -6,7 +6,7 @@ import random
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from caesura.audio.format import AudioFormat, Encoding
@@ -14,6 +14,7 @@ from caesura.audio.speex import MESSAGE_BYTES
 from caesura.audio.stream import AudioStream
 from caesura.errors import BadAudio
 from tests.coded_recordings import coded, level_correlation, speex_packets
+from tests.example_count import examples
 from tests.signals import cut, decoded
 
 BANDS = {"nb": 8_000, "wb": 16_000, "uwb": 32_000}
@@ -32,13 +33,13 @@ def test_packets_sound_like_their_original(band: str) -> None:
 @pytest.mark.parametrize("band", BANDS)
 @pytest.mark.parametrize("encoding", [Encoding.SPEEX, None])
 def test_an_ogg_stream_is_the_same_whether_declared_or_not(band: str, encoding: Encoding | None) -> None:
-    """Its header knows the rate; the declared one is not looked at."""
+    """The rate in the header is used; the declared one is ignored."""
     declared = AudioFormat(encoding, 32_000 if encoding else None)
     packets = decoded(speex_packets(f"lv-0880-{band}.spx"), AudioFormat(Encoding.SPEEX, BANDS[band]))
     np.testing.assert_array_equal(decoded(cut(coded(f"lv-0880-{band}.spx"), 99), declared), packets)
 
 
-@settings(max_examples=15, deadline=None)
+@examples(15)
 @given(st.lists(st.integers(0, len(FILE)), max_size=12))
 def test_any_cutting_of_ogg_gives_the_same_samples(places: list[int]) -> None:
     messages = [FILE[a:b] for a, b in zip([0, *sorted(places)], [*sorted(places), len(FILE)], strict=True)]

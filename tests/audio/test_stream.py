@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from caesura.audio.format import AudioFormat, Encoding
@@ -12,6 +12,7 @@ from caesura.audio.stream import AudioStream
 from caesura.errors import BadAudio, UsageError
 from tests.coded_recordings import coded
 from tests.encodings import KINDS, encode, mux
+from tests.example_count import examples
 from tests.recordings import names, recording
 from tests.signals import Samples, correlation, cut, decoded, sound
 
@@ -20,7 +21,7 @@ WHOLE = {kind: encode(sound(16_000, 0.6), 16_000, kind) for kind in KINDS}
 CONTAINERS = [kind for kind in KINDS if isinstance(WHOLE[kind][0], bytes)]
 
 
-@settings(max_examples=12)
+@examples(12)
 @given(st.data())
 @pytest.mark.parametrize("kind", CONTAINERS)
 def test_any_cutting_gives_the_same_samples(kind: str, data: st.DataObject) -> None:
@@ -68,7 +69,7 @@ def test_channels_are_mixed_down_or_kept_apart() -> None:
 
 
 def own_channel(heard: Samples, said: Samples, after: int) -> list[int]:
-    """For each channel heard, the number of the one said that it is most like."""
+    """For each decoded channel, the index of the most similar original one."""
     return [int(np.argmax([correlation(one[after:], other) for other in said])) for one in heard]
 
 
@@ -114,7 +115,7 @@ def test_many_channels_come_out_in_their_order(kind: str, count: int, after: int
 def test_channels_of_a_layout_come_out_as_a_wav_file_numbers_them(
     container: str, codec: str, options: dict[str, str], after: int, count: int
 ) -> None:
-    """Whatever order the codec has them in: what went in as channel 1 comes out as channel 1."""
+    """Whatever order the codec uses, channel 1 of the input is channel 1 of the output."""
     said = sound(16_000, 0.5, count)
     data = mux(sound(48_000, 0.5, count), 48_000, container, codec, codec_options=options, bit_rate=64_000 * count)
     heard = decoded(cut(data, 777), AudioFormat(None, None))

@@ -7,7 +7,7 @@ import threading
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from caesura.audio.format import AudioFormat
@@ -15,6 +15,7 @@ from caesura.audio.stream import AudioStream
 from caesura.errors import BadAudio
 from tests.coded_recordings import coded, level_correlation
 from tests.encodings import as_int16, encode, mux, wav
+from tests.example_count import examples
 from tests.signals import cut, decoded, delayed_correlation, sound
 
 SELF = AudioFormat(None, None)
@@ -88,7 +89,7 @@ def test_rf64_takes_the_long_size() -> None:
     np.testing.assert_array_equal(decoded(cut(file, 11), SELF), HEARD)
 
 
-@settings(max_examples=30)
+@examples(30)
 @given(cuts=st.lists(st.integers(1, 300), min_size=1, max_size=9))
 @pytest.mark.parametrize("kind", ["wav", "wav-float", "wav-mulaw"])
 def test_any_cutting_gives_the_same_samples(kind: str, cuts: list[int]) -> None:

@@ -18,7 +18,7 @@ def word(
     wall: datetime | None = NOON,
     speaker: int | None = None,
 ) -> TimedWord:
-    """A word at these seconds of the stream, `source` seconds later in the source; None: nobody knows where."""
+    """A word at these stream seconds, `source` seconds later in the source; with None its source times are unknown."""
     first, last = (None, None) if source is None else (start + source, end + source)
     return TimedWord(text, text.lower().strip(".,?"), 0.987654, start, end, first, last, wall, wall, speaker)
 

@@ -1,4 +1,4 @@
-"""Terminal emulator for tests of commands: shows what a person would see, and types for them."""
+"""Terminal emulator for tests of commands: renders their output, and types input."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Screen:
 
     @property
     def rows(self) -> list[str]:
-        """What is to be seen, without what is empty at the ends."""
+        """The visible rows, without empty ones and trailing blanks."""
         return "\n".join(row.rstrip() for row in self._rows).rstrip().split("\n")
 
     def write(self, text: str) -> None:
@@ -104,12 +104,12 @@ class Terminal:
 
     @property
     def text(self) -> str:
-        """What is to be seen."""
+        """The visible text."""
         with self._seen:
             return "\n".join(self._screen.rows)
 
     def until(self, condition: Callable[[str], object]) -> str:
-        """Wait until `condition` holds of what is to be seen; returns that."""
+        """Wait until `condition` holds for the visible text, and return that text."""
         with self._seen:
             rows = self._screen
             self._seen.wait_for(lambda: condition("\n".join(rows.rows)) or self._over, WITHIN_S)
@@ -122,7 +122,7 @@ class Terminal:
         os.write(self._ours, keys.encode())
 
     def read_one_line(self) -> bytes:
-        """The next line that is piped; who reads the pipe goes away behind it."""
+        """The next line in the pipe, after which its reader closes it."""
         assert self._child.stdout is not None
         with self._child.stdout:
             return self._child.stdout.readline()
@@ -141,7 +141,7 @@ class Terminal:
 
     @property
     def echoes(self) -> bool:
-        """Does what is typed show?"""
+        """Whether typed characters are echoed."""
         return bool(termios.tcgetattr(self._ours)[3] & termios.ECHO)
 
     def kill(self) -> None:
@@ -162,7 +162,7 @@ class Terminal:
     def _chunk(self) -> bytes:
         try:
             return os.read(self._ours, 65_536)
-        except OSError:  # nobody holds the other end: Linux says it like this
+        except OSError:  # the other end is closed, which Linux reports in this way
             self._child.wait(WITHIN_S)
             return b""
 

@@ -77,7 +77,7 @@ def test_times_are_those_of_the_source_so_nothing_is_shown_in_a_pause() -> None:
     ]
 
 
-def test_without_source_times_those_of_the_stream_are_taken() -> None:
+def test_without_source_times_stream_times_are_used() -> None:
     assert "00:00:01.000 --> 00:00:02.000" in written(final(word("one", 1.0, 2.0, source=None)), vtt=True)
 
 
@@ -94,7 +94,7 @@ def test_two_channels_that_speak_at_once_are_shown_one_after_the_other() -> None
     ]
 
 
-# ---- whatever is said ----
+# ---- properties for any words ----
 
 
 @st.composite

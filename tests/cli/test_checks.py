@@ -38,7 +38,7 @@ def test_every_codec_of_the_wire_works_here() -> None:
     assert set(found.values()) == {CheckState.WORKS}
 
 
-def test_a_codec_that_is_missing_is_broken_and_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_codec_is_broken_with_advice(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checks, "CODECS", {"speex": "no_such_decoder"})
     monkeypatch.setattr(checks, "CONTAINERS", {"Tape": "no_such_demuxer"})
     found = list(checks.check_codecs())
@@ -70,7 +70,7 @@ def test_the_vad_distinguishes_speech_from_silence() -> None:
     assert finding.state is CheckState.WORKS
 
 
-def test_a_vad_that_hears_nothing_is_broken() -> None:
+def test_a_vad_that_detects_no_speech_is_broken() -> None:
     (finding,) = checks.check_vad(BundledRecording(16_000, bytes(32_000)))
     assert finding.state is CheckState.BROKEN
 
@@ -111,7 +111,7 @@ def examined(result: Trial | Exception, monkeypatch: pytest.MonkeyPatch, *, comp
     return list(check_engine("moonshine", bundled_recording(), compare=compare))
 
 
-def test_an_engine_that_hears_the_words_works_and_is_weighed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_engine_that_recognizes_the_words_works_and_its_memory_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     found = examined(trial(TEXT, 100_000_000, 300_000_000), monkeypatch, compare=True)
     assert [(finding.name, finding.state) for finding in found] == [
         ("moonshine", CheckState.WORKS),
@@ -121,13 +121,13 @@ def test_an_engine_that_hears_the_words_works_and_is_weighed(monkeypatch: pytest
     assert found[2].detail == "300 MB of at most 350 MB"
 
 
-def test_a_process_that_is_too_heavy_is_said_to_be(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_with_too_much_memory_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     found = examined(trial(TEXT, 251_000_000, 351_000_000), monkeypatch, compare=True)
     assert [finding.state for finding in found[1:]] == [CheckState.LIMITED, CheckState.LIMITED]
 
 
 @pytest.mark.parametrize("heard", ["", "something else entirely"])
-def test_an_engine_that_hears_other_words_is_broken(heard: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_engine_that_recognizes_other_words_is_broken(heard: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert examined(trial(heard), monkeypatch, compare=True)[0].state is CheckState.BROKEN
 
 

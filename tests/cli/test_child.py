@@ -25,7 +25,7 @@ def is_running(pid: int) -> bool:
 
 
 @pytest.mark.slow
-def test_the_server_answers_inside_and_is_gone_after() -> None:
+def test_the_server_runs_inside_the_context_and_has_ended_after_it() -> None:
     server = asyncio.run(visit("scripted"))
     assert server.url.startswith("ws://127.0.0.1:")
     assert not is_running(server.pid)

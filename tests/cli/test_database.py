@@ -14,7 +14,7 @@ from caesura.cli.errors import FAILED, MISUSED
 
 
 @pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="a directory of XDG")
-def test_the_default_lies_among_the_users_data(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_default_is_in_the_users_data_directory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     assert default_database() == str(tmp_path / "caesura" / "ledger.db")
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -42,7 +42,7 @@ def test_commands_load_no_database_until_they_need_one() -> None:
     assert shown.stdout == "[]\n"
 
 
-def test_a_ledger_that_is_not_there_ends_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_missing_ledger_ends_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(typer.Exit) as left, ledger_at(str(tmp_path / "gone.db")):
         pass
     assert left.value.exit_code == MISUSED

@@ -1,4 +1,4 @@
-"""The demo: what it sends at which time, what it shows, and its exit code."""
+"""The demo: the times at which it sends, its output, and its exit code."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ RATE = 16_000
 
 
 class JumpingClock:
-    """A clock that is where it was told to wait for."""
+    """A clock that jumps to each time that it is waited for."""
 
     def __init__(self) -> None:
         self.at = 0.0
@@ -41,7 +41,7 @@ class JumpingClock:
 
 
 class Player:
-    """A line that writes down what it is told, and when; it sends a KeepAlive every 4 s of a pause."""
+    """A line that records calls and their times; it sends a KeepAlive every 4 s of a pause."""
 
     def __init__(self, clock: JumpingClock) -> None:
         self.clock = clock
@@ -66,7 +66,7 @@ class Player:
 
 
 def played(pause: float) -> tuple[demo.DemoRun, Player, str]:
-    """The run, what the line was told, and what was shown."""
+    """The run, the calls of the line, and the output."""
     run, clock, shown = demo.DemoRun(Timeline(RATE)), JumpingClock(), io.StringIO()
     player = Player(clock)
     log = demo.DemoLog(Console(file=shown, width=80), run, clock)

@@ -32,6 +32,6 @@ def test_a_missing_package_of_the_extra_says_what_to_install(capsys: pytest.Capt
     assert install_command("server") in capsys.readouterr().err
 
 
-def test_a_missing_module_of_ours_is_no_matter_of_installing() -> None:
+def test_a_missing_module_of_this_package_is_not_reported_as_a_missing_extra() -> None:
     with pytest.raises(ModuleNotFoundError), require_server_extra():
         raise ModuleNotFoundError("No module named 'caesura.nothing'", name="caesura.nothing")

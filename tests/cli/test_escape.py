@@ -5,5 +5,5 @@ from __future__ import annotations
 from caesura.cli.escape import escape_control
 
 
-def test_what_moves_a_cursor_or_ends_a_line_is_replaced_and_all_else_stays() -> None:
+def test_control_characters_are_replaced_and_all_others_stay() -> None:
     assert escape_control("caf\u00e9 \x1b[2J\r\n\u202e!") == "caf\u00e9 \ufffd[2J\ufffd\ufffd\ufffd!"

@@ -14,7 +14,7 @@ from caesura.cli import footprint
 from caesura.cli.footprint import added_bytes, extra_closure, family, installed_bytes
 
 
-def test_the_closure_of_an_extra_holds_what_it_brings_and_nothing_else() -> None:
+def test_the_closure_of_an_extra_has_exactly_its_distributions() -> None:
     """Direct, indirect and base requirements; no development tools."""
     names = set(extra_closure("server"))
     assert {"numpy", "onnxruntime", "starlette", "anyio", "rich", "websockets"} <= names
@@ -27,7 +27,7 @@ def test_an_extra_that_does_not_exist_leaves_the_base_install() -> None:
     assert "numpy" not in names
 
 
-def test_what_an_extra_adds_is_weighed_without_what_is_there_already() -> None:
+def test_the_size_of_an_extra_excludes_distributions_already_installed() -> None:
     whisper = [package for package in extra_closure("whisper").values() if package]
     added = added_bytes("whisper", to="server")
     assert 50_000_000 < added < installed_bytes(whisper)
@@ -35,7 +35,7 @@ def test_what_an_extra_adds_is_weighed_without_what_is_there_already() -> None:
 
 
 class Pretended(Distribution):
-    """A package that requires what is not installed."""
+    """A package that requires another one, which is not installed."""
 
     def read_text(self, filename: str) -> str | None:
         return "Metadata-Version: 2.1\nName: x\nRequires-Dist: no-such_Package>=1; extra == 'server'\n"
@@ -44,7 +44,7 @@ class Pretended(Distribution):
         return Path(str(path))
 
 
-def test_what_is_required_and_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_requirement_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     real = distribution
     monkeypatch.setattr(footprint, "distribution", lambda name: Pretended() if name == "x" else real(name))
     assert extra_closure("server", of="x") == {"no-such-package": None}
@@ -66,8 +66,8 @@ def test_a_family_is_a_process_and_its_children() -> None:
         child.communicate(b"\n")
 
 
-def test_ps_tells_the_same_family(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where there is no /proc, `ps` is asked."""
+def test_ps_finds_the_same_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without /proc, `ps` is used."""
     monkeypatch.setattr(
         subprocess,
         "run",

@@ -60,7 +60,7 @@ def test_a_final_has_its_words_with_three_times_each() -> None:
     }
 
 
-def test_a_speaker_is_there_when_there_is_one() -> None:
+def test_a_word_has_its_speaker_if_there_is_one() -> None:
     assert line(final(word("one", 0.0, 1.0, speaker=2)))["words"][0]["speaker"] == 2
     assert "speaker" not in line(final(word("one", 0.0, 1.0)))["words"][0]
 

@@ -26,7 +26,7 @@ def keys(database: str, *arguments: str) -> Result:
     return runner.invoke(app, ["keys", *arguments, "--database", database])
 
 
-def test_a_key_is_printed_alone_and_the_first_one_says_what_it_means(database: str) -> None:
+def test_a_key_is_printed_alone_and_the_first_one_with_a_note(database: str) -> None:
     made = keys(database, "create")
     assert made.exit_code == 0
     assert made.stdout.startswith("csk_")
@@ -45,7 +45,7 @@ def test_json_has_the_key_its_id_and_its_project_and_nothing_else(database: str)
     shown = json.loads(made.stdout)
     assert list(shown) == ["key", "api_key_id", "project_id"]
     assert shown["project_id"] != DEFAULT_PROJECT_ID
-    assert "There was no project 'acme', so one was made." in made.stderr
+    assert "There was no project 'acme', so it was created." in made.stderr
     again = json.loads(keys(database, "create", "--json", "--project", "acme").stdout)
     assert again["project_id"] == shown["project_id"]
 
@@ -85,7 +85,7 @@ def test_the_list_can_be_that_of_one_project(database: str) -> None:
     assert "there is no project 'nobody': give one of acme, default" in nobody.stderr
 
 
-def test_an_empty_list_says_so(database: str) -> None:
+def test_an_empty_list_is_reported(database: str) -> None:
     runner.invoke(app, ["projects", "create", "acme", "--database", database])
     assert keys(database, "list").stdout == "There are no keys.\n"
 
@@ -105,11 +105,11 @@ def test_a_revoked_key_is_listed_as_such(database: str) -> None:
     ("wanted", "named"),
     [
         (["--scope", "listen"], "there is no scope 'listen'"),
-        (["--expires", "soon"], "'soon' is no time"),
+        (["--expires", "soon"], "'soon' is not a time"),
         (["--expires", "2020-01-01"], "expired already"),
     ],
 )
-def test_what_cannot_be_is_refused_and_nothing_is_made(database: str, wanted: list[str], named: str) -> None:
+def test_invalid_arguments_are_refused_and_no_key_is_created(database: str, wanted: list[str], named: str) -> None:
     refused = keys(database, "create", "--project", "acme", *wanted)
     assert refused.exit_code == 2
     assert named in refused.stderr

@@ -1,4 +1,4 @@
-"""`caesura listen` from both ends: what the server was sent, and what was printed."""
+"""`caesura listen` from both ends: the audio that the server received, and the output."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def events(result: Result, kind: str | None = None) -> list[dict[str, Any]]:
 
 
 def heard(server: FakeServer) -> list[str]:
-    """The words that the server got, over all connections."""
+    """The words that the server received, over all connections."""
     return [word.text for connection in server.connections for word in VOICE.hear(connection.audio)]
 
 
@@ -108,7 +108,7 @@ def test_raw_audio_is_as_the_query_declares(server: FakeServer) -> None:
     assert server.connections[0].options.sample_rate == 8_000
 
 
-def test_a_header_knows_better_than_the_query(server: FakeServer, sound: Path) -> None:
+def test_the_file_header_overrides_the_query(server: FakeServer, sound: Path) -> None:
     listen(server, sound, "-q", "sample_rate=8000", "-q", "channels=2")
     options = server.connections[0].options
     assert (options.sample_rate, options.channels) == (RATE, 1)
@@ -121,7 +121,7 @@ def test_an_address_is_fetched(server: FakeServer) -> None:
 
 
 def pretend_microphone(monkeypatch: pytest.MonkeyPatch, samples: bytes) -> None:
-    """A microphone that hears these samples, and then nothing for ever."""
+    """A microphone that records these samples, and then silence."""
 
     class Stream:
         def __init__(self, **how: Any) -> None:
@@ -141,7 +141,7 @@ def pretend_microphone(monkeypatch: pytest.MonkeyPatch, samples: bytes) -> None:
 
 
 def test_a_microphone_is_streamed_until_ctrl_c(server: FakeServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """And the word that was being said is not lost."""
+    """The word that is being spoken is not lost."""
     pretend_microphone(monkeypatch, VOICE.say("one", "two", gap_s=0.0))
     server.after(0.6, interrupt)
     result = listen(server, "mic")
@@ -156,7 +156,7 @@ def interrupt() -> None:
 # ---- how fast it goes ----
 
 
-def test_a_file_goes_as_fast_as_the_server_takes_it(server: FakeServer, tmp_path: Path) -> None:
+def test_a_file_is_sent_as_fast_as_the_server_accepts_it(server: FakeServer, tmp_path: Path) -> None:
     file = tmp_path / "minutes.wav"
     file.write_bytes(wav(VOICE.say(*NUMBERS, word_s=1.0) * 15))
     result = listen(server, file, "--json")
@@ -183,8 +183,10 @@ def very_long(tmp_path: Path) -> Path:
 
 
 @pytest.mark.slow
-def test_a_recording_longer_than_the_tape_goes_through_a_cut_without_a_gap(server: FakeServer, very_long: Path) -> None:
-    """The server says nothing for ten minutes of audio, as one that is slow does, and then breaks."""
+def test_a_recording_longer_than_the_replay_buffer_survives_a_reset_without_a_gap(
+    server: FakeServer, very_long: Path
+) -> None:
+    """The server sends nothing for ten minutes of audio, like a slow one, and then disconnects."""
     server.after(1.0, server.mute)
 
     def cut() -> None:
@@ -211,7 +213,7 @@ def meanwhile(act: Callable[[], object]) -> Iterator[None]:
         thread.join()
 
 
-# ---- what is printed ----
+# ---- output ----
 
 
 def test_json_has_words_with_three_times_each_and_ends_with_stats_and_closed(server: FakeServer, sound: Path) -> None:
@@ -243,9 +245,7 @@ def test_json_has_words_with_three_times_each_and_ends_with_stats_and_closed(ser
         ("vtt", "WEBVTT\n\n00:00:00.000 --> 00:00:00.700\none two\n\n00:00:01.800 --> 00:00:02.100\nthree\n"),
     ],
 )
-def test_captions_come_out_as_a_file_that_players_take(
-    server: FakeServer, sound: Path, output: str, shown: str
-) -> None:
+def test_captions_form_a_file_that_players_accept(server: FakeServer, sound: Path, output: str, shown: str) -> None:
     assert listen(server, sound, "--format", output).stdout == shown
 
 
@@ -311,7 +311,7 @@ def test_the_closing_line_says_what_was_sent_paused_and_saved(stats: Stats, line
     assert closing_line(stats, 1) == line
 
 
-# ---- what is asked for ----
+# ---- arguments ----
 
 
 def test_parameters_go_into_the_query_and_may_replace_ours(server: FakeServer, sound: Path) -> None:
@@ -333,7 +333,7 @@ def test_parameters_go_into_the_query_and_may_replace_ours(server: FakeServer, s
         (["--url", "ftp://somewhere"], "'ftp://somewhere' is no address of a server"),
     ],
 )
-def test_what_cannot_be_requested_is_named_and_is_a_misuse(arguments: Sequence[str], complaint: str) -> None:
+def test_invalid_arguments_are_usage_errors_that_name_them(arguments: Sequence[str], complaint: str) -> None:
     result = listen(None, "-", *arguments, stdin=wav(SPOKEN) if "linear16" not in arguments[-1] else b"raw")
     assert (result.exit_code, result.stdout) == (2, "")
     assert complaint in result.stderr
@@ -349,7 +349,7 @@ def test_what_cannot_be_requested_is_named_and_is_a_misuse(arguments: Sequence[s
         ("http://127.0.0.1:9/a.wav", "http://127.0.0.1:9/a.wav cannot be fetched"),
     ],
 )
-def test_a_source_that_is_none_is_named_and_is_a_misuse(source: str, complaint: str) -> None:
+def test_an_invalid_source_is_a_usage_error_that_names_it(source: str, complaint: str) -> None:
     result = listen(None, source)
     assert (result.exit_code, result.stdout) == (2, "")
     assert complaint in result.stderr
@@ -402,7 +402,7 @@ def test_the_variable_of_deepgram_is_for_deepgram_only(server: FakeServer, sound
 
 
 @pytest.mark.parametrize(("url", "variable"), [("", "CAESURA_KEY"), ("deepgram", "DEEPGRAM_API_KEY")])
-def test_a_key_that_is_refused_says_how_to_name_another_one(
+def test_the_error_for_a_refused_key_explains_how_to_use_another_one(
     server: FakeServer, sound: Path, monkeypatch: pytest.MonkeyPatch, url: str, variable: str
 ) -> None:
     monkeypatch.setitem(HOSTS, "deepgram", server.url)
@@ -529,7 +529,7 @@ def test_ctrl_c_twice_leaves_at_once_and_reports_what_is_missing(server: FakeSer
 
 @pytest.mark.slow
 def test_ctrl_c_ends_a_recording_that_waits_for_room(server: FakeServer, very_long: Path) -> None:
-    """The server has said nothing for as long as the tape is, so no more of the file is read."""
+    """The server has sent no final for the length of the replay buffer, so the file is not read any further."""
     server.after(1.0, server.mute)
 
     def interrupt_and_hear_again() -> None:
@@ -550,7 +550,7 @@ def test_ctrl_c_ends_a_recording_that_waits_for_room(server: FakeServer, very_lo
 
 @pytest.fixture
 def patient() -> Iterator[FakeServer]:
-    """A server that says nothing final before it is asked to, so that what is seen before is live."""
+    """A server that sends no final before it is requested, so that everything shown before is an interim."""
     with FakeServer(VOICE, interim_s=0.5, longest_s=600.0, endpoint_s=600.0) as server:
         yield server
 
@@ -587,7 +587,7 @@ def test_on_a_terminal_words_are_live_enter_pauses_and_resumes_and_ctrl_c_ends(p
 
 
 @pytest.mark.slow
-def test_with_stdout_in_a_pipe_the_terminal_still_shows_what_is_live(patient: FakeServer, long: Path) -> None:
+def test_with_stdout_in_a_pipe_the_terminal_still_has_the_live_display(patient: FakeServer, long: Path) -> None:
     arguments = "listen", str(long), "--realtime", "--format", "vtt", "--url", patient.url
     with on_terminal(*arguments, piped=True) as terminal:
         terminal.until(live)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from typer.main import get_command
@@ -41,10 +39,11 @@ NAMED_OTHERWISE = {("serve", "--key"): "CAESURA_STATIC_KEYS"}
 """CAESURA_KEY is the key that clients present: a server must not take it for one to let in."""
 
 
-@pytest.mark.parametrize(("command", "flag", "variable"), options())
-def test_every_flag_is_also_a_variable(command: str, flag: str, variable: object) -> None:
-    usual = "CAESURA_" + re.sub("-", "_", flag.lstrip("-")).upper()
-    assert variable == NAMED_OTHERWISE.get((command, flag), usual)
+def test_every_flag_is_also_a_variable() -> None:
+    found = options()
+    assert len(found) > 30
+    usual = {(command, flag): "CAESURA_" + flag.lstrip("-").replace("-", "_").upper() for command, flag, _ in found}
+    assert {(command, flag): variable for command, flag, variable in found} == usual | NAMED_OTHERWISE
 
 
 @pytest.mark.parametrize("command", ["serve", "listen", "demo", "doctor"])
@@ -53,13 +52,6 @@ def test_help_does_not_show_what_a_key_variable_holds(command: str) -> None:
     shown = runner.invoke(app, [command, "--help"], env=env)
     assert shown.exit_code == 0
     assert "very-secret" not in shown.output
-
-
-@pytest.mark.parametrize(("command", "flag", "variable"), options())
-def test_the_readme_names_every_flag_and_its_variable(command: str, flag: str, variable: str) -> None:
-    readme = (Path(__file__).parents[2] / "README.md").read_text()
-    assert f"`{flag}" in readme
-    assert variable in readme
 
 
 def test_python_m_runs_the_same_command() -> None:

@@ -21,7 +21,7 @@ def paused() -> Timeline:
 
 
 def timed(timeline: Timeline, text: str, start: float, end: float) -> TimedWord:
-    """A word on the stream clock, as the client tells it."""
+    """A word with its stream and source times, as in the client's events."""
     return TimedWord(text, text, 1.0, start, end, *timeline.place(start, end), None, None)
 
 
@@ -60,7 +60,7 @@ def test_nothing_sent_is_nothing_to_draw() -> None:
     st.integers(LABEL_WIDTH + 6, 200),
 )
 def test_no_row_is_wider_than_requested(steps: list[tuple[int, int]], starts: list[float], width: int) -> None:
-    """Whatever was sent and said, the picture fits."""
+    """The picture fits whatever was sent and recognized."""
     timeline, source = Timeline(RATE), 0
     for samples, gap in steps:
         timeline.sent(samples, source + gap)

@@ -72,7 +72,7 @@ def showing(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Screen, Renderer]
 
 
 def shows(screen: Screen, *rows: str) -> bool:
-    """Does the screen renderer exactly that, or will it soon? What is live is drawn eight times a second."""
+    """Wait until the screen shows exactly this; the live part is redrawn eight times a second."""
     try:
         wait_until(lambda: [_without_looks(row) for row in screen.rows] == list(rows), WITHIN_S)
     except TimeoutError:
@@ -167,9 +167,7 @@ def test_captions_are_cues_and_nothing_else(
         (Notice("Error", "Could not deserialize"), "The server says: Could not deserialize"),
     ],
 )
-def test_what_a_person_should_know_is_a_line_on_stderr(
-    monkeypatch: pytest.MonkeyPatch, event: Event, note: str
-) -> None:
+def test_notes_for_the_user_are_lines_on_stderr(monkeypatch: pytest.MonkeyPatch, event: Event, note: str) -> None:
     out, notes = piped(monkeypatch)
     render(TEXT, event)
     assert (out.getvalue(), notes.getvalue()) == ("", note + "\n")
@@ -212,13 +210,13 @@ def test_words_are_counted() -> None:
 # ---- on a terminal ----
 
 
-def test_the_bar_shows_how_far_it_is_and_what_is_going_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_bar_shows_progress_and_state(monkeypatch: pytest.MonkeyPatch) -> None:
     with showing(monkeypatch) as (screen, renderer):
         renderer.show_progress(2.5, "no connection")
         assert shows(screen, bar("2.5", 25) + " no connection")
 
 
-def test_interims_lie_over_the_bar_and_each_replaces_the_one_before(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_interims_are_drawn_above_the_bar_and_replace_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
     with showing(monkeypatch) as (screen, renderer):
         renderer.render(interim("good mourning"))
         assert shows(screen, "good mourning", bar("0.0", 0))
@@ -279,7 +277,7 @@ def test_a_source_without_a_length_has_no_bar(monkeypatch: pytest.MonkeyPatch) -
         assert shows(screen, "5.0 s Enter pauses")
 
 
-def test_what_cannot_be_counted_is_not_shown_as_zero(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_length_is_not_shown_as_zero(monkeypatch: pytest.MonkeyPatch) -> None:
     screen = on_screen(monkeypatch)
     with Renderer(TEXT, interim=False, seconds=None) as renderer:
         renderer.show_progress(None, "no connection")
@@ -298,7 +296,7 @@ def test_prose_is_wrapped_between_words_and_json_is_not_touched(monkeypatch: pyt
     assert json.loads(whole)["transcript"] == long.text
 
 
-def test_what_looks_like_markup_or_an_emoji_is_shown_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_text_like_markup_or_an_emoji_is_shown_unchanged(monkeypatch: pytest.MonkeyPatch) -> None:
     screen = on_screen(monkeypatch)
     with Renderer(TEXT, interim=False, seconds=None) as renderer:
         renderer.render(final(word("[bold]:smile:[/bold]", 0.0, 1.0)))

@@ -116,7 +116,7 @@ def test_every_variable_reaches_the_settings(monkeypatch: pytest.MonkeyPatch) ->
     assert recorder.settings == SET
 
 
-def test_a_model_is_looked_for_where_the_flag_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_model_is_searched_in_the_folder_of_the_flag(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     recorder = Recorder(monkeypatch)
     folder = tmp_path / "whisper" / "small"
     folder.mkdir(parents=True)
@@ -177,9 +177,9 @@ def test_a_value_that_cannot_be_is_refused_by_name(
 
 @pytest.mark.parametrize(
     ("flag", "value", "right"),
-    [("--cors-origin", "*", "name each origin"), ("--allowed-host", "http://a", "without scheme, port and path")],
+    [("--cors-origin", "*", "name each origin"), ("--allowed-host", "http://a", "without scheme, port, path")],
 )
-def test_an_origin_or_host_that_is_none_is_refused_before_the_start(
+def test_an_invalid_origin_or_host_is_refused_before_the_start(
     flag: str, value: str, right: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recorder = Recorder(monkeypatch)

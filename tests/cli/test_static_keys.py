@@ -38,10 +38,10 @@ def test_without_the_variable_of_clients_the_keys_are_those_given(outside: Outsi
 
 
 @pytest.mark.parametrize("ledger", ["missing", "without the key"])
-def test_a_clients_key_that_the_ledger_does_not_know_is_refused(
+def test_a_clients_key_that_is_not_in_the_ledger_is_refused(
     ledger: str, outside: Outside, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The sentence says what the variable means and what to do, and not what is in it."""
+    """The sentence explains the variable and what to do, but does not contain the key."""
     if ledger != "missing":
         outside.key()
     monkeypatch.setenv("CAESURA_KEY", "very-secret")
@@ -60,7 +60,7 @@ def test_one_unknown_key_among_known_ones_is_refused(
 
 
 @pytest.mark.parametrize("revoked", [False, True])
-def test_a_clients_key_that_the_ledger_knows_is_ignored_and_said(
+def test_a_clients_key_that_is_in_the_ledger_is_ignored_with_a_note(
     revoked: bool, outside: Outside, known: NewKey, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     if revoked:
@@ -82,7 +82,7 @@ def test_beside_static_keys_a_clients_key_is_ignored(
     assert "CAESURA_KEY is ignored" in caplog.text
 
 
-def test_the_ledger_that_is_asked_is_the_one_of_the_server(
+def test_keys_are_looked_up_in_the_ledger_of_the_server(
     outside: Outside, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Without a name, the usual place."""

@@ -106,7 +106,7 @@ def test_a_tag_does_nothing_to_the_terminal(database: str) -> None:
     assert "]0;owned\ufffd[red]" in shown
 
 
-def test_nothing_is_said_of_nothing(database: str) -> None:
+def test_without_usage_only_a_note_is_printed(database: str) -> None:
     assert usage(database, "--since", "1s").stdout.startswith("Nothing was used since ")
 
 
@@ -119,5 +119,5 @@ def test_lengths_are_printed_in_short_form(seconds: float, text: str) -> None:
 
 
 @pytest.mark.parametrize(("usd", "text"), [(0, "$0.00"), (0.00244, "$0.0024"), (1.005, "$1.00"), (1234.5, "$1234.50")])
-def test_dollars_show_parts_of_a_cent_where_there_is_no_more(usd: float, text: str) -> None:
+def test_amounts_below_a_dollar_show_fractions_of_a_cent(usd: float, text: str) -> None:
     assert dollars(usd) == text

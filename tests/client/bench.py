@@ -12,10 +12,11 @@ from math import inf
 from typing import Any, TypeVar
 
 from caesura.client.events import Closed, Event, Final, Gap, Sent, Stats
+from caesura.client.line_actions import Action, Phase
 from caesura.client.line_settings import LineSettings
 from caesura.client.pcm import PcmFormat
 from caesura.client.reconnect import Backoff, refusal
-from caesura.client.recovery import Action, Phase, Recovery
+from caesura.client.recovery import Recovery
 from caesura.client.send_buffer import STEADY_S
 from caesura.errors import CaesuraError
 from caesura.protocol.client_session import ClientTimers
@@ -43,12 +44,12 @@ def voice(first: int, samples: int, channels: int = 1) -> bytes:
 
 
 def quiet(samples: int) -> bytes:
-    """So many samples in which nobody speaks."""
+    """So many samples without speech."""
     return bytes(2 * samples)
 
 
 def loud(samples: int) -> bytes:
-    """So many samples in which somebody speaks: bursts that stand out from what is between them."""
+    """So many samples with speech: bursts that stand out from what is between them."""
     return array("h", [20_000 if each % 50 == 0 else 0 for each in range(samples)]).tobytes()
 
 

@@ -11,7 +11,7 @@ Answer = Callable[[BaseHTTPRequestHandler], None]
 
 
 def whole(body: bytes, *, declared: int | None = None) -> Answer:
-    """The body, with the length that is said to be its own."""
+    """The body, with the length that its header declares."""
 
     def answer(request: BaseHTTPRequestHandler) -> None:
         request.send_response(200)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from caesura.client.events import Final
-from caesura.client.recovery import Phase
+from caesura.client.line_actions import Phase
 from tests.client.bench import CLOSE_STREAM, FINALIZE, RATE, Bench, metadata, numbers, results
 
 
 class PretendServer:
-    """A pretend server on a bench: it knows which samples it hears, and says what words they are.
+    """A pretend server on a bench: it knows which samples it receives, and sends the words that they are.
 
-    Word number n of a channel begins with sample n * `word` and has `word` samples. It is told by the segment that
-    hears its first sample; who does not hear that hears no word. What the server says waits in `said`.
+    Word number n of a channel begins with sample n * `word` and has `word` samples. It is in the segment that
+    contains its first sample; without that sample it is in none. Messages wait in `outgoing`.
     """
 
     def __init__(self, bench: Bench, *, word: int = 10, channels: int = 1) -> None:
@@ -19,16 +19,16 @@ class PretendServer:
         self._word = word
         self._channels = channels
         self._read = 0
-        self.said: list[str] = []
+        self.outgoing: list[str] = []
         """Not yet delivered."""
-        self.heard: list[int] = []
+        self.received: list[int] = []
         """Numbers of the samples of this connection."""
-        self.told = [0] * channels
+        self.covered = [0] * channels
         """Up to where finals go on this connection, in stream samples."""
 
     def connect(self) -> None:
-        """A new connection: nothing was heard on it, and what was on its way on the old one is gone."""
-        self._read, self.said, self.heard, self.told = 0, [], [], [0] * self._channels
+        """A new connection: nothing was received on it, and messages on the old one are lost."""
+        self._read, self.outgoing, self.received, self.covered = 0, [], [], [0] * self._channels
 
     def listen(self) -> None:
         """Take what the socket was handed since the last time; Finalize and CloseStream are answered."""
@@ -36,58 +36,58 @@ class PretendServer:
         for _, frame in frames[self._read :]:
             match frame:
                 case bytes():
-                    self.heard += numbers(frame, self._channels)
+                    self.received += numbers(frame, self._channels)
                 case _ if frame == FINALIZE:
-                    self.said += [self._final(each, len(self.heard), from_finalize=True) for each in self._all]
+                    self.outgoing += [self._final(each, len(self.received), from_finalize=True) for each in self._all]
                 case _ if frame == CLOSE_STREAM:
-                    self.said += [self._final(each, len(self.heard)) for each in self._all]
-                    self.said.append(metadata(len(self.heard) / RATE))
+                    self.outgoing += [self._final(each, len(self.received)) for each in self._all]
+                    self.outgoing.append(metadata(len(self.received) / RATE))
         self._read = len(frames)
 
     def cut(self, channel: int = 0, *, least: int = 1) -> None:
-        """Say a final up to the last whole word, when that is at least `least` samples long."""
-        end = len(self.heard)
-        while end > self.told[channel] and not self._is_border(end):
+        """Send a final up to the last whole word, when that is at least `least` samples long."""
+        end = len(self.received)
+        while end > self.covered[channel] and not self._is_border(end):
             end -= 1
-        if end - self.told[channel] >= least:
-            self.said.append(self._final(channel, end))
+        if end - self.covered[channel] >= least:
+            self.outgoing.append(self._final(channel, end))
 
     def send_interim(self, channel: int = 0) -> None:
-        """Say an interim."""
-        self.said.append(self._results(channel, len(self.heard), final=False))
+        """Send an interim."""
+        self.outgoing.append(self._results(channel, len(self.received), final=False))
 
     def deliver(self, messages: int = 1_000_000) -> None:
         """So many of the messages that wait arrive."""
-        for _ in range(min(messages, len(self.said))):
-            if not self.said or self._bench.machine.phase is not Phase.OPEN:
+        for _ in range(min(messages, len(self.outgoing))):
+            if not self.outgoing or self._bench.machine.phase is not Phase.OPEN:
                 return
-            self._bench.receive(self.said.pop(0))
+            self._bench.receive(self.outgoing.pop(0))
 
     @property
     def _all(self) -> range:
         return range(self._channels)
 
     def _is_border(self, at: int) -> bool:
-        return (self.heard[at - 1] + 1) % self._word == 0
+        return (self.received[at - 1] + 1) % self._word == 0
 
     def _final(self, channel: int, end: int, **flags: bool) -> str:
         text = self._results(channel, end, final=True, **flags)
-        self.told[channel] = end
+        self.covered[channel] = end
         return text
 
     def _results(self, channel: int, end: int, *, final: bool, **flags: bool) -> str:
-        start = self.told[channel]
+        start = self.covered[channel]
         words = [
-            (f"{channel}:{self.heard[at] // self._word}", at / RATE, self._end_of_word(at, end) / RATE)
+            (f"{channel}:{self.received[at] // self._word}", at / RATE, self._end_of_word(at, end) / RATE)
             for at in range(start, end)
-            if self.heard[at] % self._word == 0
+            if self.received[at] % self._word == 0
         ]
         place = (channel, self._channels)
         return results(start / RATE, end / RATE, *words, final=final, channel=place, **flags)
 
     def _end_of_word(self, at: int, end: int) -> int:
         last = at + 1
-        while last < end and self.heard[last] == self.heard[last - 1] + 1 and self.heard[last] % self._word:
+        while last < end and self.received[last] == self.received[last - 1] + 1 and self.received[last] % self._word:
             last += 1
         return last
 

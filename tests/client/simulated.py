@@ -7,10 +7,11 @@ from math import inf
 from typing import TypeVar
 
 from caesura.client.events import Event, Final, TimedWord
+from caesura.client.line_actions import Action
 from caesura.client.line_settings import LineSettings
 from caesura.client.pcm import PcmFormat
 from caesura.client.reconnect import refusal
-from caesura.client.recovery import Action, Recovery
+from caesura.client.recovery import Recovery
 from caesura.events import StreamEvent
 from caesura.protocol.actions import CloseSocket, EndAudio, FeedAudio, FlushAudio, Send
 from caesura.protocol.client_session import ClientTimers
@@ -33,7 +34,7 @@ def say(*words: str, word_s: float = 0.3, gap_s: float = 0.1) -> bytes:
 
 
 def silence(seconds: float) -> bytes:
-    """Nobody speaks."""
+    """No speech."""
     return VOICE.silence(seconds, sample_rate=RATE)
 
 
@@ -150,7 +151,7 @@ class Simulated:
         return True
 
     def _serve(self) -> bool:
-        """Everything the server wants done; it may be gone behind any of it."""
+        """Everything the server wants done; the connection may be closed behind any of it."""
         if self._server is None:
             return False
         session, recognizer = self._server
@@ -158,11 +159,11 @@ class Simulated:
         for action in actions:
             match action:
                 case FeedAudio(data):
-                    self._tell(session, recognizer.feed(data))
+                    self._pass_on(session, recognizer.feed(data))
                 case FlushAudio(channel):
-                    self._tell(session, recognizer.flush(channel))
+                    self._pass_on(session, recognizer.flush(channel))
                 case EndAudio():
-                    self._tell(session, recognizer.end())
+                    self._pass_on(session, recognizer.end())
                 case Send(text):
                     self.machine.receive_text(text, now=self.now)
                 case CloseSocket(code, reason):
@@ -170,6 +171,6 @@ class Simulated:
                     self.machine.closed(code, reason, now=self.now)
         return bool(actions)
 
-    def _tell(self, session: Session, events: list[StreamEvent]) -> None:
+    def _pass_on(self, session: Session, events: list[StreamEvent]) -> None:
         for event in events:
             session.engine_event(event, now=self.now)

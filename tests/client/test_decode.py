@@ -83,7 +83,7 @@ def test_a_file_of_any_kind_becomes_samples(kind: str) -> None:
     assert (spec.encoding, spec.sample_rate, spec.channels, spec.note) == ("linear16", 48_000, 2, "")
     assert spec.seconds is None or spec.seconds == pytest.approx(0.5, abs=0.1)
     heard = channels(data)
-    # Coders have a delay that some containers do not tell; the tones still last as long.
+    # Coders have a delay that some containers do not declare; the tones still last as long.
     assert heard.shape[1] == pytest.approx(24_000, abs=3_000)
     assert heard.std() == pytest.approx(SAID.std(), rel=0.2)
 
@@ -198,7 +198,7 @@ def test_a_file_that_fails_does_so_after_its_last_sample() -> None:
 
 
 def test_ctrl_c_is_not_swallowed() -> None:
-    """Whoever reads without an event loop is interrupted inside libav."""
+    """A reader without an event loop is interrupted inside libav."""
 
     class Interrupted(Pipe):
         def read(self, size: int) -> bytes:

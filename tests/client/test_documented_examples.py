@@ -34,7 +34,7 @@ with caesura.sync.connect("deepgram", key="...", model="nova-3") as line:
         line.send(chunk)  # never waits
     print(line.finish().text)
 """
-"""What the page said before: it lost half of the words."""
+"""A former example of the page: it lost half of the words."""
 
 
 def examples(page: str) -> list[str]:

@@ -12,10 +12,11 @@ import pytest
 
 from caesura.client.driver import Driver
 from caesura.client.events import Closed, Event, Final, Reconnected, Reconnecting, Stats, Transcript
+from caesura.client.line_actions import Phase
 from caesura.client.line_settings import LineSettings
 from caesura.client.pcm import PcmFormat
 from caesura.client.reconnect import Backoff, refusal
-from caesura.client.recovery import Phase, Recovery
+from caesura.client.recovery import Recovery
 from caesura.client.transport import Opener, Transport
 from caesura.errors import BadCredentials, ConnectionClosedByServer, InternalError, LineError, Unreachable, UsageError
 from caesura.protocol.client_session import ClientTimers, TimerEvent
@@ -85,7 +86,7 @@ def watching(**watch: float) -> LineSettings:
 
 
 def ends(wire: FakeTransport, code: int = 1000) -> None:
-    """The server has said everything."""
+    """The server has sent everything."""
     wire.say(METADATA)
     wire.end(code)
 

@@ -77,7 +77,7 @@ def end(server: FakeServer) -> Close | None:
 
 
 def test_a_minute_without_audio_after_opening_is_held_by_keepalives_alone() -> None:
-    """https://github.com/OpenWhispr/openwhispr/issues/2273: capture began 13 s late, and the socket was gone."""
+    """https://github.com/OpenWhispr/openwhispr/issues/2273: capture began 13 s late, and the socket was closed."""
     line = Simulated(idle_s=10.0)
     line.pass_time(60.0)
     line.send(say("good", "morning"))
@@ -149,16 +149,16 @@ def test_a_callback_that_blocks_its_thread_costs_no_connection() -> None:
 
 
 class KeepAliveBreaks:
-    """A connection on which the first KeepAlive cannot be written; `told`: who reads from it notices too."""
+    """A connection on which the first KeepAlive cannot be written; `reported`: its reader notices too."""
 
-    def __init__(self, transport: Transport, *, told: bool) -> None:
+    def __init__(self, transport: Transport, *, reported: bool) -> None:
         self._transport = transport
-        self._told = told
+        self._reported = reported
         self.request_id = transport.request_id
 
     async def send(self, frame: bytes | str) -> None:
         if frame == '{"type":"KeepAlive"}':
-            if self._told:
+            if self._reported:
                 self._transport.abort()
             raise TransportClosed(1006)
         await self._transport.send(frame)
@@ -176,7 +176,7 @@ class KeepAliveBreaks:
         self._transport.abort()
 
 
-def breaking_once(address: str, *, told: bool) -> Opener:
+def breaking_once(address: str, *, reported: bool) -> Opener:
     """Connections to `address`; KeepAlive breaks the first one."""
     open_one = websocket_opener(address, {}, stall_s=5.0)
     opened = []
@@ -184,18 +184,18 @@ def breaking_once(address: str, *, told: bool) -> Opener:
     async def opener() -> Transport:
         transport = await open_one()
         opened.append(transport)
-        return KeepAliveBreaks(transport, told=told) if len(opened) == 1 else transport
+        return KeepAliveBreaks(transport, reported=reported) if len(opened) == 1 else transport
 
     return opener
 
 
-@pytest.mark.parametrize("told", [True, False])
-def test_a_keepalive_that_cannot_be_written_leads_to_a_new_connection_and_no_loss(told: bool) -> None:
+@pytest.mark.parametrize("reported", [True, False])
+def test_a_keepalive_that_cannot_be_written_leads_to_a_new_connection_and_no_loss(reported: bool) -> None:
     """https://github.com/BasedHardware/omi/issues/5870: it closed the socket, and every send failed in silence."""
     with FakeServer(VOICE) as server:
         address = listen_address(server.url, {"encoding": "linear16", "sample_rate": 16_000})
         tuning = Tuning(
-            keepalive_s=KEEPALIVE_S, stall_s=0.5, replay_speed=100.0, opener=breaking_once(address, told=told)
+            keepalive_s=KEEPALIVE_S, stall_s=0.5, replay_speed=100.0, opener=breaking_once(address, reported=reported)
         )
         line = sync.connect(tuning=tuning)
         with listening(line) as heard:
@@ -208,7 +208,7 @@ def test_a_keepalive_that_cannot_be_written_leads_to_a_new_connection_and_no_los
 
 
 def test_a_peer_that_stops_reading_is_found_and_is_sent_everything_again() -> None:
-    """https://github.com/pipecat-ai/pipecat/issues/5796: 7.5 minutes of a call went to a socket nobody read."""
+    """https://github.com/pipecat-ai/pipecat/issues/5796: 7.5 minutes of a call went to a socket that was not read."""
     with FakeServer(VOICE) as server:
         line = sync.connect(server.url, tuning=HASTY)
         with listening(line) as heard:
@@ -316,7 +316,7 @@ WORDS = ("good", "yes", "yes", "please", "no", "no", "thank", "you")
 @pytest.mark.parametrize("longest_s", [0.8, 5.0])
 @pytest.mark.parametrize("cut_s", [0.1, 0.55, 0.75, 1.0, 1.35])
 def test_what_is_recognized_again_after_a_drop_comes_once_and_at_its_time(cut_s: float, longest_s: float) -> None:
-    """https://github.com/openclaw/openclaw/pull/120792: words were told apart by their text, and a real "yes" lost.
+    """https://github.com/openclaw/openclaw/pull/120792: words were distinguished by their text, and a real "yes" lost.
 
     https://github.com/deepgram/deepgram-js-sdk/issues/448: times began at 0 with each connection.
     """
@@ -358,7 +358,7 @@ def test_a_word_next_to_a_gap_is_no_longer_than_it_was_spoken() -> None:
 def test_two_hours_with_more_than_500_gaps_drift_by_no_sample() -> None:
     """https://github.com/BasedHardware/omi/pull/4931: only 499 gaps were remembered, and times drifted by seconds.
 
-    In each round four words are said, a pause of a length of its own follows, and now and then the connection breaks.
+    In each round four words are spoken, a pause of a length of its own follows, and now and then the connection breaks.
     """
     line = Simulated()
     said: list[tuple[str, int]] = []
@@ -394,7 +394,7 @@ def test_two_hours_with_more_than_500_gaps_drift_by_no_sample() -> None:
     ],
 )
 def test_a_refused_handshake_says_what_it_was_and_what_to_do(status: int, kind: type[Refused], advice: str) -> None:
-    """https://github.com/BasedHardware/omi/issues/11695: 402 for hours, and nobody saw that it was that.
+    """https://github.com/BasedHardware/omi/issues/11695: 402 for hours, which no message showed.
 
     https://github.com/screenpipe/screenpipe/pull/1231: the request's id must not get lost.
     """
@@ -525,7 +525,7 @@ def test_a_new_connection_is_sent_the_header_of_a_container_first() -> None:
         audio = [message for message in server.connections[1] if isinstance(message, bytes)]
         assert audio[0] == header
         assert b"".join(audio[1:]) == second + third
-        # Nobody knows how much of the first cluster was heard; that some of it may be lost is said.
+        # How much of the first cluster was received is unknown; that some of it may be lost is reported.
         assert [(gap.start, gap.end) for gap in heard.of(Gap)] == [(None, None)]
         assert not result.complete
 
@@ -561,7 +561,7 @@ def test_a_webm_recording_continues_after_a_reconnect() -> None:
 def test_audio_that_is_sent_the_moment_the_line_is_open_is_transcribed() -> None:
     """https://github.com/deepgram-starters/node-live-transcription/issues/9: one session in 50 lost its beginning.
 
-    https://github.com/orgs/deepgram/discussions/880: the server says nothing before audio, so nobody may wait for it.
+    https://github.com/orgs/deepgram/discussions/880: the server sends nothing before audio, so a client must not wait.
     """
 
     async def go(server: FakeServer) -> caesura.Transcript:
@@ -579,7 +579,7 @@ def test_audio_that_is_sent_the_moment_the_line_is_open_is_transcribed() -> None
 
 @pytest.mark.parametrize("in_order", [True, False])
 def test_a_server_that_restarts_in_the_middle_of_a_sentence_loses_no_word(in_order: bool) -> None:
-    """https://github.com/deepgram/deepgram-js-sdk/issues/448: what was on its way when a connection ended was gone."""
+    """https://github.com/deepgram/deepgram-js-sdk/issues/448: what was on its way when a connection ended was lost."""
     audio = VOICE.say(*WORDS)
     half = len(VOICE.silence(3 * BEAT_S + 0.1))
     with FakeServer(VOICE) as server:
@@ -595,7 +595,7 @@ def test_a_server_that_restarts_in_the_middle_of_a_sentence_loses_no_word(in_ord
             server.start()
             heard.next(Reconnected)
             result = line.finish(PATIENCE_S)
-        if in_order:  # what it had heard of the word was final already
+        if in_order:  # what it had received of the word was final already
             assert result.text == "good yes yes please please no no thank you"
         else:
             assert placed(result) == spoken(*WORDS)
@@ -694,7 +694,7 @@ def has_all(server: FakeServer) -> bool:
 
 @pytest.mark.slow
 def test_a_program_that_just_ends_has_sent_everything() -> None:
-    """https://github.com/deepgram/deepgram-js-sdk/issues/198: the tail was lost when nobody waited for it."""
+    """https://github.com/deepgram/deepgram-js-sdk/issues/198: the tail was lost when it was not waited for."""
     with FakeServer(VOICE) as server:
         child = program(server, "line = sync.connect(url).open()\nline.send(voice.say('good', 'morning'))\n")
         assert ends_well(child) == (0, "", "")

@@ -26,7 +26,7 @@ def everything(source: Input, most: int = 10_000) -> bytes:
 
 
 def refusal(place: Any) -> str:
-    """What is said when this place is opened."""
+    """The error message when this place is opened."""
     with pytest.raises(UsageError) as caught:
         open_input(place)
     return str(caught.value)
@@ -136,7 +136,7 @@ def test_standard_input_is_read_past_its_buffer(
 
 @pytest.mark.parametrize("read", [0, 1000])
 def test_standard_input_may_be_a_file(monkeypatch: pytest.MonkeyPatch, file: Path, read: int) -> None:
-    """As in `caesura listen - < file`; whoever had it before us may have read a part of it."""
+    """As in `caesura listen - < file`; its former reader may have read a part of it."""
     with file.open("rb", buffering=0) as opened:
         opened.seek(read)
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BufferedReader(opened)))

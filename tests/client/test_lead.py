@@ -59,7 +59,7 @@ def test_seconds_that_were_captured_before_they_were_sent_are_forgotten_after_ha
 
 
 def test_a_minute_without_audio_is_no_minute_of_credit() -> None:
-    """A second recording, sent when the first was heard, is one too."""
+    """A second recording, sent when the first was covered by finals, is one too."""
     lead = Lead()
     at = spoken(lead, 10.0, at=0.0)
     for _ in range(45):

@@ -20,8 +20,8 @@ def final(text: str) -> Final:
     return Final(text, (), 0, 1, 0.0, 1.0, 0, False, False, raw="{}")
 
 
-def stats(made: LineRecord, session: ClientSession | None = None, *, paused_s: float = 0.0, now: float = 0.0) -> Stats:
-    return made.stats(BUFFER, session, paused_s=paused_s, now=now)
+def stats(made: LineRecord, session: ClientSession | None = None, *, now: float = 0.0) -> Stats:
+    return made.stats(BUFFER, session, now=now)
 
 
 def test_connections_are_numbered_and_the_newest_ids_are_kept() -> None:
@@ -40,8 +40,11 @@ def test_time_of_ended_and_open_connections_and_pauses_is_added_up() -> None:
     first.send_keepalive(now=1.0)
     second.send_keepalive(now=21.0)
     made.end_connection(first, now=10.0)
-    made.paused_s = 2.0
-    counted = stats(made, second, paused_s=3.0, now=25.0)
+    made.begin_pause(now=10.0)
+    assert made.paused
+    assert made.end_pause(now=12.0) == 2.0
+    made.begin_pause(now=22.0)
+    counted = stats(made, second, now=25.0)
     assert (counted.connected_s, counted.paused_s, counted.keepalives) == (15.0, 5.0, 2)
 
 
@@ -56,7 +59,7 @@ def test_the_server_s_own_count_is_added_up_over_connections() -> None:
 def test_finals_are_kept_without_their_messages_or_not_at_all() -> None:
     kept, forgetful = record(), record(keep_transcript=False)
     for made in (kept, forgetful):
-        made.add_final(final("one"))
+        made.emit(final("one"))
     assert [(each.text, each.raw) for each in kept.transcript(Stats()).finals] == [("one", "")]
     assert forgetful.transcript(Stats()).finals == ()
 
@@ -64,7 +67,7 @@ def test_finals_are_kept_without_their_messages_or_not_at_all() -> None:
 def test_adjacent_gaps_of_one_reason_are_joined() -> None:
     made = record()
     for gap in (Gap(0.0, 1.0, "a"), Gap(1.0, 2.0, "a"), Gap(2.0, 3.0, "b")):
-        made.add_gap(gap)
+        made.emit(gap)
     assert made.transcript(Stats()).gaps == (Gap(0.0, 2.0, "a"), Gap(2.0, 3.0, "b"))
 
 
@@ -73,5 +76,21 @@ def test_a_transcript_is_complete_when_the_server_has_sent_everything_and_nothin
     assert not made.transcript(Stats()).complete
     made.is_complete = True
     assert made.transcript(Stats()).complete
-    made.add_gap(Gap(0.0, 1.0, "a"))
+    made.emit(Gap(0.0, 1.0, "a"))
     assert not made.transcript(Stats()).complete
+
+
+def test_the_end_of_a_pause_that_did_not_begin_counts_nothing() -> None:
+    made = record()
+    assert not made.paused
+    assert made.end_pause(now=5.0) == 0.0
+    assert stats(made, now=9.0).paused_s == 0.0
+
+
+def test_events_are_returned_once_in_order() -> None:
+    made = record()
+    gap = Gap(0.0, 1.0, "a")
+    made.emit(final("one"))
+    made.emit(gap)
+    assert made.events() == [final("one"), gap]
+    assert made.events() == []

@@ -26,7 +26,7 @@ class PortAudioError(Exception):
 
 
 class Stream:
-    """What sounddevice.RawInputStream would be; `hear` is PortAudio's thread."""
+    """What sounddevice.RawInputStream would be; `capture` is PortAudio's thread."""
 
     def __init__(self, *, fails: Exception | None = None, **how: Any) -> None:
         if fails:
@@ -42,7 +42,7 @@ class Stream:
         self.state = "closed"
         self.how["finished_callback"]()
 
-    def hear(self, data: bytes = BLOCK, *, overflow: bool = False, gap_s: float = 0.0) -> None:
+    def capture(self, data: bytes = BLOCK, *, overflow: bool = False, gap_s: float = 0.0) -> None:
         frames = len(data) // 2 // self.how["channels"]
         self._adc += gap_s
         time = SimpleNamespace(inputBufferAdcTime=self._adc)
@@ -106,7 +106,7 @@ def test_it_is_opened_as_it_was_requested(devices: Devices) -> None:
 def test_what_is_recorded_comes_out_for_a_plain_loop(devices: Devices) -> None:
     with microphone() as made:
         for _ in range(3):
-            devices.stream.hear()
+            devices.stream.capture()
         assert [next(made) for _ in range(3)] == [BLOCK] * 3
 
 
@@ -115,9 +115,9 @@ def test_what_is_recorded_comes_out_for_an_event_loop(devices: Devices) -> None:
         async with microphone() as made:
             waiting = asyncio.create_task(anext(made))
             await asyncio.sleep(0)
-            devices.stream.hear()
+            devices.stream.capture()
             assert await waiting == BLOCK
-            devices.stream.hear()
+            devices.stream.capture()
             assert await anext(made) == BLOCK
 
     asyncio.run(run())
@@ -130,7 +130,7 @@ def test_closing_it_is_its_end(devices: Devices) -> None:
     feed.interrupt()
     assert feed.block() == b""
     with microphone() as made:
-        devices.stream.hear()
+        devices.stream.capture()
         assert next(made) == BLOCK
         closer = threading.Thread(target=made.close)
         closer.start()
@@ -142,10 +142,10 @@ def test_closing_it_is_its_end(devices: Devices) -> None:
 def test_audio_that_is_not_read_is_lost_after_half_a_minute_and_counted(devices: Devices) -> None:
     with microphone() as made:
         for _ in range(20 * 30 + 3):
-            devices.stream.hear()
+            devices.stream.capture()
         assert made.overflowed_s == pytest.approx(0.15)
         assert all(next(made) == BLOCK for _ in range(600))
-        devices.stream.hear(BLOCK[::-1])
+        devices.stream.capture(BLOCK[::-1])
         assert next(made) == BLOCK[::-1]
         assert made.overflowed_s == pytest.approx(0.15)
 
@@ -154,21 +154,21 @@ def test_audio_that_is_not_read_is_lost_after_half_a_minute_and_counted(devices:
 def test_what_the_system_lost_is_counted(devices: Devices, gap_s: float, lost_s: float) -> None:
     """By the device's clock; where it stands still, one block is the least that can be missing."""
     with microphone() as made:
-        devices.stream.hear()
-        devices.stream.hear(overflow=True, gap_s=gap_s)
-        devices.stream.hear()
+        devices.stream.capture()
+        devices.stream.capture(overflow=True, gap_s=gap_s)
+        devices.stream.capture()
         assert made.overflowed_s == pytest.approx(lost_s)
 
 
 def test_the_first_block_may_follow_a_loss_too(devices: Devices) -> None:
     with microphone() as made:
-        devices.stream.hear(overflow=True)
+        devices.stream.capture(overflow=True)
         assert made.overflowed_s == pytest.approx(0.05)
 
 
 def test_a_microphone_that_is_unplugged_raises_after_its_last_words(devices: Devices) -> None:
     with microphone(device=3) as made:
-        devices.stream.hear()
+        devices.stream.capture()
         devices.stream.how["finished_callback"]()
         assert next(made) == BLOCK
         with pytest.raises(UsageError, match=r"^The microphone 3 stopped by itself; it may have been unplugged\.$"):
@@ -218,6 +218,6 @@ def test_without_portaudio_the_error_says_what_to_install(monkeypatch: pytest.Mo
 
 
 def test_a_microphone_is_live_and_does_not_stand_still_in_a_pause() -> None:
-    """It has to be read on, since what it hears meanwhile is skipped by the sample."""
+    """It has to be read on, since what it captures meanwhile is skipped by the sample."""
     source = microphone()
     assert (source.is_live, source.waits_in_pauses) == (True, False)

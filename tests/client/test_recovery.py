@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from caesura.client.events import (
@@ -32,6 +32,7 @@ from tests.client.bench import (
     results,
     voice,
 )
+from tests.example_count import examples
 
 # ---- KeepAlive ----
 
@@ -217,7 +218,7 @@ def test_a_replay_begins_at_the_last_final_boundary_to_the_sample() -> None:
     assert bench.stats.audio_sent_s == 4.643
 
 
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(st.integers(1, 60), st.lists(st.integers(1, 50), max_size=60))
 def test_a_replay_is_paced_with_live_audio_queued_behind_it(backlog: int, pieces: list[int]) -> None:
     """In any stretch of time after the reopening: no more than 1.25 times as much audio, and one frame."""
@@ -241,7 +242,7 @@ def test_a_replay_is_paced_with_live_audio_queued_behind_it(backlog: int, pieces
     assert bench.received == list(range(len(bench.places)))
 
 
-def test_a_backlog_is_gone_when_its_time_has_come() -> None:
+def test_a_backlog_is_sent_when_its_time_has_come() -> None:
     """10 s wait; at 1.25 times real time, with a live source behind it, that takes 40 s."""
     bench = Bench(watch=PATIENT)
     bench.speak(10.0)
@@ -479,7 +480,7 @@ def test_a_container_is_finished_in_order() -> None:
     assert bench.machine.transcript(now=bench.now).complete
 
 
-def test_loud_and_quiet_are_what_they_say() -> None:
+def test_loud_and_quiet_are_what_they_are_called() -> None:
     """The bench itself: numbered samples are speech, silence is none."""
     bench = Bench()
     bench.send(quiet(250))
@@ -488,7 +489,7 @@ def test_loud_and_quiet_are_what_they_say() -> None:
 
 
 def test_what_waits_when_the_line_is_finished_goes_as_fast_as_the_deadline_needs() -> None:
-    """30 s wait; at 1.25 times real time not half of it would be heard in 10 s."""
+    """30 s wait; at 1.25 times real time not half of it would be sent in 10 s."""
     bench = Bench()
     bench.cut()
     bench.stream(30.0)

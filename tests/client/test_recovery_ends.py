@@ -16,9 +16,10 @@ from caesura.client.events import (
     Stats,
     UtteranceEnd,
 )
+from caesura.client.line_actions import Action, Phase
 from caesura.client.line_settings import LineSettings
 from caesura.client.reconnect import Backoff, refusal
-from caesura.client.recovery import Action, Phase, Recovery
+from caesura.client.recovery import Recovery
 from caesura.errors import (
     BadAnswer,
     BadCredentials,
@@ -59,7 +60,7 @@ def test_after_most_closes_the_line_tries_again(code: int) -> None:
 
 @pytest.mark.parametrize("code", [1000, 1002, 1003, 1007, 1008, 1009, 1015, 3000, 4000, 4401, 4402, 4403])
 def test_after_other_closes_the_line_ends_with_the_error(code: int) -> None:
-    """1000 too, when nobody had asked for it. What was not heard is told to be lost."""
+    """1000 too, when no CloseStream was sent. Audio without a final is reported as lost."""
     bench = Bench()
     bench.send_samples(100)
     bench.cut(code, "why")
@@ -128,7 +129,7 @@ def test_waits_double_and_are_a_random_part_of_the_longest() -> None:
 
 
 def test_after_a_good_connection_waits_are_short_again() -> None:
-    """Good is one on which something was heard for good, or which lasted 10 s."""
+    """Good is one on which a final made progress, or which lasted 10 s."""
     bench = Bench()
     for good, last in ((False, 9.9), (True, 0.1), (False, 10.0), (False, 1.0), (False, 1.0)):
         bench.cut()
@@ -195,7 +196,7 @@ def test_a_refusal_with_retry_after_is_waited_out() -> None:
 
 
 def test_a_server_that_restarts_may_refuse_for_a_while() -> None:
-    """EarlierConnections the first connection too, when it has answered once."""
+    """Before the first connection too, when it has answered once."""
     bench = Bench(open_line=False)
     bench.start()
     bench.fail(503)
@@ -230,7 +231,7 @@ def test_an_outage_is_fought_for_its_budget_in_time_and_not_in_attempts() -> Non
     assert str(bench.closed.error) == f"No connection for {bench.now - 50.0:.0f} s. nobody"
 
 
-def test_a_server_that_asks_to_wait_longer_than_the_budget_ends_the_line_at_once() -> None:
+def test_a_server_that_requests_a_longer_wait_than_the_budget_ends_the_line_at_once() -> None:
     bench = Bench(retry=Backoff(budget_s=30.0))
     bench.cut()
     bench.until(0.25)
@@ -558,7 +559,7 @@ def test_a_frame_that_an_old_connection_took_late_changes_nothing() -> None:
 
 
 def test_a_metadata_that_counts_less_than_was_sent_is_not_the_end() -> None:
-    """The server was told to stop just before: what it had not read is heard by the next one."""
+    """The server is being stopped: what it had not read is sent to the next one."""
     bench = Bench()
     bench.send_samples(1000)
     bench.finish(10.0)

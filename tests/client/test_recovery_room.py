@@ -1,4 +1,4 @@
-"""Room for audio: live audio loses the oldest, recordings wait and lose nothing, and how the two are told apart."""
+"""Room for audio: live audio loses the oldest, recordings wait and lose nothing, and how the two are distinguished."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import cast
 import pytest
 
 from caesura.client.events import Accepted, Buffered, Dropped, Gap, Resumed
-from caesura.client.recovery import FINISH_S, RECORDING_FINISH_S
+from caesura.client.finish_deadline import FINISH_S, RECORDING_FINISH_S
 from caesura.errors import UsageError
 from tests.client.bench import CLOSE_STREAM, FINALIZE, PATIENT, Bench, metadata, quiet, results
 
@@ -24,7 +24,7 @@ def filled(bench: Bench, *, piece: int = 1000) -> int:
 
 
 def heard_to_the_end(bench: Bench, samples: int) -> list[int]:
-    """What reaches a server that says finals for all it has heard, and is waited for."""
+    """What reaches a server that sends finals for everything it has received, when it is waited for."""
     bench.finish(None)
     for _ in range(100):
         if bench.texts and bench.texts[-1][1] == CLOSE_STREAM:
@@ -109,7 +109,7 @@ def test_a_recording_that_waits_when_the_line_ends_is_read_to_its_end() -> None:
     bench.finish()
     assert bench.frames[-1][1] == CLOSE_STREAM
     assert len(bench.audio) == 300
-    assert bench.machine.accepts_more(now=bench.now)  # nobody waits for a line that is ending
+    assert bench.machine.accepts_more(now=bench.now)  # no sender waits for a line that is ending
 
 
 # ---- a live line that is fed a recording ----
@@ -220,7 +220,7 @@ def test_a_recording_at_the_speed_of_speech_waits_through_an_outage_that_is_long
 
 
 def test_a_pause_of_a_live_line_mutes_what_it_was_found_to_be_fed_too() -> None:
-    """Nobody waits there for a resume that may be theirs to call."""
+    """No sender waits there for a resume that it may have to call itself."""
     bench = Bench(watch=PATIENT)
     filled(bench)
     assert not bench.machine.accepts_more(now=bench.now)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from caesura.client.events import Reconnecting
-from caesura.client.recovery import Action, Phase
+from caesura.client.line_actions import Action, Phase
 from caesura.errors import LineError
 from tests.client.bench import FINALIZE, KEEPALIVE, Bench, loud, metadata, quiet, results
 
@@ -20,7 +20,7 @@ def found(bench: Bench) -> tuple[float, str]:
     return at, reconnecting.why
 
 
-# ---- a server that hears nothing ----
+# ---- a server that transcribes nothing ----
 
 
 def test_a_server_that_is_mute_while_speech_is_sent_is_given_up_after_ten_seconds() -> None:
@@ -61,7 +61,7 @@ def test_a_server_that_answers_all_speech_in_time_lives() -> None:
     assert bench.times(Action.ABORT) == []
 
 
-# ---- nobody there ----
+# ---- a dead connection ----
 
 
 @pytest.mark.parametrize("sound", [LOUD, QUIET], ids=["speech", "silence"])
@@ -128,7 +128,7 @@ def test_a_keepalive_that_is_not_taken_is_found_too() -> None:
 
 
 def test_nothing_is_given_up_in_a_pause() -> None:
-    """Not even when Finalize is not answered: little was heard since the last final, and a server may keep it."""
+    """Not even when Finalize is not answered: little was sent since the last final, and a server may keep it back."""
     bench = Bench()
     bench.stream(5.0, LOUD, piece_s=0.125)
     bench.receive(results(0.0, 4.5))

@@ -44,15 +44,15 @@ class Line:
         self.timeline.sent(round((end - start) * RATE), round(start * RATE))
 
     def reconnected(self, start: float, end: float) -> None:
-        """A new connection hears captured audio from `start` to `end`."""
+        """A new connection is sent captured audio from `start` to `end`."""
         self.mapper.begin_epoch(self.timeline.begin_epoch())
         self.sent(start, end)
 
-    def hear(self, results: wire.Results) -> Interim | Final | None:
+    def receive(self, results: wire.Results) -> Interim | Final | None:
         return self.mapper.results(results, "raw")
 
     def words(self, results: wire.Results) -> list[tuple[str, float | None, float | None]]:
-        event = self.hear(results)
+        event = self.receive(results)
         return [(word.word, word.source_start, word.source_end) for word in event.words] if event else []
 
 
@@ -74,7 +74,7 @@ def clock(second: int, microsecond: int = 0) -> datetime:
 
 
 def test_a_final_has_its_words_with_three_times_each(line: Line) -> None:
-    event = line.hear(
+    event = line.receive(
         message(9.0, 12.0, ("one", 9.5, 9.75), ("two", 10.5, 11.0), speech_final=True, from_finalize=True)
     )
     one = TimedWord("one", "one", 0.9, 9.5, 9.75, 9.5, 9.75, clock(9, 500_000), clock(9, 750_000))
@@ -85,7 +85,7 @@ def test_a_final_has_its_words_with_three_times_each(line: Line) -> None:
 
 
 def test_an_interim_confirms_nothing(line: Line) -> None:
-    event = line.hear(message(9.0, 12.0, ("one", 9.5, 9.75), final=False))
+    event = line.receive(message(9.0, 12.0, ("one", 9.5, 9.75), final=False))
     assert isinstance(event, Interim)
     assert event.words[0].source_start == 9.5
     assert line.mapper.confirmed == 0
@@ -94,7 +94,7 @@ def test_an_interim_confirms_nothing(line: Line) -> None:
 def test_a_word_is_printed_with_its_punctuation_and_keeps_its_speaker(line: Line) -> None:
     word = wire.WireWord("yes", 1.0, 1.5, 0.9, "Yes.", 3)
     results = wire.Results(0, 1, 0.0, 2.0, True, False, False, "Yes.", 0.9, (word,), "", MODEL)
-    event = line.hear(results)
+    event = line.receive(results)
     assert event is not None
     assert (event.words[0].text, event.words[0].word, event.words[0].speaker) == ("Yes.", "yes", 3)
 
@@ -102,7 +102,7 @@ def test_a_word_is_printed_with_its_punctuation_and_keeps_its_speaker(line: Line
 def test_there_is_no_wall_clock_before_anything_was_captured() -> None:
     line = Line()
     line.sent(0.0, 1.0)
-    event = line.hear(message(0.0, 1.0, ("one", 0.25, 0.5)))
+    event = line.receive(message(0.0, 1.0, ("one", 0.25, 0.5)))
     assert event is not None
     assert (event.words[0].source_start, event.words[0].wall_start) == (0.25, None)
 
@@ -135,27 +135,27 @@ def test_where_samples_cannot_be_counted_there_is_stream_time_only() -> None:
 
 
 def test_finals_confirm_up_to_their_end_and_not_across_a_pause(line: Line) -> None:
-    line.hear(message(0.0, 4.0))
+    line.receive(message(0.0, 4.0))
     assert line.mapper.confirmed == 4000
-    line.hear(message(4.0, 10.0))
+    line.receive(message(4.0, 10.0))
     assert line.mapper.confirmed == 10_000
-    line.hear(message(10.0, 12.0))
+    line.receive(message(10.0, 12.0))
     assert line.mapper.confirmed == 32_000
 
 
 def test_what_finals_cover_never_shrinks(line: Line) -> None:
-    line.hear(message(0.0, 4.0))
-    line.hear(message(1.0, 2.0))
+    line.receive(message(0.0, 4.0))
+    line.receive(message(1.0, 2.0))
     assert line.mapper.confirmed == 4000
 
 
 def test_all_channels_are_covered_when_the_last_one_is(line: Line) -> None:
-    """A channel that has not been heard of counts from its first mention by another one."""
-    line.hear(message(0.0, 6.0, channel=(1, 3)))
+    """A channel without a message of its own counts from its first mention by another one."""
+    line.receive(message(0.0, 6.0, channel=(1, 3)))
     assert line.mapper.confirmed == 0
-    line.hear(message(0.0, 5.0, channel=(0, 3)))
+    line.receive(message(0.0, 5.0, channel=(0, 3)))
     assert line.mapper.confirmed == 0
-    line.hear(message(0.0, 3.0, channel=(2, 3)))
+    line.receive(message(0.0, 3.0, channel=(2, 3)))
     assert line.mapper.confirmed == 3000
 
 
@@ -163,15 +163,15 @@ def test_all_channels_are_covered_when_the_last_one_is(line: Line) -> None:
 
 
 def test_a_new_connection_yields_only_what_finals_did_not_cover(line: Line) -> None:
-    line.hear(message(0.0, 8.0, ("yes", 7.0, 7.5)))
+    line.receive(message(0.0, 8.0, ("yes", 7.0, 7.5)))
     line.reconnected(8.0, 10.0)
     assert line.words(message(0.0, 2.0, ("yes", 0.5, 1.0))) == [("yes", 8.5, 9.0)]
 
 
 def test_two_words_of_the_same_sound_stay_two_and_one_recognized_twice_stays_one(line: Line) -> None:
-    """By where they lie, never by their text: channel 1 is ahead, so it hears some of it again."""
-    line.hear(message(0.0, 8.0, ("yes", 5.0, 5.5), ("yes", 7.0, 7.5), channel=(1, 2)))
-    line.hear(message(0.0, 4.0, ("no", 3.0, 3.5), channel=(0, 2)))
+    """By where they lie, never by their text: channel 1 is ahead, so it receives some of it again."""
+    line.receive(message(0.0, 8.0, ("yes", 5.0, 5.5), ("yes", 7.0, 7.5), channel=(1, 2)))
+    line.receive(message(0.0, 4.0, ("no", 3.0, 3.5), channel=(0, 2)))
     line.reconnected(4.0, 10.0)
     again = message(0.0, 6.0, ("yes", 1.02, 1.5), ("yes", 2.97, 3.5), ("yes", 4.5, 5.0), channel=(1, 2))
     assert line.words(again) == [("yes", 8.5, 9.0)]
@@ -179,9 +179,9 @@ def test_two_words_of_the_same_sound_stay_two_and_one_recognized_twice_stays_one
 
 
 def test_the_text_leaves_out_the_words_of_earlier_finals(line: Line) -> None:
-    line.hear(message(0.0, 8.0, channel=(1, 2)))
+    line.receive(message(0.0, 8.0, channel=(1, 2)))
     line.reconnected(0.0, 10.0)
-    event = line.hear(message(0.0, 10.0, ("old", 7.0, 7.5), ("new", 8.5, 9.0), channel=(1, 2)))
+    event = line.receive(message(0.0, 10.0, ("old", 7.0, 7.5), ("new", 8.5, 9.0), channel=(1, 2)))
     assert event is not None
     assert event.text == "new"
 
@@ -198,44 +198,44 @@ def test_the_text_leaves_out_the_words_of_earlier_finals(line: Line) -> None:
     ],
 )
 def test_a_word_on_the_border_is_assigned_by_its_middle(line: Line, start: float, end: float, emitted: bool) -> None:
-    """Another hearing may place it a little earlier or later: the last word emitted ends at 7.9, the border is 8.0."""
-    line.hear(message(0.0, 8.0, ("word", 7.5, 7.9)))
+    """Recognized again, it may lie a little earlier or later: the last word emitted ends at 7.9, the border is 8.0."""
+    line.receive(message(0.0, 8.0, ("word", 7.5, 7.9)))
     line.reconnected(7.0, 10.0)
     assert bool(line.words(message(0.0, 3.0, ("word", start - 7.0, end - 7.0)))) is not emitted
 
 
 @pytest.mark.parametrize("final", [True, False])
 def test_an_interim_or_final_of_what_finals_cover_is_left_out_as_a_whole(line: Line, final: bool) -> None:
-    line.hear(message(0.0, 8.0, channel=(1, 2)))
-    line.hear(message(0.0, 4.0, channel=(0, 2)))
+    line.receive(message(0.0, 8.0, channel=(1, 2)))
+    line.receive(message(0.0, 4.0, channel=(0, 2)))
     line.reconnected(4.0, 10.0)
-    assert line.hear(message(0.0, 3.5, ("again", 3.0, 3.5), final=final, channel=(1, 2))) is None
+    assert line.receive(message(0.0, 3.5, ("again", 3.0, 3.5), final=final, channel=(1, 2))) is None
     assert line.mapper.confirmed == 4000
 
 
 def test_an_interim_never_brings_back_words_of_a_final(line: Line) -> None:
-    line.hear(message(0.0, 8.0, ("old", 7.0, 7.5), channel=(1, 2)))
+    line.receive(message(0.0, 8.0, ("old", 7.0, 7.5), channel=(1, 2)))
     line.reconnected(4.0, 10.0)
-    event = line.hear(message(0.0, 6.0, ("old", 3.0, 3.5), ("new", 4.5, 5.0), final=False, channel=(1, 2)))
+    event = line.receive(message(0.0, 6.0, ("old", 3.0, 3.5), ("new", 4.5, 5.0), final=False, channel=(1, 2)))
     assert isinstance(event, Interim)
     assert event.text == "new"
 
 
 def test_the_answer_to_finalize_at_the_very_beginning_is_emitted(line: Line) -> None:
     """An empty one, at a boundary that finals cover: who waits for it must see it."""
-    line.hear(message(0.0, 8.0))
+    line.receive(message(0.0, 8.0))
     line.reconnected(8.0, 10.0)
-    event = line.hear(message(0.0, 0.0, from_finalize=True))
+    event = line.receive(message(0.0, 0.0, from_finalize=True))
     assert isinstance(event, Final)
     assert event.from_finalize
 
 
 def test_finals_of_one_connection_do_not_hide_one_another(line: Line) -> None:
     """A server may revise where words lie from one final to the next."""
-    line.hear(message(0.0, 8.0))
+    line.receive(message(0.0, 8.0))
     assert line.words(message(8.0, 10.0, ("early", 7.5, 8.4))) == [("early", 7.5, 8.4)]
     line.reconnected(32.0, 35.0)
-    line.hear(message(0.0, 2.0))
+    line.receive(message(0.0, 2.0))
     assert line.words(message(2.0, 3.0, ("earlier", 1.0, 1.5))) == [("earlier", 33.0, 33.5)]
 
 

@@ -29,7 +29,7 @@ WRITER = MessageRetimer(place)
 
 
 def word(text: str, start: float) -> dict[str, Any]:
-    """Whose confidence tells it from others of its kind."""
+    """Whose confidence distinguishes it from others of its kind."""
     return {"word": text, "punctuated_word": text.title(), "start": start, "end": start + 0.5, "confidence": start / 4}
 
 
@@ -42,8 +42,8 @@ def timed(text: str, start: float) -> TimedWord:
 SAID = [word("yes", 0.0), word("yes", 1.0), word("no", 2.0)]
 
 
-def final(*words: TimedWord, said: list[dict[str, Any]] = SAID) -> Final:
-    """What is left of `said` when only `words` are new."""
+def final(*words: TimedWord, sent: list[dict[str, Any]] = SAID) -> Final:
+    """What is left of `sent` when only `words` are new."""
     raw = {
         "type": "Results",
         "channel_index": [0, 2],
@@ -52,7 +52,7 @@ def final(*words: TimedWord, said: list[dict[str, Any]] = SAID) -> Final:
         "is_final": True,
         "channel": {
             "alternatives": [
-                {"transcript": "Yes Yes No", "confidence": 0.9, "words": said, "languages": ["en"]},
+                {"transcript": "Yes Yes No", "confidence": 0.9, "words": sent, "languages": ["en"]},
                 {"transcript": "Yes", "confidence": 0.4, "words": [word("yes", 0.0)]},
             ]
         },
@@ -64,56 +64,56 @@ def final(*words: TimedWord, said: list[dict[str, Any]] = SAID) -> Final:
 
 
 def test_every_time_is_on_the_source_clock_and_the_stream_s_is_kept() -> None:
-    said = json.loads(WRITER.results(final(timed("yes", 0.0), timed("yes", 1.0), timed("no", 2.0))))
-    assert (said["start"], said["duration"], said["stream_start"], said["stream_end"]) == (10.0, 3.0, 0.0, 3.0)
-    first = said["channel"]["alternatives"][0]["words"][0]
+    sent = json.loads(WRITER.results(final(timed("yes", 0.0), timed("yes", 1.0), timed("no", 2.0))))
+    assert (sent["start"], sent["duration"], sent["stream_start"], sent["stream_end"]) == (10.0, 3.0, 0.0, 3.0)
+    first = sent["channel"]["alternatives"][0]["words"][0]
     assert (first["start"], first["end"]) == (10.0, 10.5)
     assert (first["stream_start"], first["stream_end"]) == (0.0, 0.5)
     assert (first["wall_start"], first["wall_end"]) == ("2026-01-01T12:00:10.000Z", "2026-01-01T12:00:00.000Z")
     assert first["punctuated_word"] == "Yes"
-    assert said["epoch"] == 1
+    assert sent["epoch"] == 1
 
 
 def test_everything_else_is_the_server_s() -> None:
     event = final(timed("yes", 0.0), timed("yes", 1.0), timed("no", 2.0))
-    said, raw = json.loads(WRITER.results(event)), json.loads(event.raw)
+    sent, raw = json.loads(WRITER.results(event)), json.loads(event.raw)
     for name in ("type", "channel_index", "is_final", "from_finalize", "metadata"):
-        assert said[name] == raw[name]
-    best, other = said["channel"]["alternatives"]
+        assert sent[name] == raw[name]
+    best, other = sent["channel"]["alternatives"]
     assert (best["languages"], best["transcript"]) == (["en"], "Yes Yes No")
     assert (other["words"][0]["start"], other["words"][0]["stream_start"]) == (10.0, 0.0)
 
 
 def test_words_of_earlier_finals_are_left_out() -> None:
-    """Two of one kind are told apart by when they were said. Of other alternatives nobody knows, so they go."""
-    said = json.loads(WRITER.results(final(timed("yes", 1.0), timed("no", 2.0))))
-    (best,) = said["channel"]["alternatives"]
+    """Two of one kind are distinguished by their times. Other alternatives cannot be, so they are left out."""
+    sent = json.loads(WRITER.results(final(timed("yes", 1.0), timed("no", 2.0))))
+    (best,) = sent["channel"]["alternatives"]
     assert [(each["stream_start"], each["confidence"]) for each in best["words"]] == [(1.0, 0.25), (2.0, 0.5)]
     assert best["transcript"] == "Yes No"
 
 
 def test_each_second_is_in_one_final_only() -> None:
-    """A new connection hears the end of what was told again."""
+    """A new connection receives the end of what was emitted again."""
     writer = MessageRetimer(place)
     writer.results(final())
     again = replace(final(), stream_start=2.5, stream_end=4.0)
-    said = json.loads(writer.results(again))
-    assert (said["start"], said["duration"], said["stream_start"]) == (13.0, 1.0, 2.5)
+    sent = json.loads(writer.results(again))
+    assert (sent["start"], sent["duration"], sent["stream_start"]) == (13.0, 1.0, 2.5)
 
 
 def test_where_samples_cannot_be_counted_the_server_s_times_stay() -> None:
     event = final(timed("yes", 0.0), timed("yes", 1.0), timed("no", 2.0))
     words = tuple(replace(each, source_start=None, source_end=None, wall_start=None) for each in event.words)
-    said = json.loads(MessageRetimer(uncounted).results(replace(event, words=words)))
-    best, other = said["channel"]["alternatives"]
-    assert (said["start"], best["words"][0]["start"], other["words"][0]["start"]) == (0.0, 0.0, 0.0)
+    sent = json.loads(MessageRetimer(uncounted).results(replace(event, words=words)))
+    best, other = sent["channel"]["alternatives"]
+    assert (sent["start"], best["words"][0]["start"], other["words"][0]["start"]) == (0.0, 0.0, 0.0)
     assert best["words"][0]["wall_start"] is None
 
 
 def test_an_interim_without_words_is_one() -> None:
     raw = {"type": "Results", "start": 0, "duration": 1, "channel": {"alternatives": [{"transcript": ""}]}}
-    said = json.loads(WRITER.results(Interim("", (), 0, 1, 0.0, 1.0, 0, json.dumps(raw))))
-    assert said["channel"]["alternatives"] == [{"transcript": "", "words": []}]
+    sent = json.loads(WRITER.results(Interim("", (), 0, 1, 0.0, 1.0, 0, json.dumps(raw))))
+    assert sent["channel"]["alternatives"] == [{"transcript": "", "words": []}]
 
 
 STARTED = json.dumps({"type": "SpeechStarted", "channel": [1, 2], "timestamp": 0.5, "new": True})
@@ -140,15 +140,15 @@ def test_speech_started_and_utterance_end_are_the_server_s_with_source_times() -
 
 
 def test_unknown_moments_are_as_on_the_wire() -> None:
-    said = json.loads(WRITER.utterance_end(UtteranceEnd(0, None, None, None, UNKNOWN_END)))
-    assert (said["last_word_end"], said["wall_last_word_end"]) == (-1, None)
+    sent = json.loads(WRITER.utterance_end(UtteranceEnd(0, None, None, None, UNKNOWN_END)))
+    assert (sent["last_word_end"], sent["wall_last_word_end"]) == (-1, None)
     assert json.loads(WRITER.speech_started(SpeechStarted(0, 0.5, None, None, STARTED)))["timestamp"] == 0.5
 
 
 def test_metadata_counts_each_second_once() -> None:
     stats = Stats(captured_s=12.0, lost_s=0.5, provider_s=14.0, connections=3)
-    said = json.loads(WRITER.metadata(json.dumps(METADATA), stats))
-    assert said == {
+    sent = json.loads(WRITER.metadata(json.dumps(METADATA), stats))
+    assert sent == {
         **METADATA,
         "duration": 11.5,
         "provider_duration": 14.0,
@@ -158,8 +158,8 @@ def test_metadata_counts_each_second_once() -> None:
 
 
 def test_metadata_of_what_cannot_be_counted_is_the_server_s() -> None:
-    said = json.loads(WRITER.metadata(json.dumps(METADATA), Stats(connections=1)))
-    assert (said["duration"], said["provider_duration"]) == (2.0, None)
+    sent = json.loads(WRITER.metadata(json.dumps(METADATA), Stats(connections=1)))
+    assert (sent["duration"], sent["provider_duration"]) == (2.0, None)
 
 
 def test_a_stretch_next_to_a_pause_stays_on_its_side_of_it() -> None:

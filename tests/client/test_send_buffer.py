@@ -52,7 +52,7 @@ class Store:
             sent += numbers(piece.data) if piece and self.timeline else [piece.data] if piece else []
 
     def cut(self, confirmed: int = 0) -> None:
-        """The connection is gone, and there is a new one."""
+        """The connection was lost, and there is a new one."""
         self.buffer.rewind(confirmed)
         if self.timeline:
             self.timeline.begin_epoch()
@@ -319,7 +319,7 @@ def test_close_stream_is_sent_again_until_the_line_has_ended() -> None:
     assert store.out() == [CloseStream()]
 
 
-# ---- what was heard ----
+# ---- what finals cover ----
 
 
 def test_a_new_connection_is_sent_everything_from_the_last_final_boundary_on() -> None:
@@ -588,7 +588,7 @@ def test_one_send_may_be_longer_than_all_there_is() -> None:
 
 
 def test_without_room_for_a_sentence_audio_that_was_sent_holds_up_nothing() -> None:
-    """A server says no final before it has heard the end of the sentence."""
+    """A server sends no final before it has received the end of the sentence."""
     store = Store(keep_s=1.0)
     store.wait(5000)
     assert store.out() == list(range(5000))

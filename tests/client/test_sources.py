@@ -59,7 +59,7 @@ class Blocks:
 
 @dataclass
 class Time:
-    """A clock that moves when somebody sleeps, and a little whenever it is read."""
+    """A clock that moves in each sleep, and a little whenever it is read."""
 
     now: float = 100.0
     reading_s: float = 0.0
@@ -352,7 +352,7 @@ def test_leaving_ends_a_read_that_waits() -> None:
 
 
 def test_another_thread_may_close_it() -> None:
-    """Whoever waits for the next chunk gets the end, and the reading thread frees what the other must not."""
+    """The caller that waits for the next chunk gets the end, and the reading thread frees what the other must not."""
     waiting = threading.Event()
     feed = Blocks(FORM, bytes(400), waiting)
     with AudioSource(feed, frame_s=0.1) as made:

@@ -30,9 +30,8 @@ def test_a_misspelling_is_reported_with_the_right_name(given: str, meant: str) -
     assert sentence == f"{given!r} is no parameter of the wire, and is ignored: did you mean {meant!r}?"
 
 
-@pytest.mark.parametrize("name", sorted(KNOWN))
-def test_no_known_name_is_in_doubt(name: str) -> None:
-    assert misspelled_names([name]) == ()
+def test_no_known_name_is_in_doubt() -> None:
+    assert not {name: found for name in KNOWN if (found := misspelled_names([name]))}
 
 
 @pytest.mark.parametrize(

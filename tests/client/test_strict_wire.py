@@ -1,6 +1,6 @@
 """A line against a server as strict as the recorded one, over a connection that breaks at any moment.
 
-Nothing is said on open, Metadata comes last, a Finalize with nothing behind it stays unanswered. What the fake hears is
+Nothing is sent on open, Metadata comes last, a Finalize with nothing behind it stays unanswered. What the fake hears is
 in the samples themselves, so what must come out is known to the sample.
 """
 
@@ -53,10 +53,10 @@ def break_it(server: FakeServer, chance: random.Random) -> None:
 @pytest.mark.parametrize("answers", [True, False])
 def test_every_word_comes_once_and_where_it_was_spoken(seed: int, answers: bool) -> None:
     """Cuts in mid-word, in pauses, while replaying, while finishing."""
-    asyncio.run(_hear(random.Random(seed), answers))
+    asyncio.run(_transcribe(random.Random(seed), answers))
 
 
-async def _hear(chance: random.Random, answers: bool) -> None:
+async def _transcribe(chance: random.Random, answers: bool) -> None:
     audio = conversation(chance, SECONDS)
     tuning = caesura.Tuning(replay_speed=2.0 * FASTER, retry_s=0.02)
     with FakeServer(VOICE, answers_finalize=answers) as server:

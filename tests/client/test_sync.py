@@ -148,7 +148,7 @@ def test_an_opening_that_is_interrupted_cuts_the_attempt(error: type[BaseExcepti
 
 
 def received(peer: socket.socket) -> bytes:
-    """What still comes; nothing when the other side is gone."""
+    """What still comes; nothing when the other side has closed."""
     try:
         return peer.recv(65536)
     except ConnectionResetError:
@@ -236,9 +236,9 @@ def test_any_iterable_is_transcribed(
     server: FakeServer, make: Callable[[list[bytes]], list[bytes]], live: bool
 ) -> None:
     with sync.connect(server.url, live=live) as line:
-        told = list(line.transcribe(make(chunks(VOICE.say(*WORDS)))))
-        assert isinstance(told[-1], Closed)
-        words = tuple(word for event in told if isinstance(event, Final) for word in event.words)
+        collected = list(line.transcribe(make(chunks(VOICE.say(*WORDS)))))
+        assert isinstance(collected[-1], Closed)
+        words = tuple(word for event in collected if isinstance(event, Final) for word in event.words)
         assert placed(words) == placed(line.finish()) == spoken(*WORDS)
     wait_until(lambda: not feeders())
 
@@ -248,16 +248,16 @@ def test_what_a_source_raises_is_raised_behind_the_last_event(server: FakeServer
         yield VOICE.say("good")
         raise ZeroDivisionError
 
-    told: list[Event] = []
+    collected: list[Event] = []
 
     def take(line: sync.Line) -> None:
         for event in line.transcribe(audio()):
-            told.append(event)  # noqa: PERF402  # what came before the error is wanted too
+            collected.append(event)  # noqa: PERF402  # what came before the error is wanted too
 
     with sync.connect(server.url) as line:
         with pytest.raises(ZeroDivisionError):
             take(line)
-        assert isinstance(told[-1], Closed)
+        assert isinstance(collected[-1], Closed)
         assert line.finish().text == "good"
 
 
@@ -334,9 +334,9 @@ def test_a_recording_is_read_no_further_than_the_server_takes_it() -> None:
 
     opener = FakeOpener(takes=False)
     line = sync.connect(live=False, tuning=Tuning(opener=opener))
-    told: list[Event] = []
+    collected: list[Event] = []
     with line:
-        taking = threading.Thread(target=lambda: told.extend(line.transcribe(audio())))
+        taking = threading.Thread(target=lambda: collected.extend(line.transcribe(audio())))
         taking.start()
         wait_until(lambda: line.waiting_s > PULL_S - 0.6)
         for _ in range(100):
@@ -347,7 +347,7 @@ def test_a_recording_is_read_no_further_than_the_server_takes_it() -> None:
         opener.made[0].say('{"type":"Metadata","duration":60.0}')
         taking.join(PATIENCE_S)
     assert opener.made[0].audio == VOICE.silence(60.0)
-    assert not any(isinstance(event, Gap) for event in told)
+    assert not any(isinstance(event, Gap) for event in collected)
 
 
 def test_a_pause_holds_the_reading_of_a_recording_and_drops_none_of_it(server: FakeServer) -> None:

@@ -39,14 +39,14 @@ def quick() -> Iterator[ServerProcess]:
 
 @pytest.fixture(scope="session")
 def keyed() -> Iterator[ServerProcess]:
-    """Lets in only who knows `KEY`."""
+    """A server that requires `KEY`."""
     with start_server(keys=[KEY]) as served:
         yield served
 
 
 @pytest.fixture(scope="session")
 def key() -> str:
-    """The key that `keyed` knows."""
+    """The key of the server `keyed`."""
     return KEY
 
 

@@ -94,7 +94,7 @@ def check_pause(messages: Sequence[Message], pause_at_s: float, total_s: float) 
 
 
 def check_script(messages: Sequence[Message]) -> None:
-    """The scripted engine says a word each 0.4 s of the stream clock, so every start is a multiple of that."""
+    """The scripted engine has a word every 0.4 s of stream time, so every start is a multiple of that."""
     heard = words(finals(messages))
     assert heard
     for word in heard:

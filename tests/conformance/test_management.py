@@ -26,7 +26,7 @@ pytestmark = [
 ]
 
 HERE = Path(__file__).parent
-WAIT_S = 30.0
+WAIT_S = 100.0
 ONCE = {"max_retries": 0}
 """The SDK tries again what was answered with 409 or 5xx."""
 NOWHERE = "00000000-0000-4000-8000-000000000000"
@@ -46,7 +46,7 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 
 def environment(server: Managed) -> Any:
-    """What the SDK wants to be told to talk to another server; it is told nothing else."""
+    """The only setting of the SDK that differs: the address of the server."""
     from deepgram.environment import DeepgramClientEnvironment
 
     wire = server.served.url

@@ -55,7 +55,7 @@ def raw(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
 
 
 def listen(node: str, served: ServerProcess, steps: Sequence[Line], **credential: str) -> list[Line]:
-    """What the SDK told its callbacks while it did `steps`."""
+    """The SDK's callbacks while it executes `steps`."""
     job = {"url": served.url, "asked": ASKED, "frame": FRAME_BYTES, "steps": steps, **(credential or {"key": "any"})}
     done = subprocess.run(
         [node, str(HERE / "listen.mjs"), json.dumps(job)], capture_output=True, text=True, check=False, timeout=60
@@ -68,7 +68,9 @@ def messages(lines: Sequence[Line]) -> list[Message]:
     return [line["message"] for line in lines if line["event"] == "message"]
 
 
-def test_pauses_past_the_window_and_goes_on(node: str, raw: Mapping[str, str], scripted: ServerProcess) -> None:
+def test_a_pause_longer_than_the_idle_timeout_is_held(
+    node: str, raw: Mapping[str, str], scripted: ServerProcess
+) -> None:
     """KeepAlive holds the pause, words go on where they left off, Finalize is answered, the close is 1000."""
     lines = listen(
         node,
@@ -99,14 +101,14 @@ def test_times_out_without_keepalive(node: str, raw: Mapping[str, str], scripted
 
 
 def test_shows_a_refused_key(node: str, keyed: ServerProcess) -> None:
-    """The SDK tells the status of the refused upgrade."""
+    """The SDK reports the status of the refused upgrade."""
     lines = listen(node, keyed, [], key="wrong")
     assert lines[0]["event"] == "error"
     assert "401" in lines[0]["message"]
 
 
 @pytest.mark.parametrize("credential", ["key", "accessToken"])
-def test_a_known_key_is_let_in(
+def test_a_known_key_is_accepted(
     node: str, raw: Mapping[str, str], keyed: ServerProcess, key: str, credential: str
 ) -> None:
     """As `Token` and as `Bearer`."""

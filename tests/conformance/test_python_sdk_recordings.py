@@ -30,7 +30,7 @@ def server() -> Iterator[RecordingServer]:
 
 
 def environment(server: RecordingServer) -> Any:
-    """What the SDK wants to be told to talk to another server; it is told nothing else."""
+    """The only setting of the SDK that differs: the address of the server."""
     from deepgram.environment import DeepgramClientEnvironment
 
     wire = server.url.replace("http://", "ws://")

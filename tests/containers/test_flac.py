@@ -45,6 +45,6 @@ def test_the_length_of_a_header_is_where_the_frames_begin() -> None:
         (b"fLaC\x00\0\0\x10", "does not begin with its STREAMINFO block"),
     ],
 )
-def test_what_is_no_flac_is_refused(data: bytes, reason: str) -> None:
+def test_bytes_that_are_not_flac_are_refused(data: bytes, reason: str) -> None:
     with pytest.raises(BadAudio, match=reason):
         FlacReader().feed(data)

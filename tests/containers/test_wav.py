@@ -64,7 +64,7 @@ def test_the_reader_stops_behind_each_chunk_and_wants_no_byte_of_the_samples() -
     assert rest == b"12345"
 
 
-def test_behind_samples_of_an_odd_length_lies_a_padding_byte() -> None:
+def test_samples_of_an_odd_length_are_followed_by_a_padding_byte() -> None:
     reader = WavReader()
     found, rest = reader.feed(FILE)
     while not isinstance(found, WavData):
@@ -74,7 +74,7 @@ def test_behind_samples_of_an_odd_length_lies_a_padding_byte() -> None:
 
 
 @pytest.mark.parametrize(("size", "known"), [(0, None), (0xFFFFFFFF, None), (7, 7)])
-def test_a_size_that_is_unknown_is_none(size: int, known: int | None) -> None:
+def test_an_unknown_size_is_none(size: int, known: int | None) -> None:
     assert read(RIFF + chunk(b"fmt ", fmt()) + chunk(b"data", b"", size), 1000)[-1] == WavData(known)
 
 
@@ -126,7 +126,7 @@ def test_headers_can_be_written_again() -> None:
     assert riff_header(RiffHeader(b"RIFF", 0xFFFFFFFF, b"WAVE")) == RIFF
 
 
-def test_wav_is_told_by_its_first_twelve_bytes() -> None:
+def test_wav_is_recognised_by_its_first_twelve_bytes() -> None:
     assert is_wav(RIFF)
     assert is_wav(b"BW64" + RIFF[4:])
     assert not is_wav(b"RIFF\0\0\0\0AVI ")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from caesura.engines.align import WordTimes, align
 from caesura.engines.base import SAMPLE_RATE, Samples
+from tests.example_count import examples
 
 FRAME_S = 0.024
 
@@ -48,12 +49,12 @@ def test_words_start_at_their_peaks() -> None:
     assert starts(placed(attention(10, 30, 70), tone((0.0, 2.4)))) == pytest.approx([0.24, 0.72, 1.68])
 
 
-def test_the_lag_of_the_peak_is_taken_off() -> None:
+def test_the_lag_of_the_peak_is_subtracted() -> None:
     assert starts(placed(attention(0, 30), tone((0.0, 2.4)), lag_s=0.02)) == pytest.approx([0.0, 0.70])
 
 
 def test_a_peak_out_of_order_is_overruled() -> None:
-    """The second word was read at the end first: what the others say keeps it between its neighbours."""
+    """The peak of the second word is at the end: the attention of the others keeps it between its neighbours."""
     rows = attention(10, 90, 30, 50)
     rows[1, 20] += 0.2
     assert starts(placed(rows, tone((0.0, 2.4)))) == pytest.approx([0.24, 0.48, 0.72, 1.2])
@@ -77,7 +78,7 @@ def test_a_word_without_a_pause_ends_where_the_next_one_starts() -> None:
 
 
 def test_a_word_in_silence_is_short() -> None:
-    """Nothing says how long it is; it does not last until the next one."""
+    """Its length cannot be measured, and it does not last until the next word."""
     spans = placed(attention(10, 70), tone((1.68, 2.0)))
     assert spans[0] == pytest.approx((0.24, 0.34))
 
@@ -92,7 +93,7 @@ def test_audio_shorter_than_one_level_has_times() -> None:
     assert_in_order(placed(attention(1, frames=4), np.zeros(100, np.float32)), 100 / SAMPLE_RATE)
 
 
-@settings(max_examples=200)
+@examples(200)
 @given(st.lists(st.integers(0, 79), min_size=1, max_size=40), st.floats(0.0, 0.9), st.integers(0, 2**32 - 1))
 def test_any_attention_gives_ascending_times_within_the_audio(peaks: list[int], share: float, seed: int) -> None:
     audio = np.random.default_rng(seed).normal(0, 0.1, 31_000).astype(np.float32)

@@ -126,13 +126,13 @@ def test_without_terms_the_path_is_the_same_object_and_nothing_is_decoded() -> N
     assert table.reads == 0
 
 
-def test_a_term_that_was_not_said_leaves_the_path_unchanged() -> None:
+def test_a_term_that_was_not_spoken_leaves_the_path_unchanged() -> None:
     table = Table(MISHEARD)
     path = table.reading()
     assert BiasedSearch(Bias([Term("Norland")], VOCABULARY), end=END, limit=20).best(path) is path
 
 
-def test_a_term_that_begins_well_and_goes_on_badly_leaves_the_reading_as_it_is() -> None:
+def test_a_term_that_only_begins_well_leaves_the_path_unchanged() -> None:
     """The reward is for the whole of a term: the part that fits earns nothing."""
     begun = chain((ASH_WOULD, [0.9, 0.5, 0.6, 0.9, 0.9, 0.9]), (DASHWOOD, [0.9, 0.45, 0.4, 1e-8, 0.9, 0.9, 0.9]))
     assert text(best(Table(begun), Term("Dashwood"))) == "the Ash would go."
@@ -179,7 +179,7 @@ def test_where_the_decoder_guesses_terms_weigh_less() -> None:
 
 
 def test_a_term_ends_where_its_word_ends() -> None:
-    """`man` is not heard in `manage`, though its token is in it."""
+    """`man` is not found in `manage`, although its token is in it."""
     managed = chain((ids("_the", "_go", ""), [0.9, 0.6, 0.9]), (ids("_the", "_man", "age", ""), [0.9, 0.3, 0.999, 0.9]))
     assert text(best(Table(managed), Term("man"))) == "the go"
 

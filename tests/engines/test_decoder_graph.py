@@ -40,7 +40,7 @@ def test_the_changed_network_computes_the_same_and_returns_its_attention() -> No
 
 
 @pytest.mark.slow
-def test_a_layer_that_is_not_there_is_named() -> None:
+def test_a_missing_layer_is_named() -> None:
     with pytest.raises(ValueError, match=r"decoder_model_merged\.ort: its .* has no .*layers\.9/encoder_attn"):
         with_cross_attention(onnxruntime, DECODER, layer=9)
 
@@ -51,7 +51,7 @@ def test_another_network_is_refused() -> None:
         with_cross_attention(onnxruntime, DECODER.with_name("encoder_model.ort"), layer=4)
 
 
-def test_a_file_that_is_no_network_is_the_runtimes_to_refuse(tmp_path: Path) -> None:
+def test_the_runtime_refuses_a_file_that_is_not_a_network(tmp_path: Path) -> None:
     damaged = tmp_path / "decoder.ort"
     damaged.write_bytes(b"not a network")
     with pytest.raises(Exception, match="ORT model verification failed"):

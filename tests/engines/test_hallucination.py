@@ -48,7 +48,9 @@ def test_a_loop_that_the_decoder_left_by_itself_is_speech() -> None:
         ([], 0.9, True, False),
     ],
 )
-def test_speech_is_told_from_hallucinations(words: list[str], confidence: float, finished: bool, shown: bool) -> None:
+def test_speech_is_distinguished_from_hallucinations(
+    words: list[str], confidence: float, finished: bool, shown: bool
+) -> None:
     assert is_speech(words, [confidence] * 3, finished=finished) is shown
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import re
+from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,6 +15,7 @@ import pytest
 from caesura.engines import moonshine
 from caesura.engines.base import Hypothesis, Priority, Samples, SegmentJob, Term
 from caesura.engines.moonshine import INFO, MoonshineEngine, load
+from caesura.engines.tokens import Vocabulary
 from caesura.errors import EngineError
 from tests.recordings import names, recording
 
@@ -41,7 +43,7 @@ STRANGERS = tuple(
     map(Term, ("Abernathy", "Gloucestershire", "Kubernetes", "Mukherjee", "Nakamura", "Poughkeepsie", "Roche",
                "Willoughby", "Wittgenstein", "Zanzibar", "lisinopril", "metoprolol", "sarcoidosis"))
 )  # fmt: skip
-"""Names that nobody says in the recordings."""
+"""Names that are not spoken in the recordings."""
 
 
 def plain(hypothesis: Hypothesis) -> list[str]:
@@ -140,7 +142,7 @@ def test_interims_with_drafts_are_the_interims_without(engine: MoonshineEngine) 
 
 
 @pytest.mark.slow
-def test_a_draft_that_is_wrong_is_overruled(engine: MoonshineEngine) -> None:
+def test_a_wrong_draft_is_corrected(engine: MoonshineEngine) -> None:
     audio = recording("lv-0880").samples
     alone = transcribe(engine, audio, final=False)
     other = transcribe(engine, recording("jfk").samples)
@@ -222,7 +224,7 @@ def test_a_misrecognised_word_is_recognised_when_it_is_a_term(engine: MoonshineE
 
 
 @pytest.mark.slow
-def test_terms_that_nobody_says_change_nothing(engine: MoonshineEngine) -> None:
+def test_terms_that_are_not_spoken_change_nothing(engine: MoonshineEngine) -> None:
     for name in names():
         audio = recording(name).samples
         assert transcribe(engine, audio, terms=STRANGERS) == transcribe(engine, audio)
@@ -258,8 +260,12 @@ def test_a_final_with_terms_does_not_depend_on_its_draft(engine: MoonshineEngine
 
 @pytest.mark.slow
 def test_the_vocabulary_writes_words_as_the_decoder_does(engine: MoonshineEngine) -> None:
-    """Seen in the tokens of what is hypothesis, at words that the recordings really hold."""
-    vocabulary = engine._vocabulary
+    """It shows in the tokens of the hypotheses, for words that are in the recordings."""
+    package = find_spec("moonshine_voice")
+    assert package is not None
+    assert package.origin is not None
+    file = Path(package.origin).parent / "assets" / "tiny-en" / "tokenizer.bin"
+    vocabulary = Vocabulary.parse(file.read_bytes())
     for name in names():
         tokens = transcribe(engine, recording(name).samples).tokens
         assert vocabulary.encode(vocabulary.text(tokens)) == tokens

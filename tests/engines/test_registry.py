@@ -32,7 +32,7 @@ OWN_INFO = EngineInfo("own", "3", "none", ("de",), 0.1, 5.0)
 
 
 class Deaf:
-    """An engine that hears nothing."""
+    """An engine that recognizes nothing."""
 
     def transcribe(self, jobs: Sequence[SegmentJob]) -> list[Hypothesis]:
         """Nothing for each job."""
@@ -40,7 +40,7 @@ class Deaf:
 
 
 def broken() -> Engine:
-    """A load that fails in a way nobody foresaw."""
+    """A `load` that fails with an unexpected exception."""
     raise FileNotFoundError("weights.bin")
 
 
@@ -112,7 +112,7 @@ def test_half_a_path_is_an_unknown_name(name: str) -> None:
         engine_spec(name)
 
 
-def test_an_engine_of_somebody_else_plugs_in_by_path(plugged: str) -> None:
+def test_a_third_party_engine_is_loaded_by_path(plugged: str) -> None:
     """The attribute is an EngineSpec."""
     assert engine_info(f"{plugged}:spec") is OWN_INFO
     assert load_engine(f"{plugged}:spec").transcribe([]) == []
@@ -128,7 +128,7 @@ def test_an_engine_of_somebody_else_plugs_in_by_path(plugged: str) -> None:
     ],
 )
 def test_a_path_that_leads_to_no_spec_is_named(plugged: str, path: str, sentence: str) -> None:
-    """The sentence says what was found there."""
+    """The sentence names what was found there."""
     with pytest.raises(UsageError, match=f"{path}.*{sentence}"):
         engine_spec(path)
 
@@ -159,8 +159,8 @@ def test_a_package_declares_an_engine_by_a_name_of_its_own(site: Path) -> None:
         engine_spec("thers")
 
 
-def test_a_name_that_two_packages_declare_is_nobodys(site: Path) -> None:
-    """The sentence says who, and by what path each can be named."""
+def test_a_name_that_two_packages_declare_is_refused(site: Path) -> None:
+    """The sentence names both packages, and the path by which each engine can be selected."""
     declare(site, "one", theirs="somebodys_engine:spec")
     declare(site, "two", theirs="somebodys_engine:other")
     with pytest.raises(UsageError) as caught:
@@ -188,8 +188,8 @@ def test_no_package_takes_the_place_of_an_engine_that_ships(site: Path) -> None:
         ("somebodys_engine:number", "is int; name a caesura.engines.registry.EngineSpec"),
     ],
 )
-def test_a_declared_engine_that_is_none_is_named(site: Path, value: str, sentence: str) -> None:
-    """As by path: what was found there."""
+def test_a_declared_object_that_is_not_an_engine_is_named(site: Path, value: str, sentence: str) -> None:
+    """As for a path, the sentence names what was found there."""
     declare(site, "somebodys", theirs=value)
     with pytest.raises(UsageError, match=f"engine: 'theirs' {sentence}"):
         engine_spec("theirs")
@@ -204,7 +204,7 @@ def test_an_engine_that_cannot_load_says_why(plugged: str) -> None:
 
 
 def test_a_library_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A base install says which extra it lacks."""
+    """A base install names the missing extra."""
 
     def missing() -> EngineSpec:
         raise ModuleNotFoundError("No module named 'onnxruntime'")

@@ -16,7 +16,7 @@ TWO = (Word("One", 0.0, 0.3, 0.9), Word("two.", 0.4, 0.7, 0.95))
 
 
 def transcribe(engine: ScriptedEngine, at: float, samples: int, *, final: bool = True) -> tuple[Word, ...]:
-    """What the engine hears in so many samples from stream second `at`."""
+    """The engine's words for this many samples from stream second `at` on."""
     (told,) = engine.transcribe(
         [SegmentJob(np.zeros(samples, np.float32), at, Priority.FINAL if final else Priority.INTERIM)]
     )

@@ -41,7 +41,7 @@ def test_a_file_of_short_and_long_pieces_is_read_completely() -> None:
 
 
 @pytest.mark.parametrize("data", [b"\x05abc", b"\x01a\x90", b"\x81\x02ab"])
-def test_a_file_that_is_cut_short_says_where(data: bytes) -> None:
+def test_the_error_for_a_truncated_file_names_the_byte(data: bytes) -> None:
     with pytest.raises(ValueError, match="tokenizer data end at byte"):
         Vocabulary.parse(data)
 

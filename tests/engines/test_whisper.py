@@ -27,7 +27,7 @@ from caesura.errors import EngineError, UsageError
 from caesura.words import Word
 from tests.engines.models.hub_server import FakeHub, serving
 from tests.engines.models.without_whisper import without_library
-from tests.engines.tiny_whisper import CERTAIN, Script, make
+from tests.engines.tiny_whisper import CERTAIN, Script, make, vocabulary
 from tests.recordings import recording
 from tests.server_process import start_server
 
@@ -37,7 +37,7 @@ GREETING = (" Hello", " there", ",", " world", ".")
 
 @pytest.fixture(scope="module")
 def says(tmp_path_factory: pytest.TempPathFactory) -> SAYS:
-    """Loads a model that says what is given, once for each script."""
+    """Loads a model that outputs a given script, once for each script."""
     made: dict[str, WhisperEngine] = {}
 
     def engine(*pieces: str, **script: Any) -> WhisperEngine:
@@ -52,7 +52,7 @@ def says(tmp_path_factory: pytest.TempPathFactory) -> SAYS:
 
 @pytest.fixture(scope="module")
 def random(tmp_path_factory: pytest.TempPathFactory) -> WhisperEngine:
-    """A model with random weights: it says anything, and never stops."""
+    """A model with random weights, whose output is random and never ends."""
     return load(str(make(tmp_path_factory.mktemp("model") / "random")))
 
 
@@ -111,7 +111,7 @@ def test_scripts_without_blanks_come_as_whisper_parts_them(says: SAYS) -> None:
 
 
 @pytest.mark.slow
-def test_an_english_model_needs_no_language_and_knows_no_other(says: SAYS) -> None:
+def test_an_english_model_needs_no_language_and_supports_no_other(says: SAYS) -> None:
     engine = says(*GREETING, multilingual=False)
     hypothesis = transcribe(engine)
     assert (text(hypothesis), hypothesis.language) == ("Hello there, world.", "en")
@@ -122,7 +122,7 @@ def test_an_english_model_needs_no_language_and_knows_no_other(says: SAYS) -> No
 
 @pytest.mark.slow
 def test_jobs_are_answered_in_order_and_apart(says: SAYS) -> None:
-    """Stateless: a job has the same answer alone, in a batch and after others."""
+    """The engine is stateless: a job has the same hypothesis alone, in a batch and after others."""
     engine = says(*GREETING)
     jobs = [
         SegmentJob(noise(seconds), 0.0, priority)
@@ -180,7 +180,7 @@ def test_random_weights_end_in_time_and_are_not_believed(random: WhisperEngine) 
 
 
 @pytest.mark.slow
-def test_a_failing_network_is_an_engine_error_without_what_was_said(random: WhisperEngine) -> None:
+def test_a_failing_network_is_an_engine_error_without_spoken_words(random: WhisperEngine) -> None:
     class Failing:
         def feature_extractor(self, audio: Samples) -> None:
             raise RuntimeError("out of memory")
@@ -206,8 +206,8 @@ def test_phrases_that_whisper_writes_into_silence_are_dropped(says: SAYS) -> Non
 
 
 @pytest.mark.slow
-def test_text_that_is_sure_is_shown_though_nobody_seemed_to_speak(says: SAYS) -> None:
-    """Whisper's own rule: its mark of silence counts only where the text is doubtful."""
+def test_confident_text_is_shown_although_silence_was_detected(says: SAYS) -> None:
+    """Whisper's own rule: its silence token counts only if the text is uncertain."""
     assert text(transcribe(says(*GREETING, no_speech=CERTAIN + 0.1))) == "Hello there, world."
     doubtful = says(" Hello", " there", " world", sure=0.12, no_speech=CERTAIN + 0.1)
     assert transcribe(doubtful).words == ()
@@ -216,37 +216,57 @@ def test_text_that_is_sure_is_shown_though_nobody_seemed_to_speak(says: SAYS) ->
 # ---- terms ----
 
 
+@pytest.fixture
+def prompts(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """The tokens of each prompt that the network is given."""
+    import ctranslate2  # type: ignore[import-untyped]
+
+    tokens, generate = vocabulary(multilingual=True), ctranslate2.models.Whisper.generate
+    found: list[list[str]] = []
+
+    def kept(network: Any, states: Any, prompts: Any, **options: Any) -> Any:
+        found.extend([tokens[token].replace("Ġ", " ") for token in prompt] for prompt in prompts)
+        return generate(network, states, prompts, **options)
+
+    monkeypatch.setattr(ctranslate2.models.Whisper, "generate", kept)
+    return found
+
+
 @pytest.mark.slow
-def test_terms_stand_in_the_prompt_heavier_ones_first(says: SAYS) -> None:
+def test_terms_stand_in_the_prompt_heavier_ones_first(says: SAYS, prompts: list[list[str]]) -> None:
     engine = says(*GREETING)
-    language_decoder = engine._language_decoder("en")
-    tokenizer = language_decoder.tokenizer
-    terms = (Term("light", 0.5), Term("Caesura", 3.0), Term("hated", -2.0), Term("usual"))
-    prompt = language_decoder.prompt(terms)
-    start = prompt.index(tokenizer.sot)
-    assert prompt[0] == tokenizer.sot_prev
-    assert tokenizer.decode(prompt[1:start]) == " Caesura, usual, light"
-    assert prompt[start:] == language_decoder.prompt(())
+    transcribe(engine, language="en")
+    usual = prompts.pop()
+    prompts.clear()
+    transcribe(
+        engine, language="en", terms=(Term("light", 0.5), Term("Caesura", 3.0), Term("hated", -2.0), Term("usual"))
+    )
+    prompt = prompts[0]
+    start = prompt.index("<|startoftranscript|>")
+    assert prompt[0] == "<|startofprev|>"
+    assert "".join(prompt[1:start]) == " Caesura, usual, light"
+    assert prompt[start:] == usual
 
 
 @pytest.mark.slow
 def test_terms_change_the_prompt_of_the_decoder(says: SAYS) -> None:
-    """The script counts from the end of the prompt, so it is hypothesis only where the terms really stand before it."""
+    """The script counts from the end of the prompt, so it comes out only if the terms are really in the prompt."""
     term = "ab"  # the mark, a blank and two letters, each a token
     assert text(transcribe(says(*GREETING, terms=4), terms=(Term(term),))) == "Hello there, world."
     assert text(transcribe(says(*GREETING, terms=4), language="de")) != "Hello there, world."
 
 
 @pytest.mark.slow
-def test_terms_that_do_not_fit_are_left_out_from_the_lightest_on(says: SAYS) -> None:
-    language_decoder = says(*GREETING)._language_decoder("en")
-    terms = [Term("x" * 100, 3.0), Term("y" * 100, 2.0), Term("z" * 100, 1.5), Term("w")]
-    shown = language_decoder.tokenizer.decode(language_decoder.prompt(terms))
+def test_terms_that_do_not_fit_are_left_out_from_the_lightest_on(says: SAYS, prompts: list[list[str]]) -> None:
+    terms = (Term("x" * 100, 3.0), Term("y" * 100, 2.0), Term("z" * 100, 1.5), Term("w"))
+    tokens = 1 + 101 + 102 + 3  # the mark and three terms: a token for each letter, blank and comma
+    assert text(transcribe(says(*GREETING, terms=tokens), language="en", terms=terms)) == "Hello there, world."
+    shown = "".join(prompts[0][1 : prompts[0].index("<|startoftranscript|>")])
     assert "x" * 100 in shown
     assert "y" * 100 in shown
     assert "z" not in shown
-    assert shown.rstrip().endswith("w")
-    assert len(language_decoder.prompt(terms)) <= MAX_TERM_TOKENS + 5
+    assert shown.endswith("w")
+    assert len(prompts[0]) <= MAX_TERM_TOKENS + 5
 
 
 @pytest.mark.slow
@@ -315,12 +335,12 @@ def test_an_unknown_model_lists_those_there_are() -> None:
         info("smal")
 
 
-def test_a_model_that_is_not_there_is_never_downloaded(tmp_path: Path) -> None:
+def test_a_missing_model_is_never_downloaded_by_a_server(tmp_path: Path) -> None:
     with pytest.raises(EngineError, match=r"(?s)small is not on this machine.*`caesura models pull small`.*484 MB"):
         with_model_folder("small", tmp_path)
 
 
-def test_loading_says_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_loading_raises_the_same_errors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     with pytest.raises(EngineError, match="copy that folder"):
         load("small")
@@ -343,14 +363,14 @@ def test_files_that_cannot_be_read_are_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_device_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_device_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ctranslate2.get_cuda_device_count", lambda: 0)
     with pytest.raises(EngineError, match="no CUDA device"):
         load(f"{make(tmp_path / 'mine')}@cuda")
 
 
 def test_the_error_without_faster_whisper_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Before it says that the model is not there: to pull that would be in vain."""
+    """This comes before the error that the model is missing, since pulling it would not help."""
     without_library(monkeypatch)
     wanted = re.escape(f"needs the package faster-whisper: `{install_command('whisper')}`")
     with pytest.raises(EngineError, match=wanted):
@@ -374,7 +394,7 @@ def test_the_error_for_a_library_that_does_not_load_says_what_to_install(
 
 
 def wire_words(url: str, **options: Any) -> list[str]:
-    """What a client is told of a recording."""
+    """The words that a client gets for a recording."""
 
     async def ask() -> list[str]:
         async with connect(url, live=False, sample_rate=16_000, punctuate=True, **options) as line:
@@ -388,7 +408,7 @@ def wire_words(url: str, **options: Any) -> list[str]:
 
 @pytest.mark.slow
 def test_a_server_transcribes_with_a_model_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pulled from a hub, found under the home folder, loaded in a worker, told over the wire."""
+    """The model is pulled from a hub, found in the home folder, loaded in a worker, and named on the wire."""
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     made = make(tmp_path / "made", Script(GREETING, language="en"))
     files = {path.name: path.read_bytes() for path in made.iterdir()}

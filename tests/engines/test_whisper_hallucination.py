@@ -38,12 +38,14 @@ SURE = DecoderOutput((1, 2), finished=True, logprob=-0.1, no_speech=0.0)
         ("Hello.", 0.5, DecoderOutput((1,), False, -0.1, 0.0), False),
     ],
 )
-def test_speech_is_told_from_hallucinations(line: str, confidence: float, output: DecoderOutput, shown: bool) -> None:
+def test_speech_is_distinguished_from_hallucinations(
+    line: str, confidence: float, output: DecoderOutput, shown: bool
+) -> None:
     assert is_speech(words(line, confidence), output) is shown
 
 
-def test_an_echo_of_all_terms_is_no_speech() -> None:
-    """What Whisper may do with its prompt where nobody speaks."""
+def test_an_echo_of_all_terms_is_not_speech() -> None:
+    """Whisper may repeat its prompt for silence."""
     terms = (Term("Caesura"), Term("Anna Bell"), Term("not this", -1.0))
     assert not is_speech(words("Caesura, Anna Bell."), SURE, terms)
     assert is_speech(words("Caesura."), SURE, terms)

@@ -1,4 +1,4 @@
-"""Makes tiny Whisper models in CTranslate2's format: random ones, and ones that say what a test tells them to.
+"""Makes tiny Whisper models in CTranslate2's format: random ones, and ones that output a given script.
 
 Nothing is downloaded. The layout of the weights comes from CTranslate2's own description of Whisper; the vocabulary
 has the size and the special tokens of the real one, because from these the libraries tell what a model can do.
@@ -38,7 +38,7 @@ CERTAIN = 0.5
 
 @dataclass(frozen=True)
 class Script:
-    """What a scripted model hears in any audio whatever."""
+    """The output of a scripted model, whatever the audio."""
 
     pieces: Sequence[str]
     ends: bool = True
@@ -46,7 +46,7 @@ class Script:
     language: str = "de"
     sure: float = CERTAIN
     no_speech: float = 0.0
-    """How far the token stands out that says that nobody speaks, against `CERTAIN` for the language."""
+    """Logit of the token for silence; that of the language has `CERTAIN`."""
     multilingual: bool = True
     terms: int = 0
     """How many tokens come before the usual prompt."""

@@ -29,11 +29,11 @@ FLAGS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    "--use-fake-ui-for-media-stream",  # says yes when asked for the microphone
+    "--use-fake-ui-for-media-stream",  # grants access to the microphone
     "--use-fake-device-for-media-stream",
     "--remote-debugging-port=0",
 )
-WAIT_S = 20.0
+WAIT_S = 100.0
 
 
 class Page:

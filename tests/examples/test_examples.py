@@ -1,4 +1,4 @@
-"""The programs and pages of examples/, started as their README says, against a real server with a short window."""
+"""The programs and pages of examples/, started as in their README, against a real server with a short idle timeout."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ class Heard:
 
 @pytest.fixture(scope="module")
 def keyed() -> Iterator[ServerProcess]:
-    """Lets in only who knows `KEY`."""
+    """A server that requires `KEY`."""
     with start_server(keys=[KEY], idle_timeout_s=WINDOW_S) as served:
         yield served
 
@@ -126,12 +126,12 @@ def browser() -> str:
     pytest.skip(f"none of {', '.join(BROWSERS)} was found; examples/toolchains.sh installs one")
 
 
-def test_goes_on_after_a_pause_that_keepalive_held(both: tuple[Outcome, Outcome]) -> None:
+def test_continues_after_a_pause_held_by_keepalive(both: tuple[Outcome, Outcome]) -> None:
     kept, _ = both
     check_went_on(kept, RECORDING_S + PAUSE_S)
 
 
-def test_our_own_client_goes_on_as_well(command: Callable[[str], list[str]], keyed: ServerProcess) -> None:
+def test_our_own_client_continues_after_the_pause(command: Callable[[str], list[str]], keyed: ServerProcess) -> None:
     """It has no other half: hung up on, it connects again."""
     start = command("python/caesura_client.py")
     arguments = [str(RECORDING), *map(str, (PAUSE_AT_S, PAUSE_S, EVERY_S))]
@@ -159,7 +159,7 @@ def test_keepalive_alone_holds_a_line(program: str, command: Callable[[str], lis
     assert (done.record["audio_seconds"], done.record["close_code"]) == (0.0, 1000)
 
 
-def test_a_recording_is_heard_as_a_file_and_by_its_url(command: Callable[[str], list[str]]) -> None:
+def test_a_recording_is_transcribed_as_a_file_and_by_its_url(command: Callable[[str], list[str]]) -> None:
     with start_server(keys=[KEY], allow_private_urls=True) as served, serving_files(RECORDING.parent) as files:
         for source in (str(RECORDING), f"{files}/{RECORDING.name}"):
             done = run([*command("python/recording.py"), source], served, DEEPGRAM_API_KEY=KEY)
@@ -181,7 +181,7 @@ def test_a_callback_brings_the_words(command: Callable[[str], list[str]]) -> Non
 
 
 @pytest.mark.parametrize("source", ["microphone", "file"])
-def test_page_goes_on_after_a_pause_that_keepalive_held(
+def test_the_page_continues_after_a_pause_held_by_keepalive(
     source: str, browser: str, keyed: ServerProcess, tmp_path: Path
 ) -> None:
     """Opened as a file with the microphone, and from localhost with a recording; the key goes as a sub-protocol."""
@@ -244,7 +244,7 @@ def test_keepalive_page_holds_a_line(browser: str, keyed: ServerProcess, tmp_pat
 
 
 def run(command: list[str], served: ServerProcess, **environment: str) -> Outcome:
-    """Run it to its end; nobody else may use `served` meanwhile."""
+    """Run it to its end; no other program may use `served` meanwhile."""
     seen = len(served.records())
     surroundings = {name: value for name, value in os.environ.items() if name != "DEEPGRAM_API_KEY"}
     done = subprocess.run(
@@ -262,7 +262,7 @@ def run(command: list[str], served: ServerProcess, **environment: str) -> Outcom
 
 
 def next_record(served: ServerProcess, seen: int) -> Record:
-    """What the server noted of the stream that came after the first `seen`."""
+    """The server's record of the stream after the first `seen`."""
     wait_until(lambda: len(served.records()) > seen)
     records = served.records()
     assert len(records) == seen + 1
@@ -277,7 +277,7 @@ def read(line: str) -> Heard:
 
 
 def hears(page: Page) -> bool:
-    """Words that are not final yet can be seen."""
+    """Whether the page shows interim words."""
     return bool(page.text("interim"))
 
 

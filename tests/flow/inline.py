@@ -9,7 +9,6 @@ from urllib.parse import parse_qsl
 
 from caesura.engines.base import Engine, EngineInfo, SegmentJob
 from caesura.engines.registry import engine_info, load_engine
-from caesura.pipeline.audio_thread import AudioThread
 from caesura.pipeline.segmented import SegmentedRecognizer
 from caesura.pipeline.stream import Stream
 from caesura.protocol.actions import (
@@ -30,6 +29,7 @@ from caesura.server.stream_config import audio_format, preferred_terms, recognit
 from caesura.speech.vad import SileroModel, load_silero
 from caesura.workers.base import Deliver
 from tests.server_messages import read_server_message
+from tests.watched_audio_thread import WatchedAudioThread
 
 REQUEST_ID = "01a00000-0000-7000-8000-000000000001"
 
@@ -55,7 +55,7 @@ class InlinePool:
 
 @dataclass
 class Outcome:
-    """What a client would have seen."""
+    """The messages that a client would have received."""
 
     messages: list[ServerMessage] = field(default_factory=list)
     close: CloseSocket | None = None
@@ -111,13 +111,9 @@ def flow(
     )
 
 
-async def _wait_until_decoded(stream: Stream, thread: AudioThread) -> None:
+async def _wait_until_decoded(thread: WatchedAudioThread) -> None:
     """Wait until what was sent before has been decoded, and answered: as if it came in real time."""
-    while stream.busy:
-        fence = asyncio.Event()
-        # Of those ahead, so that it comes behind the stream's turn whichever queue that is in.
-        thread.submit(lambda fence=fence: fence.set, ahead=True)
-        await fence.wait()
+    await thread.until_idle()
     for _ in range(3):
         await asyncio.sleep(0)
 
@@ -148,7 +144,7 @@ async def _flow(items: list[bytes | str], query: str, info: EngineInfo, engine: 
     options, session = _opened(query, info)
     outcome = Outcome()
     closed = asyncio.Event()
-    thread, pool = AudioThread(gather_s=0, clock=lambda: 0.0), InlinePool(engine)
+    thread, pool = WatchedAudioThread(clock=lambda: 0.0), InlinePool(engine)
     outcome.jobs = pool.jobs
     stream: Stream
 
@@ -183,7 +179,7 @@ async def _flow(items: list[bytes | str], query: str, info: EngineInfo, engine: 
     )
     try:
         for item in items:
-            await _wait_until_decoded(stream, thread)
+            await _wait_until_decoded(thread)
             if isinstance(item, str):
                 session.receive_text(item, now=0.0)
             else:

@@ -36,7 +36,7 @@ class LoudIsVoice:
 
 
 class Talk:
-    """Parts said one after the other on one channel. A sentence of n words lasts n * 0.4 + 0.1 s."""
+    """Parts spoken one after the other on one channel. A sentence of n words lasts n * 0.4 + 0.1 s."""
 
     def __init__(self, *parts: Part) -> None:
         self.words: list[Word] = []
@@ -75,7 +75,7 @@ class Talk:
 
 
 def sent(talk: Talk, items: Iterable[bytes | str], query: str = "", *, info: EngineInfo = INFO) -> Outcome:
-    """What a client that sends these items receives, with the words of `talk` in them."""
+    """The messages that a client receives for these items, whose audio has the words of `talk`."""
     vad = cast(SileroModel, LoudIsVoice())
     return flow(items, f"{LINEAR}&{query}", loaded=ScriptedEngine(talk.words, 1000.0), info=info, vad=vad)
 

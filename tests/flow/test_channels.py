@@ -102,7 +102,7 @@ def test_finalize_of_one_channel_leaves_the_others_open() -> None:
         assert (cut_at in bounds) == (channel == 7)
 
 
-def test_a_channel_that_is_not_there_cannot_be_finalized() -> None:
+def test_a_nonexistent_channel_cannot_be_finalized() -> None:
     outcome = flow([*sent(staggered(("lv-0880",))[:, :RATE]), '{"type":"Finalize","channel":20}'], LINEAR)
     assert not [message for message in outcome.results if message.from_finalize]
 

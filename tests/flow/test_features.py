@@ -118,7 +118,7 @@ def test_a_number_that_nothing_follows_is_emitted_after_three_seconds_of_silence
     assert order == ["mark before", "I want 25", "mark after"]
 
 
-def test_what_is_held_is_emitted_at_once_when_the_client_sends_finalize() -> None:
+def test_finalize_releases_a_held_final_at_once() -> None:
     outcome = transcribed("I want twenty five", 0.5, FINALIZE, "mark", "twenty six", 1.0, query="smart_format=true")
     kinds = [type(message) for message in outcome.messages]
     assert kinds.index(Results) < kinds.index(Error)
@@ -127,7 +127,7 @@ def test_what_is_held_is_emitted_at_once_when_the_client_sends_finalize() -> Non
     assert_tiled(outcome)
 
 
-def test_what_is_held_comes_before_the_end_of_its_utterance() -> None:
+def test_a_held_final_is_sent_before_the_end_of_its_utterance() -> None:
     query = "smart_format=true&utterance_end_ms=1000&interim_results=true"
     outcome = transcribed("I want twenty five", 2.0, query=query)
     sent_messages = [message for message in outcome.messages if isinstance(message, UtteranceEndMessage | Results)]
@@ -165,7 +165,7 @@ def test_words_are_replaced_and_left_out() -> None:
     assert_tiled(outcome)
 
 
-# ---- what is hidden ----
+# ---- redaction ----
 
 CARD = "four one one one one one one one one one one one one one one one"
 SSN = "one two three four five six seven eight nine"
@@ -198,7 +198,7 @@ def test_a_secret_is_in_no_message_of_the_stream(
 
 @pytest.mark.parametrize("query", ["four%20one%20one", "4111", "411111", "one%20two", "123"])
 def test_to_search_for_a_secret_does_not_find_it(query: str) -> None:
-    """A hit would say that it was there, and its snippet what it was."""
+    """A hit would reveal that it was there, and its snippet what it was."""
     said_secrets = transcribed(f"card {CARD} and social {SSN}", 4.0, query=f"redact=pci&redact=ssn&search={query}")
     snippets = [hit.snippet for final in said_secrets.finals for search in final.searches for hit in search.hits]
     assert not [snippet for snippet in snippets if set(snippet.split()) & {"one", "four", "two", "4111"}]
@@ -255,22 +255,22 @@ def test_a_secret_is_hidden_although_the_style_changed_in_its_middle(digits: int
     assert texts(outcome) == ["it is [CREDIT_CARD_1] thanks", "30 cats"]
 
 
-def test_what_is_no_secret_stays_in_the_words_that_were_spoken() -> None:
+def test_numbers_that_are_not_secret_stay_as_spoken() -> None:
     outcome = transcribed(f"two of them with card {CARD} in twenty minutes", 4.0, query="redact=pci")
     assert transcript(outcome) == "two of them with card [CREDIT_CARD_1] in twenty minutes"
 
 
-def test_a_tag_stands_for_the_whole_time_of_its_secret() -> None:
+def test_a_tag_spans_the_whole_time_of_its_secret() -> None:
     plain = transcribed(f"card {CARD} thanks", 4.0)
     word = transcribed(f"card {CARD} thanks", 4.0, query="redact=pci").words()[1]
     assert (word.word, word.start) == ("[CREDIT_CARD_1]", plain.words()[1].start)
     assert word.end == plain.words()[-2].end
 
 
-# ---- what is searched for ----
+# ---- search ----
 
 
-def test_what_is_searched_for_is_found_with_its_time_and_how_near_it_is() -> None:
+def test_a_search_term_is_found_with_its_time_and_similarity() -> None:
     outcome = transcribed("nobody saw the kat on the mat", 1.0, query="search=cat&search=the%20mat&search=elephant")
     (final,) = (final for final in outcome.finals if final.words)
     cat, mat, elephant = final.searches
@@ -300,11 +300,11 @@ def test_hits_are_found_in_words_as_they_go_out() -> None:
     ]
 
 
-# ---- what is preferred ----
+# ---- keyterms ----
 
 
 def terms(jobs: list[SegmentJob]) -> list[tuple[Term, ...]]:
-    """What was to be preferred, each change once."""
+    """The keyterms of the jobs, each change once."""
     found = [job.terms for job in jobs]
     return [found[0], *(after for before, after in pairwise(found) if after != before)]
 
@@ -436,7 +436,7 @@ def test_a_configure_before_the_first_audio_holds_for_all_of_it() -> None:
 
 
 def test_each_channel_is_written_held_and_searched_by_itself() -> None:
-    """One number is on hold while somebody speaks on the other channel; neither is mixed with the other."""
+    """One number is held while there is speech on the other channel; the two are not mixed."""
     outcome = dialogue(
         Talk("call five five five", 2.5, "one two three four okay", 4.0),
         Talk(2.0, "my card is secret um", 5.0, "yes twenty one cats", 4.0),

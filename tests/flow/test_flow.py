@@ -61,7 +61,7 @@ def test_finals_tile_the_stream_and_flags_are_honest() -> None:
 
 
 def test_interims_restate_the_open_segment() -> None:
-    """Each begins where the last final ended, and says it no more than once a second of audio."""
+    """Each begins where the last final ended, and there is at most one per second of audio."""
     outcome = flow(pieces(speech()), f"{LINEAR}&interim_results=true&endpointing=1000")
     start = at = 0.0
     interims = 0
@@ -129,11 +129,12 @@ def test_channels_are_transcribed_separately_or_mixed() -> None:
 def test_a_file_of_one_byte_messages_is_transcribed_as_one_of_large_ones() -> None:
     """Odd bytes are carried over."""
     data = speech()[16_000:40_000]
-    assert flow(pieces(data, 1), LINEAR).words() == flow([data], LINEAR).words()
+    single = [*pieces(data[:6001], 1), *pieces(data[6001:], 999)]
+    assert flow(single, LINEAR).words() == flow([data], LINEAR).words()
 
 
 def test_silence_and_noise_are_not_put_into_words() -> None:
-    """The engine is not even asked."""
+    """The engine gets no job."""
     noise = np.random.default_rng(1).normal(0, 0.02, 16_000 * 6).astype(np.float32)[np.newaxis, :]
     data, _ = encode(noise, 16_000, "linear16")
     assert isinstance(data, bytes)
@@ -152,7 +153,7 @@ def test_silence_and_noise_are_not_put_into_words() -> None:
         ("", b"this is no audio at all, it is a text about something else " * 4000),
     ],
 )
-def test_what_is_no_audio_is_refused_with_its_code(query: str, sent: bytes) -> None:
+def test_bytes_that_are_not_audio_are_refused_with_their_code(query: str, sent: bytes) -> None:
     """DATA-0000, after Metadata; nothing was transcribed."""
     outcome = flow(pieces(sent, 8000), query)
     assert outcome.close is not None
@@ -175,8 +176,8 @@ def test_a_truncated_container_counts_as_far_as_it_goes(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["webm", "ogg-opus-file", "mp3", "flac-file"])
-def test_a_container_with_a_corrupt_middle_goes_on(kind: str) -> None:
-    """What cannot be decoded is skipped; the rest is transcribed."""
+def test_decoding_continues_after_a_corrupt_middle_of_a_container(kind: str) -> None:
+    """Bytes that cannot be decoded are skipped; the rest is transcribed."""
     samples = recording("lv-0890").samples[np.newaxis, :]
     data, _ = encode(samples, 16_000, kind)
     assert isinstance(data, bytes)
@@ -189,7 +190,7 @@ def test_a_container_with_a_corrupt_middle_goes_on(kind: str) -> None:
 
 
 def test_messages_are_values_of_the_wire() -> None:
-    """Each Results says which request and which model it came from."""
+    """Each Results names its request and its model."""
     outcome = flow(pieces(speech()), f"{LINEAR}&extra=call:17&tag=a&tag=b")
     first = outcome.messages[0]
     assert isinstance(first, Results)

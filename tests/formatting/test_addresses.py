@@ -1,3 +1,5 @@
+"""Spoken e-mail and web addresses and their written form."""
+
 from __future__ import annotations
 
 import pytest
@@ -42,7 +44,7 @@ def test_an_address_is_written(sentence: str, expected: str) -> None:
         "dot dot dot",
     ],
 )
-def test_what_is_no_address_is_left(sentence: str) -> None:
+def test_words_that_are_not_an_address_stay(sentence: str) -> None:
     assert addresses(parse_amounts(words_of(sentence))) == []
 
 

@@ -1,3 +1,5 @@
+"""Spoken cardinals, ordinals and decimals, and the form in which each was spoken."""
+
 from __future__ import annotations
 
 import pytest
@@ -44,7 +46,7 @@ from tests.spoken_words import words_of
         ("zero zero seven", ["0", "0", "7"]),
     ],
 )
-def test_the_numbers_said_in_a_sentence_are_found(sentence: str, digits: list[str]) -> None:
+def test_the_numbers_spoken_in_a_sentence_are_found(sentence: str, digits: list[str]) -> None:
     amounts = parse_amounts(words_of(sentence)).amounts
     assert [amounts[at].digits for at in sorted(amounts)] == digits
 
@@ -61,7 +63,7 @@ def test_the_numbers_said_in_a_sentence_are_found(sentence: str, digits: list[st
         ("5.5", Shape.DECIMAL, False),
     ],
 )
-def test_an_amount_knows_how_it_was_said(word: str, shape: Shape, ordinal: bool) -> None:
+def test_an_amount_has_the_form_in_which_it_was_spoken(word: str, shape: Shape, ordinal: bool) -> None:
     (amount,) = parse_amounts(words_of(word)).amounts.values()
     assert (amount.shape, amount.ordinal) == (shape, ordinal)
 

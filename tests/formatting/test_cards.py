@@ -1,4 +1,4 @@
-"""Card numbers are found by their check digit where they have one, and by their length where they were misheard."""
+"""Card numbers are found by their check digit, or by their length if a digit was misrecognised."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_test_numbers_of_the_networks_pass_the_check(number: str) -> None:
     assert not luhn(number[:-1] + str((int(number[-1]) + 1) % 10))
 
 
-def test_nothing_is_no_number() -> None:
+def test_an_empty_text_has_no_valid_check_digit() -> None:
     assert not luhn("")
 
 
@@ -49,5 +49,5 @@ def test_exactly_one_check_digit_fits(digits: str) -> None:
         ("12345678901234567890123", "12345678901234567890123"),
     ],
 )
-def test_the_number_is_separated_from_digits_said_with_it(sentence: str, card: str | None) -> None:
+def test_the_number_is_separated_from_digits_spoken_with_it(sentence: str, card: str | None) -> None:
     assert found(sentence) == card

@@ -1,3 +1,5 @@
+"""Spoken codes of letters and digits."""
+
 from __future__ import annotations
 
 import pytest
@@ -33,5 +35,5 @@ def test_a_code_is_written_in_one(sentence: str, at: int, expected: str) -> None
         ("code b four seven k two", 2),
     ],
 )
-def test_what_is_no_code_is_left(sentence: str, at: int) -> None:
+def test_words_that_are_not_a_code_stay(sentence: str, at: int) -> None:
     assert code(parse_amounts(words_of(sentence)), at) is None

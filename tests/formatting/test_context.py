@@ -1,3 +1,5 @@
+"""Classification of numbers by the words around them."""
+
 from __future__ import annotations
 
 import pytest
@@ -18,7 +20,7 @@ from tests.spoken_words import words_of
         ("my account is something I told you all about yesterday at noon so", None),
     ],
 )
-def test_the_nearest_word_says_what_a_number_is(before: str, cue: frozenset[str] | None) -> None:
+def test_the_nearest_word_classifies_a_number(before: str, cue: frozenset[str] | None) -> None:
     parsed = parse_amounts(words_of(f"{before} 5"))
     assert identifier(parsed, parsed.size - 1) is cue
 

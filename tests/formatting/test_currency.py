@@ -1,3 +1,5 @@
+"""Spoken amounts of money and percentages."""
+
 from __future__ import annotations
 
 import pytest
@@ -32,7 +34,7 @@ def test_an_amount_of_money_is_written_with_its_sign(spoken: str, written: str) 
     "spoken",
     ["twenty pounds", "dollars", "a dollar", "five, dollars", "five people", "fifth dollar", "$20", "$20 and 5"],
 )
-def test_what_is_no_amount_of_money_is_left(spoken: str) -> None:
+def test_words_that_are_not_money_stay(spoken: str) -> None:
     assert money(parse_amounts(words_of(spoken)), 0) is None
 
 
@@ -49,7 +51,7 @@ def test_a_percentage_is_written_with_its_sign(spoken: str, written: str) -> Non
     assert found.written_words[0].text == written
 
 
-def test_what_is_no_percentage_is_left() -> None:
+def test_words_that_are_not_a_percentage_stay() -> None:
     assert percent(parse_amounts(words_of("five, percent")), 0) is None
     assert percent(parse_amounts(words_of("five per person")), 0) is None
 

@@ -1,3 +1,5 @@
+"""Spoken dates, years and decades."""
+
 from __future__ import annotations
 
 import pytest
@@ -34,7 +36,7 @@ def test_a_date_is_written(sentence: str, written: str, kind: EntityKind) -> Non
     "sentence",
     ["october five people", "may first want", "march five miles", "june thirty second", "may", "june.", "june. fifth"],
 )
-def test_what_is_no_date_is_left(sentence: str) -> None:
+def test_words_that_are_not_a_date_stay(sentence: str) -> None:
     assert date(parse_amounts(words_of(sentence)), 0) is None
 
 

@@ -1,3 +1,5 @@
+"""Dictation commands and the signs that are written for them."""
+
 from __future__ import annotations
 
 import pytest
@@ -59,7 +61,7 @@ def test_a_command_alone_is_a_word_of_its_own_and_nothing_is_lost(command: tuple
     assert (word.text, word.start, word.end) == (COMMANDS[command].sign, 0.0, words_of(" ".join(command))[-1].end)
 
 
-def test_a_command_is_said_by_one_speaker() -> None:
+def test_a_command_is_spoken_by_one_speaker() -> None:
     words = (*words_of("a new", speaker=0), *words_of("line", start=1.0, speaker=1))
     assert apply_dictation(words) == words
 

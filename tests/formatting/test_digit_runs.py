@@ -1,4 +1,4 @@
-"""Digit runs: digits are read however they are written or spoken, and belong together where they were said together."""
+"""Digit runs: digits are recognised however they are written or spoken, and are joined if they were spoken together."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_only_so_many_words_may_stand_between_two_groups() -> None:
     assert dictated("4 " + "okay " * (MOST_JOINERS + 1) + "1") == ["4", "1"]
 
 
-def test_a_run_knows_the_words_of_each_group() -> None:
+def test_a_run_has_the_words_of_each_group() -> None:
     (run,) = digit_runs(words("it is double four uh forty one now"))
     assert [(group.first, group.last, group.digits) for group in run.groups] == [(2, 4, "44"), (5, 7, "41")]
     assert (run.first, run.last) == (2, 7)

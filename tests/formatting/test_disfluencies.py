@@ -1,3 +1,5 @@
+"""Removal of filled pauses, and the punctuation that they leave to their neighbours."""
+
 from __future__ import annotations
 
 import pytest

@@ -1,3 +1,5 @@
+"""Entities of all kinds in one sentence, and those that are incomplete at its end."""
+
 from __future__ import annotations
 
 import pytest
@@ -138,19 +140,19 @@ Uh-huh, I see.
 
 
 @pytest.mark.parametrize("example", EXAMPLES)
-def test_smart_formatting_writes_what_was_spoken(example: str) -> None:
+def test_smart_formatting_writes_spoken_forms(example: str) -> None:
     spoken, written = example.split(" -> ")
     assert text(TextFormatter(Style(smart_format=True)).format(words_of(spoken), final=True).words) == written
 
 
 @pytest.mark.parametrize("example", EXAMPLES)
-def test_what_is_written_is_left_as_it_is(example: str) -> None:
+def test_text_that_is_already_written_stays(example: str) -> None:
     written = example.split(" -> ")[1]
     assert text(TextFormatter(Style(smart_format=True)).format(words_of(written), final=True).words) == written
 
 
 @pytest.mark.parametrize("sentence", UNTOUCHED)
-def test_smart_formatting_leaves_what_is_no_number_or_unsure(sentence: str) -> None:
+def test_smart_formatting_leaves_ambiguous_words(sentence: str) -> None:
     assert text(TextFormatter(Style(smart_format=True)).format(words_of(sentence), final=True).words) == sentence
 
 
@@ -185,7 +187,7 @@ At | three thirty
 
 
 @pytest.mark.parametrize("sentence", OPEN)
-def test_what_may_go_on_is_open(sentence: str) -> None:
+def test_a_number_that_may_go_on_is_incomplete(sentence: str) -> None:
     before, rest = sentence.split("|")
     parsed = parse_amounts(words_of(before + rest))
     assert incomplete_entity_at(parsed, find_entities(parsed, SMART), complete=True) == len(before.split())
@@ -209,7 +211,7 @@ Make it a double
 
 
 @pytest.mark.parametrize("sentence", CLOSED)
-def test_what_is_complete_or_no_number_is_not_open(sentence: str) -> None:
+def test_complete_numbers_and_other_words_are_not_incomplete(sentence: str) -> None:
     words = words_of(sentence)
     parsed = parse_amounts(words)
     assert incomplete_entity_at(parsed, find_entities(parsed, SMART), complete=True) == len(words)

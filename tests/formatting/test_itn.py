@@ -1,3 +1,5 @@
+"""Formatting of whole segments: inverse text normalization, redaction and all other steps in their order."""
+
 from __future__ import annotations
 
 from itertools import pairwise
@@ -93,12 +95,12 @@ def test_a_redacted_word_has_the_time_of_all_that_was_spoken() -> None:
     assert (secret.start, secret.end) == (words[2].start, words[5].end)
 
 
-def test_what_is_no_secret_keeps_every_spoken_word_as_it_was() -> None:
+def test_words_that_are_not_secret_are_unchanged() -> None:
     words = words_of("I see twenty five of them, a second.")
     assert TextFormatter(REDACT).format(words, final=True).words == words
 
 
-def test_with_smart_formatting_what_is_no_secret_is_written() -> None:
+def test_smart_formatting_writes_numbers_that_are_not_secret() -> None:
     style = Style(smart_format=True, redact=("pci",))
     assert render(style, "It costs twenty five dollars for two.") == "It costs $25 for two."
 
@@ -126,8 +128,8 @@ def test_an_interim_without_redaction_keeps_nothing_back() -> None:
     st.lists(st.sampled_from(["four", "five", "oh", "double", "nine", "4", "55", "um"]), min_size=4, max_size=24),
     st.data(),
 )
-def test_no_beginning_of_a_redacted_number_ever_goes_out(number: list[str], data: st.DataObject) -> None:
-    """Whatever part of a card number an interim has heard, with or without a misheard word after it."""
+def test_no_beginning_of_a_redacted_number_is_ever_sent(number: list[str], data: st.DataObject) -> None:
+    """This holds for any part of a card number in an interim, with or without a misrecognised word after it."""
     heard = data.draw(st.integers(1, len(number)))
     after = data.draw(st.sampled_from(["", "for", "to um", "and"]))
     before = "my number is"
@@ -230,9 +232,7 @@ PHRASES = [
 
 @given(st.lists(st.sampled_from(PHRASES), max_size=5), st.sampled_from(["and then", "um so", "okay."]), st.data())
 @example(["five five five eight six seven five three oh nine"], "okay.", None)
-def test_what_is_written_is_written_the_same_again(
-    phrases: list[str], between: str, data: st.DataObject | None
-) -> None:
+def test_formatting_is_idempotent(phrases: list[str], between: str, data: st.DataObject | None) -> None:
     style = data.draw(st.sampled_from(STYLES)) if data is not None else SMART
     once = TextFormatter(style).format(words_of(f" {between} ".join(phrases)), final=True).words
     assert text(TextFormatter(style).format(once, final=True).words) == text(once)
@@ -269,7 +269,7 @@ def test_a_word_that_is_part_of_nothing_is_the_same_word(words: tuple[Word, ...]
 
 
 @given(segments(), st.sampled_from([*STYLES, REDACT]))
-def test_what_is_open_is_inside(words: tuple[Word, ...], style: Style) -> None:
+def test_the_start_of_an_incomplete_entity_is_within_the_words(words: tuple[Word, ...], style: Style) -> None:
     assert 0 <= TextFormatter(style).incomplete_from(words) <= len(words)
 
 

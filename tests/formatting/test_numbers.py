@@ -1,3 +1,5 @@
+"""Plain numbers that become digits, and number words that stay words."""
+
 from __future__ import annotations
 
 import pytest
@@ -77,13 +79,13 @@ def test_numerals_writes_number_words_in_digits(example: str) -> None:
 
 
 @pytest.mark.parametrize("example", EXAMPLES)
-def test_what_is_written_is_left_as_it_is(example: str) -> None:
+def test_text_that_is_already_written_stays(example: str) -> None:
     written = example.split(" -> ")[1]
     assert text(TextFormatter(Style(numerals=True)).format(words_of(written), final=True).words) == written
 
 
 @pytest.mark.parametrize("sentence", UNTOUCHED)
-def test_numerals_leaves_what_is_no_number(sentence: str) -> None:
+def test_numerals_leaves_words_that_are_not_numbers(sentence: str) -> None:
     assert text(TextFormatter(Style(numerals=True)).format(words_of(sentence), final=True).words) == sentence
 
 

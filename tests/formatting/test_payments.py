@@ -41,7 +41,7 @@ def written(said: str) -> str:
         ("1234 is the CVV", "[CVV_1] is the CVV"),
     ],
 )
-def test_what_belongs_to_a_card_is_hidden(said: str, hidden: str) -> None:
+def test_data_of_a_card_are_hidden(said: str, hidden: str) -> None:
     if "_1]" in hidden:
         assert written(said) == hidden
     else:

@@ -1,3 +1,5 @@
+"""Spoken telephone, social security and account numbers."""
+
 from __future__ import annotations
 
 import pytest
@@ -32,7 +34,7 @@ def written(sentence: str, at: int, *, smart: bool = True) -> str | None:
         ("one two three go", 0, "123"),
     ],
 )
-def test_a_string_of_digits_is_written_for_what_it_is(sentence: str, at: int, expected: str) -> None:
+def test_a_string_of_digits_is_written_according_to_its_kind(sentence: str, at: int, expected: str) -> None:
     assert written(sentence, at) == expected
 
 

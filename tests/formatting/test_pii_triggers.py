@@ -1,4 +1,4 @@
-"""Trigger phrases are told from words that are like them."""
+"""Trigger phrases are distinguished from similar words."""
 
 from __future__ import annotations
 
@@ -42,5 +42,5 @@ def test_other_words_are_no_trigger(sentence: str) -> None:
     assert find_triggers(words(sentence)) == ()
 
 
-def test_a_trigger_knows_its_words() -> None:
+def test_a_trigger_has_the_range_of_its_words() -> None:
     assert [(trigger.first, trigger.last) for trigger in find_triggers(words("the security code is"))] == [(1, 3)]

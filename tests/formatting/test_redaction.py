@@ -1,4 +1,4 @@
-"""Nothing of a secret is left in the words that go out, however it was said or written."""
+"""Redacted words contain no part of a secret, however it was spoken or written."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def test_an_unannounced_number_is_recognised_from_its_seventh_digit() -> None:
     assert find_pii(words("45 thanks", at=2.0), ["ssn"], before=words("it is 123")) == (PiiSpan(0, 1, "REDACTED"),)
 
 
-def test_what_was_said_long_before_announces_nothing() -> None:
+def test_words_long_before_announce_nothing() -> None:
     before = words("my card number is")
     assert find_pii(words("4111 thanks", at=1.0 + CONTEXT_S), ["pci"], before=before) != ()
     assert find_pii(words("4111 thanks", at=1.5 + CONTEXT_S), ["pci"], before=before) == ()
@@ -128,7 +128,7 @@ def test_digits_at_the_end_are_a_secret_while_more_may_follow() -> None:
 
 
 def _said(draw: st.DrawFn, digits: str) -> list[str]:
-    """One of the ways to say these digits: in any groups, written or spoken, with anything dictated between them."""
+    """One of the ways to speak these digits: in any groups, written or spoken, with dictation between them."""
     said: list[str] = []
     while digits:
         size = draw(st.sampled_from((1, 2, 3, 4, 4, 9, 16)))
@@ -152,7 +152,7 @@ def _said(draw: st.DrawFn, digits: str) -> list[str]:
 
 @st.composite
 def messages(draw: st.DrawFn, digits: st.SearchStrategy[str]) -> tuple[str, tuple[Word, ...]]:
-    """A value, and a message in which it is said among words without a figure."""
+    """A value, and a message with it among words without numbers."""
     value = draw(digits)
     chatter = st.lists(
         st.sampled_from(
@@ -212,7 +212,7 @@ def test_of_a_card_number_that_is_cut_anywhere_nothing_is_left_after_the_cut(
 
 
 @given(st.lists(st.text(max_size=8), max_size=20), st.sets(st.sampled_from(PII_KINDS)))
-def test_secrets_do_not_overlap_and_lie_within_the_words(texts: list[str], kinds: set[str]) -> None:
+def test_secrets_do_not_overlap_and_are_within_the_words(texts: list[str], kinds: set[str]) -> None:
     spoken = words(" ".join(texts))
     found = find_pii(spoken, sorted(kinds))
     assert all(secret.first < secret.last <= len(spoken) for secret in found)

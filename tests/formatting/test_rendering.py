@@ -1,3 +1,5 @@
+"""Entities rendered as written words, with their times, confidences and punctuation."""
+
 from __future__ import annotations
 
 from dataclasses import replace
@@ -36,7 +38,7 @@ def test_a_written_word_cannot_begin_inside_a_printed_word() -> None:
     assert not is_aligned(parsed, entity(EntityKind.NUMBER, 1, 2, "5"))
 
 
-def test_what_a_written_word_was_spoken_as_can_be_put_back() -> None:
+def test_a_written_word_can_be_replaced_by_its_spoken_words() -> None:
     words = words_of("it costs twenty five dollars today")
     parsed = parse_amounts(words)
     done = render(parsed, [entity(EntityKind.MONEY, 2, 5, "$25", wanted=False)])

@@ -36,7 +36,7 @@ def test_words_are_found_in_any_case_and_replaced_as_requested(said: str, pair: 
     assert written(said, pair) == becomes
 
 
-def test_with_a_capital_only_that_case_is_found_and_it_goes_first() -> None:
+def test_text_with_a_capital_matches_only_that_case_and_takes_precedence() -> None:
     assert written("ZenDesk zendesk", ("ZenDesk", "Zendesk")) == "Zendesk zendesk"
     pairs = (("it", "the monster"), ("It", "The monster"))
     assert written("It ate it. IT", *pairs) == "The monster ate the monster. the monster"
@@ -47,7 +47,7 @@ def test_longer_matches_win_and_then_the_order_of_the_pairs() -> None:
     assert written("new", ("new", "old"), ("new", "newer")) == "old"
 
 
-def test_what_was_written_is_not_searched_again() -> None:
+def test_replacements_are_not_searched_again() -> None:
     assert written("a b", ("a", "b"), ("b", "a")) == "b a"
     assert written("a", ("a", "a a")) == "a a"
 

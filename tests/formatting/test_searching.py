@@ -1,4 +1,4 @@
-"""Queries are found though they were misheard, with a confidence that says how near the words come."""
+"""Queries are found although they were misrecognised, with the similarity as confidence."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_other_words_are_no_hit() -> None:
     assert hits("we had a very nice lunch with all of our friends", "epistemology") == ()
 
 
-def test_a_few_sounds_alone_say_nothing() -> None:
+def test_a_few_sounds_are_not_enough_for_a_hit() -> None:
     assert hits("a cap of copy", "kpi") == ()
 
 
@@ -95,7 +95,7 @@ def test_no_secret_and_no_masked_word_is_found() -> None:
     st.lists(st.sampled_from(("knight", "night,", "Deep", "gram.", "deepgram", "a", "…", "****")), max_size=20),
     st.lists(st.text(max_size=12), max_size=4),
 )
-def test_hits_lie_apart_and_fall_in_confidence(said: list[str], queries: list[str]) -> None:
+def test_hits_do_not_overlap_and_are_sorted_by_confidence(said: list[str], queries: list[str]) -> None:
     spoken: tuple[Word, ...] = words(" ".join(said))
     for search in search_words(spoken, [*queries, "deepgram", "night"]):
         assert all(FLOOR <= hit.confidence <= 1 and hit.start < hit.end for hit in search.hits)

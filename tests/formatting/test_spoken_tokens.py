@@ -22,7 +22,7 @@ def test_a_word_is_split_from_the_punctuation_around_it() -> None:
     assert split_punctuation("end.\n\n") == ("", "end", ".\n\n")
 
 
-def test_a_token_is_lowered_and_knows_what_separates_it_from_the_next() -> None:
+def test_a_token_is_lower_case_and_has_its_separation_from_the_next() -> None:
     found = tokenize(words_of("Twenty, Five. six"))
     assert [token.text for token in found] == ["twenty", "five", "six"]
     assert [(token.comma, token.stop, token.capital) for token in found] == [
@@ -49,7 +49,7 @@ def test_filled_pauses_are_no_tokens() -> None:
     ]
 
 
-def test_another_speaker_stops_what_the_first_one_says() -> None:
+def test_a_number_ends_where_another_speaker_begins() -> None:
     first, second = tokenize((*words_of("twenty", speaker=0), *words_of("five", start=1, speaker=1)))
     assert (first.stop, second.stop) == (True, False)
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from caesura.formatting.style import Style
-from caesura.protocol.session import FEATURES
+from caesura.protocol.configure import FEATURES
 
 
-def test_what_is_named_changes_and_the_rest_stays() -> None:
+def test_only_named_fields_change() -> None:
     style = Style(numerals=True, redact=("pci",), search=("cat",), replace=(("cat", "dog"),))
     changed = style.changed({"numerals": False, "dictation": True})
     assert changed == Style(dictation=True, redact=("pci",), search=("cat",), replace=(("cat", "dog"),))

@@ -1,3 +1,5 @@
+"""Spoken clock times."""
+
 from __future__ import annotations
 
 import pytest
@@ -40,7 +42,7 @@ def test_a_clock_time_is_written(sentence: str, at: int, written: str, kind: Ent
         "at five, fifteen",
     ],
 )
-def test_what_is_no_time_is_left(sentence: str) -> None:
+def test_words_that_are_not_a_time_stay(sentence: str) -> None:
     assert time(parse_amounts(words_of(sentence)), 1, None) is None
 
 
@@ -48,7 +50,7 @@ def test_a_time_without_a_word_that_awaits_one_is_left() -> None:
     assert time(parse_amounts(words_of("costs three thirty")), 1, None) is None
 
 
-def test_a_time_goes_on_after_a_time() -> None:
+def test_a_time_may_follow_a_time() -> None:
     parsed = parse_amounts(words_of("from two thirty to three fifteen"))
     assert time(parsed, 4, None) is None
     assert time(parsed, 4, entity(EntityKind.HOUR, 1, 3, "2:30")) is not None

@@ -9,6 +9,7 @@ import pytest
 
 from caesura.ledger.database import Ledger, open_ledger
 from tests import postgres
+from tests.ledger.fresh import fresh_ledger
 from tests.ledger.rows import NOW
 
 
@@ -30,5 +31,5 @@ def location(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 @pytest.fixture
 def ledger(location: str) -> Iterator[Ledger]:
-    with open_ledger(location, now=NOW) as opened:
+    with open_ledger(location, now=NOW) if "://" in location else fresh_ledger(Path(location)) as opened:
         yield opened

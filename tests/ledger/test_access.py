@@ -1,4 +1,4 @@
-"""Keys and tokens as clients present them; whom they let in."""
+"""Keys and tokens as clients present them, and what they permit."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_as_soon_as_a_key_exists_every_request_needs_one(ledger: Ledger) -> None
         assert table(ledger).verify(wrong, now=NOW) is None
 
 
-def test_a_revoked_key_still_says_that_keys_are_needed(ledger: Ledger) -> None:
+def test_keys_are_still_required_after_all_were_revoked(ledger: Ledger) -> None:
     made = make(ledger)
     with ledger.writing() as connection:
         keys.revoke_key(connection, made.key.api_key_id, now=NOW)
@@ -80,7 +80,7 @@ def test_flag_keys_alone_are_keys(ledger: Ledger) -> None:
     assert found.verify(None, now=NOW) is None
 
 
-def test_a_token_listens_in_place_of_its_key_until_its_time_is_over(ledger: Ledger) -> None:
+def test_a_token_transcribes_in_place_of_its_key_until_it_expires(ledger: Ledger) -> None:
     made = make(ledger, tags=["phone"], scopes=["admin"])
     found = table(ledger)
     access = found.verify(made.secret, now=NOW)
@@ -103,7 +103,7 @@ def test_a_revoked_key_kills_its_tokens(ledger: Ledger) -> None:
     assert table(ledger).verify(token, now=NOW) is None
 
 
-def test_a_flag_key_that_is_gone_at_the_next_start_kills_its_tokens(ledger: Ledger) -> None:
+def test_tokens_of_a_flag_key_are_invalid_once_the_flag_is_dropped(ledger: Ledger) -> None:
     found = table(ledger, ["one", "two"])
     access = found.verify("one", now=NOW)
     assert access is not None
@@ -118,8 +118,8 @@ def test_projects_come_with_their_limits(ledger: Ledger) -> None:
     assert table(ledger).projects[made.project_id] == made
 
 
-def test_a_flag_key_that_the_ledger_knows_is_valid_only_if_the_ledger_says_so(ledger: Ledger) -> None:
-    """Its scopes and id are those of the ledger, and once revoked it lets nobody in, nor does a token of it."""
+def test_the_ledger_decides_about_a_flag_key_that_it_contains(ledger: Ledger) -> None:
+    """Its scopes and id are those of the ledger, and once revoked neither it nor its tokens are valid."""
     made = make(ledger, scopes=["usage:write", "usage:read", "keys:read"])
     found = table(ledger, [made.secret, "another"])
     access = found.verify(made.secret, now=NOW)

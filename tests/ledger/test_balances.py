@@ -51,11 +51,11 @@ def test_only_a_project_that_obeys_its_credits_may_not_go_on_without(ledger: Led
 
 @pytest.mark.parametrize("usd", [0, -1, 1_000_001, float("nan"), float("inf")])
 def test_an_amount_that_cannot_be_is_refused(ledger: Ledger, usd: float) -> None:
-    with pytest.raises(UsageError, match=f"a credit of {usd} USD cannot be"), ledger.writing() as connection:
+    with pytest.raises(UsageError, match=f"a credit of {usd} USD is not possible"), ledger.writing() as connection:
         add_credit(connection, DEFAULT_PROJECT_ID, usd, now=NOW)
 
 
-def test_nobody_has_no_credit(ledger: Ledger) -> None:
+def test_an_unknown_project_has_no_credit(ledger: Ledger) -> None:
     with ledger.writing() as connection:
         with pytest.raises(UsageError, match="no project nobody"):
             add_credit(connection, "nobody", 1, now=NOW)

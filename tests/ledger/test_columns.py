@@ -14,7 +14,7 @@ moments = st.datetimes(datetime(1000, 1, 2), datetime(9999, 12, 30), timezones=s
 
 
 @given(moments)
-def test_a_moment_comes_back_to_the_millisecond(moment: datetime) -> None:
+def test_a_timestamp_is_read_back_to_the_millisecond(moment: datetime) -> None:
     back = Timestamp().process_result_value(rfc3339(moment), None)  # type: ignore[arg-type]
     assert back is not None
     assert timedelta(0) <= moment.astimezone(UTC) - back < timedelta(milliseconds=1)

@@ -149,7 +149,7 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
         open_ledger(str(tmp_path / "file" / "ledger.db"), now=NOW)
 
 
-def test_what_is_no_database_is_named(tmp_path: Path) -> None:
+def test_an_invalid_database_is_named(tmp_path: Path) -> None:
     path = tmp_path / "ledger.db"
     path.write_text("this is a letter, not a database, " * 100)
     with pytest.raises(LedgerError, match="file is not a database"):

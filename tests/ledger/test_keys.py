@@ -32,7 +32,7 @@ def make(ledger: Ledger, **wanted: Any) -> NewKey:
         return create_key(connection, **(defaults | wanted))
 
 
-def test_a_key_comes_back_as_it_was_made(ledger: Ledger) -> None:
+def test_a_key_is_read_back_as_it_was_created(ledger: Ledger) -> None:
     end = NOW + timedelta(days=30)
     made = make(ledger, comment="phone", scopes=["usage:write", "member"], tags=["a", "b"], expires=end)
     assert made.key.scopes == ("usage:write", "member")

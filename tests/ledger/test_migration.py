@@ -28,7 +28,7 @@ def test_each_step_follows_the_one_before_it() -> None:
     assert steps == [f"{number:04}" for number in range(len(steps), 0, -1)]
 
 
-def test_what_was_written_by_version_1_is_there_in_the_newest(empty: Ledger, location: str) -> None:
+def test_rows_of_version_1_exist_after_the_migration(empty: Ledger, location: str) -> None:
     columns = "request_id project_id api_key_id tags model_uuid model_name created completed path endpoint method"
     columns += " deployment code outcome audio_seconds channels billed_seconds connection_seconds paused_seconds"
     columns += " keepalive_count bytes_in close_code close_reason features config usd saved_usd server_id"

@@ -21,7 +21,7 @@ def asked(model: str, language: str = "en", **changed: Any) -> float:
     return PRICES.usd(ended(config={"model": model, "language": language}, **values | changed))
 
 
-def test_the_list_says_of_when_and_where_it_is() -> None:
+def test_the_price_list_has_its_date_and_source() -> None:
     assert PRICES.date == "2026-08-01"
     assert "deepgram.com/pricing" in PRICES.source
 
@@ -41,7 +41,7 @@ def test_the_list_says_of_when_and_where_it_is() -> None:
         ("novafoo", 0.48),
     ],
 )
-def test_a_stream_costs_what_the_model_asked_for_costs_and_ours_as_the_default(
+def test_a_stream_is_priced_by_the_requested_model_and_other_models_as_the_default(
     model: str, cents_a_minute: float
 ) -> None:
     assert asked(model) == pytest.approx(cents_a_minute / 100 * 60)
@@ -85,7 +85,7 @@ def test_a_request_that_names_no_model_is_priced_as_the_default() -> None:
     assert PRICES.per_minute(ended(config={}, features=())) == 0.0048
 
 
-def test_a_list_of_ones_own_goes_over_the_one_that_ships(tmp_path: Path) -> None:
+def test_a_custom_price_list_overrides_the_built_in_one(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     path.write_text('date = "2027-01-01"\n[models.nova-3]\nstreaming = 1\nrecorded = 0.5\n[features]\ndiarize = 0\n')
     mine = read_prices(path)
@@ -98,7 +98,7 @@ def test_a_list_of_ones_own_goes_over_the_one_that_ships(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("text", "named"),
     [
-        ("=", "no TOML"),
+        ("=", "not TOML"),
         ("prices = 1", "'prices' is none of"),
         ("models = 1", "models is 1"),
         ("[models.x]\nstreaming = 1", "models.x needs streaming and recorded"),
@@ -117,6 +117,6 @@ def test_a_list_with_a_mistake_is_refused_by_name(tmp_path: Path, text: str, nam
         read_prices(path)
 
 
-def test_a_list_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_a_missing_price_list_is_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"gone\.toml cannot be read"):
         read_prices(tmp_path / "gone.toml")

@@ -51,7 +51,7 @@ def test_a_project_is_renamed_and_may_keep_its_name(ledger: Ledger) -> None:
         assert find_project(connection, "best") is not None
 
 
-def test_a_limit_is_set_and_taken_away(ledger: Ledger) -> None:
+def test_a_limit_is_set_and_removed(ledger: Ledger) -> None:
     made = make(ledger)
     with ledger.writing() as connection:
         for limit in (7, None):
@@ -65,11 +65,11 @@ def test_a_limit_is_set_and_taken_away(ledger: Ledger) -> None:
 @pytest.mark.parametrize("limit", [0, -1, 1_000_001])
 def test_a_limit_out_of_bounds_is_refused(ledger: Ledger, limit: int) -> None:
     made = make(ledger)
-    with pytest.raises(UsageError, match=f"limit of {limit} cannot be"), ledger.writing() as connection:
+    with pytest.raises(UsageError, match=f"limit of {limit} is not possible"), ledger.writing() as connection:
         projects.limit_project(connection, made.project_id, limit)
 
 
-def test_a_deleted_project_is_gone_with_its_keys_and_its_requests_stay(ledger: Ledger) -> None:
+def test_deleting_a_project_revokes_its_keys_and_keeps_its_requests(ledger: Ledger) -> None:
     made = make(ledger)
     with ledger.writing() as connection:
         key = keys.create_key(connection, project_id=made.project_id, now=NOW).key

@@ -25,6 +25,7 @@ from caesura.ledger.requests import (
     find_requests,
     save_requests,
 )
+from tests.example_count import examples
 from tests.ledger.rows import NOW, ended, opened
 
 
@@ -38,7 +39,7 @@ def find(ledger: Ledger, limit: int = 10, page: int = 0, **wanted: Any) -> list[
         return find_requests(connection, RequestFilter(**wanted), limit=limit, page=page)
 
 
-def test_a_row_comes_back_as_it_was_written(ledger: Ledger) -> None:
+def test_a_row_is_read_back_as_it_was_written(ledger: Ledger) -> None:
     record = ended(close_code=1011, close_reason="NET-0001", callback="https://example.com", config={"n": 1, "a": None})
     save(ledger, record)
     assert find(ledger) == [record]
@@ -62,12 +63,12 @@ def test_an_end_replaces_an_interruption_that_was_only_supposed(ledger: Ledger) 
     assert find(ledger) == [ended()]
 
 
-def test_writing_nothing_is_no_error(ledger: Ledger) -> None:
+def test_writing_no_rows_is_not_an_error(ledger: Ledger) -> None:
     save(ledger)
     assert find(ledger) == []
 
 
-def test_text_that_no_database_takes_is_kept_without_what_is_wrong(ledger: Ledger) -> None:
+def test_text_that_a_database_rejects_is_stored_with_replacements(ledger: Ledger) -> None:
     save(ledger, ended(path="/v1/\0listen", close_reason="\ud800x", tags=("\0", "\udfff", "\u00e9")))
     (found,) = find(ledger)
     assert (found.path, found.close_reason) == ("/v1/\ufffdlisten", "\ufffdx")
@@ -80,7 +81,7 @@ def test_dollars_are_kept_to_the_nanodollar(ledger: Ledger) -> None:
     assert (found.usd, found.saved_usd) == (0.000000123, 1234.5)
 
 
-def test_a_row_of_a_project_that_is_not_there_is_refused_for_good(ledger: Ledger) -> None:
+def test_a_row_of_a_nonexistent_project_is_rejected_permanently(ledger: Ledger) -> None:
     with pytest.raises(LedgerError) as refused:
         save(ledger, ended(project_id="nobody"))
     assert not refused.value.transient
@@ -111,7 +112,7 @@ def test_a_row_of_a_project_that_is_not_there_is_refused_for_good(ledger: Ledger
         ({"method": Method.STREAMING, "status": RequestStatus.SUCCEEDED}, [0]),
     ],
 )
-def test_a_filter_lets_through_what_it_names_and_the_newest_comes_first(
+def test_a_filter_returns_matching_requests_the_newest_first(
     ledger: Ledger, wanted: dict[str, Any], numbers: list[int]
 ) -> None:
     save(
@@ -127,7 +128,7 @@ def test_a_filter_lets_through_what_it_names_and_the_newest_comes_first(
         assert count_requests(connection, RequestFilter(**wanted)) == len(numbers)
 
 
-def test_what_requests_cost_is_added_to_what_their_project_has_spent_once(ledger: Ledger) -> None:
+def test_the_cost_of_a_request_is_added_to_its_projects_spending_once(ledger: Ledger) -> None:
     save(ledger, opened(0), opened(1))
     save(ledger, ended(0, usd=0.5), ended(1, usd=0.25))
     save(ledger, ended(0, usd=0.5), opened(1))
@@ -163,7 +164,7 @@ def test_a_page_that_cannot_be_is_refused(ledger: Ledger, limit: int, page: int,
         find(ledger, limit, page)
 
 
-@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(examples(15), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     offsets=st.lists(st.integers(0, 3), max_size=12),
     limit=st.integers(1, 5),

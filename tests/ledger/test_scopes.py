@@ -32,6 +32,6 @@ def test_scopes_count_once() -> None:
     assert check_scopes(["usage:write", "member", "usage:write"]) == ("usage:write", "member")
 
 
-def test_granting_is_no_scope_that_can_be_given() -> None:
+def test_grant_cannot_be_given_as_a_scope() -> None:
     with pytest.raises(UsageError, match="no scope 'grant'"):
         check_scopes(["grant"])

@@ -71,7 +71,7 @@ def left_open(ledger: Ledger) -> Ledger:
     return ledger
 
 
-def test_what_a_server_left_open_whose_process_is_gone_was_interrupted(left_open: Ledger) -> None:
+def test_open_requests_of_a_dead_server_are_marked_as_interrupted(left_open: Ledger) -> None:
     with left_open.writing() as connection:
         heartbeat(connection, OTHER, now=NOW + timedelta(seconds=5))
     assert run(left_open, NOW + timedelta(seconds=6), {1: 100}) == 1
@@ -110,13 +110,15 @@ def test_a_request_that_began_after_the_last_sign_of_life_ends_no_earlier_than_i
     assert row(left_open, 9).outcome == Outcome.INTERRUPTED
 
 
-def test_what_was_left_open_by_a_server_that_signed_off_was_interrupted(left_open: Ledger) -> None:
+def test_open_requests_of_an_unregistered_server_are_marked_as_interrupted(left_open: Ledger) -> None:
     with left_open.writing() as connection:
         unregister(connection, OTHER)
     assert run(left_open, NOW, ALIVE) == 1
 
 
-def test_a_server_that_was_taken_for_dead_says_that_it_lives_and_how_its_request_ended(left_open: Ledger) -> None:
+def test_a_server_wrongly_considered_dead_registers_again_and_writes_the_ends_of_its_requests(
+    left_open: Ledger,
+) -> None:
     assert run(left_open, NOW, {1: 100}) == 1
     with left_open.writing() as connection:
         heartbeat(connection, OTHER, now=NOW + timedelta(seconds=1))
@@ -141,7 +143,7 @@ def test_the_start_of_a_process_distinguishes_it_from_all_others() -> None:
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the lease decides, after half a minute")
-def test_after_a_kill_between_beginning_and_end_the_next_start_says_interrupted(location: str) -> None:
+def test_a_request_of_a_killed_server_is_interrupted_at_the_next_start(location: str) -> None:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in (os.getcwd(), *sys.path) if path)}
     victim = subprocess.Popen([sys.executable, "-c", VICTIM, location], stdout=subprocess.PIPE, env=environment)
     with victim, open_ledger(location, now=NOW) as ledger:

@@ -22,7 +22,7 @@ def after(seconds: float) -> Claims | None:
     return read_token(SECRET, granted(), now=NOW + timedelta(seconds=seconds))
 
 
-def test_a_token_stands_for_its_key_and_may_only_listen() -> None:
+def test_a_token_belongs_to_its_key_and_may_only_transcribe() -> None:
     claims = after(0)
     assert claims == Claims("key", "project", ("usage:write",), NOW + timedelta(seconds=30))
 
@@ -69,5 +69,5 @@ GOOD = {"iss": "caesura", "sub": "key", "project": "p", "scopes": [], "exp": NOW
         jwt.encode(GOOD | {"scopes": 7}, SECRET),
     ],
 )
-def test_what_we_did_not_grant_is_no_token(token: str) -> None:
+def test_a_token_that_was_not_granted_is_invalid(token: str) -> None:
     assert read_token(SECRET, token, now=NOW) is None

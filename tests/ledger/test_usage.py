@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from caesura.ledger.database import Ledger
 from caesura.ledger.requests import Method, Outcome, RequestFilter, save_requests
 from caesura.ledger.usage import Grouping, Totals, UsageFields, UsageRow, sum_usage, usage_fields
+from tests.example_count import examples
 from tests.ledger.rows import NOW, ended, opened
 
 DAY_S = 86_400
@@ -84,7 +85,7 @@ def test_groupings_and_days_and_filters_go_together(used: Ledger) -> None:
     ]
 
 
-@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(examples(15), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     days=st.lists(st.integers(0, 4), max_size=10),
     by=st.sets(st.sampled_from(Grouping), max_size=3),
@@ -108,7 +109,7 @@ def test_however_it_is_grouped_the_rows_add_up_to_the_whole(
     assert whole.usd == pytest.approx(0.0024 * len(days))
 
 
-def test_what_occurs_is_reported_once_and_sorted(used: Ledger) -> None:
+def test_values_that_occur_are_reported_once_and_sorted(used: Ledger) -> None:
     with used.reading() as connection:
         assert usage_fields(connection, RequestFilter()) == UsageFields(
             tags=("call", "night"),

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from caesura.pipeline.audio_thread import AudioThread, VoiceDetection
 from caesura.speech.vad import SileroModel, SileroVad
+from tests.waiting import until
 
 
 def with_audio_thread(scenario: Callable[[AudioThread], Awaitable[None]]) -> None:
@@ -188,7 +189,7 @@ def test_results_of_a_stopped_thread_no_longer_reach_the_loop() -> None:
 
 
 def test_only_streams_on_time_count_as_waiting() -> None:
-    """Whoever pushes a file ahead of real time waits on purpose: that is no overload."""
+    """A client that pushes a file ahead of real time waits on purpose: that is no overload."""
 
     async def main() -> None:
         thread, hold, done = AudioThread(gather_s=0, clock=time.monotonic), threading.Event(), list[str]()
@@ -206,9 +207,7 @@ def test_only_streams_on_time_count_as_waiting() -> None:
             await asyncio.sleep(0.01)
             assert thread.oldest_wait_s > 0.0
             hold.set()
-            async with asyncio.timeout(10):
-                while len(done) < 2:
-                    await asyncio.sleep(0.001)
+            await until(lambda: len(done) == 2)
             assert thread.oldest_wait_s == 0.0
         finally:
             hold.set()
@@ -226,14 +225,10 @@ def test_calls_for_soon_are_made_together_and_in_their_order() -> None:
                 thread.gather(partial(delivered.append, number))
             await asyncio.sleep(0)
             assert delivered == []
-            async with asyncio.timeout(10):
-                while not delivered:
-                    await asyncio.sleep(0.001)
+            await until(lambda: delivered)
             assert delivered == list(range(5))
             thread.gather(partial(delivered.append, 5))
-            async with asyncio.timeout(10):
-                while len(delivered) < 6:
-                    await asyncio.sleep(0.001)
+            await until(lambda: len(delivered) == 6)
         finally:
             thread.stop()
 

@@ -12,7 +12,7 @@ from caesura.pipeline.byte_pipe import ROOM_BYTES, BytePipe, Cancelled
 PIECE = bytes(ROOM_BYTES // 4)
 
 
-def test_bytes_come_out_in_order_and_whoever_brings_them_waits() -> None:
+def test_bytes_come_out_in_order_and_their_writer_waits() -> None:
     async def main() -> None:
         pipe = BytePipe()
         begun, taken = threading.Event(), []

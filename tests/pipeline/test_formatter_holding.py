@@ -267,7 +267,7 @@ def test_time_alone_releases_what_is_too_long() -> None:
         (["I want twenty five.", "Percent of it."], ["I want 25% of it."]),
     ],
 )
-def test_a_writer_says_what_goes_on(segments: list[str], written: list[str]) -> None:
+def test_a_number_that_may_go_on_is_held(segments: list[str], written: list[str]) -> None:
     formatter = ChannelFormatter(Style(smart_format=True), "en")
     emitted: list[RecognizerEvent] = []
     for at, sentence in enumerate(segments):

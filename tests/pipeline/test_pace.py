@@ -37,7 +37,7 @@ def test_a_turn_without_audio_changes_nothing() -> None:
     assert pace.ahead_s(1.5) == 1.5
 
 
-def test_nobody_is_ahead_for_hours() -> None:
+def test_no_stream_is_ahead_for_hours() -> None:
     pace = PaceMeter()
     for _ in range(1_000):
         pace.add(10.0, 1, 5.0)

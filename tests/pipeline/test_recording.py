@@ -35,13 +35,14 @@ from caesura.speech.embedding import SpeakerEmbedding
 from caesura.speech.vad import load_silero
 from caesura.words import Word
 from caesura.workers.base import Deliver, JobLost
+from tests.waiting import until
 
 SPEECH = Path(__file__).parent.parent / "data" / "lv-0890.wav"
-LIMIT_S = 30.0
+LIMIT_S = 100.0
 
 
 def spool() -> io.BufferedIOBase:
-    """A file that is gone when it is closed."""
+    """A file that is deleted when it is closed."""
     return cast(io.BufferedIOBase, tempfile.TemporaryFile())
 
 
@@ -130,7 +131,7 @@ def test_words_have_their_places_on_the_recording() -> None:
         assert all(segment.start - 1e-6 <= word.start <= word.end <= segment.end + 1e-6 for word in segment.words)
 
 
-def test_what_was_asked_goes_with_every_job() -> None:
+def test_what_was_requested_is_in_every_job() -> None:
     pool = SimulatedPool()
     terms = (Term("caesura", 2.0),)
     transcribe(pool, [pcm()], RecordingConfig(10.0, language="de", terms=terms))
@@ -203,8 +204,7 @@ def test_few_jobs_are_out_and_few_bytes_are_taken_while_they_are() -> None:
         found = recording(pool, pieces())
         found.start()
         most = pool.workers + SPARE_JOBS
-        while len(pool.waiting) < most:
-            await asyncio.sleep(0.005)
+        await until(lambda: len(pool.waiting) >= most)
         await asyncio.sleep(0.1)
         # Each piece has a segment at least, so one is complete and waits, and one more may have been taken.
         assert taken <= most + 2
@@ -260,15 +260,13 @@ def test_closing_ends_the_thread_and_the_jobs() -> None:
         pool = SimulatedPool(held=True)
         found = recording(pool, itertools.repeat(pcm() + bytes(32_000)))
         found.start()
-        while not pool.waiting:
-            await asyncio.sleep(0.005)
+        await until(lambda: pool.waiting)
         found.close()
         with pytest.raises(Cancelled):
             await found.outcome()
         assert pool.cancelled
         jobs = len(pool.jobs)
-        while any(thread.name == "caesura-recording" for thread in threading.enumerate()):
-            await asyncio.sleep(0.005)
+        await until(lambda: all(thread.name != "caesura-recording" for thread in threading.enumerate()))
         assert len(pool.jobs) == jobs
 
     asyncio.run(asyncio.wait_for(main(), LIMIT_S))

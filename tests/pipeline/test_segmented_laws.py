@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import enum
+import tracemalloc
 from dataclasses import dataclass
 from itertools import pairwise
 
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from caesura.engines.base import Hypothesis
@@ -15,6 +16,7 @@ from caesura.pipeline.segmented import KEPT_SILENCE, MAX_SILENCE
 from caesura.pipeline.segmenter import MIN_CARRIED_S, MIN_SPEECH, PADDING
 from caesura.speech.vad import FRAME
 from caesura.words import Word
+from tests.example_count import examples
 from tests.recognizer_bench import SILENCE, VOICE, Bench
 
 FAINT = 0.4
@@ -153,7 +155,6 @@ class RecordingConfig:
                 bench.recognizer.pending_s
                 <= bench.longest_s + (2 * MAX_SILENCE + 2 * KEPT_SILENCE + PADDING + 4 * FRAME) / 16_000
             )
-            assert len(bench.recognizer._audio._buffer) <= 60 * 16_000 + 4 * 640_000
 
     def check_event(self, event: TranscriptSegment | SpeechBegan | UtteranceEnded) -> None:
         fed_s = self.bench.position / 16_000
@@ -170,7 +171,7 @@ class RecordingConfig:
             case SpeechBegan():
                 assert 0.0 <= event.at <= fed_s
             case UtteranceEnded():
-                assert self.bench.recognizer._gap is not None
+                assert self.bench.gap_s is not None
                 assert event.last_word_end is None or event.last_word_end <= fed_s - 1.0
 
 
@@ -216,7 +217,7 @@ def check_jobs(talk: Talk, bench: Bench) -> None:
         assert last - first <= LONGEST_S * 16_000 + PADDING
 
 
-@settings(max_examples=150)
+@examples(150)
 @given(talks(), plans(), st.integers(FRAME, 40_000), windows(), st.booleans())
 @example(Talk(((1_250, VOICE),), tuple((n * 4_000, n * 4_000 + 3_900) for n in range(159))), [], 640_000, 0.32, True)
 def test_whatever_is_spoken_and_whenever_it_is_answered(
@@ -236,7 +237,7 @@ def test_whatever_is_spoken_and_whenever_it_is_answered(
     check_jobs(talk, bench)
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(talks(), windows(), st.integers(FRAME, 60_000))
 def test_pieces_make_no_difference_to_what_is_emitted(talk: Talk, window: float | None, piece: int) -> None:
     """With an engine that answers at once, finals do not depend on how the audio was cut."""
@@ -248,7 +249,7 @@ def test_pieces_make_no_difference_to_what_is_emitted(talk: Talk, window: float 
     assert large.began == small.began
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(talks(), st.lists(st.integers(1, 60_000), max_size=10))
 def test_interims_change_nothing_about_finals(talk: Talk, pieces: list[int]) -> None:
     with_, without = (
@@ -257,3 +258,18 @@ def test_interims_change_nothing_about_finals(talk: Talk, pieces: list[int]) -> 
     for bench in (with_, without):
         RecordingConfig(bench, talk).play(list(pieces), 8_000)
     assert with_.finals == without.finals
+
+
+@examples(30)
+@given(talks(), plans(), st.integers(FRAME, 40_000))
+def test_once_finals_cover_everything_little_audio_is_kept(talk: Talk, plan: Plan, piece: int) -> None:
+    """The buffer is cut down when it is worth the copy: at the latest when 10 s of it are covered."""
+    tracemalloc.start()
+    try:
+        bench = Bench(*talk.track, endpointing_s=0.32, longest_s=LONGEST_S)
+        RecordingConfig(bench, talk).play(plan, piece)
+        bench.engine.jobs.clear()
+        bench.engine.cancelled.clear()
+        assert tracemalloc.get_traced_memory()[0] <= 2 * 160_000 * 4 + 1_000_000
+    finally:
+        tracemalloc.stop()

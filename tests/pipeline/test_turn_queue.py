@@ -8,7 +8,7 @@ from caesura.pipeline.turn_queue import TurnQueue
 
 
 def played(turns: TurnQueue[str], lengths: dict[str, float], count: int) -> str:
-    """So many turns, each stream coming back for the next at once; a dot where nobody had one for a second."""
+    """So many turns, each stream coming back for the next at once; a dot where none had one for a second."""
     now, order = 0.0, ""
     while len(order) < count:
         name = turns.next(now)
@@ -39,7 +39,7 @@ def test_a_stream_ahead_waits_nine_times_its_turn_while_others_wait() -> None:
 
 
 def test_streams_ahead_share_one_allowance() -> None:
-    """However many they are, nobody on time waits for more than one of their turns."""
+    """However many they are, no stream on time waits for more than one of their turns."""
     turns = TurnQueue[str]()
     for name in "ABCDEa":
         turns.add(name, ahead=name.isupper())
@@ -48,7 +48,7 @@ def test_streams_ahead_share_one_allowance() -> None:
     assert order.replace("a", "") == ("ABCDE" * 10)[: len(order.replace("a", ""))]
 
 
-def test_streams_ahead_get_half_of_the_time_at_most_though_nobody_waits() -> None:
+def test_streams_ahead_get_half_of_the_time_at_most_though_no_other_waits() -> None:
     turns = TurnQueue[str]()
     turns.add("A", ahead=True)
     assert played(turns, {"A": 3.0}, 12) == "A...A...A..."

@@ -86,7 +86,7 @@ def read(**fields: Any) -> Any:
         ),
     ],
 )
-def test_what_a_client_says_is_what_a_server_reads(message: ClientMessage, text: str) -> None:
+def test_what_a_client_writes_is_what_a_server_reads(message: ClientMessage, text: str) -> None:
     assert write_client_message(message) == text
     assert read_client_message(text) == message
 
@@ -108,7 +108,7 @@ def test_what_a_client_says_is_what_a_server_reads(message: ClientMessage, text:
     ],
     ids=lambda message: type(message).__name__,
 )
-def test_what_our_server_says_is_what_our_client_reads(message: ServerMessage) -> None:
+def test_what_our_server_writes_is_what_our_client_reads(message: ServerMessage) -> None:
     assert read_server_message(write_server_message(message)) == message
 
 

@@ -160,7 +160,7 @@ def test_a_long_name_is_shortened_and_what_utf8_cannot_carry_is_replaced() -> No
         (',"processors":{"a":1}', Configure(unsupported="processors")),
     ],
 )
-def test_configure_says_what_changes(fields: str, message: Configure) -> None:
+def test_configure_names_what_changes(fields: str, message: Configure) -> None:
     assert read_client_message('{"type":"Configure"' + fields + "}") == message
     assert read_client_message('{"features":{},"type":"Configure"}') == Configure()
 

@@ -322,7 +322,7 @@ def test_what_is_for_recordings_only_is_refused_as_that(name: str) -> None:
         ("summarize=v2", "'summarize=v2' is not supported by this server; leave it out or send summarize=false."),
     ],
 )  # fmt: skip
-def test_other_values_that_ask_for_something_are_refused_too(query: str, message: str) -> None:
+def test_other_values_that_request_something_are_refused_too(query: str, message: str) -> None:
     assert refusal(query).message == message
 
 
@@ -388,7 +388,7 @@ def test_a_codec_has_the_rates_that_it_has(encoding: str, rate: int) -> None:
         *("phonecall", "finance", "conversationalai", "voicemail", "video", "default"),
     ],
 )
-def test_the_known_models_are_accepted_as_asked(model: str) -> None:
+def test_the_known_models_are_accepted_as_requested(model: str) -> None:
     assert parse(f"model={model}").model == model
 
 

@@ -32,7 +32,7 @@ def test_the_constructed_example_of_the_wire() -> None:
     )
 
 
-def test_punctuation_only_when_asked() -> None:
+def test_punctuation_only_when_requested() -> None:
     alternative = json.loads(write_recording(replace(ANSWER, punctuate=True)))["results"]["channels"][0]["alternatives"]
     assert alternative[0]["transcript"] == "Hello,"
     assert alternative[0]["words"][0]["punctuated_word"] == "Hello,"

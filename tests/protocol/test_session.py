@@ -199,7 +199,7 @@ def test_the_transcript_while_flushing_goes_out_then_metadata_then_the_close() -
     assert made.state is State.CLOSED
 
 
-def test_flushing_ignores_what_the_client_says_and_counts_none_of_it() -> None:
+def test_flushing_ignores_what_the_client_sends_and_counts_none_of_it() -> None:
     made = flushing()
     before = (made.tally.bytes_in, made.tally.keepalive_count)
     made.receive_audio(b"\x01\x02", now=6.0)
@@ -438,10 +438,10 @@ def test_a_configure_restarts_the_idle_window() -> None:
 
 
 @pytest.mark.parametrize(
-    "asked", [{"smart_format": True}, {"redact": ("pci",)}, {"redact": ("ssn",), "no_delay": True}]
+    "options", [{"smart_format": True}, {"redact": ("pci",)}, {"redact": ("ssn",), "no_delay": True}]
 )
-def test_three_seconds_without_audio_release_held_finals(asked: dict[str, Any]) -> None:
-    made = session(**asked)
+def test_three_seconds_without_audio_release_held_finals(options: dict[str, Any]) -> None:
+    made = session(**options)
     made.receive_audio(SPEECH, now=1.0)
     assert made.next_deadline() == 4.0
     made.receive_text(KEEPALIVE, now=2.0)
@@ -455,9 +455,9 @@ def test_three_seconds_without_audio_release_held_finals(asked: dict[str, Any]) 
     assert made.next_deadline() == 14.0
 
 
-@pytest.mark.parametrize("asked", [{}, {"numerals": True}, {"smart_format": True, "no_delay": True}])
-def test_where_nothing_waits_there_is_no_such_deadline(asked: dict[str, Any]) -> None:
-    made = session(**asked)
+@pytest.mark.parametrize("options", [{}, {"numerals": True}, {"smart_format": True, "no_delay": True}])
+def test_where_nothing_waits_there_is_no_such_deadline(options: dict[str, Any]) -> None:
+    made = session(**options)
     made.receive_audio(SPEECH, now=1.0)
     assert made.next_deadline() == 11.0
 

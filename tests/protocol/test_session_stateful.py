@@ -24,6 +24,7 @@ from caesura.protocol.actions import Action, CloseSocket, EndAudio, FeedAudio, F
 from caesura.protocol.messages import Error, Metadata, Results
 from caesura.protocol.session import Session, State, Timers
 from caesura.words import Word
+from tests.example_count import examples
 from tests.protocol.play import CLOSE_STREAM, FINALIZE, FINISHED, KEEPALIVE, NET_0000, NET_0001, session
 from tests.server_messages import read_server_message
 
@@ -72,7 +73,7 @@ class SessionMachine(RuleBasedStateMachine):
 
     # ---- the model ----
 
-    def client_said_something(self) -> None:
+    def client_sent_something(self) -> None:
         if self.phase is State.OPEN and not self.held:
             self.ends["idle"] = self.now + IDLE_S
 
@@ -106,20 +107,20 @@ class SessionMachine(RuleBasedStateMachine):
         self.session.receive_audio(data, now=self.now)
         fed = [action for action in self.act() if isinstance(action, FeedAudio)]
         assert fed == ([FeedAudio(data)] if was is State.OPEN else [])
-        self.client_said_something()
+        self.client_sent_something()
 
     @rule()
     def client_keeps_alive(self) -> None:
         self.session.receive_text(KEEPALIVE, now=self.now)
         assert self.act() == []
-        self.client_said_something()
+        self.client_sent_something()
 
     @rule()
     def client_finalizes(self) -> None:
         was = self.phase
         self.session.receive_text(FINALIZE, now=self.now)
         assert self.act() == ([FlushAudio(None)] if was is State.OPEN else [])
-        self.client_said_something()
+        self.client_sent_something()
 
     @rule(text=BAD_TEXTS)
     def client_sends_a_bad_text(self, text: str) -> None:
@@ -127,7 +128,7 @@ class SessionMachine(RuleBasedStateMachine):
         self.session.receive_text(text, now=self.now)
         answers = [type(read_server_message(action.text)) for action in self.act() if isinstance(action, Send)]
         assert answers == ([Error] if was is State.OPEN else [])
-        self.client_said_something()
+        self.client_sent_something()
 
     @precondition(may_end)
     @rule(empty_binary=FLAGS)
@@ -179,7 +180,7 @@ class SessionMachine(RuleBasedStateMachine):
 
     @precondition(lambda self: not self.ended_by_pipeline)
     @rule(final=FLAGS, endpoint=FLAGS, flushed=FLAGS)
-    def engine_hears(self, final: bool, endpoint: bool, flushed: bool) -> None:
+    def engine_recognizes(self, final: bool, endpoint: bool, flushed: bool) -> None:
         self.engine_event(TranscriptSegment(0, 0.0, 1.0, (Word("Yes.", 0.0, 1.0, 0.5),), final, endpoint, flushed))
 
     @precondition(lambda self: not self.ended_by_pipeline)
@@ -189,7 +190,7 @@ class SessionMachine(RuleBasedStateMachine):
 
     @precondition(lambda self: not self.ended_by_pipeline and EndAudio() in self.log)
     @rule(seconds=st.sampled_from([0.0, 5.0]))
-    def engine_has_told_all(self, seconds: float) -> None:
+    def engine_has_drained(self, seconds: float) -> None:
         self.ended_by_pipeline = True
         self.engine_event(Drained(seconds))
 
@@ -284,7 +285,7 @@ class SessionMachine(RuleBasedStateMachine):
 
 
 TestSession = SessionMachine.TestCase
-TestSession.settings = settings(max_examples=250, stateful_step_count=30)
+TestSession.settings = settings(examples(250), stateful_step_count=30)
 
 
 def test_the_machine_drives_a_real_session() -> None:
@@ -294,5 +295,5 @@ def test_the_machine_drives_a_real_session() -> None:
     assert isinstance(machine.session, Session)
     machine.time_passes_to_an_edge(window="idle", edge=0.0, woken=True)
     assert machine.session.state is State.FLUSHING
-    machine.engine_has_told_all(seconds=0.0)
+    machine.engine_has_drained(seconds=0.0)
     assert machine.log[-1] == NET_0001

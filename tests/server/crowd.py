@@ -44,7 +44,7 @@ class Speaker:
 
 @dataclass
 class Crowd:
-    """What came of a crowd."""
+    """The outcome of a simulated crowd."""
 
     admitted_at: list[float] = field(default_factory=list)
     refusals: int = 0
@@ -76,7 +76,7 @@ class Simulation:
         self.now = 0.0
 
     def run(self, seconds: float) -> Crowd:
-        """Play it through; what is out in the end counts as unfinished when it is a second late."""
+        """Run the simulation; jobs in progress at the end count as unfinished if they are a second late."""
         for step in itertools.count():
             self.now = step * TICK_S
             if self.now >= seconds:
@@ -123,7 +123,7 @@ class Simulation:
         if not self.bounded or self.slow_start.has_room(now=self.now, calm=self.guard.calm):
             self.slow_start.opened(speaker.name, now=self.now)
             speaker.begun = speaker.utterance_at = speaker.interim_at = self.now
-            # Nobody begins in step with the others.
+            # Streams do not begin in phase.
             speaker.utterance_at -= self.random.uniform(0, UTTERANCE_S)
             self.crowd.admitted_at.append(self.now)
             return

@@ -1,4 +1,4 @@
-"""The ledger of a running server as another process has it: a file; keys and rows of it out.
+"""The ledger of a running server as seen by another process, which reads rows and creates and revokes keys.
 
 Everything here opens the file anew and closes it again: the server learns of it as it learns of `caesura keys`.
 """
@@ -57,6 +57,6 @@ class Outside:
             balances.add_credit(connection, project.project_id, usd, now=datetime.now(UTC))
 
     def rows(self) -> list[RequestRecord]:
-        """What is written, the newest first."""
+        """The written rows, the newest first."""
         with self.writing() as connection:
             return find_requests(connection, RequestFilter(), limit=1000)

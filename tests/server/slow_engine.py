@@ -1,4 +1,4 @@
-"""The scripted engine with jobs that take a while, as those of an engine that really listens."""
+"""The scripted engine with jobs that take a while, like those of a real engine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Admission by credential and query, against a service in any state that does not run."""
+"""Admission by credential and query, with a stand-in for the service in any state."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class FakeLedgerWriter:
 class FakeService:
     """Stands in for the service: all that admission uses of it."""
 
-    open_for_business: bool = True
+    admits_requests: bool = True
     ready: bool = True
     live: int = 0
     waiting: int = 0
@@ -140,12 +140,12 @@ def test_a_stream_waits_for_its_turn_and_is_judged_again_when_it_has_it() -> Non
     assert service.load.calls == ["enter id", "left id"]  # it had its turn, and takes no place any more
 
 
-def test_a_stream_that_gets_no_turn_is_told_when_to_retry() -> None:
+def test_a_stream_that_gets_no_turn_gets_a_retry_after() -> None:
     assert FakeBusyService(load=Load(room=False, turns=[False])).stream() == TOO_MANY_NOW
 
 
 def test_an_overloaded_engine_refuses_a_stream_at_once_and_takes_recordings() -> None:
-    """A recording's jobs go behind those of all streams, so it adds nothing to what they wait."""
+    """A recording's jobs go behind those of all streams, so it does not delay them."""
     service = FakeBusyService(load=Load(refusing=True))
     assert service.stream() == TOO_MANY_NOW
     assert service.load.calls == ["enter id"]
@@ -158,7 +158,7 @@ def test_a_stream_that_waits_when_the_server_stops_gets_503() -> None:
     assert service.stream() == closing.SERVICE_UNAVAILABLE
 
 
-def test_who_waits_for_a_turn_counts_against_the_bound_of_streams() -> None:
+def test_waiting_upgrades_count_against_the_limit_of_streams() -> None:
     assert FakeService(live=1, waiting=2).verdict() == closing.TOO_MANY_REQUESTS
 
 
@@ -199,14 +199,14 @@ def test_the_engine_is_the_one_that_was_meant(query: str, offer: Offer) -> None:
 def test_faults_are_reported_in_order_of_importance() -> None:
     """Each step mends one thing, and the next complaint shows."""
     service = FakeService(
-        open_for_business=False,
+        admits_requests=False,
         ready=False,
         live=3,
         scopes=frozenset({READ_USAGE}),
         ledger_writer=FakeLedgerWriter(credit=False, capacity=False),
     )
     assert service.verdict("numerals=maybe", secret="wrong") == closing.SERVICE_UNAVAILABLE
-    service.open_for_business = True
+    service.admits_requests = True
     assert service.verdict("numerals=maybe", secret="wrong") == closing.INVALID_AUTH
     assert refused(service.verdict("numerals=maybe")).err_code == "INVALID_QUERY_PARAMETER"
     assert service.verdict() == closing.INSUFFICIENT_PERMISSIONS
@@ -234,7 +234,7 @@ def test_a_full_project_has_no_room_for_recordings_either() -> None:
     )
 
 
-def test_what_only_recordings_know_is_refused_on_a_stream() -> None:
+def test_parameters_of_recordings_are_refused_on_a_stream() -> None:
     assert "paragraphs" in refused(FakeService().verdict("paragraphs=true")).err_msg
     assert admitted(FakeService().verdict("paragraphs=true", recording=True)).options.paragraphs
 
@@ -277,14 +277,14 @@ def test_a_callback_that_may_not_be_reached_is_refused_without_being_repeated(ur
     assert refusal.err_msg.isprintable()
 
 
-def test_whoever_serves_its_own_network_may_be_called_back_there() -> None:
+def test_callbacks_may_go_to_private_addresses_if_they_are_allowed() -> None:
     service = FakeService(outbound=Outbound(ReachPolicy(private=True, ports=None)))
     target = admitted(service.verdict("callback=http://127.0.0.1:9/")).callback
     assert target is not None
     assert target.port == 9
 
 
-def test_a_query_that_is_no_ascii_is_refused_and_harms_nothing() -> None:
+def test_a_query_that_is_not_ascii_is_refused_without_harm() -> None:
     verdict = admit(cast(Service, FakeService()), RIGHT, "language=dé".encode("latin-1"))
     assert refused(verdict).status == 400
 
@@ -294,7 +294,7 @@ def test_names_without_a_value_count_as_empty() -> None:
     assert isinstance(FakeService().verdict("keyterm="), Admitted)
 
 
-def test_the_default_project_is_no_exception() -> None:
+def test_the_default_project_obeys_credits_too() -> None:
     class OpenService(FakeService):
         def admit(self, presented: str | None) -> Access | None:
             return Access(DEFAULT_PROJECT_ID, None, frozenset({LISTEN}))

@@ -119,7 +119,7 @@ def test_without_keys_a_browser_that_offers_one_still_gets_its_protocol_selected
         ("tag=" + "x" * 9_000, 414, "longer"),
     ],
 )
-def test_what_cannot_be_honoured_is_refused_by_name(query: str, status: int, message: str) -> None:
+def test_an_unsupported_parameter_is_refused_by_name(query: str, status: int, message: str) -> None:
     """The sentence stands in the body and in `dg-error`, one and the same."""
 
     async def main(server: InProcessServer) -> None:
@@ -134,7 +134,7 @@ def test_what_cannot_be_honoured_is_refused_by_name(query: str, status: int, mes
 
 
 @pytest.mark.parametrize("query", [PIPECAT, LIVEKIT, "", "model=nova-2-phonecall&encoding=mulaw&sample_rate=8000"])
-def test_what_frameworks_connect_with_is_accepted(query: str) -> None:
+def test_the_parameters_of_frameworks_are_accepted(query: str) -> None:
     """The default queries of voice-agent frameworks simply work; the id on the 101 is that of the Metadata."""
 
     async def main(server: InProcessServer) -> None:
@@ -180,7 +180,7 @@ def test_more_sessions_than_allowed_are_refused() -> None:
 
 
 def test_the_other_routes() -> None:
-    """Status, health and readiness; every answer carries an id, also those for what is not there."""
+    """Status, health and readiness; every response has an id, also those for unknown paths."""
 
     async def main(server: InProcessServer) -> None:
         async with httpx2.AsyncClient(base_url=server.http) as client:
@@ -213,7 +213,7 @@ def test_the_other_routes() -> None:
 
 
 def test_a_websocket_elsewhere_is_refused_in_the_same_form() -> None:
-    """Not with a bare 403: the sentence says where to go."""
+    """The answer is not a bare 403, but a sentence with the right path."""
 
     async def main(server: InProcessServer) -> None:
         for path in ("/v2/listen", "/", "/v1/status"):
@@ -225,8 +225,8 @@ def test_a_websocket_elsewhere_is_refused_in_the_same_form() -> None:
     served(main)
 
 
-def test_not_ready_is_said() -> None:
-    """While no engine worker is up, live connections get 503 and readyz says so."""
+def test_a_server_that_is_not_ready_refuses_streams() -> None:
+    """While no engine worker is ready, live connections and /readyz get 503."""
 
     async def main(server: InProcessServer) -> None:
         await server.service.engines[0].pool.stop()

@@ -1,4 +1,4 @@
-"""Live streams with a callback: what the receiver gets, what the client gets, and what neither sees."""
+"""Live streams with a callback: messages for the receiver and for the client, and secrets that neither gets."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from websockets.exceptions import ConnectionClosed
 from caesura.ledger.requests import Outcome
 from caesura.protocol.closing import CALLBACK_FAILED, REVOKED
 from caesura.server.accounts import ledger_writer as ledger_writer_module
-from caesura.server.live.connection import LiveConnection
 from caesura.server.outbound import callback as callback_module
 from caesura.server.outbound.callback import RetryPolicy
 from caesura.server.outbound.guard import Guard, ReachPolicy
@@ -42,6 +41,11 @@ async def stream(line: LiveClient, data: bytes) -> None:
     for at in range(0, len(data), 8000):
         await line.socket.send(data[at : at + 8000])
         await asyncio.sleep(0.01)
+
+
+async def all_is_read(line: LiveClient) -> None:
+    """Wait until the server has read every frame that was sent so far: it answers a ping behind them."""
+    await (await line.socket.ping())
 
 
 def told(bodies: list[str]) -> list[dict[str, Any]]:
@@ -105,7 +109,7 @@ def slowly(seconds: float) -> Raw:
     return answer
 
 
-# ---- what is delivered ----
+# ---- delivery ----
 
 
 def test_every_message_is_posted_in_order_and_the_socket_stays_silent_to_its_close() -> None:
@@ -138,7 +142,7 @@ def test_every_message_is_posted_in_order_and_the_socket_stays_silent_to_its_clo
     served(main, **PRIVATE)
 
 
-def test_every_message_goes_over_one_socket_that_is_closed_in_order() -> None:
+def test_every_message_is_sent_over_one_socket_that_is_closed_cleanly() -> None:
     async def main(server: InProcessServer) -> None:
         data = speech() + bytes(48_000)
         async with listening() as (receiver, url):
@@ -157,7 +161,7 @@ def test_every_message_goes_over_one_socket_that_is_closed_in_order() -> None:
     served(main, **PRIVATE)
 
 
-def test_words_are_delivered_while_the_stream_goes_on() -> None:
+def test_words_are_delivered_during_the_stream() -> None:
     async def main(server: InProcessServer) -> None:
         async with web_server() as receiver, live_client(server.url, **LINEAR, callback=receiver.url()) as line:
             await line.socket.send(speech()[:64_000])
@@ -182,8 +186,8 @@ def test_a_client_that_inspects_gets_the_same_on_the_socket() -> None:
     served(main, **PRIVATE)
 
 
-def test_what_answers_the_client_itself_goes_to_the_client() -> None:
-    """Errors and answers to Configure are nobody else's."""
+def test_direct_answers_go_to_the_client() -> None:
+    """Errors and answers to Configure are sent to the client only."""
 
     async def main(server: InProcessServer) -> None:
         async with web_server() as receiver:
@@ -263,7 +267,7 @@ async def web(*answers: Answer | Raw) -> AsyncIterator[str]:
 
 @pytest.fixture
 def _hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What may pass is tried again at once."""
+    """Retries of transient failures are made at once."""
     monkeypatch.setattr("caesura.server.live.connection.Callback", hasty)
 
 
@@ -271,7 +275,7 @@ def hasty(*args: Any, **options: Any) -> callback_module.Callback:
     return callback_module.Callback(*args, **options, retry_policy=RetryPolicy(pauses_s=(0.0, 0.0)))
 
 
-def test_a_receiver_that_wants_nothing_ends_the_stream(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_receiver_that_refuses_messages_ends_the_stream(caplog: pytest.LogCaptureFixture) -> None:
     assert "it answered 410" in ends_in(lambda: web(Answer(410)), caplog)
 
 
@@ -286,7 +290,7 @@ def test_a_receiver_that_never_answers_ends_the_stream(caplog: pytest.LogCapture
 
 
 @pytest.mark.usefixtures("_hasty")
-def test_a_receiver_that_is_not_there_ends_the_stream(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_unreachable_receiver_ends_the_stream(caplog: pytest.LogCaptureFixture) -> None:
     @contextlib.asynccontextmanager
     async def nobody() -> AsyncIterator[str]:
         async with web_server() as receiver:
@@ -310,7 +314,7 @@ def test_a_receiver_whose_socket_breaks_ends_the_stream(caplog: pytest.LogCaptur
 
 
 def test_a_receiver_that_fails_at_the_very_end_is_on_record_too() -> None:
-    """The words were told in time, the Metadata was not taken: the stream did not end well, and nobody is told so."""
+    """The words were delivered in time, the Metadata was not: the stream failed, but no message can report that."""
 
     async def main(server: InProcessServer) -> None:
         async with (
@@ -327,7 +331,7 @@ def test_a_receiver_that_fails_at_the_very_end_is_on_record_too() -> None:
 
 
 @pytest.mark.usefixtures("_hasty")
-def test_what_may_pass_is_tried_again_and_nothing_is_lost() -> None:
+def test_transient_failures_are_retried_without_loss() -> None:
     async def main(server: InProcessServer) -> None:
         async with web_server(Answer(500), Answer(503), Answer(200)) as receiver:
             async with live_client(server.url, **LINEAR, callback=receiver.url()) as line:
@@ -373,8 +377,8 @@ def test_a_slow_receiver_misses_interims_and_no_final(
 
 
 @pytest.mark.parametrize("last", [None, CLOSE_STREAM], ids=["cut", "closed by CloseStream"])
-def test_what_was_said_is_delivered_to_its_end_although_the_client_is_gone(last: str | None) -> None:
-    """All audio that was accepted is heard, also what was not told yet when the client vanished."""
+def test_received_audio_is_delivered_to_its_end_after_the_client_disconnected(last: str | None) -> None:
+    """All accepted audio is transcribed, including results that were outstanding when the client disconnected."""
 
     async def main(server: InProcessServer) -> None:
         data = speech()
@@ -386,7 +390,7 @@ def test_what_was_said_is_delivered_to_its_end_although_the_client_is_gone(last:
                 await line.socket.send(data)
                 if last is not None:
                     await line.socket.send(last)
-                await until(lambda: any(kept.bytes_in == len(data) for kept in live_connections(server)))
+                await all_is_read(line)
                 line.socket.transport.abort()
             ended = await record(server, 2)
             messages = told(receiver.bodies)
@@ -426,13 +430,13 @@ def test_a_client_that_inspects_too_slowly_is_cut_and_the_receiver_gets_everythi
     served(main, **PRIVATE)
 
 
-def test_a_server_that_is_stopped_delivers_what_it_transcribed() -> None:
+def test_a_stopping_server_delivers_finished_transcripts() -> None:
     async def main() -> None:
         async with web_server() as receiver:
             async with in_process_server(Settings(engines=("scripted",), workers=1, **PRIVATE)) as server:
                 line = await live_client(server.url, **LINEAR, callback=receiver.url()).__aenter__()
                 await line.socket.send(speech()[:64_000])
-                await until(lambda: any(kept.bytes_in == 64_000 for kept in live_connections(server)))
+                await all_is_read(line)
             await asyncio.wait_for(line.listen(), 10)
             assert line.closed_with == (1012, "")
             assert_tiled(told(receiver.bodies), 2.0)
@@ -442,26 +446,10 @@ def test_a_server_that_is_stopped_delivers_what_it_transcribed() -> None:
     asyncio.run(main())
 
 
-class Arrived:
-    """How much of what the client of a connection sent has been read."""
-
-    def __init__(self, connection: LiveConnection) -> None:
-        self.bytes_in = connection._session.tally.bytes_in
-
-
-def live_connections(server: InProcessServer) -> list[Arrived]:
-    return [
-        Arrived(connection)
-        for alike in server.service.connections.values()
-        for connection in alike
-        if isinstance(connection, LiveConnection)
-    ]
-
-
-def test_what_waits_for_a_slow_receiver_is_delivered_although_the_key_was_revoked(
+def test_messages_for_a_slow_receiver_are_delivered_after_the_key_was_revoked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What was heard before is told; the stream is closed at once."""
+    """Results from before are delivered; the stream is closed at once."""
     monkeypatch.setattr(ledger_writer_module, "POLL_S", 0.02)
     outside = Outside(tmp_path / "ledger.db")
     key = outside.key()
@@ -527,7 +515,7 @@ def test_a_name_that_turns_out_to_be_this_machine_is_not_reached(scheme: str, ca
 
 
 def test_a_redirect_to_this_machine_is_not_followed(caplog: pytest.LogCaptureFixture) -> None:
-    """The receiver is allowed, what it points to is not."""
+    """The receiver's address is allowed, but not the target of its redirect."""
 
     async def main(server: InProcessServer) -> None:
         async with web_server() as inside:

@@ -1,4 +1,4 @@
-"""A server without the extra `whisper`: English works, and errors say what Whisper needs."""
+"""A server without the extra `whisper`: English works, and errors name what Whisper needs."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_a_stream_and_a_recording_are_transcribed_with_speakers_and_formatting()
     assert all(word["speaker"] == 0 for word in whole)
 
 
-def test_to_serve_whisper_says_what_to_install(tmp_path: Path) -> None:
+def test_serving_whisper_without_the_extra_names_what_to_install(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "caesura", "serve", "--port", "0", "--engine", "whisper:tiny"],
         env={**os.environ, "COLUMNS": "200"},

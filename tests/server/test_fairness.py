@@ -1,4 +1,4 @@
-"""One stream floods a real server; what others say is answered in between."""
+"""One stream floods a real server, and other streams are still served in time."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MOST_AUDIO_S = 60.0
 
 
 async def follow(flood: ClientConnection, heard_s: list[float]) -> None:
-    """Notes up to where the flood has been heard."""
+    """Record up to where the flood has been transcribed."""
     with contextlib.suppress(Exception):
         async for text in flood:
             message = json.loads(text)

@@ -96,7 +96,7 @@ def test_the_place_of_a_client_that_vanished_is_free_again(outside: Outside) -> 
     served(main, database=str(outside.path))
 
 
-def test_those_who_come_at_the_same_moment_do_not_share_a_place(outside: Outside) -> None:
+def test_simultaneous_requests_do_not_share_a_slot(outside: Outside) -> None:
     """The limit holds while upgrades are under way, too."""
     project = outside.project("small", limit=2)
     key = outside.key(project_id=project.project_id)
@@ -117,7 +117,7 @@ def test_those_who_come_at_the_same_moment_do_not_share_a_place(outside: Outside
     served(main, database=str(outside.path))
 
 
-def test_a_limit_that_is_changed_counts_for_whoever_comes_next(outside: Outside) -> None:
+def test_a_changed_limit_applies_to_the_next_request(outside: Outside) -> None:
     project = outside.project("small", limit=1)
     key = outside.key(project_id=project.project_id)
 
@@ -149,7 +149,7 @@ def test_a_recording_takes_a_place_of_its_project_like_a_stream(outside: Outside
     served(main, database=str(outside.path))
 
 
-def test_a_project_whose_credits_are_used_up_is_asked_to_pay(outside: Outside) -> None:
+def test_a_project_without_credit_gets_402(outside: Outside) -> None:
     """It may go on as soon as it was given more, and what runs is not cut off."""
     project = outside.project("prepaid")
     outside.obey_credits(project)
@@ -194,8 +194,8 @@ def test_a_key_for_something_else_may_not_listen(outside: Outside) -> None:
     served(main, database=str(outside.path))
 
 
-def test_a_server_has_no_more_streams_at_once_than_it_lets_in(outside: Outside) -> None:
-    """Whoever asks for what cannot be had is told that, even now."""
+def test_a_server_admits_no_more_streams_than_its_limit(outside: Outside) -> None:
+    """A request for an unsupported model is refused with that reason, even then."""
 
     async def main(server: InProcessServer) -> None:
         async with live_client(server.url, **LINEAR):
@@ -209,7 +209,7 @@ def test_a_server_has_no_more_streams_at_once_than_it_lets_in(outside: Outside) 
     served(main, max_sessions=1)
 
 
-def test_what_was_refused_is_in_no_record_and_counted(outside: Outside) -> None:
+def test_a_refused_request_is_counted_but_not_recorded(outside: Outside) -> None:
     project = outside.project("small", limit=1)
     key = outside.key(project_id=project.project_id)
     began = datetime.now(UTC)

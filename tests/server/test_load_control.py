@@ -53,7 +53,7 @@ def test_so_many_are_admitted_at_once_for_each_worker_and_the_next_waits_for_its
         first, second = (asyncio.create_task(load.turn(name)) for name in ("first", "second"))
         await asyncio.sleep(0)
         assert load.waiting == 2
-        # Nobody overtakes.
+        # The order of arrival is kept.
         load.left(0)
         assert not load.enter("late")
         assert await first
@@ -78,7 +78,7 @@ def test_a_stream_without_a_turn_in_time_is_not_admitted(monkeypatch: pytest.Mon
     run(story)
 
 
-def test_who_hangs_up_while_he_waits_takes_no_turn() -> None:
+def test_a_client_that_disconnects_while_it_waits_takes_no_turn() -> None:
     async def story() -> None:
         load = EngineLoad("engine", Queue(workers=1), Backlog())
         for number in range(UNPROVEN_PER_WORKER):
@@ -93,7 +93,7 @@ def test_who_hangs_up_while_he_waits_takes_no_turn() -> None:
     run(story)
 
 
-def test_an_overloaded_engine_refuses_and_says_so_once_when_it_begins_and_when_it_ends(
+def test_overload_refuses_streams_and_is_logged_at_its_beginning_and_end(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.INFO, "caesura.server")
@@ -179,7 +179,7 @@ def test_the_sampler_notices_by_how_much_it_is_late_itself(monkeypatch: pytest.M
     asyncio.run(story())
 
 
-def test_the_sampler_has_one_timer_and_none_when_nobody_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_sampler_has_one_timer_and_none_without_streams(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("caesura.server.load_control.SAMPLE_S", 0.001)
     monkeypatch.setattr("caesura.server.overload.DECAY_S", 0.001)
 

@@ -13,7 +13,7 @@ def record(msg: str, now: float, *args: object) -> logging.LogRecord:
     return made
 
 
-def test_some_of_a_minute_are_kept_and_the_next_minute_says_how_many_were_dropped() -> None:
+def test_a_few_records_per_minute_are_kept_and_the_next_minute_counts_the_dropped() -> None:
     limit = LogLimit()
     kept = [limit.filter(record("bad bytes", 1000.0 + second / 100)) for second in range(500)]
     assert kept == [True] * PER_MINUTE + [False] * (500 - PER_MINUTE)

@@ -66,7 +66,7 @@ def test_the_load_is_read_at_each_scrape() -> None:
 # ---- a stream ----
 
 
-def test_only_what_is_new_is_counted() -> None:
+def test_only_new_usage_is_counted() -> None:
     metrics = Metrics()
     tally = Tally(bytes_in=100, keepalive_count=2, binary_control_suspects=1)
     usages = [StreamUsage(tally, 1.5, 3.0), StreamUsage(Tally(keepalive_count=1), 0.0, 0.0)]
@@ -120,7 +120,7 @@ def test_latencies_of_interims_and_finals_are_apart() -> None:
     assert samples["caesura_final_latency_seconds_count"] == 1
 
 
-def test_what_is_left_out_is_counted() -> None:
+def test_dropped_interims_are_counted() -> None:
     metrics = Metrics()
     metrics.shed.inc()
     metrics.lost("engine", 0.125)
@@ -172,7 +172,7 @@ def test_no_label_takes_what_a_client_sent() -> None:
     assert read(metrics)["caesura_closes_total{code=other,reason=client-closed}"] == 2000
 
 
-def test_open_metrics_are_given_to_who_asks() -> None:
+def test_openmetrics_is_returned_on_request() -> None:
     metrics = Metrics()
     metrics.watch(lambda: LOAD)
     metrics.refused(429)

@@ -1,4 +1,4 @@
-"""What a running server tells Prometheus of the streams that went through it."""
+"""The metrics of a running server after real streams."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ async def kept_alive(server: InProcessServer, times: int) -> bool:
 
 
 async def metrics(server: InProcessServer) -> Samples:
-    """All that `/metrics` says."""
+    """All values in `/metrics`."""
     async with httpx2.AsyncClient(base_url=server.http) as client:
         answer = await client.get("/metrics")
     assert answer.status_code == 200
@@ -67,7 +67,7 @@ def test_before_anybody_came_everything_is_nothing() -> None:
     served(main, max_sessions=7)
 
 
-def test_a_stream_is_counted_while_it_goes_on_and_when_it_is_over() -> None:
+def test_a_stream_is_counted_while_it_runs_and_at_its_end() -> None:
     async def main(server: InProcessServer) -> None:
         data = speech()
         async with live_client(server.url, **LINEAR) as line:
@@ -98,7 +98,7 @@ def test_a_stream_is_counted_while_it_goes_on_and_when_it_is_over() -> None:
     served(main)
 
 
-def test_each_channel_that_is_heard_apart_is_billed() -> None:
+def test_each_separately_transcribed_channel_is_billed() -> None:
     async def main(server: InProcessServer) -> None:
         query = {**LINEAR, "channels": 2, "multichannel": True}
         async with live_client(server.url, **query) as line:
@@ -187,7 +187,7 @@ def test_a_callback_that_failed_is_counted() -> None:
     served(main, allow_private_urls=True)
 
 
-def test_what_was_lost_to_an_engine_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_audio_lost_by_an_engine_failure_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     async def main(server: InProcessServer) -> None:
         async with live_client(server.url, **LINEAR) as line:
             await line.socket.send(speech()[:64_000])
@@ -227,7 +227,7 @@ def test_refusals_are_counted_by_their_status(tmp_path: Path, monkeypatch: pytes
     served(main, database=str(outside.path), max_sessions=1)
 
 
-def test_no_key_no_word_and_nothing_that_was_asked_for_is_in_it(tmp_path: Path) -> None:
+def test_metrics_contain_no_key_no_word_and_no_parameter(tmp_path: Path) -> None:
     outside = Outside(tmp_path / "ledger.db")
     key = outside.key(comment="hush", tags=("hush",))
 

@@ -21,7 +21,7 @@ POLICY = OriginPolicy("127.0.0.1", parse_origins([APP]))
 
 
 def code(decision: object) -> str:
-    return decision.err_code if isinstance(decision, Refusal) else "let in"
+    return decision.err_code if isinstance(decision, Refusal) else "admitted"
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def code(decision: object) -> str:
         "\xff",
     ],
 )
-def test_an_origin_that_is_no_known_page_is_foreign(origin: str) -> None:
+def test_an_unknown_origin_is_foreign(origin: str) -> None:
     """Also one that only looks like the server's own, or cannot be read at all."""
     head = RequestHead("POST", origin=origin, host="127.0.0.1:8080")
     assert code(POLICY.decide(head, key_needed=False)) == "ORIGIN_NOT_ALLOWED"
@@ -108,29 +108,29 @@ def test_a_host_that_the_server_does_not_know_is_refused(host: str) -> None:
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9:1", "LOCALHOST", "localhost.", "[::1]", "[::ffff:127.0.0.1]"])
 def test_every_name_of_loopback_is_known(host: str) -> None:
-    assert code(POLICY.decide(RequestHead("GET", host=host), key_needed=False)) == "let in"
+    assert code(POLICY.decide(RequestHead("GET", host=host), key_needed=False)) == "admitted"
 
 
 @pytest.mark.parametrize("bound", ["0.0.0.0", "::", ""])
 @pytest.mark.parametrize(("host", "known"), [("10.1.2.3:8080", True), ("[fe80::1]:8080", True), ("speech", False)])
 def test_a_server_on_all_addresses_is_known_by_any_address_but_by_no_name(bound: str, host: str, known: bool) -> None:
     decision = OriginPolicy(bound).decide(RequestHead("GET", host=host), key_needed=False)
-    assert (code(decision) == "let in") is known
+    assert (code(decision) == "admitted") is known
 
 
 @pytest.mark.parametrize(("bound", "host"), [("Speech.Lan", "speech.lan:8080"), ("fe80::1", "[FE80::1]:8080")])
 def test_a_server_is_known_by_the_host_it_was_bound_to(bound: str, host: str) -> None:
-    assert code(OriginPolicy(bound).decide(RequestHead("GET", host=host), key_needed=False)) == "let in"
+    assert code(OriginPolicy(bound).decide(RequestHead("GET", host=host), key_needed=False)) == "admitted"
 
 
 def test_configured_names_are_compared_without_case_and_port() -> None:
     policy = OriginPolicy("127.0.0.1", allowed_hosts=parse_hosts(["Speech.Example.org., 10.0.0.9", "[fe80::1]"]))
     for host in ("speech.example.org:8443", "SPEECH.example.org.", "10.0.0.9", "[fe80::1]:80"):
-        assert code(policy.decide(RequestHead("GET", host=host), key_needed=False)) == "let in"
+        assert code(policy.decide(RequestHead("GET", host=host), key_needed=False)) == "admitted"
     assert code(policy.decide(RequestHead("GET", host="example.org"), key_needed=False)) == "HOST_NOT_ALLOWED"
 
 
-def test_a_preflight_is_answered_for_named_origins_with_what_it_asks_for() -> None:
+def test_a_preflight_of_a_named_origin_is_answered_with_the_requested_headers() -> None:
     head = RequestHead(
         "OPTIONS",
         origin=APP,
@@ -156,7 +156,7 @@ def test_a_preflight_for_headers_that_are_none_allows_none(requested: str | None
     assert "access-control-allow-headers" not in decision.headers
 
 
-def test_an_options_request_that_is_no_preflight_goes_to_its_route() -> None:
+def test_an_options_request_without_preflight_headers_reaches_its_route() -> None:
     assert isinstance(POLICY.decide(RequestHead("OPTIONS", APP, "localhost"), key_needed=False), Pass)
 
 
@@ -172,7 +172,7 @@ def test_without_named_origins_answers_do_not_vary() -> None:
     assert OriginPolicy("127.0.0.1").decide(RequestHead("GET", host="localhost"), key_needed=False) == Pass()
 
 
-def test_a_refusal_says_what_was_sent_and_what_to_do() -> None:
+def test_a_refusal_names_the_header_and_the_remedy() -> None:
     """In printable ASCII of bounded length, since it goes into a header and the log."""
     for head, flag in (
         (RequestHead("GET", origin="https://\xfc\n" + "x" * 9000, host="localhost"), "--cors-origin"),
@@ -206,21 +206,21 @@ def test_origins_are_read_from_flags_and_from_one_variable() -> None:
         ("*", "wildcard"),
         ("https://*.example.org", "wildcard"),
         ("null", "sandboxed"),
-        ("app.example.org", "no origin"),
+        ("app.example.org", "not an origin"),
         ("https://app.example.org/", "no path"),
         ("https://app.example.org/path", "no path"),
-        ("https://user:secret@app.example.org", "no origin"),
-        ("https://app.example.org:0", "no origin"),
-        ("file://", "no origin"),
+        ("https://user:secret@app.example.org", "not an origin"),
+        ("https://app.example.org:0", "not an origin"),
+        ("file://", "not an origin"),
     ],
 )
-def test_what_cannot_be_named_is_refused_with_a_sentence(text: str, why: str) -> None:
+def test_an_invalid_origin_is_refused_with_a_sentence(text: str, why: str) -> None:
     with pytest.raises(UsageError, match=why) as caught:
         parse_origins([text])
     assert f"--cors-origin {text}: " in str(caught.value)
 
 
 @pytest.mark.parametrize("text", ["http://a", "a:80", "a/b", "*", "*.example.org", "a..b", "user@a"])
-def test_a_name_that_is_none_is_refused_with_a_sentence(text: str) -> None:
-    with pytest.raises(UsageError, match="without scheme, port and path"):
+def test_an_invalid_host_name_is_refused_with_a_sentence(text: str) -> None:
+    with pytest.raises(UsageError, match="without scheme, port, path"):
         parse_hosts([text])

@@ -24,7 +24,7 @@ def test_a_request_without_an_id_gets_one() -> None:
     assert json.loads(bytes(response.body))["request_id"] == response.headers["dg-request-id"]
 
 
-def test_when_to_come_back_is_in_the_header_and_nowhere_else() -> None:
+def test_the_retry_delay_is_in_the_header_only() -> None:
     response = refusal_response(replace(TOO_MANY_REQUESTS, retry_after_s=2), "an-id")
     assert response.headers["retry-after"] == "2"
     assert response.body == refusal_response(TOO_MANY_REQUESTS, "an-id").body

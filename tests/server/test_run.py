@@ -1,4 +1,4 @@
-"""Starting a server: what is refused, and with which sentence."""
+"""Starting a server: refused settings and their messages."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ pytestmark = pytest.mark.slow
 
 
 def test_an_open_address_without_keys_is_refused_at_start() -> None:
-    """The sentence says what to do."""
+    """The message explains what to do."""
     with pytest.raises(UsageError, match=r"0\.0\.0\.0.*--key.*--no-auth"):
         serve(Settings(host="0.0.0.0", engines=("scripted",)))
 
 
-def test_a_port_that_is_taken_is_named() -> None:
+def test_a_port_in_use_is_named() -> None:
     """And what to do about it."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -44,7 +44,7 @@ def test_an_engine_that_does_not_load_ends_the_server_with_its_own_sentence() ->
 
 
 def test_an_idle_timeout_below_the_keepalive_of_clients_is_warned_about(caplog: pytest.LogCaptureFixture) -> None:
-    """SDKs and frameworks send theirs every 5 s and cannot be told otherwise."""
+    """SDKs and frameworks send KeepAlive every 5 s, which cannot be configured."""
     for idle_timeout_s, warned in ((5.0, True), (10.0, False)):
         caplog.clear()
         with pytest.raises(UsageError):
@@ -52,7 +52,7 @@ def test_an_idle_timeout_below_the_keepalive_of_clients_is_warned_about(caplog: 
         assert ("KeepAlive every 5 s" in caplog.text) is warned
 
 
-def test_a_server_says_where_it_is_and_stops_on_a_signal() -> None:
+def test_a_server_reports_its_address_and_stops_on_a_signal() -> None:
     """`on_ready` gets the live URL, once sessions are taken; SIGTERM ends `serve`."""
     said: list[str] = []
 

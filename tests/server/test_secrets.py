@@ -20,7 +20,7 @@ from tests.server.scenes import LINEAR, logged, record, served, speech
 
 pytestmark = pytest.mark.slow
 
-NAME = "tests.server.telling_engine:SECRET"
+NAME = "tests.server.sentence_engine:SECRET"
 TOLD = re.compile(r"41\D?1|11 ?1|four one|one one|\bone\b")
 """Any part of the number, as words or as digits."""
 
@@ -42,7 +42,7 @@ def plain(text: str) -> str:
 
 
 async def talk(server: InProcessServer, **query: str | int | bool) -> LiveClient:
-    """A stream of the recording in pieces, with a Finalize in the middle of the number where one is asked for."""
+    """A stream of the recording in pieces, with or without a Finalize in the middle of the number."""
     flushed = query.pop("flushed", False)
     async with live_client(server.url, **{**LINEAR, "endpointing": 1000, **query}) as line:
         data = speech() + bytes(32_000)
@@ -55,7 +55,7 @@ async def talk(server: InProcessServer, **query: str | int | bool) -> LiveClient
     return line
 
 
-def test_without_redaction_it_would_be_told() -> None:
+def test_without_redaction_the_number_is_in_the_transcript() -> None:
     """The other tests here look for something that is really there."""
 
     async def main(server: InProcessServer) -> None:

@@ -28,7 +28,7 @@ from tests.server.scenes import refusal, served, speech, until
 
 SLOW = "tests.server.slow_engine:SLOW"
 STUCK = "tests.server.slow_engine:STUCK"
-WITHIN_S = 60.0
+WITHIN_S = 240.0
 """Nothing takes so long; the machine may be busy."""
 UPGRADE = (
     b"GET /v1/listen?encoding=linear16&sample_rate=16000 HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\n"
@@ -63,7 +63,7 @@ def test_a_stop_waits_for_work_without_a_request() -> None:
 
 
 @pytest.mark.parametrize("which", [signal.SIGINT, signal.SIGTERM])
-def test_the_first_signal_refuses_what_is_new_at_once_and_the_second_skips_the_waiting(which: int) -> None:
+def test_the_first_signal_refuses_new_requests_and_the_second_skips_the_waiting(which: int) -> None:
     stops = Stops(Shutdown())
     server = DrainingServer(uvicorn.Config(cast(Any, None)), stops, within_s=1.0)
     server.handle_exit(which, None)
@@ -136,18 +136,35 @@ async def _ready(server: Command) -> bool:
             return False
 
 
+def http_client() -> httpx2.AsyncClient:
+    """A client that keeps no connection: a server that stops closes an idle one, perhaps under the next request."""
+    return httpx2.AsyncClient(timeout=WITHIN_S, limits=httpx2.Limits(max_keepalive_connections=0))
+
+
+async def receiving(client: httpx2.AsyncClient, server: Command) -> bool:
+    """Whether a recording is being received."""
+    return bool(json.loads((await client.get(f"{server.http}/v1/status")).content)["active_batch_requests"])
+
+
+async def stopping(client: httpx2.AsyncClient, server: Command) -> bool:
+    """Whether the server takes nothing new."""
+    return (await client.get(f"{server.http}/readyz")).status_code == 503
+
+
 async def talk(server: Command, seconds: float = 3.0) -> ClientConnection:
     """A client that has sent speech and is in the middle of it."""
-    url = f"ws://127.0.0.1:{server.port}/v1/listen?encoding=linear16&sample_rate=16000"
-    while True:
-        try:
-            client = await connect(url, open_timeout=WITHIN_S)
-            break
-        except InvalidStatus as refused:
-            # Only a 429 says when to come back: a client that comes with many others waits for its turn.
-            await asyncio.sleep(float(refused.response.headers["retry-after"]))
+    client = await admitted(f"ws://127.0.0.1:{server.port}/v1/listen")
     await client.send(speech()[: int(seconds * 32_000)])
     return client
+
+
+async def admitted(url: str) -> ClientConnection:
+    """A connection for linear16. Only a 429 has Retry-After: who connects with many others waits."""
+    while True:
+        try:
+            return await connect(f"{url}?encoding=linear16&sample_rate=16000", open_timeout=WITHIN_S)
+        except InvalidStatus as refused:
+            await asyncio.sleep(float(refused.response.headers["retry-after"]))
 
 
 async def rest(client: ClientConnection) -> tuple[list[str], bool, int | None]:
@@ -233,7 +250,7 @@ def test_forty_streams_with_more_to_transcribe_than_five_seconds_all_get_their_l
 
 
 @pytest.mark.slow
-def test_a_recording_under_way_is_finished_and_what_is_new_gets_503(tmp_path: Path) -> None:
+def test_a_recording_in_progress_is_finished_and_new_ones_get_503(tmp_path: Path) -> None:
     more = asyncio.Event()
 
     async def body() -> AsyncIterator[bytes]:
@@ -242,14 +259,12 @@ def test_a_recording_under_way_is_finished_and_what_is_new_gets_503(tmp_path: Pa
         yield speech()[64_000:]
 
     async def main() -> None:
-        async with serve(tmp_path) as server, httpx2.AsyncClient(timeout=WITHIN_S) as client:
+        async with serve(tmp_path) as server, http_client() as client:
             url = f"{server.http}/v1/listen?encoding=linear16&sample_rate=16000"
             recording = asyncio.create_task(client.post(url, content=body()))
-            while json.loads((await client.get(f"{server.http}/v1/status")).content)["active_batch_requests"] == 0:
-                await asyncio.sleep(0.02)
+            await until(lambda: receiving(client, server))
             server.process.send_signal(signal.SIGTERM)
-            while (await client.get(f"{server.http}/readyz")).status_code != 503:
-                await asyncio.sleep(0.01)
+            await until(lambda: stopping(client, server))
             assert (await client.get(f"{server.http}/healthz")).status_code == 200
             status, said = await refusal(url.replace("http", "ws"))
             assert (status, said["err_msg"]) == (503, "Please try again later")
@@ -268,11 +283,10 @@ def test_a_recording_under_way_is_finished_and_what_is_new_gets_503(tmp_path: Pa
 @pytest.mark.slow
 def test_a_recording_that_cannot_be_finished_within_the_drain_cap_gets_503(tmp_path: Path) -> None:
     async def main() -> None:
-        async with serve(tmp_path, STUCK, drain_timeout=1) as server, httpx2.AsyncClient(timeout=WITHIN_S) as client:
+        async with serve(tmp_path, STUCK, drain_timeout=1) as server, http_client() as client:
             url = f"{server.http}/v1/listen?encoding=linear16&sample_rate=16000"
             recording = asyncio.create_task(client.post(url, content=speech()))
-            while json.loads((await client.get(f"{server.http}/v1/status")).content)["active_batch_requests"] == 0:
-                await asyncio.sleep(0.02)
+            await until(lambda: receiving(client, server))
             server.process.send_signal(signal.SIGTERM)
             answer = await recording
             assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
@@ -291,9 +305,8 @@ def test_a_second_signal_ends_the_server_at_once(tmp_path: Path) -> None:
             client = await talk(server)
             await asyncio.sleep(0.5)
             server.process.send_signal(signal.SIGTERM)
-            async with httpx2.AsyncClient() as http:
-                while (await http.get(f"{server.http}/readyz")).status_code != 503:
-                    await asyncio.sleep(0.01)
+            async with http_client() as http:
+                await until(lambda: stopping(http, server))
             server.process.send_signal(signal.SIGTERM)
             _, metadata, code = await rest(client)
             assert (metadata, code) == (False, 1006)
@@ -322,8 +335,8 @@ def test_ctrl_c_which_reaches_the_workers_too_drains_as_well(tmp_path: Path) -> 
 
 
 @pytest.mark.slow
-def test_words_that_do_not_come_within_the_drain_cap_do_not_hold_the_stop_up() -> None:
-    """The client is asked to reconnect all the same, and learns how much was received."""
+def test_words_that_miss_the_drain_cap_do_not_delay_the_stop() -> None:
+    """The client still gets 1012, and Metadata with the amount of audio received."""
 
     async def main(server: InProcessServer) -> None:
         client = await connect(f"{server.url}?encoding=linear16&sample_rate=16000")
@@ -342,7 +355,7 @@ def test_a_closing_stream_waits_for_its_turn_as_long_as_the_engine_works() -> No
     """Lag alone is no reason to close with 1011: finals are done in their order, and each takes 0.2 s."""
 
     async def one(server: InProcessServer) -> tuple[list[str], bool, int | None]:
-        client = await connect(f"{server.url}?encoding=linear16&sample_rate=16000")
+        client = await admitted(server.url)
         await client.send(speech()[:64_000])
         await client.send('{"type":"CloseStream"}')
         return await rest(client)
@@ -355,7 +368,7 @@ def test_a_closing_stream_waits_for_its_turn_as_long_as_the_engine_works() -> No
 
 
 @pytest.mark.slow
-def test_a_closing_stream_whose_engine_answers_nobody_ends_at_the_drain_cap() -> None:
+def test_a_closing_stream_with_a_stuck_engine_ends_at_the_drain_cap() -> None:
     async def main(server: InProcessServer) -> None:
         client = await connect(f"{server.url}?encoding=linear16&sample_rate=16000")
         await client.send(speech()[:64_000])

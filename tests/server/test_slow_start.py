@@ -30,7 +30,7 @@ def speak(start: SlowStart, stream: str, begin: float, end: float, every: float 
 
 
 @pytest.mark.parametrize("speaks", [False, True])
-def test_of_a_crowd_that_comes_at_once_only_so_many_are_admitted(speaks: bool) -> None:
+def test_of_simultaneous_streams_only_a_bounded_number_is_admitted(speaks: bool) -> None:
     assert crowd(SlowStart(8), 80, now=0.0, speaks=speaks) == 8
 
 
@@ -84,7 +84,7 @@ def test_a_text_before_any_audio_is_a_pause_and_one_after_it_is_not() -> None:
     assert not start.has_room(now=0.0, calm=1.0)
 
 
-def test_who_sends_nothing_for_a_second_does_not_count() -> None:
+def test_a_stream_that_sends_nothing_for_a_second_does_not_count() -> None:
     start = SlowStart(1)
     start.opened("a", now=0.0)
     assert not start.has_room(now=1.0, calm=1.0)
@@ -92,7 +92,7 @@ def test_who_sends_nothing_for_a_second_does_not_count() -> None:
 
 
 def test_thousands_of_paused_sessions_open_within_seconds() -> None:
-    """They send nothing at all, not even KeepAlive; the first of them are taken for talkers, one worker."""
+    """With one worker. They send nothing at all, not even KeepAlive; the first of them count as unproven."""
     start, inside, now = SlowStart(4), 0, 0.0
     while inside < 5000:
         inside += crowd(start, 64, now=now, prefix=f"{now}-")
@@ -102,7 +102,7 @@ def test_thousands_of_paused_sessions_open_within_seconds() -> None:
     assert all(crowd(start, 50, now=now + step / 20, prefix=f"late-{step}-") == 50 for step in range(20))
 
 
-def test_after_a_crowd_that_spoke_the_next_is_taken_for_talkers_again() -> None:
+def test_after_streams_that_sent_audio_new_ones_count_fully_again() -> None:
     start = SlowStart(8)
     for number in range(100):
         start.opened(number, now=0.0)
@@ -117,5 +117,5 @@ def test_after_a_crowd_that_spoke_the_next_is_taken_for_talkers_again() -> None:
     assert crowd(start, 80, now=5.0, prefix="later") < 12
 
 
-def test_fewer_are_admitted_as_the_queue_gets_longer_and_nobody_when_it_is_too_long() -> None:
+def test_fewer_are_admitted_as_the_queue_gets_longer_and_none_when_it_is_too_long() -> None:
     assert [crowd(SlowStart(8), 80, now=0.0, calm=calm) for calm in (1.0, 0.5, 0.1, 0.0, -1.0)] == [8, 4, 1, 0, 0]

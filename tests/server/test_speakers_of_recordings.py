@@ -1,4 +1,4 @@
-"""Recordings posted to the whole server: who asks, what for, and what comes back."""
+"""Diarization of recordings posted to the whole server."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def conversation() -> tuple[bytes, list[tuple[float, int]]]:
 
 
 def posted(query: str, body: bytes) -> Any:
-    """What a server with the default engine answers."""
+    """The response of a server with the default engine."""
 
     async def main() -> Any:
         async with (
@@ -51,7 +51,7 @@ def posted(query: str, body: bytes) -> Any:
     return asyncio.run(main())
 
 
-def test_two_readers_by_turns_are_told_apart() -> None:
+def test_two_alternating_readers_get_different_speakers() -> None:
     body, turns = conversation()
     told = posted("diarize=true&utterances=true&paragraphs=true&punctuate=true&utt_split=5", body)
     assert told["metadata"]["diarize_info"] == {"model_uuid": embedder_info().uuid, "arch": embedder_info().arch}

@@ -23,7 +23,7 @@ from caesura.server.stream_config import (
 INFO = EngineInfo("engine", "1", "arch", ("en",), min_endpointing_s=0.2, max_segment_s=20.0)
 
 
-def test_audio_without_an_encoding_comes_in_a_container_that_says_the_rest() -> None:
+def test_audio_without_an_encoding_is_a_container() -> None:
     assert audio_format(ListenOptions(sample_rate=8000, channels=2)) == AudioFormat(None, None, 1)
 
 
@@ -71,7 +71,7 @@ def test_an_endpointing_too_short_for_the_engine_is_lifted_to_its_floor(
         ({"utterance_end_ms": 1500}, 0.7, 1.5),
     ],
 )
-def test_interims_are_made_where_somebody_needs_them(
+def test_interims_are_computed_only_if_they_are_needed(
     asked: dict[str, Any], interval_s: float | None, gap_s: float | None
 ) -> None:
     config = recognition_config(ListenOptions(**asked), INFO, 0.7)

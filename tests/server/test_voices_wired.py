@@ -1,4 +1,4 @@
-"""Two people take turns: with a real engine and real voices, each word says who spoke it."""
+"""Live diarization with a real engine and the real voices of two people who take turns."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def conversation() -> tuple[np.ndarray[Any, Any], list[tuple[float, float]]]:
 async def heard(
     server: InProcessServer, samples: np.ndarray[Any, Any], *, pause_s: float = 0.0, **query: Any
 ) -> LiveClient:
-    """What a client hears that sends a second of audio at a time."""
+    """The messages that a client receives that sends a second of audio at a time."""
     channels = np.atleast_2d(samples)
     data, _ = encode(channels, 16_000, "linear16")
     assert isinstance(data, bytes)
@@ -54,18 +54,18 @@ async def heard(
 
 
 def speaks(words: Sequence[Mapping[str, Any]]) -> int:
-    """Who speaks these words: four in five at least, for two words alone between pauses may be taken for another's."""
+    """The speaker of these words, at least four in five: two words alone between pauses may get another one."""
     speaker, count = Counter(int(word["speaker"]) for word in words).most_common(1)[0]
     assert count >= 0.8 * len(words), [(word["word"], word["speaker"]) for word in words]
     return speaker
 
 
 def turn(words: Sequence[Mapping[str, Any]], start: float, end: float) -> list[Mapping[str, Any]]:
-    """The words that are said in a turn."""
+    """The words that are spoken in a turn."""
     return [word for word in words if start <= (word["start"] + word["end"]) / 2 <= end]
 
 
-def test_the_words_of_two_people_are_told_apart_and_the_first_is_known_again() -> None:
+def test_two_people_get_different_speakers_and_the_first_is_recognised_again() -> None:
     samples, spans = conversation()
 
     async def main(server: InProcessServer) -> None:
@@ -82,7 +82,7 @@ def test_the_words_of_two_people_are_told_apart_and_the_first_is_known_again() -
     served(main, engines=("moonshine",))
 
 
-def test_nobody_is_named_unless_that_is_asked_for_and_the_words_are_the_same() -> None:
+def test_speakers_are_assigned_only_on_request_and_words_are_the_same() -> None:
     samples, _ = conversation()
 
     async def main(server: InProcessServer) -> None:

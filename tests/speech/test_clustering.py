@@ -24,7 +24,7 @@ SIZE = 64
 
 
 def cloud(people: int, each: int, seed: int = 1) -> tuple[Floats, list[int]]:
-    """Vectors in an order of chance, two of one person with a mean cosine of about 0.6; and who each is."""
+    """Vectors in random order, with a mean cosine of about 0.6 for the same person, and the person of each."""
     chance = np.random.default_rng(seed)
     directions = np.linalg.qr(chance.normal(size=(SIZE, people)))[0].T
     who = chance.permutation(np.repeat(np.arange(people), each))
@@ -84,14 +84,14 @@ def test_groups_of_groups_are_the_groups_of_all() -> None:
     assert merge(joined, SAME_SPEAKER)[0].counts.tolist() == [30.0] * 4
 
 
-def test_pieces_of_any_size_are_taken() -> None:
+def test_arrays_of_any_size_are_accepted() -> None:
     vectors, _ = cloud(2, 5)
     for size in (1, 3, 10):
         pieces = [vectors[at : at + size] for at in range(0, 10, size)]
         assert cluster([vectors[:0], *pieces]).counts.tolist() == [5.0, 5.0]
 
 
-def test_of_nothing_there_are_no_groups() -> None:
+def test_without_vectors_there_are_no_clusters() -> None:
     for nothing in ([], [np.empty((0, SIZE), np.float32)]):
         assert len(cluster(nothing).counts) == 0
         assert len(cluster(nothing).means()) == 0

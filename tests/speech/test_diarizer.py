@@ -48,7 +48,7 @@ def learn(speakers: Diarizer, embeddings: list[SpeakerEmbedding]) -> None:
     speakers.learn(words(embeddings), embeddings)
 
 
-def test_speakers_are_numbered_as_they_come_and_known_again() -> None:
+def test_speakers_are_numbered_in_order_and_recognised_again() -> None:
     speakers = Diarizer()
     for person, number in ((3, 0), (1, 1), (3, 0), (5, 2), (1, 1), (3, 0)):
         embeddings = turn(person, 0.0)
@@ -86,12 +86,12 @@ def test_a_short_answer_of_a_new_speaker_is_a_new_speaker() -> None:
     assert speakers_of(speakers, [embedding(1, 0.0, 1.0)]) == [1]
 
 
-def test_a_moment_of_another_sound_is_no_new_speaker_once_much_was_spoken() -> None:
+def test_a_short_other_sound_is_not_a_new_speaker_after_much_speech() -> None:
     speakers = Diarizer()
     for _ in range(15):
         learn(speakers, turn(0, 0.0))
     assert speakers_of(speakers, [*turn(0, 0.0), embedding(4, 2.0), *turn(0, 2.5)]) == [0] * 9
-    # Before that it might be somebody.
+    # Before that it might be a new speaker.
     few = Diarizer()
     learn(few, turn(0, 0.0))
     assert speakers_of(few, [*turn(0, 0.0), embedding(4, 2.0), embedding(4, 2.5), *turn(0, 3.0)])[4:6] == [1, 1]
@@ -120,7 +120,7 @@ def test_a_speaker_without_words_takes_no_number() -> None:
 
 
 @pytest.mark.slow
-def test_what_is_remembered_is_bounded_and_the_regulars_are_known_after_hours() -> None:
+def test_memory_is_bounded_and_frequent_speakers_are_recognised_after_hours() -> None:
     speakers = Diarizer()
     for index in range(200):
         learn(speakers, turn(index % 2, 0.0))
@@ -143,7 +143,7 @@ def test_words_belong_to_the_window_that_is_nearest() -> None:
     assert [each.start for each in words] == [0.0, 1.4, 3.9, 9.0]
 
 
-def test_without_embeddings_nobody_is_named() -> None:
+def test_without_embeddings_no_speaker_is_assigned() -> None:
     assert Diarizer().label([word(0.0)], []) == (word(0.0),)
 
 

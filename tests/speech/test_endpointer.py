@@ -61,7 +61,7 @@ def test_silence_counts_from_the_last_confirmed_frame_whatever_clicks_in_it() ->
     assert endpointer.silence == 4 * FRAME
 
 
-def test_speech_that_comes_back_is_the_same_speech() -> None:
+def test_speech_that_resumes_is_the_same_speech() -> None:
     """One onset in a segment: a dip of one frame does not announce speech again."""
     endpointer = Endpointer()
     assert feed_all(endpointer, 0.9, 0.9, 0.9, 0.1, 0.9, 0.9, 0.9).count(None) == 6

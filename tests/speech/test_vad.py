@@ -12,13 +12,14 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from caesura.errors import InternalError, UsageError
 from caesura.speech import vad
 from caesura.speech.vad import FRAME, SileroModel, SileroVad, feed_together, load_silero
+from tests.example_count import examples
 from tests.speech import batched_vad_graph
 
 MODEL = load_silero()
@@ -40,7 +41,7 @@ WHOLE = SileroVad(MODEL).feed(SPEECH)
 
 
 def hear_in_pieces(samples: NDArray[np.float32], sizes: list[int]) -> NDArray[np.float32]:
-    """What one VAD says when the samples come in pieces of these sizes, over and over."""
+    """The probabilities of one detector that is fed the samples in pieces of these sizes, repeatedly."""
     channel = SileroVad(MODEL)
     parts = []
     at = turn = 0
@@ -51,7 +52,7 @@ def hear_in_pieces(samples: NDArray[np.float32], sizes: list[int]) -> NDArray[np
     return np.concatenate(parts)
 
 
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(
     st.lists(st.sampled_from([1, 63, 64, 320, 511, 512, 513, 800, 1024, 1600, 5000, 40_000]), min_size=1, max_size=8)
 )
@@ -63,7 +64,7 @@ def test_any_chunking_gives_the_same_probabilities(sizes: list[int]) -> None:
 
 
 def test_each_frame_is_computed_with_the_sample_that_completes_it() -> None:
-    """511 samples say nothing, the next one completes the frame."""
+    """511 samples give no probability; the next one completes the frame."""
     channel = SileroVad(MODEL)
     assert channel.feed(SPEECH[:511]).shape == (0,)
     np.testing.assert_allclose(channel.feed(SPEECH[511:512]), WHOLE[:1], atol=1e-5)
@@ -100,8 +101,8 @@ def test_channels_fed_together_get_what_each_gets_alone(monkeypatch: pytest.Monk
             np.testing.assert_allclose(probabilities, one.feed(piece), atol=1e-5)
 
 
-def test_after_an_error_no_channel_has_taken_its_samples() -> None:
-    """Whoever fed them together can feed each again alone."""
+def test_after_an_error_no_channel_has_consumed_its_samples() -> None:
+    """Channels that were fed together can be fed separately afterwards."""
     first, second = SileroVad(MODEL), SileroVad(MODEL)
     feed_together([(first, SPEECH[:1600]), (second, SPEECH[:700])])
     with pytest.raises(UsageError):
@@ -111,7 +112,7 @@ def test_after_an_error_no_channel_has_taken_its_samples() -> None:
 
 
 def test_the_network_is_the_one_of_the_package_rewritten() -> None:
-    """The file can be made again from the original, to the byte, and says the same of the same rows and states."""
+    """The file is reproduced from the original, to the byte, and gives the same probabilities and states."""
     assert batched_vad_graph.batched() == vad.WEIGHTS.read_bytes()
     original = onnxruntime.InferenceSession(batched_vad_graph.ORIGINAL, providers=["CPUExecutionProvider"])
     random = np.random.default_rng(5)

@@ -18,7 +18,7 @@ RATE = 16_000
 
 
 class Peer:
-    """One connection, told things and read."""
+    """One connection: sends messages and reads the answers."""
 
     def __init__(self, connection: ClientConnection) -> None:
         self.connection = connection
@@ -44,7 +44,7 @@ class Peer:
             return messages
 
     def end(self) -> tuple[int, str] | None:
-        """The close frame of the server; None when there was none. What comes before it is left out."""
+        """The close frame of the server, None if there was none; messages before it are skipped."""
         self.rest()
         frame = self.connection.protocol.close_rcvd
         return None if frame is None else (frame.code, frame.reason)

@@ -34,7 +34,7 @@ def test_a_header_is_found_in_any_case() -> None:
     assert seen.request_id == "id"
 
 
-def test_what_is_printed_of_a_connection_is_short() -> None:
+def test_the_repr_of_a_connection_is_short() -> None:
     """A failed assertion prints it: neither the audio nor a secret may be in that."""
     seen = connection()
     seen.chunks.append(bytes(10_000))

@@ -41,7 +41,7 @@ def test_silence_behind_a_word_ends_its_segment() -> None:
     assert words_in(events) == [(0.0, 1.0, "one two", True)]
 
 
-def test_the_first_audio_tells_the_number_of_channels() -> None:
+def test_the_first_audio_reports_the_number_of_channels() -> None:
     assert recognizer().feed(silence(0.1))[0] == AudioFound(1)
     assert recognizer(channels=2).feed(silence(0.1))[0] == AudioFound(1)
     assert recognizer(channels=2, split=True).feed(silence(0.1))[0] == AudioFound(2)

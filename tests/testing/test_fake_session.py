@@ -89,7 +89,7 @@ def test_finalize_is_answered_with_the_words_so_far() -> None:
 def test_a_finalize_with_nothing_pending_is_answered_or_not(
     answers: bool | Sequence[bool], answered: Sequence[int]
 ) -> None:
-    """Each Finalize is followed by a text that is no message, whose Error shows where it stood."""
+    """Each Finalize is followed by an invalid text, whose Error marks its position among the answers."""
     with FakeServer(VOICE, answers_finalize=answers) as server, connected(server) as peer:
         for _ in range(3):
             peer.send("Finalize")
@@ -110,7 +110,7 @@ def test_a_finalize_with_a_word_pending_is_always_answered() -> None:
         assert peer.read()["from_finalize"] is True
 
 
-def test_a_text_that_is_no_message_gets_an_error_and_the_line_stays_open() -> None:
+def test_an_invalid_text_gets_an_error_and_the_connection_stays_open() -> None:
     with FakeServer(VOICE) as server, connected(server) as peer:
         peer.connection.send("no JSON")
         assert peer.read()["type"] == "Error"
@@ -137,7 +137,7 @@ def test_the_close_frame_of_the_client_is_seen() -> None:
         server.wait(lambda: server.connections[0].closed == Close(4000, "enough"))
 
 
-def test_what_a_client_sent_before_it_left_is_seen() -> None:
+def test_messages_from_before_a_disconnect_are_recorded() -> None:
     with FakeServer(VOICE) as server, connected(server) as peer:
         peer.say("one")
         peer.send("Finalize")

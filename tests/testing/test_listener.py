@@ -44,7 +44,7 @@ def test_close_sends_a_close_frame_and_nothing_before_it() -> None:
         server.wait(lambda: server.connections[0].closed == Close(1011, "broken"))
 
 
-def test_close_goes_out_from_a_server_that_is_mute_or_stalled() -> None:
+def test_a_mute_or_stalled_server_still_sends_close() -> None:
     for fault in (FakeServer.mute, FakeServer.stall):
         with FakeServer(VOICE) as server, connected(server) as peer:
             fault(server)
@@ -124,7 +124,7 @@ def test_a_server_that_stops_in_order_sends_its_finals_and_closes_with_1012() ->
         assert peer.end() == (1012, "")
 
 
-def test_starting_and_stopping_twice_is_no_mistake() -> None:
+def test_starting_and_stopping_twice_is_allowed() -> None:
     with FakeServer(VOICE) as server:
         server.start()
         server.stop()

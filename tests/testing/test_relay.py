@@ -1,4 +1,4 @@
-"""The relay passes bytes on unchanged until it is told to fail."""
+"""The relay passes bytes on unchanged until a fault is triggered."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ async def answered(line: ClientConnection, message: bytes) -> bytes:
     return await asyncio.wait_for(line.recv(decode=False), 5)
 
 
-def test_what_is_sent_comes_through_in_both_directions() -> None:
+def test_bytes_are_relayed_in_both_directions() -> None:
     async def talk() -> None:
         async with echoing() as relay, connect(relay.url) as line:
             assert await answered(line, bytes(300_000)) == bytes(300_000)
@@ -43,7 +43,7 @@ def test_what_is_sent_comes_through_in_both_directions() -> None:
     asyncio.run(talk())
 
 
-def test_a_cut_resets_the_connection_and_the_next_one_goes_through() -> None:
+def test_a_cut_resets_the_connection_and_the_next_one_is_relayed() -> None:
     async def talk() -> None:
         async with echoing() as relay:
             async with connect(relay.url) as line:

@@ -30,7 +30,7 @@ def test_nothing_runs_before_and_nothing_is_left_after() -> None:
         server.start()
 
 
-def test_what_was_seen_can_be_read_after_the_end() -> None:
+def test_records_can_be_read_after_the_server_has_ended() -> None:
     with FakeServer(VOICE) as server, connected(server) as peer:
         peer.send("CloseStream")
         peer.rest()
@@ -42,12 +42,12 @@ def test_two_servers_have_two_ports() -> None:
         assert first.url != second.url
 
 
-def test_waiting_in_vain_reports_what_was_seen() -> None:
+def test_a_timed_out_wait_reports_the_connections() -> None:
     with FakeServer(VOICE) as server, connected(server), pytest.raises(TimeoutError, match=r"\['open'\], refused: 0"):
         server.wait(lambda: False, within_s=0.01)
 
 
-def test_a_port_that_was_taken_meanwhile_is_an_error() -> None:
+def test_a_port_used_by_another_process_is_an_error() -> None:
     with FakeServer(VOICE) as server:
         server.stop()
         address = "127.0.0.1", int(server.url.rpartition(":")[2])
@@ -82,7 +82,7 @@ def test_a_planned_fault_comes_at_its_sample_and_after_earlier_messages(chunk: i
         assert server.connections[0].audio == audio[: round(1.2 * 32_000)]
 
 
-def test_the_plans_of_a_connection_that_is_over_go_to_the_next() -> None:
+def test_planned_faults_of_a_closed_connection_apply_to_the_next() -> None:
     with FakeServer(VOICE) as server:
         server.after(0.1, server.cut)
         server.after(0.1, lambda: server.close(1001))
@@ -99,7 +99,7 @@ def test_the_plans_of_a_connection_that_is_over_go_to_the_next() -> None:
         assert [connection.seconds for connection in server.connections] == [0.1, 0.1, 0.4]
 
 
-def test_plans_of_one_connection_come_in_the_order_of_their_seconds() -> None:
+def test_planned_faults_are_triggered_in_the_order_of_their_seconds() -> None:
     with FakeServer(VOICE) as server:
         server.after(0.6, server.unmute)
         server.after(0.2, server.mute)
@@ -109,7 +109,7 @@ def test_plans_of_one_connection_come_in_the_order_of_their_seconds() -> None:
             assert finals(peer.rest()) == [(0.0, 0.8, "one two")]
 
 
-def test_what_comes_after_a_planned_stall_is_processed_when_it_is_over() -> None:
+def test_messages_after_a_planned_stall_are_processed_when_it_is_over() -> None:
     with FakeServer(VOICE) as server:
         server.after(0.1, server.stall)
         with connected(server) as peer:
@@ -121,7 +121,7 @@ def test_what_comes_after_a_planned_stall_is_processed_when_it_is_over() -> None
             assert finals(peer.rest()) == [(0.0, 0.4, "one")]
 
 
-def test_a_planned_restart_is_over_when_the_client_comes_back() -> None:
+def test_a_planned_restart_is_over_when_the_client_reconnects() -> None:
     def restart() -> None:
         server.stop()
         server.start()

@@ -58,9 +58,10 @@ def test_a_bad_value_is_refused_as_the_server_refuses_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("query", "said"), [({"encoding": "mulaw"}, "hears 'encoding=linear16' only"), ({"language": "de"}, "language=de")]
+    ("query", "said"),
+    [({"encoding": "mulaw"}, "accepts 'encoding=linear16' only"), ({"language": "de"}, "language=de")],
 )
-def test_what_the_fake_does_not_support_is_refused(query: dict[str, str], said: str) -> None:
+def test_unsupported_requests_to_the_fake_are_refused(query: dict[str, str], said: str) -> None:
     with FakeServer(VOICE) as server:
         status, headers, _ = refusal(url(server, **query))
         assert status == 400
@@ -102,7 +103,7 @@ def test_a_refusal_has_the_headers_and_the_body_that_were_configured() -> None:
         assert (headers["retry-after"], headers["content-length"], body) == ("7", "6", "busy")
 
 
-def test_so_many_requests_are_refused_and_the_next_is_not() -> None:
+def test_the_given_number_of_requests_is_refused_and_the_next_is_accepted() -> None:
     with FakeServer(VOICE) as server:
         server.refuse(500, times=2)
         server.refuse(429)

@@ -56,7 +56,7 @@ def test_runs_are_all_the_samples_of_any_bytes(audio: bytes) -> None:
     assert all(length > 0 for _, length in runs)
 
 
-def test_what_is_no_word_is_silence() -> None:
+def test_other_samples_are_silence() -> None:
     noise = b"".join(value.to_bytes(2, "little", signed=True) for value in (999, 1003, -1, 1, 32_767))
     assert VOICE.hear(noise) == ()
 

@@ -43,7 +43,7 @@ def folder() -> Path:
 
 
 def answer(job: SegmentJob) -> Hypothesis:
-    """What a job is answered: its name, who did it, and how many samples came."""
+    """The hypothesis for a job: its name, the worker, and the number of samples."""
     return Hypothesis((Word(f"job-{job.at:g}", 0.0, len(job.audio) / 16_000, 0.9),), (os.getpid(),))
 
 
@@ -51,7 +51,7 @@ class Commanded:
     """Waits, in each job, until the folder holds a file `go` or one that names the job, such as `go-1`."""
 
     def transcribe(self, jobs: Sequence[SegmentJob]) -> list[Hypothesis]:
-        """Logs the jobs, misbehaves as asked, and answers."""
+        """Log the jobs, misbehave as commanded, and answer."""
         for job in jobs:
             with (folder() / "log").open("a") as log:
                 log.write(f"{job.at:g} {os.getpid()}\n")

@@ -1,4 +1,4 @@
-"""The host of an engine: failures become sentences without words, and embeddings are made when a job asks for them."""
+"""The engine host: failures become sentences without spoken words, and embeddings are computed on request."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ WORDS = (Word("one", 0.2, 0.4, 0.9), Word("two", 0.5, 0.8, 0.9))
 
 
 class Answers:
-    """An engine that gives what it was made with."""
+    """An engine that returns given hypotheses."""
 
     def __init__(self, *hypotheses: Hypothesis, error: Exception | None = None) -> None:
         self._hypotheses = list(hypotheses)

@@ -92,7 +92,7 @@ def framed(head: bytes, behind: bytes = b"") -> bytes:
 
 
 def test_nothing_in_a_frame_is_executed(tmp_path: Path) -> None:
-    """Neither side runs what the other one sends."""
+    """Neither side executes data from the other."""
     trap = tmp_path / "executed"
     body = pickle.dumps(Executed(trap))
     for sent in (body, framed(body), framed(b"[]", body)):
@@ -121,7 +121,7 @@ def test_nothing_in_a_frame_is_executed(tmp_path: Path) -> None:
         b"1" * 5_000,
     ],
 )
-def test_what_is_no_frame_is_refused(head: bytes) -> None:
+def test_an_invalid_frame_is_refused(head: bytes) -> None:
     with pytest.raises(InternalError, match="frame"):
         decode(framed(head))
 
@@ -130,7 +130,7 @@ def test_what_is_no_frame_is_refused(head: bytes) -> None:
 def test_every_frame_that_is_cut_short_or_too_long_is_refused(frame: Frame) -> None:
     body = encode(frame)[HEADER.size :]
     for end in range(len(body)):
-        # A head may end in spaces, which say nothing.
+        # A head may end in spaces, which are ignored.
         with pytest.raises(InternalError):
             decode(body[:end])
     with pytest.raises(InternalError, match="behind its"):
@@ -159,6 +159,6 @@ def test_arrays_can_be_written_to_and_are_aligned() -> None:
 
 
 def test_the_module_loads_no_numpy() -> None:
-    """A worker imports it before it has said how many threads there shall be."""
+    """A worker imports it before the number of threads is set."""
     code = "import sys, caesura.workers.worker_main; sys.exit('numpy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

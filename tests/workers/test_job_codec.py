@@ -81,7 +81,7 @@ def same(one: Hypothesis | None, other: Hypothesis | None) -> bool:
 
 
 @given(HYPOTHESES)
-def test_a_hypothesis_comes_back_as_it_was(sent: Hypothesis) -> None:
+def test_a_hypothesis_survives_encoding(sent: Hypothesis) -> None:
     kept: list[Any] = []
     value, arrays = travelled(hypothesis_to_json(sent, kept), kept)
     assert same(hypothesis_from_json(value, arrays), sent)
@@ -89,7 +89,7 @@ def test_a_hypothesis_comes_back_as_it_was(sent: Hypothesis) -> None:
 
 
 @given(JOBS)
-def test_a_job_comes_back_as_it_was(sent: SegmentJob) -> None:
+def test_a_job_survives_encoding(sent: SegmentJob) -> None:
     kept: list[Any] = []
     value, arrays = travelled(job_to_json(sent, kept), kept)
     got = job_from_json(value, arrays)
@@ -111,7 +111,7 @@ def test_numbers_of_numpy_travel_as_plain_ones() -> None:
     assert type(got.words[0].confidence) is float
 
 
-def test_what_rounding_makes_of_a_number_is_mended() -> None:
+def test_rounding_errors_of_times_and_confidences_are_corrected() -> None:
     word = Word("a", 0.5, 0.5 - 1e-9, 1.0 + 1e-9)
     value, arrays = travelled(hypothesis_to_json(Hypothesis((word, replace(word, confidence=-1e-9))), []), [])
     assert [astuple(each)[1:4] for each in hypothesis_from_json(value, arrays).words] == [
@@ -185,7 +185,7 @@ def changed(value: Any, path: list[int], to: Any) -> Any:
         ([7], []),
     ],
 )
-def test_what_is_no_job_is_refused(path: list[int], to: Any) -> None:
+def test_an_invalid_job_is_refused(path: list[int], to: Any) -> None:
     kept: list[Any] = []
     value = job_to_json(JOB, kept)
     value, arrays = travelled(changed(value, path, to), kept)

@@ -20,16 +20,17 @@ from caesura.engines.scripted import SCRIPT
 from caesura.errors import EngineError, UsageError
 from caesura.workers.base import JobLost
 from caesura.workers.pool import EnginePool
+from tests.waiting import until
 from tests.workers import pool_engines
 
 pytestmark = pytest.mark.slow
 
-LIMIT_S = 30.0
+LIMIT_S = 100.0
 ENGINE = "tests.workers.pool_engines:commanded"
 
 
 class Stage:
-    """The folder that commands the workers, and what they and the pool have said."""
+    """The folder with commands for the workers, and the messages of workers and pool."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -50,7 +51,7 @@ class Stage:
         return [(float(at), int(pid)) for at, pid in (line.split() for line in lines)]
 
     def names(self) -> list[str]:
-        """Who was answered, in that order."""
+        """The owners of finished jobs, in order."""
         return [name for name, _ in self.results]
 
     def submit(self, pool: EnginePool, owner: str, at: float, priority: Priority = Priority.INTERIM) -> None:
@@ -62,8 +63,7 @@ class Stage:
 
     async def until(self, happened: Callable[[], bool]) -> None:
         """Waits for something that a worker or the pool does; the test's limit bounds it."""
-        while not happened():
-            await asyncio.sleep(0.002)
+        await until(happened)
 
     async def until_taken(self, *jobs: float) -> None:
         """Waits until exactly these jobs were taken up."""
@@ -117,7 +117,7 @@ def play(stage: Stage, pool: EnginePool, script: Play) -> None:
     within_limit(main())
 
 
-def test_jobs_are_answered_with_what_the_engine_heard() -> None:
+def test_jobs_return_the_hypotheses_of_the_engine() -> None:
     """Sixteen owners on two workers, with the engine that ships."""
 
     async def main() -> None:
@@ -146,7 +146,7 @@ def test_jobs_are_answered_with_what_the_engine_heard() -> None:
 
 
 def test_a_worker_killed_in_mid_job_is_replaced_and_its_job_done_again_first(stage: Stage) -> None:
-    """Nobody but the log notices: each job is answered once, the interrupted one before those that waited."""
+    """Only the log shows it: each job is answered once, the interrupted one before those that waited."""
 
     async def script(stage: Stage, pool: EnginePool) -> None:
         stage.submit(pool, "a", 1, Priority.FINAL)
@@ -328,7 +328,7 @@ def test_an_engine_that_loads_for_ever_does_not_start(stage: Stage) -> None:
 
 @pytest.mark.slow
 def test_a_worker_that_cannot_be_replaced_is_tried_again(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
-    """The pool is not ready, says so in the log, waits longer each time, and jobs wait with it."""
+    """The pool is not ready, logs that, and retries with growing delay, while jobs wait."""
     caplog.set_level(logging.WARNING, "caesura.workers")
 
     async def script(stage: Stage, pool: EnginePool) -> None:
@@ -351,7 +351,7 @@ def test_a_worker_that_cannot_be_replaced_is_tried_again(stage: Stage, caplog: p
 
 
 def test_finals_go_first_and_a_newer_interim_takes_the_place_of_the_older(stage: Stage) -> None:
-    """The order is the schedule's; who was replaced is never answered."""
+    """The order is that of the scheduler; a replaced job is never answered."""
 
     async def script(stage: Stage, pool: EnginePool) -> None:
         stage.submit(pool, "x", 1)
@@ -391,8 +391,8 @@ def test_recordings_wait_for_live_jobs_and_are_cancelled_as_one(stage: Stage) ->
     play(stage, EnginePool(ENGINE, workers=1), script)
 
 
-def test_an_owner_who_submits_all_the_time_does_not_starve_another(stage: Stage) -> None:
-    """Each answer makes the greedy owner ask again; the modest one waits for one job of it, not for all."""
+def test_an_owner_that_submits_continuously_does_not_starve_another(stage: Stage) -> None:
+    """After each answer the greedy owner submits again; the other one waits for one of its jobs, not for all."""
 
     async def script(stage: Stage, pool: EnginePool) -> None:
         stage.command("go")
@@ -432,7 +432,7 @@ def test_a_cancelled_owner_is_forgotten(stage: Stage) -> None:
 
 
 def test_a_cancelled_owner_whose_worker_dies_is_not_tried_again(stage: Stage) -> None:
-    """Nobody waits for it."""
+    """Its result is not needed."""
 
     async def script(stage: Stage, pool: EnginePool) -> None:
         stage.submit(pool, "a", 1, Priority.FINAL)
@@ -448,7 +448,7 @@ def test_a_cancelled_owner_whose_worker_dies_is_not_tried_again(stage: Stage) ->
     play(stage, EnginePool(ENGINE, workers=1), script)
 
 
-def test_stopping_answers_what_was_not_done(stage: Stage) -> None:
+def test_stopping_fails_outstanding_jobs(stage: Stage) -> None:
     """Running and waiting jobs alike; and one that comes too late, afterwards."""
 
     async def main() -> None:
@@ -519,7 +519,7 @@ def test_a_job_that_cannot_be_sent_is_given_up(stage: Stage, caplog: pytest.LogC
 
 @pytest.mark.parametrize("audio", [np.zeros(10), np.zeros((2, 10), np.float32), np.zeros(9_000_000, np.float32)])
 def test_audio_that_no_engine_takes_is_refused_at_once(audio: NDArray[np.float32]) -> None:
-    """The sentence names the field, what came and what would be right."""
+    """The sentence names the field, the value and what would be right."""
     with pytest.raises(UsageError, match=r"job\.audio: float\d\d of shape .*; give float32 of shape"):
         EnginePool("scripted", workers=1).submit("a", SegmentJob(audio, 0.0, Priority.FINAL), lambda results: None)
 

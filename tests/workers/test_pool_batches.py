@@ -19,7 +19,7 @@ POISON = 13.0
 
 
 def hypothesis(job: SegmentJob) -> Hypothesis:
-    """What the engine answers."""
+    """The hypothesis of the engine."""
     return Hypothesis((Word(f"job-{job.at:g}", 0.0, 0.1, 0.9),))
 
 
@@ -47,7 +47,7 @@ class FakeWorker:
         return tuple(map(hypothesis, jobs))
 
     async def close(self) -> None:
-        """It is gone."""
+        """Report that the worker has ended."""
         self.end()
 
     def end(self) -> None:
@@ -59,7 +59,7 @@ class FakeWorker:
 
 @dataclass
 class Workers:
-    """Makes workers, and keeps what they were given and what was delivered."""
+    """Makes workers, and records their jobs and the delivered results."""
 
     made: list[FakeWorker] = field(default_factory=list)
     batches: list[list[float]] = field(default_factory=list)
@@ -147,8 +147,8 @@ def test_a_cancelled_owner_of_a_batch_gets_no_result() -> None:
     asyncio.run(main())
 
 
-def test_a_job_that_comes_as_its_worker_dies_goes_to_another() -> None:
-    """The pool has just woken a worker for it; what wakes instead is the news that this one has gone."""
+def test_a_job_submitted_as_its_worker_dies_is_done_by_another() -> None:
+    """The pool has just woken a worker for it, but learns instead that this worker has ended."""
 
     async def main() -> None:
         workers = Workers()

@@ -25,11 +25,12 @@ from caesura.workers.base import JobLost
 from caesura.workers.ipc import JobsFailed, Ready, Transcribed, encode
 from caesura.workers.pool import EnginePool
 from caesura.workers.process_worker import ProcessWorker
+from tests.waiting import until
 from tests.workers import pool_engines
 
 pytestmark = pytest.mark.slow
 
-LIMIT_S = 30.0
+LIMIT_S = 100.0
 
 
 @pytest.fixture(autouse=True)
@@ -50,7 +51,7 @@ def job(at: float, seconds: float = 1.0) -> SegmentJob:
 
 
 def unnoticed() -> None:
-    """For tests that do not ask when the line was cut."""
+    """For tests that do not check when the connection was lost."""
 
 
 async def started(engine: str, on_gone: Callable[[], None]) -> ProcessWorker:
@@ -77,7 +78,7 @@ async def answers_jobs(folder: Path) -> None:
 
 
 def answered(worker: ProcessWorker, at: float, seconds: float) -> tuple[Hypothesis, ...]:
-    """What the commanded engine answers, from that worker's process."""
+    """The answer of the commanded engine in that worker's process."""
     return (replace(pool_engines.answer(job(at, seconds)), tokens=(int(worker.name),)),)
 
 
@@ -93,8 +94,8 @@ def test_it_runs_on_uvloop_as_well(folder: Path) -> None:
         runner.run(asyncio.wait_for(answers_jobs(folder), LIMIT_S))
 
 
-def test_it_says_that_it_has_gone_when_idle() -> None:
-    """Nobody has to ask it something first."""
+def test_an_idle_worker_reports_its_end() -> None:
+    """It does so without a job."""
 
     async def main() -> None:
         gone = asyncio.Event()
@@ -121,7 +122,7 @@ def test_a_job_whose_worker_dies_is_reported_at_once(folder: Path) -> None:
     within_limit(main())
 
 
-def test_what_an_engine_raises_does_not_end_it(folder: Path) -> None:
+def test_an_exception_of_the_engine_does_not_end_the_worker(folder: Path) -> None:
     """The next job is done by the same process."""
     (folder / "go").touch()
 
@@ -145,7 +146,7 @@ def test_what_an_engine_raises_does_not_end_it(folder: Path) -> None:
         ("whispr", "no engine is called 'whispr'"),
     ],
 )
-def test_a_worker_that_cannot_start_says_why(engine: str, sentence: str) -> None:
+def test_a_worker_that_cannot_start_reports_the_reason(engine: str, sentence: str) -> None:
     """In the child's own words, or with its exit code."""
     with pytest.raises(EngineError, match=sentence):
         within_limit(start(engine))
@@ -156,14 +157,14 @@ async def start(engine: str) -> None:
     await started(engine, unnoticed)
 
 
-def test_an_interpreter_that_cannot_be_run_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interpreter_that_cannot_be_run_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     """No file descriptor is left behind; warnings are errors here."""
     monkeypatch.setattr(sys, "executable", "/nowhere/python")
     with pytest.raises(EngineError, match="no worker for engine scripted can be started: No such file"):
         within_limit(start("scripted"))
 
 
-def test_running_out_of_descriptors_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_running_out_of_descriptors_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     """A front with ten thousand sockets may; the pool tries again later."""
 
     def exhausted() -> None:
@@ -177,7 +178,7 @@ def test_running_out_of_descriptors_says_so(monkeypatch: pytest.MonkeyPatch) -> 
     within_limit(main())
 
 
-def test_what_an_engine_prints_goes_nowhere(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_output_printed_by_an_engine_is_discarded(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """The front's own output may be read by a machine."""
     (folder / "go").touch()
 
@@ -207,7 +208,7 @@ def test_a_start_that_is_given_up_leaves_no_process(folder: Path) -> None:
 
 
 def test_a_close_that_is_cancelled_still_reaps() -> None:
-    """Whoever stops a pool cancels replacements that are under way."""
+    """Stopping a pool cancels replacements in progress."""
 
     async def main() -> None:
         worker = await started("scripted", unnoticed)
@@ -242,7 +243,7 @@ def impostor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., N
     return install
 
 
-def test_a_child_that_says_no_frames_does_not_start(
+def test_a_child_that_sends_no_frames_does_not_start(
     impostor: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its line is cut at the first such byte, and it is not waited for."""
@@ -259,7 +260,7 @@ def test_a_child_that_answers_out_of_turn_does_not_start(impostor: Callable[...,
         within_limit(start("scripted"))
 
 
-def test_a_child_that_answers_a_job_with_something_else_is_gone(impostor: Callable[..., None]) -> None:
+def test_a_child_that_answers_a_job_with_something_else_is_killed(impostor: Callable[..., None]) -> None:
     """As good as dead: the caller has it replaced."""
     impostor(encode(Ready()), encode(Ready()))
 
@@ -297,8 +298,7 @@ def test_a_worker_that_was_taken_over_runs_nothing_in_the_front_and_is_replaced(
             answered: asyncio.Future[object] = asyncio.get_running_loop().create_future()
             pool.submit("owner", job(1.0), answered.set_result)
             assert isinstance(await answered, JobLost)
-            while not pool.restarts:
-                await asyncio.sleep(0.01)
+            await until(lambda: pool.restarts)
         finally:
             await pool.stop()
 

@@ -8,12 +8,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from caesura.engines.base import Hypothesis, Priority, SegmentJob
 from caesura.workers.base import JobLost
 from caesura.workers.scheduler import Scheduler, Ticket
+from tests.example_count import examples
 
 
 def discard(result: Hypothesis | JobLost) -> None:
@@ -102,7 +103,7 @@ def of_channel(stream: str, channel: int) -> Ticket:
 
 
 def test_a_stream_of_many_channels_has_the_share_of_one() -> None:
-    """Whoever speaks on one channel waits for one final of it, not for twenty."""
+    """A stream with one channel waits for one final of the other stream, not for twenty."""
     many = [of_channel("many", channel) for channel in range(20)]
     scheduler = filled(*many)
     assert scheduler.take() == [many[0]]
@@ -113,8 +114,8 @@ def test_a_stream_of_many_channels_has_the_share_of_one() -> None:
     assert [scheduler.take()[0] for _ in range(3)] == [again, many[2], many[3]]
 
 
-def test_a_stream_that_was_served_more_lately_lets_the_other_go_first() -> None:
-    """Nobody starves: many channels have their turn between those of others who ask again and again."""
+def test_the_stream_that_was_served_less_recently_goes_first() -> None:
+    """No stream starves: one with many channels gets its turns between those of others that submit continuously."""
     scheduler = filled(of_channel("many", 0), of_channel("many", 1), of_channel("many", 2), final("one"))
     served = []
     for _ in range(6):
@@ -134,7 +135,7 @@ def test_a_newer_interim_takes_the_place_of_the_older() -> None:
 
 
 def test_an_owner_that_was_served_queues_up_again() -> None:
-    """Asking again at once does not overtake those who wait."""
+    """Submitting again at once does not overtake owners that wait."""
     scheduler = filled(interim("a"), interim("b"))
     (served,) = scheduler.take()
     assert served.owner == "a"
@@ -143,7 +144,7 @@ def test_an_owner_that_was_served_queues_up_again() -> None:
 
 
 def test_a_final_removes_the_interim_of_its_owner_only() -> None:
-    """The final says all that the interim would have."""
+    """The final supersedes the interim."""
     other, last = interim("b"), final("a")
     scheduler = filled(interim("a"), other, last)
     assert (len(scheduler), scheduler.seconds) == (2, 2.0)
@@ -175,7 +176,7 @@ def test_an_interim_put_back_goes_first_among_interims() -> None:
 
 
 @pytest.mark.parametrize("newer", [interim("a"), final("a")])
-def test_an_interim_that_was_overtaken_is_not_put_back(newer: Ticket) -> None:
+def test_a_superseded_interim_is_not_put_back(newer: Ticket) -> None:
     """Its owner has submitted something newer since."""
     scheduler = filled(newer)
     assert not scheduler.put_back(interim("a"))
@@ -193,7 +194,7 @@ def test_an_owner_is_removed_with_all_that_waits() -> None:
     assert list(drained(scheduler)) == [stays, other]
 
 
-def test_recordings_wait_for_everybody_who_speaks() -> None:
+def test_recordings_wait_for_all_live_streams() -> None:
     """Among themselves they keep their order, and several jobs of one owner wait together."""
     first, second, third = recorded("r"), recorded("r"), recorded("s")
     late, last = interim("a"), final("b")
@@ -229,7 +230,7 @@ class Model:
         """The streams in the order of their last turns, as long as a final waits that was not put back."""
 
     def step(self, action: str, owner: str, ticket: Ticket) -> None:
-        """Does what the scheduler does."""
+        """Do the same as the scheduler."""
         mine = [other for other in self.waiting if other.owner == owner]
         pending = [other for other in mine if not other.job.final]
         match action:
@@ -267,7 +268,7 @@ class Model:
 
 
 def run(history: list[tuple[str, str]]) -> None:
-    """Plays a history on both, comparing what comes out and what still waits."""
+    """Play a history on both, and compare the jobs taken and those that wait."""
     scheduler, model, taken = Scheduler(), Model(), list[Ticket]()
     for action, owner in history:
         if action == "next":
@@ -304,7 +305,7 @@ def test_every_history_of_up_to_four_steps() -> None:
             run(list(history))
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(st.lists(st.sampled_from([*STEPS, ("interim", "c"), ("final", "c"), ("next", "")]), max_size=40))
 def test_long_histories(history: list[tuple[str, str]]) -> None:
     """Three owners and many steps, drawn at random."""

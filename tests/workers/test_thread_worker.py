@@ -1,4 +1,4 @@
-"""The worker on a thread: it loads, transcribes off the loop's thread, and is gone once closed."""
+"""The worker on a thread: it loads, transcribes off the loop's thread, and ends when closed."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 //
 //	go run ./keepalive [SECONDS [EVERY]]
 //
-// 20 and 4 when left out; CAESURA_URL and DEEPGRAM_API_KEY as in listen.
+// By default 20 and 4; CAESURA_URL and DEEPGRAM_API_KEY are as in listen.
 package main
 
 import (

@@ -2,8 +2,8 @@
 //
 //	go run ./listen FILE [PAUSE_AT [PAUSE_FOR [KEEPALIVE_EVERY]]]
 //
-// FILE is 16 kHz mono linear16; the times are seconds: 3, 12 and 4 when left out. CAESURA_URL names the server
-// (ws://127.0.0.1:8080 when not set), DEEPGRAM_API_KEY the key, where one is needed.
+// FILE is 16 kHz mono linear16; the times are in seconds, by default 3, 12 and 4. CAESURA_URL is the address
+// of the server (by default ws://127.0.0.1:8080), DEEPGRAM_API_KEY the key, if one is needed.
 package main
 
 import (
@@ -92,7 +92,7 @@ func speak(line *websocket.Conn, audio []byte) error {
 
 // pause holds the line without sending audio.
 func pause(line *websocket.Conn, pauseFor, every time.Duration) error {
-	if err := control(line, "Finalize"); err != nil { // do not let the last words wait until we are back
+	if err := control(line, "Finalize"); err != nil { // otherwise the last words stay interim until the pause ends
 		return err
 	}
 	until := time.Now().Add(pauseFor)

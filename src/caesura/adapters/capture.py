@@ -1,19 +1,19 @@
 """Infers pauses from when audio arrives, for stacks that never call `pause`, and keeps the source clock. Pure.
 
-In such stacks a pause is audio that does not come. `now` is handed in.
+Such stacks send no audio in a pause. The caller passes the time as `now`.
 """
 
 from __future__ import annotations
 
 PAUSE_AFTER_S = 2.0
-"""Shortest gap between two chunks that is taken for a pause; anything less is delay."""
+"""Shortest gap between two chunks that counts as a pause; a shorter one is network or scheduling delay."""
 
 
 class Capture:
     """Source clock of one line, inferred from when its audio arrives."""
 
     def __init__(self, bytes_per_second: float, *, pause_after_s: float = PAUSE_AFTER_S) -> None:
-        """`pause_after_s` infinite: there are no pauses, and source time counts samples only."""
+        """With an infinite `pause_after_s` no gap is a pause, and source time counts samples only."""
         self._bytes_per_second = bytes_per_second
         self._pause_after_s = pause_after_s
         self._seconds = 0.0
@@ -22,7 +22,10 @@ class Capture:
         """Time since which the next chunk could have arrived."""
 
     def place(self, size: int, *, now: float) -> float | None:
-        """A chunk of `size` bytes arrived. Returns the source seconds of its start; None: it continues the last."""
+        """Record the arrival of `size` bytes.
+
+        Returns the source seconds at which they start; None if they continue the last chunk.
+        """
         seconds = size / self._bytes_per_second
         pause = 0.0 if self._ready_at is None else now - seconds - self._ready_at
         paused = pause > self._pause_after_s
@@ -34,5 +37,5 @@ class Capture:
         return at if paused else None
 
     def released(self, *, now: float) -> None:
-        """The caller was held up by this client until now, which is not a pause."""
+        """Record that this client blocked the caller until `now`: the time that passed is not a pause."""
         self._ready_at = now

@@ -35,14 +35,14 @@ except ImportError as missing:
     raise ImportError(needs) from missing
 
 DETACH_S = 5.0
-"""How long leaving the SDK's context waits for the last words."""
+"""How long the exit of the SDK's context manager waits for the last words."""
 
 
 class DeepgramTransport:
     """Socket of the SDK's synchronous client over a line that pauses and reconnects.
 
-    For addresses of /v1/listen; any other address gets a plain socket, as without a transport. The constructor connects
-    and raises what the SDK's own socket would: ApiError for a refusal. For any thread.
+    Only for /v1/listen; any other address gets a plain socket, as without a transport. The constructor connects
+    and raises what the SDK's own socket would: ApiError for a refusal. May be used from any thread.
 
     `send` accepts live audio at once, and waits with a recording that is far ahead of its words. `recv` and iteration
     yield JSON text. After the end of the line, iteration ends, or raises ApiError, websockets' ConnectionClosedError,
@@ -52,7 +52,7 @@ class DeepgramTransport:
     tuning: ClassVar[Tuning] = Tuning()
     """Buffer size and timeouts of the line."""
     pause_after_s: ClassVar[float] = PAUSE_AFTER_S
-    """Shortest gap between two chunks that is taken for a pause. Infinite: source time counts samples only."""
+    """Shortest gap between two chunks that counts as a pause. If infinite, source time counts samples only."""
 
     def __init__(self, url: str, headers: Mapping[str, str]) -> None:
         request = parse_address(url)
@@ -132,7 +132,7 @@ class AsyncTransport:
 
 
 def sdk_error(error: CaesuraError | None) -> Exception:
-    """Exception that the SDK's user expects when a line ends with `error`; None: without one."""
+    """The exception that users of the SDK expect when a line ends with `error`; None if it ended without error."""
     match error:
         case None | ConnectionClosedByServer(code=1000):
             return ConnectionClosedOK(Close(1000, ""), Close(1000, ""), rcvd_then_sent=True)

@@ -41,9 +41,9 @@ except ImportError as missing:
     raise ImportError(needs) from missing
 
 SAME_MOMENT_S = 0.05
-"""An interim and a final may time the same end of a word so far apart."""
+"""Tolerance in seconds: an interim and a final may differ by this much on when the same word ends."""
 FINISH_S = 10.0
-"""How long the last words may take after the end of the input."""
+"""How long after the end of the input the last words may take."""
 RECORDING_FINISH_S = 60.0
 """How long the last words of a recording may take."""
 
@@ -52,7 +52,7 @@ class STT(stt.STT):
     """Speech to text over a line that pauses and reconnects, for an AgentSession or on its own.
 
     Words have the time at which they were captured, with `start_time_offset` added as LiveKit expects it, and more in
-    `metadata`. A flush sends Finalize; the end of the input waits for the last words and no longer.
+    `metadata`. A flush sends Finalize; after the end of the input the stream ends with the last words.
     """
 
     def __init__(
@@ -75,14 +75,14 @@ class STT(stt.STT):
             url: `ws://host:port`, a full listen address, or `deepgram`.
             key: API key.
             token: temporary token, instead of a key.
-            model: of the wire.
-            language: of the wire, unless a stream sets another.
+            model: value of the wire parameter `model`.
+            language: value of the wire parameter `language`, unless a stream sets another.
             sample_rate: in Hz; pushed audio is resampled to it.
             interim_results: whether there are interim transcripts.
             tuning: buffer size and timeouts; LiveKit's `conn_options.timeout` bounds the first connection too.
-            pause_after_s: shortest gap between two frames that is taken for a pause.
-            **parameters: of the wire: `endpointing=300`, `keyterm=["a", "b"]`, ...; punctuation and VAD
-                events are on unless they say otherwise.
+            pause_after_s: shortest gap between two frames that counts as a pause.
+            **parameters: any other parameters of the wire, such as `endpointing=300` or `keyterm=["a", "b"]`;
+                punctuation and VAD events are on by default.
         """
         super().__init__(
             capabilities=stt.STTCapabilities(
@@ -200,14 +200,14 @@ class RecognizeStream(stt.RecognizeStream):
         except CaesuraError as error:
             raise api_error(error, may_retry=not self._input_ch.closed) from error
         finally:
-            line.end(ABORT_S)  # unless it has ended, when nobody waits for the last words
+            line.end(ABORT_S)  # no effect if it has ended; otherwise the last words are not needed any more
             await utils.aio.cancel_and_wait(*tasks)
             self._report_usage(line)
 
     # ---- in ----
 
     async def _forward(self, line: VoiceLine) -> None:
-        """Send all pushed frames up to the end of the input; also while the line connects."""
+        """Send all pushed frames up to the end of the input, from the time when the line begins to connect."""
         began = True
         async for item in self._input_ch:
             if isinstance(item, self._FlushSentinel):
@@ -271,7 +271,7 @@ class RecognizeStream(stt.RecognizeStream):
             self._stop_speaking(event.words[-1].wall_end if event.words else None)
 
     def _has_ended(self, words: tuple[TimedWord, ...]) -> bool:
-        """Do these words belong to an utterance whose end was emitted before they were final?"""
+        """Whether these words belong to an utterance whose end was emitted before they became final."""
         return bool(words) and (words[-1].source_end or 0.0) <= self._ended_at + SAME_MOMENT_S
 
     def _start_speaking(self, wall: datetime | None) -> None:
@@ -295,7 +295,7 @@ class RecognizeStream(stt.RecognizeStream):
 
 
 def api_error(error: CaesuraError, *, may_retry: bool = True) -> APIError:
-    """LiveKit's exception for the end of a line; retryable where that makes sense and `may_retry`."""
+    """LiveKit's exception for the end of a line: retryable if the error may be temporary and `may_retry` is set."""
     match error:
         case Refused(status=status, dg_error=words, request_id=request_id):
             return APIStatusError(
@@ -328,7 +328,7 @@ def _speech(text: str, words: tuple[TimedWord, ...], language: str, offset: floa
 
 
 def _speaker(words: tuple[TimedWord, ...]) -> str | None:
-    """Speaker of most words; ids are numbered anew on each connection, so the id names the connection too."""
+    """Id of the speaker of most words. It includes the connection, since each connection numbers its speakers anew."""
     spoken = [(word.epoch, word.speaker) for word in words if word.speaker is not None]
     if not spoken:
         return None

@@ -89,13 +89,13 @@ class CaesuraSTTService(STTService):
             url: `ws://host:port`, a full listen address, or `deepgram`.
             key: API key.
             token: temporary token, instead of a key.
-            sample_rate: in Hz; None: the pipeline's.
+            sample_rate: in Hz; None takes the pipeline's.
             settings: model "nova-3", English, interims and punctuation unless they say otherwise.
             tuning: buffer size and timeouts of the line.
-            pause_after_s: shortest gap between two frames that is taken for a pause.
+            pause_after_s: shortest gap between two frames that counts as a pause.
             finish_s: how long the end of the pipeline waits for the last words.
-            ttfs_p99_latency: as STTService has it; measure yours.
-            **kwargs: of STTService.
+            ttfs_p99_latency: passed to STTService; measure it for your deployment.
+            **kwargs: passed to STTService.
         """
         store = self.Settings(model="nova-3", language=Language.EN, interim_results=True, punctuate=True)
         if settings is not None:
@@ -108,12 +108,12 @@ class CaesuraSTTService(STTService):
         self._finish_s = finish_s
         self._line: VoiceLine | None = None
         self._readers: dict[VoiceLine, asyncio.Task[None]] = {}
-        """Tasks that read the newest line and those whose last words are still to come."""
+        """Tasks that read the events of lines: of the newest, and of older ones whose last words are still to come."""
 
     # ---- lifetime of a service ----
 
     def can_generate_metrics(self) -> bool:
-        """It reports usage, and the time from the end of speech to its words."""
+        """Always true: the service reports usage, and the time from the end of speech to its words."""
         return True
 
     async def setup(self, setup: FrameProcessorSetup) -> None:

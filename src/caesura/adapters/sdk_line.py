@@ -1,4 +1,4 @@
-"""A line behind Deepgram's SDK: takes the SDK's messages, and writes the JSON it expects. Does not import the SDK."""
+"""A line behind Deepgram's SDK: accepts its messages and produces the JSON that it expects, without importing it."""
 
 from __future__ import annotations
 
@@ -25,23 +25,24 @@ from caesura.client.events import (
     Stats,
     UtteranceEnd,
 )
-from caesura.client.recovery import Phase, Recovery
+from caesura.client.line_actions import Phase
+from caesura.client.recovery import Recovery
 from caesura.client.retiming import MessageRetimer, Stretch, source_stretch
 from caesura.containers import wav
 from caesura.errors import BadAudio, CaesuraError, UsageError
 
 FINISH_S = 60.0
-"""How long the end may take after CloseStream; leaving the SDK's context waits less."""
+"""How long the line may take to end after CloseStream; the exit of the SDK's context manager waits less."""
 
 _USUAL_WAV_HEADER = 44
 _FREE_TEXT = {"callback", "extra", "keyterm", "keywords", "replace", "search", "tag"}
-"""Parameters in which True may be a word rather than a boolean."""
+"""Parameters whose value `True` may be a word to transcribe rather than a boolean."""
 
 _log = logging.getLogger("caesura.adapters.deepgram")
 
 
 class LineEnded(Exception):
-    """The line has ended; `error` is None when it ended as it should."""
+    """The line has ended; `error` is None when it ended normally."""
 
     def __init__(self, error: CaesuraError | None) -> None:
         super().__init__(str(error or "the line is closed"))
@@ -58,12 +59,12 @@ class SdkRequest:
 
     @property
     def is_line(self) -> bool:
-        """Is it a live stream whose results come back on the same socket? Only such a stream can be a line."""
+        """Whether it is a live stream whose results come back on the same socket. Only such a stream can be a line."""
         return urlsplit(self.url).path.rstrip("/").endswith("/v1/listen") and "callback" not in self.parameters
 
     @property
     def declared(self) -> DeclaredAudio:
-        """Declared audio; invalid numbers are left for the server to refuse."""
+        """The declared audio format; the server is left to refuse invalid numbers."""
         rate, channels = self._last("sample_rate"), self._last("channels")
         return DeclaredAudio(
             self._last("encoding") or None,
@@ -86,12 +87,12 @@ def parse_address(address: str) -> SdkRequest:
 
 
 class SdkLine(CapturedLine):
-    """A line as the SDK's socket. For any thread; no method waits."""
+    """A line in the role of the SDK's socket. May be used from any thread; no method blocks."""
 
     def __init__(
         self, request: SdkRequest, headers: Mapping[str, str], *, tuning: Tuning, pause_after_s: float
     ) -> None:
-        """Starts nothing. Raises UsageError for parameters that cannot be."""
+        """Starts nothing. Raises UsageError for invalid parameters."""
         super().__init__(_config(request, headers, tuning), pause_after_s=pause_after_s)
         self._retimer = MessageRetimer(self._to_source)
         self._has_audio = False
@@ -114,9 +115,10 @@ class SdkLine(CapturedLine):
         return self.chunks(self._audio(bytes(data)))
 
     def detach(self) -> Future[None]:
-        """The SDK needs nothing more, though it may go on reading. The future resolves when to abandon the line.
+        """End the SDK's use of the line, though it may go on reading.
 
-        That is when everything was delivered, or when there is no connection and the SDK has not sent CloseStream.
+        The returned future resolves when the line is to be abandoned: when everything was delivered, or when there is
+        no connection and the SDK has not sent CloseStream.
         """
         has_closed = self._finishing
         self._finish()
@@ -197,7 +199,7 @@ class SdkLine(CapturedLine):
 
 
 def _config(request: SdkRequest, headers: Mapping[str, str], tuning: Tuning) -> LineConfig:
-    # Add nothing to the query that the SDK did not send.
+    # Nothing may be added to the query that the SDK sent.
     parameters: dict[str, list[str] | str | None] = dict.fromkeys(("encoding", "sample_rate", "channels"))
     for name, values in request.parameters.items():
         parameters[name] = values[0] if len(values) == 1 else values
@@ -213,7 +215,7 @@ def _config(request: SdkRequest, headers: Mapping[str, str], tuning: Tuning) -> 
 
 
 def _without_wav_header(data: bytes) -> bytes:
-    """The samples: a program that reads them from a WAV file often sends its header along, which would be a click."""
+    """`data` without a WAV header: programs that read a file often send its header too, audible as a click."""
     if not data.startswith(wav.MAGICS):
         return data
     try:

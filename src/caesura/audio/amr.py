@@ -16,9 +16,9 @@ from caesura.errors import BadAudio
 
 @dataclass(frozen=True, slots=True)
 class Band:
-    """Narrow or wide: what the file format (RFC 4867, section 5) and the codecs (TS 26.101, TS 26.201) fix.
+    """Constants of AMR (narrow) or AMR-WB (wide), from the file format (RFC 4867, section 5) and TS 26.101, TS 26.201.
 
-    `sizes` has the bytes behind a frame's first one, by frame type; None where there is no such type.
+    `sizes` has the number of bytes after a frame's first one, by frame type; None for types that do not exist.
     `decoders` are libav's, the best first: OpenCORE's fills in pauses and losses, libav's own does not.
     """
 
@@ -52,9 +52,9 @@ _NOT_IN_FIRST_BYTE = 0x83
 class AmrDecoder:
     """AMR or AMR-WB in the storage format: bare frames, or a file that begins with `#!AMR`, in pieces of any size.
 
-    A file's first line tells its band, whatever was declared. A frame that stands for a lost one takes its 20 ms. Bytes
-    that are no frame are refused: what comes over TCP is whole and in order, so they are no audio, or not from the
-    first byte on.
+    A file's first line decides its band, whatever was declared. A frame marked as lost still takes its 20 ms. Bytes
+    that are not a frame are refused: TCP delivers everything in order, so they are not AMR, or not from its first byte
+    on.
     """
 
     def __init__(self, into: Collector, band: Band) -> None:
@@ -63,7 +63,7 @@ class AmrDecoder:
         self._codec = open_decoder(band.decoders, band.rate)
         self._buffer = bytearray()
         self._position = 0
-        """Bytes of the stream in front of the buffer."""
+        """Position in the stream of the buffer's first byte."""
 
     def feed(self, data: bytes) -> Iterator[None]:
         """Decodes all whole frames. Raises BadAudio where no frame begins."""
@@ -79,7 +79,7 @@ class AmrDecoder:
         """Nothing to free."""
 
     def _run(self, *, final: bool) -> Iterator[None]:
-        # Each frame cut off the buffer's front would move all that is behind it.
+        # The buffer is cut once per call: removing each frame from its front would move the rest every time.
         at, after = 0, self._step(0, final=final)
         while after is not None:
             yield
@@ -88,7 +88,7 @@ class AmrDecoder:
         self._position += at
 
     def _step(self, at: int, *, final: bool) -> int | None:
-        """Decodes what lies at `at`; returns the place behind it, None when more bytes are needed."""
+        """Decode the frame or file header at `at`; returns the position after it, None when more bytes are needed."""
         if at >= len(self._buffer):
             return None
         magic = self._magic(at, final=final)
@@ -104,7 +104,7 @@ class AmrDecoder:
         return at + size
 
     def _magic(self, at: int, *, final: bool) -> bytes | None:
-        # A file's first line at this place, empty where there is none, None where there may be one.
+        # A file's first line at this position; empty when there is none, None when it may still be one.
         head = bytes(self._buffer[at : at + _MOST_MAGIC])
         for magic in _MAGICS:
             if head.startswith(magic):
@@ -122,8 +122,8 @@ class AmrDecoder:
         size = None if first & _NOT_IN_FIRST_BYTE else self._band.sizes[first >> 3]
         if size is None:
             raise BadAudio(
-                f"byte {self._position + at} of the AMR stream is {first:#04x}, which begins no frame: must be frames "
-                "of the storage format (RFC 4867, section 5.3), with or without a file's first line"
+                f"byte {self._position + at} of the AMR stream is {first:#04x}, which does not begin a frame: "
+                "must be frames of the storage format (RFC 4867, section 5.3), with or without a file's first line"
             )
         return 1 + size
 

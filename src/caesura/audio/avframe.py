@@ -14,7 +14,7 @@ from caesura.audio.format import Samples, check_channels
 from caesura.audio.pcm import bounded
 from caesura.errors import BadAudio, UsageError
 
-# By libav's sample type: numpy's type, the value of silence, the value of full scale above it.
+# By libav's sample format: numpy dtype, value of silence, and distance from there to full scale.
 _TYPES = {
     "u8": ("u1", 128, 2**7),
     "s16": ("<i2", 0, 2**15),
@@ -52,7 +52,7 @@ class Packer:
         check_channels(channels)
         shape = (frame.format.name, frame.layout.name, frame.sample_rate)
         if shape != self._shape:
-            # Made anew for each frame it would cost more than the decoding.
+            # Kept, because building it for each frame would cost more than the decoding.
             self._converter = av.AudioResampler(format=frame.format.packed.name)
             self._shape = shape
         [packed] = self._converter.resample(frame)
@@ -77,7 +77,10 @@ def samples_of(frame: av.AudioFrame) -> Samples:
 
 
 def put_frame(into: Collector, frame: av.AudioFrame) -> Iterator[None]:
-    """Put a decoded frame into a collector, a second at most at a time. Raises BadAudio for a bad rate or channels."""
+    """Put a decoded frame into a collector, in blocks of at most one second.
+
+    Raises BadAudio for a bad rate or channel count.
+    """
     into.declare(frame.sample_rate, frame.layout.nb_channels)
     samples = samples_of(frame)
     for at in range(0, samples.shape[1], frame.sample_rate):

@@ -11,7 +11,7 @@ from caesura.audio.resample import Resampler
 
 
 class Collector:
-    """Destination of all decoders.
+    """Destination of the samples of every decoder.
 
     Each block is mixed and resampled as it comes, so a long decode never holds more than one block
     at the source's rate. `frames` counts the source samples of one channel.
@@ -39,7 +39,7 @@ class Collector:
 
     @property
     def ready_s(self) -> float:
-        """Decoded seconds, of all channels together, that were not taken yet."""
+        """Decoded seconds, summed over all channels, that have not been taken yet."""
         return self._ready_samples / OUTPUT_RATE
 
     def declare(self, rate: int, channels: int) -> None:
@@ -54,8 +54,8 @@ class Collector:
     def put(self, samples: Samples, rate: int) -> None:
         """Add one block, shape (channels, n). Raises BadAudio for an impossible rate or number of channels.
 
-        A block that suddenly has more or fewer channels (one damaged frame is enough) is mixed down and
-        given to every channel.
+        A block whose channel count differs from the others (one damaged frame is enough) is mixed down and given to
+        every channel.
         """
         channels, frames = samples.shape
         if not frames:

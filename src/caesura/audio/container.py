@@ -31,7 +31,7 @@ _OPEN_MP3, _OPEN_ADTS, _OPEN_MPEG_TS = _opener(MP3), _opener(ADTS), _opener(MPEG
 
 
 def _open_amr(into: Collector) -> Decoder:
-    # The file's first line tells whether it is wide.
+    # The file's first line decides whether it is AMR-WB.
     return AmrDecoder(into, NARROW)
 
 
@@ -58,7 +58,7 @@ _MAGIC: tuple[tuple[int, bytes, _Opener], ...] = (
 _MAGIC_BYTES = 8
 _PROBE_BYTES = 4096
 _ID3_BYTES = 10
-# A transport stream's packets begin with one byte, always the same.
+# Every packet of a transport stream begins with the same sync byte.
 _TS_SYNC, _TS_PACKET_BYTES = 0x47, 188
 _TS_HEAD_BYTES = 3 * _TS_PACKET_BYTES + 1
 _KNOWN = (
@@ -104,7 +104,7 @@ def _mpeg_length(second: int, third: int) -> int:
 
 
 def _find_mpeg(head: bytes, *, final: bool) -> tuple[int, _Opener] | None:
-    # A stream may be joined inside a frame: two headers at the right distance make it MPEG audio.
+    # A stream may begin inside a frame: two headers at the right distance identify MPEG audio.
     at = head.find(0xFF)
     while at >= 0:
         frame = _mpeg_frame(head, at)
@@ -121,9 +121,9 @@ def _is_transport(head: bytes) -> bool:
 
 
 class ContainerDecoder:
-    """Decoder for a stream that declares itself by its first bytes.
+    """Decoder for a stream whose format is recognised from its first bytes.
 
-    Raises BadAudio from `feed` when the first 4 KiB (an ID3 tag not counted) are nothing known.
+    `feed` raises BadAudio when the first 4 KiB (after any ID3 tag) are of no known format.
     """
 
     def __init__(self, into: Collector) -> None:
@@ -155,7 +155,7 @@ class ContainerDecoder:
             raise BadAudio("the stream ended inside its ID3 tag")
 
     def close(self) -> None:
-        """Close, also a decoder that is being opened on another thread."""
+        """Stop decoding; also closes a decoder that is just being opened on another thread."""
         self._closed = True
         if self._inner is not None:
             self._inner.close()
@@ -166,7 +166,7 @@ class ContainerDecoder:
         opener = self._by_magic()
         if opener is None and self._head[0] == _TS_SYNC:
             if not final and len(self._head) < _TS_HEAD_BYTES:
-                # Its packets hold headers of MPEG audio; they must not be taken for what the stream is.
+                # Its packets contain headers of MPEG audio, by which the stream must not be recognised.
                 return
             opener = _OPEN_MPEG_TS if _is_transport(self._head) else None
         if opener is None and (final or len(self._head) >= _MAGIC_BYTES):
@@ -186,7 +186,7 @@ class ContainerDecoder:
         return next((opener for at, magic, opener in _MAGIC if self._head.startswith(magic, at)), None)
 
     def _skip_id3(self) -> bool:
-        # True while a tag, which may be pictures of any size, is (or may be) on its way past.
+        # True while an ID3 tag is (or may be) skipped; it may contain pictures of any size.
         if not self._head.startswith(ID3_MAGIC):
             return False
         if len(self._head) < _ID3_BYTES:

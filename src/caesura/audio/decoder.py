@@ -1,4 +1,4 @@
-"""Interface of all decoders: bytes are fed in steps, samples go to a Collector."""
+"""Interface of all decoders, which are fed bytes, work in steps, and put samples into a Collector."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Decoder(Protocol):
     """
 
     def feed(self, data: bytes) -> Iterator[None]:
-        """Decodes all that became decodable. Raises BadAudio when the bytes cannot be audio of this kind."""
+        """Decode everything that the new bytes complete. Raises BadAudio when they cannot be audio of this format."""
         ...
 
     def finish(self) -> Iterator[None]:
@@ -23,5 +23,5 @@ class Decoder(Protocol):
         ...
 
     def close(self) -> None:
-        """Gives up and frees threads; idempotent; may be called from any thread."""
+        """Stop decoding and free threads; idempotent; may be called from any thread."""
         ...

@@ -1,4 +1,4 @@
-"""Decodes containers with libav, which pulls its bytes, on a thread of its own that runs only while it is fed."""
+"""Decodes containers with libav, which pulls its bytes, on a thread that runs only while it is fed."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from caesura.errors import BadAudio
 class Container:
     """One kind of container.
 
-    `name` is for messages, `demuxer` is libav's. `patience` is how many bytes may come without a decoded sample before
-    the stream counts as no audio: more where pictures may lie in front.
+    `name` is for messages, `demuxer` is libav's. `max_silent_bytes` is how many bytes may be read without any decoded
+    sample before the stream is refused: more for containers that may begin with pictures.
     """
 
     name: str
     demuxer: str
-    patience: int
+    max_silent_bytes: int
 
 
 _MEBIBYTE = 1024 * 1024
@@ -50,15 +50,15 @@ FLV = Container("FLV", "flv", 16 * _MEBIBYTE)
 MPEG_TS = Container("MPEG transport", "mpegts", 16 * _MEBIBYTE)
 CODED_WAV = Container("WAV", "wav", 64 * 1024)
 
-# Titles are often not in the encoding they declare; PyAV raises for them before version 19.
+# Titles are often not in the encoding that they declare, for which PyAV before version 19 raises.
 _METADATA_OPTIONS: dict[str, Any] = {"metadata_errors": "replace"} if int(av.__version__.partition(".")[0]) < 19 else {}
-# The demuxer is known, so libav need not look at more than it needs to begin. It keeps a parser and a decoder for each
-# stream, of which a page of 60 bytes announces one.
+# The demuxer is known, so libav needs to probe little. Every stream costs it a parser and a decoder, and a page of 60
+# bytes is enough to announce one.
 _OPTIONS = {"probesize": "32", "analyzeduration": "0", "max_streams": "64"}
 _READ_BYTES = 4096
 _BROKEN_PACKETS = 64
 _BROKEN_READS = 16
-# A step ends with the packet that makes so much audio, of all channels together, or after so many of them.
+# A step ends once it has produced this much audio, summed over all channels, or after this many packets.
 _STEP_S = 1.0
 _STEP_PACKETS = 64
 
@@ -81,7 +81,7 @@ class _Signal(enum.Enum):
     ABANDON = enum.auto()
     """Feeder to demuxer: end at once."""
     CONTINUE = enum.auto()
-    """Feeder to demuxer: take the next step."""
+    """Feeder to demuxer: run the next step."""
     PAUSED = enum.auto()
     """Demuxer to feeder: a step is over, and there are bytes left."""
     HUNGRY = enum.auto()
@@ -92,7 +92,7 @@ _Report = _Ended | Literal[_Signal.PAUSED, _Signal.HUNGRY]
 
 
 class _Exchange:
-    """Two queues between feeder and demuxer; exactly one of the two runs at any time.
+    """Two queues between feeder and demuxer, of which exactly one runs at any time.
 
     The demuxer's `read` returns what was fed; when that is used up it reports so, and the feeder continues. Between two
     packets the demuxer may `pause` until the feeder lets it continue.
@@ -105,13 +105,16 @@ class _Exchange:
         self._hungry = False
         self._over = False
 
-    def give(self, data: bytes) -> Generator[None, None, _Ended | None]:
-        """Feeder: let the demuxer use `data` (empty: the end), step by step. Returns, as a generator, how it ended."""
+    def feed(self, data: bytes) -> Generator[None, None, _Ended | None]:
+        """Feeder: let the demuxer read `data` (empty at the end), step by step.
+
+        The generator's return value tells how it ended.
+        """
         self._fed.put(data)
         return (yield from self.steps())
 
     def steps(self) -> Generator[None, None, _Ended | None]:
-        """Feeder: the steps up to where the demuxer has used up its bytes (then None) or has ended."""
+        """Feeder: run steps until the demuxer has used up its bytes (returns None) or has ended."""
         while (answer := self._reports.get()) is _Signal.PAUSED:
             yield
             self._fed.put(_Signal.CONTINUE)
@@ -142,7 +145,7 @@ class _Exchange:
         return piece
 
     def end(self, error: Exception | None) -> None:
-        """Demuxer: nothing more will be read."""
+        """Demuxer: report that it has ended and reads nothing more."""
         self._reports.put(_Ended(error))
 
 
@@ -178,12 +181,12 @@ class _LibavRun:
             raise BadAudio(f"nothing in the {self._container.name} stream can be decoded")
 
     def read(self, size: int = _READ_BYTES, /) -> bytes:
-        """For libav; stops a stream that has no audio within the container's patience."""
+        """The file interface for libav; stops a stream without audio in its first `max_silent_bytes`."""
         if self._stopped:
             return b""
-        # libav may take a failed read for the end and read once more; it must not fail (or wait) a second time.
+        # libav may treat a failed read as the end and read once more, which must then neither fail nor block.
         self._stopped = True
-        if self._read > self._container.patience and not self._into.frames:
+        if self._read > self._container.max_silent_bytes and not self._into.frames:
             raise BadAudio(f"no audio in the first {self._read} bytes of the {self._container.name} stream")
         data = self._reader.read(size)
         self._read += len(data)
@@ -215,7 +218,7 @@ class _LibavRun:
         return stream
 
     def _packets(self, source: InputContainer, stream: LibavStream) -> Iterator[av.Packet[LibavStream]]:
-        # A damaged place makes libav's reading fail once and go on behind it.
+        # At damaged bytes libav's reading fails once, and can then go on after them.
         broken = 0
         while broken < _BROKEN_READS:
             try:
@@ -224,7 +227,7 @@ class _LibavRun:
                     yield packet
                 return
             except (av.FFmpegError, IndexError):
-                # PyAV does not know a stream that comes up in the middle, and has no name for its packets.
+                # PyAV does not know a stream that appears in the middle, and fails on its packets.
                 broken += 1
         raise BadAudio(f"the {self._container.name} stream is damaged beyond reading")
 
@@ -234,7 +237,7 @@ class _LibavRun:
                 for _ in put_frame(self._into, self._packer.pack(frame)):
                     self._step()
         except (av.FFmpegError, IndexError, ValueError) as error:
-            # The last two from PyAV, for frames that are not what their stream says.
+            # The last two come from PyAV, for frames that contradict what their stream declares.
             self._broken += 1
             if self._broken >= _BROKEN_PACKETS and not self._into.frames:
                 raise BadAudio(f"nothing in the {self._container.name} stream can be decoded") from error
@@ -246,7 +249,7 @@ class _LibavRun:
 
 
 def decode_whole(into: Collector, container: Container, data: io.BufferedIOBase) -> None:
-    """Decodes a complete file that libav may seek in, in memory or on disk, on this thread. Raises BadAudio."""
+    """Decode a complete file on this thread, in memory or on disk, in which libav may seek. Raises BadAudio."""
     _LibavRun(into, container, data).run()
 
 
@@ -281,23 +284,23 @@ class DemuxDecoder:
     def feed(self, data: bytes) -> Iterator[None]:
         """Decodes what can be decoded now. Raises BadAudio."""
         if data and self._ended is None:
-            yield from self._give(data)
+            yield from self._feed(data)
 
     def decode_file(self, file: io.BufferedIOBase) -> Iterator[None]:
-        """Decodes a complete file that libav may seek in, instead of what is fed. Raises BadAudio."""
+        """Decode a complete file in which libav may seek, instead of fed bytes. Raises BadAudio."""
         self._start(file)
         self._ended = yield from self._exchange.steps()
         if self._ended is not None and self._ended.error is not None:
             raise self._ended.error
 
     def finish(self) -> Iterator[None]:
-        """Decodes the rest. A stream that was cut off counts as far as it goes. Raises BadAudio."""
+        """Decode the rest. A truncated stream is decoded as far as it goes. Raises BadAudio."""
         if self._started and self._ended is None and self._finalizer.alive:
-            yield from self._give(b"")
+            yield from self._feed(b"")
         self.close()
 
     def close(self) -> None:
-        """Ends the thread, at its next read."""
+        """End the thread, at its next read."""
         self._finalizer()
 
     def _start(self, reader: _Reader) -> None:
@@ -306,10 +309,10 @@ class DemuxDecoder:
         threading.Thread(target=_demux, args=(self._exchange, reading.run), name=name, daemon=True).start()
         self._started = True
 
-    def _give(self, data: bytes) -> Iterator[None]:
+    def _feed(self, data: bytes) -> Iterator[None]:
         if not self._started:
             self._start(self._exchange)
-        self._ended = yield from self._exchange.give(data)
+        self._ended = yield from self._exchange.feed(data)
         if self._ended is not None and self._ended.error is not None:
             self._fail(self._ended.error, cut_off=not data)
 

@@ -1,4 +1,4 @@
-"""FLAC decoder that gives each frame as soon as the next one begins."""
+"""FLAC decoder that decodes each frame as soon as the next one begins."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _CRC8 = [_crc8_entry(value) for value in range(256)]
 
 @dataclass(frozen=True, slots=True)
 class _FrameHeader:
-    # `following` is the number that the next frame must carry: a count of frames or of samples.
+    # `following` is the number that the next frame must have: it counts either frames or samples.
     number: int
     following: int
     blocksize: int
@@ -44,7 +44,7 @@ class _FrameHeader:
 
 
 def _coded_number(data: bytes, at: int) -> tuple[int, int] | None:
-    # The frame's number is coded like UTF-8, up to seven bytes. Returns it and the place behind it.
+    # The frame's number is coded like UTF-8, in up to seven bytes. Returns it and the position after it.
     first = data[at]
     more = 0 if first < 0x80 else 8 - (first ^ 0xFF).bit_length() - 1
     if first >= 0x80 and not 1 <= more <= 6:
@@ -58,7 +58,7 @@ def _coded_number(data: bytes, at: int) -> tuple[int, int] | None:
 
 
 def _blocksize(code: int, data: bytes, at: int) -> tuple[int, int]:
-    # Returns it and the place behind what was read for it.
+    # Returns it and the position after the bytes that code it.
     match code:
         case 6:
             return data[at] + 1, at + 1
@@ -90,11 +90,10 @@ def _header(data: bytes) -> _FrameHeader | None:
 
 
 class FlacDecoder:
-    """Native FLAC, cut into frames here and decoded by libav.
+    """Decoder for native FLAC: cuts the stream into frames, which libav decodes.
 
-    libav's own parser waits for ten frames before it gives the first, which is seconds of live
-    speech. A frame ends where a header with the right checksum carries the next number; a frame
-    whose checksum is wrong is skipped.
+    libav's own parser waits for ten frames before it returns the first, which is seconds of live speech. A frame ends
+    where a header with the right checksum carries the next number; a frame whose checksum is wrong is skipped.
     """
 
     def __init__(self, into: Collector) -> None:
@@ -121,7 +120,7 @@ class FlacDecoder:
         """Decodes the last frame. Raises BadAudio when the bytes held no audio that can be decoded."""
         if not self._metadata.is_done:
             raise BadAudio("the FLAC stream ended before its header was complete")
-        # The last header may be nearer to the end than the longest header is long.
+        # The last frame may be shorter than the longest possible header.
         self._buffer += bytes(_MAX_HEADER)
         yield from self._frames()
         rest = bytes(self._buffer[:-_MAX_HEADER])
@@ -137,7 +136,7 @@ class FlacDecoder:
 
     def _open(self, info: StreamInfo) -> None:
         self._into.declare(check_rate(info.sample_rate), check_channels(info.channels))
-        # No frame is longer than its samples uncoded, give or take headers.
+        # No frame is longer than its samples uncompressed, plus headers.
         self._max_frame = info.max_block * info.channels * ((info.bits + 8) // 8) + 1024
         self._codec = AudioCodecContext.create("flac", "r")
         self._codec.extradata = info.body
@@ -157,13 +156,13 @@ class FlacDecoder:
             yield
 
     def _next_frame(self) -> bytes | None:
-        # Takes the frame at the front; None when more bytes are needed, or when what is there is none.
+        # Removes and returns the frame at the front; None when more bytes are needed, or when there is no frame there.
         assert self._frame is not None
         end = self._find(self._frame.following)
         if end is None:
             if len(self._buffer) <= self._max_frame:
                 return None
-            # The next header was damaged: any later one will do, however its frame is numbered.
+            # The next header was damaged: accept any later one, whatever its frame's number.
             self._scanned = self._frame.size
             end = self._find(None)
             if end is None:
@@ -195,7 +194,7 @@ class FlacDecoder:
             raise BadAudio(f"no FLAC frame in {self._lost} bytes")
 
     def _find(self, number: int | None) -> int | None:
-        # The place of the next header, of that number if one is given; remembers how far it has looked.
+        # Position of the next header, with that number if one is given; later searches go on where this one stopped.
         end = len(self._buffer) - _MAX_HEADER + 1
         while True:
             at = self._buffer.find(0xFF, self._scanned, max(0, end))

@@ -14,14 +14,14 @@ Samples = NDArray[np.float32]
 """Float32 in -1..1, shape (channels, n)."""
 
 OUTPUT_RATE = 16_000
-"""Hz of everything that leaves this package."""
+"""Sample rate in Hz of all samples that this package returns."""
 
 MIN_RATE, MAX_RATE = 4_000, 192_000
 MAX_CHANNELS = 20
 
 
 class Encoding(enum.StrEnum):
-    """How raw audio is coded; the values are the wire's spelling."""
+    """Encodings of raw audio; the values are those of the wire parameter `encoding`."""
 
     LINEAR16 = "linear16"
     """16-bit signed integers, little endian."""
@@ -40,7 +40,7 @@ class Encoding(enum.StrEnum):
     AMR_NB = "amr-nb"
     """AMR at 8 kHz, mono: frames of the storage format, in pieces of any size, with or without a file's first line."""
     AMR_WB = "amr-wb"
-    """AMR-WB at 16 kHz, mono, likewise."""
+    """AMR-WB at 16 kHz, mono: frames of the storage format, in pieces of any size, with or without the first line."""
     SPEEX = "speex"
     """Bare Speex packets, exactly one in each message, or an Ogg stream in pieces of any size; mono or stereo."""
     G729 = "g729"
@@ -49,12 +49,12 @@ class Encoding(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AudioFormat:
-    """What was declared about a stream before its first byte.
+    """The audio format that was declared for a stream before its first byte.
 
-    `encoding` None means a container that says itself what it holds; `sample_rate` (Hz) and
-    `channels` are then not looked at, nor are they for FLAC and Ogg, whose headers know better.
-    Opus always decodes at 48 kHz, whatever `sample_rate` says: an Opus packet has no other clock.
-    AMR and G.729 have one rate each and one channel; bare Speex packets tell neither.
+    `encoding` None means a container, which describes its contents itself; `sample_rate` (Hz) and `channels` are then
+    ignored, and so they are for FLAC and Ogg, whose headers have them. Opus always decodes at 48 kHz, whatever
+    `sample_rate` says: an Opus packet has no other clock. AMR and G.729 have one channel and a fixed rate; bare Speex
+    packets carry neither rate nor channel count.
     """
 
     encoding: Encoding | None
@@ -63,14 +63,14 @@ class AudioFormat:
 
 
 def check_rate(rate: int | None) -> int:
-    """The sample rate, if it is one. Raises BadAudio."""
+    """Return the sample rate if it is supported. Raises BadAudio otherwise."""
     if rate is None or not MIN_RATE <= rate <= MAX_RATE:
         raise BadAudio(f"sample rate {rate} Hz: must be {MIN_RATE} to {MAX_RATE}")
     return rate
 
 
 def check_channels(channels: int, most: int = MAX_CHANNELS) -> int:
-    """The channel count, if it is one. Raises BadAudio."""
+    """Return the channel count if it is supported. Raises BadAudio otherwise."""
     if not 1 <= channels <= most:
         raise BadAudio(f"{channels} audio channels: must be 1 to {most}")
     return channels

@@ -17,20 +17,20 @@ _FRAME_BYTES = 10
 _FRAME_SAMPLES = 80
 _SID_BYTES = 2
 _PACKET_BYTES = 24 * _FRAME_BYTES + _SID_BYTES
-# In a frame's first 32 bits: the six high bits of the pitch delay and the bit that makes their number odd
-# (ITU-T G.729, 3.7.2 and table 8). Noise has it right half of the time.
+# In a frame's first 32 bits: the six high bits of the pitch delay and their parity bit (ITU-T G.729, 3.7.2 and table
+# 8). In random bytes the parity is right half of the time.
 _PITCH = 0b0000_0000_0000_0000_0011_1111_0010_0000
 _CHECKED = 64
 _MIN_RIGHT = 52
 
 
 class G729Decoder:
-    """G.729 and its annexes A and B, without any header.
+    """Decoder for G.729 with annexes A and B, without any header.
 
     A message may hold any number of frames and end inside one. A 2-byte frame of comfort noise (SID,
-    annex B) can only be told by where its message ends: it is taken for one, and for 10 ms of
-    silence, where a message of at most 24 frames begins with a frame and ends with 2 bytes more. The
-    first message that is cut otherwise shows that this client cuts anywhere; then there are none.
+    annex B) can only be recognised by where its message ends: if a message of at most 24 frames begins with a frame and
+    ends with 2 further bytes, these are a SID frame, decoded as 10 ms of silence. The first message that is cut in
+    another way shows that this client cuts anywhere; after it no SID frames are assumed.
     """
 
     def __init__(self, into: Collector) -> None:
@@ -41,7 +41,7 @@ class G729Decoder:
         self._checked = self._right = 0
 
     def feed(self, data: bytes) -> Iterator[None]:
-        """Decodes all whole frames. Raises BadAudio when the parity of the first 64 says that they are none."""
+        """Decode all whole frames. Raises BadAudio when the parity of the first 64 shows that they are not G.729."""
         pause = self._ends_in_pause(data)
         data = self._rest + data
         whole = len(data) - len(data) % _FRAME_BYTES

@@ -14,7 +14,7 @@ _LAYOUTS = ("mono", "stereo")
 
 
 def open_decoder(names: Sequence[str], rate: int, channels: int = 1) -> AudioCodecContext:
-    """A decoder for bare packets of `rate` Hz and one or two channels, on the caller's thread alone.
+    """A decoder for bare packets of `rate` Hz and one or two channels, which runs on the caller's thread only.
 
     Raises InternalError when libav was built without all of `names`.
     """

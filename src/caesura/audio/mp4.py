@@ -1,6 +1,6 @@
-"""MP4 decoder: streams what can be streamed, and keeps what has its index behind the audio until that has come.
+"""MP4 decoder: decodes while bytes arrive if the index comes first, and buffers the audio if the index comes last.
 
-A recording whose index comes last goes through a file on disk instead, from which it is decoded piece by piece.
+A recording whose index comes last is written to a file on disk instead, and decoded from there piece by piece.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from caesura.errors import BadAudio
 _MEBIBYTE = 1024 * 1024
 _SPOOL = 64 * _MEBIBYTE
 _ENDLESS = 1 << 62
-# What libav makes tables of. These boxes are kept until they are complete, and pruned before libav sees them.
+# Boxes for which libav allocates tables. They are kept until they are complete, and pruned before libav sees them.
 _INDEXES = frozenset({b"moov", b"moof"})
 
 
 class Mp4Decoder:
-    """MP4, M4A and QuickTime: the first audio track.
+    """Decoder for the first audio track of MP4, M4A and QuickTime.
 
-    Fragmented files and those with the index (`moov`) in front stream. With the index behind the
-    audio nothing can be decoded until it has come; up to 64 MiB are kept for that, then it is
-    BadAudio. What follows a whole file is dropped: a second one would need a stream of its own.
+    Fragmented files, and those with the index (`moov`) in front, are decoded as they arrive. With the index after the
+    audio nothing can be decoded before the index; up to 64 MiB are kept until then, more is BadAudio. Whatever follows
+    a whole file is dropped: a second one would need a stream of its own.
     """
 
     def __init__(self, into: Collector) -> None:
@@ -59,7 +59,7 @@ class Mp4Decoder:
         held, self._held = bytes(self._held), bytearray()
         if self._audio_first:
             return
-        # An index that was cut off has not been pruned, and there is nothing behind it.
+        # A truncated index has not been pruned, and nothing comes after it.
         if held[4:8] not in _INDEXES:
             yield from self._inner.feed(held)
         yield from self._inner.finish()
@@ -69,7 +69,7 @@ class Mp4Decoder:
         self._inner.close()
 
     def _step(self) -> bool:
-        # Moves one box, or what has come of it, from held to ready; False when more bytes are needed.
+        # Moves one box, or the part of it that has arrived, from held to ready; False when more bytes are needed.
         if not self._passing:
             return self._enter_box()
         if not self._held:
@@ -103,17 +103,17 @@ class Mp4Decoder:
 
 
 class _Claims:
-    """What the boxes of one file have claimed so far."""
+    """Index entries and other facts that the boxes of one file have claimed so far."""
 
     def __init__(self) -> None:
         self._entries = 0
         self.indexed = False
-        """A `moov` box has come."""
+        """Whether a `moov` box has arrived."""
 
     def prune(self, head: bytearray, name: bytes, size: int, come: int) -> None:
-        """Prepares the box at the front of `head`, of which an index is there completely, for libav.
+        """Prepare the box at the front of `head` for libav; an index box must be complete.
 
-        `come` is how many bytes of the file have come, or how long it is. Raises BadAudio.
+        `come` is the number of bytes of the file that have arrived, or its length. Raises BadAudio.
         """
         room = MAX_ENTRIES + come - self._entries
         if name == b"moov" and not self.indexed:
@@ -125,8 +125,8 @@ class _Claims:
             head[4:8] = b"skip"
 
 
-class Mp4Order:
-    """Watches a file pass, in pieces of any size, and tells whether its audio comes before its index.
+class Mp4OrderProbe:
+    """Finds out whether a file's audio comes before its index, from its bytes in pieces of any size.
 
     `audio_first` is None until that is known; then True for a file that cannot be decoded before it is complete.
     """
@@ -136,8 +136,8 @@ class Mp4Order:
         self._passing = 0
         self.audio_first: bool | None = None
 
-    def pass_by(self, data: bytes) -> None:
-        """The next bytes of the file."""
+    def feed(self, data: bytes) -> None:
+        """Read the next bytes of the file."""
         at = 0
         while self.audio_first is None and at < len(data):
             size = min(self._passing or self._wanted - len(self._head), len(data) - at)
@@ -150,14 +150,14 @@ class Mp4Order:
 
     @property
     def _wanted(self) -> int:
-        """Bytes of the header as far as it is known."""
+        """Number of bytes of the header, as far as that is known."""
         return SHORT_HEADER if len(self._head) < SHORT_HEADER else LONG_HEADER
 
     def _enter_box(self) -> None:
         try:
             box = read_box(self._head)
         except BadAudio:
-            # There is nothing to wait for, and the decoder says what is wrong.
+            # Decided, so that the decoder runs and reports what is wrong.
             self.audio_first = False
             return
         if box is None:
@@ -172,11 +172,11 @@ class Mp4Order:
 
 
 def decode_file(into: Collector, file: io.BufferedIOBase) -> None:
-    """Decodes a complete MP4 file, wherever in it the index is; `into` takes the samples as they come.
+    """Decode a complete MP4 file, wherever its index is; the samples go to `into` as they are decoded.
 
-    The file must be writable, for the boxes that are not needed are renamed in it.
+    The file must be writable, because boxes that are not needed are renamed in place.
 
-    Raises BadAudio when it is none, or claims what cannot be.
+    Raises BadAudio when it is not an MP4 file, or when its index claims more than the file can contain.
     """
     length = file.seek(0, io.SEEK_END)
     claims = _Claims()

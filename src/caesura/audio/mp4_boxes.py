@@ -9,13 +9,13 @@ from caesura.errors import BadAudio
 
 SHORT_HEADER: Final = 8
 LONG_HEADER: Final = 16
-"""A header with a size of 64 bits behind the kind."""
+"""Length of a header with a 64-bit size after the kind."""
 _LONG, _TO_THE_END = 1, 0
 
 
 @dataclass(frozen=True, slots=True)
 class BoxHeader:
-    """One box: `header` bytes of header, `size` bytes in all; None: it goes on to the end of what surrounds it."""
+    """One box: `header` bytes of header and `size` bytes in all; None if it extends to the end of its parent."""
 
     kind: bytes
     header: int
@@ -23,7 +23,7 @@ class BoxHeader:
 
 
 def read_box(data: bytes | bytearray, at: int = 0, end: int | None = None) -> BoxHeader | None:
-    """The header of the box at `at`; None when it is not there completely before `end`.
+    """The header of the box at `at`; None when it is not complete before `end`.
 
     Raises BadAudio when the box claims to be smaller than its header.
     """

@@ -15,13 +15,13 @@ from caesura.audio.mp4_boxes import SHORT_HEADER, BoxHeader, read_box
 from caesura.errors import BadAudio
 
 MAX_ENTRIES: Final = 512 * 1024
-"""Samples a file may claim to have beyond one for each of its bytes: about 20 MiB of libav's index."""
+"""Number of samples that a file may claim beyond one per byte: about 20 MiB of libav's index."""
 MAX_TRACKS: Final = 64
 _MAX_BOXES: Final = 10_000
 _MAX_STSD: Final = 64 * 1024
 _MAX_EDITS: Final = 64
 _SKIPPED: Final = b"skip"
-# libav takes for an index what begins with one of these inside a box called `free`; `skip` is never looked into.
+# libav reads a `free` box as an index if it begins with one of these; it never looks into `skip`.
 TOP_LEVEL: Final = frozenset({b"ftyp", b"styp", b"moov", b"moof", b"mdat"})
 """The boxes of a file that libav may see at all."""
 
@@ -38,9 +38,9 @@ _CHILDREN: Final = {
 }
 _REPEATED: Final = frozenset({b"trak", b"trex", b"traf", b"trun"})
 _AUDIO: Final = frozenset({b"soun", b"m1a "})
-# Bytes of one entry, for tables that have their count first.
+# Bytes per entry of tables that begin with their count.
 _WIDTHS: Final = {b"stts": 8, b"stsc": 12, b"stco": 4, b"co64": 8, b"elst": 12}
-# What a codec's description may not hold: libav would read it as if it stood where it belongs.
+# Boxes that a codec's description must not contain: libav would accept them as if they were in their proper place.
 _FOREIGN: Final = (
     *(b"moov", b"cmov", b"trak", b"mdia", b"minf", b"stbl", b"mvex", b"trex", b"moof", b"traf", b"trun", b"edts"),
     *(b"stsd", b"stsz", b"stz2", b"stco", b"co64", b"stsc", b"stts", b"ctts", b"elst", b"meta", b"iloc", b"iinf"),
@@ -95,7 +95,7 @@ class _Pruner:
                 raise BadAudio(f"MP4 index of more than {_MAX_BOXES} boxes: must be fewer")
             box = self._read(at, end)
             if box is None:
-                # libav reads nothing behind such a box, or takes it for the rest of its parent.
+                # libav reads nothing after such a box, or takes it for the rest of its parent.
                 self._hide(at)
                 return
             size = box.size or end - at
@@ -114,15 +114,15 @@ class _Pruner:
 
 
 def prune_moov(data: bytearray, size: int, room: int) -> int:
-    """Leaves the tables of the first audio track in the `moov` box at the front of `data`, and no other.
+    """Reduce the `moov` box at the front of `data` to the tables of the first audio track.
 
     Args:
-        data: the bytes, changed in place; nothing behind the box is touched.
+        data: the bytes, changed in place; nothing after the box is changed.
         size: bytes of the box, its header included.
-        room: index entries that it may claim.
+        room: number of index entries that the box may claim.
 
     Returns:
-        How many entries libav's index will have.
+        Number of entries that libav's index will have.
 
     Raises:
         BadAudio: no audio track, or a table that claims more than it holds or more than `room` entries.
@@ -140,7 +140,7 @@ def prune_moov(data: bytearray, size: int, room: int) -> int:
         if entries is None and _is_audio(pruner, track):
             entries = _track_entries(pruner, track, room)
         elif fragmented:
-            # Fragments name it, and where their audio lies may depend on it.
+            # Fragments refer to it, and the position of their audio may depend on it.
             _hide_tables(pruner, track)
         else:
             pruner.skip(track)
@@ -150,7 +150,10 @@ def prune_moov(data: bytearray, size: int, room: int) -> int:
 
 
 def prune_moof(data: bytearray, size: int, room: int) -> int:
-    """Leaves what is needed of the `moof` box at the front of `data`; otherwise as `prune_moov`."""
+    """Reduce the `moof` box at the front of `data` to what is needed.
+
+    Arguments, result and errors are those of `prune_moov`.
+    """
     pruner = _Pruner(data)
     entries = 0
     for traf in pruner.children(pruner.root(size)):
@@ -190,9 +193,9 @@ def _track_entries(pruner: _Pruner, track: _Box, room: int) -> int:
     samples = 0 if sample_sizes is None else _sample_count(pruner, sample_sizes)
     chunks = max(_counted(pruner, tables.get(b"stco")), _counted(pruner, tables.get(b"co64")))
     by_chunk = chunks * _entries_of_chunk(pruner, tables.get(b"stsc"))
-    # Uncompressed audio has one entry for some hundred of its samples, anything else one for each.
+    # Uncompressed audio has one entry for some hundred samples, any other codec one for each.
     entries = by_chunk if _uncompressed(pruner, tables.get(b"stts")) else max(samples, by_chunk)
-    # An edit list builds the index anew, with all samples of each edit.
+    # For an edit list libav builds the index again, with all samples of each edit.
     return _check_room("stsz" if entries == samples else "stsc", entries * max(1, edits), room)
 
 
@@ -220,7 +223,7 @@ def _check_description(body: bytes) -> None:
 
 
 def _counted(pruner: _Pruner, box: _Box | None) -> int:
-    """Entries of a table, which must all be there."""
+    """Number of entries of a table, all of which must be present."""
     if box is None:
         return 0
     count = pruner.number(box.body + 4)
@@ -238,7 +241,7 @@ def _sample_count(pruner: _Pruner, box: _Box) -> int:
 
 
 def _entries_of_chunk(pruner: _Pruner, box: _Box | None) -> int:
-    """At most so many entries come of one chunk of uncompressed audio: one for each 160 samples, of GSM."""
+    """Most entries that libav makes of one chunk of uncompressed audio: one per 160 samples, as for GSM."""
     if box is None:
         return 1
     runs = _counted(pruner, box)
@@ -252,7 +255,7 @@ def _uncompressed(pruner: _Pruner, box: _Box | None) -> bool:
 
 def _run_entries(pruner: _Pruner, box: _Box) -> int:
     flags, count = pruner.number(box.body) & 0xFFFFFF, pruner.number(box.body + 4)
-    # Each of four bits says that a number stands there for each sample; two more, that one stands before them.
+    # Four flag bits each add a field to every sample; two more each add one in front of the samples.
     head = 8 + 4 * (flags & 0x5).bit_count()
     if count * 4 * (flags & 0xF00).bit_count() > max(0, box.size - head):
         raise _overclaimed(box.kind, count, box.size)

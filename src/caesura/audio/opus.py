@@ -20,10 +20,10 @@ _PATIENCE = 64
 
 
 class OpusDecoder:
-    """Opus without a container: a message is a packet, so a packet must never be split or joined.
+    """Decoder for Opus without a container: a message is a packet, so packets must be neither split nor joined.
 
-    A packet that cannot be decoded is silence as long as the packet before it. There is no header to tell
-    the encoder's pre-skip, so the 6.5 ms of its warm-up stay in the sound.
+    A packet that cannot be decoded becomes silence as long as the packet before it. Without a header the encoder's
+    pre-skip is unknown, so the 6.5 ms of its warm-up stay in the audio.
     """
 
     def __init__(self, into: Collector, channels: int) -> None:
@@ -34,7 +34,7 @@ class OpusDecoder:
         self._broken = 0
 
     def feed(self, packet: bytes) -> Iterator[None]:
-        """Decodes one packet. Raises BadAudio when none of the first 64 was one."""
+        """Decode one packet. Raises BadAudio when none of the first 64 messages was a packet."""
         if not packet:
             return
         try:
@@ -47,7 +47,7 @@ class OpusDecoder:
                 raise BadAudio(f"{self._broken} messages and not one Opus packet among them") from error
 
     def finish(self) -> Iterator[None]:
-        """The decoder's tail. Raises BadAudio when there were packets and none could be decoded."""
+        """Flush the decoder. Raises BadAudio when there were packets and none could be decoded."""
         yield from self._put(None)
         if self._broken and not self._into.frames:
             raise BadAudio("no message was an Opus packet")

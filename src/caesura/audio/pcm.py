@@ -17,7 +17,7 @@ _Flat = NDArray[np.float32]
 
 
 def bounded(samples: NDArray[Any]) -> NDArray[np.float32]:
-    """Float samples made safe: NaN becomes 0, everything lies in -1..1 (one NaN would poison a filter)."""
+    """Samples clipped to -1..1, with NaN replaced by 0: a single NaN would spoil a filter for good."""
     safe: _Flat = np.clip(samples, -1.0, 1.0).astype(np.float32, copy=False)
     # Checking the sum for NaN is several times cheaper than replacing NaN, which is rare.
     with np.errstate(invalid="ignore"):
@@ -56,14 +56,14 @@ def _s24(data: bytes) -> _Flat:
 
 @dataclass(frozen=True, slots=True)
 class SampleType:
-    """How one sample is coded: `width` bytes, turned to float32 in -1..1 by `decode` (whole samples only)."""
+    """How one sample is coded: in `width` bytes, which `decode` converts to float32 in -1..1 (whole samples only)."""
 
     width: int
     decode: Callable[[bytes], _Flat]
 
 
 class Pcm(enum.Enum):
-    """Every uncoded or companded sample type, by what it is."""
+    """Every uncompressed or companded sample type."""
 
     U8 = SampleType(1, lambda data: (np.frombuffer(data, np.uint8).astype(np.float32) - 128) / np.float32(128))
     S16 = SampleType(2, _s16)
@@ -85,7 +85,7 @@ RAW = {
 
 
 class PcmDecoder:
-    """Interleaved samples in bytes of any chunking: an incomplete frame waits for the next message."""
+    """Decoder for interleaved samples cut anywhere: an incomplete frame is kept until the next message."""
 
     def __init__(self, into: Collector, kind: Pcm, rate: int, channels: int) -> None:
         self._into = into

@@ -9,17 +9,17 @@ from typing import Final
 
 from caesura.audio.collector import Collector
 from caesura.audio.format import AudioFormat, Samples
-from caesura.audio.mp4 import Mp4Order, decode_file
+from caesura.audio.mp4 import Mp4OrderProbe, decode_file
 from caesura.audio.stream import AudioStream
 from caesura.containers.wav import is_wav
 from caesura.errors import BadAudio
 
 HEAD_BYTES: Final = 12
-"""First bytes of a file, which decide how it is decoded."""
+"""Number of first bytes of a file from which its format is recognised."""
 SLICE_BYTES: Final = 64 * 1024
-"""Bytes that go to the decoder at once."""
+"""Number of bytes that the decoder is fed at a time."""
 BLOCK_S: Final = 1.0
-"""Length of a block of samples, because a few bytes may decode to minutes."""
+"""Longest block of samples passed on at once, because a few bytes may decode to minutes."""
 
 # Bare packets have no boundaries in a file, so a file declared as one of these has a container.
 _PACKETS = frozenset({"opus", "speex"})
@@ -29,8 +29,8 @@ _BOXES = frozenset({b"ftyp", b"styp", b"moov", b"mdat", b"free", b"skip", b"wide
 class RecordingDecoder:
     """Decodes one recording on one thread; `on_samples` gets its samples, shape (channels, n), in order.
 
-    What a file declares itself takes precedence over the declaration. An MP4 file whose index comes last goes to the
-    file that `spool` opens; the caller bounds how many bytes there may be, and closes the file.
+    What a file's own header declares takes precedence over `format`. An MP4 file whose index comes last is written to
+    the file that `spool` opens; the caller bounds the number of bytes, and closes the file.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class RecordingDecoder:
         self._collector = _PassingCollector(on_samples, split=split)
         self._head: bytearray | None = bytearray()
         self._stream: AudioStream | None = None
-        self._order: Mp4Order | None = None
+        self._order: Mp4OrderProbe | None = None
         self._file: io.BufferedIOBase | None = None
 
     @property
@@ -57,18 +57,18 @@ class RecordingDecoder:
         return self._collector.seconds
 
     def feed(self, data: bytes) -> None:
-        """Decode the next bytes. Raises BadAudio as soon as it is certain that they are no audio."""
+        """Decode the next bytes. Raises BadAudio as soon as it is certain that they are not audio."""
         if self._head is not None:
             self._head += data
             if len(self._head) < HEAD_BYTES:
                 return
             data = self._begin(bytes(self._head))
-        self._take(data)
+        self._feed(data)
 
     def finish(self) -> None:
-        """Decode the rest. Raises BadAudio when nothing was audio."""
+        """Decode the rest. Raises BadAudio when there was no audio."""
         if self._head is not None:
-            self._take(self._begin(bytes(self._head)))
+            self._feed(self._begin(bytes(self._head)))
         if self._order is not None and self._file is not None and self._order.audio_first:
             decode_file(self._collector, self._file)
             self._collector.end()
@@ -85,29 +85,29 @@ class RecordingDecoder:
             self._stream.close()
 
     def _begin(self, head: bytes) -> bytes:
-        """Decide how the recording is decoded, and return the bytes so far."""
+        """Choose the decoder, and return the bytes received so far."""
         self._head = None
         declared = self._declared
         if is_wav(head) or (declared.encoding is not None and declared.encoding.value in _PACKETS):
             declared = replace(declared, encoding=None)
         if declared.encoding is None and head[4:8] in _BOXES:
-            self._order = Mp4Order()
+            self._order = Mp4OrderProbe()
             self._file = self._spool()
         elif head:
             self._stream = AudioStream(declared, split=self._split, into=self._collector)
         return head
 
-    def _take(self, data: bytes) -> None:
+    def _feed(self, data: bytes) -> None:
         if self._stream is not None:
             self._decode(data)
         elif self._order is not None and self._file is not None:
             self._file.write(data)
-            self._order.pass_by(data)
+            self._order.feed(data)
             if self._order.audio_first is False:
                 self._start_streaming()
 
     def _start_streaming(self) -> None:
-        """The index comes first: decode the bytes so far now, and the rest as they come."""
+        """The index comes first: decode the bytes received so far now, and the rest as they arrive."""
         assert self._file is not None
         self._stream = AudioStream(self._declared, split=self._split, into=self._collector)
         self._file.seek(0)
@@ -126,7 +126,7 @@ class RecordingDecoder:
 
 
 class _PassingCollector(Collector):
-    """Collector that passes samples on as they are decoded, so that a long file is never held."""
+    """Collector that passes samples on as they are decoded, so that a long file is never in memory as a whole."""
 
     def __init__(self, on_samples: Callable[[Samples], None], *, split: bool) -> None:
         super().__init__(split=split)

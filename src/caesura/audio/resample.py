@@ -9,11 +9,11 @@ from caesura.audio.format import OUTPUT_RATE, Samples
 
 
 class Resampler:
-    """One stretch of sound from `rate` to 16 kHz.
+    """Resamples one continuous stretch of audio from `rate` Hz to 16 kHz.
 
     Output is aligned with input (the filter's delay is taken out) and, after `finish`, exactly
-    `round(n * 16000 / rate)` samples long for n samples in. What comes out does not depend on how
-    the input was cut. Speech waits in the filter for at most 40 ms (30 ms below 16 kHz).
+    `round(n * 16000 / rate)` samples long for n input samples. The output does not depend on how the input was cut. The
+    filter delays audio by at most 40 ms (30 ms below 16 kHz).
     """
 
     def __init__(self, rate: int, channels: int) -> None:
@@ -21,19 +21,19 @@ class Resampler:
         self._channels = channels
         self._taken = 0
         self._given = 0
-        # soxr's fixed-ratio filter works in blocks that hold 8 kHz telephone audio back for up to 115 ms; its
-        # variable-rate one waits 30 ms. Above 16 kHz the latter is 0.1 ms out of place and four times as dear.
+        # soxr's fixed-ratio filter works in blocks, which delay 8 kHz telephone audio by up to 115 ms; its
+        # variable-rate one delays it by 30 ms. Above 16 kHz the latter is off by 0.1 ms and costs four times as much.
         self._soxr = soxr.ResampleStream(
             rate, OUTPUT_RATE, channels, dtype="float32", quality="HQ", vr=rate < OUTPUT_RATE
         )
 
     def feed(self, samples: Samples) -> Samples:
-        """Takes (channels, n); returns what is ready, (channels, m)."""
+        """Resample samples of shape (channels, n); returns those that are ready, of shape (channels, m)."""
         self._taken += samples.shape[1]
         return self._run(samples, last=False)
 
     def finish(self) -> Samples:
-        """The tail; nothing may be fed afterwards."""
+        """Flush the filter and return the last samples; nothing may be fed afterwards."""
         empty = np.empty((self._channels, 0), np.float32)
         owed = round(self._taken * OUTPUT_RATE / self._rate) - self._given
         tail = self._run(empty, last=True)[:, :owed]

@@ -19,23 +19,23 @@ from caesura.errors import BadAudio
 RATES = (8_000, 16_000, 32_000)
 """Hz: narrowband, wideband and ultra-wideband."""
 MESSAGE_BYTES = 2048
-"""Messages of bare Speex are shorter: ten frames of the highest quality fit in less."""
+"""Limit in bytes of a message of bare Speex: ten frames of the highest quality are shorter."""
 _MOST_CHANNELS = 2
 _PATIENCE = 64
 
 
 def check_speex_rate(rate: int | None) -> int:
-    """The sample rate, if it is one of Speex's. Raises BadAudio."""
+    """Return the sample rate if Speex has it. Raises BadAudio otherwise."""
     if rate not in RATES:
         raise BadAudio(f"sample rate {rate} Hz of Speex: must be one of {', '.join(map(str, RATES))}")
     return rate
 
 
 class SpeexDecoder:
-    """Speex, in Ogg where the stream begins so; else each message is a packet of one or more frames.
+    """Decoder for Speex: an Ogg stream if it begins like one, otherwise a packet of one or more frames in each message.
 
-    `rate` and `channels` are those of bare packets, which tell neither; Ogg has its own. A packet that
-    cannot be decoded is silence as long as the packet before it.
+    `rate` and `channels` are needed for bare packets only; Ogg has its own. A packet that cannot be decoded becomes
+    silence as long as the packet before it.
     """
 
     def __init__(self, into: Collector, rate: int | None, channels: int) -> None:
@@ -50,21 +50,21 @@ class SpeexDecoder:
         if self._inner is not None:
             yield from self._inner.feed(data)
             return
-        # No packet begins with the letters of Ogg: their bits are a mode that does not exist.
+        # No packet can begin with the bytes of `OggS`: as a Speex mode they do not exist.
         self._head += data
         if self._head and (len(self._head) >= len(OGG_MAGIC) or not OGG_MAGIC.startswith(self._head)):
             opened, head, self._head = self._open(), self._head, b""
             yield from opened.feed(head)
 
     def finish(self) -> Iterator[None]:
-        """Decodes the rest. Raises BadAudio when none of it could be."""
+        """Decode the rest. Raises BadAudio when nothing could be decoded."""
         if self._head:
             raise BadAudio("the Speex stream ended inside its first Ogg page")
         if self._inner is not None:
             yield from self._inner.finish()
 
     def close(self) -> None:
-        """Close, also a decoder that is being opened on another thread."""
+        """Stop decoding; also closes a decoder that is just being opened on another thread."""
         self._closed = True
         if self._inner is not None:
             self._inner.close()

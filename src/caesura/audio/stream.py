@@ -19,16 +19,16 @@ from caesura.errors import BadAudio, UsageError
 
 
 class AudioStream:
-    """Audio of one stream, decoded as it comes.
+    """Decodes the audio of one stream as it arrives.
 
     `split` True keeps every channel apart, False mixes them down to one (their mean). Use it from one
-    thread; only `close` may come from another. Nothing is allocated before the first byte. The
+    thread; only `close` may be called from another. Nothing is allocated before the first byte. The
     samples that `feed` and `finish` return, laid end to end, do not depend on how the bytes were cut,
-    except for bare Opus and Speex, where a message is a packet, and for the pauses of G.729, which end one.
+    except for bare Opus and Speex, where a message is a packet, and for SID frames of G.729, which end a message.
     """
 
     def __init__(self, format: AudioFormat, *, split: bool, into: Collector | None = None) -> None:
-        """`into`: collector of the samples, made with the same `split`; one that passes them on bounds memory."""
+        """`into` collects the samples and has the same `split`; one that passes samples on bounds memory."""
         self._format = format
         self._collector = into if into is not None else Collector(split=split)
         self._decoder: Decoder | None = None
@@ -56,7 +56,7 @@ class AudioStream:
 
     @property
     def channels(self) -> int | None:
-        """Channels out: 1 when mixed down, otherwise None until the audio has declared its number."""
+        """Number of output channels: 1 when mixed down, otherwise None until the audio has declared it."""
         return self._collector.channels
 
     @property
@@ -65,14 +65,14 @@ class AudioStream:
         return self._collector.seconds
 
     def feed(self, message: bytes) -> Samples:
-        """Takes the next bytes, of any number.
+        """Decode the next bytes, of any number.
 
         Returns all samples that became available, shape (channels, n), n 0 when there are none;
         (1, 0) while the number of channels is unknown. After `close` the bytes are dropped.
 
         Raises:
-            BadAudio: it is certain that this is not the audio that was declared, or none we know;
-                raised again by every later call.
+            BadAudio: the bytes are certainly not in the declared format, or in no known one; raised again by every
+                later call.
             UsageError: the stream was finished.
         """
         for _ in self._feeding(message):
@@ -80,11 +80,11 @@ class AudioStream:
         return self._collector.take()
 
     def blocks(self, message: bytes) -> Iterator[Samples]:
-        """As `feed`, block by block: a few bytes may decode to hours.
+        """Decode the next bytes, and yield their samples block by block, because a few bytes may decode to hours.
 
-        Nothing is decoded before it is iterated, which must be to the end before the next call. Each block takes some
-        milliseconds at most, holds about a second of audio at most, and may be of no samples. Those before
-        BadAudio are audio.
+        Nothing is decoded before the iteration, which must reach its end before the next call. Each block takes some
+        milliseconds at most, has about a second of audio at most, and may be empty. Blocks before BadAudio are valid.
+        Raises as `feed` does.
         """
         yield from self._taken(self._feeding(message))
 
@@ -95,19 +95,19 @@ class AudioStream:
             yield from self._run(message)
 
     def finish(self) -> Samples:
-        """No more bytes will come: the tails of decoder and resampler; idempotent, then (channels, 0).
+        """Flush decoder and resampler, as no more bytes will come; a second call returns no samples.
 
-        A stream that was cut off counts as far as it could be decoded.
+        A truncated stream is decoded as far as it goes.
 
         Raises:
-            BadAudio: bytes came but they ended before there could be audio, or none of it was.
+            BadAudio: there were bytes, but they ended before any audio, or were none.
         """
         for _ in self._finishing():
             pass
         return self._collector.take()
 
     def last_blocks(self) -> Iterator[Samples]:
-        """As `finish`, block by block."""
+        """Flush decoder and resampler, and yield the last samples block by block. Raises as `finish` does."""
         yield from self._taken(self._finishing())
 
     def _taken(self, steps: Iterator[None]) -> Iterator[Samples]:

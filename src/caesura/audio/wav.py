@@ -1,4 +1,4 @@
-"""WAV decoder for files and endless streams: uncoded samples are decoded here, coded ones by libav."""
+"""WAV decoder for files and endless streams: decodes uncompressed samples itself, compressed ones with libav."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ from caesura.containers.wav import (
 )
 from caesura.errors import BadAudio
 
-# By tag and bytes a sample. One narrower than its bytes (20 bits in 3) is left-justified, so bytes are enough.
+# By format tag and bytes per sample. A sample of fewer bits (20 bits in 3 bytes) is left-justified, so bytes are
+# enough.
 _KINDS = {
     (PCM, 1): Pcm.U8,
     (PCM, 2): Pcm.S16,
@@ -34,7 +35,7 @@ _KINDS = {
     (ALAW, 1): Pcm.ALAW,
     (MULAW, 1): Pcm.MULAW,
 }
-# What else telephones and recorders put into a WAV file; libav knows how it is coded.
+# Other codecs that telephones and recorders put into WAV files; libav decodes them.
 _CODED = {
     0x0002: "MS ADPCM",
     0x0011: "IMA ADPCM",
@@ -47,18 +48,18 @@ _CODED = {
 
 
 class WavDecoder:
-    """RIFF or RF64 WAVE, streamed.
+    """Streaming decoder for WAVE in RIFF or RF64.
 
-    PCM, A-law and mu-law are decoded here; coded WAV and AVI, RIFF as well, are left to libav.
-    A data size of 0 or 0xFFFFFFFF means "until the end"; any other is kept, so chunks behind the
-    samples never become noise. A further WAV of the same kind may follow the first.
+    PCM, A-law and mu-law are decoded here; compressed WAV, and AVI, which is RIFF too, are left to libav.
+    A data size of 0 or 0xFFFFFFFF means "until the end"; any other is respected, so that chunks after the samples are
+    not decoded as noise. Another WAV of the same format may follow the first.
     """
 
     def __init__(self, into: Collector) -> None:
         self._into = into
         self._reader = WavReader()
         self._left: int | None = 0
-        """Bytes of samples still to come in this data chunk; None: all that follow."""
+        """Number of bytes of samples still to come in this data chunk; None if all that follow are samples."""
         self._format: WavFormat | None = None
         self._pcm: PcmDecoder | None = None
         self._has_data = False
@@ -95,7 +96,7 @@ class WavDecoder:
             self._inner.close()
 
     def _split(self, data: bytes) -> tuple[bytes, Iterator[None]]:
-        # What lies behind the data chunk, and the steps that decode what lies in it.
+        # The bytes after the data chunk, and the steps that decode those in it.
         assert self._pcm is not None
         if self._left is None:
             return b"", self._pcm.feed(data)
@@ -104,7 +105,7 @@ class WavDecoder:
         return rest, self._pcm.feed(mine)
 
     def _enter(self, chunk: WavChunk | None) -> bytes:
-        """Acts on a chunk; returns what libav must be fed before the rest of the stream, if the rest is libav's."""
+        """Handle a chunk; if libav decodes the rest of the stream, returns the bytes to feed it first."""
         match chunk:
             case RiffHeader(form=b"AVI "):
                 self._leave_to(AVI)

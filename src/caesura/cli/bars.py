@@ -12,7 +12,7 @@ EIGHTHS = " ▏▎▍▌▋▊▉█"
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """Seconds of audio that were transcribed on a day, and of pauses that were not sent."""
+    """Seconds of audio transcribed on a day, and seconds of pauses, in which nothing was sent."""
 
     audio: float = 0.0
     paused: float = 0.0
@@ -29,7 +29,7 @@ class Bar:
 
 
 def draw_days(days: Mapping[date, Day], *, width: int, ascii_only: bool = False) -> list[Bar]:
-    """Draw a bar for each day from the first to the last that is given, at most the newest `MOST_DAYS`.
+    """Draw a bar for each day between the first and the last one given, but at most the newest `MOST_DAYS`.
 
     Days between them without usage have empty bars. The longest bar is `width` cells.
     """
@@ -49,7 +49,7 @@ def _bar(day: date, value: Day, scale: float, ascii_only: bool) -> Bar:
         audio = "#" * round(value.audio * scale)
         return Bar(day, audio, "." * (end - len(audio)), value)
     if value.paused > 0:
-        # A broken cell would stand between the two parts as a gap.
+        # A partly filled cell between the two parts would look like a gap.
         audio = "█" * round(value.audio * scale)
         return Bar(day, audio, "░" * (end - len(audio)), value)
     eighths = round(value.audio * scale * 8)

@@ -1,4 +1,4 @@
-"""Cuts finals into cues of SRT or WebVTT, as text that can be written while it comes. Pure."""
+"""Cuts finals into cues of SRT or WebVTT, as text that can be written while finals still arrive. Pure."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from textwrap import wrap
 from caesura.client.events import Final, TimedWord
 
 LINE = 42
-"""Characters of a line, as broadcasters have it; only a single word may be longer."""
+"""Most characters in a line, by broadcasting convention; only a single word may be longer."""
 LINES = 2
-"""Lines of a cue."""
+"""Most lines in a cue."""
 LONGEST_S = 6.0
 """Longest time that a cue is shown."""
 BREAK_S = 1.0
 """A silence this long between two words begins a new cue."""
 SHORTEST_S = 1.0
-"""A cue delayed by the one before it is shown at least so long, or for its own length."""
+"""A cue that is delayed by the one before it is shown for this long or its own length, whichever is shorter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class CaptionCue:
 
 
 class Captions:
-    """Writes cues in one of the two formats; times are source times, so a pause is a time without cues."""
+    """Writes cues in one of the two formats. Times are source times, so there are no cues during a pause."""
 
     def __init__(self, *, vtt: bool) -> None:
         self._vtt = vtt

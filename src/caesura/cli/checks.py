@@ -49,7 +49,7 @@ CODECS = {
 """Encodings of the wire, with their decoders in FFmpeg."""
 
 ENCODERS = {"mp3float": "libmp3lame"}
-"""Encoders that have another name than the decoder; only tests and benches encode."""
+"""Encoders whose name differs from the decoder's; only tests and benches encode."""
 
 CONTAINERS = {
     "WAV": "wav",
@@ -81,7 +81,7 @@ class CheckState(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What was checked, the result, and advice where it does not work."""
+    """One finding: what was checked, the result, and advice if it does not work."""
 
     section: str
     name: str
@@ -91,7 +91,7 @@ class Finding:
 
 
 def check_packages() -> Iterator[Finding]:
-    """Check that all packages of the server are installed, and their size."""
+    """Check that all packages of the server are installed, and measure their size."""
     closure = extra_closure("server")
     missing = sorted(name for name, package in closure.items() if package is None)
     for name in missing:
@@ -139,7 +139,7 @@ def _codec(name: str, decodes: bool, encodes: bool) -> Finding:
 
 
 def check_devices() -> Iterator[Finding]:
-    """Check the processors that inference can use."""
+    """Check which processors inference can use."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     state = CheckState.WORKS if cores > 1 else CheckState.LIMITED
     advice = "" if cores > 1 else "one core serves a few streams; give it two for more"
@@ -178,7 +178,7 @@ def check_vad(recording: BundledRecording) -> Iterator[Finding]:
 
 
 def check_whisper() -> Iterator[Finding]:
-    """Check that the library of the optional Whisper engine is installed and loads, and the size that it adds."""
+    """Check that the library of the optional Whisper engine is installed and loads, and measure its size."""
     try:
         version = library_version()
     except EngineError:
@@ -227,7 +227,7 @@ def _chunks(pcm: bytes) -> Iterator[bytes]:
 def check_engine(engine: str, recording: BundledRecording, *, compare: bool) -> Iterator[Finding]:
     """Check that `engine` loads in a server and transcribes the recording.
 
-    With `compare` the words must be right as well, and the memory of its server is reported.
+    With `compare` the words must be right too, and the memory of the server is reported.
     """
     try:
         trial = asyncio.run(try_engine(engine, recording))

@@ -74,7 +74,7 @@ def _free_port() -> int:
 
 
 async def _keep_last_lines(process: asyncio.subprocess.Process, lines: deque[str]) -> None:
-    """Read everything it writes, so that it never blocks; keep the last lines."""
+    """Read everything that the process writes, so that it never blocks, and keep the last lines."""
     assert process.stderr is not None
     while chunk := await process.stderr.read(4096):
         lines.extend(chunk.decode(errors="replace").splitlines())
@@ -97,7 +97,7 @@ def _with_log(sentence: str, lines: deque[str]) -> str:
 
 
 async def _is_ready(port: int) -> bool:
-    """Does GET /readyz answer 200?"""
+    """Whether GET /readyz answers 200."""
     try:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
     except OSError:

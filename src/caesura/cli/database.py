@@ -46,7 +46,7 @@ def default_database() -> str:
     elif sys.platform == "darwin":
         base = Path.home() / "Library" / "Application Support"
     else:
-        # The XDG specification says that relative paths are to be ignored.
+        # The XDG specification requires that relative paths are ignored.
         given = Path(os.environ.get("XDG_DATA_HOME", ""))
         base = given if given.is_absolute() else Path.home() / ".local" / "share"
     return str(base / "caesura" / "ledger.db")
@@ -54,7 +54,7 @@ def default_database() -> str:
 
 @contextmanager
 def ledger_at(database: str | None, *, create: bool = False) -> Iterator[Ledger]:
-    """Open the ledger for the block; errors inside end the command with a sentence."""
+    """Context with the open ledger; errors inside end the command with one sentence."""
     with require_server_extra():
         from caesura.ledger.database import open_ledger
     with (
@@ -65,7 +65,7 @@ def ledger_at(database: str | None, *, create: bool = False) -> Iterator[Ledger]
 
 
 def named_project(connection: Connection, name: str | None) -> Project | None:
-    """The project with that name or id; None for None. Raises UsageError when it does not exist."""
+    """The project with the name or id `named`; None if none is given. Raises UsageError when it does not exist."""
     from caesura.ledger.projects import find_project, list_projects
 
     if name is None:

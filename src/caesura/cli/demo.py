@@ -52,9 +52,9 @@ def demo(
         str, typer.Option(envvar="CAESURA_ENGINE", metavar="NAME", help="moonshine or scripted, as for serve.")
     ] = "moonshine",
 ) -> None:
-    """Stream a recording live, pause it for 12 s held by KeepAlive, resume, and see where each word lies.
+    """Stream a recording live, pause for 12 s held by KeepAlive, resume, and show where each word lies.
 
-    Starts a server of its own on a free port. Leaves with 0 only when words came after the pause.
+    Starts a server of its own on a free port. Exits with 0 only if words came after the pause.
     """
     screen = Console(highlight=False)
     recording = bundled_recording()
@@ -99,14 +99,14 @@ class DemoRun:
 
 
 class DemoClock(Protocol):
-    """Seconds since the first sample, and a way to wait for a time."""
+    """Clock that counts seconds since the first sample and can wait for a time."""
 
     def now(self) -> float:
         """Seconds since the start."""
         ...
 
     async def until(self, at: float) -> None:
-        """Return at `at`, or at once when it has passed."""
+        """Return at the time `at`, or at once when it has passed."""
         ...
 
 
@@ -129,23 +129,23 @@ class WallClock:
 
 
 class PausableLine(Protocol):
-    """Methods of a line that the demo uses."""
+    """The methods of `caesura.Line` that the demo uses."""
 
     def send(self, audio: bytes) -> Sent:
-        """See Line."""
+        """Send audio, as `caesura.Line.send` does."""
         ...
 
     def pause(self) -> None:
-        """See Line."""
+        """Begin a pause, as `caesura.Line.pause` does."""
         ...
 
     def resume(self) -> None:
-        """See Line."""
+        """End the pause, as `caesura.Line.resume` does."""
         ...
 
     @property
     def stats(self) -> Stats:
-        """See Line."""
+        """Return the statistics of the line, as `caesura.Line.stats` does."""
         ...
 
 
@@ -174,7 +174,7 @@ async def _run_demo(screen: Console, recording: BundledRecording, engine: str, p
 
 
 async def _play(line: Line, recording: BundledRecording, pause: float, log: DemoLog, clock: DemoClock) -> None:
-    """Play the recording, and finish the line in any case."""
+    """Play the recording, and finish the line also after an error."""
     try:
         await play(line, recording, pause, log, clock)
     finally:
@@ -296,7 +296,7 @@ class DemoLog:
 
 
 def show_picture(screen: Console, run: DemoRun) -> None:
-    """Draw what happened on the wall clock's axis, as wide as `screen` is."""
+    """Draw the run along the wall clock, as wide as `screen`."""
     if not run.timeline.spans:
         return
     screen.print()

@@ -1,4 +1,4 @@
-"""`caesura doctor`: what works on this machine, what it weighs, and what to do about the rest."""
+"""`caesura doctor`: shows what works on this machine, how much space and memory it takes, and how to fix the rest."""
 
 from __future__ import annotations
 

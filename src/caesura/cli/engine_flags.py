@@ -1,4 +1,4 @@
-"""Flags that select engines and models: resolves them to engine names that any process can load."""
+"""Resolves the flags that select engines and models to engine names that any process can load."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from caesura.errors import UsageError
 
 
 def models_folder(given: str | None) -> Path:
-    """Folder of the models: `given`, or the cache folder of the system's variables, or the default."""
+    """Folder of the models: `given`, or else the cache folder that the environment names, or else the default."""
     from caesura.engines.models.store import DEFAULT_MODELS
 
     if given:

@@ -29,7 +29,7 @@ class Process:
 
 
 def extra_closure(extra: str, of: str = DISTRIBUTION) -> dict[str, Distribution | None]:
-    """All distributions that installing `of[extra]` brings, by name; None for those that are missing.
+    """All distributions that `pip install of[extra]` installs, by name; the value is None for those that are missing.
 
     Requirements of other packages that hold only on other platforms count if they are installed.
     """
@@ -94,11 +94,11 @@ def _from_proc() -> list[Process]:
         if not entry.name.isdigit():
             continue
         try:
-            # The name in parentheses may hold blanks; fields are counted from behind it.
+            # The name in parentheses may contain blanks, so fields are counted after it.
             fields = (entry / "stat").read_text().rpartition(")")[2].split()
             resident = int((entry / "statm").read_text().split()[1]) * page
         except (OSError, IndexError):
-            continue  # the process ended meanwhile
+            continue  # the process has ended meanwhile
         found.append(Process(int(entry.name), int(fields[1]), resident))
     return found
 

@@ -27,7 +27,7 @@ from caesura.rfc3339 import rfc3339
 
 
 def json_line(event: Event) -> str:
-    """The event as a JSON object; seconds to the millisecond, moments as RFC 3339 in UTC."""
+    """The event as a JSON object; durations in seconds to the millisecond, times of day in RFC 3339, UTC."""
     return json.dumps(_object(event), ensure_ascii=False, separators=(",", ":"))
 
 

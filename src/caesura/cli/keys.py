@@ -73,7 +73,7 @@ def create(
             in_project = projects.find_project(connection, name)
             if in_project is None:
                 in_project = projects.create_project(connection, name, now=now)
-                _note(f"There was no project {name!r}, so one was made.")
+                _note(f"There was no project {name!r}, so it was created.")
             first = not keys.any_keys(connection)
             made = keys.create_key(
                 connection,

@@ -31,7 +31,7 @@ MICROPHONE = "mic"
 SHOWN_EVERY_S = 0.2
 ROUNDING_S = 0.01
 PROVIDER_KEYS = {"deepgram": "DEEPGRAM_API_KEY"}
-"""Services with an environment variable of their own for the key."""
+"""Services whose key has an environment variable of its own."""
 
 
 def listen(
@@ -87,7 +87,7 @@ def listen(
             envvar="CAESURA_QUERY",
             metavar="NAME=VALUE",
             show_default=False,
-            help="Any parameter of the wire, again and again; raw audio needs encoding, sample_rate, channels.",
+            help="Any parameter of the wire; may be repeated; raw audio needs encoding, sample_rate, channels.",
         ),
     ] = None,
 ) -> None:
@@ -233,7 +233,7 @@ def _progress_shown(
 
 
 def _state(line: Line, *, is_ending: bool, is_sent: bool, pausable: bool) -> str:
-    """State of the line, and the keys that work."""
+    """State of the line, and the keys that the user can press."""
     if is_ending:
         return "last words; Ctrl-C leaves at once"
     if line.is_paused:
@@ -247,7 +247,10 @@ def _state(line: Line, *, is_ending: bool, is_sent: bool, pausable: bool) -> str
 
 @contextlib.contextmanager
 def _pause_on_enter(line: Line, *, live: bool) -> Iterator[bool]:
-    """On a terminal, let Enter pause and resume live audio; yields whether it does. A recording's times would shift."""
+    """On a terminal, let Enter pause and resume live audio; yields whether it does.
+
+    Pausing would shift a recording's times.
+    """
     if sys.platform == "win32" or not live or not _has_keyboard():
         yield False
         return
@@ -324,7 +327,7 @@ def _parameters(query: list[str]) -> dict[str, str | list[str]]:
 
 
 def _key(key: str | None, url: str, *, is_flag: bool) -> str | None:
-    """The key to send; to a service with its own variable only that one or a flag is sent."""
+    """The key to send; a service with its own variable gets only the key in that variable or in a flag."""
     variable = PROVIDER_KEYS.get(url)
     given = key if variable is None or is_flag else os.environ.get(variable)
     return next(iter(split_keys([given or ""])), None)
@@ -346,7 +349,7 @@ def _note(sentence: str, style: str) -> None:
 
 def closing_line(stats: Stats, words: int) -> str:
     """Summary of audio sent, paused and saved."""
-    # Of a container that was sent as it is only the server knows the length.
+    # Only the server knows the length of a container that was sent as it is.
     sent_s = stats.audio_sent_s or stats.provider_s or 0.0
     parts = [f"{sent_s:.1f} s of audio sent, {_count(words, 'word')}", f"{stats.connected_s:.1f} s connected"]
     if stats.paused_s:

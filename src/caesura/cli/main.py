@@ -20,7 +20,7 @@ app = typer.Typer(
     name="caesura",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    rich_markup_mode=None,  # its tables cut the names of variables off at 80 columns
+    rich_markup_mode=None,  # rich's tables truncate the names of variables at 80 columns
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )

@@ -55,7 +55,10 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="A name that `caesura 
 
 @dataclass(frozen=True, slots=True)
 class EngineRow:
-    """One row of the table; `engine` is what `--engine` takes, `languages` is empty where only its files say."""
+    """One row of the table.
+
+    `engine` is the value for `--engine`; `languages` is empty if only the model's files list them.
+    """
 
     engine: str
     model: str
@@ -67,7 +70,7 @@ class EngineRow:
 
 @models.command("list", short_help="List all engines and models, and which of them are here.")
 def list_models(folder: Folder = None, as_json: AsJson = False) -> None:
-    """List all engines and models: those built in, those that were pulled, and those that can be."""
+    """List all engines and models: built in, already pulled, and available to pull."""
     with report_errors():
         rows = [*_engine_rows(), *_whisper_rows(models_folder(folder))]
     if as_json:
@@ -84,7 +87,7 @@ def list_models(folder: Folder = None, as_json: AsJson = False) -> None:
 
 @models.command(short_help="Show what a model is, and whether its files are intact.")
 def info(name: Name, folder: Folder = None, as_json: AsJson = False) -> None:
-    """Show what a model is, where it lies, and whether its files are those that were pulled.
+    """Show what a model is, where it is stored, and whether its files are those that were pulled.
 
     Reads all its files to compare their checksums. Exits with 1 when one of them is wrong.
     """
@@ -143,7 +146,7 @@ def pull(
 
 @contextmanager
 def _whisper_extra() -> Iterator[None]:
-    """Inside, a missing package of the extra `whisper` ends the command with how to install it."""
+    """Context in which a missing package of the extra `whisper` ends the command with how to install it."""
     try:
         yield
     except ModuleNotFoundError as missing:
@@ -169,7 +172,7 @@ def _engine_rows() -> Iterator[EngineRow]:
     try:
         from caesura.engines.registry import declared, engine_info
     except ImportError:
-        return  # without the server no engine can be loaded, whoever declares one
+        return  # without the server no engine can be loaded, built in or not
     for name, package in declared().items():
         try:
             engine = engine_info(name)
@@ -246,7 +249,7 @@ def _print_info(fields: dict[str, object]) -> None:
 def _progress(name: str) -> Iterator[Callable[[int, int], None]]:
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as bar:
-        # Hidden until the hub has answered: a bar that never moves would hide what is wrong.
+        # Hidden until the hub has answered: a bar that never moves would distract from the error.
         task = bar.add_task(name, total=None, visible=False)
         yield lambda done, total: bar.update(task, completed=done, total=total, visible=True)
 
@@ -263,7 +266,7 @@ def _print_pulled(pulled: PulledModel, as_json: bool) -> None:
 
 
 def _note_missing_library() -> None:
-    # On stderr, and no error: models can be listed and checked without the library.
+    # On stderr, but not an error: models can be listed and checked without the library.
     try:
         library_version()
     except EngineError as error:

@@ -9,17 +9,17 @@ import typer
 
 
 def whole(low: int, high: int | None = None) -> Any:
-    """A parser for whole numbers from `low` to `high`."""
+    """Return a parser for whole numbers from `low` to `high`."""
     return _bounded(int, f"a whole number {_bounds(low, high)}", lambda number: _within(number, low, high))
 
 
 def seconds(low: float, high: float | None = None) -> Any:
-    """A parser for lengths of time from `low` to `high` seconds."""
+    """Return a parser for durations from `low` to `high` seconds."""
     return _bounded(float, f"a number of seconds {_bounds(low, high)}", lambda number: _within(number, low, high))
 
 
 def seconds_above_zero(text: Any) -> float:
-    """A length of time that is not zero; raises BadParameter."""
+    """Parse a duration in seconds that is not zero. Raises BadParameter."""
     parse = _bounded(float, "a number of seconds above 0", lambda number: 0 < number < float("inf"))
     return float(parse(text))
 

@@ -13,7 +13,7 @@ from caesura.timeline import Timeline
 LABEL_WIDTH = 13
 STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600)
 RULER_ROOM = 6
-"""Cells that a number on a ruler needs."""
+"""Width in cells of a number on a ruler."""
 
 MAX_SENTENCE_ROWS = 6
 

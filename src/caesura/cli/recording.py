@@ -10,10 +10,10 @@ TEXT = (
     "and mr john dashwood had then leisure to consider how much there might be prudently in his power to do for them "
     "unless to be rather cold hearted and rather selfish is to be ill disposed"
 )
-"""Its words, lower case and without punctuation."""
+"""Words of the bundled recording, lower case and without punctuation."""
 
 PAUSE_AT_S = 7.1
-"""Seconds of a silence after the first sentence."""
+"""Position in seconds of a silence after the first sentence."""
 
 
 @dataclass(frozen=True, slots=True)

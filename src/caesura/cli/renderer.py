@@ -79,7 +79,7 @@ class Renderer:
             self._live.stop()
 
     def show_progress(self, seconds: float | None, state: str = "") -> None:
-        """Show how much audio was sent; None where that is not known."""
+        """Show how many seconds of audio were sent, None if that is not known, and the state of the line."""
         sent = "" if seconds is None else f"{seconds:7.1f} s"
         self._bar.update(self._task, completed=seconds, description=sent, state=state)
 
@@ -133,7 +133,7 @@ class Renderer:
                 pass
 
     def _outage(self, why: str) -> str:
-        """Why there is no connection; shortened when the last note segment the same."""
+        """Note on why there is no connection; shortened when the last note gave the same reason."""
         before, self._why = self._why, why
         if not before:
             return f"Connection lost: {why.rstrip('.')}."

@@ -238,7 +238,7 @@ def serve(
 ) -> None:
     """Run the server: live streams and recordings are transcribed on /v1/listen, and KeepAlive holds a pause."""
     logging.basicConfig(level=log_level.upper(), format=LOG_FORMAT)
-    # At INFO it logs every plugin that it sets up.
+    # At INFO Alembic logs every plugin that it sets up.
     logging.getLogger("alembic").setLevel(logging.WARNING)
     with report_errors():
         engines = resolve_engines(engine, model, models_folder(models))

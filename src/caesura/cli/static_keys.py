@@ -1,4 +1,4 @@
-"""Static API keys of `caesura serve`, and the check that the key of a client is not mistaken for one."""
+"""Reads the static API keys of `caesura serve`, and prevents that a client's own key is mistaken for one."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def static_keys(given: Iterable[str], database: str | None) -> tuple[str, ...]:
 
 
 def _all_known(keys: Iterable[str], database: str) -> bool:
-    """Whether the ledger has these keys, revoked and expired ones included."""
+    """Whether the ledger has all these keys, revoked and expired ones included."""
     with require_server_extra():
         from caesura.ledger.database import open_ledger
         from caesura.ledger.keys import key_of_secret

@@ -1,4 +1,4 @@
-"""Parses times that a person writes on the command line: a length such as 30d, or a date."""
+"""Parses times on the command line: a duration such as 30d, or a date."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _from(now: datetime, text: str, sign: int) -> datetime:
     try:
         return now + sign * timedelta(**{_UNITS[length[2]]: int(length[1])})
     except OverflowError:
-        raise UsageError(f"{text!r} leads beyond all calendars: give a shorter time") from None
+        raise UsageError(f"{text!r} is beyond the calendar: give a shorter time") from None
 
 
 def _moment(text: str) -> datetime:
@@ -36,6 +36,7 @@ def _moment(text: str) -> datetime:
         moment = datetime.fromisoformat(text.strip())
     except ValueError:
         raise UsageError(
-            f"{text!r} is no time: give a length as 30d, 12h or 90m, or a moment as 2026-12-31 or 2026-12-31T12:00Z"
+            f"{text!r} is not a time: give a duration such as 30d, 12h or 90m, "
+            "or a date such as 2026-12-31 or 2026-12-31T12:00Z"
         ) from None
     return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)

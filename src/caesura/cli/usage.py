@@ -74,7 +74,7 @@ def usage(
 
 
 def _groups(connection: Connection, criteria: RequestFilter, by: By) -> list[tuple[str, Totals]]:
-    """Names of groups with their totals, the most expensive first; days in order."""
+    """Names of groups with their totals: days in order, other groups by cost, highest first."""
     from caesura.ledger.keys import list_keys
     from caesura.ledger.usage import Grouping, sum_usage
 
@@ -171,7 +171,7 @@ def _cells(totals: Totals) -> tuple[str, ...]:
 
 
 def length(seconds: float) -> str:
-    """A length of time in short form: `42s`, `3m07s`, `5h02m`."""
+    """A duration in short form: `42s`, `3m07s`, `5h02m`."""
     whole = round(seconds)
     if whole < 60:
         return f"{whole}s"

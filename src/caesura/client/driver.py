@@ -15,7 +15,8 @@ from collections.abc import Callable
 from typing import TypeVar, assert_never
 
 from caesura.client.events import Event, Transcript
-from caesura.client.recovery import Action, Phase, Recovery
+from caesura.client.line_actions import Action, Phase
+from caesura.client.recovery import Recovery
 from caesura.client.transport import Opener, Transport, TransportClosed, close_quietly
 from caesura.errors import CaesuraError, InternalError
 

@@ -137,7 +137,7 @@ class Reconnected:
 class Gap:
     """Captured audio that was lost: exactly source seconds `start` to `end`.
 
-    They are None when samples cannot be counted: then some audio in flight was lost, and nobody knows how much.
+    They are None when samples cannot be counted: then some audio in flight was lost, of unknown length.
     """
 
     start: float | None

@@ -1,4 +1,4 @@
-"""Measures how far a source's audio is ahead of the clock, which tells recordings from live audio. Pure."""
+"""Measures how far a source's audio is ahead of the clock, which distinguishes recordings from live audio. Pure."""
 
 from __future__ import annotations
 

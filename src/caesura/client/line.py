@@ -27,7 +27,8 @@ from caesura.client.driver import Driver
 from caesura.client.event_queue import EventQueue
 from caesura.client.events import Closed, Event, Sent, Stats, Transcript
 from caesura.client.faults import Faults
-from caesura.client.recovery import Phase, Recovery
+from caesura.client.line_actions import Phase
+from caesura.client.recovery import Recovery
 from caesura.client.replay_buffer import CHUNK_BYTES
 from caesura.client.sources import AudioSource, run_in_thread
 from caesura.errors import UsageError

@@ -1,11 +1,11 @@
-"""Record of a line: its finals, gaps, connections and times, from which stats and transcript are made. Pure."""
+"""Record of a line: its events, and what stats and transcript are made from: finals, gaps, connections, times. Pure."""
 
 from __future__ import annotations
 
 from collections import deque
 from dataclasses import replace
 
-from caesura.client.events import Final, Gap, Stats, Transcript
+from caesura.client.events import Event, Final, Gap, Stats, Transcript
 from caesura.client.send_buffer import SendBuffer
 from caesura.errors import CaesuraError
 from caesura.protocol.client_session import ClientSession
@@ -20,15 +20,17 @@ class LineRecord:
     def __init__(self, *, keep_transcript: bool) -> None:
         """`keep_transcript` False: finals are not kept."""
         self._keep_transcript = keep_transcript
+        self._events: list[Event] = []
         self._finals: list[Final] = []
         self._gaps: list[Gap] = []
         self._request_ids: deque[str] = deque(maxlen=REQUEST_IDS)
         self._connected_s = 0.0
         self._keepalives = 0
         self._provider_s: float | None = None
-        self.connections = 0
-        self.paused_s = 0.0
+        self._paused_s = 0.0
         """Time in pauses that have ended."""
+        self._paused_at: float | None = None
+        self.connections = 0
         self.metadata = ""
         """The server's newest Metadata message."""
         self.is_complete = False
@@ -52,13 +54,36 @@ class LineRecord:
         self._connected_s += now - session.opened_at
         self._keepalives += session.keepalives
 
-    def add_final(self, final: Final) -> None:
-        """A final was emitted."""
-        if self._keep_transcript:
-            self._finals.append(replace(final, raw=""))
+    @property
+    def paused(self) -> bool:
+        """Whether a pause has begun and not ended."""
+        return self._paused_at is not None
 
-    def add_gap(self, gap: Gap) -> None:
-        """Audio was lost."""
+    def begin_pause(self, *, now: float) -> None:
+        """A pause begins."""
+        self._paused_at = now
+
+    def end_pause(self, *, now: float) -> float:
+        """The pause ends, if there is one; returns its length in seconds."""
+        seconds = 0.0 if self._paused_at is None else now - self._paused_at
+        self._paused_at = None
+        self._paused_s += seconds
+        return seconds
+
+    def emit(self, event: Event) -> None:
+        """Keep an event for the user; a final and a gap for the transcript too."""
+        self._events.append(event)
+        if isinstance(event, Gap):
+            self._add_gap(event)
+        elif isinstance(event, Final) and self._keep_transcript:
+            self._finals.append(replace(event, raw=""))
+
+    def events(self) -> list[Event]:
+        """The events since the last call, in order; each is returned once."""
+        events, self._events = self._events, []
+        return events
+
+    def _add_gap(self, gap: Gap) -> None:
         joined = self._gaps[-1].joined(gap) if self._gaps else None
         if joined is None:
             self._gaps.append(gap)
@@ -70,12 +95,12 @@ class LineRecord:
         self.metadata = raw
         self._provider_s = (self._provider_s or 0.0) + seconds
 
-    def stats(self, buffer: SendBuffer, session: ClientSession | None, *, paused_s: float, now: float) -> Stats:
-        """Counters of the line; `paused_s` is the length of the open pause, 0 without one."""
+    def stats(self, buffer: SendBuffer, session: ClientSession | None, *, now: float) -> Stats:
+        """Counters of the line; `session` is that of the open connection, if there is one."""
         counts, seconds = buffer.counts, buffer.seconds
         return Stats(
             connected_s=self._connected_s + (now - session.opened_at if session else 0.0),
-            paused_s=self.paused_s + paused_s,
+            paused_s=self._paused_s + (0.0 if self._paused_at is None else now - self._paused_at),
             captured_s=seconds(counts.captured),
             audio_sent_s=seconds(counts.sent),
             replayed_s=seconds(counts.replayed),

@@ -48,7 +48,7 @@ class Microphone(AudioSource):
 
     @property
     def waits_in_pauses(self) -> bool:
-        """It goes on recording while nobody reads it."""
+        """It goes on recording while it is not read."""
         return False
 
     @property
@@ -133,7 +133,7 @@ class MicrophoneFeed:
                 self._change.notify_all()
 
     def _gap(self, began: float) -> int:
-        # PortAudio reports that something was lost, not how much; its clock tells, where the driver keeps one.
+        # PortAudio reports that something was lost, not how much; its clock shows how much, where the driver keeps one.
         missed = 0 if self._due is None else round((began - self._due) * self._spec.sample_rate)
         return missed if missed > 0 else self._block_frames
 

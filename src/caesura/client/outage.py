@@ -9,7 +9,7 @@ from caesura.client.reconnect import Backoff, Verdict
 from caesura.errors import CaesuraError, ReconnectFailed, Refused, Unreachable
 
 OPEN_WITHIN_S = 10.0
-"""How long the first connection is tried unless the settings say."""
+"""How long the first connection is tried by default."""
 
 
 class Outage:

@@ -59,7 +59,7 @@ class Aligner:
 
 
 class Loudness:
-    """Tells chunks of audio that may hold speech from those that do not, by peaks over a noise floor.
+    """Distinguishes chunks of audio that may hold speech from others, by peaks over a noise floor.
 
     Accurate enough to know whether a silent server should have sent something; never used to decide what is sent.
     """

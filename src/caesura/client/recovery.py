@@ -21,18 +21,12 @@ Laws:
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Callable
 from math import inf
-from typing import assert_never
 
 from caesura.client.events import (
-    Accepted,
     Closed,
-    Dropped,
     Event,
-    Final,
-    Notice,
     Paused,
     Reconnected,
     Reconnecting,
@@ -41,6 +35,9 @@ from caesura.client.events import (
     Stats,
     Transcript,
 )
+from caesura.client.finish_deadline import FinishDeadline
+from caesura.client.line_actions import Action, Phase
+from caesura.client.line_connection import LineConnection
 from caesura.client.line_record import LineRecord
 from caesura.client.line_settings import LineSettings
 from caesura.client.outage import Outage
@@ -54,53 +51,18 @@ from caesura.errors import (
     ConnectionClosedByServer,
     LineError,
 )
-from caesura.protocol.client_codec import Answer, Unrecognised, write_client_message
+from caesura.protocol.client_codec import Answer
 from caesura.protocol.client_session import ClientSession, TimerEvent
 from caesura.protocol.messages import (
     CloseStream,
-    Error,
     Finalize,
-    KeepAlive,
     Metadata,
     Results,
-    SpeechStartedMessage,
-    UtteranceEndMessage,
 )
 from caesura.timeline import Timeline
 
-STEADY_S = 10.0
-"""A connection that lasted so long was a good one: the next outage starts with short delays again."""
-LONGEST_FINISH_S = 24 * 3600.0
-"""Upper bound of the time limit of `finish`."""
-FINISH_S = 10.0
-"""Default time limit of `finish`, on top of the length of the audio that no final covers."""
-RECORDING_FINISH_S = 60.0
-"""Default time limit of `finish` for a recording, of which more audio is in flight."""
 COUNTED_S = 0.1
 """Audio that a server's resampler may keep back, and that its Metadata then does not count."""
-
-
-class Phase(enum.Enum):
-    """Phase of a line; see the table at the head of this file."""
-
-    IDLE = "idle"
-    CONNECTING = "connecting"
-    OPEN = "open"
-    WAITING = "waiting"
-    CLOSED = "closed"
-
-
-class Action(enum.Enum):
-    """What the shell must do."""
-
-    CONNECT = "connect"
-    """Try to open a connection, then call `opened` or `failed`."""
-    PING = "ping"
-    """Send a WebSocket ping; call `receive_pong` when it is answered."""
-    ABORT = "abort"
-    """Cut the connection or the attempt; do not report that back."""
-    CLOSE = "close"
-    """Close the connection in order; do not report that back."""
 
 
 class Recovery:
@@ -122,22 +84,11 @@ class Recovery:
         )
         self._source = SourceAdmission(settings, self._buffer)
         self._phase = Phase.IDLE
-        self._session: ClientSession | None = None
-        self._sending = False
-        self._paused_at: float | None = None
-        self._catching_up = False
-        self._pace_at = 0.0
+        self._connection: LineConnection | None = None
         self._replay_speed = settings.replay_speed
-        self._made_progress = False
-        """Has a final of this connection covered new audio? If not, it was not a good connection."""
         self._outage = Outage(settings.backoff, settings.open_within_s, random)
-        self._finish_at = inf
-        self._finishing_at = 0.0
-        """When `finish` was called."""
-        self._finish_grace_s: float | None = None
-        """Without a time limit of the caller's: how long the server may take besides the length of the audio."""
+        self._finish = FinishDeadline()
         self._actions: list[Action] = []
-        self._events: list[Event] = []
         self._record = LineRecord(keep_transcript=settings.keep_transcript)
 
     # ---- the caller ----
@@ -158,27 +109,17 @@ class Recovery:
         continues the audio before. Raises UsageError, and accepts nothing, when there is no room for a source that can
         wait, when `at` goes back, or when the audio is not what was declared.
         """
-        waits = not (self._is_ending or self._skips_audio) and self._source.can_wait(data, now=now)
-        if waits:
-            self._source.check_room(queue=queue, paused=self.paused)
-        samples = self._buffer.align(data)
-        if not samples:
-            return Accepted()
         if self._is_ending:
-            return Dropped(self._buffer.reject(samples), "the line is closed")
-        if self._skips_audio:
-            return Dropped(self._buffer.skip(samples), "paused")
+            return self._source.reject(data)
         wall = now + self._wall_offset_s
-        sent = self._buffer.capture(samples, wall, at=at, connected=self._session is not None, waits=waits)
-        self._source.add(data, now=now)
+        connected = self._connection is not None
+        sent = self._source.send(data, wall, at=at, queue=queue, paused=self.paused, connected=connected, now=now)
         self._emit_gaps()
         return sent
 
     def accepts_more(self, *, now: float) -> bool:
         """Should the source continue? Always, if it cannot wait; a recording stays only a little ahead."""
-        if self._is_ending or self._skips_audio:
-            return True
-        return self._source.accepts_more(paused=self.paused, now=now)
+        return self._is_ending or self._source.accepts_more(paused=self.paused, now=now)
 
     def hold_source(self) -> None:
         """The caller holds the source until `accepts_more`."""
@@ -190,25 +131,24 @@ class Recovery:
 
     def declare_recording(self) -> None:
         """The source is a recording, even if it is played in real time: in a pause it waits."""
-        self._source.is_recording = True
-        self._buffer.stop_clock_in_pauses()
+        self._source.declare_recording()
 
     def pause(self, *, now: float) -> None:
         """Pause: finalize the words so far, then hold the connection with KeepAlive."""
-        if self._paused_at is not None or self._is_ending:
+        if self.paused or self._is_ending:
             return
-        self._paused_at = now
+        self._record.begin_pause(now=now)
         self._buffer.pause()
         self.finalize()
-        self._events.append(Paused(self._buffer.captured_at))
+        self._record.emit(Paused(self._buffer.captured_at))
 
     def resume(self, *, now: float) -> None:
         """Resume. The source clock has run through the pause, exact to the sample if audio was sent meanwhile."""
-        if self._paused_at is None:
+        if not self.paused:
             return
-        seconds = self._end_pause(now)
+        seconds = self._record.end_pause(now=now)
         self._buffer.resume(seconds, now + self._wall_offset_s)
-        self._events.append(Resumed(self._buffer.captured_at, seconds))
+        self._record.emit(Resumed(self._buffer.captured_at, seconds))
 
     def finalize(self, channel: int | None = None) -> None:
         """Finalize everything sent so far."""
@@ -226,17 +166,13 @@ class Recovery:
         if self._phase is Phase.IDLE:
             self._close(None, "", None, now)
             return
-        if timeout_s is None:
-            self._finish_grace_s = RECORDING_FINISH_S if self.can_wait(now=now) else FINISH_S
-            timeout_s = self._finish_grace_s + self.unheard_s
-        self._end_pause(now)
+        self._finish.begin(timeout_s, uncovered_s=self.unheard_s, is_recording=self.can_wait(now=now), now=now)
+        self._record.end_pause(now=now)
         self._buffer.unpause()
         self._buffer.mark(Finalize())
         self._buffer.mark(CloseStream())
-        timeout_s = min(timeout_s, LONGEST_FINISH_S)
-        self._finishing_at, self._finish_at = now, now + timeout_s
         # No live audio will follow: send what waits fast enough for half of the time that is left.
-        self._replay_speed = max(self._replay_speed, 2 * self._buffer.waiting_s / max(timeout_s, FRAME_S))
+        self._replay_speed = max(self._replay_speed, 2 * self._buffer.waiting_s / max(self._finish.length_s, FRAME_S))
 
     def abandon(self, *, now: float, error: CaesuraError | None = None) -> None:
         """Close at once; audio without a final is lost and reported as Gap."""
@@ -251,11 +187,10 @@ class Recovery:
         if self._phase is not Phase.CONNECTING:
             return
         self._phase = Phase.OPEN
-        self._session = ClientSession(self._settings.watch, now=now)
-        self._made_progress = False
+        self._connection = LineConnection(ClientSession(self._settings.watch, now=now), self._buffer)
         epoch = self._record.add_connection(request_id)
         if epoch > 0:
-            self._reopened(epoch, request_id, now)
+            self._reopened(self._connection, epoch, request_id, now)
 
     def failed(self, error: CaesuraError, *, now: float) -> None:
         """The attempt failed."""
@@ -264,7 +199,7 @@ class Recovery:
 
     def closed(self, code: int, reason: str, *, now: float) -> None:
         """The connection is closed; `code` is 1006 without a close frame."""
-        if self._session is None:
+        if self._connection is None:
             return
         if self._buffer.has_ended and not self._buffer.unheard:
             self._finished(code, reason, now)
@@ -279,41 +214,35 @@ class Recovery:
 
     def receive_text(self, text: str, *, now: float) -> None:
         """The server sent a text message."""
-        if self._session is None:
+        if self._connection is None:
             return
         try:
-            message = self._session.receive_text(text, now=now)
+            message = self._connection.session.receive_text(text, now=now)
         except BadAnswer as error:
             # Its content is not known, so everything behind the last final has to be sent again.
             self._actions.append(Action.ABORT)
             self._connection_lost(str(error), error, now)
             return
-        self._handle_message(message, text, now)
+        self._handle_message(self._connection, message, text, now)
         self._emit_gaps()
 
     def receive_pong(self, *, now: float) -> None:
         """A ping was answered."""
-        if self._session is not None:
-            self._session.receive_pong()
+        if self._connection is not None:
+            self._connection.session.receive_pong()
 
     # ---- frames ----
 
     def next_frame(self, *, now: float) -> bytes | str | None:
         """The frame to write now, None for none; call `frame_sent` when the socket has accepted it."""
-        session = self._session
-        if session is None or self._sending:
+        if self._connection is None:
             return None
-        frame = self._buffer.next_header() or self._control_frame(session, now) or self._audio_frame(session, now)
-        if frame is not None:
-            self._sending = True
-            session.begin_send(now=now)
-        return frame
+        return self._connection.next_frame(replay_speed=self._replay_speed, now=now)
 
     def frame_sent(self, *, now: float) -> None:
         """The socket has accepted the frame."""
-        self._sending = False
-        if self._session is not None:
-            self._session.end_send(now=now)
+        if self._connection is not None:
+            self._connection.frame_sent(now=now)
 
     # ---- time ----
 
@@ -321,24 +250,22 @@ class Recovery:
         """Time at which to call `handle_deadline`; None: never."""
         if self._phase is Phase.CLOSED:
             return None
-        at = min(self._finish_at, self._outage.attempt_at)
-        if self._session is not None:
-            at = min(at, self._session.next_deadline())
-            if self._catching_up and not self._sending:
-                at = min(at, self._pace_at)
+        at = min(self._finish.at, self._outage.attempt_at)
+        if self._connection is not None:
+            at = min(at, self._connection.next_deadline())
         return None if at == inf else at
 
     def handle_deadline(self, *, now: float) -> None:
         """Handle everything that is due at `now`; does nothing when it is too early."""
         if self._phase is Phase.CLOSED:
             return
-        if now >= self._finish_at:
+        if now >= self._finish.at:
             self._finish_timed_out(now)
         elif now >= self._outage.attempt_at:
             self._outage.clear()
             self._connect()
-        elif self._session is not None:
-            self._run_watch(self._session, now)
+        elif self._connection is not None:
+            self._run_watch(self._connection.session, now)
 
     # ---- out ----
 
@@ -349,8 +276,7 @@ class Recovery:
 
     def events(self) -> list[Event]:
         """Events for the user, in order; each is returned once."""
-        events, self._events = self._events, []
-        return events
+        return self._record.events()
 
     @property
     def phase(self) -> Phase:
@@ -360,7 +286,7 @@ class Recovery:
     @property
     def paused(self) -> bool:
         """Is it paused?"""
-        return self._paused_at is not None
+        return self._record.paused
 
     @property
     def is_overflowing(self) -> bool:
@@ -389,111 +315,64 @@ class Recovery:
 
     def stats(self, *, now: float) -> Stats:
         """Counters of the line so far."""
-        paused_s = 0.0 if self._paused_at is None else now - self._paused_at
-        return self._record.stats(self._buffer, self._session, paused_s=paused_s, now=now)
+        session = None if self._connection is None else self._connection.session
+        return self._record.stats(self._buffer, session, now=now)
 
     def transcript(self, *, now: float) -> Transcript:
         """Everything transcribed so far."""
         return self._record.transcript(self.stats(now=now))
 
-    # ---- inside: room ----
-
-    @property
-    def _skips_audio(self) -> bool:
-        """Is audio skipped now, because the line is paused and its source does not wait?"""
-        return self._paused_at is not None and not self._source.is_recording
-
-    # ---- inside: frames ----
-
-    def _control_frame(self, session: ClientSession, now: float) -> str | None:
-        message = self._buffer.next_control()
-        if message is not None:
-            report = session.send_close_stream if isinstance(message, CloseStream) else session.send_finalize
-            report(now=now)
-            return write_client_message(message)
-        if session.keepalive_due:
-            session.send_keepalive(now=now)
-            return write_client_message(KeepAlive())
-        return None
-
-    def _audio_frame(self, session: ClientSession, now: float) -> bytes | None:
-        if self._catching_up and now < self._pace_at:
-            return None
-        piece = self._buffer.next_audio()
-        if piece is None:
-            self._catching_up = False
-            return None
-        session.send_audio(piece.seconds, speech=piece.speech, now=now)
-        if self._catching_up:
-            self._pace_at = max(self._pace_at, now - FRAME_S) + piece.seconds / self._replay_speed
-        return piece.data
-
     # ---- inside: messages of the server ----
 
-    def _handle_message(self, message: Answer, raw: str, now: float) -> None:
+    def _handle_message(self, connection: LineConnection, message: Answer, raw: str, now: float) -> None:
         match message:
             case Results():
-                self._handle_results(message, raw, now)
-            case SpeechStartedMessage():
-                self._emit(self._mapper.speech_started(message, raw))
-            case UtteranceEndMessage():
-                self._emit(self._mapper.utterance_end(message, raw))
+                self._handle_results(connection, message, raw, now)
             case Metadata(duration=seconds):
                 self._record.add_metadata(raw, seconds)
-                if self._buffer.has_ended and (self._counts_all_audio(seconds) or not self._buffer.unheard):
+                is_all = not self._buffer.unheard or _counts_all_audio(connection.session, seconds)
+                if self._buffer.has_ended and is_all:
                     self._actions.append(Action.CLOSE)
                     self._finished(1000, "", now)
-            case Error(description=text):
-                self._emit(Notice("Error", text, raw))
-            case Unrecognised(kind):
-                self._emit(Notice(kind, "", raw))
             case _:
-                assert_never(message)
+                event = self._mapper.event(message, raw)
+                if event is not None:
+                    self._record.emit(event)
 
-    def _counts_all_audio(self, seconds: float) -> bool:
-        """Does Metadata count all audio of this connection? A server that is being stopped may end before."""
-        assert self._session is not None
-        return seconds >= self._session.stream_seconds - COUNTED_S
-
-    def _handle_results(self, results: Results, raw: str, now: float) -> None:
+    def _handle_results(self, connection: LineConnection, results: Results, raw: str, now: float) -> None:
         before = self._mapper.confirmed
         event = self._mapper.results(results, raw)
         if results.is_final:
             self._buffer.confirm(self._mapper.confirmed)
-            self._made_progress = self._made_progress or self._timeline is None or self._mapper.confirmed > before
-            if self._finish_grace_s is not None and self._finish_at < inf and self._mapper.confirmed > before:
-                self._finish_at = max(self._finish_at, now + self._finish_grace_s + self.unheard_s)
-        if isinstance(event, Final):
-            self._record.add_final(event)
-        self._emit(event)
-
-    def _emit(self, event: Event | None) -> None:
+            makes_progress = self._mapper.confirmed > before
+            connection.made_progress |= makes_progress or self._timeline is None
+            if makes_progress:
+                self._finish.extend(uncovered_s=self.unheard_s, now=now)
         if event is not None:
-            self._events.append(event)
+            self._record.emit(event)
 
     def _emit_gaps(self) -> None:
         for gap in self._buffer.gaps():
-            self._events.append(gap)
-            self._record.add_gap(gap)
+            self._record.emit(gap)
 
     # ---- inside: outages ----
 
     @property
     def _is_ending(self) -> bool:
-        return self._phase is Phase.CLOSED or self._finish_at < inf
+        return self._phase is Phase.CLOSED or self._finish.is_set
 
     def _connect(self) -> None:
         self._phase = Phase.CONNECTING
         self._actions.append(Action.CONNECT)
 
-    def _reopened(self, epoch: int, request_id: str, now: float) -> None:
+    def _reopened(self, connection: LineConnection, epoch: int, request_id: str, now: float) -> None:
         if self._timeline is not None:
             self._timeline.begin_epoch()
         self._mapper.begin_epoch(epoch)
         waiting = self._buffer.waiting
-        self._catching_up = self._settings.live and self._timeline is not None and waiting > 0
-        self._pace_at = now
-        self._events.append(Reconnected(epoch, request_id, now - self._outage.began_at, self._buffer.seconds(waiting)))
+        if self._settings.live and self._timeline is not None and waiting > 0:
+            connection.catch_up(now=now)
+        self._record.emit(Reconnected(epoch, request_id, now - self._outage.began_at, self._buffer.seconds(waiting)))
 
     def _run_watch(self, session: ClientSession, now: float) -> None:
         for want in session.handle_deadline(now=now):
@@ -506,21 +385,18 @@ class Recovery:
 
     def _connection_lost(self, why: str, error: CaesuraError, now: float, verdict: Verdict = Verdict.RETRY) -> None:
         """The connection was lost; everything behind the last final boundary is to be sent again."""
-        session = self._session
-        assert session is not None
-        if self._made_progress or now - session.opened_at >= STEADY_S:
+        assert self._connection is not None
+        if self._connection.was_good(now=now):
             self._outage.begin(now=now)
-        self._drop_session(now)
+        self._drop_connection(now)
         self._buffer.rewind(self._mapper.confirmed)
         self._emit_gaps()
         self._retry_or_close(verdict, why, error, now)
 
-    def _drop_session(self, now: float) -> None:
-        if self._session is not None:
-            self._record.end_connection(self._session, now=now)
-        self._session = None
-        self._sending = False
-        self._catching_up = False
+    def _drop_connection(self, now: float) -> None:
+        if self._connection is not None:
+            self._record.end_connection(self._connection.session, now=now)
+        self._connection = None
 
     def _retry_or_close(self, verdict: Verdict, why: str, error: CaesuraError, now: float) -> None:
         """Schedule the next attempt, unless it is pointless or the outage has lasted too long."""
@@ -531,21 +407,14 @@ class Recovery:
             self._close(None, "", error if is_final else self._outage.failure(error, now=now), now)
             return
         self._phase = Phase.WAITING
-        self._events.append(Reconnecting(self._outage.attempts, delay, why, error))
+        self._record.emit(Reconnecting(self._outage.attempts, delay, why, error))
 
     # ---- inside: the end ----
 
-    def _end_pause(self, now: float) -> float:
-        seconds = 0.0 if self._paused_at is None else now - self._paused_at
-        self._paused_at = None
-        self._record.paused_s += seconds
-        return seconds
-
     def _finish_timed_out(self, now: float) -> None:
         self._actions.append(Action.ABORT)
-        last = "" if self._session is not None or self._outage.last_error is None else f" {self._outage.last_error}"
-        waited_s = self._finish_at - self._finishing_at
-        sentence = f"The server was not done {waited_s:g} s after the end of the audio.{last}"
+        last = "" if self._connection is not None or self._outage.last_error is None else f" {self._outage.last_error}"
+        sentence = f"The server was not done {self._finish.length_s:g} s after the end of the audio.{last}"
         self._close(None, "", LineError(sentence), now)
 
     def _finished(self, code: int, reason: str, now: float) -> None:
@@ -555,12 +424,18 @@ class Recovery:
         self._close(code, reason, None, now)
 
     def _close(self, code: int | None, reason: str, error: CaesuraError | None, now: float) -> None:
-        self._end_pause(now)
-        self._drop_session(now)
+        self._record.end_pause(now=now)
+        self._drop_connection(now)
         self._buffer.end(complete=False)
         self._emit_gaps()
         self._phase = Phase.CLOSED
-        self._finish_at = inf
+        self._finish.clear()
         self._outage.clear()
         self._record.error = error
-        self._events += (self.stats(now=now), Closed(code, reason, error, self._record.metadata))
+        self._record.emit(self.stats(now=now))
+        self._record.emit(Closed(code, reason, error, self._record.metadata))
+
+
+def _counts_all_audio(session: ClientSession, seconds: float) -> bool:
+    """Whether Metadata of `seconds` counts all audio of the connection; that of a server that is stopped may not."""
+    return seconds >= session.stream_seconds - COUNTED_S

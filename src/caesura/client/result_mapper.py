@@ -1,6 +1,6 @@
 """Maps a server's messages to events: times on three clocks, and every word once in spite of reconnects. Pure.
 
-After a reconnect the server hears the audio again that no final had covered on every channel, and its stream clock
+After a reconnect the server receives the audio again that no final had covered on every channel, and its stream clock
 starts at 0. Words are identified by where they lie in the source, never by their text: two real "yes" stay two, and a
 word that is recognized again on a channel whose finals already cover it is left out.
 """
@@ -10,9 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import assert_never
 
-from caesura.client.events import Final, Interim, SpeechStarted, TimedWord, UtteranceEnd
+from caesura.client.events import Event, Final, Interim, Notice, SpeechStarted, TimedWord, UtteranceEnd
 from caesura.protocol import messages as wire
+from caesura.protocol.client_codec import Unrecognised
 from caesura.timeline import Timeline
 
 SAME_MOMENT_S = 0.25
@@ -88,6 +90,24 @@ class ResultMapper:
                 return None
             self._ended[message.channel] = sample
         return UtteranceEnd(message.channel, message.last_word_end, *self._source_and_wall(sample), raw)
+
+    def event(
+        self,
+        message: wire.SpeechStartedMessage | wire.UtteranceEndMessage | wire.Error | Unrecognised,
+        raw: str,
+    ) -> Event | None:
+        """The event for a message without words; None when it was emitted on an earlier connection."""
+        match message:
+            case wire.SpeechStartedMessage():
+                return self.speech_started(message, raw)
+            case wire.UtteranceEndMessage():
+                return self.utterance_end(message, raw)
+            case wire.Error(description=text):
+                return Notice("Error", text, raw)
+            case Unrecognised(kind):
+                return Notice(kind, "", raw)
+            case _:
+                assert_never(message)
 
     # ---- inside ----
 

@@ -1,6 +1,6 @@
 """Rewrites a server's JSON messages so that every time in them is on the source clock, for consumers of the wire.
 
-The server's own message is the base, so that nothing it says is lost. Words of which an earlier connection has already
+The server's own message is the base, so that nothing in it is lost. Words of which an earlier connection has already
 brought a final are left out; the times of the connection, the wall clock and the connection's number are added under
 names of their own. Pure.
 """

@@ -30,7 +30,7 @@ STEADY_S = 0.5
 LEAST_RECORDING_KEEP_S = 30.0
 """A final comes within so much audio; a smaller buffer must not wait for finals before it accepts more."""
 _UNKNOWN = Range(0, 0)
-"""A loss of which nobody knows the range."""
+"""A loss whose range is not known."""
 UNCOUNTED_BYTES_PER_S = 32_000
 """Assumed byte rate of a container, which bounds how much of it is kept."""
 

@@ -13,7 +13,7 @@ _STREAMINFO, _STREAMINFO_BYTES = 0, 34
 
 @dataclass(frozen=True, slots=True)
 class StreamInfo:
-    """The STREAMINFO block: sample rate in Hz, channels, bits of a sample and the longest block in samples."""
+    """The STREAMINFO block: sample rate in Hz, channels, bits per sample, and longest block in samples."""
 
     sample_rate: int
     channels: int
@@ -23,7 +23,7 @@ class StreamInfo:
 
 
 class FlacReader:
-    """Reads the marker and all metadata blocks; `is_done` behind the last one."""
+    """Reads the marker and all metadata blocks; `is_done` after the last one."""
 
     def __init__(self) -> None:
         self._head = bytearray()
@@ -32,17 +32,17 @@ class FlacReader:
         self._has_magic = False
         self._is_last = False
         self.info: StreamInfo | None = None
-        """Known as soon as its block has come, which is the first."""
+        """The STREAMINFO block; None until it has arrived. It is the first block."""
         self.position = 0
-        """Bytes read and passed over so far."""
+        """Number of bytes read or skipped so far."""
 
     @property
     def is_done(self) -> bool:
-        """Does audio follow?"""
+        """Whether all metadata have been read, so that audio follows."""
         return self._is_last and not self._skip
 
     def feed(self, data: bytes) -> bytes:
-        """Read on; returns the bytes behind the last block. Raises BadAudio when this is no FLAC stream."""
+        """Read the next bytes; returns those after the last block. Raises BadAudio when this is not a FLAC stream."""
         while data and not self.is_done:
             used = min(self._skip or self._wanted - len(self._head), len(data))
             self.position += used
@@ -76,7 +76,7 @@ class FlacReader:
 
 
 def header_bytes(head: bytes) -> int | None:
-    """Bytes of the marker and metadata at the start of `head`; None when they do not end there. Raises BadAudio."""
+    """Number of bytes of marker and metadata at the start of `head`; None when they are incomplete. Raises BadAudio."""
     reader = FlacReader()
     reader.feed(head)
     return reader.position if reader.is_done else None

@@ -1,4 +1,4 @@
-"""Length of the header of a container: what a decoder must have seen to understand audio from the middle of it."""
+"""Finds the length of a container's header, which a decoder needs before it can decode audio from the middle."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ _NAMES = {
     ID3_MAGIC: "an MP3 file",
 }
 MAGIC_BYTES = max(map(len, _NAMES))
-"""First bytes of a stream that tell its kind."""
+"""Number of first bytes from which the container is recognised."""
 
 
 def container_name(head: bytes) -> str | None:
-    """The kind of file that begins like `head`, with its article; None when it is none of those known here."""
+    """Name, with its article, of the container that begins with `head`; None for an unknown one."""
     return next((name for magic, name in _NAMES.items() if head.startswith(magic)), None)
 
 
 def header_bytes(head: bytes) -> int | None:
-    """Bytes of the header at the start of `head`: 0 for a kind that has none, None while more bytes are needed.
+    """Number of bytes of the header at the start of `head`; None while more bytes are needed.
 
-    Raises BadAudio when the header is broken.
+    It is 0 for containers without a header. Raises BadAudio when the header is broken.
     """
     if head.startswith(EBML_MAGIC):
         at = head.find(_CLUSTER)

@@ -1,7 +1,7 @@
 """Chunk reader for WAV (RIFF) streams that are cut into pieces anywhere.
 
-It yields the three chunks that matter (the RIFF header, `fmt ` and `data`) and passes over all others. The bytes behind
-a `data` chunk's header are the caller's: it says how many there are, and goes on with this reader behind them.
+It yields the three chunks that matter (the RIFF header, `fmt ` and `data`) and skips all others. The samples in a
+`data` chunk are left to the caller, which continues with this reader after them.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ _FMT = struct.Struct("<HHIIHH")
 _MAX_FMT = 4096
 _DS64_BYTES = 16
 UNKNOWN = 0xFFFFFFFF
-"""A data size that means: see the ds64 chunk, or until the end."""
+"""Data size that stands for "in the ds64 chunk" or "until the end"."""
 
 
 @dataclass(frozen=True, slots=True)
 class RiffHeader:
-    """The first chunk of a file: its magic, the size it declares and the form type, `WAVE` for audio."""
+    """The first chunk of a file: its magic, the declared size, and the form type, which is `WAVE` for audio."""
 
     magic: bytes
     size: int
@@ -51,13 +51,13 @@ class WavFormat:
 
     @property
     def is_consistent(self) -> bool:
-        """Do samples of every channel fill a block exactly?"""
+        """Whether one sample of every channel fills a block exactly."""
         return self.align in (0, self.width * self.channels)
 
 
 @dataclass(frozen=True, slots=True)
 class WavData:
-    """The header of a `data` chunk: `size` bytes of samples follow, None: until the end."""
+    """The header of a `data` chunk, followed by `size` bytes of samples; None if they go on until the end."""
 
     size: int | None
 
@@ -78,7 +78,7 @@ class WavReader:
 
     @property
     def wanted(self) -> int:
-        """Bytes to feed until the next step: never more than what belongs to the header."""
+        """Number of bytes to feed next; they all belong to a header."""
         if self._skip:
             return self._skip
         if len(self._head) < _CHUNK.size:
@@ -86,10 +86,10 @@ class WavReader:
         return _CHUNK.size + _body_bytes(*_CHUNK.unpack_from(self._head)) - len(self._head)
 
     def feed(self, data: bytes) -> tuple[WavChunk | None, bytes]:
-        """Read on up to the end of the next chunk that matters.
+        """Read bytes up to the end of the next chunk that matters.
 
-        Returns that chunk, None when more bytes are needed, and the bytes behind it. Raises BadAudio for a chunk that
-        cannot be.
+        Returns that chunk, or None when more bytes are needed, and the bytes after it. Raises BadAudio for an invalid
+        chunk.
         """
         while data:
             used = min(self.wanted, len(data))
@@ -130,12 +130,12 @@ class WavReader:
 
 
 def is_wav(head: bytes) -> bool:
-    """Do these first 12 bytes begin a WAV file?"""
+    """Whether a WAV file begins with these 12 bytes."""
     return head[:4] in MAGICS and head[8:12] == b"WAVE"
 
 
 def header_bytes(head: bytes) -> int | None:
-    """Bytes of the WAV header at the start of `head`; None when it does not end there. Raises BadAudio."""
+    """Number of bytes of the WAV header at the start of `head`; None when it is incomplete. Raises BadAudio."""
     reader = WavReader()
     chunk: WavChunk | None = None
     while not isinstance(chunk, WavData):
@@ -146,17 +146,17 @@ def header_bytes(head: bytes) -> int | None:
 
 
 def format_header(body: bytes) -> bytes:
-    """The header of an endless WAV stream whose `fmt ` chunk is `body`, up to its data chunk."""
+    """The header of an endless WAV stream with the `fmt ` chunk `body`, including the header of its data chunk."""
     return _CHUNK.pack(b"RIFF", UNKNOWN) + b"WAVE" + _CHUNK.pack(b"fmt ", len(body)) + body + bytes(len(body) % 2)
 
 
 def riff_header(header: RiffHeader) -> bytes:
-    """The bytes of a RIFF header as they came."""
+    """The original bytes of a RIFF header."""
     return _CHUNK.pack(header.magic, header.size) + header.form
 
 
 def _body_bytes(name: bytes, size: int) -> int:
-    """Bytes of a chunk's body that are kept; the rest is passed over."""
+    """Number of bytes of a chunk's body that are kept; the rest is skipped."""
     match name:
         case b"RIFF" | b"RF64" | b"BW64":
             return 4

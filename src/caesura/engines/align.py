@@ -13,18 +13,18 @@ WordTimes = tuple[float, float]
 """Start and end of one word, in seconds from the first sample."""
 
 _LEVEL_S: Final = 0.01
-# A word ends with the last 10 ms before the next one that are louder than this share of the way from the audio's
-# quiet to its loud parts. Measured against a hidden Markov model's alignment: ends within 30 ms, p90 130 ms; without it
-# a word lasts through the pause behind it.
+# A word ends with the last 10 ms before the next word whose level is above this share of the range between the audio's
+# quiet and loud parts. Measured against a hidden Markov model's alignment: ends within 30 ms, p90 130 ms; without it a
+# word extends over the pause after it.
 _LOUD_SHARE: Final = 0.15
 _QUIET_PERCENTILE, _LOUD_PERCENTILE = 10, 95
-# Least attention of a frame, so that one mistaken peak does not push all words behind it out of place.
+# Floor for the attention of a frame, so that one wrong peak does not displace all words after it.
 _FLOOR: Final = 1e-3
 _SHORTEST_S: Final = 0.1
 
 
 def align(attention: NDArray[np.float32], audio: Samples, *, frame_s: float, lag_s: float) -> list[WordTimes]:
-    """Place each word where the decoder attended to the audio when it began to write it.
+    """Time each word by where the decoder attended to the audio when it began to write the word.
 
     The starts are the likeliest ascending sequence of frames (dynamic programming over log-attention); a word ends
     where the audio falls quiet behind it, or where the next one starts.

@@ -1,4 +1,4 @@
-"""The interface between speech engines and the rest of Caesura: segment jobs, hypotheses and engine facts."""
+"""The interface of speech engines: the jobs they are given, the hypotheses they return, and their properties."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from caesura.speech.embedding import SpeakerEmbedding
 from caesura.words import Word
 
 SAMPLE_RATE = 16_000
-"""Hz of all audio that reaches an engine."""
+"""Sample rate in Hz of all audio that an engine is given."""
 
 Samples = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
 class EngineInfo:
-    """Facts about an engine and its limits, known without loading it."""
+    """Properties and limits of an engine, known without loading it."""
 
     name: str
-    """Its name in `model_info`, for example `moonshine-tiny-en`."""
+    """Name of the engine in `model_info`, for example `moonshine-tiny-en`."""
     version: str
     arch: str
     languages: tuple[str, ...]
@@ -42,7 +42,7 @@ class EngineInfo:
 
 
 class Priority(enum.Enum):
-    """Which jobs a worker takes first: finals, then interims, then recordings, for which nobody waits while speaking.
+    """Priority of a job: finals first, then interims, then recordings, whose results nobody awaits while speaking.
 
     A job of any priority but `INTERIM` is final: its hypothesis will not be revised.
     """
@@ -56,21 +56,27 @@ class Priority(enum.Enum):
 class Hypothesis:
     """The words that an engine recognized in one job.
 
-    `words` count from the first sample of the job's audio, in order, without overlap. `tokens` are
-    the engine's own and mean nothing to others; it gets them back inside `SegmentJob.draft`.
+    The times of `words` count from the first sample of the job's audio; words are in order, without overlap. `tokens`
+    are private to the engine, which gets them back in `SegmentJob.draft`.
     """
 
     words: tuple[Word, ...] = ()
     tokens: tuple[int, ...] = ()
     language: str | None = None
-    """The primary subtag that was spoken, from engines that detect it."""
+    """Primary subtag of the language that was detected; None from engines that do not detect it."""
     speaker_embeddings: tuple[SpeakerEmbedding, ...] = ()
-    """Of the speech, window by window in order, where the job has `embed_speakers`; engines leave it empty."""
+    """Embeddings of the speech, window by window, if the job has `embed_speakers`.
+
+    The worker adds them; engines leave this empty.
+    """
 
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """Words to be preferred where they may have been said; a negative `weight` makes them avoided, 1 is usual."""
+    """Words to prefer where they may have been spoken.
+
+    The usual `weight` is 1; with a negative one they are avoided.
+    """
 
     text: str
     weight: float = 1.0
@@ -80,13 +86,13 @@ class Term:
 class SegmentJob:
     """One stretch of speech to be transcribed.
 
-    `audio`: float32 in -1..1, shape (n,), 16 kHz mono. `at`: stream seconds of its first sample (for
-    engines that play a script, and for logs). `priority`: when it is done, and whether it is final. `draft`: an
-    earlier hypothesis of audio that begins at the same sample and is a prefix of (or is) this audio;
-    an engine may verify it instead of starting anew. A final hypothesis must not depend on it; an interim
-    may, in near ties. `breaks_off`: the audio ends in the middle of speech, maybe of a word, and stays so.
-    `language`: a primary subtag of the engine's, or None where it is to detect the language. `terms`: words to prefer.
-    `embed_speakers`: the host of the engine adds speaker embeddings to the hypothesis; engines can ignore it.
+    `audio`: float32 in -1..1, shape (n,), 16 kHz mono. `at`: stream seconds of its first sample (for engines that play
+    a script, and for logs). `priority`: its place in the queue, and whether it is final. `draft`: an earlier hypothesis
+    of audio that begins at the same sample and is a prefix of this audio, or equals it; an engine may verify it instead
+    of starting anew. A final hypothesis must not depend on it; an interim may, in near ties. `breaks_off`: the audio
+    was cut in the middle of speech, possibly inside a word, and will not be extended. `language`: one of the engine's
+    primary subtags, or None if the engine is to detect the language. `terms`: words to prefer. `embed_speakers`: the
+    host of the engine adds speaker embeddings to the hypothesis; engines can ignore it.
     """
 
     audio: Samples
@@ -108,5 +114,5 @@ class Engine(Protocol):
     """A loaded engine. Used by one thread; stateless between calls, so a job can be sent again elsewhere."""
 
     def transcribe(self, jobs: Sequence[SegmentJob]) -> list[Hypothesis]:
-        """One hypothesis for each job, in order. Raises EngineError."""
+        """Transcribe the jobs. Returns one hypothesis for each, in order. Raises EngineError."""
         ...

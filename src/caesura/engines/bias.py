@@ -5,8 +5,9 @@ Contextual Biasing", 2019; a tree of token prefixes as in Le et al., "Deep Shall
 2021). A beam must take the reward back where a term that was begun is not finished, and changes words that have
 nothing to do with a term. Here whole hypotheses compete instead, as in the rescoring of Hall et al.,
 "Composition-based On-the-fly Rescoring for Salient n-gram Biasing", 2015: wherever a term could begin, it is written
-to its end and the rest after it, and it replaces the original if that costs less than the reward. A term
-that loses leaves no trace. Probabilities stay those of the decoder: a reward chooses, it does not make surer.
+to its end and the rest after it, and the new hypothesis replaces the original if it costs less than the reward. A term
+that loses leaves no trace. Probabilities stay those of the decoder: a reward decides between hypotheses, but does not
+raise their confidence.
 """
 
 from __future__ import annotations
@@ -31,27 +32,27 @@ most. Measured on 144 spoken sentences with 63 names in three synthetic voices, 
 TRUST = 0.65
 """In a hypothesis of lower confidence (geometric mean of its probabilities), terms weigh less in proportion.
 Where the decoder guesses, everything is nearly as likely: in white noise of 10 dB below the sentences 24 terms took a
-place without this, 19 of them said, and 19 with it, 17 of them said; without noise or with little, 125 of 130 and 125
-of 129."""
+place without this, 19 of them spoken, and 19 with it, 17 of them spoken; without noise or with little, 125 of 130 and
+125 of 129."""
 
 OTHER_CASE = 2.0
-"""Deduction from the reward of a term that is written in another case than it was given."""
+"""Deduction from the reward of a term that is written in another case than the one it was given in."""
 
 PENALTY = 5.0
-"""Most that it may cost to avoid a term of weight -1."""
+"""Greatest cost, in log-probability, of avoiding a term of weight -1."""
 
 MAX_WEIGHT = 1.5
-"""Weight at which heavier terms are capped, so that a term that is not said is not written. With 99 terms of weight
-0.5, 1, 1.5 and 2 the engine found 118, 151, 160 and 168 of 189 names and 1, 5, 8 and 27 that were not said."""
+"""Weight at which heavier terms are capped, so that a term that is not spoken is not written. With 99 terms of weight
+0.5, 1, 1.5 and 2 the engine found 118, 151, 160 and 168 of 189 names and 1, 5, 8 and 27 that were not spoken."""
 
 MARGIN = 7.0
 """Greatest distance of a term's first token from the decoder's own, in log-probability; 9 found no more terms."""
 
 MAX_ROWS = 8
-"""Most prefixes that are followed at once, the likeliest first."""
+"""Most prefixes that are decoded at once, the likeliest first."""
 
 RIVALS = 6
-"""Number of tokens that are tried in the place of each token of a term to avoid."""
+"""Number of alternatives that are tried for each token of a term to avoid."""
 
 WINDOW = 3
 """Number of tokens after a possible term in which a better one may still begin and win."""
@@ -66,7 +67,7 @@ class DecoderCache(Protocol):
     """Key-value cache of a decoder for prefixes of equal length, one a row; decoding makes a new one."""
 
     def truncate(self, tokens: int) -> DecoderCache:
-        """The cache after the start token and `tokens` more, for a cache of one row."""
+        """The cache as it was after the start token and `tokens` more; for a cache of one row."""
         ...
 
     def select(self, rows: Sequence[int]) -> DecoderCache:
@@ -205,7 +206,7 @@ class _Row:
 
 @dataclass(frozen=True, slots=True)
 class _Alternative:
-    # Tokens that could replace the path from position `at` on, for a gain; the first `term` of them are the term.
+    # Tokens that could replace the path from position `at` on, with the gain; the first `term` of them spell the term.
     at: int
     tokens: tuple[int, ...]
     term: int
@@ -249,7 +250,7 @@ class BiasedSearch:
         return self._explore(path, at, rows)
 
     def _avoiding(self, path: DecodedPath) -> DecodedPath:
-        # Each round leaves a better hypothesis; the bound is for a text that is full of terms to avoid.
+        # Each round finds a better hypothesis; the bound limits the work for a text that is full of terms to avoid.
         for _ in self._avoided(path):
             places = [at for first, last in self._avoided(path) for at in range(first, last + 1)]
             better = [
@@ -274,7 +275,7 @@ class BiasedSearch:
         return self._explore(path, at, rows)
 
     def _explore(self, path: DecodedPath, at: int, rows: list[_Row]) -> _Alternative | None:
-        # Decodes all rows together to their ends, and drops each when even its greatest reward could not win any more.
+        # Decodes all rows together to their ends, and drops each once even its greatest possible reward could not win.
         left = sum(path.logs[at:])
         best: _Alternative | None = None
         cache, parents = path.cache.truncate(at), [0] * len(rows)
@@ -304,7 +305,7 @@ class BiasedSearch:
             _Row(child, (*row.tokens, token), row.log + float(logs[token]), child.max_reward * self._trust)
             for token, child in row.node.children.items()
         ]
-        # Where these are the tokens of the path, it has the term already.
+        # If these are the tokens of the path, it contains the term already.
         if row.node.reward and row.tokens != path.tokens[at : at + len(row.tokens)]:
             token = int(np.where(self._bias.breaks, logs, -np.inf).argmax())
             log = row.log + float(logs[token])

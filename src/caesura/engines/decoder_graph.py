@@ -1,4 +1,4 @@
-"""Adds the cross-attention of one layer as an output to the Moonshine decoder's network."""
+"""Adds the cross-attention of one layer to the outputs of the Moonshine decoder's network."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def with_cross_attention(onnxruntime: Any, path: Path, *, layer: int) -> bytes:
     branches compute the same attention, so both get the output.
 
     Raises:
-        ValueError: it is not the network that is expected here.
+        ValueError: the file is not the expected network.
         Exception: whatever the runtime raises for a file that it cannot read.
     """
     import onnx
@@ -31,7 +31,7 @@ def with_cross_attention(onnxruntime: Any, path: Path, *, layer: int) -> bytes:
     for branch in branching[0].attribute:
         if not any(attention in node.output for node in branch.g.node):
             raise ValueError(f"{path.name}: its {branch.name} has no {attention}")
-        # The runtime writes the branches without the names that it asks for when it reads them.
+        # The runtime writes the branches without names, but requires names when it reads them.
         branch.g.name = branch.name
         branch.g.output.append(onnx.ValueInfoProto(name=attention))
     branching[0].output.append(CROSS_ATTENTION)
@@ -48,7 +48,7 @@ def _as_onnx(onnxruntime: Any, path: Path) -> Any:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
     options.enable_cpu_mem_arena = False
-    # As it is: what is written out must compute what the file computes, to the bit.
+    # Without optimisation: the network must compute exactly what the file computes, to the bit.
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.add_session_config_entry("session.save_model_format", "ONNX")
     with TemporaryDirectory(prefix="caesura-") as folder:

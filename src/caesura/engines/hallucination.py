@@ -1,4 +1,4 @@
-"""Hallucination filter for Moonshine: drops text that a decoder makes of silence or noise, and cuts loops."""
+"""Hallucination filter for Moonshine: drops text that the decoder wrote for silence or noise, and cuts loops."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 LOOP_REPEATS = 4
-"""A phrase written so many times in a row is a loop if the decoder never got out of it."""
+"""Number of repetitions in a row that make a phrase a loop, if the decoder never left it."""
 
 LOOP_TOKENS = 8
 """Longest phrase, in tokens, that is searched for loops."""
@@ -16,10 +16,10 @@ MIN_CONFIDENCE = 0.35
 0.44 and more but for one, which was misheard; of 71 words cut out and transcribed alone one fell below."""
 
 MIN_CONFIDENCE_TRUNCATED = 0.6
-"""Least confidence of text that ran into the token limit, which speech never came near."""
+"""Least confidence of text that reached the token limit, which speech never came near."""
 
 MIN_CONFIDENCE_KNOWN_PHRASE = 0.8
-"""Least confidence of phrases that the model is known to write when nobody speaks."""
+"""Least confidence of phrases that the model is known to write for silence."""
 
 # Measured on noises, hums, tones and clicks at -60 to -10 dBFS: 158 of 230 gave the bare word "You".
 _ALWAYS_EMPTY = frozenset({"You"})
@@ -28,17 +28,17 @@ _MUSIC = frozenset("♪♫♬♩")
 
 
 def remove_loop(tokens: Sequence[int], *, finished: bool) -> tuple[int, ...]:
-    """Cut tokens that end in a loop after the first turn of the repeated phrase.
+    """If the tokens end in a loop, cut them after the first occurrence of the repeated phrase.
 
     Args:
         tokens: Tokens of the decoder.
-        finished: Whether the decoder ended by itself. Then nothing is cut: a loop that it left was speech
-        (`no, no, no, no, that is wrong`).
+        finished: Whether the decoder ended by itself. Then nothing is cut: a repetition that it left was speech (`no,
+            no, no, no, that is wrong`).
     """
     if finished:
         return tuple(tokens)
     for width in range(1, LOOP_TOKENS + 1):
-        # The last turn of the loop may be cut anywhere, so any of its tokens may be the last.
+        # The last repetition may be incomplete, so any token of the phrase may be the last one.
         matching = 0
         while matching + width < len(tokens) and tokens[-1 - matching] == tokens[-1 - matching - width]:
             matching += 1
@@ -70,12 +70,12 @@ def is_speech(words: Sequence[str], probabilities: Sequence[float], *, finished:
 
 
 def is_music(word: str) -> bool:
-    """Whether a word is only the sign for music, which the model writes for tones and hums."""
+    """Whether a word is only the symbol for music, which the model writes for tones and hums."""
     return set(word) <= _MUSIC
 
 
 def geometric_mean(probabilities: Sequence[float]) -> float:
-    """Geometric mean of probabilities, in 0..1; 0 for none at all."""
+    """Geometric mean of probabilities, in 0..1; 0 for an empty sequence."""
     if not probabilities:
         return 0.0
     logs = [math.log(min(1.0, max(1e-9, probability))) for probability in probabilities]

@@ -35,18 +35,18 @@ INFO = EngineInfo(
 )
 
 MIN_AUDIO_S = 0.1
-"""Shorter audio is not decoded: no word fits into it."""
+"""Shortest audio, in seconds, that is decoded: no word fits into less."""
 
 TOKENS_PER_SECOND = 6.5
 SPARE_TOKENS = 3
-"""Limit of the decoder: so many tokens for each second of audio, and these; speech gives 2 to 4.5 a second."""
+"""Token limit of the decoder: this many per second of audio, plus a constant; speech has 2 to 4.5 tokens a second."""
 
 TRAILING_SILENCE = int(0.05 * SAMPLE_RATE)
 """Samples of silence appended to audio that breaks off: at half a word the decoder repeats and loses words.
 Measured on speech cut every 1.3 s and every 2.5 s: word errors 45.9 to 39.2 % and 20.3 to 16.2 %."""
 
 BIAS_CACHE_SIZE = 64
-"""Number of lists of terms that are kept prepared: a stream brings the same list with each job."""
+"""Number of prepared lists of terms that are cached: a stream sends the same list with each job."""
 
 # The head of the decoder whose attention follows the words most closely. Chosen on three readers and thirty telephone
 # sentences by the starts of an alignment with a hidden Markov model; on others (505 words) its own starts lie 24 ms
@@ -84,7 +84,10 @@ def load() -> MoonshineEngine:
 
 
 class MoonshineEngine:
-    """Transcribes English. Made by `load()`; used by one thread; keeps prepared lists of terms, nothing of a job."""
+    """Transcribes English.
+
+    Made by `load()` and used by one thread. It caches prepared lists of terms, and keeps nothing of a job.
+    """
 
     def __init__(self, network: _Network, vocabulary: Vocabulary) -> None:
         self._network = network
@@ -100,9 +103,9 @@ class MoonshineEngine:
         10 ms. A final job is therefore decoded from its audio alone: neither its text nor its times depend on
         the interims before it.
 
-        Terms choose among hypotheses of what is speech without them: they change neither what counts as
-        speech nor the confidence of a word. Where none of them wins, a hypothesis is the same as without any. Its
-        tokens are those decoded without terms, so that terms do not affect drafts.
+        Terms only decide between hypotheses: they change neither what counts as speech nor the confidence of a word. If
+        no term wins, the hypothesis is the same as without terms. Its `tokens` are always those decoded without terms,
+        so that terms do not affect drafts.
 
         Raises:
             EngineError: a network failed.
@@ -164,7 +167,7 @@ def _confidence(word: PrintedWord, probabilities: Sequence[float]) -> float:
 
 @dataclass(frozen=True, slots=True)
 class _DecoderOutput:
-    # `path` is there when it was requested and the output is finished. `attention` is the cross-attention of each
+    # `path` is set if it was requested and the decoder ended by itself. `attention` is the cross-attention of each
     # token, shape (tokens, frames).
     tokens: tuple[int, ...]
     probabilities: tuple[float, ...]
@@ -175,14 +178,14 @@ class _DecoderOutput:
 
 
 class _Network:
-    # The encoder and the decoder, each on one thread: processes, not threads, fill the machine.
+    # Encoder and decoder run on one thread each: the machine is used fully by worker processes, not by threads.
 
     def __init__(self, onnxruntime: Any, folder: Path) -> None:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
         options.log_severity_level = 4
-        # Otherwise a worker keeps the memory of the longest segment that it ever had (130 MiB after 30 s).
+        # Otherwise a worker keeps the memory of its longest segment so far (130 MiB after one of 30 s).
         options.enable_cpu_mem_arena = False
         options.enable_mem_pattern = False
 
@@ -196,7 +199,7 @@ class _Network:
         self._decoder = session(decoder)
 
     def decode(self, audio: Samples, draft: Sequence[int], *, keep: bool) -> _DecoderOutput:
-        # Greedy. The draft is accepted as far as one pass of the decoder writes the same tokens.
+        # Greedy decoding. The draft is accepted as far as one pass of the decoder yields the same tokens.
         limit = _limit(audio)
         mask = np.ones((1, audio.size), dtype=np.int64)
         (states,) = self._encoder.run(None, {"input_values": audio[None], "attention_mask": mask})
@@ -219,7 +222,7 @@ class _Network:
 
 
 class _DecoderRun:
-    # One run of the decoder over one audio: all positions of a draft at once, then token by token.
+    # One run of the decoder for one segment: all positions of a draft at once, then token by token.
 
     def __init__(self, decoder: Any, states: NDArray[np.float32], mask: NDArray[np.int64]) -> None:
         self._decoder = decoder
@@ -268,7 +271,7 @@ class _DecoderRun:
 
 
 class _OnnxDecoderCache:
-    # Prefixes of equal length over one audio, which have the cross-attention cache in common.
+    # Prefixes of equal length for one segment, which share the cross-attention cache.
 
     def __init__(self, decoder: Any, given: dict[str, NDArray[Any]], cache: dict[str, NDArray[np.float32]]) -> None:
         self._decoder = decoder
@@ -296,7 +299,7 @@ class _OnnxDecoderCache:
 
 
 def _valid_prefix(draft: Sequence[int]) -> list[int]:
-    # The draft up to the first token that is no text: the decoder refuses tokens that it does not have.
+    # The draft up to the first token that is not text: the decoder fails on tokens outside its vocabulary.
     return list(takewhile(lambda token: _END < token < _TOKENS, draft))
 
 
@@ -315,7 +318,7 @@ def _probability(logits: NDArray[np.float32], token: int) -> float:
 
 
 def _assets() -> Path:
-    # The package is located, not imported: its import would load a native library that is not needed here.
+    # The package is located without importing it, which would load a native library that is not needed here.
     spec = find_spec("moonshine_voice")
     if spec is None or spec.origin is None:
         raise EngineError(f"engine {INFO.name} needs the package moonshine-voice: {_install()}")

@@ -1,6 +1,6 @@
 """Registry of speech engines: resolves a name to an `EngineSpec`; the only importer of concrete engines.
 
-A name is one of the tables below, a family with a model behind it (`whisper:small`), the name of an entry point that
+A name is one of the tables below, a family followed by a model (`whisper:small`), the name of an entry point that
 an installed package declares in the group `caesura.engines`, or `package.module:attribute`. The last two lead to the
 `EngineSpec` of another package.
 """
@@ -23,7 +23,7 @@ from caesura.errors import EngineError, UsageError
 
 @dataclass(frozen=True, slots=True)
 class EngineSpec:
-    """Plug-in interface of an engine: its facts, known without loading it, and how to load it.
+    """Plug-in interface of an engine: its properties, known without loading it, and how to load it.
 
     `load` runs in each worker process, takes as long as it needs, and may raise EngineError with a
     sentence for the operator.
@@ -51,7 +51,7 @@ def _scripted() -> EngineSpec:
 ENGINES: Final[Mapping[str, Callable[[], EngineSpec]]] = MappingProxyType(
     {"moonshine": _moonshine, "scripted": _scripted}
 )
-"""Engines that ship, by the names of `--engine`."""
+"""Built-in engines, by their names for `--engine`."""
 
 
 def _whisper(model: str) -> EngineSpec:
@@ -70,7 +70,7 @@ def _whisper_resolved(model: str, models: Path) -> str:
 class ModelFamily:
     """An engine that runs any of a family of models.
 
-    `spec` makes an engine of a model's name; `with_model_folder` replaces the name by the model's folder.
+    `spec` returns the engine for a model's name; `with_model_folder` replaces the name by the model's folder.
     """
 
     spec: Callable[[str], EngineSpec]
@@ -78,7 +78,7 @@ class ModelFamily:
 
 
 FAMILIES: Final[Mapping[str, ModelFamily]] = MappingProxyType({"whisper": ModelFamily(_whisper, _whisper_resolved)})
-"""Engines that ship without a model: `NAME` means the default model, `NAME:MODEL` another."""
+"""Built-in engines whose models are downloaded: `NAME` means the default model, `NAME:MODEL` another."""
 
 GROUP: Final = "caesura.engines"
 """Group of entry points in which packages declare their engines."""
@@ -87,11 +87,11 @@ GROUP: Final = "caesura.engines"
 def engine_spec(name: str) -> EngineSpec:
     """Resolve the engine called `name`.
 
-    Names that ship take precedence over those of other packages.
+    Built-in names take precedence over those of other packages.
 
     Raises:
-        UsageError: no such name, or it leads to something else than an engine; the sentence lists the names.
-        EngineError: a library that the engine needs is not installed, or a folder that is named holds no model.
+        UsageError: there is no such name, or it is not an engine's; the sentence lists the names.
+        EngineError: a library that the engine needs is not installed, or a folder contains no model.
     """
     head, colon, tail = name.partition(":")
     if name in ENGINES or head in FAMILIES:
@@ -106,7 +106,7 @@ def engine_spec(name: str) -> EngineSpec:
 def with_model_folder(name: str, models: Path) -> str:
     """Replace a model's name in `name` by its folder under `models`, so that any process can resolve it.
 
-    Names of engines that bring their model along stay as they are.
+    Names of engines that include their model stay as they are.
 
     Raises as `engine_spec` does, and EngineError when the model is not there; the sentence says what to do.
     """
@@ -115,13 +115,13 @@ def with_model_folder(name: str, models: Path) -> str:
 
 
 def declared() -> dict[str, str]:
-    """Engines that installed packages declare: name to package; names that ship are left out."""
+    """Engines that installed packages declare, as names and packages, without built-in names."""
     found = {point.name: _package(point) for point in entry_points(group=GROUP)}
     return {name: found[name] for name in sorted(found) if name not in ENGINES and name not in FAMILIES}
 
 
 def engine_info(name: str) -> EngineInfo:
-    """Facts about the engine called `name`; raises as `engine_spec` does."""
+    """Properties of the engine called `name`. Raises as `engine_spec` does."""
     return engine_spec(name).info
 
 
@@ -171,7 +171,7 @@ def _attribute(module: str, attribute: str) -> object:
 
 
 def _external_spec(name: str, find: Callable[[], object]) -> EngineSpec:
-    # The module of another package may raise anything while it is imported; the operator has to learn of it.
+    # The module of another package may raise anything while it is imported; the operator has to see what.
     try:
         found = find()
     except Exception as error:

@@ -1,4 +1,4 @@
-"""Scripted engine for tests: answers each job with the words of a script at the job's stream time."""
+"""Scripted engine for tests: returns, for each job, the words of a script at the job's stream time."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _SLACK_S: Final = 0.5 / SAMPLE_RATE
 
 
 def _timed(text: str) -> tuple[Word, ...]:
-    """Time the words of a text: one each 0.4 s, 0.3 s long, with confidences that differ and never change."""
+    """Time the words of a text: one every 0.4 s, 0.3 s long, with different but constant confidences."""
     return tuple(
         Word(word, round(at * _STEP_S, 3), round(at * _STEP_S + _WORD_S, 3), round(0.9 + at * 7 % 10 / 100, 2))
         for at, word in enumerate(text.split())
@@ -46,7 +46,7 @@ PERIOD_S: Final = round(len(SCRIPT) * _STEP_S, 3)
 
 
 class ScriptedEngine:
-    """Transcribes any audio as the words of a script that is repeated for ever.
+    """Transcribes any audio as the words of a script, which is repeated endlessly.
 
     A job that covers the stream seconds `at` .. `at + len(audio) / 16000` yields exactly those words
     that lie wholly inside, timed from its first sample. It keeps no state, so the same job has the
@@ -54,7 +54,7 @@ class ScriptedEngine:
     """
 
     def __init__(self, script: Sequence[Word] = SCRIPT, period_s: float = PERIOD_S) -> None:
-        """Repeat `script`, whose times lie in 0..`period_s`, each `period_s`.
+        """Repeat `script`, whose times lie in 0..`period_s`, every `period_s` seconds.
 
         Raises:
             UsageError: a period that is not positive, or a word outside it or out of order.

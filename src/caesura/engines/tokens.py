@@ -9,7 +9,7 @@ from itertools import groupby, pairwise
 
 _BLANK = "\u2581".encode()
 _SPECIAL = (b"<unk>", b"<s>", b"</s>")
-# The vocabulary has single control bytes too, which are not printed.
+# The vocabulary contains single control bytes too, which are not printed.
 _GAP_BYTES = frozenset(range(0x21)) | {0x7F}
 
 
@@ -26,15 +26,15 @@ class Vocabulary:
 
     def __init__(self, pieces: Sequence[bytes]) -> None:
         self._pieces = tuple(_printed(piece) for piece in pieces)
-        # Single letters stand behind the bytes that they are made of, and are what a text is written in.
+        # Single letters come after the bytes that they consist of, and encoding starts from letters.
         self._numbers = {piece: number for number, piece in enumerate(self._pieces) if piece}
 
     @classmethod
     def parse(cls, data: bytes) -> Vocabulary:
-        """Read length-prefixed pieces: one length byte, or two where the first is 128 or more.
+        """Read length-prefixed pieces; the length takes one byte, or two if the first is 128 or more.
 
         Raises:
-            ValueError: the last piece is cut short.
+            ValueError: the last piece is truncated.
         """
         return cls(tuple(_pieces(data)))
 
@@ -60,7 +60,7 @@ class Vocabulary:
 
     @cached_property
     def breaks(self) -> tuple[bool, ...]:
-        """For each token, whether it ends the word before it: a blank, a punctuation mark, or nothing printed."""
+        """For each token, whether it ends the word before it, as blanks, punctuation and unprinted tokens do."""
         firsts = (piece.decode("utf-8", errors="replace")[:1] for piece in self._pieces)
         return tuple(not (first.isalnum() or first == "\ufffd") for first in firsts)
 
@@ -123,7 +123,7 @@ def _pieces(data: bytes) -> Iterator[bytes]:
 def _printed(piece: bytes) -> bytes:
     if piece in _SPECIAL or (piece.startswith(b"<<ST_") and piece.endswith(b">>")):
         return b""
-    # Some vocabularies of this family write their byte tokens out, as in `<0x0A>`.
+    # Some vocabularies of this family spell their byte tokens, as in `<0x0A>`.
     if len(piece) == 6 and piece.startswith(b"<0x") and piece.endswith(b">"):
         return bytes.fromhex(piece[3:5].decode())
     return piece.replace(_BLANK, b" ")

@@ -32,7 +32,7 @@ WINDOW_S: Final = 30.0
 """Length of Whisper's window; a shorter segment is padded to it and costs the encoder as much."""
 
 MIN_AUDIO_S: Final = 0.1
-"""Shorter audio is not decoded: no word fits into it."""
+"""Shortest audio, in seconds, that is decoded: no word fits into less."""
 
 BEAMS: Final = 5
 """Beam size of a final; an interim is decoded greedily."""
@@ -49,27 +49,27 @@ MAX_TERM_TOKENS: Final = 223
 """Most tokens of the prompt that terms may take: Whisper was trained with prompts up to this length."""
 
 NO_REPEAT_NGRAM: Final = 3
-"""A final that was a loop is decoded again so that no run of so many tokens comes twice."""
+"""A final that was a loop is decoded again with no sequence of this many tokens occurring twice."""
 
 MOST_WORDS: Final = 20
-"""Most words of a term to be avoided; most letters, in scripts without blanks."""
+"""Most words in a term to be avoided; in scripts without blanks, most letters."""
 
 AVOIDANCES: Final = 3
 """Most times that a job is decoded again because a term to be avoided was written."""
 
 
 def info(text: str) -> EngineInfo:
-    """Describe the engine that `whisper:TEXT` names; the model needs not be there unless it is named by its folder.
+    """Properties of the engine that `whisper:TEXT` names; only a folder must exist already.
 
     Raises:
         UsageError: no such model.
-        EngineError: the folder is not there, or holds no model; faster-whisper is not installed.
+        EngineError: the folder does not exist or contains no model, or faster-whisper is not installed.
     """
     return _info(parse_model_ref(text))
 
 
 def with_model_folder(text: str, models: Path) -> str:
-    """Replace a model's name in `text` by its folder under `models`, for processes that know nothing of `models`.
+    """Replace a model's name in `text` by its folder under `models`, for processes to which `models` is not passed.
 
     Raises:
         UsageError: no such model.
@@ -106,7 +106,7 @@ def load(text: str) -> WhisperEngine:
             str(ref.folder),
             device=ref.device,
             compute_type="float16" if ref.device == "cuda" else "int8",
-            # Processes, not threads, fill the machine.
+            # One thread: the machine is used fully by worker processes, not by threads.
             cpu_threads=1,
             num_workers=1,
             local_files_only=True,
@@ -121,11 +121,11 @@ class WhisperEngine:
 
     One window and one pass of the encoder for each job. faster-whisper's own `transcribe` is not used: it would encode
     twice where the language has to be detected, decode the end of a segment again where its last word seems to end
-    before it, and sample at random where it is uncertain. Here the same audio has the same answer.
+    before it, and sample at random where it is uncertain. Here the same audio always gets the same hypothesis.
     """
 
     def __init__(self, model: Any, engine_info: EngineInfo) -> None:
-        """Take over `model`, a loaded `faster_whisper.WhisperModel`."""
+        """Use `model`, a loaded `faster_whisper.WhisperModel`."""
         self._model = model
         self._info = engine_info
         self._language_decoders: dict[str, _LanguageDecoder] = {}
@@ -133,9 +133,9 @@ class WhisperEngine:
     def transcribe(self, jobs: Sequence[SegmentJob]) -> list[Hypothesis]:
         """Transcribe each job, in order.
 
-        Terms with a positive weight stand in the prompt, heavier ones first, as many as fit into `MAX_TERM_TOKENS`.
-        A term with a negative one that is written all the same is forbidden, and the job decoded again without it, up
-        to `AVOIDANCES` times. Drafts play no part, nor does `breaks_off`: Whisper pads every segment with silence.
+        Terms with a positive weight go into the prompt, heavier ones first, as many as fit into `MAX_TERM_TOKENS`. If a
+        term with a negative weight is written all the same, it is forbidden and the job decoded again, up to
+        `AVOIDANCES` times. Drafts are ignored, and so is `breaks_off`: Whisper pads every segment with silence.
 
         Raises:
             EngineError: the network failed, or the job has a language that the engine does not know, or more audio
@@ -222,7 +222,8 @@ class _WindowDecoder:
             [self._prompt],
             beam_size=self._beams,
             no_repeat_ngram_size=no_repeat_ngram,
-            max_length=2 * self._limit,  # of which CTranslate2 gives half to the text
+            # CTranslate2 gives the text half of this, or what the prompt leaves of it where that is less.
+            max_length=self._limit + max(self._limit, len(self._prompt)),
             return_scores=True,
             return_no_speech_prob=True,
             suppress_tokens=sorted(suppressed),
@@ -250,7 +251,7 @@ def _decode_window(decoder: _WindowDecoder, language_decoder: _LanguageDecoder, 
 
 
 class _LanguageDecoder:
-    # Prompts of the decoder in one language, and the text of its tokens there.
+    # The decoder's prompts in one language, and the text of its tokens.
 
     def __init__(self, model: Any, code: str) -> None:
         from faster_whisper.tokenizer import Tokenizer
@@ -345,7 +346,7 @@ def _engine_info(name: str, version: str, languages: tuple[str, ...]) -> EngineI
         arch="whisper",
         languages=languages,
         min_endpointing_s=0.35,
-        # Well within the window, with room for what is kept around a segment.
+        # Well within the window, with room for the padding around a segment.
         max_segment_s=20.0,
         biases=True,
         detects_language=len(languages) > 1,
@@ -353,4 +354,4 @@ def _engine_info(name: str, version: str, languages: tuple[str, ...]) -> EngineI
 
 
 INFO: Final = _engine_info(DEFAULT_MODEL, "", CATALOGUE[DEFAULT_MODEL].languages)
-"""Facts about the default model, known without its files; `info` gives those of any model."""
+"""Properties of the default model, known without its files; `info` returns those of any model."""

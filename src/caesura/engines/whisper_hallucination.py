@@ -13,12 +13,12 @@ from caesura.words import Word
 NO_SPEECH_THRESHOLD: Final = 0.6
 LOGPROB_THRESHOLD: Final = -1.0
 COMPRESSION_RATIO_THRESHOLD: Final = 2.4
-"""Whisper's own thresholds (section 4.5 of its paper): nobody speaks; the text is uncertain; the text is a loop."""
+"""Whisper's own thresholds (section 4.5 of its paper) for silence, uncertain text, and loops."""
 
 OPENING_PUNCTUATION: Final = "\"'“¿([{-"
 CLOSING_PUNCTUATION: Final = "\"'.。,，!！?？:：”)]}、"  # noqa: RUF001  # what Whisper writes
 
-# Phrases that Whisper has learnt from subtitles, and writes where nobody speaks.
+# Phrases that Whisper has learnt from subtitles, and writes for silence.
 _KNOWN_PHRASES = frozenset(
     {
         "you",
@@ -43,22 +43,22 @@ _CREDITS = ("amara.org", "zdf, 2020", "dimatorzok")
 
 @dataclass(frozen=True, slots=True)
 class DecoderOutput:
-    """Text tokens of a decoder, whether it ended by itself, and its own statistics."""
+    """Output of the decoder: text tokens, whether it ended by itself, and its statistics."""
 
     tokens: tuple[int, ...]
     finished: bool
     logprob: float
-    """Mean log-probability of the tokens and their end."""
+    """Mean log-probability of the tokens, the end token included."""
     no_speech: float
-    """Probability that nobody speaks."""
+    """Probability that there is no speech."""
 
 
 def is_speech(words: Sequence[Word], output: DecoderOutput, terms: Sequence[Term] = ()) -> bool:
     """Whether the text of a segment is speech and may be shown.
 
-    It is not where it holds no letter or digit; where the network takes the audio for silence and is uncertain of the
-    text; where the decoder never ended and is uncertain; where it is a phrase known from silence, unless the decoder is
-    certain; and where it only repeats all terms of the prompt.
+    It is not speech if it contains no letter or digit; if the network considers the audio silent and the text is
+    uncertain; if the decoder never ended and is uncertain; if it is a phrase known from silence, unless the decoder is
+    certain; or if it only repeats all terms of the prompt.
     """
     text = " ".join(word.text for word in words)
     if not any(letter.isalnum() for letter in text):

@@ -1,7 +1,7 @@
 """Finds spoken e-mail and web addresses and writes them: `sarah.lee@gmail.com`, `www.example.org/docs`.
 
-No library reads spoken addresses; a table holds the words for each sign. `at` makes an e-mail address only where the
-words around it speak of mail, or where the domain is a mail provider's: `look at example dot com` is a page.
+No library parses spoken addresses; tables here have the words for each sign. `at` makes an e-mail address only if the
+words around it are about mail, or if the domain is a mail provider's: `look at example dot com` is a page.
 """
 
 from __future__ import annotations
@@ -230,7 +230,7 @@ def _begins_page(parsed: ParsedWords, at: int) -> bool:
 
 
 def _path(parsed: ParsedWords, at: int) -> tuple[str, int]:
-    """Path from `at` on, said as `slash docs` or `forward slash docs`, and the token after it."""
+    """Path from `at` on, spoken as `slash docs` or `forward slash docs`, and the token after it."""
     path = ""
     while not parsed.separated(at):
         begins = at + 1 if parsed.text(at) == "forward" else at

@@ -1,9 +1,9 @@
 """Parser of spoken numbers: finds cardinals, ordinals and decimals among tokens, with their values.
 
-Cardinals, ordinals and decimals are found by text2num (`find_numbers`, 17 us for 30 words): it is kept by the
-people who wrote it for speech recognition, knows English number grammar, and works on tokens, so that times survive.
-What it does not know is here, as small rules: `oh` as zero, `double five`, numbers already printed, `2.5 million`,
-and where its `and` goes too far (`between one hundred and two hundred` is no 102).
+Cardinals, ordinals and decimals are found by text2num (`find_numbers`, 17 us for 30 words): it is maintained for speech
+recognition, covers English number grammar, and works on tokens, so that times are kept. This module adds small rules
+for what it does not cover: `oh` as zero, `double five`, numbers already printed, `2.5 million`, and an `and` that does
+not join (`between one hundred and two hundred` is not 102).
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def _spoken(found: Sequence[SpokenToken]) -> dict[int, Amount]:
             for at, token in enumerate(spoken, first):
                 amounts[at] = Amount(at, at + 1, token.digits, Shape.DIGITS)
         elif _is_hundred_and_digit(spoken) and _digit_at(found, last):
-            # `eight hundred five five five` is dialled, and not 805.
+            # `eight hundred five five five` is a dialled number, not 805.
             amounts[first] = _amount(first, last - 1, spoken[0].digits + "00", spoken[:2], ordinal=False)
             amounts[last - 1] = Amount(last - 1, last, spoken[2].digits, Shape.DIGITS)
         elif not one.text.endswith("ds"):
@@ -95,7 +95,7 @@ def _digit_at(found: Sequence[SpokenToken], at: int) -> bool:
 def _as_spoken(found: Sequence[SpokenToken], at: int) -> _Spoken:
     token = found[at]
     before = found[at - 1] if at else None
-    # After `thousand` a comma belongs to the number; elsewhere it parts two numbers.
+    # After `thousand` a comma belongs to the number; elsewhere it separates two numbers.
     separated = before is not None and (
         before.stop or before.dash or (before.comma and before.kind is not TokenKind.MAGNITUDE)
     )
@@ -143,7 +143,7 @@ def _printed(found: Sequence[SpokenToken]) -> dict[int, Amount]:
 
 
 def _add_zeros(parsed: ParsedWords, amounts: dict[int, Amount]) -> None:
-    """Add `oh` as a zero between digits, after two of them, and before two; elsewhere it is an exclamation."""
+    """Add `oh` as a zero between digits, after two digits, and before two; elsewhere it is an exclamation."""
     ends = {amount.last for amount in amounts.values() if not amount.ordinal}
     for at in range(parsed.size):
         if parsed.kind(at) is not TokenKind.ZERO:

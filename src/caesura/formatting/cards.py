@@ -10,7 +10,7 @@ SHORTEST = 13
 LONGEST = 19
 """Digits of a card number (ISO/IEC 7812-1 allows fewer, but no network issues them)."""
 _LENGTHS = (16, 15, 19, 18, 17, 14, 13)
-"""Lengths of card numbers, the commonest first: among several fits that one is the number."""
+"""Lengths of card numbers, the commonest first: if several fit, the first of them is chosen."""
 
 
 def luhn(digits: str) -> bool:
@@ -22,9 +22,9 @@ def luhn(digits: str) -> bool:
 def card_in(groups: Sequence[DigitGroup]) -> tuple[int, int] | None:
     """Find the groups (first, last exclusive) of the card number; None where there are too few digits for one.
 
-    What passes the check digit is preferred, but nothing else is let go: one digit misheard fails the check, and
-    the others are a secret all the same. So where nothing passes it is all, or the first stretch that has the length
-    of a number where all is longer than one. Three groups of four are a number whose rest was lost.
+    Digits that pass the check are preferred, but others are not released: a single misrecognised digit fails the check,
+    and the rest is still a secret. So if nothing passes, the result is all groups, or, if they are longer than a card
+    number, the first stretch with the length of one. Three groups of four are a number whose end was lost.
     """
     length = sum(len(group.digits) for group in groups)
     if length < SHORTEST:

@@ -10,7 +10,7 @@ _SHORTEST = 4
 
 
 def code(parsed: ParsedWords, at: int) -> Entity | None:
-    """Code that begins at `at`: at least a letter and two digits, after words that name an identifier."""
+    """Code that begins at `at`, with at least a letter and two digits, after words that announce an identifier."""
     if not _part(parsed, at) or (at > 0 and _part(parsed, at - 1) and not parsed.break_before(at)):
         return None
     if identifier(parsed, at) is not IDS:
@@ -21,7 +21,7 @@ def code(parsed: ParsedWords, at: int) -> Entity | None:
             break
         parts.append((at, *part))
         at = part[0]
-    # `a` and `I` at the edges are words.
+    # `a` and `I` at the ends are words, not letters.
     if (
         len(parts) > 1
         and parts[0][2] in {"a", "i"}

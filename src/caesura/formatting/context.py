@@ -1,4 +1,4 @@
-"""Tells what a number is from the English words around it: identifier, telephone number, street, place."""
+"""Classifies a number by the English words around it: identifier, telephone number, street, or place."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ IDS = word_set(
     "reservation zip zipcode postcode cvv cvc code's part model employee student patient record isbn sku "
     "identification"
 )
-"""Words before an identifier, which is digits without a value."""
+"""Words that announce an identifier, which is digits without a numeric value."""
 SOCIAL = frozenset({"social", "ssn"})
 PHONES = word_set(
     "phone telephone call cell cellphone mobile fax dial text landline callback whatsapp reach contact line hotline tel"
@@ -21,17 +21,17 @@ PLACES = word_set(
     "suite apartment apt room unit building gate flight exit route highway interstate extension ext box channel bus "
     "train floor platform"
 )
-"""Words directly before a number that is a name."""
+"""Words directly before a number that serves as a name."""
 STREETS = word_set(
     "street st avenue ave road rd lane ln drive dr boulevard blvd court ct place way square terrace parkway highway "
     "broadway circle"
 )
 REACH = 10
-"""Largest distance, in tokens, of a word that says what a number is."""
+"""Largest distance, in tokens, from a number to a word that classifies it."""
 
 
 def identifier(parsed: ParsedWords, at: int) -> frozenset[str] | None:
-    """The nearest of IDS, SOCIAL and PHONES named before the token at `at`; None where none is."""
+    """Which of IDS, SOCIAL and PHONES has the nearest word before the token at `at`; None if there is none."""
     plain = False
     for word in parsed.preceding(at, REACH):
         for named in (IDS, SOCIAL, PHONES):

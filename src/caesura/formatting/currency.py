@@ -1,6 +1,6 @@
 """Finds spoken amounts of money and percentages and writes them: `$25.50`, `€20`, `25%`.
 
-No library in reach writes spoken English money; the grammar is small enough for tables.
+No suitable library formats spoken English money; the grammar is small enough for tables.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def _currency(parsed: ParsedWords, at: int) -> tuple[str, int]:
 
 
 def _cents(parsed: ParsedWords, at: int, name: str) -> tuple[int, int] | None:
-    """Number of cents said from `at` on (`and fifty cents`), and the token after them."""
+    """Number of cents spoken from `at` on (`and fifty cents`), and the token after them."""
     begins = at + 1 if parsed.text(at) == "and" else at
     amount = parsed.continuation(begins)
     if amount is None or parsed.break_before(at) or amount.ordinal or not 0 <= amount.value < 100:

@@ -1,7 +1,7 @@
 """Finds spoken dates and years and writes them: `January 5, 2024`, `April 2024`, `1961` for `nineteen sixty one`.
 
-Names of months keep words of their own, with their own times. `may` and `march` are months only where they cannot be
-verbs. `the fifth of January` keeps its order.
+The month stays a word of its own, with its own times. `may` and `march` are months only where they cannot be verbs.
+`the fifth of January` keeps its order.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ def _day(parsed: ParsedWords, at: int) -> Amount | None:
 
 
 def _is_day_of(parsed: ParsedWords, at: int, day: Amount) -> bool:
-    """Whether a day after a month makes a date: `on may first` is one, `you may first want to` is none."""
+    """Whether a day after a month makes a date: `on may first` does, `you may first want to` does not."""
     if parsed.text(at) not in AMBIGUOUS_MONTHS:
         return True
     if parsed.text(at - 1) in _PRONOUNS and not parsed.tokens[at].capital:
@@ -124,5 +124,5 @@ def is_month(parsed: ParsedWords, at: int) -> bool:
 
 
 def _ends(parsed: ParsedWords, at: int) -> bool:
-    """Whether a day said as a cardinal can end before `at`: `june five people` is no date."""
+    """Whether a day spoken as a cardinal can end before `at`: `june five people` is not a date."""
     return at >= parsed.size or parsed.separated(at) or parsed.text(at) in _FOLLOWS

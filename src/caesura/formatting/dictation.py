@@ -1,8 +1,8 @@
 """Dictation commands: writes spoken punctuation (`comma`, `new line`) as signs.
 
 The hosted service documents period, comma, colon, question mark, exclamation mark, new line and new paragraph; the
-others here are what people say beside them. Commands are taken literally, as the service takes them: who dictates
-`a period of time` gets a full stop.
+others here are what people also say. Commands are taken literally, as by the service: dictating `a period of time`
+gives a full stop.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from caesura.words import Word
 
 
 class _Side(enum.Enum):
-    """Where a sign is written."""
+    """Position of a sign in relation to the words around it."""
 
     END = enum.auto()
     """At the end of the word before, in place of the engine's punctuation."""

@@ -1,7 +1,7 @@
-"""Finds digit runs: digits that were written or spoken one after the other, strung together.
+"""Finds digit runs: sequences of digits that were written or spoken one after the other.
 
-A group of digits is written (`4111`, `123-45-6789`, `$25`, `٤٢`) or was left as it was spoken (`forty-one`,
-`double seven`, `oh`). Spoken ones are English. Digits of every script count, and come out as `0` to `9`.
+A group of digits is written (`4111`, `123-45-6789`, `$25`, `٤٢`) or spoken (`forty-one`, `double seven`, `oh`); spoken
+ones are English. Digits of every script are recognised, and returned as `0` to `9`.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from caesura.formatting.spoken_tokens import (
 from caesura.words import Word, raw
 
 MOST_JOINERS: Final = 3
-"""Words in a row between two groups of digits, beyond which they do not belong together."""
+"""Most words in a row between two groups of digits of one run."""
 
 
 @dataclass(frozen=True, slots=True)
 class DigitGroup:
-    """Digits that the words `first`..`last` (exclusive) write or say; one word nearly always."""
+    """Digits in the words `first`..`last` (exclusive), which are nearly always one word."""
 
     first: int
     last: int
@@ -64,16 +64,16 @@ def digit_runs(words: Sequence[Word], *, loosely: bool = False) -> tuple[DigitRu
     """Find the runs of digits in words, in their order; punctuation does not end one.
 
     Args:
-        words: As written.
-        loosely: As people dictate: up to `MOST_JOINERS` of `okay`, `and`, `then` and the like may stand between two
-            groups, and what sounds like a digit there (`to`, `for`, `ate`) is one. Otherwise hesitations and spoken
-            separators (`dash`, `point`) are all that may.
+        words: Words of a message, as written.
+        loosely: Expect dictation: up to `MOST_JOINERS` of `okay`, `and`, `then` and the like may stand between two
+            groups, and words there that sound like a digit (`to`, `for`, `ate`) are one. Otherwise only hesitations and
+            spoken separators (`dash`, `point`) may stand between groups.
     """
     return _joined(words, _classified(words), loosely=loosely)
 
 
 def both_digit_runs(words: Sequence[Word]) -> tuple[tuple[DigitRun, ...], tuple[DigitRun, ...]]:
-    """Find the runs of digits in words loosely, and those with nothing between their groups."""
+    """Find both the loose runs of digits in words, and those with nothing between their groups."""
     classified = _classified(words)
     return _joined(words, classified, loosely=True), _joined(words, classified, loosely=False)
 
@@ -81,9 +81,9 @@ def both_digit_runs(words: Sequence[Word]) -> tuple[tuple[DigitRun, ...], tuple[
 class _Role(enum.Enum):
     DIGITS = enum.auto()
     SEPARATOR = enum.auto()
-    """Stands between the groups of one number, however they are read."""
+    """May stand between the groups of one number in every reading."""
     JOINER = enum.auto()
-    """Stands between them when somebody dictates."""
+    """May stand between the groups of one number in dictation."""
     OTHER = enum.auto()
 
 
@@ -110,7 +110,7 @@ def _joined(
 
 
 def _classified(words: Sequence[Word]) -> list[tuple[DigitGroup, _Role]]:
-    """The words one by one, or by two where two say one group (`double seven`, `forty one`), each with its role."""
+    """The words one by one, or two together if they are one group (`double seven`, `forty one`), each with its role."""
     tokens = tokenize(words)
     found: list[tuple[DigitGroup, _Role]] = []
     at = 0
@@ -132,7 +132,7 @@ def _classified(words: Sequence[Word]) -> list[tuple[DigitGroup, _Role]]:
 
 
 def _digits(words: Sequence[Word], tokens: Sequence[SpokenToken], at: int, *, follows: bool) -> tuple[int, str]:
-    """Number of tokens that say a group of digits from `at` on, and the digits; "" where they say none."""
+    """Number of tokens from `at` on that are a group of digits, and the digits; "" if there are none."""
     token = tokens[at]
     after = tokens[at + 1] if at + 1 < len(tokens) and not _pauses(token) else None
     match token.kind:
@@ -162,12 +162,12 @@ def _single_digit(words: Sequence[Word], token: SpokenToken | None) -> str:
 
 
 def _written_digits(text: str) -> str:
-    # The index in a tag of redaction was not spoken.
+    # The index in a redaction tag was not spoken.
     return "" if text.startswith("[") and _TAG.match(text) else digits_of(text)
 
 
 def _between(tokens: Sequence[SpokenToken], at: int) -> tuple[DigitGroup, _Role]:
-    """A token that says no digit, with its role, and the digit that it sounds like."""
+    """A token that is not a digit, with its role, and the digit that it sounds like."""
     token, text = tokens[at], raw(tokens[at].text)
     group = DigitGroup(token.word, token.word + 1, _HOMOPHONES.get(text, ""))
     counts_on = text == "and" and at > 0 and tokens[at - 1].kind is TokenKind.MAGNITUDE
@@ -177,7 +177,7 @@ def _between(tokens: Sequence[SpokenToken], at: int) -> tuple[DigitGroup, _Role]
 
 
 def _are_plain(words: Sequence[Word], *groups: DigitGroup) -> bool:
-    """Whether these are bare digits or number words: between those a `to` may be a two, in `10:30 to $25` it is not."""
+    """Whether these are bare digits or number words, between which `to` may be a two; in `10:30 to $25` it is not."""
     texts = [raw(words[at].text) for group in groups for at in range(group.first, group.last)]
     return all(text.isdigit() or not digits_of(text) for text in texts)
 

@@ -1,4 +1,4 @@
-"""Finds all entities that are written otherwise than they were spoken, and whether one is incomplete at the end."""
+"""Finds all entities whose written form differs from the spoken one, and whether one is incomplete at the end."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from caesura.formatting.times import time
 _COMPLETE = frozenset(
     {EntityKind.PERCENT, EntityKind.TIME, EntityKind.MONEY, EntityKind.DATE, EntityKind.ADDRESS, EntityKind.PHONE}
 )
-"""Kinds that count as complete at the end of a segment: they may go on, but seldom do."""
+"""Kinds that count as complete at the end of a segment: they may continue, but seldom do."""
 _STARTS = frozenset({TokenKind.ZERO, TokenKind.REPEAT})
-"""Kinds of tokens that may begin a number of which no digit has been said yet."""
+"""Kinds of tokens that may begin a number before its first digit."""
 _LINKS = frozenset({"point", "and", "dash", "hyphen", "of", "the"})
 
 
 def find_entities(parsed: ParsedWords, number_style: NumberStyle) -> tuple[Entity, ...]:
-    """Find all entities, in order, without overlap; those that the style leaves as spoken are not `wanted`."""
+    """Find all entities, in order, without overlap. Those that the style leaves as spoken have `wanted` False."""
     found: list[Entity] = []
     known = {one.first: one for one in addresses(parsed)} if number_style.smart else {}
     at = 0
@@ -83,9 +83,10 @@ def _crosses(parsed: ParsedWords, found: Entity) -> bool:
 def incomplete_entity_at(parsed: ParsedWords, found: tuple[Entity, ...], *, complete: bool, guesses: int = 0) -> int:
     """Index of the first word of an entity that may go on after the end; the number of words when none may.
 
-    With `complete`, what can be complete counts as complete (a price, a phone number); redaction does without, because
-    the first ten digits of a card look like a phone number. An engine ends each segment with a full stop, so that a
-    stop at the end says nothing. So many tokens at the end may be `guesses`: what may go on before them counts too.
+    With `complete`, an entity that can be complete counts as complete (a price, a phone number); redaction does not use
+    it, because the first ten digits of a card look like a phone number. Engines end each segment with a full stop, so a
+    full stop at the end is ignored. The last `guesses` tokens may be misrecognised, so an entity that may continue
+    before them counts too.
     """
     size = parsed.size
     at = incomplete_address_at(parsed)
@@ -109,7 +110,7 @@ def _number_open_at(parsed: ParsedWords, end: int, *, guesses: bool) -> int:
     at = end
     while at > 0 and (at == end or not parsed.break_before(at)) and _continues(parsed, at - 1, covered):
         at -= 1
-    # What only links is nothing by itself: `and`, `of the`.
+    # Linking words (`and`, `of the`) are no beginning of a number.
     while at < end and at not in covered and _only_links(parsed, at, guesses=guesses):
         at += 1
     return at if at < end else parsed.size

@@ -1,8 +1,8 @@
-"""Inverse text normalization and all other formatting of a segment, in the order and style that a stream asked for.
+"""Inverse text normalization and all other formatting of a segment, in the order and style that a client requested.
 
-The order: filled pauses, spoken punctuation, numbers and entities, redaction, profanity, replacement, search. Redaction
-has to see digits: with `redact` all numbers are normalised and the secrets among them redacted; those that are no
-secret and that the style leaves in words go out as they were spoken.
+The order is: filled pauses, spoken punctuation, numbers and entities, redaction, profanity, replacement, search.
+Redaction needs digits: with `redact` all numbers are normalised and the secrets among them redacted; numbers that are
+not secret, and that the style leaves in words, are then written as they were spoken.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from caesura.formatting.style import Style
 from caesura.words import Word
 
 _GUESSED = 2
-"""Words at the end of an interim that count as guesses: a misrecognised `four` (`for`) hides that a number goes on."""
+"""Number of words at the end of an interim that may be misrecognised: `for` for `four` hides that a number goes on."""
 
 
 @dataclass(frozen=True, slots=True)
 class FormattedText:
-    """Formatted words of a segment, and one `Search` for each query.
+    """Formatted words of a segment, and a `Search` for each query.
 
     `plain` holds the words with their secrets, for `before` of later segments; empty without redaction.
     """
@@ -59,12 +59,12 @@ class TextFormatter:
     def format(self, words: Sequence[Word], *, final: bool, before: Sequence[Word] = ()) -> FormattedText:
         """Format the words of a whole segment.
 
-        With redaction an interim keeps back the words from `incomplete_from` on: the beginning of a number that is
-        still being spoken may turn out to be a secret. A final that had to go out in the middle of a number may
-        reveal its first group, of up to six digits; with `before` the rest of it is recognised.
+        With redaction an interim omits the words from `incomplete_from` on: the beginning of a number that is still
+        being spoken may turn out to be a secret. A final that had to be sent in the middle of a number may reveal its
+        first group, of up to six digits; with `before` the rest of it is recognised.
 
         Args:
-            words: Words of the engine.
+            words: Words from the engine.
             final: Whether the segment is a final, not an interim.
             before: `plain` of the finals before, for secrets that are spread over several finals.
         """
@@ -84,10 +84,10 @@ class TextFormatter:
         return FormattedText(formatted, search_words(formatted, style.search) if style.search else (), plain)
 
     def incomplete_from(self, words: Sequence[Word]) -> int:
-        """Index of the first word of a number, date or address that may go on at the end; `len(words)` when none may.
+        """Index of the first word of a number, date or address that may go on after the end, or `len(words)`.
 
-        Only styles that wait for the end of a number have any: smart formatting without `no_delay`, and redaction,
-        because a secret that is cut in two is not recognised.
+        It is only looked for in styles that wait for the end of a number: smart formatting without `no_delay`, and
+        redaction, because a secret that is cut in two is not recognised.
         """
         style = self._style
         if not style.redact and (not style.smart_format or style.no_delay):
@@ -108,7 +108,7 @@ class TextFormatter:
         return any(first < at <= last for first, last in places)
 
     def _complete_words(self, words: Sequence[Word]) -> int:
-        """Number of words of an interim that can go out."""
+        """Number of words of an interim that can be sent."""
         if not self._reads_numbers:
             return _trailing_digits_at(words)
         parsed, found = self._parse(words)
@@ -119,7 +119,7 @@ class TextFormatter:
         return parsed, find_entities(parsed, self._number_style)
 
     def _normalized(self, words: tuple[Word, ...], before: Sequence[Word]) -> tuple[tuple[Word, ...], tuple[Word, ...]]:
-        """The words with numbers written and secrets redacted, and the same with the secrets in them."""
+        """The words with numbers written and secrets redacted, and the same words without redaction."""
         style = self._style
         if not self._reads_numbers:
             if not style.redact:
@@ -136,7 +136,7 @@ class TextFormatter:
 
 
 def _redacted(done: Sequence[FormattedWord], found: Sequence[PiiSpan]) -> tuple[Word, ...]:
-    """Redact the secrets, and put other numbers back into words where the style leaves them in words."""
+    """Redact the secrets, and restore the spoken words of other numbers where the style does not use digits."""
     secret = {at for one in found for at in range(one.first, one.last)}
     words: list[Word] = []
     places: list[int] = []

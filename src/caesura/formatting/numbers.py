@@ -1,7 +1,7 @@
 """Finds plain numbers and writes them in digits: cardinals, ordinals, decimals and years.
 
-`numerals` converts all of them but those that are no numbers (`no one`, `one of the`, `wait a second`); smart
-formatting, as the hosted service is seen to do, leaves one to nine and first to ninth as words.
+`numerals` converts all of them except words that are not used as numbers (`no one`, `one of the`, `wait a second`);
+smart formatting, like that of the hosted service, leaves one to nine and first to ninth as words.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from caesura.formatting.spoken_tokens import word_set
 
 @dataclass(frozen=True, slots=True)
 class NumberStyle:
-    """Which numbers become digits: with `smart` those of the style rules, with `numerals` all, else only secrets."""
+    """Which numbers become digits: `smart` those of the style rules, `numerals` all, neither of them only secrets."""
 
     smart: bool
     numerals: bool
@@ -74,7 +74,7 @@ def _year(parsed: ParsedWords, at: int) -> Entity | None:
 
 
 def plausible(parsed: ParsedWords, amount: Amount) -> bool:
-    """Whether an amount is a number at all: `no one`, `wait a second` and `at first` hold none."""
+    """Whether an amount is used as a number: those in `no one`, `wait a second` and `at first` are not."""
     return _is_rank(parsed, amount) if amount.ordinal else not _no_number(parsed, amount)
 
 
@@ -101,7 +101,7 @@ def _worth_digits(parsed: ParsedWords, amount: Amount) -> bool:
 
 
 def _ambiguous(parsed: ParsedWords, amount: Amount) -> bool:
-    """Whether a number stands beside another, so that they may be one or two: `one fifty five`, `ten eleven`."""
+    """Whether a number is next to another, so that they may be one number or two: `one fifty five`, `ten eleven`."""
     before = None if parsed.separated(amount.first) else parsed.ending_at(amount.first)
     after = None if parsed.separated(amount.last) else parsed.amounts.get(amount.last)
     return after is not None or (before is not None and not before.ordinal)

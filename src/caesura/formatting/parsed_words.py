@@ -1,4 +1,4 @@
-"""Parsed words of a segment: its tokens and the numbers among them, which all entity finders read."""
+"""Parsed words of a segment: its tokens and the numbers among them, the input of all entity finders."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Shape(enum.Enum):
     PAIR = enum.auto()
     """10 to 99."""
     LARGE = enum.auto()
-    """With `hundred`, `thousand`, `million`."""
+    """With a magnitude: `hundred`, `thousand`, `million`."""
     DECIMAL = enum.auto()
     PRINTED = enum.auto()
     """Already in digits."""
@@ -34,7 +34,7 @@ class Amount:
     shape: Shape
     ordinal: bool = False
     bare: bool = False
-    """A `hundred` or `thousand` with nothing before it."""
+    """Whether it is a `hundred` or `thousand` without a number before it."""
 
     @property
     def value(self) -> int:
@@ -50,14 +50,14 @@ class ParsedWords:
     tokens: tuple[SpokenToken, ...]
     amounts: Mapping[int, Amount]
     ends: Mapping[int, Amount]
-    """The amounts by the token after each."""
+    """The amounts by the index of the token after each."""
 
     def kind(self, at: int) -> TokenKind:
-        """Kind of the token at `at`; OTHER outside."""
+        """Kind of the token at `at`; OTHER if there is none."""
         return self.tokens[at].kind if 0 <= at < len(self.tokens) else TokenKind.OTHER
 
     def text(self, at: int) -> str:
-        """Text of the token at `at`; "" outside."""
+        """Text of the token at `at`; "" if there is none."""
         return self.tokens[at].text if 0 <= at < len(self.tokens) else ""
 
     def separated(self, at: int) -> bool:

@@ -16,11 +16,11 @@ EXPIRATION_LABEL = "CREDIT_CARD_EXPIRATION"
 CODE_LABEL = "CVV"
 MOST_GROUPS = 6
 SCATTER = 4
-"""Most other words between two groups of a card number."""
+"""Most unrelated words between two groups of a card number."""
 
 
 def payments(message: PiiMessage) -> Iterator[PiiCandidate]:
-    """Find card numbers, and the dates and codes that belong to cards."""
+    """Find card numbers, and the expiration dates and security codes that belong to them."""
     yield from after_trigger(message, CARD, CARD_LABEL, rank=4, least=4, complete=SHORTEST)
     yield from after_trigger(message, CODE, CODE_LABEL, rank=3, least=2, complete=3)
     yield from _expirations(message)
@@ -32,7 +32,7 @@ def payments(message: PiiMessage) -> Iterator[PiiCandidate]:
 
 
 def _card(message: PiiMessage, run: DigitRun, first: int, last: int) -> Iterator[PiiCandidate]:
-    """The card number among the groups of a run; the other groups of the run go with it."""
+    """The card number among the groups of a run, as candidates that cover the other groups of the run too."""
     number = run.groups[first:last]
     yield PiiCandidate(0, number[0].first, number[-1].last, CARD_LABEL)
     for group in (*run.groups[:first], *run.groups[last:]):
@@ -40,7 +40,7 @@ def _card(message: PiiMessage, run: DigitRun, first: int, last: int) -> Iterator
 
 
 def _after_card(message: PiiMessage, at: int) -> Iterator[PiiCandidate]:
-    """Dates and codes soon after a card number that ends at `at`."""
+    """Dates and codes shortly after a card number that ends at `at`."""
     for run in message.dictated:
         if at <= run.first <= at + REACH and _is_date_and_code(run.digits) and not message.is_amount(run):
             for group in run.groups:
@@ -87,7 +87,7 @@ def _end_of_date(message: PiiMessage, at: int) -> int | None:
 
 
 def _scattered(message: PiiMessage) -> Iterator[PiiCandidate]:
-    """Card numbers with unrelated words between their groups, which only the check digit gives away."""
+    """Card numbers with unrelated words between their groups, which only the check digit reveals."""
     for at in range(len(message.dictated)):
         groups: list[DigitRun] = []
         for run in message.dictated[at : at + MOST_GROUPS]:

@@ -1,7 +1,7 @@
 """Finds strings of digits and writes them: phone numbers `(555) 867-5309`, social security and account numbers.
 
 phonenumberslite (Google's libphonenumber, its tables updated with it) says whether digits can be a number and how it is
-written; it reads digits only, so spoken ones are joined here. The words before a string of digits say what it is.
+written; it reads digits only, so spoken ones are joined here. The words before a string of digits classify it.
 """
 
 from __future__ import annotations
@@ -26,27 +26,27 @@ _DASHES = frozenset({"dash", "hyphen"})
 
 @dataclass(frozen=True, slots=True)
 class _DigitString:
-    """Amounts one after another, whose digits are one string."""
+    """Consecutive amounts whose digits form one string."""
 
     first: int
     last: int
     digits: str
     parts: tuple[Amount, ...]
     broken: bool
-    """Whether punctuation stands somewhere inside."""
+    """Whether there is punctuation inside."""
 
     @property
     def spelled(self) -> bool:
         return all(part.shape is Shape.DIGITS for part in self.parts)
 
     def until(self, count: int) -> _DigitString:
-        """The string of the first `count` parts."""
+        """The digit string of the first `count` parts."""
         parts = self.parts[:count]
         return _DigitString(self.first, parts[-1].last, "".join(part.digits for part in parts), parts, self.broken)
 
 
 def string(parsed: ParsedWords, at: int, *, smart: bool) -> Entity | None:
-    """String of digits that begins at `at`; with `smart` as one writes it, else as bare digits."""
+    """String of digits that begins at `at`: with `smart` in its usual written form, otherwise as bare digits."""
     if parsed.text(at) == "plus":
         return _abroad(parsed, at) if smart else None
     whole = _gather(parsed, at)
@@ -72,7 +72,7 @@ def _gather(parsed: ParsedWords, at: int) -> _DigitString | None:
 
 
 def _measured(parsed: ParsedWords, at: int) -> bool:
-    """Whether a unit stands at `at`, so that the number before it has a value."""
+    """Whether there is a unit at `at`, so that the number before it has a value."""
     spelled = parsed.text(at) in {"a", "p"} and parsed.text(at + 1) == "m"
     return (spelled or parsed.text(at) in _UNITS) and not parsed.separated(at)
 
@@ -86,13 +86,13 @@ def _stringy(parsed: ParsedWords, amount: Amount) -> bool:
 
 
 def _goes_on(parsed: ParsedWords, at: int) -> bool:
-    """Whether a full stop is only the engine's, which ends each segment with one, and not the end of a sentence."""
+    """Whether a full stop is only the one with which the engine ends each segment, not the end of a sentence."""
     before, after = parsed.words[parsed.tokens[at - 1].word], parsed.words[parsed.tokens[at].word]
     return before.speaker == after.speaker and before.text.endswith(".") and not before.text.endswith("..")
 
 
 def _named(parsed: ParsedWords, whole: _DigitString, context: frozenset[str] | None, *, smart: bool) -> Entity | None:
-    """String that is known by the words before it, or by its own form."""
+    """String that is identified by the words before it, or by its own form."""
     length = len(whole.digits)
     if context is SOCIAL and length == 9:
         return _as(whole, f"{whole.digits[:3]}-{whole.digits[3:5]}-{whole.digits[5:]}" if smart else whole.digits)
@@ -145,7 +145,7 @@ def _phone(parsed: ParsedWords, whole: _DigitString) -> Entity | None:
     form = phonenumbers.PhoneNumberFormat
     text = str(phonenumbers.format_number(number, form.NATIONAL))
     if len(whole.digits) == 7:
-        # It may be the beginning of ten.
+        # It may be the first digits of ten.
         return _as(whole, text)
     if len(whole.digits) == 11:
         return _as(whole, "1-" + re.sub(r"\D+", "-", text).strip("-"), EntityKind.PHONE)
@@ -170,7 +170,7 @@ def _abroad(parsed: ParsedWords, at: int) -> Entity | None:
 
 
 def _parted(parsed: ParsedWords, whole: _DigitString, first: int, text: str) -> Entity | None:
-    """Phone number split into words at its blanks; None when one would begin inside a spoken word."""
+    """Phone number split into words at its blanks; None if a part would begin inside a spoken word."""
     parts, pieces = list(whole.parts), list[EntityWord]()
     for written in text.split():
         length = sum(character.isdigit() for character in written)
@@ -186,7 +186,7 @@ def _parted(parsed: ParsedWords, whole: _DigitString, first: int, text: str) -> 
 
 
 def _counted(parsed: ParsedWords, whole: _DigitString, context: frozenset[str] | None, *, smart: bool) -> Entity | None:
-    """String of digits of which nothing says what it is."""
+    """String of digits that nothing identifies, judged by its length."""
     before = parsed.text(whole.first - 1)
     if len(whole.parts) in (2, 3) and not whole.broken and (before in PLACES or street(parsed, whole.last)):
         return _as(whole, whole.digits)

@@ -1,4 +1,4 @@
-"""Candidates for redaction: stretches of words that may be a secret, each with a label and a rank of belief."""
+"""Candidates for redaction: stretches of words that may be a secret, each with a label and a rank."""
 
 from __future__ import annotations
 
@@ -16,18 +16,21 @@ from caesura.words import Word, raw
 REACH = 12
 """Most words between a trigger phrase and the digits that follow it."""
 REACH_BACK = 5
-"""Most words between digits and a trigger phrase that follows them."""
+"""Most words between digits and a trigger phrase after them."""
 
 CARD_FRAGMENT_DIGITS = range(7, 13)
-"""Numbers of digits at the end of a final that reveal too much of a card: its first six only name the issuer."""
+"""Numbers of digits at the end of a final that reveal too much of a card; the first six only identify the issuer."""
 SSN_FRAGMENT_DIGITS = range(5, 9)
 CALL_REACH = 6
-"""Words before a number that are searched for `call`, `phone` and the like."""
+"""Number of words before a number that are searched for `call`, `phone` and the like."""
 
 
 @dataclass(frozen=True, slots=True)
 class PiiCandidate:
-    """The words `first`..`last` (exclusive) may be a secret; of two over the same words the lower rank wins."""
+    """The words `first`..`last` (exclusive) may be a secret.
+
+    Of two candidates over the same words the one with the lower rank wins.
+    """
 
     rank: int
     first: int
@@ -41,7 +44,7 @@ class PiiMessage:
     def __init__(self, words: Sequence[Word]) -> None:
         self.words = words
         self.dictated, self.counted = both_digit_runs(words)
-        """Digit runs as somebody would dictate them, and with nothing between their groups."""
+        """Digit runs of both kinds: loose, as in dictation, and with nothing between their groups."""
         self.triggers = find_triggers(words)
         self.groups = {group.first: group for run in self.dictated for group in run.groups}
 
@@ -50,7 +53,7 @@ class PiiMessage:
         return raw(self.words[at].text) if 0 <= at < len(self.words) else ""
 
     def is_amount(self, run: DigitRun) -> bool:
-        """Whether a run is money or a percentage, and too short to be a secret in spite of that."""
+        """Whether a run is money or a percentage, and too short to be a secret nevertheless."""
         if len(run.digits) >= 9:
             return False
         if len(run.groups) == 1 and self.raw(run.last) in _UNITS:
@@ -61,7 +64,7 @@ class PiiMessage:
 def after_trigger(
     message: PiiMessage, kind: str, label: str, *, rank: int, least: int, complete: int
 ) -> Iterator[PiiCandidate]:
-    """Find digits after a trigger phrase, until they are as many as the secret has, and those right before one.
+    """Find the digits after each trigger phrase, up to the length of the secret, and those right before it.
 
     Args:
         message: The words.
@@ -69,7 +72,7 @@ def after_trigger(
         label: Label of all candidates.
         rank: Rank of what follows a trigger; what precedes one ranks one lower.
         least: Fewest digits in the first run that may be the secret.
-        complete: Number of digits of the whole secret.
+        complete: Number of digits in the whole secret.
     """
     triggers = [trigger for trigger in message.triggers if trigger.kind == kind]
     near, gathered = None, 0
@@ -88,7 +91,7 @@ def after_trigger(
 
 
 def social_security_numbers(message: PiiMessage) -> Iterator[PiiCandidate]:
-    """Find social security numbers, and what a trigger phrase announces as one: its last four digits too."""
+    """Find social security numbers, and digits that a trigger phrase announces as one, even if only its last four."""
     yield from after_trigger(message, SSN, "SSN", rank=3, least=3, complete=9)
     for run in message.dictated:
         if len(run.digits) == 9:
@@ -109,18 +112,18 @@ def plain_numbers(message: PiiMessage, least: int) -> Iterator[PiiCandidate]:
     for run in message.counted:
         if _is_telephone(run, message.words[run.first].text):
             yield PiiCandidate(7, run.first, run.last, "PHONE_NUMBER")
-        elif len(run.digits) >= least and not _is_a_thing(message, run):
+        elif len(run.digits) >= least and not _is_pronoun(message, run):
             yield PiiCandidate(9, run.first, run.last, "REDACTED")
 
 
 def incomplete_number(message: PiiMessage) -> Iterator[PiiCandidate]:
-    """Find digits at the end, to which more may be added."""
+    """Find digits at the end, which later words may continue."""
     if (run := _trailing(message)) is not None:
         yield PiiCandidate(9, run.first, run.last, "REDACTED")
 
 
 def incomplete_card(message: PiiMessage) -> Iterator[PiiCandidate]:
-    """Find digits at the end that may begin a card number: in fours, digit by digit, or many in any groups."""
+    """Find digits at the end that may begin a card number: in groups of four, digit by digit, or many in any groups."""
     run = _trailing(message)
     if run is None or message.is_amount(run) or len(run.digits) < 4:
         return
@@ -165,7 +168,7 @@ def _is_contiguous(run: DigitRun) -> bool:
 
 
 def _is_announced_as_phone(message: PiiMessage, run: DigitRun) -> bool:
-    """Whether words before say that a run is a telephone number: `call me at 555 123 4567`."""
+    """Whether the words before a run announce it as a telephone number: `call me at 555 123 4567`."""
     before = range(max(run.first - CALL_REACH, 0), run.first)
     return any(message.raw(at) in _CALLS for at in before)
 
@@ -204,8 +207,8 @@ def _is_telephone(run: DigitRun, text: str) -> bool:
     return national or (len(digits) == 7 and (lengths == [3, 4] or _LOCAL.search(text) is not None))
 
 
-def _is_a_thing(message: PiiMessage, run: DigitRun) -> bool:
-    """Whether `one` stands for a thing and not for a number: `this one`, `no one`, `one of them`."""
+def _is_pronoun(message: PiiMessage, run: DigitRun) -> bool:
+    """Whether `one` is a pronoun and not a number: `this one`, `no one`, `one of them`."""
     if run.last - run.first > 1 or message.raw(run.first) != "one":
         return False
     return message.raw(run.first - 1) in _DETERMINERS or message.raw(run.last) in ("of", "another")

@@ -36,7 +36,7 @@ def dates(words: Sequence[Word], found: Sequence[DigitRun]) -> tuple[tuple[int, 
 
 
 def after_month(words: Sequence[Word], at: int, groups: Mapping[int, DigitGroup]) -> int:
-    """Index after the day and year that follow the month at `at`; `at` + 1 where none do."""
+    """Index after the day and year that follow the month at `at`; `at` + 1 if there are none."""
     last = at + 1
     days = years = 0
     while last < len(words) and not years:

@@ -18,7 +18,7 @@ SSN = "ssn"
 
 @dataclass(frozen=True, slots=True)
 class PiiTrigger:
-    """The words `first`..`last` (exclusive) announce a secret of `kind`, or name one just said."""
+    """The words `first`..`last` (exclusive) announce a secret of `kind`, or name the one just spoken."""
 
     kind: str
     first: int
@@ -70,7 +70,7 @@ _AFTER_SOCIAL = frozenset({"security", "insurance", "number", "is", "was", "it's
 _BEGINS_NUMBER = frozenset({TokenKind.DIGIT, TokenKind.ZERO, TokenKind.REPEAT})
 _WHOSE = frozenset({"my", "your", "his", "her", "their", "full", "whole", "entire"})
 _SOCIAL_THINGS = frozenset({"media", "network", "networks", "life", "circle", "worker", "workers", "club", "skills"})
-# First word -> what follows it and what that means; the longest first.
+# First word -> the words that follow it and the kind of secret; the longest phrase first.
 _PHRASES = MappingProxyType(
     {
         "american": ((("american", "express"), CARD),),

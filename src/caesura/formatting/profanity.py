@@ -1,8 +1,8 @@
 """Profanity filter: replaces the letters of profane words with asterisks.
 
-The words are English and lie in `profanity.txt`. We keep a list of our own: the existing libraries
-(better-profanity, glin-profanity, badwords-py and others) rest on lists made to keep children from web pages, which
-hold medicine, bodies and first names, lack half of the inflections, and look inside of words.
+The words are English and are listed in `profanity.txt`. The list is our own: those of existing libraries
+(better-profanity, glin-profanity, badwords-py and others) were made to keep children from web pages; they contain
+medical terms and first names, lack half of the inflections, and match inside words.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ def mask_profanity(words: Sequence[Word]) -> tuple[Word, ...]:
     """Replace letters of profane words by asterisks (developers.deepgram.com/docs/profanity-filter).
 
     Only whole words are profane, or parts of one between hyphens and apostrophes: `Scunthorpe` stays, `bull-shit's`
-    becomes `bull-****'s`. Case and punctuation around do not matter, but what is also a name stays where it has a
-    capital.
+    becomes `bull-****'s`. Case and surrounding punctuation do not matter, but a word that is also a name stays if it is
+    capitalised.
     """
     return tuple(replace(word, text=_LETTERS.sub(_mask, word.text)) for word in words)
 
@@ -34,7 +34,7 @@ def _mask(letters: re.Match[str]) -> str:
 
 @cache
 def _profane() -> tuple[frozenset[str], frozenset[str]]:
-    """Words that are profane in any case, and words that are only in the case in which they are written."""
+    """Words that are profane in any case, and words that are profane only in the case in which they are listed."""
     anyhow: set[str] = set()
     as_written: set[str] = set()
     for line in files("caesura.formatting").joinpath("profanity.txt").read_text("utf-8").splitlines():

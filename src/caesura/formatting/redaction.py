@@ -1,15 +1,16 @@
 """PII redaction: finds secrets in written words and puts a tag in the place of each.
 
-What counts, by kind (developers.deepgram.com/docs/redaction), and what we decided:
+What counts as a secret, by kind (developers.deepgram.com/docs/redaction and decisions of this project):
 
 - `pci`: card numbers, their expiration dates and their security codes. Any run of 13 digits or more is a card number,
-  whether or not its check digit is right: recognisers mishear digits, and a tag too many is better than a leak. So are
-  four digits or more after a word of cards; and soon after a card number, what looks like a date or a code is one.
-- `ssn`: nine digits, the groups 3-2-4 among others, and three digits or more after words that announce them.
+  whether or not its check digit is right: recognisers confuse digits, and a tag too many is better than a leak. So are
+  four digits or more after a word about cards; and shortly after a card number, anything that looks like a date or a
+  code counts as one.
+- `ssn`: nine digits, grouped 3-2-4 or otherwise, and three digits or more after words that announce them.
 - `numbers`: three digits or more in a row, dates, and all of the above.
-- `aggressive_numbers`: every number, and all of the above. `One` is none where it stands for a thing (`this one`).
+- `aggressive_numbers`: every number, and all of the above. The pronoun `one` (`this one`) is not a number.
 
-A secret whose kind is known gets a tag with a number (`[SSN_1]`), what is only a number gets `[REDACTED]`.
+A secret whose kind is known gets a tag with a number (`[SSN_1]`), any other number gets `[REDACTED]`.
 """
 
 from __future__ import annotations
@@ -36,14 +37,14 @@ from caesura.words import Word, raw
 
 PII_KINDS: Final = ("pci", "ssn", "numbers", "aggressive_numbers")
 CONTEXT_WORDS: Final = 40
-"""Most words of `before` that are considered."""
+"""Greatest number of words of `before` that are considered."""
 CONTEXT_S: Final = 20.0
 """Age, in seconds of audio, up to which words of `before` are considered."""
 
 
 @dataclass(frozen=True, slots=True)
 class PiiSpan:
-    """The words `first`..`last` (exclusive) are a secret of the kind `label`, as tags name it: `CREDIT_CARD`."""
+    """The words `first`..`last` (exclusive) are a secret. `label` is its kind as in tags, such as `CREDIT_CARD`."""
 
     first: int
     last: int
@@ -57,10 +58,10 @@ def find_pii(
 
     Args:
         words: Words of one message, as they are written.
-        kinds: Of `PII_KINDS`, any number of them in any order.
-        before: Words of the messages before, with their secrets in them. A card number is often said in groups
-            with a pause after each, and every pause may end a message: with `before` a number is recognised from
-            its seventh digit on (from its fourth with `ssn`), or at once where words before announce it.
+        kinds: Any of `PII_KINDS`, in any order.
+        before: Words of earlier messages, not redacted. A card number is often spoken in groups with a pause after
+            each, and every pause may end a message: with `before` a number is recognised from its seventh digit on
+            (from its fourth with `ssn`), or at once if earlier words announce it.
         more: Whether words may follow. Then all digits at the end count as the beginning of a secret; otherwise only
             those grouped as card numbers and social security numbers are.
 
@@ -82,7 +83,7 @@ def redact(words: Sequence[Word], secrets: Sequence[PiiSpan]) -> tuple[Word, ...
     """Replace each secret by one word: its tag, with the punctuation that ended the secret.
 
     The word lasts from the start of the secret's first word to the end of its last, and its confidence is the least of
-    theirs. Tags count from 1 in each message and for each label; the same value has the same number.
+    theirs. Tags are numbered from 1 in each message and for each label; equal values get the same number.
 
     Args:
         words: Words of one message.
@@ -117,7 +118,7 @@ def _candidates(message: PiiMessage, wanted: frozenset[str], begin: int) -> Iter
 
 
 def _resolved(candidates: Sequence[PiiCandidate], begin: int, end: int) -> Iterator[PiiSpan]:
-    """Give each word to the candidate of the lowest rank; no word of any candidate is left out."""
+    """Assign each word to the candidate with the lowest rank; every word of every candidate stays covered."""
     owners: dict[int, PiiCandidate] = {}
     for candidate in sorted(
         candidates, key=lambda candidate: (candidate.rank, candidate.first - candidate.last, candidate.first)

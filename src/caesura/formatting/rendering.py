@@ -16,7 +16,7 @@ class EntityKind(enum.Enum):
 
     NUMBER = enum.auto()
     DIGITS = enum.auto()
-    """An account number, a card number: digits without a value."""
+    """Digits without a numeric value, such as an account or card number."""
     PERCENT = enum.auto()
     MONEY = enum.auto()
     DATE = enum.auto()
@@ -43,9 +43,9 @@ class EntityWord:
 
 @dataclass(frozen=True, slots=True)
 class Entity:
-    """Tokens that are written as one thing; its words follow one another without a gap.
+    """Tokens that are written as one unit; its words follow one another without a gap.
 
-    `wanted` is False when only redaction needs it written: unless it is a secret, it goes out as it was spoken.
+    `wanted` is False if only redaction needs the written form: unless it turns out to be a secret, it stays as spoken.
     """
 
     kind: EntityKind
@@ -78,15 +78,15 @@ def entity(kind: EntityKind, first: int, last: int, text: str, *, wanted: bool =
 
 
 def is_aligned(parsed: ParsedWords, found: Entity) -> bool:
-    """Whether every written word begins and ends where a printed word does."""
+    """Whether every written word begins and ends at the boundaries of the engine's words."""
     return all(parsed.tokens[p.first].begins and parsed.tokens[p.last - 1].ends for p in found.written_words)
 
 
 def render(parsed: ParsedWords, entities: Sequence[Entity]) -> tuple[FormattedWord, ...]:
-    """Render all words, those of `entities` as written; the punctuation around an entity stays.
+    """Render all words, those of `entities` in their written form; the punctuation around an entity stays.
 
     A written word takes the start of its first spoken word, the end of its last, and the lowest of their
-    confidences: a number with one digit wrong is a wrong number.
+    confidences: a number with one wrong digit is a wrong number.
     """
     words, done, at = parsed.words, list[FormattedWord](), 0
     for found in entities:
@@ -108,7 +108,7 @@ def _written(written: EntityWord, spoken: tuple[Word, ...], found: Entity, *, en
     if len(spoken) == 1 and written.text == split_punctuation(spoken[0].text)[1]:
         after = split_punctuation(spoken[0].text)[2]
     if spoken[-1].text.lower().endswith((".m.", ".m.,")) and not ends:
-        # The full stop of `p.m.` ends no sentence.
+        # The full stop of `p.m.` does not end a sentence.
         after = after.removeprefix(".")
     word = replace(
         spoken[0],

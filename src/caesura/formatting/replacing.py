@@ -1,4 +1,4 @@
-"""Find and replace: writes other words in the place of those that a client names."""
+"""Find and replace: substitutes words that the client chose by others."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from caesura.words import Word, raw
 @dataclass(frozen=True, slots=True)
 class _Rule:
     find: tuple[str, ...]
-    """Raw words; those with capitals match only in that case."""
+    """Words to find, without punctuation; those with capitals match only in that case."""
     exact: bool
     write: tuple[str, ...]
 
@@ -19,17 +19,17 @@ class _Rule:
 def apply_replacements(words: Sequence[Word], pairs: Sequence[tuple[str, str]]) -> tuple[Word, ...]:
     """Replace the first of each pair by the second (developers.deepgram.com/docs/find-and-replace).
 
-    What is found is whole words, whatever the punctuation around them. Small letters find any case; with a capital in
-    it, only that case is found. Where several fit, the one of the most words does, then one with capitals, then the
-    one that was asked for first. What was written is not searched again.
+    Only whole words match, whatever the punctuation around them. Lower-case text matches any case; text with a capital
+    matches only that case. If several match, the one with the most words is used, then one with capitals, then the one
+    that was given first. Replacements are not searched again.
 
-    What is written has the time of what was found, in even shares, the least of its confidences, the case in which it
-    was asked for, and the punctuation around what was found. `""` deletes: then what ended a sentence or a clause goes
-    to the word before.
+    The new words share the time of the found ones evenly, and have the lowest of their confidences, the case that was
+    given, and the punctuation around the found words. `""` deletes: then punctuation that ended a sentence or a clause
+    moves to the word before.
 
     Args:
         words: Words of one message.
-        pairs: Words to find, and words to write instead. A find without a spoken word matches nothing.
+        pairs: Words to find, and words to write instead. A text without any spoken word matches nothing.
     """
     rules = _rules(pairs)
     written: list[Word] = []
@@ -69,7 +69,7 @@ def _fits(rule: _Rule, words: Sequence[Word], at: int) -> bool:
 
 
 def _bare(text: str) -> str:
-    """Raw word in the case in which it is written."""
+    """A word without punctuation, in its original case."""
     spoken = raw(text)
     at = text.lower().find(spoken.lower())
     return text[at : at + len(spoken)] if spoken and at >= 0 and len(text.lower()) == len(text) else spoken

@@ -1,7 +1,7 @@
-"""Search: finds where a query may have been said in a message.
+"""Search: finds the places in a message where a query may have been spoken.
 
-Only the words that the recogniser chose are known, not the sounds: so letters and what they sound like are compared
-(Metaphone, Lawrence Philips 1990), over every stretch of words about as long as what is searched for.
+Only the recognised words are known, not the sounds. So letters and their pronunciation are compared (Metaphone,
+Lawrence Philips 1990), over every stretch of words about as long as the query.
 """
 
 from __future__ import annotations
@@ -19,29 +19,29 @@ from caesura.events import Hit, Search
 from caesura.words import Word, raw
 
 FLOOR: Final = 0.1
-"""Hits of less confidence are left out: any words are as near as that to any others."""
+"""Hits with less confidence are left out: any two phrases are that similar."""
 MOST_HITS: Final = 10
 """Most hits for each query."""
 CHANCE: Final = 0.4
-"""Likeness of unrelated words at the places of a text that fit best."""
+"""Similarity that unrelated words reach at the best-matching places of a text."""
 LONGER: Final = 1.5
 """Largest ratio between the numbers of letters of a stretch and of the query, either way."""
 TELLING: Final = 3
-"""Fewest sounds of a code that counts: shorter ones fit too many words."""
+"""Fewest sounds of a phonetic code that is compared: shorter ones match too many words."""
 
 
 def search_words(words: Sequence[Word], queries: Sequence[str]) -> tuple[Search, ...]:
-    """Search for each query; hits come by falling confidence and never over the same words.
+    """Search for each query; hits are in order of falling confidence and never overlap.
 
-    Confidence is how near the words come to the query, not how sure the recogniser was of them: 1 where all letters are
-    the same (`deep gram` for `deepgram`), about 0.7 for another spelling of the same sounds, 0 at what chance gives.
-    In 4,800 words of English, 21 queries that were not said had 290 hits below 0.5 and none above; when they were said
-    and misheard, 97 of 100 were found, nine in ten of them above 0.5. Tags of what was redacted, and masked words, are
-    no hit.
+    Confidence is the similarity of the words to the query, not the recogniser's confidence in them: 1 if all letters
+    are the same (`deep gram` for `deepgram`), about 0.7 for another spelling of the same sounds, 0 at the level of
+    chance. In 4,800 words of English, 21 queries that were not spoken had 290 hits below 0.5 and none above; of 100
+    that were spoken and misrecognised 97 were found, nine in ten of them above 0.5. Redaction tags and masked words are
+    never hits.
 
     Args:
-        words: Words of one message, as they go out.
-        queries: Words or phrases, in any case; one in which nothing is spoken has no hits.
+        words: Words of one message, in their final form.
+        queries: Words or phrases, in any case; one without any spoken word has no hits.
     """
     spelled = [_spelled(query) for query in queries]
     longest = max((len(letters) for letters in spelled), default=0)
@@ -56,7 +56,7 @@ def search_words(words: Sequence[Word], queries: Sequence[str]) -> tuple[Search,
 class _Spelling:
     letters: str
     sounds: str
-    """Empty where the sounds are unknown."""
+    """Phonetic code; empty if it is unknown."""
 
     @staticmethod
     def of(letters: str) -> _Spelling:
@@ -64,7 +64,7 @@ class _Spelling:
         return _Spelling(letters, metaphone(letters) if known else "")
 
     def likeness(self, other: _Spelling) -> float:
-        """Likeness of letters and sounds, in 0..1."""
+        """Similarity of letters and sounds, in 0..1."""
         letters = Levenshtein.normalized_similarity(self.letters, other.letters)
         if min(len(self.sounds), len(other.sounds)) < TELLING:
             return letters
@@ -120,7 +120,7 @@ def _confidence(likeness: float) -> float:
 
 
 def _spelled(text: str) -> str:
-    """Letters and digits of `text`, lowered and without accents."""
+    """Letters and digits of `text`, in lower case and without accents."""
     plain = (char for char in unicodedata.normalize("NFKD", text.casefold()) if char.isalnum())
     return "".join(plain)
 

@@ -1,8 +1,8 @@
-"""Tokenizer of spoken numbers: splits words into tokens, each known as a digit, a number word, an ordinal or a month.
+"""Tokenizer of spoken numbers: splits words into tokens, and classifies each of them.
 
-Inverse text normalization and redaction read numbers from these tokens, and part only after them: normalization
-computes values (`amounts`), where a wrong number is worse than none; redaction strings digits together (`digit_runs`),
-where a digit that is missed is worse than one too many.
+Inverse text normalization and redaction both start from these tokens and differ only after them: normalization computes
+values (`amounts`), where a wrong number is worse than none; redaction joins digits (`digit_runs`), where a missed digit
+is worse than one too many.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from caesura.words import Word, raw
 
 
 class TokenKind(enum.Enum):
-    """What a token is as part of a number."""
+    """Role of a token in a number."""
 
     DIGIT = enum.auto()
     """`zero` to `nine`."""
@@ -52,9 +52,9 @@ MONTHS: Final[Mapping[str, str]] = MappingProxyType(
         )
     }
 )  # fmt: skip
-"""The months by their names in small letters."""
+"""Numbers of the months by their lower-case names."""
 AMBIGUOUS_MONTHS: Final = frozenset({"may", "march", "mar"})
-"""Names of months that are other words as well."""
+"""Names of months that are also other words."""
 MAGNITUDES: Final[Mapping[str, int]] = MappingProxyType(
     {"hundred": 10**2, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
 )
@@ -62,7 +62,7 @@ REPEATS: Final[Mapping[str, int]] = MappingProxyType({"double": 2, "triple": 3, 
 
 
 def word_set(words: str) -> frozenset[str]:
-    """A set of words from a line of text."""
+    """The set of words in a line of text."""
     return frozenset(words.split())
 
 
@@ -102,7 +102,7 @@ class SpokenToken:
     text: str
     kind: TokenKind
     word: int
-    """Index of the word that it belongs to."""
+    """Index of the word that the token belongs to."""
     begins: bool
     """Whether the word begins with this token."""
     ends: bool
@@ -110,9 +110,9 @@ class SpokenToken:
     comma: bool
     """Whether a comma follows."""
     dash: bool
-    """Whether the word breaks off: `five-`."""
+    """Whether the word was broken off: `five-`."""
     stop: bool
-    """Whether a sentence ends after it, or another speaker goes on: no number extends across."""
+    """Whether a sentence ends after it, or another speaker begins: no number extends across that."""
     capital: bool
 
     @property
@@ -130,7 +130,7 @@ _HYPHENS = re.compile(r"[-‐‑–]")  # noqa: RUF001  # typographic on purpose
 
 
 def kind_of(text: str) -> TokenKind:
-    """Kind of a token, given in small letters and without punctuation around it."""
+    """Kind of a token, given in lower case and without surrounding punctuation."""
     known = _LEXICON.get(text)
     if known is not None:
         return known
@@ -184,7 +184,7 @@ def tokenize(words: Sequence[Word]) -> tuple[SpokenToken, ...]:
 def _parts(text: str) -> list[str]:
     bare = raw(text)
     if bare != text and bare in _LEXICON:
-        return [bare]  # a number word in signs that are left to other words: `*four*`, `five-`
+        return [bare]  # a number word with punctuation that ordinary words may have: `*four*`, `five-`
     parts = [part for part in _HYPHENS.split(bare) if part]
     if len(parts) > 1 and all(_LEXICON.get(part) in _IN_COMPOUNDS or part in _COMPOUND_LINKS for part in parts):
         return parts
@@ -192,7 +192,7 @@ def _parts(text: str) -> list[str]:
 
 
 def digits_of(text: str) -> str:
-    """The digits written in `text`, of any script, as `0` to `9`, whatever stands between them."""
+    """The digits in `text`, of any script, as `0` to `9`, whatever is between them."""
     if text.isascii():
         return "".join(char for char in text if char.isdigit())
     values = (unicodedata.digit(char, None) for char in unicodedata.normalize("NFKC", text))
@@ -200,7 +200,7 @@ def digits_of(text: str) -> str:
 
 
 def is_month(text: str) -> bool:
-    """Whether a printed word is the name of a month; one that is another word as well is only with a capital."""
+    """Whether a printed word is the name of a month; if it is also another word, only when capitalised."""
     bare = raw(text)
     return kind_of(bare) is TokenKind.MONTH and (bare not in AMBIGUOUS_MONTHS or bare != text.lstrip()[: len(bare)])
 

@@ -9,14 +9,14 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """Formatting that a stream asked for; the defaults leave words as the engine prints them."""
+    """Formatting that a client requested; the defaults leave words as the engine prints them."""
 
     filler_words: bool = False
     """Keep hesitations."""
     smart_format: bool = False
-    """Numbers, dates, times, amounts, phone numbers, e-mail and URLs as one writes them."""
+    """Write numbers, dates, times, amounts, phone numbers, e-mail addresses and URLs in their usual form."""
     numerals: bool = False
-    """Digits for number words."""
+    """Write number words as digits."""
     dictation: bool = False
     """Write spoken punctuation as signs."""
     profanity_filter: bool = False
@@ -26,9 +26,9 @@ class Style:
     """Pairs of words to find and words to write instead; "" deletes."""
     search: tuple[str, ...] = ()
     no_delay: bool = False
-    """Finals do not wait for the end of a number."""
+    """Send finals without waiting for the end of a number."""
 
     def changed(self, features: Mapping[str, bool]) -> Style:
-        """Copy with the fields of `features` turned on or off."""
+        """A copy with the fields of `features` turned on or off."""
         fields: dict[str, Any] = dict(features)
         return replace(self, **fields)

@@ -1,6 +1,6 @@
 """Finds spoken clock times and writes them: `8:37 PM`, `5 PM`, and after `at` or `by` also `3:30`.
 
-`half past three`, `noon` and `fourteen hundred` stay as they were spoken.
+`half past three`, `noon` and `fourteen hundred` stay as spoken.
 """
 
 from __future__ import annotations

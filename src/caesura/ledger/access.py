@@ -16,7 +16,7 @@ from caesura.ledger.scopes import LISTEN, ROLES, allowed
 from caesura.ledger.tokens import Claims, Token, grant_token, read_token, token_secret
 
 FLAG_ID_LENGTH = 12
-"""The id of a key that was given by flag: so many characters of its digest."""
+"""Length of the id of a key given by flag, which is the beginning of its digest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +26,12 @@ class Access:
     project_id: str
     api_key_id: str | None
     scopes: frozenset[str]
-    """Single scopes, with roles expanded."""
+    """Individual scopes, with roles expanded."""
     tags: tuple[str, ...] = ()
-    """Tags of the key, which are added to those of the request."""
+    """Tags of the key, which each of its requests gets too."""
 
     def may(self, scope: str) -> bool:
-        """Whether it has `scope`, one of `caesura.ledger.scopes`."""
+        """Whether the caller has `scope`, one of `caesura.ledger.scopes`."""
         return scope in self.scopes
 
 
@@ -43,21 +43,21 @@ class AccessTable:
     keys: Mapping[str, Key]
     """Keys by digest."""
     digests: Mapping[str, str]
-    """Digests by the id of the key."""
+    """Digests of keys by their ids."""
     projects: Mapping[str, Project]
     """Projects by id, without deleted ones."""
     flag_keys: Mapping[str, str] = field(default_factory=dict)
-    """Ids of keys given by flag, by digest; without those that the ledger has, which alone decides about them."""
+    """Ids of keys given by flag, by digest, without those in the ledger, which alone decides whether they are valid."""
     secret: str = field(default="", repr=False)
     """Signs temporary tokens."""
 
     @property
     def key_required(self) -> bool:
-        """Whether every request needs a key: from the first one made on, even when all are revoked."""
+        """Whether every request needs a key: from the first created key on, even when all are revoked."""
         return bool(self.keys or self.flag_keys)
 
     def verify(self, presented: str | None, *, now: datetime) -> Access | None:
-        """Access of a key or token, None for one that is not valid. While no key exists, everybody is a member."""
+        """Access of a key or token, None if it is not valid. While no key exists, every caller has the role member."""
         if not self.key_required:
             return Access(DEFAULT_PROJECT_ID, None, ROLES["member"])
         if not presented:
@@ -66,14 +66,14 @@ class AccessTable:
         for candidate, key_id in self.flag_keys.items():
             if hmac.compare_digest(candidate, known):
                 return Access(DEFAULT_PROJECT_ID, key_id, ROLES["member"])
-        # The lookup is by digest, which an attacker cannot steer, so its timing reveals nothing.
+        # The lookup is by digest, which an attacker cannot choose, so its timing reveals nothing.
         key = self.keys.get(known)
         if key is not None:
             return _access_of(key) if key.is_valid(now) else None
         return self._verify_token(presented, now)
 
     def is_valid(self, api_key_id: str, *, now: datetime) -> bool:
-        """Whether the key of that id exists and is neither revoked nor expired."""
+        """Whether the key with that id exists and is neither revoked nor expired."""
         key = self._by_id(api_key_id)
         return api_key_id in self.flag_keys.values() or (key is not None and key.is_valid(now))
 
@@ -82,7 +82,7 @@ class AccessTable:
         return frozenset(key.api_key_id for key in self.keys.values() if key.revoked is not None)
 
     def grant(self, access: Access, *, ttl_s: int, now: datetime) -> Token:
-        """A temporary token for the key that `access` comes from; check `may(GRANT)` first.
+        """Create a temporary token for the key of `access`; check `may(GRANT)` first.
 
         Raises UsageError when `ttl_s` is out of bounds.
         """
@@ -107,7 +107,7 @@ class AccessTable:
 def load_access(connection: Connection, flag_keys: Iterable[str] = ()) -> AccessTable:
     """Load all keys and projects in one transaction; `flag_keys` are secrets that are valid beside those of the ledger.
 
-    A flag key that is also in the ledger is valid only if the ledger says so: revoked there, it is refused.
+    A flag key that is also in the ledger is valid only if it is valid there: if it was revoked, it is refused.
     """
     keys = {key.digest: key for key in list_keys(connection)}
     flag_digests = [known for known in map(digest, flag_keys) if known not in keys]

@@ -1,7 +1,7 @@
-"""Credits of projects and what is left of them.
+"""Credits of projects, and the balance of each credit.
 
-Credits are US dollars. What requests would have cost at list price is deducted from them, the oldest first. They limit
-only a project that is set to obey them.
+Credits are in US dollars. The list price of requests is deducted from them, the oldest first. They limit a project only
+if it is set to obey them.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ MAX_USD = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """One credit, and what is left of it."""
+    """One credit and its remaining amount."""
 
     balance_id: str
     project_id: str
@@ -36,10 +36,10 @@ class Balance:
 def add_credit(connection: Connection, project_id: str, usd: float, *, now: datetime, note: str = "") -> str:
     """Give a project credit; returns the id of its balance.
 
-    Raises UsageError for a project that is not there, and for an amount that is not above 0 and at most a million.
+    Raises UsageError if the project does not exist, or the amount is not above 0 and at most a million.
     """
     if not 0 < usd <= MAX_USD:
-        raise UsageError(f"a credit of {usd} USD cannot be: give more than 0, at most {MAX_USD}")
+        raise UsageError(f"a credit of {usd} USD is not possible: give more than 0, at most {MAX_USD}")
     if find_project(connection, project_id) is None:
         raise UsageError(f"there is no project {project_id}")
     balance_id = str(uuid.uuid4())

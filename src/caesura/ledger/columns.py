@@ -19,43 +19,43 @@ _REJECTED = re.compile("[\0\ud800-\udfff]")
 
 
 class Timestamp(TypeDecorator[datetime]):
-    """Point in time in UTC, to the millisecond. Stored as text, since SQLite has no such type, which sorts by time."""
+    """Point in time in UTC, to the millisecond. Stored as text that sorts by time, since SQLite has no such type."""
 
     impl = String(LENGTH)
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> str | None:
-        """As text."""
+        """Convert to text for storage."""
         return None if value is None else rfc3339(value)
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> datetime | None:
-        """As an aware datetime in UTC."""
+        """Convert stored text to an aware datetime in UTC."""
         return None if value is None else datetime.fromisoformat(value)
 
 
 class Dollars(TypeDecorator[float]):
-    """US dollars, stored as whole nanodollars: sums are exact, and a tenth of a second still costs something."""
+    """US dollars, stored as whole nanodollars: sums are exact, and the price of a tenth of a second is not 0."""
 
     impl = BigInteger
     cache_ok = True
 
     def process_bind_param(self, value: float | None, dialect: Dialect) -> int | None:
-        """As nanodollars."""
+        """Convert to nanodollars for storage."""
         return None if value is None else round(value * NANO)
 
     def process_result_value(self, value: int | Decimal | None, dialect: Dialect) -> float | None:
-        """As dollars; PostgreSQL sums whole numbers into a Decimal."""
+        """Convert to dollars; a sum from PostgreSQL is a Decimal."""
         return None if value is None else int(value) / NANO
 
 
 class SafeText(TypeDecorator[str]):
-    """Text from outside. PostgreSQL accepts neither NUL nor lone surrogates: both are replaced by U+FFFD."""
+    """Text from users. PostgreSQL accepts neither NUL nor lone surrogates: both are replaced by U+FFFD."""
 
     impl = Text
     cache_ok = True
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
-        """With characters replaced that a database rejects."""
+        """Replace characters that a database rejects."""
         return None if value is None else _REJECTED.sub("\ufffd", value)
 
 
@@ -73,11 +73,11 @@ class StringList(TypeDecorator[tuple[str, ...]]):
     cache_ok = True
 
     def process_bind_param(self, value: Sequence[str] | None, dialect: Dialect) -> str | None:
-        """As JSON."""
+        """Convert to JSON for storage."""
         return None if value is None else json.dumps(list(value), separators=(",", ":"))
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> tuple[str, ...] | None:
-        """As a tuple."""
+        """Convert stored JSON to a tuple."""
         return None if value is None else tuple(json.loads(value))
 
 
@@ -88,9 +88,9 @@ class JsonObject(TypeDecorator[Mapping[str, object]]):
     cache_ok = True
 
     def process_bind_param(self, value: Mapping[str, object] | None, dialect: Dialect) -> str | None:
-        """As JSON."""
+        """Convert to JSON for storage."""
         return None if value is None else json.dumps(dict(value), separators=(",", ":"), sort_keys=True)
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> Mapping[str, object] | None:
-        """As a mapping."""
+        """Convert stored JSON to a mapping."""
         return None if value is None else json.loads(value)

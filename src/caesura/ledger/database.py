@@ -1,4 +1,4 @@
-"""Opening a ledger, in SQLite or PostgreSQL, with its tables migrated to the newest version."""
+"""Opens a ledger in SQLite or PostgreSQL, and migrates its tables to the newest version."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ from caesura.ledger import projects, tokens
 from caesura.ledger.migration import upgrade
 
 BUSY_TIMEOUT_MS = 10_000
-"""How long a writer of SQLite waits for the lock."""
+"""How long a writer waits for the lock of SQLite."""
 WAL_TRIES = 100
 CONNECT_TIMEOUT_S = 5
 STALL_MS = 10_000
-"""A connection to PostgreSQL that acknowledges nothing for so long is taken to be lost."""
+"""Time without an acknowledgement after which a connection to PostgreSQL is considered lost."""
 POSTGRES = ("postgresql", "postgres", "postgresql+psycopg")
 FORMS = "give a path or sqlite:///PATH for a file, or postgresql://USER:PASSWORD@HOST/NAME"
 
@@ -76,12 +76,12 @@ class Ledger:
 
 
 def open_ledger(location: str, *, now: datetime, create: bool = True) -> Ledger:
-    """Open the ledger at a path or URL, and migrate its tables; with `create`, make it if there is none.
+    """Open the ledger at a path or URL, and migrate its tables; with `create`, create it if it does not exist.
 
-    Several processes may do so at once: one migrates, the others wait.
+    Several processes may open a ledger at once: one migrates it, the others wait.
 
     Raises:
-        UsageError: The location is not supported, holds no ledger, or holds one of a newer Caesura.
+        UsageError: The location is not supported, has no ledger, or has one of a newer Caesura.
         LedgerError: The database cannot be reached, read or written.
     """
     url = _url(location)
@@ -144,7 +144,7 @@ def _sqlite(url: URL) -> Engine:
 
 
 def _set_up_sqlite(connection: Any, _: object) -> None:
-    # The driver would begin transactions too late, and none before DDL, so `_begin_sqlite` begins them.
+    # The driver would begin transactions too late, and not at all before DDL, so `_begin_sqlite` begins them.
     connection.isolation_level = None
     _switch_to_wal(connection)
     for pragma in ("synchronous=NORMAL", "foreign_keys=ON"):
@@ -152,9 +152,9 @@ def _set_up_sqlite(connection: Any, _: object) -> None:
 
 
 def _switch_to_wal(connection: Any) -> None:
-    """Switch to write-ahead logging, also when several processes open a new file at once.
+    """Switch to write-ahead logging; works also if several processes open a new file at once.
 
-    The statement ignores the busy timeout and fails then, so it is tried again after waiting for the lock.
+    The statement ignores the busy timeout and fails in that case, so it is repeated after waiting for the lock.
     """
     for _ in range(WAL_TRIES):
         try:
@@ -169,7 +169,7 @@ def _switch_to_wal(connection: Any) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    # A writer takes the lock at once: a transaction that began as a reader fails, without waiting, if another wrote.
+    # A writer takes the lock at once: a transaction that began as a reader fails without waiting if another one wrote.
     reads = connection.get_execution_options().get("caesura_reads", False)
     connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
@@ -196,7 +196,7 @@ def _translated(where: str) -> Iterator[None]:
         yield
     except (DBAPIError, TimeoutError) as error:
         reason = str(error.orig).strip() if isinstance(error, DBAPIError) else str(error)
-        # Errors that blame the statement will recur; all others may be transient: a full disk, a server that is down or
-        # read-only for now.
+        # Errors caused by the statement will recur; all others may be transient: a full disk, a server that is down or
+        # temporarily read-only.
         transient = not isinstance(error, DataError | IntegrityError | ProgrammingError | NotSupportedError)
         raise LedgerError(f"the ledger at {where} failed: {reason}", transient=transient) from error

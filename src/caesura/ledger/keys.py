@@ -1,7 +1,7 @@
-"""API keys, of which the ledger stores digests only.
+"""API keys; the ledger stores only their digests.
 
-A secret is 256 random bits, so one round of SHA-256 is enough: there is no dictionary to try, which is what slow
-hashes (argon2, bcrypt) defend against, and every request would pay for a slow one.
+A secret is 256 random bits, so one round of SHA-256 is enough: slow hashes (argon2, bcrypt) defend against dictionary
+attacks, which are impossible here, and every request would pay for one.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from caesura.ledger.schema import keys, projects
 from caesura.ledger.scopes import DEFAULT, check_scopes
 
 PREFIX = "csk_"
-"""Begins every secret, so that scanners for leaked keys recognise it."""
+"""Prefix of every secret, by which scanners for leaked keys recognise it."""
 MAX_COMMENT = 1000
 MAX_TAGS = 64
 MAX_TAG = 128
@@ -43,7 +43,7 @@ class Key:
     """SHA-256 of the secret."""
 
     def is_valid(self, now: datetime) -> bool:
-        """Whether it is neither revoked nor expired."""
+        """Whether the key is neither revoked nor expired."""
         return self.revoked is None and (self.expires is None or now < self.expires)
 
 
@@ -65,7 +65,10 @@ def create_key(
     tags: Sequence[str] = (),
     expires: datetime | None = None,
 ) -> NewKey:
-    """Create a key of a project. Raises UsageError for an unknown project or scope, a bad tag, or an end past."""
+    """Create a key for a project.
+
+    Raises UsageError for an unknown project or scope, a bad tag, or an expiry in the past.
+    """
     alive = select(projects.c.project_id).where(projects.c.project_id == project_id, projects.c.deleted.is_(None))
     if connection.scalar(alive) is None:
         raise UsageError(f"there is no project {project_id}")
@@ -93,7 +96,7 @@ def create_key(
 
 
 def list_keys(connection: Connection, project_id: str | None = None) -> list[Key]:
-    """All keys, those of one project where it is given, the oldest first; revoked and expired ones too."""
+    """All keys, or those of one project, the oldest first, revoked and expired ones included."""
     query = select(*_COLUMNS).order_by(keys.c.created, keys.c.api_key_id)
     if project_id is not None:
         query = query.where(keys.c.project_id == project_id)
@@ -101,7 +104,7 @@ def list_keys(connection: Connection, project_id: str | None = None) -> list[Key
 
 
 def find_key(connection: Connection, api_key_id: str, *, project_id: str | None = None) -> Key | None:
-    """The key of that id, in that project where it is given; a revoked or expired one too."""
+    """The key with that id, in any project unless one is given, even if it is revoked or expired."""
     query = select(*_COLUMNS).where(keys.c.api_key_id == api_key_id)
     if project_id is not None:
         query = query.where(keys.c.project_id == project_id)
@@ -110,13 +113,13 @@ def find_key(connection: Connection, api_key_id: str, *, project_id: str | None 
 
 
 def key_of_secret(connection: Connection, secret: str) -> Key | None:
-    """The key with this secret, a revoked or expired one too. Servers use the access table instead."""
+    """The key with this secret, even if it is revoked or expired. Servers use the access table instead."""
     row = connection.execute(select(*_COLUMNS).where(keys.c.digest == digest(secret))).first()
     return None if row is None else Key(*row)
 
 
 def revoke_key(connection: Connection, api_key_id: str, *, now: datetime) -> bool:
-    """Revoke a key for good; False if it was revoked before. Its row stays, for `any_keys` counts revoked keys."""
+    """Revoke a key for good; False if it was revoked before. Its row stays, since `any_keys` counts revoked keys."""
     revoked = connection.execute(
         update(keys).where(keys.c.api_key_id == api_key_id, keys.c.revoked.is_(None)).values(revoked=now)
     )
@@ -127,12 +130,12 @@ def revoke_key(connection: Connection, api_key_id: str, *, now: datetime) -> boo
 
 
 def any_keys(connection: Connection) -> bool:
-    """Whether a key was ever made. From then on every request needs one, even when all have been revoked."""
+    """Whether a key was ever created. From then on every request needs one, even when all have been revoked."""
     return bool(connection.scalar(select(func.count()).select_from(keys)))
 
 
 def digest(secret: str) -> str:
-    """The digest of a secret, which is what the ledger stores."""
+    """The digest of a secret, as stored in the ledger."""
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
 
 

@@ -11,16 +11,16 @@ from sqlalchemy import Connection, text
 from caesura.errors import UsageError
 
 _LOCK = 0x0CAE_5074
-"""Id of the advisory lock of PostgreSQL that is held during a migration."""
+"""Id of the PostgreSQL advisory lock that is held during a migration."""
 
 
 def upgrade(connection: Connection, where: str, *, to: str = "head") -> bool:
     """Migrate the tables to version `to` in the current transaction; returns whether anything changed.
 
-    It must be a write transaction: in SQLite it is the lock; in PostgreSQL an advisory lock is taken here.
+    It must be a write transaction, which in SQLite is the lock; in PostgreSQL an advisory lock is taken here.
 
     Raises:
-        UsageError: The tables have a version that this Caesura does not know.
+        UsageError: The tables have a version that this version of Caesura does not know.
     """
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})

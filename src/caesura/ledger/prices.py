@@ -1,4 +1,4 @@
-"""List prices: what a request would have cost at Deepgram, and what its pauses saved."""
+"""List prices: computes what a request would have cost at Deepgram, and what its pauses saved."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ FIELDS = ("streaming", "recorded", "multilingual_streaming", "multilingual_recor
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """Prices of one family of models, in US dollars for a minute of one channel."""
+    """Prices of one family of models, in US dollars per minute of one channel."""
 
     streaming: float
     recorded: float
     multilingual_streaming: float | None = None
-    """Price with `language=multi`; None where it is the same."""
+    """Price with `language=multi`; None if it is the same."""
     multilingual_recorded: float | None = None
 
     def per_minute(self, *, streaming: bool, multilingual: bool) -> float:
@@ -42,10 +42,10 @@ class PriceTable:
     models: Mapping[str, Price]
     """Prices by family; `nova-2` also applies to `nova-2-meeting`."""
     features: Mapping[str, float]
-    """Surcharges by feature, in US dollars for a minute of one channel."""
+    """Surcharges by feature, in US dollars per minute of one channel."""
 
     def per_minute(self, request: RequestRecord) -> float:
-        """Price of a request, in US dollars for a minute of one channel."""
+        """Price of a request, in US dollars per minute of one channel."""
         model = str(request.config.get("model") or self.default)
         price = self.models[self._family(model)].per_minute(
             streaming=request.method is Method.STREAMING, multilingual=request.config.get("language") == "multi"
@@ -71,12 +71,12 @@ class PriceTable:
 
 
 def list_prices() -> PriceTable:
-    """The price list that ships with this package."""
+    """The built-in price list."""
     return _table(files("caesura.ledger").joinpath("prices.toml").read_text("utf-8"), "prices.toml", None)
 
 
 def read_prices(path: Path) -> PriceTable:
-    """The price list that ships, overridden by a TOML file of the same form. Raises UsageError for a bad file."""
+    """The built-in price list, overridden by a TOML file of the same form. Raises UsageError for a bad file."""
     try:
         text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -88,7 +88,7 @@ def _table(text: str, name: str, under: PriceTable | None) -> PriceTable:
     try:
         read = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"the prices in {name} are no TOML: {error}") from error
+        raise UsageError(f"the prices in {name} are not TOML: {error}") from error
     unknown = read.keys() - {"date", "source", "default", "models", "features"}
     if unknown:
         raise UsageError(f"{name}: {min(unknown)!r} is none of date, source, default, models, features")

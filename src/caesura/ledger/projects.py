@@ -1,4 +1,4 @@
-"""Projects, to which keys, requests and credits belong."""
+"""Projects, the units of accounting to which keys, requests and credits belong."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from caesura.ledger.revision import bump_revision
 from caesura.ledger.schema import credits_table, keys, projects
 
 DEFAULT_PROJECT_ID = "bc6c5b0d-5743-5103-8916-7a97f41c3f0a"
-"""The project that every ledger has: that of keys given by flag, and of requests without a key."""
+"""Id of the project that every ledger has, for keys given by flag and for requests without a key."""
 DEFAULT_NAME = "default"
 MAX_AT_ONCE = 1_000_000
 MAX_NAME = 256
@@ -21,7 +21,7 @@ MAX_NAME = 256
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """A unit of accounting: keys, requests and credits belong to a project."""
+    """A unit of accounting, to which keys, requests and credits belong."""
 
     project_id: str
     name: str
@@ -31,9 +31,9 @@ class Project:
     obeys_credits: bool = False
     """Whether its requests are refused once its credits are used up."""
     spent_usd: float = 0.0
-    """What its requests would have cost at list price."""
+    """Cost of its requests at list price."""
     credits_usd: float = 0.0
-    """Sum of all credits that it was ever given."""
+    """Sum of all its credits, used or not."""
 
     @property
     def may_spend(self) -> bool:
@@ -61,7 +61,7 @@ def create_project(
 
 
 def find_project(connection: Connection, name_or_id: str) -> Project | None:
-    """The project of that id, else of that name; None when there is none, or it was deleted."""
+    """The project with that id, or else with that name; None if there is none, or it was deleted."""
     found = {project.name: project for project in list_projects(connection)}
     by_id = {project.project_id: project for project in found.values()}
     return by_id.get(name_or_id) or found.get(name_or_id)
@@ -158,4 +158,6 @@ def _check_name(connection: Connection, name: str) -> None:
 
 def _check_limit(concurrency_limit: int | None) -> None:
     if concurrency_limit is not None and not 1 <= concurrency_limit <= MAX_AT_ONCE:
-        raise UsageError(f"a concurrency limit of {concurrency_limit} cannot be: give 1 to {MAX_AT_ONCE}, or none")
+        raise UsageError(
+            f"a concurrency limit of {concurrency_limit} is not possible: give 1 to {MAX_AT_ONCE}, or none"
+        )

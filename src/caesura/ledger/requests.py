@@ -1,4 +1,4 @@
-"""Records of requests: what each used and how it ended, never what was said."""
+"""Records of requests: the usage and outcome of each, but never its transcript."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from caesura.ledger.columns import NANO
 from caesura.ledger.schema import projects, requests
 
 DEPLOYMENT = "self-hosted"
-"""The deployment of every request on this server, among those that filters know."""
+"""Value of the filter `deployment` that matches every request on this server."""
 MAX_PER_PAGE = 1000
 LAST_PAGE = 10**9
 
@@ -74,7 +74,7 @@ class RequestRecord:
     config: Mapping[str, object] = field(default_factory=dict)
     """Parameters of the request; of terms, searches and replacements only their number."""
     callback: str | None = None
-    """Scheme, host and port of the callback URL, as `callback_origin` returns it."""
+    """Scheme, host and port of the callback URL, as returned by `callback_origin`."""
     # ---- known at the end ----
     completed: datetime | None = None
     outcome: Outcome = Outcome.OPEN
@@ -91,7 +91,7 @@ class RequestRecord:
     usd: float = 0.0
     """Cost at list price."""
     saved_usd: float = 0.0
-    """Cost of its pauses, if silence had been sent instead."""
+    """What its pauses would have cost if silence had been sent instead."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +102,7 @@ class RequestFilter:
     start: datetime | None = None
     """Earliest creation time."""
     end: datetime | None = None
-    """Creation times end before this."""
+    """Exclusive upper bound of creation times."""
     accessor: str | None = None
     """Id of the key."""
     request_id: str | None = None
@@ -143,8 +143,8 @@ class RequestFilter:
 def save_requests(connection: Connection, records: Iterable[RequestRecord]) -> None:
     """Insert or replace records by their id; idempotent.
 
-    Their cost is added to what their projects have spent. Of several records of one request the last counts, but one of
-    an open request never replaces one of its end.
+    Their cost is added to the spending of their projects. Of several records of one request the last one counts, but
+    the record of its start never replaces the record of its end.
     """
     rows = {record.request_id: record for record in records}
     if not rows:
@@ -191,7 +191,7 @@ def count_requests(connection: Connection, criteria: RequestFilter) -> int:
 
 
 def callback_origin(url: str) -> str:
-    """Scheme, host and port of a URL, without user, password, path and query, which may hold secrets."""
+    """Scheme, host and port of a URL, without user, password, path and query, which may contain secrets."""
     parts = urlsplit(url)
     port = f":{parts.port}" if parts.port is not None else ""
     host = parts.hostname or ""

@@ -1,4 +1,4 @@
-"""Tables of the ledger in their newest version; a change here needs a migration, which a test demands."""
+"""Tables of the ledger in their newest version; a change here needs a migration, which a test checks."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ meta = Table(
     Column("name", String(32), primary_key=True),
     Column("value", Text, nullable=False),
 )
-"""Values of the ledger itself: the secret that tokens are signed with."""
+"""Settings of the ledger itself, such as the secret that tokens are signed with."""
 
 revision = Table(
     "revision",
@@ -31,7 +31,7 @@ revision = Table(
     Column("name", String(32), primary_key=True),
     Column("number", BigInteger, nullable=False),
 )
-"""Incremented whenever keys or projects change; caches of them poll this row only."""
+"""One row whose number is incremented whenever keys or projects change; caches of them poll only this row."""
 
 projects = Table(
     "projects",
@@ -87,7 +87,7 @@ requests = Table(
     metadata,
     Column("request_id", ID, primary_key=True),
     Column("project_id", ID, ForeignKey("projects.project_id"), nullable=False),
-    # Keys given by flag are in no table, so this is no foreign key.
+    # Not a foreign key, since keys given by flag are in no table.
     Column("api_key_id", ID),
     Column("tags", StringList, nullable=False),
     Column("model_uuid", ID, nullable=False),
@@ -118,4 +118,4 @@ requests = Table(
     Index(None, "project_id", "created"),
     Index(None, "outcome", "server_id"),
 )
-"""One row for each request: what it used, never what was said."""
+"""One row for each request: its usage, but never its transcript."""

@@ -1,4 +1,4 @@
-"""Scopes of keys, and the roles that stand for several of them."""
+"""Scopes of keys, and roles, which are names for several scopes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ READ_BILLING = "billing:read"
 WRITE_BILLING = "billing:write"
 
 GRANT = "grant"
-"""Make temporary tokens. Part of every role, and not a scope that a key can be given."""
+"""Create temporary tokens. Part of every role; a key cannot be given it on its own."""
 
 _MEMBER = {LISTEN, READ_USAGE, READ_PROJECT, GRANT}
 _ADMIN = _MEMBER | {WRITE_PROJECT, READ_KEYS, WRITE_KEYS, READ_BILLING}
@@ -27,7 +27,7 @@ ROLES = {
     "admin": frozenset(_ADMIN),
     "owner": frozenset(_ADMIN | {WRITE_BILLING, DELETE_PROJECT}),
 }
-"""Scopes that stand for several others."""
+"""Scopes that include several others."""
 SINGLE = (
     LISTEN,
     READ_USAGE,
@@ -43,12 +43,12 @@ DEFAULT = ("member",)
 
 
 def allowed(scopes: Iterable[str]) -> frozenset[str]:
-    """The single scopes of these, with roles expanded. Unknown scopes allow nothing."""
+    """The individual scopes in `scopes`, with roles expanded. Unknown scopes allow nothing."""
     return frozenset(single for scope in scopes for single in ROLES.get(scope, {scope} & set(SINGLE)))
 
 
 def check_scopes(scopes: Sequence[str]) -> tuple[str, ...]:
-    """These scopes without duplicates. Raises UsageError for none at all, or an unknown one."""
+    """Return `scopes` without duplicates. Raises UsageError if there are none, or one is unknown."""
     if not scopes:
         raise UsageError(f"a key needs at least one scope: {_choice()}")
     for scope in scopes:

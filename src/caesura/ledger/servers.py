@@ -1,8 +1,8 @@
-"""Servers that write the ledger, and recovery of requests that a dead server left open.
+"""Servers that write the ledger, and the recovery of requests that a dead server left open.
 
 A server that was killed cannot close its records, so another server does, at its start or at a heartbeat. A server is
-dead when its process is gone from this machine, or without a heartbeat for `LEASE_S`. One that was only cut off from
-the database writes the ends of its requests later, and these replace the interrupted records.
+dead when its process no longer exists on this machine, or after `LEASE_S` without a heartbeat. A server that had only
+lost the database writes the ends of its requests later, and these replace the interrupted records.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from caesura.ledger.schema import requests, servers
 HEARTBEAT_S = 5.0
 """Interval of heartbeats."""
 LEASE_S = 30.0
-"""A server without a heartbeat for so long is dead."""
+"""Time without a heartbeat after which a server is considered dead."""
 _START_TICKS = 19
 """Index of the start time in the fields of /proc/PID/stat after the name."""
 
@@ -37,18 +37,18 @@ class Server:
     place: str
     pid: int
     process_started: int | None
-    """Distinguishes a process from a later one with the same pid; None where the system does not tell."""
+    """Start time of the process, which distinguishes it from a later one with the same pid; None if unknown."""
     started: datetime
 
 
 def this_server(now: datetime) -> Server:
-    """A new server in this process."""
+    """The record of a new server in this process."""
     pid = os.getpid()
     return Server(str(uuid.uuid4()), _place(), pid, process_start(pid), now)
 
 
 def register(connection: Connection, server: Server) -> None:
-    """Insert a server, before it writes anything."""
+    """Insert a server; call it before the server writes anything."""
     connection.execute(
         insert(servers).values(
             server_id=server.server_id,
@@ -83,7 +83,7 @@ def recover(
 ) -> int:
     """Mark requests that dead servers left open as interrupted, and remove those servers; returns how many requests.
 
-    Such a request ends at the last heartbeat of its server. What it used is not known, and stays 0.
+    Such a request ends at the last heartbeat of its server. Its usage is unknown and stays 0.
 
     Args:
         connection: In a write transaction.
@@ -94,7 +94,8 @@ def recover(
     closed = 0
     for row in connection.execute(select(servers).where(servers.c.server_id != here.server_id)).all():
         if _dead(row.place, row.pid, row.process_started, row.seen, here, now, started or process_start):
-            # A request that began after the last heartbeat must not end before it began: it is an orphan below.
+            # A request that began after the last heartbeat must not end before it began; it is handled as an orphan
+            # below.
             closed += _interrupt(connection, row.seen, requests.c.server_id == row.server_id)
             connection.execute(delete(servers).where(servers.c.server_id == row.server_id))
     known = select(servers.c.server_id)
@@ -102,7 +103,7 @@ def recover(
 
 
 def process_start(pid: int) -> int | None:
-    """Start time of a process in ticks since boot; None when there is none, or the system does not tell."""
+    """Start time of a process in ticks since boot; None if there is no such process, or it is unknown."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
@@ -125,7 +126,7 @@ def _dead(
 
 
 def _interrupt(connection: Connection, at: datetime | None, whose: ColumnElement[bool]) -> int:
-    """Mark open requests that were created by `at` as interrupted then; None: all of them, each at its creation."""
+    """Mark open requests created up to `at` as interrupted then; with None all of them, each at its creation."""
     then = [] if at is None else [requests.c.created <= at]
     closed = connection.execute(
         update(requests)

@@ -1,4 +1,4 @@
-"""Temporary tokens, which may transcribe in place of a key: JSON Web Tokens (RFC 7519), HS256."""
+"""Temporary tokens, which can transcribe in place of a key: JSON Web Tokens (RFC 7519) signed with HS256."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Claims:
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A new token."""
+    """A new token and its lifetime."""
 
     access_token: str = field(repr=False)
     expires_in: int
@@ -48,14 +48,14 @@ def ensure_secret(connection: Connection) -> None:
 
 
 def token_secret(connection: Connection) -> str:
-    """The secret of this ledger, which all its servers share."""
+    """The secret of the ledger, which all its servers share."""
     found = connection.scalar(select(meta.c.value).where(meta.c.name == _SECRET))
     assert found is not None, "an open ledger has one"
     return str(found)
 
 
 def grant_token(secret: str, *, api_key_id: str, project_id: str, now: datetime, ttl_s: int = DEFAULT_TTL_S) -> Token:
-    """A token that may transcribe for `ttl_s` seconds, and nothing else. Raises UsageError for a bad `ttl_s`."""
+    """Create a token that may transcribe for `ttl_s` seconds, and nothing else. Raises UsageError for a bad `ttl_s`."""
     if not MIN_TTL_S <= ttl_s <= MAX_TTL_S:
         raise UsageError(f"ttl_seconds is {ttl_s}: give a whole number from {MIN_TTL_S} to {MAX_TTL_S}")
     claims = {
@@ -71,14 +71,14 @@ def grant_token(secret: str, *, api_key_id: str, project_id: str, now: datetime,
 
 
 def read_token(secret: str, token: str, *, now: datetime) -> Claims | None:
-    """Content of a token; None when it was not signed by this ledger, or has expired."""
+    """Content of a token; None if it was not signed by this ledger, or has expired."""
     try:
         claims = jwt.decode(
             token,
             secret,
             algorithms=[_ALGORITHM],
             issuer=ISSUER,
-            # PyJWT would read the clock; here the time is an argument.
+            # Expiry is checked here, because PyJWT would read the clock instead of `now`.
             options={"verify_exp": False, "verify_iat": False, "require": ["iss", "sub", "exp"]},
         )
         expires = datetime.fromtimestamp(float(claims["exp"]), UTC)

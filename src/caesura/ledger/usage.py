@@ -1,4 +1,4 @@
-"""Usage of requests, summed by group and day."""
+"""Sums the usage of requests by group and day."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DAY_LENGTH = len("2026-01-01")
 
 
 class Grouping(StrEnum):
-    """What usage can be grouped by."""
+    """Criteria by which usage can be grouped."""
 
     ACCESSOR = "accessor"
     ENDPOINT = "endpoint"
@@ -30,7 +30,7 @@ class Grouping(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """Sums over requests, in seconds and US dollars."""
+    """Totals over requests, in seconds and US dollars."""
 
     requests: int = 0
     failed: int = 0
@@ -70,13 +70,13 @@ class UsageRow:
     model_uuid: str | None = None
     method: str | None = None
     tags: tuple[str, ...] | None = None
-    """All tags of a request; each combination is a group."""
+    """All tags of a request; each combination is a group of its own."""
     deployment: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class UsageFields:
-    """Values that occur in requests, to filter by."""
+    """Values that occur in requests and can be used in filters."""
 
     tags: tuple[str, ...]
     models: tuple[tuple[str, str], ...]
@@ -88,10 +88,10 @@ class UsageFields:
 def sum_usage(
     connection: Connection, criteria: RequestFilter, *, by: Collection[Grouping] = (), by_day: bool = False
 ) -> list[UsageRow]:
-    """Totals of the matching requests, one row for each group that occurs, ordered by day (if asked for) and group.
+    """Totals of the matching requests, one row for each group that occurs, ordered by day (with `by_day`) and group.
 
-    Without groups there is exactly one row, even of no requests. Open requests are left out: what they use is known at
-    their end.
+    Without groups there is exactly one row, even if there are no requests. Open requests are left out: their usage is
+    known only at their end.
     """
     columns = _columns(by, by_day)
     query = (
@@ -151,6 +151,6 @@ def _usage_row(row: Mapping[Any, Any], names: list[str]) -> UsageRow:
     group: dict[str, Any] = {name: row[name] for name in names}
     if "day" in group:
         group["day"] = date.fromisoformat(group["day"])
-    # A sum over nothing is NULL.
+    # SQL's sum over no rows is NULL.
     sums: dict[str, Any] = {each.key: row[each.key] or 0 for each in _SUMS}
     return UsageRow(Totals(**sums), **group)

@@ -21,11 +21,6 @@ class AudioBuffer:
         self.end = 0
         """Position after the newest sample."""
 
-    @property
-    def nbytes(self) -> int:
-        """Bytes of memory that the buffer takes."""
-        return self._buffer.nbytes
-
     def append(self, samples: Samples) -> None:
         """Keep `samples`, shape (n,), as the next ones of the stream."""
         used = self.end - self._base

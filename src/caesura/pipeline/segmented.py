@@ -13,16 +13,17 @@ Positions inside are samples at 16 kHz; everything that leaves is in seconds.
 
 from __future__ import annotations
 
-import enum
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from caesura.engines.base import SAMPLE_RATE, Hypothesis, Priority, Samples, SegmentJob, Term
-from caesura.events import SpeechBegan, TranscriptSegment, UtteranceEnded
+from caesura.engines.base import SAMPLE_RATE, Hypothesis, Samples, SegmentJob, Term
+from caesura.events import SpeechBegan, TranscriptSegment
 from caesura.pipeline.audio_buffer import AudioBuffer
 from caesura.pipeline.recognizer import RecognitionConfig, RecognizerEvent
+from caesura.pipeline.segment_jobs import JobKind, JobRequest, SegmentJobs
 from caesura.pipeline.segmenter import MIN_SPEECH, PADDING, cut_between_words
+from caesura.pipeline.utterance_gap import UtteranceGap
 from caesura.speech.diarizer import Diarizer
 from caesura.speech.embedding import SpeakerEmbedding
 from caesura.speech.endpointer import Endpointer
@@ -37,22 +38,6 @@ WORDLESS = SAMPLE_RATE
 """So much voice without a word is noise, and no longer puts off the end of an utterance."""
 CHUNK_PAUSE = SAMPLE_RATE
 """Without endpointing, a pause this long still closes a segment, without being an endpoint."""
-
-
-class _Kind(enum.Enum):
-    INTERIM = enum.auto()
-    FINAL = enum.auto()
-    CUT = enum.auto()
-
-
-@dataclass(frozen=True, slots=True)
-class _Request:
-    """Purpose of a job: its samples, and the end of the audio whose words its result contains."""
-
-    kind: _Kind
-    first: int
-    last: int
-    until: int
 
 
 @dataclass(slots=True)
@@ -74,13 +59,16 @@ class SegmentedRecognizer:
         self._window = _samples(config.endpointing_s) if config.endpointing_s is not None else CHUNK_PAUSE
         self._endpoints = config.endpointing_s is not None
         self._interval = _samples(config.interim_interval_s) if config.interim_interval_s is not None else None
-        self._gap = _samples(config.utterance_gap_s) if config.utterance_gap_s is not None else None
+        gap = _samples(config.utterance_gap_s) if config.utterance_gap_s is not None else None
+        self._gap = UtteranceGap(index, gap)
         self._longest = _samples(config.max_segment_s)
         self._language = config.language
-        self._terms = config.terms
         self._diarizer = diarizer
         self._events: list[RecognizerEvent] = []
         self._audio = AudioBuffer()
+        self._jobs = SegmentJobs(
+            self._audio, language=config.language, terms=config.terms, embed_speakers=diarizer is not None
+        )
         self._endpointer = Endpointer()
         self._closed: deque[_ClosedSegment] = deque()
         self._start = 0
@@ -95,19 +83,6 @@ class SegmentedRecognizer:
         """Where speech ended that is emitted already, but whose endpoint is still to come."""
         self._interim_at = 0
         self._stretch = 1.0
-        self._request: _Request | None = None
-        """What the job that is out is for."""
-        self._job: SegmentJob | None = None
-        """The job that is out."""
-        self._untaken: SegmentJob | None = None
-        """The job that is out, until `next_job` has returned it."""
-        self._latest: tuple[_Request, Hypothesis] | None = None
-        self._lapsed = False
-        """The newest interim had no words, and the one before it, which had some, stands."""
-        self._last_word_end: int | None = None
-        self._utterance_closed = False
-        self._gap_until = 0
-        """End of the newest gap between utterances that is emitted; only a later word opens another."""
 
     # ---- input ----
 
@@ -128,7 +103,7 @@ class SegmentedRecognizer:
 
     def bias(self, terms: tuple[Term, ...]) -> None:
         """See `Recognizer`."""
-        self._terms = terms
+        self._jobs.terms = terms
 
     def stretch_interims(self, factor: float) -> None:
         """See `Recognizer`."""
@@ -142,20 +117,16 @@ class SegmentedRecognizer:
 
     def receive(self, job: SegmentJob, hypothesis: Hypothesis) -> None:
         """See `Recognizer`; where there is a diarizer, the words already have the speakers that it gave them."""
-        if job is not self._job or self._request is None:
-            return
-        request = self._request
-        self._request = self._job = None
         if self._language is None:
             hypothesis = replace(hypothesis, words=_in_language(hypothesis.words, hypothesis.language))
-        self._lapsed = self._is_lapse(request, hypothesis)
-        if not self._lapsed:
-            self._latest = (request, hypothesis)
+        request = self._jobs.receive(job, hypothesis)
+        if request is None:
+            return
         # Also when they are not emitted yet: the gap after an utterance begins at its last word, emitted or not.
         self._note_words(self._on_stream(request.first, hypothesis.words))
-        if request.kind is _Kind.CUT:
+        if request.kind is JobKind.CUT:
             self._cut(request, hypothesis)
-        elif request.kind is _Kind.INTERIM and not self._closed and request.until > self._open:
+        elif request.kind is JobKind.INTERIM and not self._closed and request.until > self._open:
             self._emit_interim(request.until)
         self._advance()
 
@@ -168,8 +139,7 @@ class SegmentedRecognizer:
 
     def next_job(self) -> SegmentJob | None:
         """See `Recognizer`."""
-        job, self._untaken = self._untaken, None
-        return job
+        return self._jobs.next_job()
 
     @property
     def drained(self) -> bool:
@@ -189,7 +159,7 @@ class SegmentedRecognizer:
     @property
     def job_out(self) -> bool:
         """See `Recognizer`."""
-        return self._job is not None
+        return self._jobs.is_out
 
     @property
     def pending_segments(self) -> int:
@@ -242,11 +212,11 @@ class SegmentedRecognizer:
                 continue
             first, last = self._span(head.onset, head.speech_end, head.end)
             if last - first > self._longest + PADDING:
-                self._request_job(_Request(_Kind.CUT, first, first + self._longest, first + self._longest))
+                self._jobs.request(JobRequest(JobKind.CUT, first, first + self._longest, first + self._longest))
                 return
             words = self._decoded_words(first, last)
             if words is None:
-                self._request_job(_Request(_Kind.FINAL, first, last, head.end))
+                self._jobs.request(JobRequest(JobKind.FINAL, first, last, head.end))
                 return
             self._decoded = last
             self._finish_segment(head, words, head.speech_end)
@@ -263,14 +233,14 @@ class SegmentedRecognizer:
         speech_end = endpointer.voiced if endpointer.speaking else endpointer.speech_end
         first, last = self._span(onset, speech_end, endpointer.voiced)
         if last - first > self._longest:
-            self._request_job(_Request(_Kind.CUT, first, first + self._longest, first + self._longest))
+            self._jobs.request(JobRequest(JobKind.CUT, first, first + self._longest, first + self._longest))
         elif endpointer.silence >= min(PADDING, self._window):
             if self._decoded_words(first, last) is None:
-                self._request_job(_Request(_Kind.FINAL, first, last, endpointer.voiced))
+                self._jobs.request(JobRequest(JobKind.FINAL, first, last, endpointer.voiced))
             elif self._interim_due:
                 self._emit_interim(endpointer.voiced)
         elif self._interim_due_after(self._stretch):
-            self._request_job(_Request(_Kind.INTERIM, first, last, endpointer.voiced))
+            self._jobs.request(JobRequest(JobKind.INTERIM, first, last, endpointer.voiced))
 
     def _emit_silent_interim(self) -> None:
         if self._interim_due:
@@ -289,68 +259,30 @@ class SegmentedRecognizer:
         """The samples to decode: speech with its padding, but nothing that a final has covered."""
         return max(onset - PADDING, self._floor), min(speech_end + PADDING, end)
 
-    # ---- the one job that is out ----
-
-    def _request_job(self, wanted: _Request) -> None:
-        """Make a job of `wanted` unless that one, or one that must come first, is out already."""
-        out = self._request
-        if out is not None:
-            same = out.kind is wanted.kind and (out.first, out.last) == (wanted.first, wanted.last)
-            if same or (out.kind is _Kind.CUT and wanted.first == out.first) or wanted.kind is _Kind.INTERIM:
-                return
-        self._request = wanted
-        draft = None
-        if self._latest is not None and self._latest[0].first == wanted.first and self._latest[0].last <= wanted.last:
-            draft = self._latest[1]
-        self._job = self._untaken = SegmentJob(
-            audio=self._audio.between(wanted.first, wanted.last),
-            at=wanted.first / SAMPLE_RATE,
-            priority=Priority.INTERIM if wanted.kind is _Kind.INTERIM else Priority.FINAL,
-            draft=draft,
-            breaks_off=wanted.kind is not _Kind.INTERIM and wanted.last == wanted.until,
-            language=self._language,
-            terms=self._terms,
-            embed_speakers=self._diarizer is not None,
-        )
-
-    def _is_lapse(self, request: _Request, hypothesis: Hypothesis) -> bool:
-        """Whether words that were recognized are gone in a longer piece of the same speech.
-
-        An engine drops text in which it has too little confidence, and half a word at the end is enough for that.
-        Nobody stopped talking: only the second time in a row the empty hypothesis counts.
-        """
-        if request.kind is not _Kind.INTERIM or hypothesis.words or self._lapsed or self._latest is None:
-            return False
-        former, former_hypothesis = self._latest
-        return former.first == request.first and bool(former_hypothesis.words)
-
     def _decoded_words(self, first: int, last: int) -> tuple[Word, ...] | None:
-        if self._latest is None:
-            return None
-        request, hypothesis = self._latest
-        if request.kind is not _Kind.FINAL or (request.first, request.last) != (first, last):
-            return None
-        return self._on_stream(request.first, hypothesis.words)
+        decoded = self._jobs.final(first, last)
+        return None if decoded is None else self._on_stream(first, decoded.hypothesis.words)
 
     # ---- what is emitted ----
 
     def _emit_interim(self, until: int) -> None:
-        if self._latest is None:
+        latest = self._jobs.latest
+        if latest is None:
             return
-        request, hypothesis = self._latest
         self._interim_at = until
-        words = _clipped(self._on_stream(request.first, hypothesis.words), self._open, until)
+        words = _clipped(self._on_stream(latest.request.first, latest.hypothesis.words), self._open, until)
         self._note_words(words)
         self._emit(TranscriptSegment(self._index, self._open / SAMPLE_RATE, until / SAMPLE_RATE, words, final=False))
 
     def _finish_segment(self, segment: _ClosedSegment, words: tuple[Word, ...], covered_until: int) -> None:
         self._closed.popleft()
-        if words and self._latest is not None:
-            self._learn(self._latest[1].words, self._latest[1].speaker_embeddings)
+        latest = self._jobs.latest
+        if words and latest is not None:
+            self._learn(latest.hypothesis.words, latest.hypothesis.speaker_embeddings)
         self._emit_final(segment.end, words, endpoint=segment.endpoint, flushed=segment.flushed)
         self._floor = min(segment.end, max(covered_until, segment.end - PADDING, self._floor))
 
-    def _cut(self, request: _Request, hypothesis: Hypothesis) -> None:
+    def _cut(self, request: JobRequest, hypothesis: Hypothesis) -> None:
         """Close the first part of a long segment between two words and carry the rest on."""
         words = self._on_stream(request.first, hypothesis.words)
         kept, at_s = cut_between_words(words, request.first / SAMPLE_RATE, request.last / SAMPLE_RATE)
@@ -367,7 +299,7 @@ class SegmentedRecognizer:
             [word for word in hypothesis.words if word.end <= until],
             [embedding for embedding in hypothesis.speaker_embeddings if embedding.end <= until],
         )
-        self._latest = None
+        self._jobs.forget()
         self._emit_final(at, kept, endpoint=False, flushed=False)
         self._floor = self._decoded = at
 
@@ -378,8 +310,8 @@ class SegmentedRecognizer:
     def _emit_final(self, end: int, words: tuple[Word, ...], *, endpoint: bool, flushed: bool) -> None:
         words = _clipped(words, self._start, end)
         self._note_words(words)
-        if endpoint and self._last_word_end is not None:
-            self._utterance_closed = True
+        if endpoint:
+            self._gap.close_utterance()
         self._emit(
             TranscriptSegment(
                 self._index,
@@ -401,21 +333,12 @@ class SegmentedRecognizer:
     # ---- the gap between utterances ----
 
     def _note_words(self, words: tuple[Word, ...]) -> None:
-        if words and _samples(words[-1].end) > self._gap_until:
-            self._last_word_end = _samples(words[-1].end)
-            self._utterance_closed = False
+        if words:
+            self._gap.add_word(_samples(words[-1].end))
 
     def _emit_utterance_end(self) -> None:
-        """Measure the gap on the stream clock, up to where hypothesis or silence show that no word came."""
-        if self._gap is None or self._last_word_end is None:
-            return
-        settled = self._settled
-        if settled - self._last_word_end < self._gap:
-            return
-        last = None if self._utterance_closed else self._last_word_end / SAMPLE_RATE
-        self._last_word_end = None
-        self._gap_until = settled
-        self._emit(UtteranceEnded(self._index, last))
+        if self._gap.is_open and (event := self._gap.event(self._settled)) is not None:
+            self._emit(event)
 
     @property
     def _settled(self) -> int:
@@ -425,9 +348,9 @@ class SegmentedRecognizer:
         endpointer = self._endpointer
         if endpointer.onset is None:
             return endpointer.possible_onset if endpointer.possible_onset is not None else endpointer.voiced
-        if self._latest is None:
+        if self._jobs.latest is None:
             return endpointer.onset
-        request = self._latest[0]
+        request = self._jobs.latest.request
         if not endpointer.speaking and request.last >= endpointer.speech_end:
             return endpointer.voiced
         # Half a word is often recognized as none: only voice that goes on without words is no speech.

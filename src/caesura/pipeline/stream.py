@@ -10,79 +10,32 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import assert_never
 
-import numpy as np
-
-from caesura.audio.format import AudioFormat, Encoding
-from caesura.audio.speex import MESSAGE_BYTES
-from caesura.audio.stream import AudioStream
-from caesura.engines.base import SAMPLE_RATE, Hypothesis, Samples, SegmentJob, Term
-from caesura.errors import BadAudio
+from caesura.audio.format import AudioFormat
+from caesura.engines.base import Hypothesis, SegmentJob, Term
 from caesura.events import AudioFound, AudioRefused, Drained, EngineFailed, StreamEvent
 from caesura.formatting.style import Style
 from caesura.pipeline.audio_thread import AudioThread, VoiceDetection
 from caesura.pipeline.formatter import ChannelFormatter
-from caesura.pipeline.pace import PaceMeter
 from caesura.pipeline.recognizer import NewRecognizer, RecognitionConfig, Recognizer
+from caesura.pipeline.stream_decoder import DecodedTurn, StreamDecoder
+from caesura.pipeline.stream_input import EndMark, FlushMark, Mark, ReconfigureMark, ReleaseHeldMark, StreamInput
 from caesura.speech.diarizer import Diarizer
-from caesura.speech.vad import SileroModel, SileroVad
+from caesura.speech.vad import SileroModel
 from caesura.workers.base import JobLost, Pool
 
 _log = logging.getLogger("caesura.pipeline")
 
-BATCH_BYTES = 64 * 1024
-"""Bytes that go to the audio thread at once; a larger message is decoded in pieces."""
-TURN_S = 0.03
-"""A turn on the audio thread ends after the step that takes it beyond this: other streams wait for theirs."""
-TURN_AUDIO_S = 5.0
-"""A turn also ends when it has decoded so much audio, of all channels together: that waits in memory for the loop."""
-AHEAD_S = 2.0
-"""Audio that a stream may decode beyond the time that passed, before its turns come behind those of others."""
-SMALL_BYTES = 16 * 1024
-"""Fewer bytes than this wait a moment for more, unless a mark came behind them."""
-SMALL_MESSAGES = 64
-"""Fewer messages than this wait likewise."""
-ROOM_BYTES = 256 * 1024
-"""Undecoded bytes beyond which a stream is full."""
-ROOM_ITEMS = 1024
-"""Messages and marks that wait, beyond which a stream is full."""
 ROOM_SEGMENTS = 256
 """Segments of a channel whose words are not emitted yet, beyond which a stream is full."""
 ROOM_S = 30.0
 """Decoded seconds of all channels, beyond the longest segment of each, not covered by a final: then it is full."""
 MAX_SILENCE_S = 12.0
 """Silence that a channel may hold around its longest segment, without a job that is out and would make room."""
-
-
-_JOINABLE = frozenset({Encoding.LINEAR16, Encoding.LINEAR32, Encoding.MULAW, Encoding.ALAW})
-"""Encodings in which messages have no bounds of their own: those of a batch are decoded as one."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Flush:
-    channel: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Reconfigure:
-    features: dict[str, bool]
-    terms: tuple[Term, ...] | None
-
-
-class _ReleaseHeld:
-    pass
-
-
-class _End:
-    pass
-
-
-_Item = bytes | _Flush | _Reconfigure | _ReleaseHeld | _End
 
 
 @dataclass(slots=True)
@@ -129,32 +82,20 @@ class Stream:
             pool: Where the recognizers' jobs are done.
             wake: Called on the loop's thread when there may be new events, never from inside another method.
         """
-        self._audio = AudioStream(audio, split=split)
+        self._input = StreamInput(audio)
+        self._decoder = StreamDecoder(audio, split=split, vad=vad, audio_thread=audio_thread, deliver=self._decoded)
         self._declared = audio.channels if split and audio.encoding is not None else 1
-        self._whole = audio.encoding is Encoding.OPUS
-        self._joinable = audio.encoding in _JOINABLE
-        self._most_bytes = MESSAGE_BYTES if audio.encoding is Encoding.SPEEX else BATCH_BYTES
         self._config = config
         self._style = style
         self._new_recognizer = new_recognizer
-        self._pace = PaceMeter()
-        self._vad = vad
         self._thread = audio_thread
         self._pool = pool
         self._wake = wake
         self._events: list[StreamEvent] = []
-        self._items: deque[_Item] = deque()
-        self._bytes = 0
-        self.busy = False
-        """A turn of this stream is on its way to the audio thread or back."""
-        self._work: Iterator[Samples] | None = None
-        """The batch that is being decoded, from its first turn to its last."""
-        self._last = False
         self._gathering = False
         self._ending = False
         self._over = False
         self._refusal: str | None = None
-        self._vads: list[SileroVad] = []
         self._channels: list[_Channel] = []
         self._behind = False
         """More decoded audio waits for the engine than there is room for."""
@@ -166,14 +107,10 @@ class Stream:
         """Take the next bytes of audio, one message as it came; they are dropped once the audio is over."""
         if self._over or self._ending:
             return
-        if self._whole or len(data) <= self._most_bytes:
-            self._items.append(data)
-        else:
-            self._items.extend(data[at : at + self._most_bytes] for at in range(0, len(data), self._most_bytes))
-        self._bytes += len(data)
-        if self._bytes >= SMALL_BYTES or len(self._items) >= SMALL_MESSAGES:
+        self._input.add_audio(data)
+        if self._input.is_large:
             self._pump()
-        elif not self.busy and not self._gathering:
+        elif not self._decoder.busy and not self._gathering:
             self._gathering = True
             self._thread.gather(self._gathered)
 
@@ -185,22 +122,22 @@ class Stream:
 
     def flush(self, channel: int | None) -> None:
         """Make everything before this final, on one channel or all."""
-        self._items.append(_Flush(channel))
+        self._input.add_mark(FlushMark(channel))
         self._pump()
 
     def reconfigure(self, features: Mapping[str, bool], terms: tuple[Term, ...] | None) -> None:
         """Format the audio after this with these fields of the style; `terms` None leaves the preferred terms."""
-        self._items.append(_Reconfigure(dict(features), terms))
+        self._input.add_mark(ReconfigureMark(dict(features), terms))
         self._pump()
 
     def release_held(self) -> None:
         """Audio pauses: emit the finals that wait for the end of a number, also those that are still to come."""
-        self._items.append(_ReleaseHeld())
+        self._input.add_mark(ReleaseHeldMark())
         self._pump()
 
     def end(self) -> None:
         """There is no more audio: emit the rest, then `Drained`."""
-        self._items.append(_End())
+        self._input.add_mark(EndMark())
         self._pump()
 
     def close(self) -> None:
@@ -210,10 +147,8 @@ class Stream:
         self._release()
 
     def _release(self) -> None:
-        self._items.clear()
-        if not self.busy:
-            self._work = None
-        self._audio.close()
+        self._input.clear()
+        self._decoder.close()
         for index in range(len(self._channels)):
             self._pool.cancel(self._owner(index))
         self._signal_room()
@@ -228,12 +163,7 @@ class Stream:
     @property
     def seconds(self) -> float:
         """Length of the audio decoded so far."""
-        return self._audio.seconds
-
-    @property
-    def channels(self) -> int:
-        """Channels that are transcribed separately; 0 before the first audio."""
-        return len(self._channels)
+        return self._decoder.seconds
 
     @property
     def job_out(self) -> bool:
@@ -247,7 +177,7 @@ class Stream:
         """Whether more audio should wait: decoding or the engine is behind."""
         if self._over or self._ending:
             return False
-        return self._bytes > ROOM_BYTES or len(self._items) > ROOM_ITEMS or self._behind
+        return self._input.is_full or self._behind
 
     def _measure_room(self) -> None:
         """Call after recognizers were fed, flushed or given a result: `full` is read for each message."""
@@ -275,46 +205,33 @@ class Stream:
     # ---- items in their order ----
 
     def _pump(self) -> None:
-        while not self.busy and not self._over and not self._ending:
-            if self._work is not None:
-                if not self._behind:
-                    self._continue_decoding()
+        while not (self._decoder.busy or self._over or self._ending):
+            if self._decoder.has_work or self._input.audio_is_next:
+                if self._behind:
+                    return
+                if self._decoder.has_work:
+                    self._decoder.run_turn()
+                else:
+                    self._decoder.begin(self._input.take_batch())
+            elif (mark := self._input.take_mark()) is not None:
+                self._handle_mark(mark)
+            else:
                 return
-            if not self._items:
-                return
-            item = self._items[0]
-            match item:
-                case bytes():
-                    if self._behind:
-                        return
-                    self._decode(self._batch())
-                case _Flush(channel):
-                    self._items.popleft()
-                    self._flush(channel)
-                case _Reconfigure(features, terms):
-                    self._items.popleft()
-                    self._reconfigure(features, terms)
-                case _ReleaseHeld():
-                    self._items.popleft()
-                    for each in self._channels:
-                        self._events += each.formatter.release_held()
-                case _End():
-                    self._items.clear()
-                    self._finish()
-                case _:
-                    assert_never(item)
 
-    def _batch(self) -> list[bytes]:
-        batch: list[bytes] = []
-        size = 0
-        while self._items and isinstance(item := self._items[0], bytes):
-            if batch and size + len(item) > BATCH_BYTES:
-                break
-            batch.append(item)
-            size += len(item)
-            self._items.popleft()
-        self._bytes -= size
-        return batch
+    def _handle_mark(self, mark: Mark) -> None:
+        match mark:
+            case FlushMark(channel):
+                self._flush(channel)
+            case ReconfigureMark(features, terms):
+                self._reconfigure(features, terms)
+            case ReleaseHeldMark():
+                for each in self._channels:
+                    self._events += each.formatter.release_held()
+            case EndMark():
+                self._input.clear()
+                self._decoder.finish()
+            case _:
+                assert_never(mark)
 
     def _flush(self, wanted: int | None) -> None:
         if not self._channels:
@@ -331,71 +248,21 @@ class Stream:
         if terms is not None:
             self._config = replace(self._config, terms=terms)
         for channel in self._channels:
-            channel.formatter.change_style(self._audio.seconds, features)
+            channel.formatter.change_style(self.seconds, features)
             channel.recognizer.bias(self._config.terms)
 
-    def _finish(self) -> None:
-        self._work, self._last = self._audio.last_blocks(), True
-        self._continue_decoding()
+    # ---- what was decoded ----
 
-    def _decode(self, batch: list[bytes]) -> None:
-        if self._joinable:
-            batch = [b"".join(batch)]
-        self._work = (block for message in batch for block in self._audio.blocks(message))
-        self._continue_decoding()
-
-    def _continue_decoding(self) -> None:
-        assert self._work is not None
-        self.busy = True
-        ahead = self._pace.ahead_s(self._thread.clock()) > AHEAD_S
-        self._thread.submit(partial(self._turn, self._work), ahead=ahead)
-
-    # ---- on the audio thread ----
-
-    def _turn(self, work: Iterator[Samples]) -> Callable[[], None]:
-        refusal, done = None, False
-        blocks: list[Samples] = []
-        decoded_s, until = 0.0, self._thread.clock() + TURN_S
-        try:
-            while decoded_s < TURN_AUDIO_S and self._thread.clock() < until:
-                block = next(work)
-                if block.shape[1]:
-                    blocks.append(block)
-                    decoded_s += block.size / SAMPLE_RATE
-        except StopIteration:
-            done = True
-        except BadAudio as error:
-            # What came before it is audio, and is taken first.
-            refusal = str(error)
-        except Exception as error:  # noqa: BLE001  # one stream's fault must not take the thread of all streams down
-            refusal = f"{type(error).__name__} in the decoder"
-        return partial(self._turn_done, self._detect_voice(blocks), decoded_s, refusal, done)
-
-    def _detect_voice(self, blocks: list[Samples]) -> list[VoiceDetection]:
-        """What the turn decoded, by channel, on its way through voice activity detection."""
-        if not blocks:
-            return []
-        samples = blocks[0] if len(blocks) == 1 else np.concatenate(blocks, axis=1)
-        while len(self._vads) < len(samples):
-            self._vads.append(SileroVad(self._vad))
-        return [self._thread.detect_voice(vad, row) for vad, row in zip(self._vads, samples, strict=True)]
-
-    # ---- back on the loop's thread ----
-
-    def _turn_done(self, channels: list[VoiceDetection], decoded_s: float, refusal: str | None, done: bool) -> None:
-        self.busy = False
-        self._pace.add(decoded_s, len(channels), self._thread.clock())
-        if done or refusal is not None or self._over:
-            self._work = None
+    def _decoded(self, turn: DecodedTurn) -> None:
         if not self._over:
-            self._step(partial(self._recognize, channels, refusal, done and self._last))
+            self._step(partial(self._recognize, turn.detections, turn.refusal, turn.is_last))
 
     def _recognize(self, detections: list[VoiceDetection], refusal: str | None, last: bool) -> None:
         if len(self._channels) < len(detections):
             self._open_channels(len(detections))
         for index, detection in enumerate(detections):
             if detection.probabilities is None:
-                self._work = None
+                self._decoder.drop()
                 refusal = f"{type(detection.error).__name__} in voice activity detection"
                 break
             channel = self._channels[index]

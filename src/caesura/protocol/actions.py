@@ -25,7 +25,7 @@ class Reconfigure:
     """Change style and keyterms from the end of everything fed so far on; what is not named stays."""
 
     features: Mapping[str, bool]
-    """Of `FEATURES`."""
+    """Of `configure.FEATURES`."""
     keyterms: tuple[str, ...] | None
 
 

@@ -9,7 +9,7 @@ from caesura.events import Search
 from caesura.words import Word
 
 MAX_PAUSE_S: Final = 1.0
-"""A longer pause splits two runs: nobody pauses so long inside a number."""
+"""A longer pause splits two runs: no speaker pauses so long inside a number."""
 LONG_RUN: Final = 100
 """Words after which the next full stop ends a run."""
 MAX_RUN: Final = 400

@@ -66,7 +66,7 @@ class WireWord:
 
 @dataclass(frozen=True, slots=True)
 class SearchHit:
-    """A place in the audio where a search term may have been said."""
+    """A place in the audio where a search term may have been spoken."""
 
     confidence: float
     start: float
@@ -76,7 +76,7 @@ class SearchHit:
 
 @dataclass(frozen=True, slots=True)
 class SearchResult:
-    """A search term, and where it may have been said."""
+    """A search term, and where it may have been spoken."""
 
     query: str
     hits: tuple[SearchHit, ...]

@@ -28,9 +28,8 @@ import hashlib
 from dataclasses import dataclass
 from typing import assert_never
 
-from caesura.errors import BadMessage, BadParameter
+from caesura.errors import BadMessage
 from caesura.events import (
-    HOLD_S,
     AudioFound,
     AudioRefused,
     Drained,
@@ -54,7 +53,8 @@ from caesura.protocol.actions import (
     Warn,
 )
 from caesura.protocol.closing import Close
-from caesura.protocol.codec import PREFIX, quotable, read_client_message, schema_error, write_server_message
+from caesura.protocol.codec import PREFIX, read_client_message, schema_error, write_server_message
+from caesura.protocol.configure import configure_failure
 from caesura.protocol.messages import (
     CloseStream,
     Configure,
@@ -70,25 +70,15 @@ from caesura.protocol.messages import (
     SpeechStartedMessage,
     UtteranceEndMessage,
 )
-from caesura.protocol.options import ListenOptions, check_keyterms
+from caesura.protocol.options import ListenOptions
 from caesura.protocol.results import results_message
+from caesura.protocol.session_timers import Expired, SessionTimers
+from caesura.protocol.session_timers import Timers as Timers
 
 CONTROL_SUSPECT_BYTES = 64
 """A binary message shorter than this is checked, for a warning only, for a control message sent as the wrong type."""
 PAUSE_S = 1.0
 """Shorter times without audio are jitter, not pauses."""
-FEATURES = ("numerals", "smart_format", "dictation", "filler_words", "profanity_filter")
-"""Features that Configure turns on and off: how words are formatted."""
-
-
-@dataclass(frozen=True, slots=True)
-class Timers:
-    """Lengths of a session's timers in seconds."""
-
-    idle_s: float = 10.0
-    first_response_s: float = 0.0
-    """0 turns it off."""
-    drain_s: float = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,25 +126,17 @@ class Session:
     def __init__(self, options: ListenOptions, identity: Identity, timers: Timers, *, now: float) -> None:
         self._options = options
         self._identity = identity
-        self._timers = timers
+        self._timers = SessionTimers(timers, now=now)
         self._extra = dict(options.extra)
         self._digest = hashlib.sha256()
         self._actions: list[Action] = []
         self._state = State.OPEN
         self._channels = options.channels if options.multichannel and options.encoding is not None else 1
         self._channels_known = not options.multichannel or options.encoding is not None
-        self._idle_from = now
-        """When the idle window last began."""
-        self._idle_held = False
-        """The server does not read, so silence is not the client's."""
-        self._first_response_at: float | None = now + timers.first_response_s if timers.first_response_s > 0 else None
-        self._drain_at: float | None = None
         self._close = closing.FINISHED
         self._last_audio_at = now
         self._may_hold = bool(options.redact) or (options.smart_format and not options.no_delay)
         """Finals may wait for the end of a number."""
-        self._release_at: float | None = None
-        """When held finals are released although no audio came: a pause may last for hours."""
         self.tally = Tally()
 
     # ---- from the wire ----
@@ -163,7 +145,7 @@ class Session:
         """A binary message came: it is audio, whatever it looks like; an empty one ends the stream."""
         if self._state is not State.OPEN:
             return
-        self._idle_from = now
+        self._timers.restart_idle(now=now)
         if not data:
             self._flush(closing.FINISHED, now)
             return
@@ -172,14 +154,15 @@ class Session:
         self._digest.update(data)
         if len(data) < CONTROL_SUSPECT_BYTES and data.lstrip()[:1] == b"{":
             self._suspect(data)
-        self._release_at = now + HOLD_S if self._may_hold else None
+        if self._may_hold:
+            self._timers.expect_release(now=now)
         self._actions.append(FeedAudio(data))
 
     def receive_text(self, text: str, *, now: float) -> None:
         """A text message came: a control message, or an Error goes back and the stream stays open."""
         if self._state is not State.OPEN:
             return
-        self._idle_from = now
+        self._timers.restart_idle(now=now)
         try:
             message = read_client_message(text)
         except BadMessage as error:
@@ -232,20 +215,17 @@ class Session:
     def prolong_drain(self, *, now: float) -> None:
         """The engine still works on the last words: the drain cap begins anew."""
         if self._state is State.FLUSHING:
-            self._drain_at = now + self._timers.drain_s
+            self._timers.begin_drain(now=now)
 
     # ---- back-pressure ----
 
     def hold_idle(self) -> None:
         """The server stopped reading: the idle window does not run."""
-        self._idle_held = True
+        self._timers.hold_idle()
 
     def resume_idle(self, *, now: float) -> None:
         """The server reads again: the idle window begins anew."""
-        self._idle_held = False
-        self._idle_from = now
-        if self._release_at is not None:
-            self._release_at = now + HOLD_S
+        self._timers.resume_idle(now=now)
 
     # ---- from the pipeline ----
 
@@ -299,43 +279,24 @@ class Session:
 
     def next_deadline(self) -> float | None:
         """When `handle_deadline` is to be called, on the `now` clock; None: not at all."""
-        match self._state:
-            case State.OPEN:
-                if self._idle_held:
-                    return self._first_response_at
-                # Called after each message: a generator would be slower.
-                at = self._idle_from + self._timers.idle_s
-                if self._first_response_at is not None:
-                    at = min(at, self._first_response_at)
-                return at if self._release_at is None else min(at, self._release_at)
-            case State.FLUSHING:
-                return self._drain_at
-            case State.CLOSED:
-                return None
-            case _:
-                assert_never(self._state)
+        return None if self._state is State.CLOSED else self._timers.next_deadline()
 
     def handle_deadline(self, *, now: float) -> None:
         """Handle the deadlines that have passed, if any. Read what already lies in the socket before calling this."""
-        deadline = self.next_deadline()
-        if deadline is None or now < deadline:
+        if self._state is State.CLOSED:
             return
-        if (
-            self._state is State.OPEN
-            and not self._idle_held
-            and self._release_at is not None
-            and now >= self._release_at
-        ):
-            self._release_at = None
+        while (expired := self._timers.take_expired(now=now)) is Expired.RELEASE:
             self._actions.append(ReleaseHeldFinals())
-            self.handle_deadline(now=now)
-            return
-        idle_is_over = not self._idle_held and now >= self._idle_from + self._timers.idle_s
-        if self._state is State.OPEN and idle_is_over:
-            self._flush(closing.NET_0001, now)
-        else:
-            self._end_pause(now)
-            self._close_socket(closing.NET_0000)
+        match expired:
+            case None:
+                return
+            case Expired.IDLE:
+                self._flush(closing.NET_0001, now)
+            case Expired.FIRST_RESPONSE | Expired.DRAIN:
+                self._end_pause(now)
+                self._close_socket(closing.NET_0000)
+            case _:
+                assert_never(expired)
 
     # ---- out ----
 
@@ -360,31 +321,13 @@ class Session:
 
     def _configure(self, message: Configure) -> None:
         """Apply all of it or nothing, and send one reply."""
-        failure = self._configure_failure(message)
+        failure = configure_failure(message, self._identity.model.name, biases=self._identity.biases)
         if failure is not None:
             self._send(ConfigureFailure(self._identity.request_id, *failure))
             return
         self._may_hold |= message.features.get("smart_format", False) and not self._options.no_delay
         self._actions.append(Reconfigure(message.features, message.keyterms))
         self._send(ConfigureSuccess(self._identity.request_id, message.keyterms))
-
-    def _configure_failure(self, message: Configure) -> tuple[str, str] | None:
-        if message.unsupported is not None:
-            return "CONFIGURE_NOT_SUPPORTED", f"`{message.unsupported}` cannot be changed on this server; leave it out."
-        unknown = next((name for name in message.features if name not in FEATURES), None)
-        if unknown is not None:
-            known = ", ".join(f"`{name}`" for name in FEATURES)
-            return "CONFIGURE_FEATURE_NOT_SUPPORTED", f"`{quotable(unknown)}` is not one of the features {known}."
-        if message.keyterms and not self._identity.biases:
-            return (
-                "CONFIGURE_KEYTERMS_NOT_SUPPORTED",
-                f"The model {self._identity.model.name} does not support keyterms.",
-            )
-        try:
-            check_keyterms(message.keyterms or ())
-        except BadParameter as error:
-            return "CONFIGURE_KEYTERM_LIMIT_EXCEEDED", error.message
-        return None
 
     def _suspect(self, data: bytes) -> None:
         try:
@@ -413,7 +356,7 @@ class Session:
         self._end_pause(now)
         self._state = State.FLUSHING
         self._close = close
-        self._drain_at = now + self._timers.drain_s
+        self._timers.begin_drain(now=now)
         self._actions.append(EndAudio())
 
     def _finish(self, close: Close, seconds: float, now: float) -> None:
@@ -437,13 +380,12 @@ class Session:
         self._closed(close.code, close.reason)
 
     def _closed(self, code: int, reason: str) -> None:
-        self._drain_at = None
         self._state = State.CLOSED
         self.tally.close_code = code
         self.tally.close_reason = reason
 
     def _send(self, message: ServerMessage) -> None:
-        self._first_response_at = None
+        self._timers.end_first_response()
         self._actions.append(_send(message))
 
 

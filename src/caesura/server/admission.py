@@ -1,4 +1,4 @@
-"""Admission of requests: what a credential and a query entitle to, or the HTTP refusal."""
+"""Admission of requests: decides from credential and query what a request may do, or how it is refused."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class Admitted:
 
 
 def admit(service: Service, credential: Credential, query: bytes, *, recording: bool = False) -> Admitted | Refusal:
-    """Check credential, query, scope, payment and room, in that order."""
-    if not service.open_for_business:
+    """Check credential, query, scope, credit and capacity, in that order."""
+    if not service.admits_requests:
         return closing.SERVICE_UNAVAILABLE
     access = service.admit(credential.secret)
     if access is None:
@@ -57,9 +57,10 @@ def admit(service: Service, credential: Credential, query: bytes, *, recording: 
 async def admit_stream(
     service: Service, credential: Credential, query: bytes, *, request_id: str
 ) -> Admitted | Refusal:
-    """Admit a live stream: as `admit`, but it may wait for its turn, and is refused while its engine is overloaded.
+    """Admit a live stream: check it, let it wait for its turn, or refuse it.
 
-    An admitted stream counts until `left` is called on the load of its engine.
+    The checks are those of `admit`, and that the engine is not overloaded. An admitted stream counts until `left` is
+    called on its engine's `EngineLoad`.
     """
     verdict = admit(service, credential, query)
     if isinstance(verdict, Refusal):
@@ -70,7 +71,7 @@ async def admit_stream(
     with service.sampler.running():
         if load.refusing or not await load.turn(request_id):
             return closing.SERVICE_UNAVAILABLE if service.shutdown.begun else overloaded(service.random())
-    # Key, payment and room may have changed while it waited.
+    # Key, credit and capacity may have changed while it waited.
     verdict = admit(service, credential, query)
     if isinstance(verdict, Refusal):
         load.left(request_id)

@@ -41,8 +41,8 @@ def create_app(
 ) -> Starlette:
     """The ASGI application around `service`, which it starts and stops.
 
-    It answers at once; `/readyz` and live connections are refused until the engines are loaded, and then `on_ready` is
-    called. `on_failure` is called with the error of a service that cannot start.
+    It answers requests at once; until the engines are loaded `/readyz` and live connections are refused. Then
+    `on_ready` is called. If the service cannot start, `on_failure` is called with the error.
     """
     recordings = ActiveRecordings(service)
 
@@ -103,7 +103,7 @@ async def _listen(websocket: WebSocket, service: Service) -> None:
 
 
 async def _no_such_websocket(websocket: WebSocket) -> None:
-    """WebSockets are served at one path only."""
+    """Refuse a WebSocket at any path but /v1/listen."""
     await websocket.send_denial_response(refusal_response(NOT_FOUND))
 
 
@@ -113,4 +113,4 @@ def _http_error(_: Request, error: Exception) -> Response:
 
 
 def _broken(_: Request, __: Exception) -> Response:
-    return refusal_response(Refusal(500, "INTERNAL_SERVER_ERROR", "Something broke inside; the log says what."))
+    return refusal_response(Refusal(500, "INTERNAL_SERVER_ERROR", "Internal error; the log has the details."))

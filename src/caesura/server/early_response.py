@@ -10,18 +10,18 @@ from starlette.types import Receive, Scope, Send
 
 LINGER_S: Final = 5.0
 LINGER_BYTES: Final = 64 * 1024 * 1024
-"""Bounds on reading on after a refusal: most clients look for the answer only when they have sent everything."""
+"""Bounds on reading on after a refusal: most clients read the response only once they have sent everything."""
 
 
 class EarlyResponse(Response):
-    """An answer to a request whose body was not read to its end; closes the connection.
+    """A response to a request whose body was not read to its end; closes the connection.
 
     The rest of the body is read for a while and discarded. Otherwise the kernel would reset the connection because of
-    the unread bytes, and the client might lose the answer with it.
+    the unread bytes, and the client might lose the response.
     """
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the answer, discard the rest of the request, then end the response."""
+        """Send the response except its end, discard the rest of the request, then end the response."""
         headers = [*self.raw_headers, (b"connection", b"close")]
         await send({"type": "http.response.start", "status": self.status_code, "headers": headers})
         await send({"type": "http.response.body", "body": self.body, "more_body": True})

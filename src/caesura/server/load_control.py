@@ -1,4 +1,4 @@
-"""Load control of a server: samples the queue of each engine, admits new streams in turn, stretches interims."""
+"""Load control of a server: samples the queue of each engine, admits new streams in turn, and makes interims rarer."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SAMPLE_S: Final = 0.1
 UNPROVEN_PER_WORKER: Final = 4
 """Streams that may be unproven at once, for each worker. The built-in engine serves some 15 with interims."""
 TURN_S: Final = 3.5
-"""How long an upgrade may wait for its turn: the streams before it are proven by then, or gone."""
+"""How long an upgrade may wait for its turn: by then the streams before it are proven, or closed."""
 
 
 class QueueAge(Protocol):
@@ -27,11 +27,11 @@ class QueueAge(Protocol):
 
     @property
     def oldest_wait_s(self) -> float:
-        """How long the oldest piece of work has waited; 0 when none waits."""
+        """How long the oldest item has waited; 0 if none waits."""
 
 
 class Queue(QueueAge, Protocol):
-    """The pool of an engine: its backlog is jobs that no worker has taken."""
+    """The queue of an engine pool: jobs that no worker has taken yet."""
 
     interim_stretch: float
 
@@ -47,10 +47,10 @@ class EngineLoad:
         """Starts nothing.
 
         Args:
-            name: The engine's, for the log.
-            queue: Its pool.
-            audio: Decoding and voice activity detection before it. When the processor is too slow for that, jobs
-                come late, and their own queue does not show it.
+            name: Name of the engine, for the log.
+            queue: The pool of the engine.
+            audio: The queue of decoding and voice activity detection. If the processor is too slow for these, jobs come
+                late, which the queue of the pool does not show.
         """
         self._name = name
         self._queue = queue
@@ -75,7 +75,10 @@ class EngineLoad:
         return len(self._turns)
 
     def enter(self, stream: Hashable) -> bool:
-        """Admit a stream at once, if there is room and none waits; then report what it sends, and `left` in the end."""
+        """Admit a stream at once if there is room and no other waits.
+
+        Then call `audio` and `text` for what it sends, and `left` at its end.
+        """
         now = asyncio.get_running_loop().time()
         if self._turns or not self._has_room(now):
             return False
@@ -83,7 +86,10 @@ class EngineLoad:
         return True
 
     async def turn(self, stream: Hashable) -> bool:
-        """Wait for room, in order of arrival; False when there was none in time. Then report as after `enter`."""
+        """Wait for room, in order of arrival.
+
+        Returns False if there was none in time; otherwise report as after `enter`.
+        """
         turn: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         place = (stream, turn)
         self._turns.append(place)
@@ -96,7 +102,7 @@ class EngineLoad:
                 self._turns.remove(place)
 
     def audio(self, stream: Hashable) -> bool:
-        """A stream sent audio; returns whether it is proven, after which calls are not needed."""
+        """A stream sent audio. Returns whether it is proven; then no more calls are needed."""
         proven = self._slow_start.audio(stream, now=asyncio.get_running_loop().time())
         if proven:
             self._admit_waiting()
@@ -108,12 +114,12 @@ class EngineLoad:
         self._admit_waiting()
 
     def left(self, stream: Hashable) -> None:
-        """An admitted stream is over."""
+        """An admitted stream has ended."""
         self._slow_start.ended(stream)
         self._admit_waiting()
 
     def sample(self, now: float, *, loop_lag_s: float = 0.0) -> None:
-        """Sample the queue and act on it. `loop_lag_s`: by how much the event loop itself is late."""
+        """Sample the queue and act on it. `loop_lag_s` is the delay of the event loop itself."""
         before = self._guard.refusing
         self._guard.sample(max(self._queue.oldest_wait_s, self._audio.oldest_wait_s, loop_lag_s), now=now)
         self._queue.interim_stretch = self._guard.interim_stretch
@@ -146,7 +152,10 @@ class EngineLoad:
 
 
 class LoadSampler:
-    """The one timer that samples all engines. `wake` it when a stream opens or waits; it stops when none is left."""
+    """The one timer that samples all engines.
+
+    Call `wake` when a stream opens or waits; it stops when there are none.
+    """
 
     def __init__(self, engines: Sequence[EngineLoad]) -> None:
         """Starts nothing."""
@@ -157,7 +166,7 @@ class LoadSampler:
 
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:
-        """Sample inside."""
+        """Context in which the engines are sampled."""
         self._streams += 1
         if self._timer is None:
             self.sample()

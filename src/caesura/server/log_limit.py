@@ -1,4 +1,4 @@
-"""Log filter that bounds how often the same line is logged, for lines that any client can provoke."""
+"""Log filter that bounds how often the same line is logged, for lines that any client can cause."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import logging
 from dataclasses import dataclass
 
 PER_MINUTE = 10
-"""Records of one template that are kept in a minute."""
+"""Most records of one template that are kept per minute."""
 MINUTE_S = 60.0
 
 
@@ -20,9 +20,9 @@ class _Window:
 
 
 class LogLimit(logging.Filter):
-    """Keeps some records of each template a minute; the first one of a later minute says how many were left out.
+    """Keeps a few records of each template per minute; the first one in a later minute says how many were left out.
 
-    Templates are the constant texts in the code, so their number is bounded. Time is that of the records.
+    Templates are constants in the code, so their number is bounded. Time is taken from the records.
     """
 
     def __init__(self, per_minute: int = PER_MINUTE) -> None:

@@ -1,7 +1,7 @@
 """Prometheus metrics of one server.
 
-Labels are closed sets: no key, no address and nothing of a transcript is ever in one. Counts are read from the streams
-when metrics are read, and once more when a stream ends: a message costs no metric.
+Labels are closed sets and never contain a key, an address or a transcript. Counts are read from the streams when
+metrics are read, and once more when a stream ends, so that messages cost nothing here.
 """
 
 from __future__ import annotations
@@ -19,26 +19,26 @@ from caesura.protocol import closing
 from caesura.protocol.session import Tally
 
 Cause = Literal["engine", "drain", "fault"]
-"""Why audio has no final: the engine gave it up, the last words took too long, or something of ours broke."""
+"""Causes of audio without a final: the engine failed, the last words took too long, or an internal error."""
 
 FAULT: Final = "internal error"
-"""Close reason, in the usage record, of a session that a fault of ours ended."""
+"""Close reason, in the usage record, of a session that ended by an internal error."""
 LATENCY_BUCKETS_S: Final = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0)
 
 
 @dataclass(frozen=True, slots=True)
 class ServerLoad:
-    """How busy a server is at one moment."""
+    """Load of a server at one moment."""
 
     live: int
     """Connections that are open."""
     capacity: int
-    """Connections that it admits."""
+    """Greatest number of connections that are admitted."""
     workers: int
     """Configured number of engine workers."""
     workers_ready: int
     worker_restarts: int
-    """Since it was started."""
+    """Workers that replaced another one since the server started."""
     waiting_s: float
     """Seconds of audio in jobs that no worker has taken yet."""
     oldest_wait_s: float
@@ -48,18 +48,18 @@ class ServerLoad:
     interim_stretch: float = 1.0
     """Factor by which the interval between interims is longer than configured; infinity: there are none."""
     ledger_reachable: bool = True
-    """Whether the ledger's database answered last time."""
+    """Whether the last access to the ledger's database succeeded."""
     ledger_waiting: int = 0
     """Rows of the ledger that are not written yet."""
     ledger_lost: int = 0
-    """Ends of requests that will never be written."""
+    """Records of ended requests that were given up."""
 
 
 class Metrics:
     """The metrics of one server, in a registry of its own. All on one thread."""
 
     def __init__(self) -> None:
-        """Everything is 0."""
+        """Start with all metrics at 0."""
         self._registry = CollectorRegistry()
         self.streams: set[StreamMetrics] = set()
         """Live streams that are open."""
@@ -114,7 +114,7 @@ class Metrics:
             registry=register,
         )
         self._callback_failures = Counter(
-            "caesura_callback_failures_total", "Messages that a callback did not take.", registry=register
+            "caesura_callback_failures_total", "Messages that a callback did not accept.", registry=register
         )
 
         self._recordings = Counter(
@@ -130,7 +130,7 @@ class Metrics:
         self._recorded.inc(max(seconds, 0.0))
 
     def watch(self, load: Callable[[], ServerLoad]) -> None:
-        """Have `load` called at every `render`. Call once."""
+        """Call `load` at every `render`. May be called once."""
         self._registry.register(_LoadCollector(load))
 
     def opened(self, usage: Callable[[], StreamUsage]) -> StreamMetrics:
@@ -140,32 +140,32 @@ class Metrics:
         return stream
 
     def sent(self, *, final: bool, latency_s: float) -> None:
-        """The socket took a Results message.
+        """A Results message was written to the socket.
 
         Args:
             final: Its `is_final`.
-            latency_s: From when the last byte of the audio that it covers was read from the socket, to now.
+            latency_s: Time since the last byte of the audio that it covers was read from the socket.
         """
         (self.final_latency if final else self.interim_latency).observe(max(latency_s, 0.0))
 
     def lost(self, cause: Cause, seconds: float) -> None:
-        """So much audio was accepted, and no final covers it."""
+        """Count audio that was accepted but that no final covers."""
         self.dropped.labels(cause).inc(max(seconds, 0.0))
 
     def closed(self, code: int | None, reason: str) -> None:
-        """A live stream ended, as its tally says."""
+        """A live stream ended with this close code and reason."""
         self._closes.labels(*close_labels(code, reason)).inc()
 
     def refused(self, status: int) -> None:
-        """A live stream or a recording was refused before it began, with this HTTP status."""
+        """A request for a live stream or a recording was refused with this HTTP status before it began."""
         self._refusals.labels(str(status) if 400 <= status <= 599 else "other").inc()
 
     def callback_failed(self) -> None:
-        """A callback did not take a message, after all tries."""
+        """A message to a callback was not accepted, after all retries."""
         self._callback_failures.inc()
 
     def render(self, accept: str = "") -> tuple[bytes, str]:
-        """The exposition and its content type, in the format that an `Accept` header asks for."""
+        """The exposition and its content type, in the format that an `Accept` header requests."""
         for stream in self.streams:
             stream.update()
         self.paused.set(sum(stream.paused for stream in self.streams))
@@ -175,7 +175,7 @@ class Metrics:
 
 @dataclass(frozen=True, slots=True)
 class StreamUsage:
-    """What a live stream has come to so far."""
+    """Usage of a live stream so far."""
 
     tally: Tally
     audio_s: float
@@ -184,7 +184,7 @@ class StreamUsage:
 
 
 class StreamMetrics:
-    """The part of one live stream in the counts."""
+    """The contribution of one live stream to the metrics."""
 
     def __init__(self, metrics: Metrics, usage: Callable[[], StreamUsage]) -> None:
         """Made by `Metrics.opened`."""
@@ -210,11 +210,11 @@ class StreamMetrics:
 
     @property
     def paused(self) -> bool:
-        """Whether a KeepAlive holds the stream, without audio since."""
+        """Whether the stream is held by a KeepAlive and has sent no audio since."""
         return self._usage().tally.paused
 
     def ended(self) -> None:
-        """The stream is over; idempotent. Nothing after it counts."""
+        """Count the rest and stop counting: the stream has ended. Idempotent."""
         if self in self._metrics.streams:
             self.update()
             self._metrics.streams.remove(self)
@@ -230,8 +230,8 @@ class _LoadCollector(Collector):
         load = self._load()
         for name, help_text, value in (
             ("streams_live", "Live streams that are open.", load.live),
-            ("streams_capacity", "Live streams that are let in; more are refused with 429.", load.capacity),
-            ("workers", "Engine workers that there should be.", load.workers),
+            ("streams_capacity", "Most live streams that are admitted; more are refused with 429.", load.capacity),
+            ("workers", "Configured number of engine workers.", load.workers),
             ("workers_ready", "Engine workers that take jobs.", load.workers_ready),
             ("queue_audio_seconds", "Seconds of audio in jobs that no worker has taken yet.", load.waiting_s),
             ("queue_age_seconds", "How long the oldest job has waited for a worker.", load.oldest_wait_s),
@@ -241,14 +241,14 @@ class _LoadCollector(Collector):
                 "Factor by which interims come less often, to keep up; 1: as configured, +Inf: not at all.",
                 load.interim_stretch,
             ),
-            ("ledger_reachable", "1 when the ledger's database answered last time.", load.ledger_reachable),
+            ("ledger_reachable", "1 when the last access to the ledger's database succeeded.", load.ledger_reachable),
             ("ledger_rows_waiting", "Rows of the ledger that are not written yet.", load.ledger_waiting),
         ):
             yield GaugeMetricFamily(f"caesura_{name}", help_text, value)
         yield CounterMetricFamily(
-            "caesura_ledger_rows_lost", "Ends of requests that will never be written.", load.ledger_lost
+            "caesura_ledger_rows_lost", "Records of ended requests that were given up.", load.ledger_lost
         )
-        help_text = "Engine workers that took the place of another."
+        help_text = "Engine workers that replaced another one."
         yield CounterMetricFamily("caesura_worker_restarts", help_text, load.worker_restarts)
 
 

@@ -1,9 +1,9 @@
 """Origin policy: which web pages may use the server, and by which host names it may be reached.
 
 A browser lets any page send requests to any address, also to a server on the user's own machine that needs no key, and
-says in the `Origin` header which page it was. A page whose own name resolves to that server (DNS rebinding) passes as
-same-origin, but its name is in the `Host` header. `OriginPolicy.decide` checks both; docs/operations.md has the
-table of all cases.
+names the page in the `Origin` header. A page whose own name resolves to that server (DNS rebinding) passes as
+same-origin, but its name is in the `Host` header. `OriginPolicy.decide` checks both; docs/operations.md has the table
+of all cases.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ class Origin:
     scheme: str
     host: str
     port: int | None
-    """None for a scheme without a default port where none was named, for example a browser extension's."""
+    """None if none was given and the scheme has no default, as for browser extensions."""
 
 
 @dataclass(frozen=True, slots=True)
 class RequestHead:
-    """What the policy reads of a request; header values as they came, None for a header that is missing."""
+    """The parts of a request that the policy reads; header values are unchanged, None for a missing header."""
 
     method: str
     origin: str | None = None
@@ -83,7 +83,7 @@ class OriginPolicy:
     """The address or name that the server listens on."""
     cors_origins: frozenset[Origin] = frozenset()
     allowed_hosts: frozenset[str] = frozenset()
-    """Names and addresses of the server beside loopback and `bound_host`, as `parse_hosts` gives them."""
+    """Names and addresses of the server, besides loopback and `bound_host`, as returned by `parse_hosts`."""
 
     def decide(self, head: RequestHead, *, key_needed: bool) -> Decision:
         """Decide about a request before anything else reads it.
@@ -105,7 +105,7 @@ class OriginPolicy:
             return Pass(headers)
         vary = {"vary": "origin"} if self.cors_origins else {}
         if key_needed and head.upgrade and head.origin is not None:
-            # As the hosted service does, but without credentials: only origins that were named get those.
+            # Like the hosted service, but without credentials, which only named origins get.
             return Pass(_shared(head.origin))
         return Pass(vary)
 
@@ -121,7 +121,7 @@ class OriginPolicy:
         return None
 
     def _reaches(self, header: str | None) -> bool:
-        """Whether a `Host` header names this server. Only HTTP/1.0 comes without one, which no browser speaks."""
+        """Whether a `Host` header names this server. Only HTTP/1.0 requests lack one, and no browser sends them."""
         if header is None:
             return True
         read = _read_authority(header)
@@ -138,19 +138,19 @@ class OriginPolicy:
 
 
 def parse_origins(given: Iterable[str]) -> frozenset[Origin]:
-    """The origins of the flag `--cors-origin`; blanks and commas stand between several in one text.
+    """Parse the values of the flag `--cors-origin`; one text may contain several, separated by blanks or commas.
 
     Raises:
-        UsageError: A text is no origin, or one that cannot be named.
+        UsageError: A text is not an origin, or one that does not identify a page.
     """
     return frozenset(_parse_origin(text) for text in _split(given))
 
 
 def parse_hosts(given: Iterable[str]) -> frozenset[str]:
-    """The names and addresses of the flag `--allowed-host`; blanks and commas stand between several in one text.
+    """Parse the values of the flag `--allowed-host`; one text may contain several, separated by blanks or commas.
 
     Raises:
-        UsageError: A text is no host name and no address.
+        UsageError: A text is neither a host name nor an address.
     """
     return frozenset(_checked_host(text) for text in _split(given))
 
@@ -175,7 +175,7 @@ def _parse_origin(text: str) -> Origin:
         )
     origin = _read_origin(text)
     if origin is None:
-        raise UsageError(f"--cors-origin {text}: this is no origin, which has no path either; {right}")
+        raise UsageError(f"--cors-origin {text}: this is not an origin, which has no path either; {right}")
     return origin
 
 
@@ -183,14 +183,14 @@ def _checked_host(text: str) -> str:
     host = parse_host(text)
     if _address(host) is None and not re.fullmatch(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*", host):
         raise UsageError(
-            f"--allowed-host {text}: this is no host name and no address; give one without scheme, port and path, "
+            f"--allowed-host {text}: this is neither a host name nor an address; give one without scheme, port, path, "
             "for example speech.example.org"
         )
     return host
 
 
 def _read_origin(text: str) -> Origin | None:
-    """None for `null`, for a file's and for what is no origin."""
+    """Parse an `Origin` header; None for `null`, for a file, and for an invalid one."""
     found = _ORIGIN.fullmatch(text.lower())
     if found is None or found[1] == "file":
         return None
@@ -201,7 +201,7 @@ def _read_origin(text: str) -> Origin | None:
 
 
 def _read_authority(text: str) -> tuple[str, int | None] | None:
-    """Host and port of a `Host` header; None where it is malformed."""
+    """Host and port of a `Host` header; None if it is malformed."""
     found = _AUTHORITY.fullmatch(text.lower())
     if found is None or (found[2] is not None and _port(found[2]) is None):
         return None
@@ -234,7 +234,7 @@ def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
 
 
 def _shared(origin: str) -> dict[str, str]:
-    """Lets the scripts of an origin read the response; the value is repeated as the browser sent it."""
+    """Headers that let scripts of an origin read the response; the origin is repeated as the browser sent it."""
     return {"access-control-allow-origin": origin, "vary": VARY, "access-control-expose-headers": EXPOSED}
 
 

@@ -1,4 +1,4 @@
-"""Overload guard: when to refuse new streams and how far to stretch interims, from how long live jobs wait.
+"""Overload guard: decides, from how long live jobs wait, when to refuse new streams and how rare to make interims.
 
 Pure: it reads no clock; its input is the age of the oldest live job that waits for a worker.
 
@@ -8,8 +8,8 @@ Pure: it reads no clock; its input is the age of the oldest live job that waits 
     below 0.25 s, for 2 s                new streams are admitted again
     up to 0.25 s in the mean             fewer and fewer new streams are admitted at a time; above, none (`calm`)
 
-Interims are most of the work and go after finals, so they are the reserve: refusing begins while finals still have
-room.
+Interims are most of the work and have a lower priority than finals, so they are reduced first; new streams are refused
+while there is still capacity for finals.
 """
 
 from __future__ import annotations
@@ -27,24 +27,31 @@ ADMIT_AFTER_S: Final = 2.0
 STRETCH_ABOVE_S: Final = 0.25
 FINALS_ONLY_S: Final = 2.0
 STRETCH_PER_S: Final = 4.0
-"""How much longer the interval between interims gets for each second that the oldest job waits. A steeper stretch would
-keep the queue short until finals alone fill the workers, and new streams would be refused too late."""
+"""By how much the interval between interims grows for each second that the oldest job waits.
+
+A steeper slope would keep the queue short until finals alone occupy the workers, and new streams would be refused too
+late.
+"""
 DECAY_S: Final = 2.0
-"""Time constant with which the stretch falls: a queue that is empty for a moment is not a queue that keeps up."""
+"""Time constant with which the stretch falls: a queue that is empty for a moment proves nothing."""
 MEAN_S: Final = 5.0
-"""Time constant of the mean age by which `calm` goes. Near the limit the queue is empty at times, and with a
-slow engine that keeps up jobs wait at times: no single moment is to decide about streams that stay for minutes."""
+"""Time constant of the mean age from which `calm` is computed.
+
+Near the limit the queue is empty at times, and with a slow engine that keeps up jobs wait at times: no single moment
+should decide about streams that last for minutes.
+"""
 
 
 class OverloadGuard:
     """Watches the queue of one engine. Call `sample` a few times a second, always with the same clock."""
 
     def __init__(self) -> None:
-        """Start as with an empty queue."""
+        """Start with an empty queue."""
         self._refusing = False
         self._beyond_since: float | None = None
-        """Since when the age has been beyond the threshold that ends the present state."""
+        """Time since which the age has been beyond the threshold that ends the current state; None if it is not."""
         self._pressure_s = 0.0
+        """Age of the oldest waiting job, smoothed: it rises at once and falls slowly."""
         self._mean_s = 0.0
         self._sampled_at: float | None = None
 
@@ -54,18 +61,13 @@ class OverloadGuard:
         return self._refusing
 
     @property
-    def pressure_s(self) -> float:
-        """Age of the oldest waiting job in seconds: rises with it at once, falls slowly."""
-        return self._pressure_s
-
-    @property
     def calm(self) -> float:
-        """How far from overload: 1 when nothing waits, 0 or less when no more streams should be admitted."""
+        """Distance from overload: 1 if nothing waits, 0 or less if no more streams should be admitted."""
         return 0.0 if self._refusing else 1.0 - self._mean_s / ADMIT_BELOW_S
 
     @property
     def interim_stretch(self) -> float:
-        """Factor for the audio between two interims of a stream: 1 and more, infinity for finals only."""
+        """Factor for the interval between two interims of a stream: 1 or more; infinity means finals only."""
         if self._pressure_s > FINALS_ONLY_S:
             return math.inf
         return 1.0 + STRETCH_PER_S * max(self._pressure_s - STRETCH_ABOVE_S, 0.0)
@@ -87,7 +89,7 @@ class OverloadGuard:
 
 
 def overloaded(random: float) -> Refusal:
-    """The refusal of a stream for which there is no capacity now.
+    """The refusal of a stream for lack of capacity.
 
     Args:
         random: In [0, 1); spreads the retries of streams that are refused together over 1 to 3 s.

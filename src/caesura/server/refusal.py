@@ -1,4 +1,4 @@
-"""HTTP responses for requests that are refused, in the shape of the wire."""
+"""HTTP responses for refused requests, in the format of the wire."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ids of requests: UUIDv7, which sort by time."""
+"""Generates ids of requests: UUIDv7, which sort by time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Running a server until it is told to stop: sockets, uvicorn, signals."""
+"""Runs a server until a signal stops it: sets up sockets, uvicorn and signal handling."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from caesura.server.log_limit import LogLimit
 from caesura.server.service import Service
 from caesura.server.settings import Settings
 from caesura.server.shutdown import DrainingServer
-from caesura.server.transport.handshake import MAX_HEAD, HandshakeProtocol, HeadProtocol, RefusalsAreAnswers
+from caesura.server.transport.handshake import MAX_HEAD, HandshakeProtocol, HeadProtocol, RefusalLogFilter
 
 _log = logging.getLogger("caesura.server")
 
 CLIENTS_KEEPALIVE_S = 5.0
-"""Interval of the KeepAlive that is built into clients."""
+"""Interval of the KeepAlive that SDKs and frameworks send."""
 COLLECT_AFTER = (20_000, 20, 20)
-"""Thresholds of the garbage collector: new objects before the first generation is searched, and so on."""
+"""Thresholds of the garbage collector for its three generations, beginning with the number of new objects."""
 TCP_STALL_MS = 30_000
-"""The kernel cuts a connection whose peer acknowledges nothing for so long."""
+"""Time without acknowledgement after which the kernel drops a connection."""
 
 
-_REFUSALS_ARE_ANSWERS = RefusalsAreAnswers()
+_REFUSAL_LOG_FILTER = RefusalLogFilter()
 _LOG_LIMIT = LogLimit()
 
 
@@ -38,8 +38,8 @@ def serve(settings: Settings, *, on_ready: Callable[[str], None] | None = None) 
 
     `on_ready` is called with the WebSocket URL once live connections are accepted.
 
-    Raises UsageError (an address that cannot be used or must not be open) and EngineError (an engine that does not
-    load); both say what to do.
+    Raises UsageError (an address that cannot be used, or must not be open without keys) and EngineError (an engine that
+    does not load); both say what to do.
     """
     _allow_open_files(settings.max_sessions)
     if settings.idle_timeout_s <= CLIENTS_KEEPALIVE_S:
@@ -80,7 +80,7 @@ def serve(settings: Settings, *, on_ready: Callable[[str], None] | None = None) 
 
 def uvicorn_config(app: object, settings: Settings) -> uvicorn.Config:
     """Configuration of uvicorn: no pings of its own; no compression, which costs memory and does not shrink audio."""
-    logging.getLogger("uvicorn.error").addFilter(_REFUSALS_ARE_ANSWERS)
+    logging.getLogger("uvicorn.error").addFilter(_REFUSAL_LOG_FILTER)
     for name in ("uvicorn.error", "caesura.wire"):
         logging.getLogger(name).addFilter(_LOG_LIMIT)
     return uvicorn.Config(
@@ -102,10 +102,10 @@ def uvicorn_config(app: object, settings: Settings) -> uvicorn.Config:
 
 
 def _collect_garbage_seldom() -> None:
-    """Leave what is loaded out of garbage collection, and collect once for so many new objects.
+    """Exclude all existing objects from garbage collection, and collect new ones less often.
 
-    A connection is some hundreds of objects that live as long as it does. With Python's own thresholds the search for
-    cycles among them takes 40 % of the time in which connections are opened.
+    A connection consists of some hundreds of objects, which live as long as it does. With Python's default thresholds
+    the search for cycles among them takes 40 % of the time in which connections are opened.
     """
     gc.collect()
     gc.freeze()
@@ -113,7 +113,7 @@ def _collect_garbage_seldom() -> None:
 
 
 def _allow_open_files(sessions: int) -> None:
-    """Raise the soft limit of open files: each session is one, and the usual limit is 1024."""
+    """Raise the soft limit of open files: each session needs one, and the usual limit is 1024."""
     if sys.platform == "win32":
         return
     import resource
@@ -133,7 +133,7 @@ def _listener(settings: Settings) -> socket.socket:
     with contextlib.ExitStack() as failed:
         try:
             info = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-            # With its protocol named, since asyncio sets TCP_NODELAY only on sockets that are declared as TCP.
+            # The protocol is given, since asyncio sets TCP_NODELAY only on sockets that are declared as TCP.
             listener = failed.enter_context(socket.socket(info[0], info[1], info[2]))
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             if hasattr(socket, "TCP_USER_TIMEOUT"):

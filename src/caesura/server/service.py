@@ -1,4 +1,4 @@
-"""The parts that all connections of one server share: engines, audio thread, voice activity, ledger, metrics."""
+"""The parts that all connections of a server share: engines, audio thread, voice activity model, ledger, metrics."""
 
 from __future__ import annotations
 
@@ -49,28 +49,28 @@ _NAMESPACE = uuid.UUID("6f1c0c0e-52c2-4f0c-9f0e-ca35a7a0ca35")
 
 @dataclass(frozen=True, slots=True)
 class LoadedEngine:
-    """An engine of this server, with its workers and its load."""
+    """An engine of this server, with its pool and its load control."""
 
     info: EngineInfo
     model: ModelInfo
     pool: EnginePool
     load: EngineLoad
     new_recognizer: NewRecognizer
-    """Makes the recognizer of a live channel."""
+    """Factory of the recognizer of a live channel."""
 
 
 class OpenConnection(Protocol):
-    """A live connection, as the service sees it."""
+    """Interface of a live connection towards the service."""
 
     def revoke(self) -> None:
-        """The key was revoked: end at once."""
+        """End at once, because the key was revoked."""
 
     def stop(self) -> None:
-        """The server stops: send the rest of the transcript, then close."""
+        """Send the rest of the transcript, then close, because the server stops."""
 
 
 class Service:
-    """The shared parts of a server. Construct, `start` inside a running loop, `stop`."""
+    """The shared parts of a server. Construct it, call `start` inside a running loop, and `stop` at the end."""
 
     def __init__(
         self,
@@ -100,7 +100,7 @@ class Service:
         self.sampler = LoadSampler([engine.load for engine in self.engines])
         self.random = random
         self.connections: dict[str | None, set[OpenConnection]] = defaultdict(set)
-        """Live connections that are open, by the id of their key."""
+        """Open live connections, by the id of their key."""
         self._vad: SileroModel | None = None
         self._ledger_writer: LedgerWriter | None = None
         self._parts = contextlib.ExitStack()
@@ -119,12 +119,12 @@ class Service:
 
     @property
     def live(self) -> int:
-        """How many live connections are open."""
+        """Number of open live connections."""
         return sum(map(len, self.connections.values()))
 
     @property
     def waiting(self) -> int:
-        """How many upgrades wait for their turn."""
+        """Number of upgrades that wait for their turn."""
         return sum(engine.load.waiting for engine in self.engines)
 
     def engine(self, offer: Offer) -> LoadedEngine:
@@ -133,7 +133,7 @@ class Service:
 
     @contextlib.contextmanager
     def registered(self, connection: OpenConnection, api_key_id: str | None) -> Iterator[None]:
-        """Count the connection as open inside the block, and revoke it with its key."""
+        """Context in which the connection counts as open, and is revoked together with its key."""
         of_key = self.connections[api_key_id]
         of_key.add(connection)
         try:
@@ -145,7 +145,7 @@ class Service:
                 self.connections.pop(api_key_id, None)
 
     def admit(self, presented: str | None) -> Access | None:
-        """The access of this key or token; None: it has none."""
+        """The access of this key or token; None if it is not valid."""
         access = self.ledger_writer.verify(presented)
         if access is None and self.settings.no_auth:
             return Access(DEFAULT_PROJECT_ID, None, ROLES["member"])
@@ -153,12 +153,12 @@ class Service:
 
     @property
     def key_needed(self) -> bool:
-        """Whether requests need a key; also true until the keys are read, since none is admitted before."""
-        return not self.open_for_business or (self.ledger_writer.key_required and not self.settings.no_auth)
+        """Whether requests need a key. True also until the keys have been read, since nothing is admitted before."""
+        return not self.admits_requests or (self.ledger_writer.key_required and not self.settings.no_auth)
 
     @property
-    def open_for_business(self) -> bool:
-        """Whether requests are admitted: the keys are read, and the server is not being stopped."""
+    def admits_requests(self) -> bool:
+        """Whether requests are admitted: the keys have been read, and the server is not stopping."""
         return self._ledger_writer is not None and self._ledger_writer.started and not self.shutdown.begun
 
     @property
@@ -178,7 +178,7 @@ class Service:
         await asyncio.gather(*(engine.pool.start() for engine in self.engines))
 
     def begin_stop(self) -> None:
-        """Refuse new requests and end the open streams in order; engines go on until `stop`."""
+        """Refuse new requests and end the open streams cleanly; engines continue until `stop`."""
         self.shutdown.begun = True
         for engine in self.engines:
             engine.load.refuse_waiting()
@@ -187,7 +187,7 @@ class Service:
                 connection.stop()
 
     def give_up(self) -> None:
-        """The drain cap has passed: recordings that are not finished are answered with 503."""
+        """Answer unfinished recordings with 503, because the drain cap has passed."""
         self.shutdown.given_up.set()
 
     async def stop(self) -> None:
@@ -257,11 +257,11 @@ def _offer(engine: LoadedEngine) -> Offer:
 
 
 def model_info(engine: EngineInfo) -> ModelInfo:
-    """The `model_info` of an engine; the same engine has the same UUID everywhere."""
+    """The `model_info` of an engine; an engine has the same UUID on every server."""
     name = uuid.uuid5(_NAMESPACE, f"model:{engine.name}:{engine.version}")
     return ModelInfo(str(name), engine.name, engine.version, engine.arch)
 
 
 def embedder_info() -> ModelInfo:
-    """The model info of the speaker embedder; the same network has the same UUID everywhere."""
+    """The `model_info` of the speaker embedder; a network has the same UUID on every server."""
     return ModelInfo(str(uuid.uuid5(_NAMESPACE, f"model:{NAME}:{VERSION}")), NAME, VERSION, ARCH)

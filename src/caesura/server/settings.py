@@ -1,4 +1,4 @@
-"""Settings of a server: one frozen value, which the command line reads from flags and the environment."""
+"""Settings of a server: one frozen value, filled by the command line from flags and the environment."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from caesura.server.origin import Origin
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Everything an operator can set; times in seconds, sizes in bytes."""
+    """Everything that an operator can set; times are in seconds, sizes in bytes."""
 
     host: str = "127.0.0.1"
     port: int = 8080
@@ -18,7 +18,7 @@ class Settings:
     engines: tuple[str, ...] = ("moonshine",)
     """Engines to run, the default one first."""
     model_names: Mapping[str, str] = field(default_factory=dict)
-    """Model for each model name of the hosted service; other names select the default."""
+    """Model for each model name of the hosted service that is mapped; other names select the default."""
     database: str | None = field(default=None, repr=False)
     """Path or URL of the ledger; None for a temporary one."""
     prices: str | None = None
@@ -32,7 +32,7 @@ class Settings:
     allowed_hosts: frozenset[str] = frozenset()
     """Host names and addresses, beside loopback and `host`, by which a server without keys may be reached."""
     idle_timeout_s: float = 10.0
-    """The documented window; the hosted service really waits 12."""
+    """Seconds without any message after which a stream is closed. The hosted service documents 10 and waits 12."""
     first_response_timeout_s: float = 0.0
     """0: off."""
     drain_timeout_s: float = 30.0

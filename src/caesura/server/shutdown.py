@@ -1,4 +1,4 @@
-"""Orderly stop of a server: every client gets the rest of its transcript, bounded by the drain cap."""
+"""Graceful stop of a server: every client gets the rest of its transcript, within the drain cap."""
 
 from __future__ import annotations
 
@@ -16,22 +16,25 @@ _log = logging.getLogger("caesura.server")
 
 POLL_S: Final = 0.05
 ANSWERS_S: Final = 2.0
-"""Time for the responses to requests that could not be finished within the drain cap."""
+"""Time for sending error responses to requests that were not finished within the drain cap."""
 CLOSE_HANDSHAKE_S: Final = 2.0
-"""How long a client that has been sent everything may take to answer the close frame. Closing the socket while its
-audio still comes in would reset the connection, and what it has not read yet would be lost with it."""
+"""How long a client that has been sent everything may take to answer the close frame.
+
+Closing the socket while its audio still arrives would reset the connection, and the client would lose what it has not
+read yet.
+"""
 CUT_S: Final = 1.0
-"""How long the handlers of cut connections may take to end."""
+"""How long the handlers of aborted connections may take to end."""
 
 
 class Shutdown:
-    """State of the stop of a server; shared by everything that has to end in order."""
+    """State of a server's stop, shared by everything that has to end cleanly."""
 
     def __init__(self) -> None:
         self.begun = False
         """New requests are refused. Set from a signal handler, so it is a plain attribute."""
         self.given_up = asyncio.Event()
-        """The drain cap has passed: requests that are not finished are answered with an error."""
+        """Set when the drain cap has passed: unfinished requests are then answered with an error."""
         self._unfinished = 0
 
     @property
@@ -41,7 +44,7 @@ class Shutdown:
 
     @contextlib.contextmanager
     def hold_open(self) -> Iterator[None]:
-        """Make a stop wait for the block, within the drain cap: work that goes on after its request was answered."""
+        """Context for which a stop waits, within the drain cap: work that continues after its request was answered."""
         self._unfinished += 1
         try:
             yield
@@ -58,44 +61,44 @@ class Stoppable(Protocol):
         """Refuse new requests, and end open streams."""
 
     def give_up(self) -> None:
-        """The drain cap has passed: answer unfinished requests with an error."""
+        """Answer unfinished requests with an error, because the drain cap has passed."""
 
 
 class DrainingServer(uvicorn.Server):
-    """uvicorn's server with a stop of its own.
+    """uvicorn's server with a different shutdown.
 
     uvicorn closes the listener, waits a fixed time for all connections together, and then cancels them: one client that
-    hangs costs all others the end of their transcript. Here the first SIGINT or SIGTERM ends new work (503; the
-    listener stays open, so that balancers see it), waits for requests under way up to `within_s`, and then cuts only
-    those that are left. The application, and with it the engines, is shut down after that. A second signal skips the
-    waiting.
+    hangs costs all others the end of their transcript. Here, on the first SIGINT or SIGTERM, new requests are refused
+    (503; the listener stays open, so that load balancers notice), requests in progress have up to `within_s`, and only
+    those that are left are aborted. After that the application, and with it the engines, is shut down. A second signal
+    skips the waiting.
 
-    A stop in order is a success: the signal is not raised again, and the process ends with code 0.
+    A graceful stop is a success: the signal is not raised again, and the process exits with code 0.
     """
 
     def __init__(self, config: uvicorn.Config, service: Stoppable, *, within_s: float) -> None:
         """Starts nothing.
 
         Args:
-            config: uvicorn's.
-            service: The service to stop; called when the stop begins and when the drain cap has passed.
-            within_s: The drain cap.
+            config: Configuration of uvicorn.
+            service: The service to stop; it is called when the stop begins and when the drain cap has passed.
+            within_s: The drain cap, in seconds.
         """
         super().__init__(config)
         self._service = service
         self._within_s = within_s
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Handle SIGINT or SIGTERM (SIGBREAK on Windows): the first stops in order, the next one at once."""
+        """Handle SIGINT or SIGTERM (SIGBREAK on Windows): the first stops gracefully, the next one at once."""
         if self._service.shutdown.begun:
-            # uvicorn raises these signals again in the end: this stop was not in order.
+            # uvicorn raises these signals again at the end, because this stop was not graceful.
             super().handle_exit(sig, frame)
             self.force_exit = True
         self._service.shutdown.begun = True
         self.should_exit = True
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Drain, cut what is left, shut the application down."""
+        """Drain, abort remaining connections, and shut the application down."""
         self._service.begin_stop()
         for connection in list(self.server_state.connections):
             connection.shutdown()
@@ -110,7 +113,7 @@ class DrainingServer(uvicorn.Server):
         await self.lifespan.shutdown()
 
     async def _drain(self, within_s: float) -> None:
-        """Wait until every request has its whole response, for `within_s` at most."""
+        """Wait, for `within_s` at most, until every request has its whole response."""
         loop = asyncio.get_running_loop()
         end = loop.time() + within_s
         lingering_until: float | None = None
@@ -150,5 +153,5 @@ class DrainingServer(uvicorn.Server):
 
 
 def _awaits_close(connection: object) -> bool:
-    """Whether a WebSocket close frame was sent on it that the client has not answered."""
+    """Whether the connection waits for the client to answer a WebSocket close frame."""
     return getattr(connection, "close_timer", None) is not None

@@ -9,7 +9,8 @@ not count: not after a text message (KeepAlive), not when no audio came for 1 s.
     audio, for < 3 s      1; 0 after 1 s without audio, and 1 again with the next audio
     audio, for >= 3 s     0
 
-That share is what lets thousands of paused sessions open quickly and still stops a crowd that speaks at once.
+Because of this share thousands of paused sessions can open quickly, while a crowd that speaks at once is still slowed
+down.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ LEAST_SHARE: Final = 0.002
 @dataclass(slots=True)
 class _Speaking:
     last_at: float
-    """When its last audio came."""
+    """Time at which its last audio arrived."""
     since: float
 
 
@@ -52,7 +53,7 @@ class SlowStart:
         self._silent[stream] = now
 
     def audio(self, stream: Hashable, *, now: float) -> bool:
-        """A stream sent audio; returns whether it is proven, after which calls are not needed."""
+        """A stream sent audio. Returns whether it is proven; then no more calls are needed."""
         if self._silent.pop(stream, None) is not None:
             self._update_share(spoke=True)
         found = self._speaking.setdefault(stream, _Speaking(now, now))
@@ -65,12 +66,12 @@ class SlowStart:
         return True
 
     def text(self, stream: Hashable) -> None:
-        """A stream sent a text message: if that is the first thing it sends, it is paused."""
+        """A stream sent a text message; if it has sent nothing else, it counts as paused."""
         if self._silent.pop(stream, None) is not None:
             self._update_share(spoke=False)
 
     def ended(self, stream: Hashable) -> None:
-        """A stream is over; does nothing for one that does not count."""
+        """A stream has ended; does nothing for one that does not count."""
         self._silent.pop(stream, None)
         self._speaking.pop(stream, None)
 
@@ -79,8 +80,8 @@ class SlowStart:
 
         Args:
             now: The current time.
-            calm: 1 when the queue is empty, 0 or less when it is too long for any more; in between at least one
-                at a time is admitted.
+            calm: 1 if the queue is empty, 0 or less if it is too long to admit more; in between at least one stream at
+                a time is admitted.
         """
         self._drop_quiet(now)
         expected = len(self._speaking) + len(self._silent) * self._speaking_share

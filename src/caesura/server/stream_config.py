@@ -1,4 +1,4 @@
-"""Configuration of decoding, recognition and formatting for the options of a request."""
+"""Derives the configuration of decoding, recognition and formatting from the options of a request."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ _SAMPLE_BYTES = {Encoding.LINEAR16: 2, Encoding.LINEAR32: 4, Encoding.MULAW: 1, 
 
 
 def audio_format(options: ListenOptions) -> AudioFormat:
-    """The audio that these options declare."""
+    """The audio format that these options declare."""
     if options.encoding is None:
         return AudioFormat(None, None, 1)
     return AudioFormat(Encoding(options.encoding), options.sample_rate, options.channels)
 
 
 def bytes_per_second(audio: AudioFormat) -> float | None:
-    """Byte rate of audio whose samples can be counted by its bytes; None for coded audio."""
+    """Byte rate of audio whose samples can be counted from its bytes; None for compressed audio."""
     width = None if audio.encoding is None else _SAMPLE_BYTES.get(audio.encoding)
     return None if width is None or audio.sample_rate is None else float(width * audio.sample_rate * audio.channels)
 
 
 def recognition_config(options: ListenOptions, info: EngineInfo, interim_interval_s: float) -> RecognitionConfig:
-    """How to recognize speech for these options; endpointing too short for the engine is raised to its minimum."""
+    """Configuration of recognition for these options; endpointing too short for the engine is raised to its minimum."""
     endpointing = options.endpointing_ms
     gap = options.utterance_end_ms
     return RecognitionConfig(
@@ -43,12 +43,12 @@ def recognition_config(options: ListenOptions, info: EngineInfo, interim_interva
 
 
 def language(options: ListenOptions) -> str | None:
-    """The primary subtag of what is spoken; None where the engine is to detect it."""
+    """Primary subtag of the spoken language; None if the engine is to detect it."""
     return None if options.engine_language == ANY_LANGUAGE else options.engine_language.partition("-")[0].lower()
 
 
 def preferred_terms(keyterms: Sequence[str], keywords: Sequence[tuple[str, float]]) -> tuple[Term, ...]:
-    """Terms that the engine is to prefer, or to avoid."""
+    """Terms that the engine should prefer or avoid."""
     return (*(Term(text) for text in keyterms), *(Term(text, weight) for text, weight in keywords))
 
 

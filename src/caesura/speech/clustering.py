@@ -2,7 +2,7 @@
 
 Agglomerative clustering by the mean similarity of all pairs (UPGMA; Sokal and Michener, 1958). The vectors have length
 1 and their similarity is their cosine, so the mean over all pairs of two clusters follows from the sums of the clusters
-alone: a long recording is clustered block by block, and then the clusters of all blocks, in bounded memory. Pure.
+alone. So a long recording is clustered in bounded memory: first block by block, then the clusters of all blocks. Pure.
 """
 
 from __future__ import annotations
@@ -19,18 +19,21 @@ from caesura.speech.embedding import Floats
 Indices = NDArray[np.int64]
 
 BLOCK: Final = 512
-"""Clusters that are compared each with each, in 1 MiB; in time and memory by their square."""
+"""Most clusters of which all pairs are compared, in 1 MiB; time and memory grow with the square."""
 SAME_SPEAKER: Final = 0.175
-"""Mean cosine of two clusters from which on they are one speaker. On made-up conversations of six readers 0.16 is best
-where they are recorded well, 0.2 where they are on the telephone, which makes all speakers more alike."""
+"""Mean cosine of two clusters above which they are one speaker.
+
+On synthetic conversations of six readers 0.16 is best for good recordings, and 0.2 for telephone audio, which makes all
+speakers more alike.
+"""
 COMPACTION: Final = 0.3
 """Merge threshold for early compaction; stricter, since later audio adds evidence."""
 MIN_WINDOWS: Final = 4
-"""Fewest windows of a speaker, where there are many in all: chance makes small clusters."""
+"""Fewest windows of a speaker if there are many in all: small clusters arise by chance."""
 MIN_SHARE: Final = 0.04
-"""Smallest share of all windows that a speaker has, where there are few in all."""
+"""Smallest share of all windows that a speaker has if there are few in all."""
 MIN_WINDOW_S: Final = 0.8
-"""Shorter windows are not clustered: their embeddings scatter too much."""
+"""Shortest window that is clustered: embeddings of shorter ones scatter too much."""
 MAX_SPEAKERS: Final = 64
 
 
@@ -43,7 +46,7 @@ class Clusters:
 
     @classmethod
     def single(cls, vectors: Floats) -> Clusters:
-        """Each of the vectors, shape (n, d), as a cluster of its own."""
+        """Clusters of one vector each, from vectors of shape (n, d)."""
         return cls(vectors, np.ones(len(vectors), np.float32))
 
     def joined(self, others: Clusters) -> Clusters:
@@ -51,7 +54,7 @@ class Clusters:
         return Clusters(np.concatenate((self.sums, others.sums)), np.concatenate((self.counts, others.counts)))
 
     def at(self, indices: Indices) -> Clusters:
-        """Only those at these indices, in that order."""
+        """The clusters at these indices, in that order."""
         return Clusters(self.sums[indices], self.counts[indices])
 
     def means(self) -> Floats:
@@ -64,8 +67,8 @@ class Clusters:
 def cluster(vectors: Iterable[Floats]) -> Clusters:
     """Cluster all vectors, given in arrays of shape (n, d), with the threshold `SAME_SPEAKER`.
 
-    Exact up to `BLOCK` vectors. Beyond that each block is compacted first, and should more clusters than half a block
-    be left even so, the smallest are dropped.
+    The result is exact up to `BLOCK` vectors. With more, each block is compacted first, and if more clusters than half
+    a block are left, the smallest are dropped.
     """
     found: Clusters | None = None
     for array in vectors:
@@ -79,9 +82,9 @@ def cluster(vectors: Iterable[Floats]) -> Clusters:
 
 
 def merge(clusters: Clusters, threshold: float) -> tuple[Clusters, Indices]:
-    """Merge the two most similar clusters, again and again, until no two are as similar as `threshold`.
+    """Merge the two most similar clusters repeatedly, until no two are as similar as `threshold`.
 
-    Returns the clusters that are left, and for each cluster given its index among them: int64, shape (k,).
+    Returns the remaining clusters, and for each given cluster its index among them: int64, shape (k,).
     """
     sums, counts = clusters.sums.astype(np.float64), clusters.counts.astype(np.float64)
     similarity = (sums @ sums.T / np.outer(counts, counts)).astype(np.float32)
@@ -109,6 +112,6 @@ def largest(clusters: Clusters, most: int) -> Indices:
 
 
 def plausible(clusters: Clusters) -> Indices:
-    """Indices of the clusters that are speakers, largest first: all of some size, and one in any case."""
+    """Indices of the clusters that are large enough to be speakers, largest first; always at least one."""
     least = min(MIN_WINDOWS, MIN_SHARE * float(clusters.counts.sum()))
     return largest(clusters, min(MAX_SPEAKERS, max(1, int((clusters.counts >= least).sum()))))

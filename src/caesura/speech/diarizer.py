@@ -1,7 +1,7 @@
 """Live diarization: speaker numbers for the words of one channel, while the audio is still coming.
 
-With each stretch of speech all embeddings so far are clustered anew. A speaker is a cluster; it has the number under
-which most of it was reported, so that numbers stay when clusters change. Pure.
+With each stretch of speech all embeddings so far are clustered again. A speaker is a cluster; its number is the one
+under which most of its windows were reported, so that numbers are stable when clusters change. Pure.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from caesura.speech.embedding import WINDOW_S, Floats, SpeakerEmbedding
 from caesura.words import Word
 
 MAX_CLUSTERS: Final = 96
-"""Clusters that are kept, 200 KiB: of more, the most similar are merged and the smallest are dropped."""
+"""Most clusters that are kept (200 KiB): beyond that the most similar are merged and the smallest dropped."""
 _UNNUMBERED: Final = -1
 
 
@@ -64,7 +64,7 @@ class _NumberedClusters:
 
 @dataclass(frozen=True, slots=True)
 class _Numbering:
-    """Speaker numbers of words and of windows, and how many numbers there are with those that are new."""
+    """Speaker numbers of words and of windows, and the count of all numbers, new ones included."""
 
     words: Sequence[int]
     windows: Sequence[int]
@@ -75,7 +75,7 @@ class Diarizer:
     """Assigns speaker numbers to the words of one channel.
 
     `label` is the expensive part (it merges up to some 120 clusters) and may run on another thread than `learn`, which
-    only queues what the next `label` takes into account; neither may run twice at the same time.
+    only queues what the next `label` will take into account; neither may run twice at the same time.
     """
 
     def __init__(self) -> None:
@@ -84,7 +84,7 @@ class Diarizer:
         self._count = 0
 
     def label(self, words: Sequence[Word], embeddings: Sequence[SpeakerEmbedding]) -> tuple[Word, ...]:
-        """The words with their speakers, times on the clock of `embeddings`; unchanged where there are none."""
+        """Assign speakers to words, timed on the clock of `embeddings`; without embeddings they are unchanged."""
         while self._learned:
             self._remember(*self._learned.popleft())
         if not embeddings or not words:
@@ -93,7 +93,7 @@ class Diarizer:
         return tuple(replace(word, speaker=number) for word, number in zip(words, numbers, strict=True))
 
     def learn(self, words: Sequence[Word], embeddings: Sequence[SpeakerEmbedding]) -> None:
-        """Remember the embeddings, under the numbers that `label` gives them; once for each stretch, in order."""
+        """Store the embeddings under the numbers that `label` assigns them. Call it once for each stretch, in order."""
         if words and any(map(_is_long, embeddings)):
             self._learned.append((words, embeddings))
 
@@ -113,7 +113,7 @@ class Diarizer:
         long = vectors[[_is_long(embedding) for embedding in embeddings]]
         known = self._with(_NumberedClusters.single(long, [_UNNUMBERED] * len(long)))
         if not len(known.reported):
-            # Too short to be kept, and there are no speakers yet.
+            # The windows are too short to be kept, and there are no speakers yet.
             return _Numbering([0] * len(words), [_UNNUMBERED] * len(embeddings), 0)
         speakers = known.merged(SAME_SPEAKER)
         speakers = speakers.at(plausible(speakers.clusters))
@@ -123,7 +123,7 @@ class Diarizer:
         numbers, count = _numbers(speakers.reported), self._count
         for speaker in of_words:
             if speaker not in numbers:
-                # Beyond the last number all speakers share it.
+                # All further speakers share the last number.
                 numbers[speaker] = min(count, MAX_SPEAKERS - 1)
                 count = min(count + 1, MAX_SPEAKERS)
         nearest = similarity.argmax(axis=1).tolist()
@@ -136,7 +136,7 @@ class Diarizer:
 
 
 def word_similarity(words: Sequence[Word], spans: NDArray[np.float64], similarity: Floats) -> Floats:
-    """How similar each word is to each speaker: shape (words, speakers).
+    """Similarity of each word to each speaker: shape (words, speakers).
 
     That is the mean over the windows around it, weighted by how near their middles are to the word's.
 
@@ -159,7 +159,7 @@ def _is_long(embedding: SpeakerEmbedding) -> bool:
 
 
 def _numbers(reported: Floats) -> dict[int, int]:
-    """By cluster the number under which most of it was reported; no two clusters have the same number."""
+    """For each cluster the number under which most of it was reported; no two clusters have the same number."""
     numbers: dict[int, int] = {}
     reported = reported.copy()
     while reported.size and reported.max() > 0:

@@ -1,8 +1,8 @@
-"""Speaker embedder: a vector for a window of speech; those of the same person lie close together.
+"""Speaker embedder: computes a vector for a window of speech; vectors of the same person lie close together.
 
 The network is `pyannote/embedding` (MIT; an x-vector TDNN on SincNet features: Bredin et al., "pyannote.audio", 2020;
-Snyder et al., "X-vectors", 2018). The moonshine-voice wheel carries it as an ONNX file inside its library, from where
-it is read; none of its functions is called.
+Snyder et al., "X-vectors", 2018). The moonshine-voice wheel contains it as an ONNX file inside its library. It is read
+from there; none of the library's functions is called.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ from caesura.speech.embedding import Floats, SpeakerEmbedding, windows
 NAME: Final = "pyannote-embedding"
 _SHA256: Final = "0ec8d36d8e19b4a7035f1b71d35e651d9cb8e8cf2e456c559da3d22105c8050d"
 VERSION: Final = _SHA256[:12]
-"""The network has no version of its own; the hash of its file stands for it."""
+"""Version of the network: the hash of its file, since it has no other."""
 ARCH: Final = "x-vector"
 SAMPLE_RATE: Final = 16_000
 DIMENSIONS: Final = 512
 SHORTEST_S: Final = 0.5
-"""A shorter window is embedded with the audio around it; the network itself needs more than 0.3 s."""
+"""Shortest window: a shorter one is extended by the audio around it. The network itself needs more than 0.3 s."""
 
 
 class SpeakerEmbedder:
-    """The loaded network; holds no stream's state."""
+    """The loaded network; it keeps no state of streams."""
 
     def __init__(self, network: bytes) -> None:
-        """Loads the ONNX file. Raises EngineError when it is not the network expected here."""
+        """Load the ONNX file. Raises EngineError if it is not the expected network."""
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
@@ -49,9 +49,9 @@ class SpeakerEmbedder:
             raise EngineError(f"the speaker embedder takes {names}, expected waveform")
 
     def embed(self, audio: Floats, spans: Sequence[tuple[float, float]]) -> tuple[SpeakerEmbedding, ...]:
-        """The embeddings of `spans` (seconds, start and end) of `audio`, float32 of shape (n,) at 16 kHz.
+        """Compute embeddings for `spans` (start and end in seconds) of `audio`, float32 of shape (n,) at 16 kHz.
 
-        A span has a window of 1.5 s every 0.5 s.
+        A span gets a window of 1.5 s every 0.5 s.
         """
         return tuple(
             SpeakerEmbedding(start, end, self._vector(audio, start, end))
@@ -73,7 +73,7 @@ class SpeakerEmbedder:
 
 
 def embedder_missing() -> str | None:
-    """Why diarization does not work on this machine, as a sentence; None: it does."""
+    """The reason why diarization does not work on this machine, as a sentence; None if it works."""
     try:
         _library()
     except EngineError as error:
@@ -82,7 +82,7 @@ def embedder_missing() -> str | None:
 
 
 def load_embedder() -> SpeakerEmbedder:
-    """The network from the library of moonshine-voice; takes some 100 ms and 40 MiB.
+    """Load the network from the library of moonshine-voice; takes some 100 ms and 40 MiB.
 
     Raises:
         EngineError: the package is missing, or is not the version that contains this network.
@@ -100,7 +100,7 @@ def load_embedder() -> SpeakerEmbedder:
 
 
 def _library() -> Path:
-    # Looked up without importing it: the package loads much that is of no use here.
+    # Located without importing the package, which would load much that is not needed here.
     spec = find_spec("moonshine_voice")
     if spec is None or spec.origin is None:
         raise EngineError(f"diarization needs the package moonshine-voice: {_install()}")

@@ -1,4 +1,4 @@
-"""Speaker embeddings, and the windows of speech that they are made of."""
+"""Speaker embeddings, and the windows of speech for which they are computed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 WINDOW_S: Final = 1.5
-"""Length of a window: embeddings of shorter ones scatter, longer ones run over changes of speaker."""
+"""Length of a window: embeddings of shorter ones scatter, longer ones extend over changes of speaker."""
 HOP_S: Final = 0.5
 
 Floats = NDArray[np.float32]
@@ -18,7 +18,10 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SpeakerEmbedding:
-    """How a stretch of speech sounds. `vector`: float32, shape (512,), of length 1; the dot product compares two."""
+    """The voice in a window of speech.
+
+    `vector` is float32, shape (512,), of length 1; vectors are compared by dot product.
+    """
 
     start: float
     end: float
@@ -28,7 +31,7 @@ class SpeakerEmbedding:
 def windows(start: float, end: float) -> list[tuple[float, float]]:
     """The windows in which the speech from `start` to `end` is embedded; the last one ends with it.
 
-    Speech hardly longer than one window has one, its last 1.5 s: a second of nearly the same would add nothing.
+    Speech hardly longer than one window gets one, its last 1.5 s: a second, nearly equal one would add nothing.
     """
     found = []
     at = start
@@ -40,7 +43,7 @@ def windows(start: float, end: float) -> list[tuple[float, float]]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PackedEmbeddings:
-    """The embeddings of a stretch of speech, window by window, in little memory: 1 KiB each.
+    """Embeddings of a stretch of speech, window by window, stored compactly: 1 KiB each.
 
     `spans`: float64, shape (n, 2), start and end of each window. `vectors`: float16, shape (n, 512), each of length 1.
     """
@@ -50,6 +53,6 @@ class PackedEmbeddings:
 
     @classmethod
     def packed(cls, embeddings: Sequence[SpeakerEmbedding], at: float) -> PackedEmbeddings:
-        """The embeddings, at least one, with their times moved by `at` seconds."""
+        """Pack the embeddings, at least one, with their times shifted by `at` seconds."""
         spans = np.array([(each.start + at, each.end + at) for each in embeddings])
         return cls(spans, np.array([each.vector for each in embeddings]).astype(np.float16))

@@ -1,7 +1,7 @@
 """Endpointing: follows voice activity to find where speech begins and how long it has been silent. A pure machine.
 
 A frame is voiced when its probability reaches `ONSET`, or `RELEASE` while speech is going on (hysteresis, so that a
-soft syllable does not end it). Speech counts once `CONFIRM` voiced frames stood in a row: a click does not.
+soft syllable does not end it). Speech is confirmed by `CONFIRM` voiced frames in a row, which a click does not have.
 All positions are samples at 16 kHz from the first sample of the stream.
 """
 
@@ -23,17 +23,17 @@ class Endpointer:
         self.voiced = 0
         """Samples of all frames fed so far."""
         self.onset: int | None = None
-        """Where the first confirmed speech of this segment began; None before there is any."""
+        """Position at which the first confirmed speech of this segment began; None before there is any."""
         self.speech_end = 0
-        """Where the newest voiced frame of this segment ended; meaningful once `onset` is set."""
+        """Position at which the newest voiced frame of this segment ended; valid once `onset` is set."""
         self.voiced_frames = 0
-        """How many frames of this segment were voiced, confirmed or not."""
+        """Number of voiced frames in this segment, confirmed or not."""
         self._run = 0
         self._run_at = 0
         self._speaking = False
 
     def feed(self, probability: float) -> int | None:
-        """Take the next frame. Returns where speech began, when the frame confirms the first of the segment."""
+        """Feed the next frame. Returns where speech began if the frame confirms the first speech of the segment."""
         at = self.voiced
         self.voiced += FRAME
         if probability < (RELEASE if self._speaking else ONSET):
@@ -60,22 +60,22 @@ class Endpointer:
 
     @property
     def silence(self) -> int:
-        """Samples of silence since the last confirmed speech of this segment; 0 before there is any."""
+        """Number of samples of silence since the last confirmed speech of this segment; 0 before there is any."""
         return 0 if self.onset is None else self.voiced - self.speech_end
 
     @property
     def possible_onset(self) -> int | None:
-        """Where speech that still waits for confirmation began."""
+        """Position at which speech began that is not confirmed yet."""
         return self._run_at if 0 < self._run < CONFIRM else None
 
     def segment(self) -> None:
-        """Begin the next segment; speech that goes on has its onset at the next voiced frame."""
+        """Begin the next segment. Speech that continues has its onset at the next voiced frame."""
         self.onset = None
         self.voiced_frames = 0
         self._run = 0
         self._speaking = False
 
     def carry(self, at: int) -> None:
-        """Begin the next segment at position `at`, inside confirmed speech that goes on after it."""
+        """Begin the next segment at position `at`, inside confirmed speech that continues after it."""
         if self.onset is not None:
             self.onset = max(self.onset, at)

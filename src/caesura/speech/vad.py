@@ -1,4 +1,4 @@
-"""Voice activity detection: how likely it is that somebody speaks, for each frame of a channel's audio."""
+"""Voice activity detection: computes the probability of speech for each frame of a channel's audio."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ FRAME: Final = 512
 
 WEIGHTS: Final = Path(__file__).parent / "weights" / "silero_vad_16k_batched.onnx"
 SHA256: Final = "2f0e64a6c9e93aea410e222baf66f57df5092ae0d8f33ec888553730b5f4f741"
-"""Of `WEIGHTS`: thresholds and gains are chosen for these weights, and others would silently decide otherwise."""
+"""SHA-256 of `WEIGHTS`: thresholds and gains are tuned for these weights, and would silently fail with others."""
 
 LEVEL: Final = 0.02
 """The network detects a distant voice, with its reverberation, only when it is loud enough. So quiet audio is amplified
 until the loudest recent frame has this level (root mean square; -34 dBFS), and louder audio stays as it is."""
 MAX_GAIN: Final = 12.0
-"""Largest gain (22 dB), so that the noise of a silent line is not taken for speech."""
+"""Largest gain (22 dB), so that the noise of a silent line is not detected as speech."""
 FADE_S: Final = 30.0
-"""Time constant with which the level of the loudest frame fades: after so many seconds to a third (1/e)."""
+"""Time constant in seconds with which the level of the loudest frame decays (to 1/e)."""
 
 _FADE: Final = exp(-FRAME / 16_000 / FADE_S)
 _OUTPUTS: Final = ("probabilities", "hn", "cn")
@@ -43,10 +43,10 @@ Floats = NDArray[np.float32]
 
 
 class SileroModel:
-    """The loaded network; holds no stream's state, so all channels of a process share one."""
+    """The loaded network; it keeps no state of streams, so all channels of a process share one."""
 
     def __init__(self, weights: bytes) -> None:
-        """Loads an ONNX model. Raises InternalError when it is not the network expected here."""
+        """Load an ONNX model. Raises InternalError if it is not the expected network."""
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
@@ -62,13 +62,13 @@ class SileroModel:
         """Probabilities of speech for several streams side by side.
 
         Args:
-            rows: Of each stream one or more, shape (n, 576), in the order of time: 64 samples of context and 512 new
-                ones each.
-            h: The state before them, shape (1, streams, 128).
-            c: As `h`.
+            rows: For each stream one or more rows in order, shape (n, 576): 64 samples of context and 512 new ones
+                each.
+            h: Hidden state before these rows, shape (1, streams, 128).
+            c: Cell state before these rows, shape (1, streams, 128).
 
         Returns:
-            The probabilities of each stream, shape (n,), and the states after them.
+            The probabilities of each stream, shape (n,), and both states after the rows.
         """
         lengths = [len(each) for each in rows]
         order = np.zeros((max(lengths), len(rows)), np.int64)
@@ -83,9 +83,9 @@ class SileroModel:
 
 
 def load_silero() -> SileroModel:
-    """The Silero network that comes with this package; takes some 10 ms and 10 MiB.
+    """Load the Silero network that is part of this package; takes some 10 ms and 10 MiB.
 
-    Raises InternalError when its file is missing or is not the one that this version was made with.
+    Raises InternalError if its file is missing, or is not the one of this version.
     """
     try:
         weights = WEIGHTS.read_bytes()
@@ -97,7 +97,7 @@ def load_silero() -> SileroModel:
 
 
 class SileroVad:
-    """Voice activity of one channel; cheap until the first audio comes, then about 3 KiB.
+    """Voice activity detection for one channel; it takes about 3 KiB from the first audio on.
 
     The probabilities depend on the samples alone, not on how they were split into calls.
     """
@@ -105,21 +105,21 @@ class SileroVad:
     __slots__ = ("_c", "_h", "_loudest", "_model", "_pending")
 
     def __init__(self, model: SileroModel) -> None:
-        """A channel at its first sample; `model` is shared."""
+        """Start before the first sample of a channel; `model` is shared."""
         self._model = model
         self._pending: Floats | None = None
         self._loudest = 0.0
-        """Level of the loudest frame so far, faded."""
+        """Level of the loudest frame so far, after decay."""
         self._h: Floats | None = None
         self._c: Floats | None = None
 
     @property
     def model(self) -> SileroModel:
-        """The network that it runs on."""
+        """The network that this channel uses."""
         return self._model
 
     def feed(self, samples: Floats) -> Floats:
-        """Probability of speech, 0..1, for each frame that these samples complete.
+        """Compute the probability of speech, in 0..1, for each frame that these samples complete.
 
         Args:
             samples: float32 in -1..1, shape (n,), 16 kHz; any n. Samples that do not fill a frame are kept.
@@ -141,12 +141,12 @@ class SileroVad:
         pending = np.zeros(_CONTEXT, np.float32) if self._pending is None else self._pending
         joined = np.concatenate((pending, samples))
         frames = (len(joined) - _CONTEXT) // FRAME
-        # A copy, for a view would keep the whole of a large chunk alive.
+        # A copy, because a view would keep the whole of a large chunk alive.
         self._pending = joined[frames * FRAME :].copy() if frames else joined
         return self._amplified(_rows(joined, frames)) if frames else np.empty((0, _ROW), np.float32)
 
     def _amplified(self, rows: Floats) -> Floats:
-        """The rows, each as loud as the loudest frame up to it allows."""
+        """The rows, each amplified according to the loudest frame up to it."""
         # Plain floats: a call has three rows as a rule, and numpy's small arrays would cost more than they save.
         gains, loudest, frames = [], self._loudest, rows[:, _CONTEXT:]
         for energy in np.vecdot(frames, frames).tolist():
@@ -159,16 +159,16 @@ class SileroVad:
 
 
 def feed_together(parts: Sequence[tuple[SileroVad, Floats]]) -> list[Floats]:
-    """Feed several channels at once, which costs a quarter of feeding one after the other where they are many.
+    """Feed several channels at once; with many channels this costs a quarter of feeding them one after the other.
 
     Args:
-        parts: Channels, each once and all of one model, with the next samples of each, as for `SileroVad.feed`.
+        parts: Channels of the same model, each at most once, with their next samples as for `SileroVad.feed`.
 
     Returns:
         The probabilities of each channel.
 
     Raises:
-        UsageError: other shape or dtype. After any error no channel has taken its samples.
+        UsageError: other shape or dtype. After any error no channel has consumed its samples.
     """
     before = [(vad._pending, vad._loudest, vad._h, vad._c) for vad, _ in parts]
     try:
@@ -199,13 +199,13 @@ def _run(vads: list[SileroVad], rows: list[Floats]) -> list[Floats]:
             h[0, index], c[0, index] = vad._h, vad._c
     probabilities, h, c = vads[0].model.run(rows, h, c)
     for index, vad in enumerate(vads):
-        # Copies, for views would keep the states of all streams alive.
+        # Copies, because views would keep the states of all streams alive.
         vad._h, vad._c = h[0, index].copy(), c[0, index].copy()
     return probabilities
 
 
 def _rows(joined: Floats, frames: int) -> Floats:
-    """Each frame with the context before it; twice as fast as a strided view and its copy."""
+    """Rows of frames, each with its context before it; twice as fast as copying a strided view."""
     rows = np.empty((frames, _ROW), np.float32)
     rows[:, _CONTEXT:] = joined[_CONTEXT : _CONTEXT + frames * FRAME].reshape(frames, FRAME)
     rows[0, :_CONTEXT] = joined[:_CONTEXT]

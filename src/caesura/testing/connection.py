@@ -20,9 +20,9 @@ class UpgradeRequest:
     path: str
     """As sent, without the query."""
     query: Mapping[str, tuple[str, ...]]
-    """Every parameter's values, decoded, in their order."""
+    """Values of every query parameter, decoded, in their order."""
     headers: Headers = field(repr=False)
-    """Looked up in any case; `get_all` for one that was sent twice."""
+    """Headers, with case-insensitive lookup; `get_all` returns repeated ones."""
     at: float
     """When it opened, on the clock of `time.monotonic`."""
 
@@ -37,7 +37,7 @@ class ReceivedText:
     """A text message of the client."""
 
     type: str
-    """Its `type`; empty when it has none."""
+    """Its `type`; empty if it has none."""
     body: str
     """As sent."""
     at: float
@@ -46,7 +46,7 @@ class ReceivedText:
 
 @dataclass(slots=True)
 class Connection:
-    """An open or closed connection. The fake server keeps filling it in; read it from any thread."""
+    """An open or closed connection. The fake server updates it; it may be read from any thread."""
 
     request: UpgradeRequest
     options: ListenOptions
@@ -56,13 +56,16 @@ class Connection:
     texts: list[ReceivedText] = field(default_factory=list)
     """The client's text messages up to the end of the session."""
     closed: Close | None = None
-    """How it ended, None: not yet. The first close frame of either side; 1006 when the socket was cut without one."""
+    """How it ended: the first close frame of either side, or 1006 if the socket was closed without one.
+
+    None while open.
+    """
     chunks: list[bytes] = field(default_factory=list, repr=False)
-    """The client's binary messages up to the end of the session, in the parts in which they were processed."""
+    """The client's binary messages up to the end of the session, in the pieces in which they were processed."""
 
     @property
     def request_id(self) -> str:
-        """Id of its request; its messages carry it too."""
+        """Id of its request, which is also in its messages."""
         return self.request.request_id
 
     @property
@@ -82,6 +85,6 @@ class Connection:
 
     @property
     def bytes_per_second(self) -> int:
-        """Bytes of one second of the audio that the query declares."""
+        """Bytes per second of the audio that the query declares."""
         assert self.options.sample_rate is not None, "linear16 is refused without one"
         return 2 * self.options.channels * self.options.sample_rate

@@ -17,12 +17,12 @@ from caesura.words import Word
 
 @dataclass(frozen=True, slots=True)
 class RecognizerTiming:
-    """When events are emitted; lengths in seconds of audio, None: never."""
+    """When events are emitted. Durations are in seconds of audio; None means never."""
 
     longest_s: float
-    """Longest segment; it is final then."""
+    """Longest segment; at this length it becomes final."""
     endpoint_s: float | None = None
-    """Silence that ends an utterance, and its segment."""
+    """Silence that ends an utterance and its segment."""
     interim_s: float | None = None
     """Audio between interims."""
     gap_s: float | None = None
@@ -35,7 +35,7 @@ class FakeRecognizer:
     def __init__(
         self, voice: Voice, timing: RecognizerTiming, sample_rate: int, channels: int = 1, *, split: bool = False
     ) -> None:
-        """`channels` are interleaved; `split` recognizes each of them, otherwise only the first."""
+        """`channels` are interleaved; with `split` each of them is recognized, otherwise only the first."""
         self._voice = voice
         self._channels = channels
         self._sample_rate = sample_rate
@@ -74,7 +74,7 @@ class FakeRecognizer:
         return [each.flush() for each in self._recognizers if channel in (None, each.channel)]
 
     def end(self) -> list[StreamEvent]:
-        """The audio has ended: finalize the rest."""
+        """End the audio: finalize the rest."""
         events: list[StreamEvent] = [final for each in self._recognizers for final in each.end()]
         return [*events, Drained(self._recognizers[0].at / self._sample_rate)]
 
@@ -90,7 +90,7 @@ class _SpokenWord:
 
 
 class ChannelRecognizer:
-    """Recognizes one channel from runs of equal samples. Inside, everything is counted in samples."""
+    """Recognizes one channel from runs of equal samples. Internally everything is counted in samples."""
 
     def __init__(self, channel: int, timing: RecognizerTiming, sample_rate: int) -> None:
         """`sample_rate` in Hz."""
@@ -109,9 +109,9 @@ class ChannelRecognizer:
         self._run: str | None = None
         self._run_start = 0
         self._open: _SpokenWord | None = None
-        """Word being spoken; None in silence, and when the word's beginning is final already."""
+        """Word being spoken; None in silence, and if the word's beginning is final already."""
         self._in_utterance = False
-        """Was something spoken that no endpoint has closed?"""
+        """Whether speech has occurred that no endpoint has closed."""
         self._voice_end = 0
         self._interim_at = 0
         self._last_word_end: int | None = None
@@ -123,7 +123,7 @@ class ChannelRecognizer:
         return bool(self._words)
 
     def feed(self, word: str | None, samples: int) -> Iterator[StreamEvent]:
-        """Recognize `samples` samples in which `word` is spoken, None: silence; a run may come in parts."""
+        """Recognize `samples` samples in which `word` is spoken, or silence if it is None; a run may come in parts."""
         if word != self._run:
             yield from self._start_run(word)
         stop = self.at + samples
@@ -136,7 +136,7 @@ class ChannelRecognizer:
         return self._final(self.at, endpoint=True, flushed=True)
 
     def end(self) -> list[TranscriptSegment]:
-        """The audio has ended: one last final, none when everything is final."""
+        """End the audio: emit one last final, unless everything is final already."""
         return [self._final(self.at, endpoint=self._endpoint is not None)] if self.at > self._start else []
 
     # ---- through the samples ----

@@ -1,4 +1,4 @@
-"""One accepted connection of the fake server: the real server's session machine over a fake recognizer."""
+"""One accepted connection of the fake server: the real server's session state machine with a fake recognizer."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ _RESET = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 
 @dataclass(frozen=True, slots=True)
 class SessionContext:
-    """What all sessions of one server share."""
+    """State that all sessions of one server share."""
 
     faults: ServerFaults
     idle_s: float
     answers_finalize: Callable[[], bool]
-    """Should the next Finalize be answered when nothing is pending? Called once for each."""
+    """Whether the next Finalize is answered if nothing is pending; called once for each."""
     changed: Callable[[], None]
     """Called when a Connection has changed."""
 
@@ -58,7 +58,7 @@ class FakeSession:
     def __init__(
         self, peer: ServerConnection, connection: Connection, recognizer: FakeRecognizer, context: SessionContext
     ) -> None:
-        """Only this session fills in `connection`."""
+        """Only this session updates `connection`."""
         self._peer = peer
         self._connection = connection
         self._recognizer = recognizer
@@ -70,7 +70,7 @@ class FakeSession:
         self._session = Session(connection.options, identity, timers, now=connection.opened_at)
         self._received = 0
         self._queue: asyncio.Queue[str | CloseSocket] = asyncio.Queue()
-        """Without a bound: a test that unmutes the server wants everything, and tests are short."""
+        """Queued messages. Unbounded: a test that unmutes the server expects all of them, and tests are short."""
         self._reading = asyncio.Event()
         self._unmuted = asyncio.Event()
         self._reading.set()
@@ -91,7 +91,7 @@ class FakeSession:
             self._ended()
 
     def _socket_closed(self, reader: asyncio.Task[None]) -> None:
-        """The socket is closed: what was read before is still processed, unless the session is stalled."""
+        """The socket was closed: process what was read before, unless the session is stalled."""
         self._over = True
         self._unmuted.set()
         if not self._reading.is_set():
@@ -100,7 +100,7 @@ class FakeSession:
     # ---- faults ----
 
     def cut(self) -> None:
-        """Reset the TCP connection; what was read and not processed yet is dropped."""
+        """Reset the TCP connection; bytes that were read but not processed are dropped."""
         self._session.receive_disconnect(1006, now=self._loop.time())
         cut(self._peer)
 
@@ -137,12 +137,12 @@ class FakeSession:
         self._unmuted.set()
 
     def stop(self) -> None:
-        """Close in order: send the finals, then Metadata, then 1012."""
+        """Close gracefully: send the finals, then Metadata, then 1012."""
         self._session.stop(now=self._loop.time())
         self._run_actions()
 
     def _abandon(self, code: int) -> None:
-        """Process and send nothing more; the client's own end of the connection is still read."""
+        """Process and send nothing more, but still read until the client's end of the connection."""
         self._session.receive_disconnect(code, now=self._loop.time())
         while not self._queue.empty():
             self._queue.get_nowait()
@@ -163,7 +163,7 @@ class FakeSession:
                     await self._receive(message)
 
     async def _next(self) -> str | bytes | None:
-        """The next message; None when the deadline has passed and no message lies there."""
+        """The next message; None if the deadline has passed and no message is queued."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout_at(self._session.next_deadline()):
                 return await self._peer.recv()
@@ -189,7 +189,7 @@ class FakeSession:
         self._run_actions()
 
     async def _receive_audio(self, data: bytes) -> None:
-        """Process it up to the sample at which a fault is planned, trigger the fault, and go on."""
+        """Process audio up to the sample at which a fault is planned, trigger the fault, and continue."""
         rate = self._connection.bytes_per_second
         while (planned := self._faults.take_due((self._received + len(data)) / rate)) is not None:
             due = max(0, self._bytes(planned.seconds) - self._received)
@@ -201,7 +201,7 @@ class FakeSession:
         self._feed_audio(data)
 
     async def _trigger(self, planned: PlannedFault) -> None:
-        """Trigger a fault; what was recognized before it is sent before it, unless muted or stalled."""
+        """Trigger a fault. Words recognized before it are sent before it, unless the session is muted or stalled."""
         if self._unmuted.is_set():
             await self._queue.join()
         planned.fault()
@@ -241,7 +241,7 @@ class FakeSession:
             case CloseSocket():
                 self._queue.put_nowait(action)
             case Reconfigure() | ReleaseHeldFinals() | Warn():
-                pass  # words are read off the samples and never formatted or held
+                pass  # words are read from the samples and never formatted or held
             case _:
                 assert_never(action)
 

@@ -1,4 +1,4 @@
-"""State of the faults of a fake server: those in force and those planned; used on the server's loop only."""
+"""State of a fake server's active and planned faults; used on the server's loop only."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class HttpAnswer:
-    """An HTTP response in place of the upgrade. `body` None: the JSON of this wire's refusals."""
+    """An HTTP response in place of the upgrade. If `body` is None, it is the JSON of this wire's refusals."""
 
     status: int
     headers: Mapping[str, str]
@@ -26,20 +26,20 @@ class PlannedFault:
 
 @dataclass(slots=True)
 class ServerFaults:
-    """Faults that concern one server rather than one connection. A new one has none."""
+    """Faults of the server as a whole, rather than of one connection; none at first."""
 
     stalled: bool = False
-    """Are new connections left unread?"""
+    """Whether new connections are not read."""
     muted: bool = False
-    """Are new connections sent nothing?"""
+    """Whether nothing is sent on new connections."""
     broken: int = 0
-    """Messages still to be sent as broken JSON."""
+    """Number of messages still to be sent as broken JSON."""
     answers: deque[HttpAnswer] = field(default_factory=deque)
     """Responses to the next upgrade requests."""
     planned: list[PlannedFault] = field(default_factory=list)
 
     def take_due(self, seconds: float) -> PlannedFault | None:
-        """Remove and return the earliest fault due at `seconds` of received audio; None when none is."""
+        """Remove and return the earliest fault that is due at `seconds` of received audio; None if there is none."""
         due = [fault for fault in self.planned if fault.seconds <= seconds]
         if not due:
             return None

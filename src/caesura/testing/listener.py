@@ -22,12 +22,12 @@ from caesura.testing.voice import Voice
 HOST = "127.0.0.1"
 LARGEST_MESSAGE = 16 * 1024 * 1024
 GRACE_S = 1.0
-"""How long connections that are closed in order may take."""
+"""How long connections may take to close gracefully."""
 
 
 @dataclass(frozen=True, slots=True)
 class SpeechSettings:
-    """Settings of the fake recognition; lengths as in FakeServer."""
+    """Settings of the fake recognizer; durations as in FakeServer."""
 
     voice: Voice
     interim_s: float
@@ -74,14 +74,17 @@ class Listener:
     # ---- lifetime ----
 
     async def start(self) -> None:
-        """Listen: first on a free port, then always on that one. Raises OSError when another process has taken it."""
+        """Listen: the first time on a free port, later always on the same one.
+
+        Raises OSError if another process uses it.
+        """
         async with self._lock:
             if not self._up:
                 await self._closed()
                 await self._open()
 
     def stop(self, *, in_order: bool) -> None:
-        """Stop listening, and cut the connections or close them in order; `wait_stopped` waits for that."""
+        """Stop listening, and reset the connections or, with `in_order`, close them; `wait_stopped` awaits that."""
         if self._server is None or not self._up:
             return
         self._up = False
@@ -132,7 +135,7 @@ class Listener:
             open_timeout=None,
             ping_interval=None,
             max_size=LARGEST_MESSAGE,
-            max_queue=None,  # with a bound it would read on after a stall; a FakeSession takes messages at once
+            max_queue=None,  # with a bound it would read on after a stall; a FakeSession consumes messages at once
         )
 
     # ---- faults ----
@@ -195,7 +198,7 @@ class Listener:
         return None
 
     def _process_response(self, socket: ServerConnection, _: Head, response: Response) -> None:
-        """Every response has an id. The connection is registered before the client can read 101."""
+        """Add the request id to the response, and register the connection before the client can read 101."""
         request, options = self._requests.pop(socket)
         response.headers["dg-request-id"] = request.request_id
         if response.status_code == 101 and options is not None:

@@ -1,4 +1,4 @@
-"""TCP relay in front of a real server that cuts or stalls its connections on request."""
+"""TCP relay that a test puts in front of a real server, to reset or stall connections."""
 
 from __future__ import annotations
 
@@ -16,18 +16,21 @@ from caesura.errors import UsageError
 
 _CHUNK = 64 * 1024
 _RESET = struct.pack("ii", 1, 0)
-"""SO_LINGER with a time of 0: closing sends a reset."""
+"""SO_LINGER with a time of 0: closing the socket sends a reset."""
 
 
 class Relay:
-    """A TCP relay in front of any server, on a thread of its own; a context manager.
+    """A TCP relay in front of any server, on a thread of its own; use it as a context manager.
 
     Bytes are passed on unchanged until `cut` or `stall` is called, from any thread. Bytes in flight are lost then, as
     on a real network.
     """
 
     def __init__(self, url: str) -> None:
-        """`url`: ws://host:port of the server. Raises UsageError for another scheme: TLS checks the host's name."""
+        """`url` is ws://host:port of the server.
+
+        Raises UsageError for another scheme, since TLS checks the host's name.
+        """
         parts = urlsplit(url)
         if parts.scheme not in ("ws", "http") or not parts.hostname:
             raise UsageError(f"url: {url!r}; it must be ws://host:port")
@@ -53,7 +56,7 @@ class Relay:
         self._call(_Pipe.reset)
 
     def stall(self) -> None:
-        """Keep connections open but pass on no more bytes in either direction; new ones are relayed."""
+        """Keep connections open but pass on no more bytes in either direction; new connections are relayed."""
         self._call(_Pipe.stall)
 
     def __enter__(self) -> Self:

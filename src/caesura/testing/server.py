@@ -1,4 +1,4 @@
-"""Fake server of the live wire on a thread of its own; a test triggers faults and inspects what arrived."""
+"""Fake server of the live wire on a thread of its own; tests trigger faults and inspect received messages."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ _NOT_RUNNING = "the fake server does not run: enter its context first (`with Fak
 
 
 class FakeServer:
-    """A live server on a free loopback port whose speech is that of a Voice; a context manager that runs it.
+    """A live server on a free loopback port that recognizes the words of a Voice; runs while its context is entered.
 
-    It speaks the wire as the hosted service does: it sends nothing on open, KeepAlive is not answered, Metadata comes
-    last, and a client that is silent for `idle_s` is closed with NET-0001. It recognizes linear16, sends finals that
-    tile the stream, and accepts every credential.
+    It follows the protocol of the hosted service: it sends nothing on open, does not answer KeepAlive, sends Metadata
+    last, and closes with NET-0001 after `idle_s` without a message. It accepts linear16 and every credential, and sends
+    finals that tile the stream.
 
-    A fault is in force when its method returns. It concerns all open connections; `stall` and `mute` new ones too,
-    until they are undone. All methods may be called from any thread.
+    A fault is in effect when its method returns. It applies to all open connections; `stall` and `mute` also to new
+    ones, until they are undone. All methods may be called from any thread.
     """
 
     def __init__(
@@ -50,12 +50,12 @@ class FakeServer:
         Args:
             voice: The vocabulary.
             idle_s: Seconds without a message after which a connection is closed.
-            interim_s: Seconds of audio between interims, where the client requests them.
-            endpoint_s: Seconds of silence that end an utterance when `endpointing` asks for fewer.
-            longest_s: Seconds of audio after which a segment is final in any case.
-            answers_finalize: Is a Finalize answered when no word is pending? One value for all of them, or one for
-                each in order; after the last one given all are answered.
-            languages: Primary subtags that `language` may ask for.
+            interim_s: Seconds of audio between interims, if the client requests them.
+            endpoint_s: Seconds of silence that end an utterance, if `endpointing` requests fewer.
+            longest_s: Seconds of audio after which a segment becomes final in any case.
+            answers_finalize: Whether a Finalize is answered if no word is pending: one value for all, or one for each
+                in order, after which all are answered.
+            languages: Primary subtags that the parameter `language` may have.
         """
         self._changes = threading.Condition()
         self._faults = ServerFaults()
@@ -67,7 +67,7 @@ class FakeServer:
         self._ready: Future[None] = Future()
         self._done = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
-        """Work that faults triggered on the loop left behind."""
+        """Tasks started by faults that were triggered on the loop itself."""
 
     # ---- lifetime ----
 
@@ -86,7 +86,10 @@ class FakeServer:
         self._finish()
 
     def start(self) -> None:
-        """Listen, on the same port as before; entering the context does so. Raises OSError when the port is taken."""
+        """Listen, on the same port as before; entering the context does this too.
+
+        Raises OSError if the port is in use.
+        """
         self._call(lambda: None, then=self._listener.start)
 
     def stop(self, *, in_order: bool = False) -> None:
@@ -129,14 +132,14 @@ class FakeServer:
     # ---- faults ----
 
     def cut(self) -> None:
-        """Reset the open connections as a failing network does, without a close frame.
+        """Reset the open connections without a close frame, as a failing network does.
 
-        A client that is about to write may lose what was sent to it just before; with `hang_up` it does not.
+        A client that is about to write may lose messages sent to it just before; with `hang_up` it does not.
         """
         self._call(self._listener.cut)
 
     def hang_up(self) -> None:
-        """End the open connections without a close frame, as a stopping proxy does: TCP ends in order."""
+        """End the open connections without a close frame but with an orderly TCP close, as a stopping proxy does."""
         self._call(self._listener.hang_up)
 
     def close(self, code: int = 1011, reason: str = "") -> None:
@@ -144,11 +147,11 @@ class FakeServer:
         self._call(partial(self._listener.close, code, reason))
 
     def stall(self) -> None:
-        """Read and send nothing, not even pongs; sockets stay open. New ones are not even upgraded."""
+        """Read and send nothing, not even pongs; sockets stay open. New connections are not upgraded."""
         self._call(partial(self._listener.stall, True))
 
     def unstall(self) -> None:
-        """Resume reading, with what was sent meanwhile."""
+        """Resume reading and sending, starting with what has arrived meanwhile."""
         self._call(partial(self._listener.stall, False))
 
     def mute(self) -> None:
@@ -156,7 +159,7 @@ class FakeServer:
         self._call(partial(self._listener.mute, True))
 
     def unmute(self) -> None:
-        """Resume sending, with what was queued meanwhile."""
+        """Resume sending, starting with the messages queued meanwhile."""
         self._call(partial(self._listener.mute, False))
 
     def corrupt(self, messages: int = 1) -> None:
@@ -166,9 +169,9 @@ class FakeServer:
     def refuse(
         self, status: int, *, times: int = 1, headers: Mapping[str, str] | None = None, body: str | None = None
     ) -> None:
-        """HttpAnswer the next `times` requests with an HTTP status instead of the upgrade.
+        """Answer the next `times` requests with an HTTP status instead of the upgrade.
 
-        `body` is by default the JSON of this wire's refusals; `headers` are added, or replace those of the same name.
+        The default `body` is the JSON of this wire's refusals. `headers` are added, or replace those of the same name.
         Raises ValueError for a status that HTTP does not know.
         """
         answer = HttpAnswer(HTTPStatus(status), dict(headers or {}), body)
@@ -177,9 +180,9 @@ class FakeServer:
     def after(self, seconds: float, fault: Callable[[], object]) -> None:
         """Call `fault` once, as soon as a connection has received `seconds` of audio, to the sample.
 
-        Audio before that sample is answered first, audio after it meets the fault; `fault` is for example `server.cut`,
-        or a function that calls such methods. Several may be planned; one whose connection has ended before goes to the
-        next connection.
+        Audio before that sample is processed first, audio after it is subject to the fault. `fault` is for example
+        `server.cut`, or a function that calls such methods. Several faults may be planned; if a connection ends before
+        its fault is due, the fault applies to the next connection.
         """
         self._call(partial(self._faults.planned.append, PlannedFault(seconds, fault)))
 
@@ -207,7 +210,7 @@ class FakeServer:
         self._loop = None
 
     def _call(self, act: Callable[[], None], *, then: Callable[[], Coroutine[None, None, None]] | None = None) -> None:
-        """Call `act` on the loop and wait for `then`, unless a fault on the loop itself calls this."""
+        """Call `act` on the loop and wait for `then`; do not wait if called on the loop itself, by a fault."""
         if self._loop is None:
             raise UsageError(_NOT_RUNNING)
         if threading.current_thread() is not self._thread:

@@ -1,4 +1,4 @@
-"""Handshake of the fake server: reads an upgrade request and writes the response, 101 or a refusal of this wire."""
+"""Handshake of the fake server: parses an upgrade request, and builds the response, 101 or a refusal of this wire."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ from caesura.testing.fake_session import MODEL
 from caesura.testing.faults import HttpAnswer
 
 NOT_FOUND = Refusal(404, "NOT_FOUND", "No WebSocket is served here: live speech goes to /v1/listen.")
-NOT_LINEAR16 = Refusal(400, "INVALID_QUERY_PARAMETER", "This fake server hears 'encoding=linear16' only.")
+NOT_LINEAR16 = Refusal(400, "INVALID_QUERY_PARAMETER", "This fake server accepts 'encoding=linear16' only.")
 _KNOWN = {refusal.status: refusal for refusal in (INVALID_AUTH, TOO_MANY_REQUESTS, SERVICE_UNAVAILABLE)}
 _SCHEMES = ("token", "bearer")
 
 
 def read(head: Head, request_id: str, at: float) -> UpgradeRequest:
-    """The request as a record for tests."""
+    """Parse the request into a record for tests."""
     url = urlsplit(head.path)
     query = {name: tuple(values) for name, values in parse_qs(url.query, keep_blank_values=True).items()}
     return UpgradeRequest(request_id, url.path, query, head.headers, at)
 
 
 def check(head: Head, languages: Sequence[str]) -> ListenOptions | Refusal:
-    """Options of the stream, or why it is refused."""
+    """The options of the stream, or the refusal."""
     url = urlsplit(head.path)
     if url.path != "/v1/listen":
         return NOT_FOUND
@@ -56,7 +56,7 @@ def _catalogue(languages: Sequence[str]) -> Catalogue:
 
 
 def refusal(status: int) -> Refusal:
-    """This wire's refusal with a status; for a status that it does not use, HTTP's own phrase."""
+    """This wire's refusal with that status; for a status that it does not use, one with HTTP's reason phrase."""
     phrase = HTTPStatus(status).phrase
     return _KNOWN.get(status, Refusal(status, phrase.upper().replace(" ", "_"), f"{phrase}."))
 
@@ -70,7 +70,7 @@ def refused(peer: ServerConnection, reason: Refusal, request_id: str) -> Respons
 
 
 def answered(peer: ServerConnection, answer: HttpAnswer, request_id: str) -> Response:
-    """Response that a test asked for."""
+    """The response that a test configured."""
     reason = refusal(answer.status)
     response = refused(peer, reason, request_id)
     if answer.body is not None:
@@ -82,12 +82,12 @@ def answered(peer: ServerConnection, answer: HttpAnswer, request_id: str) -> Res
 
 
 def select_subprotocol(_: ServerConnection, offered: Sequence[Subprotocol]) -> Subprotocol | None:
-    """The scheme offered before the credential, never the credential itself; None when there is none."""
+    """The scheme that was offered before the credential, never the credential itself; None if there is none."""
     return next((name for name in offered if name.lower() in _SCHEMES), None)
 
 
 def _set(response: Response, name: str, value: str) -> None:
-    # Assigning a header adds another one of that name.
+    # Assigning a header adds a second one of that name, so the old one is deleted first.
     if name in response.headers:
         del response.headers[name]
     response.headers[name] = value

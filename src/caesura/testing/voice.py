@@ -1,4 +1,4 @@
-"""Synthetic speech for tests: words coded as runs of equal samples, exact to the sample in both directions."""
+"""Synthetic speech for tests: encodes words as runs of equal samples, and decodes them, exactly to the sample."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _MOST = 32_767 - _FIRST
 
 
 class Voice:
-    """Synthetic speech whose words can be read off its samples, wherever a stream of it begins.
+    """Synthetic speech whose words can be decoded from its samples, wherever a stream of it begins.
 
     Audio is mono linear16. Word `i` of the vocabulary is a run of samples of the value 1000 + `i`; every other value
-    is silence. The same word twice is two runs, because of the gap between them.
+    is silence. The same word twice makes two runs, because of the gap between them.
     """
 
     def __init__(self, words: Sequence[str]) -> None:
-        """`words` is the vocabulary. Raises UsageError when a word is in it twice, or more than 31767 are."""
+        """`words` is the vocabulary. Raises UsageError if a word is in it twice, or if there are more than 31767."""
         if len(set(words)) != len(words) or len(words) > _MOST:
             raise UsageError(
                 f"words: {len(words)} given, {len(set(words))} of them different; give up to {_MOST}, each once"
@@ -36,7 +36,7 @@ class Voice:
         return tuple(self._samples)
 
     def say(self, *words: str, sample_rate: int = 16_000, word_s: float = 0.3, gap_s: float = 0.1) -> bytes:
-        """Audio of `words`, each `word_s` long and followed by `gap_s` of silence; lengths to the nearest sample.
+        """Make audio of `words`, each `word_s` long and followed by `gap_s` of silence, rounded to samples.
 
         Raises UsageError for a word that is not in the vocabulary.
         """
@@ -44,11 +44,11 @@ class Voice:
         return b"".join(self._sample(word) * round(word_s * sample_rate) + gap for word in words)
 
     def silence(self, seconds: float, *, sample_rate: int = 16_000) -> bytes:
-        """Audio without words; its length is rounded to a sample."""
+        """Make audio without words; its length is rounded to samples."""
         return bytes(SAMPLE_BYTES * round(seconds * sample_rate))
 
     def hear(self, audio: bytes, *, sample_rate: int = 16_000) -> tuple[Word, ...]:
-        """The words in `audio`, also those whose beginning or end is cut off."""
+        """Decode the words in `audio`, including those whose beginning or end is cut off."""
         words = []
         at = 0
         for word, samples in self.runs(audio):
@@ -58,7 +58,7 @@ class Voice:
         return tuple(words)
 
     def runs(self, audio: bytes) -> Iterator[tuple[str | None, int]]:
-        """Runs of the same word (None: silence) and their lengths in samples; an odd byte at the end is ignored."""
+        """Runs of the same word (None for silence) and their lengths in samples; an odd byte at the end is ignored."""
         at = 0
         while at + 1 < len(audio):
             samples = _equal_samples(audio, at)
@@ -73,7 +73,7 @@ class Voice:
 
 
 def _equal_samples(audio: bytes, at: int) -> int:
-    """Number of equal samples from byte `at` on, by doubling the compared length and then bisecting."""
+    """Number of equal samples from byte `at` on, found by doubling the compared length and then bisecting."""
     sample = audio[at : at + SAMPLE_BYTES]
     most = (len(audio) - at) // SAMPLE_BYTES
 

@@ -1,4 +1,4 @@
-"""A small Hugging Face Hub on loopback, for tests: lists one model, serves its files, and misbehaves when told to."""
+"""A small Hugging Face Hub on loopback, for tests: lists one model, serves its files, and misbehaves on command."""
 
 from __future__ import annotations
 

@@ -38,9 +38,8 @@ def test_english_and_distilled_models_transcribe_english_only() -> None:
     assert len(english) == 9
 
 
-@pytest.mark.parametrize("code", WHISPER_CODES)
-def test_every_language_goes_to_its_subtag_and_back(code: str) -> None:
-    assert whisper_code(subtag(code)) == code
+def test_every_language_converts_to_its_subtag_and_back() -> None:
+    assert tuple(whisper_code(subtag(code)) for code in WHISPER_CODES) == tuple(WHISPER_CODES)
 
 
 def test_javanese_is_called_by_its_subtag() -> None:

@@ -54,7 +54,7 @@ class Puller:
     def interrupt(self) -> None:
         """Has a download end with 70,000 bytes of the weights."""
         self.hub.cuts, self.hub.statuses = [70_000], {"model.bin": [200, 500]}
-        with pytest.raises(DownloadInterrupted, match="What came is kept: the same command resumes from there"):
+        with pytest.raises(DownloadInterrupted, match="The received part is kept: the same command resumes from there"):
             self()
         self.hub.requests.clear()
 
@@ -163,7 +163,7 @@ def test_a_hub_that_cannot_resume_starts_the_file_again(puller: Puller) -> None:
     assert puller.progress[-1][0] == puller.progress[-1][1]
 
 
-def test_an_interrupted_download_is_no_model_and_resumes_in_the_next_call(puller: Puller) -> None:
+def test_an_interrupted_download_is_not_a_model_and_resumes_in_the_next_call(puller: Puller) -> None:
     puller.interrupt()
     assert not puller.folder.exists()
     assert installed(puller.models) == []
@@ -227,13 +227,13 @@ def test_a_hub_that_is_busy_for_a_moment_is_tried_again(puller: Puller) -> None:
     assert puller.hub.fetched().count("config.json") == 2
 
 
-# ---- bytes that are not what was listed ----
+# ---- files that differ from the listing ----
 
 
 @pytest.mark.parametrize("name", ["model.bin", "config.json"])
 def test_bytes_with_another_checksum_are_thrown_away(puller: Puller, name: str) -> None:
     puller.hub.sent[name] = b"?" * len(puller.hub.files[name])
-    with pytest.raises(LineError, match=rf"{name}: what came is not what .* promised: its checksum is another one"):
+    with pytest.raises(LineError, match=rf"{name}: the checksum differs from the one that .* listed"):
         puller()
     assert not puller.folder.exists()
     assert not list(puller.part.glob(f"{name}*"))
@@ -244,7 +244,7 @@ def test_bytes_with_another_checksum_are_thrown_away(puller: Puller, name: str) 
 
 def test_more_bytes_than_listed_are_refused(puller: Puller) -> None:
     puller.hub.sent["model.bin"] = b"?" * 30_000_000
-    with pytest.raises(LineError, match="sends more than the bytes it promised"):
+    with pytest.raises(LineError, match="sends more bytes than it listed"):
         puller()
     assert not puller.folder.exists()
     assert sum(path.stat().st_size for path in puller.part.iterdir()) < 1000
@@ -277,24 +277,24 @@ def test_a_listing_cannot_name_files_outside_of_the_folder(puller: Puller) -> No
     assert puller.contents() == puller.hub.used_files()
 
 
-# ---- what the hub does not have ----
+# ---- models that the hub does not have ----
 
 
 def test_an_unknown_model_or_revision_is_a_usage_error(puller: Puller) -> None:
-    with pytest.raises(UsageError, match=r"has no no/such at revision main for everybody \(404\); check its name"):
+    with pytest.raises(UsageError, match=r"has no public no/such at revision main \(404\); check its name"):
         pulled_from(puller.hub.url, puller.models, name="no/such")
-    with pytest.raises(UsageError, match=r"at revision v9/x for everybody"):
+    with pytest.raises(UsageError, match=r"has no public .* at revision v9/x"):
         puller(revision="v9/x")
 
 
 def test_a_file_that_is_listed_but_absent_is_named(puller: Puller) -> None:
     puller.hub.statuses["tokenizer.json"] = [404]
-    with pytest.raises(UsageError, match=r"has no Systran/faster-whisper-tiny/tokenizer.json for everybody"):
+    with pytest.raises(UsageError, match=r"has no public Systran/faster-whisper-tiny/tokenizer.json"):
         puller()
 
 
 def test_a_name_that_no_repository_can_have_is_refused(puller: Puller) -> None:
-    with pytest.raises(UsageError, match=r"a/b--c is no name of a repository"):
+    with pytest.raises(UsageError, match=r"a/b--c is not the name of a repository"):
         pull(CatalogueEntry("a/b--c", "a/b--c", None, (), ""), puller.models, endpoint=puller.hub.url)
     assert puller.hub.headers == []
 
@@ -308,7 +308,7 @@ def test_a_repository_without_a_whisper_model_is_named(puller: Puller) -> None:
 @pytest.mark.parametrize(
     "text", ["<html>", "[]", "{}", '{"id": "a", "sha": "a", "siblings": [{}]}', '{"id": "a"}', "null"]
 )
-def test_an_answer_that_is_no_listing_is_named(puller: Puller, text: str) -> None:
+def test_an_invalid_listing_is_reported(puller: Puller, text: str) -> None:
     puller.hub.listing = text
     with pytest.raises(LineError, match=r"gave no description of .*; is it a hub\?"):
         puller()
@@ -329,8 +329,10 @@ def test_another_refusal_is_reported_with_its_status(puller: Puller) -> None:
 
 
 @pytest.mark.parametrize("endpoint", ["", "huggingface.co", "ftp://hub.example", "https://"])
-def test_an_endpoint_that_is_no_url_is_named(endpoint: str, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"endpoint: .* is no URL of a hub; https://huggingface\.co is the usual one"):
+def test_an_invalid_endpoint_url_is_named(endpoint: str, tmp_path: Path) -> None:
+    with pytest.raises(
+        UsageError, match=r"endpoint: .* is not the URL of a hub; the default is https://huggingface\.co"
+    ):
         pulled_from(endpoint, tmp_path)
 
 
@@ -374,7 +376,7 @@ def new_session() -> Iterator[Callable[[], None]]:
 def test_a_certificate_is_judged_by_the_authorities_of_the_system(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, new_session: Callable[[], None]
 ) -> None:
-    """One that nobody vouches for is refused with what may help, and that help works."""
+    """One that no authority has signed is refused with advice, which works."""
     tls, _ = certificate(tmp_path, "localhost")
     with serving(FakeHub(model_files()), tls) as hub:
         with pytest.raises(Unreachable, match=r"CERTIFICATE_VERIFY_FAILED.*ca-certificates.*SSL_CERT_FILE"):

@@ -53,7 +53,7 @@ def test_models_by_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         assert (ref.name, ref.folder, ref.device, ref.entry) == ("mine", tmp_path / "mine", "cpu", None)
 
 
-def test_an_at_sign_in_a_folder_is_no_device(tmp_path: Path) -> None:
+def test_an_at_sign_in_a_folder_name_is_not_a_device(tmp_path: Path) -> None:
     assert parse_model_ref(f"{tmp_path}/a@b").folder == tmp_path / "a@b"
     assert parse_model_ref(f"{tmp_path}/a@cpu@cuda").folder == tmp_path / "a@cpu"
 

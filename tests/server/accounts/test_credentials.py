@@ -37,7 +37,7 @@ def test_credentials_are_read_from_header_or_subprotocols(
 
 
 def test_a_credential_does_not_show_its_secret() -> None:
-    """What is logged by accident is not a key."""
+    """Logging a credential by accident does not reveal the key."""
     assert "K1" not in repr(parse_credential("Token K1", []))
     assert "K1" not in repr(Settings(keys=("K1",)))
 
@@ -56,7 +56,7 @@ def test_a_credential_does_not_show_its_secret() -> None:
         ("", False),
     ],
 )
-def test_an_address_that_others_reach_wants_keys(host: str, loopback: bool) -> None:
+def test_an_address_that_others_can_reach_requires_keys(host: str, loopback: bool) -> None:
     """Without keys only loopback is served, unless the operator says otherwise."""
     assert is_loopback(host) is loopback
     check_exposure(Settings(host=host), keys_exist=True)

@@ -1,4 +1,4 @@
-"""The ledger writer: what is written when, which keys are valid, and what a failing database does."""
+"""The ledger writer: when rows are written, which keys are valid, and how a failing database is handled."""
 
 from __future__ import annotations
 
@@ -28,14 +28,15 @@ from caesura.ledger.requests import Outcome, RequestFilter, RequestRecord, find_
 from caesura.server.accounts import ledger_writer as ledger_writer_module
 from caesura.server.accounts.ledger_writer import LedgerHealth, LedgerWriter
 from tests import postgres
+from tests.ledger.fresh import fresh_ledger
 from tests.ledger.rows import NOW, ended, opened
 from tests.waiting import until
 
-WITHIN_S = 10.0
+WITHIN_S = 60.0
 
 
 class Flaky(Ledger):
-    """A ledger whose database fails while it is told to."""
+    """A ledger whose database fails on command."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
@@ -61,14 +62,14 @@ class Flaky(Ledger):
             yield connection
 
     def rows(self) -> dict[str, RequestRecord]:
-        """What is written, by id, whatever is broken."""
+        """The written rows by id, read also while the database fails."""
         with self._ledger.reading() as connection:
             return {row.request_id: row for row in find_requests(connection, RequestFilter(), limit=1000)}
 
 
 @pytest.fixture
 def ledger(tmp_path: Path) -> Iterator[Flaky]:
-    with open_ledger(str(tmp_path / "ledger.db"), now=NOW) as opened_ledger:
+    with fresh_ledger(tmp_path / "ledger.db") as opened_ledger:
         yield Flaky(opened_ledger)
 
 
@@ -99,7 +100,7 @@ def make_key(ledger: Ledger, **wanted: Any) -> keys.NewKey:
         return keys.create_key(connection, **(defaults | wanted))
 
 
-def test_what_begins_and_ends_is_written_by_itself(ledger: Flaky) -> None:
+def test_starts_and_ends_are_written_without_a_flush(ledger: Flaky) -> None:
     async def story(writer: LedgerWriter) -> None:
         writer.begin_request(opened(server_id=writer.server_id))
         await until(ledger.rows)
@@ -131,7 +132,7 @@ def test_stopping_writes_what_waits_and_signs_off(ledger: Flaky) -> None:
         assert connection.execute(schema.servers.select()).all() == []
 
 
-def test_stopping_twice_or_without_a_start_is_no_error(ledger: Flaky) -> None:
+def test_stopping_twice_or_without_a_start_is_allowed(ledger: Flaky) -> None:
     async def whole() -> None:
         writer = LedgerWriter(ledger)
         await writer.stop()
@@ -195,7 +196,7 @@ def test_a_row_that_the_database_will_not_have_takes_no_other_with_it(
 
 
 @pytest.mark.parametrize("end", ["fails", "stops"])
-def test_rows_wait_when_the_database_goes_while_a_bad_one_is_looked_for(
+def test_rows_wait_if_the_database_fails_while_a_bad_row_is_searched(
     ledger: Flaky, monkeypatch: pytest.MonkeyPatch, end: str
 ) -> None:
     save = requests.save_requests
@@ -243,7 +244,7 @@ def test_no_more_rows_wait_than_there_is_room_for(
     assert f"{ended(0).request_id}: its record is lost: too many records wait" in caplog.text
 
 
-def test_a_stop_while_the_database_is_away_says_what_is_lost_and_does_not_hang(
+def test_a_stop_while_the_database_is_down_logs_what_is_lost_and_does_not_hang(
     ledger: Flaky, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ledger_writer_module, "STOP_S", 0.1)
@@ -296,10 +297,10 @@ def test_a_mistake_of_our_own_is_reported_and_ends_nothing(
         run(ledger, story)
 
 
-# ---- who is let in ----
+# ---- access ----
 
 
-def test_a_key_made_elsewhere_is_asked_for_from_then_on(ledger: Flaky) -> None:
+def test_keys_are_required_once_another_process_created_one(ledger: Flaky) -> None:
     async def story(writer: LedgerWriter) -> None:
         assert not writer.key_required
         assert writer.verify(None) is not None
@@ -349,7 +350,7 @@ def test_what_a_route_writes_is_obeyed_at_once_and_reported_once(
     assert len(told) == 1
 
 
-def test_two_who_refresh_at_once_tell_of_a_revoked_key_once(ledger: Flaky) -> None:
+def test_two_concurrent_refreshes_report_a_revoked_key_once(ledger: Flaky) -> None:
     made = make_key(ledger)
     told: list[str] = []
 
@@ -362,7 +363,7 @@ def test_two_who_refresh_at_once_tell_of_a_revoked_key_once(ledger: Flaky) -> No
     assert told == [made.key.api_key_id]
 
 
-def test_a_token_is_granted_and_let_in(ledger: Flaky) -> None:
+def test_a_token_is_granted_and_accepted(ledger: Flaky) -> None:
     made = make_key(ledger)
 
     async def story(writer: LedgerWriter) -> None:
@@ -426,7 +427,7 @@ def test_a_project_without_credit_is_known_at_the_next_poll(ledger: Flaky) -> No
     run(ledger, story)
 
 
-def test_a_server_says_that_it_lives(ledger: Flaky, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_sends_heartbeats(ledger: Flaky, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(servers, "HEARTBEAT_S", 0.0)
 
     async def story(writer: LedgerWriter) -> None:
@@ -445,7 +446,7 @@ def test_a_server_says_that_it_lives(ledger: Flaky, monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.slow
 @pytest.mark.skipif(postgres.programs() is None, reason="PostgreSQL is not installed")
-def test_a_postgresql_that_crashes_and_comes_back_gets_every_row(caplog: pytest.LogCaptureFixture) -> None:
+def test_every_row_is_written_after_postgresql_crashed_and_restarted(caplog: pytest.LogCaptureFixture) -> None:
     with postgres.running() as server, open_ledger(server.url, now=NOW) as opened_ledger:
         away = Flaky(opened_ledger)
         made = make_key(away)
@@ -471,6 +472,7 @@ import asyncio, sys
 from datetime import UTC, datetime
 from caesura.ledger.database import open_ledger
 from caesura.server.accounts.ledger_writer import LedgerWriter
+from tests.ledger.fresh import fresh_ledger
 from tests.ledger.rows import ended, opened
 
 async def main():
@@ -488,7 +490,7 @@ asyncio.run(main())
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the lease decides, after half a minute")
-def test_a_killed_server_loses_only_what_was_open_and_the_next_start_says_so(
+def test_a_killed_server_loses_only_open_requests_which_the_next_start_marks(
     ledger: Flaky, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.WARNING)

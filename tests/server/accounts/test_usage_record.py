@@ -124,14 +124,14 @@ def test_how_a_stream_ended_is_read_from_its_close(close_code: int | None, outco
     assert over(ListenOptions(), close_code=close_code).outcome is outcome
 
 
-def test_a_restart_of_ours_succeeds_and_a_client_that_closes_with_its_code_does_not() -> None:
+def test_a_restart_of_the_server_is_a_success_and_a_client_that_closes_with_its_code_is_not() -> None:
     restarted = over(ListenOptions(), close_code=RESTART.code, close_reason=RESTART.reason)
     assert restarted.outcome is Outcome.SUCCEEDED
     closed_by_client = over(ListenOptions(), close_code=RESTART.code, closed_by_client=True)
     assert closed_by_client.outcome is Outcome.FAILED
 
 
-def test_the_end_keeps_what_the_beginning_said() -> None:
+def test_the_end_keeps_the_fields_of_the_beginning() -> None:
     options = ListenOptions(tags=("x",))
     entry, end = begun(options), over(options, close_reason="why")
     assert (end.keepalive_count, end.bytes_in, end.close_reason) == (4, 1000, "why")

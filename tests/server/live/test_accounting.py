@@ -43,7 +43,7 @@ def read(service: Service, name: str) -> float:
     return float(line.split()[1])
 
 
-def test_a_stream_has_one_row_with_what_it_came_to() -> None:
+def test_a_stream_has_one_row_with_its_usage() -> None:
     async def play(service: Service, accounting: StreamAccounting) -> None:
         accounting.begin(lambda: usage(1.5))
         assert read(service, "caesura_audio_seconds_total") == 1.5

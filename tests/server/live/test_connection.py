@@ -29,6 +29,7 @@ from tests.encodings import encode
 from tests.in_process_server import InProcessServer, in_process_server
 from tests.live_client import CLOSE_STREAM, FINALIZE, KEEPALIVE, LiveClient, live_client
 from tests.recordings import recording
+from tests.waiting import until
 
 pytestmark = pytest.mark.slow
 LINEAR: dict[str, str | int | bool] = {"encoding": "linear16", "sample_rate": 16_000}
@@ -65,9 +66,7 @@ def speech() -> bytes:
 
 async def ended(server: InProcessServer, count: int = 1) -> None:
     """Wait until so many sessions have left their record."""
-    async with asyncio.timeout(20):
-        while len(server.service.session_log) < count:
-            await asyncio.sleep(0.01)
+    await until(lambda: len(server.service.session_log) >= count)
 
 
 async def whole(line: LiveClient, data: bytes, size: int = 3200, pause_s: float = 0.0) -> list[str]:
@@ -123,7 +122,7 @@ def test_a_message_over_the_limit_closes_that_session_only() -> None:
 
 
 def test_a_client_that_vanishes_in_mid_message_is_let_go() -> None:
-    """A frame announced and half sent, then a reset: the record says so."""
+    """A frame is announced and half sent, then the connection is reset; the record has that reason."""
 
     async def main(server: InProcessServer) -> None:
         async def vanish() -> None:
@@ -145,7 +144,7 @@ def test_a_client_that_vanishes_in_mid_message_is_let_go() -> None:
     served(main)
 
 
-def test_a_client_that_stops_reading_is_cut_and_harms_nobody(
+def test_a_client_that_stops_reading_is_disconnected_without_harming_others(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """It floods us with what must be answered and reads nothing: the queue is bounded, in time and in bytes."""
@@ -205,7 +204,7 @@ def test_audio_counts_whatever_comes_right_behind_it(behind: str | None) -> None
 def test_a_client_that_reads_slowly_misses_interims_and_no_final(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The next interim says more; the log says how many were left out."""
+    """The next interim supersedes it; the log has the number of dropped ones."""
 
     async def main(server: InProcessServer) -> None:
         data = speech() * 2
@@ -223,8 +222,8 @@ def test_a_client_that_reads_slowly_misses_interims_and_no_final(
     assert "interims left out" in caplog.text
 
 
-def test_what_waits_for_a_client_is_bounded_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Beyond the bound the connection is cut, and the record says why."""
+def test_the_queue_of_a_client_is_bounded_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond the bound the connection is aborted, and the record has the reason."""
     monkeypatch.setattr("caesura.server.live.send_queue.MAX_BYTES", 10)
 
     async def main(server: InProcessServer) -> None:
@@ -256,7 +255,7 @@ def test_thousands_of_one_byte_frames_are_audio_like_any_other() -> None:
 
 
 @pytest.mark.parametrize("size", [3200, 1 << 20])
-def test_a_long_file_at_full_speed_comes_out_right(size: int) -> None:
+def test_a_long_file_at_full_speed_is_transcribed_correctly(size: int) -> None:
     """Ten minutes: finals tile the stream, words are in order, and what waits stays bounded."""
 
     async def main(server: InProcessServer) -> None:
@@ -288,7 +287,7 @@ def test_a_long_file_at_full_speed_comes_out_right(size: int) -> None:
     served(main)
 
 
-def test_bad_text_is_answered_and_the_stream_goes_on() -> None:
+def test_bad_text_is_answered_and_the_stream_continues() -> None:
     """Audio sent as text, JSON that is no message, a blank in the type: an Error each, nothing closes."""
 
     async def main(server: InProcessServer) -> None:
@@ -338,7 +337,7 @@ def test_a_client_that_floods_and_does_not_read_costs_a_bounded_amount(monkeypat
     assert max(waiting) < PAUSE_BYTES + 100_000
 
 
-def test_a_stall_of_our_own_does_not_close_who_kept_alive() -> None:
+def test_a_stall_of_the_server_does_not_close_streams_held_by_keepalive() -> None:
     """The loop stands still past the deadline while a KeepAlive lies in the socket: it is read before judging."""
 
     async def main(server: InProcessServer) -> None:
@@ -370,7 +369,7 @@ def test_random_bytes_as_flac_are_refused() -> None:
 
 
 def test_keepalive_as_binary_is_audio_and_warned_about_once(caplog: pytest.LogCaptureFixture) -> None:
-    """21 bytes each: they count, move the clock and shift the samples; the log says what is wrong."""
+    """Each has 21 bytes, which count as audio and shift the samples; the log explains the mistake."""
 
     async def main(server: InProcessServer) -> None:
         async with live_client(server.url, **LINEAR) as line:
@@ -444,7 +443,7 @@ def test_a_worker_killed_in_mid_utterance_loses_no_word(engine: str) -> None:
 def test_our_own_mistake_closes_one_session_with_1011(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Whether it happens on a message of the client or on an event of the stream; the log says what it was."""
+    """This holds on a message of the client and on an event of the stream; the log has the error."""
 
     def broken(*_: object) -> str:
         raise ZeroDivisionError("on purpose")
@@ -495,8 +494,7 @@ def test_a_stopped_server_sends_its_clients_the_transcript() -> None:
         async with in_process_server(Settings(engines=("scripted",), workers=1)) as server:
             line = await live_client(server.url, **LINEAR).__aenter__()
             await line.socket.send(speech()[:64_000])
-            while not server.service.live:
-                await asyncio.sleep(0.01)
+            await until(lambda: server.service.live)
             await asyncio.sleep(0.3)
         await asyncio.wait_for(line.listen(), 10)
         assert line.closed_with == (1012, "")
@@ -527,8 +525,8 @@ def test_results_name_the_diarizer() -> None:
 
 
 def test_a_pause_behind_a_number_does_not_keep_it_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The final waits for more of the number; KeepAlive alone holds the line, and no audio will say that it is over."""
-    monkeypatch.setattr("caesura.protocol.session.HOLD_S", 0.3)
+    """The final waits for more of the number; KeepAlive holds the line, so no audio shows that it is complete."""
+    monkeypatch.setattr("caesura.protocol.session_timers.HOLD_S", 0.3)
 
     async def main(server: InProcessServer) -> None:
         async with live_client(server.url, **LINEAR, smart_format=True, endpointing=300) as line:
@@ -541,4 +539,4 @@ def test_a_pause_behind_a_number_does_not_keep_it_back(monkeypatch: pytest.Monke
             assert [text for text in received if text] == ["The code I was given for the house door is 25"]
             assert len(line.words()) == 11
 
-    served(main, engines=("tests.server.telling_engine:NUMBER",))
+    served(main, engines=("tests.server.sentence_engine:NUMBER",))

@@ -1,4 +1,4 @@
-"""Servers on loopback that answer as a test tells them to, a resolver made of a table, and a certificate of our own."""
+"""Servers on loopback with answers set by tests, a resolver from a table, and a self-made certificate."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from caesura.server.outbound.http import Outbound, Timeouts
 
 ANYWHERE = ReachPolicy(private=True, ports=None)
 CALM = Timeouts(connect_s=5.0, response_s=5.0, whole_s=20.0)
-"""For tests in which nobody is late, however busy the machine is."""
+"""Long timeouts, for tests in which none must expire, however busy the machine is."""
 QUICK = Timeouts(connect_s=0.5, response_s=0.15, whole_s=0.4)
 
 
@@ -145,7 +145,7 @@ def outbound(
     tls: ssl.SSLContext | None = None,
 ) -> Iterator[Outbound]:
     lookup = None if names is None else Names(names)
-    # Unless a test brings its own, nobody is trusted: to load the system's certificates takes a while.
+    # Unless a test has its own, no authority is trusted: loading the system's certificates takes a while.
     made = Outbound(reach, timeouts, lookup=lookup, tls=tls or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
     try:
         yield made

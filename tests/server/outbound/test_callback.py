@@ -22,7 +22,7 @@ MOMENT = RetryPolicy(pauses_s=(0.0, 0.0, 0.0))
 
 
 class Sleeps:
-    """A clock that is always there already, and remembers for how long it was asked."""
+    """A `sleep` that returns at once and records the durations."""
 
     def __init__(self) -> None:
         self.asked: list[float] = []
@@ -32,7 +32,7 @@ class Sleeps:
 
 
 class Running:
-    """A callback in its task, with all that it tells."""
+    """A callback in its task, with the failures that it reports."""
 
     def __init__(self, callback: Callback, told: list[str], sleeps: Sleeps) -> None:
         self.callback = callback
@@ -107,7 +107,7 @@ def test_messages_are_delivered_as_they_come() -> None:
     run(main)
 
 
-def test_a_stream_without_messages_calls_nobody_over_http() -> None:
+def test_a_stream_without_messages_makes_no_http_request() -> None:
     async def main() -> None:
         async with web_server() as server, calling(server.url()) as running:
             assert await running.end() == DeliveryCounts()
@@ -116,7 +116,7 @@ def test_a_stream_without_messages_calls_nobody_over_http() -> None:
     run(main)
 
 
-def test_what_may_pass_is_tried_again_in_place() -> None:
+def test_transient_failures_are_retried_within_the_call() -> None:
     async def main() -> None:
         answers = [Answer(500), Answer(503), Answer(429, {"Retry-After": "2"}), Answer(), Answer(502), Answer()]
         retry_policy = RetryPolicy(pauses_s=(0.25, 1.0, 3.0))
@@ -187,7 +187,7 @@ def test_an_interim_is_tried_once_and_gives_way() -> None:
 
 
 def test_a_server_that_is_away_for_a_moment_loses_nothing() -> None:
-    """Nobody listens at the first tries; then the server is back on its port."""
+    """Nothing listens during the first tries; then the server is back on its port."""
 
     async def main() -> None:
         async with web_server() as server:
@@ -300,7 +300,7 @@ def test_the_end_is_not_waited_for_without_end() -> None:
     run(main)
 
 
-def test_what_comes_after_the_end_is_counted_and_not_delivered() -> None:
+def test_messages_after_the_end_are_counted_and_not_delivered() -> None:
     async def main() -> None:
         async with web_server() as server, calling(server.url()) as running:
             running.callback.send("1", essential=True)
@@ -425,17 +425,19 @@ def test_the_socket_is_opened_before_there_is_a_message() -> None:
     run(main)
 
 
-def test_a_stream_that_is_cut_lets_go_of_its_socket() -> None:
-    gone = asyncio.Event()
+def test_a_cancelled_stream_releases_its_socket() -> None:
+    came, gone = asyncio.Event(), asyncio.Event()
 
     async def wait(connection: ServerConnection) -> None:
+        came.set()
         await connection.wait_closed()
         gone.set()
 
     async def main() -> None:
         async with socket_server(wait) as port, calling(f"ws://127.0.0.1:{port}/") as running:
             running.callback.send("1", essential=True)
-            await asyncio.sleep(0.05)
+            async with asyncio.timeout(WITHIN_S):
+                await came.wait()
             assert running.task is not None
             running.task.cancel()
             with pytest.raises(asyncio.CancelledError):
@@ -492,7 +494,7 @@ def test_a_result_that_is_never_accepted_is_given_up_after_ten_further_tries(cap
     assert "hidden" not in caplog.text
 
 
-def test_a_result_goes_nowhere_inside() -> None:
+def test_a_result_is_not_delivered_to_private_addresses() -> None:
     async def main() -> None:
         sleeps = Sleeps()
         with pytest.raises(BadUrl):

@@ -45,7 +45,7 @@ def test_an_address_has_its_standing(text: str, right: AddressClass) -> None:
 
 
 @given(st.ip_addresses())
-def test_no_address_is_open_that_the_standard_library_knows_to_be_special(
+def test_no_address_is_public_that_is_special_in_the_standard_library(
     address: ipaddress.IPv4Address | ipaddress.IPv6Address,
 ) -> None:
     special = address.is_private or address.is_multicast or address.is_reserved or address.is_loopback
@@ -58,7 +58,7 @@ def test_no_address_is_open_that_the_standard_library_knows_to_be_special(
 
 
 @given(st.ip_addresses(v=4))
-def test_an_address_carried_in_another_stands_as_itself(address: ipaddress.IPv4Address) -> None:
+def test_an_embedded_address_has_the_class_of_the_inner_one(address: ipaddress.IPv4Address) -> None:
     number = int(address)
     mapped = ipaddress.IPv6Address((0xFFFF << 32) | number)
     translated = ipaddress.IPv6Address(int(ipaddress.IPv6Address("64:ff9b::")) | number)
@@ -79,7 +79,7 @@ def test_the_ports_of_the_web_are_open(port: int) -> None:
 
 @pytest.mark.parametrize("port", [22, 25, 81, 5432, 6379, 9200, 65535])
 def test_other_ports_are_not_unless_a_setting_opens_them(port: int) -> None:
-    with pytest.raises(BadUrl, match=f"Port {port} may not"):
+    with pytest.raises(BadUrl, match=f"does not connect to port {port}"):
         Guard(ReachPolicy(private=True), Names({})).check("example.com", port)
     Guard(ReachPolicy(ports=None), Names({})).check("example.com", port)
 
@@ -102,7 +102,7 @@ def test_one_forbidden_address_forbids_the_name(found: list[str]) -> None:
         resolved(Names({"a.example": [found]}), "a.example")
 
 
-def test_the_sentence_for_the_wire_does_not_tell_what_a_name_resolves_to() -> None:
+def test_the_sentence_for_the_wire_does_not_reveal_resolved_addresses() -> None:
     with pytest.raises(BadUrl) as refused:
         resolved(Names({"db.internal": [["10.9.8.7"]]}), "db.internal")
     assert "10.9.8.7" not in str(refused.value)
@@ -131,7 +131,7 @@ def test_the_other_ways_to_write_loopback_are_looked_up_and_refused(host: str) -
 
 
 @pytest.mark.parametrize("host", ["a" * 64 + ".example", "..", "a..b", "x." * 200])
-def test_a_name_that_is_none_is_one_that_does_not_resolve(host: str) -> None:
+def test_an_invalid_name_is_treated_as_unresolvable(host: str) -> None:
     async def main() -> None:
         lookup = SystemLookup()
         try:
@@ -149,7 +149,10 @@ def test_a_name_without_addresses_does_not_resolve() -> None:
 
 
 def test_the_address_that_is_connected_to_is_the_one_that_was_checked_though_the_name_has_moved_since() -> None:
-    """DNS rebinding: public when it is judged, loopback a moment later. It is asked once and dialled as judged."""
+    """DNS rebinding: the name resolves to a public address, a moment later to loopback.
+
+    It is resolved once, and the checked address is used.
+    """
     names = Names({"a.example": [["8.8.8.8"], ["127.0.0.1"]]})
     dialled: list[str] = []
 
@@ -199,7 +202,7 @@ def test_a_socket_is_connected_to_a_name_that_may_be_reached() -> None:
     asyncio.run(main())
 
 
-def test_a_port_where_nobody_listens_is_a_failure_that_may_pass() -> None:
+def test_a_closed_port_is_a_retryable_failure() -> None:
     async def main() -> None:
         async with web_server() as server:
             port = server.port

@@ -135,7 +135,7 @@ def test_a_receiver_that_vanishes_is_lost() -> None:
     asyncio.run(main())
 
 
-def test_what_a_receiver_says_is_read_and_means_nothing() -> None:
+def test_messages_of_a_receiver_are_read_and_ignored() -> None:
     async def chat(connection: ServerConnection) -> None:
         for n in range(100):
             await connection.send(str(n))
@@ -152,7 +152,7 @@ def test_what_a_receiver_says_is_read_and_means_nothing() -> None:
     asyncio.run(main())
 
 
-def test_a_receiver_that_says_too_much_at_once_is_lost() -> None:
+def test_a_receiver_that_sends_too_long_a_message_is_lost() -> None:
     async def shout(connection: ServerConnection) -> None:
         await connection.send("x" * 100_000)
         await deaf(connection)
@@ -237,7 +237,7 @@ def test_a_server_that_does_not_upgrade_fails(status: int, headers: dict[str, st
         (reset, "not answer as a WebSocket", True),
     ],
 )
-def test_what_is_no_socket_server_fails(
+def test_a_server_without_websockets_is_a_failure(
     answer: Callable[[asyncio.StreamWriter], Awaitable[None]], why: str, again: bool
 ) -> None:
     async def main() -> None:
@@ -267,7 +267,7 @@ def test_a_server_that_speaks_no_tls_fails() -> None:
     asyncio.run(main())
 
 
-def test_a_socket_is_opened_only_where_the_guard_lets_it() -> None:
+def test_a_socket_is_opened_only_if_the_guard_allows_it() -> None:
     async def main() -> None:
         async with socket_server(deaf) as port:
             with outbound(reach=ReachPolicy(ports=None)) as out:

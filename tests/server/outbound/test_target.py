@@ -5,11 +5,12 @@ from __future__ import annotations
 from contextlib import suppress
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from caesura.errors import BadUrl
 from caesura.server.outbound.target import SOCKETS, WEB, parse_target
+from tests.example_count import examples
 
 
 @pytest.mark.parametrize(
@@ -57,7 +58,7 @@ def test_a_url_leads_to_a_host_and_a_port(url: str, host: str, port: int, shown:
         "http://example.com/" + "a" * 9000,
     ],
 )
-def test_what_is_no_url_of_ours_is_refused(url: str) -> None:
+def test_an_invalid_url_is_refused(url: str) -> None:
     with pytest.raises(BadUrl):
         parse_target(url, WEB + SOCKETS)
 
@@ -75,7 +76,7 @@ def test_the_userinfo_becomes_a_header_and_is_nowhere_else() -> None:
         assert not any(secret in shown for secret in ("user", "p%40ss", "p@ss", "hidden", "dXNl"))
 
 
-def test_a_url_without_userinfo_asks_for_no_header() -> None:
+def test_a_url_without_userinfo_needs_no_header() -> None:
     assert parse_target("https://example.com/", WEB).authorization is None
 
 
@@ -105,7 +106,7 @@ def test_a_redirect_leads_to_the_web_or_nowhere(location: str) -> None:
         parse_target("https://example.com/a", WEB).redirected(location)
 
 
-@settings(max_examples=50)
+@examples(50)
 @given(st.sampled_from(["", "http://", "https://u:p@example.com/"]), st.text(max_size=40))
 def test_any_text_is_a_target_or_a_refusal(before: str, text: str) -> None:
     with suppress(BadUrl):

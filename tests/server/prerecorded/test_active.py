@@ -54,7 +54,7 @@ def test_slow_uploads_keep_neither_routes_nor_recordings_waiting(query: str, mon
         # As on a machine of one core; on a large one it takes more uploads to use up the threads that all share.
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(5))
         slow = [await drip(server, query) for _ in range(8)]
-        async with httpx2.AsyncClient(base_url=server.http, timeout=5) as client:
+        async with httpx2.AsyncClient(base_url=server.http, timeout=60) as client:
 
             async def all_active() -> bool:
                 return bool((await client.get("/v1/status")).json()["active_batch_requests"] == 8)

@@ -58,7 +58,7 @@ def wait_for(rate: BodyRate, clock: Clock, seconds: float) -> Coroutine[Any, Any
 
 
 def test_only_the_time_counts_in_which_a_body_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who is not read from, because the engine is behind, is not slow."""
+    """A client that is not read from, because the engine is behind, does not count as slow."""
 
     async def main() -> None:
         clock = Clock(monkeypatch)

@@ -40,7 +40,7 @@ def test_refusals_fit_into_a_header(refusal: Refusal) -> None:
         (BadAudio("no audio"), 400),
     ],
 )
-def test_what_others_caused_has_a_refusal(error: Exception, status: int) -> None:
+def test_every_error_of_a_client_or_url_has_a_refusal(error: Exception, status: int) -> None:
     refusal = refusal_of(error)
     assert refusal is not None
     assert refusal.status == status

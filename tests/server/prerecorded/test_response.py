@@ -45,7 +45,7 @@ def test_passages_become_one_channel_in_their_order() -> None:
     assert "utterances" not in told["results"]
 
 
-def test_the_gap_between_utterances_is_what_was_asked() -> None:
+def test_utterances_are_split_at_the_requested_gap() -> None:
     passages = (passage("one", 0.0), passage("two", 2.0))
     for gap, count in ((0.8, 2), (3.0, 1)):
         told = answered(ListenOptions(utterances=True, utt_split_s=gap), passages)
@@ -62,7 +62,7 @@ def test_languages_are_reported_where_they_were_to_be_found() -> None:
     assert several["alternatives"][0]["languages"] == ["de", "en"]
 
 
-def test_who_speaks_is_reported_and_parts_utterances_and_paragraphs() -> None:
+def test_speakers_are_reported_and_separate_utterances_and_paragraphs() -> None:
     def spoken(text: str, at: float, person: int) -> RecognizedSegment:
         plain = passage(text, at)
         voice = SpeakerEmbedding(0.0, 1.5, np.eye(1, 512, person, dtype=np.float32)[0])
@@ -84,7 +84,7 @@ def test_who_speaks_is_reported_and_parts_utterances_and_paragraphs() -> None:
     assert all(0.99 < word["speaker_confidence"] <= 1 for word in alternative["words"])
 
 
-def test_who_speaks_is_not_reported_unless_it_was_asked_for() -> None:
+def test_speakers_are_reported_only_on_request() -> None:
     told = answered(ListenOptions(utterances=True), (passage("one", 0.0),))
     (utterance,) = told["results"]["utterances"]
     assert "diarize_info" not in told["metadata"]

@@ -28,8 +28,8 @@ pytestmark = pytest.mark.slow
 
 SPEECH = path("lv-0890").read_bytes()
 SECONDS = pytest.approx(5.3, abs=0.01)
-PRICE = "tests.server.telling_engine:PRICE"
-SECRET = "tests.server.telling_engine:SECRET"
+PRICE = "tests.server.sentence_engine:PRICE"
+SECRET = "tests.server.sentence_engine:SECRET"
 PRIVATE: dict[str, Any] = {"allow_private_urls": True}
 
 
@@ -76,7 +76,7 @@ def twice(seconds: float = 2.0) -> bytes:
     return file.getvalue()
 
 
-# ---- the words as they were asked for ----
+# ---- formatting ----
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ def test_a_secret_is_hidden_and_cannot_be_searched_for() -> None:
     served(main, engines=(SECRET,))
 
 
-def test_a_recording_tells_who_spoke_where_that_is_asked_for() -> None:
+def test_a_recording_has_speakers_with_diarize() -> None:
     async def main(server: InProcessServer) -> None:
         answer = await post(server, "diarize=true")
         assert all("speaker" in word for word in alternative(answer)["words"])
@@ -157,7 +157,7 @@ def test_a_recording_tells_who_spoke_where_that_is_asked_for() -> None:
 @pytest.mark.parametrize(
     "query", ["keyterm=x", "keywords=x:2", "detect_language=true", "numerals=maybe", "model=nova-9"]
 )
-def test_what_cannot_be_honoured_is_refused_by_name(query: str) -> None:
+def test_an_unsupported_parameter_is_refused_by_name(query: str) -> None:
     async def main(server: InProcessServer) -> None:
         answer = await post(server, query)
         assert refused(answer)[0] == 400
@@ -168,7 +168,7 @@ def test_what_cannot_be_honoured_is_refused_by_name(query: str) -> None:
     served(main)
 
 
-# ---- what is on record ----
+# ---- the ledger ----
 
 
 def test_an_answered_recording_is_on_record_and_billed(tmp_path: Path) -> None:
@@ -204,7 +204,7 @@ def test_each_channel_that_is_transcribed_separately_is_billed() -> None:
     served(main)
 
 
-def test_what_was_no_recording_is_on_record_and_costs_nothing() -> None:
+def test_a_body_that_is_not_a_recording_is_recorded_and_free() -> None:
     async def main(server: InProcessServer) -> None:
         answer = await post(server, "", b"this is no music at all" * 1000)
         assert refused(answer) == (400, "Bad Request")
@@ -283,7 +283,7 @@ def test_the_result_is_delivered_and_only_an_id_is_answered(tmp_path: Path) -> N
     served(main, database=str(outside.path), engines=(SECRET,), **PRIVATE)
 
 
-def test_what_was_no_recording_is_reported_to_the_receiver() -> None:
+def test_a_body_that_is_not_a_recording_is_reported_to_the_receiver() -> None:
     async def main(server: InProcessServer) -> None:
         async with web_server() as receiver:
             answer = await post(server, f"callback={receiver.url()}", b"no music " * 1000)
@@ -310,7 +310,7 @@ def test_a_callback_that_may_not_be_reached_is_refused(url: str) -> None:
 
 
 def test_a_callback_whose_name_turns_out_to_be_this_machine_is_not_reached(caplog: pytest.LogCaptureFixture) -> None:
-    """The recording is heard and billed; its result goes nowhere, and the log says why."""
+    """The recording is transcribed and billed; its result is not delivered, and the log has the reason."""
 
     async def main(server: InProcessServer) -> None:
         names = Names({"hooks.example.com": [["127.0.0.1"]]})
@@ -397,7 +397,7 @@ def test_a_redirect_to_what_may_not_be_reached_is_not_followed() -> None:
 
 
 @pytest.mark.parametrize("answered", [Answer(404), Answer(500), Answer(200, body=b"")], ids=["404", "500", "empty"])
-def test_a_url_behind_which_there_is_no_recording_is_reported(answered: Answer) -> None:
+def test_a_url_without_a_recording_is_reported(answered: Answer) -> None:
     async def main(server: InProcessServer) -> None:
         async with web_server(answered) as remote:
             answer = await post(server, "", {"url": remote.url("/a.wav?token=hush")})

@@ -24,14 +24,15 @@ pytestmark = pytest.mark.slow
 
 DATA = Path(__file__).parent.parent.parent / "data"
 SPEECH = DATA / "lv-0890.wav"
-WAIT_S = 20.0
+WAIT_S = 60.0
+"""Nothing takes so long; the machine may be busy."""
 CORRUPT = "Bad Request: failed to process audio: corrupt or unsupported data"
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[RecordingServer]:
     """Plays the script on two workers."""
-    with recording_server(workers=2, max_recording_bytes=4_000_000, max_recordings=2, stall_timeout_s=0.5) as running:
+    with recording_server(workers=2, max_recording_bytes=1_000_000, max_recordings=2, stall_timeout_s=2.0) as running:
         yield running
 
 
@@ -100,13 +101,13 @@ def test_raw_audio_is_decoded_as_declared(server: RecordingServer) -> None:
     assert answer.json()["metadata"]["duration"] == pytest.approx(len(body) / 32_000, abs=1e-3)
 
 
-def test_a_header_goes_before_what_was_declared(server: RecordingServer) -> None:
+def test_a_file_header_overrides_the_declared_format(server: RecordingServer) -> None:
     plain = post(server, SPEECH.read_bytes()).json()
     declared = post(server, SPEECH.read_bytes(), "encoding=linear16&sample_rate=8000").json()
     assert declared["results"] == plain["results"]
 
 
-def test_channels_are_transcribed_separately_only_when_asked(server: RecordingServer) -> None:
+def test_channels_are_transcribed_separately_only_on_request(server: RecordingServer) -> None:
     mixed = post(server, wav(2)).json()
     assert (mixed["metadata"]["channels"], len(mixed["results"]["channels"])) == (1, 1)
     apart = post(server, wav(2), "multichannel=true&utterances=true").json()
@@ -148,7 +149,7 @@ def test_json_that_names_no_url_is_refused(server: RecordingServer, body: str) -
 @pytest.mark.parametrize(
     "body", [b"", b"x", b"hello, I am a text and no audio" * 1000, b'{"url": "https://a.b"}', b"RIFF\0\0\0\0WAVE"]
 )
-def test_what_is_no_audio_is_refused(server: RecordingServer, body: bytes) -> None:
+def test_bytes_that_are_not_audio_are_refused(server: RecordingServer, body: bytes) -> None:
     answer = post(server, body)
     assert answer.status_code == 400
     assert (answer.json()["err_code"], answer.json()["err_msg"]) == ("Bad Request", CORRUPT)
@@ -156,7 +157,7 @@ def test_what_is_no_audio_is_refused(server: RecordingServer, body: bytes) -> No
 
 
 def test_too_much_is_refused_by_its_length_and_by_its_bytes(server: RecordingServer) -> None:
-    for body in (bytes(5_000_000), iter([wav(1), *[bytes(100_000)] * 45])):
+    for body in (bytes(1_250_000), iter([wav(1), *[bytes(100_000)] * 12])):
         answer = post(server, body)
         assert (answer.status_code, answer.json()["err_code"]) == (413, "PAYLOAD_TOO_LARGE")
     assert active(server) == 0

@@ -42,7 +42,7 @@ class ManagementApi:
     writer: LedgerWriter
 
     async def request(self, method: str, path: str, *, key: str | None = None, **options: Any) -> httpx2.Response:
-        """What is answered; every answer names its request."""
+        """The response; checks that it has the id of its request."""
         headers = options.pop("headers", {}) | ({} if key is None else {"authorization": f"Token {key}"})
         base = options.pop("base", AT_HOME)
         async with httpx2.AsyncClient(transport=httpx2.ASGITransport(self.app), base_url=base) as client:

@@ -25,7 +25,7 @@ def location(request: pytest.FixtureRequest) -> str | None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Routes are asked over a ledger and a socket, one by one: together that takes too long for the fast check."""
+    """Mark tests that call every route over a ledger and a socket as slow: they are too many for the fast check."""
     here = Path(__file__).parent
     for item in items:
         if here in item.path.parents:

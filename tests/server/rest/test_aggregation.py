@@ -33,12 +33,12 @@ def summed(path: Path, **asked: object) -> list[UsageRow]:
             return aggregate(connection, EVERYTHING, **asked)  # type: ignore[arg-type]
 
 
-def test_rows_that_a_filter_told_apart_are_added_up_again(tmp_path: Path) -> None:
+def test_rows_that_only_a_filter_separated_are_merged(tmp_path: Path) -> None:
     (row,) = summed(tmp_path, tag="b")
     assert (row.totals.requests, row.totals.audio_seconds, row.tags, row.feature_set) == (2, 60.0, None, None)
 
 
-def test_groups_that_were_asked_for_stay_separate(tmp_path: Path) -> None:
+def test_requested_groups_stay_separate(tmp_path: Path) -> None:
     rows = summed(tmp_path, by={Grouping.TAGS}, tag="b", features={"punctuate": False})
     assert [(row.tags, row.feature_set, row.totals.requests) for row in rows] == [
         (("a", "b"), None, 1),
@@ -60,7 +60,7 @@ def test_so_many_groups_are_not_made(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert refused.value.status_code == 400
 
 
-def test_the_days_of_a_range_are_those_asked_for_or_found(tmp_path: Path) -> None:
+def test_the_days_of_a_range_are_requested_or_found(tmp_path: Path) -> None:
     rows, today = summed(tmp_path), date(2026, 12, 1)
     assert days(rows, None, None, today=today) == (date(2026, 11, 22), today)
     assert days([], None, None, today=today) == (today, today)

@@ -26,7 +26,7 @@ def test_every_answer_names_its_request_and_is_not_to_be_kept() -> None:
     run_story(story)
 
 
-def test_what_is_not_there_is_said_in_the_shape_of_the_management_plane() -> None:
+def test_unknown_paths_are_answered_in_the_format_of_the_management_plane() -> None:
     async def story(api: ManagementApi) -> None:
         nowhere = await api.get("/v1/nothing")
         assert nowhere.status_code == 404
@@ -86,7 +86,7 @@ def test_no_secret_is_logged(caplog: pytest.LogCaptureFixture) -> None:
         await api.get("/v1/projects", key=token)
         astray = await api.get(f"{HERE}?token={first}", key=first)
         assert first not in astray.text + str(astray.headers)
-        # The client of this test logs the address that it asks.
+        # The client of this test logs the address that it requests.
         logged = "".join(record.getMessage() for record in caplog.records if record.name != "httpx2")
         assert first not in logged
         assert token not in logged
@@ -96,7 +96,7 @@ def test_no_secret_is_logged(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_the_application_has_no_life_of_its_own() -> None:
-    """Whoever mounts it starts and stops what it stands on; what asks it to is answered."""
+    """The application that mounts it starts and stops the service; lifespan messages are answered."""
     sent: list[Any] = []
     messages = iter([{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}])
 

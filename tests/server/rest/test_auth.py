@@ -115,7 +115,7 @@ def test_when_all_keys_are_revoked_no_door_opens() -> None:
 
 
 def test_another_project_is_not_there() -> None:
-    """404 and never 403: whether it exists is nobody's business. The same answer as for one that does not exist."""
+    """The answer is 404 and never 403, as for a project that does not exist, so that its existence is not revealed."""
 
     async def story(api: ManagementApi) -> None:
         other = await api.project("other")
@@ -130,7 +130,7 @@ def test_another_project_is_not_there() -> None:
     run_story(story)
 
 
-def test_what_belongs_to_another_project_is_not_there_either() -> None:
+def test_objects_of_another_project_are_not_found_either() -> None:
     async def story(api: ManagementApi) -> None:
         other = await api.project("other")
         theirs = await api.key(project=other.project_id)
@@ -147,7 +147,7 @@ def test_what_belongs_to_another_project_is_not_there_either() -> None:
 
 
 @pytest.mark.parametrize("wrong", ["none", "1", "%00", "bc6c5b0d574351038916-7a97f41c3f0a", DEFAULT_PROJECT_ID + "0"])
-def test_an_id_that_is_none_is_answered_in_plain_text(wrong: str) -> None:
+def test_a_malformed_id_is_answered_in_plain_text(wrong: str) -> None:
     async def story(api: ManagementApi) -> None:
         key = await api.secret()
         for path in (
@@ -191,7 +191,7 @@ def test_reasons_count_in_order() -> None:
     run_story(story)
 
 
-def test_each_route_asks_for_its_scope() -> None:
+def test_each_route_requires_its_scope() -> None:
     async def story(api: ManagementApi) -> None:
         every = {scope for _, _, scope in SCOPES} | {"usage:write", "billing:write"}
         for method, path, scope in SCOPES:
@@ -234,7 +234,7 @@ def test_a_key_given_by_flag_is_a_member_of_the_default_project() -> None:
 @pytest.mark.parametrize(
     "host", ["http://speech.example.com", "http://192.168.1.7:8080", "http://localhost.evil.example"]
 )
-def test_whoever_calls_an_open_server_by_another_name_may_not_make_keys(host: str) -> None:
+def test_an_open_server_reached_by_another_host_name_creates_no_keys(host: str) -> None:
     """A proxy's visitors, and a page whose name was pointed at loopback, are no owners of the machine."""
 
     async def story(api: ManagementApi) -> None:
@@ -247,7 +247,7 @@ def test_whoever_calls_an_open_server_by_another_name_may_not_make_keys(host: st
 
 
 @pytest.mark.parametrize("host", ["http://localhost:8080", "http://127.0.0.1", "http://[::1]:8080"])
-def test_whoever_sits_at_the_machine_may_make_the_first_key(host: str) -> None:
+def test_a_local_user_may_create_the_first_key(host: str) -> None:
     async def story(api: ManagementApi) -> None:
         wish = {"comment": "first", "scopes": ["owner"]}
         assert (await api.request("POST", f"{HERE}/keys", json=wish, base=host)).status_code == 200
@@ -255,8 +255,8 @@ def test_whoever_sits_at_the_machine_may_make_the_first_key(host: str) -> None:
     run_story(story)
 
 
-def test_a_server_open_to_all_lets_strangers_read_and_no_more() -> None:
-    """`--no-auth`: also once keys exist, and also who presents a wrong one."""
+def test_a_server_without_authentication_lets_remote_clients_only_read() -> None:
+    """With `--no-auth` this holds also once keys exist, and for clients with a wrong key."""
 
     async def story(api: ManagementApi) -> None:
         for _ in range(2):
@@ -268,7 +268,7 @@ def test_a_server_open_to_all_lets_strangers_read_and_no_more() -> None:
     run_story(story, settings=Settings(engines=("scripted",), host="0.0.0.0", no_auth=True))
 
 
-def test_a_host_that_is_none_is_no_reason_to_fall_over() -> None:
+def test_an_invalid_host_header_causes_no_error() -> None:
     async def story(api: ManagementApi) -> None:
         for host in ("[", "[::1", "", "a b"):
             assert (await api.get(HERE, headers={"host": host})).status_code == 200

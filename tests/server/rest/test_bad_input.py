@@ -1,4 +1,4 @@
-"""Every route of the document with every kind of bad input: none is let through, none breaks anything."""
+"""Every documented route with every kind of bad input: all are refused, and none causes an internal error."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_every_route_refuses_requests_without_a_valid_key() -> None:
     run_story(story)
 
 
-def test_in_no_route_is_another_project_there() -> None:
+def test_every_route_answers_404_for_another_project() -> None:
     async def story(api: ManagementApi) -> None:
         other, key = await api.project("other"), await api.secret()
         for method, path, _ in ROUTES:
@@ -85,7 +85,7 @@ def test_in_no_route_is_another_project_there() -> None:
     run_story(story)
 
 
-def test_in_no_route_is_an_id_that_is_none_taken_for_one(location: str | None) -> None:
+def test_every_route_refuses_malformed_ids(location: str | None) -> None:
     async def story(api: ManagementApi) -> None:
         for method, path, _ in ROUTES:
             for name in re.findall(r"{(\w+_id)}", path):
@@ -99,7 +99,7 @@ def test_in_no_route_is_an_id_that_is_none_taken_for_one(location: str | None) -
     run_story(story, location=location)
 
 
-def test_in_no_route_is_a_thing_there_that_is_not(location: str | None) -> None:
+def test_every_route_answers_404_for_unknown_ids(location: str | None) -> None:
     async def story(api: ManagementApi) -> None:
         for method, path, described in ROUTES:
             if re.search(r"{(?!project_id)\w+_id}", path) and "501" not in described["responses"]:
@@ -109,7 +109,7 @@ def test_in_no_route_is_a_thing_there_that_is_not(location: str | None) -> None:
     run_story(story, location=location)
 
 
-def test_no_parameter_of_any_route_takes_what_it_is_not(location: str | None) -> None:
+def test_every_route_refuses_invalid_parameters(location: str | None) -> None:
     """Wrong types, bounds passed, and a parameter that is unknown or given twice."""
 
     async def story(api: ManagementApi) -> None:
@@ -136,7 +136,7 @@ def test_no_parameter_of_any_route_takes_what_it_is_not(location: str | None) ->
     run_story(story, location=location)
 
 
-def test_no_body_of_any_route_may_be_what_it_is_not() -> None:
+def test_every_route_refuses_invalid_bodies() -> None:
     async def story(api: ManagementApi) -> None:
         for method, path in WITH_BODY:
             for content in NO_OBJECTS[1:] if path == "/v1/auth/grant" else NO_OBJECTS:

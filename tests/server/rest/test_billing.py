@@ -19,7 +19,7 @@ async def ask(api: ManagementApi, path: str) -> Any:
     return answer.json()
 
 
-def test_what_is_left_of_a_credit_is_its_balance() -> None:
+def test_the_remaining_credit_is_the_balance() -> None:
     async def story(api: ManagementApi) -> None:
         await api.save(*ROWS)
         first, second = await api.credit(0.01, "po-1"), await api.credit(5)
@@ -32,7 +32,7 @@ def test_what_is_left_of_a_credit_is_its_balance() -> None:
     run_story(story)
 
 
-def test_a_balance_that_is_not_the_projects_is_not_there() -> None:
+def test_a_balance_of_another_project_is_not_found() -> None:
     async def story(api: ManagementApi) -> None:
         assert (await ask(api, "/balances")) == {"balances": []}
         answer = await api.get(f"{HERE}/balances/{NOWHERE}")
@@ -54,7 +54,7 @@ def test_purchases_are_credits_as_they_were_given() -> None:
     run_story(story)
 
 
-def test_what_requests_would_have_cost_is_reported_by_day_and_group() -> None:
+def test_the_cost_of_requests_is_reported_by_day_and_group() -> None:
     async def story(api: ManagementApi) -> None:
         await api.save(*ROWS)
         (day,) = (await ask(api, "/billing/breakdown"))["results"]
@@ -98,7 +98,7 @@ def test_every_filter_of_a_bill_counts(location: str | None) -> None:
     run_story(story, location=location)
 
 
-def test_what_occurs_in_a_bill_is_listed() -> None:
+def test_values_that_occur_in_a_bill_are_listed() -> None:
     async def story(api: ManagementApi) -> None:
         await api.save(*ROWS)
         assert await ask(api, "/billing/fields") == {

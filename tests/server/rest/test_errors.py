@@ -49,18 +49,18 @@ def test_plain_text() -> None:
     assert told_so.headers["content-type"].startswith("text/plain")
 
 
-def test_what_is_shown_of_a_value_is_printable_and_short() -> None:
+def test_a_quoted_value_is_printable_and_short() -> None:
     assert quoted("a\r\nb\u2028") == r"'a\r\nb\u2028'"
     assert len(quoted("x" * 10_000)) == MAX_QUOTED + 3
     assert bad_id("\u00e9").text.isascii()
 
 
-def test_a_secret_in_a_field_that_is_none_is_not_repeated() -> None:
+def test_a_secret_in_an_unknown_field_is_not_repeated() -> None:
     error = {"type": "extra_forbidden", "loc": ("query", "token"), "msg": "", "input": "secret"}
     assert "secret" not in first_error([error], skip=1)
 
 
-def test_a_name_that_is_none_is_not_repeated_whole_for_clients_read_no_header_that_long() -> None:
+def test_a_long_unknown_name_is_shortened_because_headers_are_bounded() -> None:
     async def story(api: ManagementApi) -> None:
         answer = await api.get(f"{HERE}?{'a' * 20_000}=1")
         assert answer.status_code == 400
@@ -95,7 +95,7 @@ def _failing(error: Exception) -> Iterator[None]:
 def test_a_ledger_that_fails_is_reported_without_its_reason(
     error: LedgerError, status: int, code: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The log has the reason, under the id that the client was told."""
+    """The log has the reason, with the id that the client got."""
 
     async def story(api: ManagementApi) -> None:
         monkeypatch.setattr(api.ledger, "reading", lambda: _failing(error))
@@ -110,11 +110,11 @@ def test_a_ledger_that_fails_is_reported_without_its_reason(
         run_story(story)
 
 
-def test_what_breaks_inside_is_reported_without_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_internal_error_is_reported_without_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     async def story(api: ManagementApi) -> None:
         monkeypatch.setattr(api.ledger, "reading", lambda: _failing(RuntimeError("private")))
         with pytest.raises(RuntimeError, match="private"):
-            # The server logs it; whoever asked over a socket got a 500 before.
+            # The server logs it; a client on a socket has received a 500 before.
             await api.get(f"{HERE}/requests")
 
     run_story(story)

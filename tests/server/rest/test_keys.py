@@ -90,7 +90,7 @@ def test_keys_are_listed_by_status_and_revoked_ones_not_at_all() -> None:
     run_story(story)
 
 
-def test_what_no_key_can_be_is_said() -> None:
+def test_invalid_keys_are_refused_with_a_reason() -> None:
     async def story(api: ManagementApi) -> None:
         wrong: list[tuple[dict[str, object], str]] = [
             ({"expiration_date": "2100-01-01", "time_to_live_in_seconds": 60}, "not both"),
@@ -152,7 +152,7 @@ def test_an_admin_makes_members() -> None:
     run_story(story)
 
 
-def test_a_key_is_listed_with_what_it_has() -> None:
+def test_a_key_is_listed_with_all_its_fields() -> None:
     async def story(api: ManagementApi) -> None:
         made = await api.key("member", comment="c", tags=("t",))
         listed = listed_key(made.key)

@@ -1,4 +1,4 @@
-"""The routes of /v1/listen over HTTP, and what the OpenAPI document says of them."""
+"""The routes of /v1/listen over HTTP, and their description in the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_a_get_without_an_upgrade_is_refused_with_advice() -> None:
     run_story(story)
 
 
-def test_before_the_ledger_is_open_no_recording_is_taken() -> None:
+def test_no_recording_is_accepted_before_the_ledger_is_open() -> None:
     async def story(api: ManagementApi) -> None:
         answer = await api.request("POST", "/v1/listen", content=b"RIFF")
         assert (answer.status_code, answer.json()["err_code"]) == (503, "Service Unavailable")

@@ -1,4 +1,4 @@
-"""People: each project has one, and nobody is invited."""
+"""Members and invitations: each project has one member and no invitations."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_a_project_has_one_member_who_owns_it() -> None:
     run_story(story)
 
 
-def test_nobody_is_invited() -> None:
+def test_there_are_no_invitations() -> None:
     async def story(api: ManagementApi) -> None:
         assert (await api.get(f"{HERE}/invites")).json() == {"invites": []}
 
@@ -43,7 +43,7 @@ def test_nobody_is_invited() -> None:
         ("DELETE", f"/self-hosted/distribution/credentials/{NOWHERE}"),
     ],
 )
-def test_what_this_server_will_never_do_is_said(method: str, path: str) -> None:
+def test_unsupported_operations_are_answered_with_501(method: str, path: str) -> None:
     async def story(api: ManagementApi) -> None:
         answer = await api.request(method, f"{HERE}{path}")
         assert (answer.status_code, answer.json()["category"]) == (501, "NOT_IMPLEMENTED")

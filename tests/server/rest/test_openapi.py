@@ -71,7 +71,7 @@ def test_no_parameter_may_be_null() -> None:
         assert '"null"' not in json.dumps(told.get("parameters", []))
 
 
-def test_every_operation_says_in_a_sentence_what_it_does() -> None:
+def test_every_operation_has_a_short_summary() -> None:
     for path, method, told in operations():
         assert 3 < len(told["summary"]) < 120, (path, method)
         assert not told["summary"].endswith("."), (path, method)

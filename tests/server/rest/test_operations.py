@@ -1,4 +1,4 @@
-"""Routes for operators, held against what the OpenAPI document says of them."""
+"""Routes for operators, compared with their description in the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_none_of_them_needs_a_key() -> None:
     run_story(story)
 
 
-def test_a_server_that_is_not_ready_says_so() -> None:
+def test_a_server_that_is_not_ready_answers_503() -> None:
     async def story(api: ManagementApi) -> None:
         answer = await api.get("/readyz")
         assert (answer.status_code, answer.json()) == (503, {"ready": False, "engines": ["scripted"]})

@@ -73,8 +73,8 @@ def test_the_default_project_stays() -> None:
     run_story(story)
 
 
-def test_a_project_that_goes_while_it_is_asked_for_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Another server deleted it, and this one has not heard of it yet."""
+def test_a_project_deleted_during_a_request_is_not_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another server deleted it, and this one has not reloaded its table yet."""
 
     async def story(api: ManagementApi) -> None:
         from caesura.server.rest import projects

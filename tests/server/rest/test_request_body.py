@@ -46,7 +46,7 @@ def refused(
         (b"[" * 5000, "Invalid JSON"),
     ],
 )
-def test_what_is_no_json_or_of_another_shape_is_said_to_be_so(content: bytes, why: str) -> None:
+def test_invalid_json_or_another_schema_is_reported(content: bytes, why: str) -> None:
     status, body = refused(content)
     assert status == 400
     assert (body["category"], body["message"]) == ("INVALID_JSON", "Invalid JSON submitted.")
@@ -57,7 +57,7 @@ def test_what_is_no_json_or_of_another_shape_is_said_to_be_so(content: bytes, wh
 @pytest.mark.parametrize(
     "kind", [None, "text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "json"]
 )
-def test_a_body_must_say_that_it_is_json(kind: str | None) -> None:
+def test_a_body_needs_the_content_type_json(kind: str | None) -> None:
     """A page on another site can send the other types without asking first."""
     content = json.dumps({"comment": "a", "scopes": ["owner"]}).encode()
     status, body = refused(content, headers={} if kind is None else {"content-type": kind})
@@ -66,14 +66,14 @@ def test_a_body_must_say_that_it_is_json(kind: str | None) -> None:
 
 
 @pytest.mark.parametrize("kind", ["application/json", "Application/JSON; charset=utf-8", "application/vnd.api+json"])
-def test_it_may_say_so_in_every_way(kind: str) -> None:
+def test_all_spellings_of_the_content_type_are_accepted(kind: str) -> None:
     content = json.dumps({"comment": "a", "scopes": ["owner"]}).encode()
     assert refused(content, headers={"content-type": kind})[0] == 200
 
 
 @pytest.mark.parametrize("declared", [True, False])
 def test_a_body_that_is_too_large_is_refused_before_it_is_read(declared: bool) -> None:
-    """By what it declares, and where it declares nothing once it has become too large."""
+    """The declared length decides, or without one the bytes received so far."""
     taken = 0
 
     async def pieces() -> AsyncIterator[bytes]:
@@ -88,7 +88,7 @@ def test_a_body_that_is_too_large_is_refused_before_it_is_read(declared: bool) -
     assert "65536 bytes" in body["message"]
 
 
-def test_a_length_that_is_none_does_not_matter() -> None:
+def test_an_invalid_content_length_causes_no_error() -> None:
     content = json.dumps({"comment": "a", "scopes": ["owner"]}).encode()
     assert refused(content, headers=JSON | {"content-length": "many"})[0] == 200
     assert refused(content, headers=JSON | {"content-length": "9" * 5000})[0] == 413
@@ -118,7 +118,7 @@ def test_a_body_that_is_too_slow_is_refused() -> None:
     run_story(story, limits=BodyLimits(body_s=0.05))
 
 
-def test_a_client_that_leaves_harms_nobody() -> None:
+def test_a_client_that_disconnects_causes_no_error() -> None:
     async def story(api: ManagementApi) -> None:
         sending = {"type": "http", "method": "POST", "path": KEYS, "query_string": b"", "root_path": ""}
         sending |= {"headers": [(b"host", b"localhost"), (b"content-type", b"application/json")]}
@@ -137,6 +137,6 @@ def test_a_client_that_leaves_harms_nobody() -> None:
     run_story(story)
 
 
-def test_the_document_says_whether_a_body_is_needed() -> None:
+def test_the_document_declares_whether_a_body_is_required() -> None:
     assert request_body_schema(CreateKeyRequest)["requestBody"]["required"] is True
     assert request_body_schema(CreateTokenRequest, optional=True)["requestBody"]["required"] is False

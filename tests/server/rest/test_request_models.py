@@ -72,7 +72,7 @@ def test_features_are_filtered_by_unless_no_record_has_them() -> None:
 
 
 @pytest.mark.parametrize("name", UNSUPPORTED_FILTERS)
-def test_a_filter_by_what_is_not_kept_is_refused_with_a_sentence(name: str) -> None:
+def test_a_filter_by_an_unrecorded_feature_is_refused_with_a_sentence(name: str) -> None:
     with pytest.raises(ValidationError, match=f"cannot be filtered by {name} here"):
         UsageQuery.model_validate({name: "true"})
 

@@ -99,7 +99,7 @@ def test_requests_are_found_by_every_filter_the_newest_first(location: str | Non
     run_story(story, location=location)
 
 
-def test_a_page_says_which_it_is() -> None:
+def test_a_page_has_its_number() -> None:
     async def story(api: ManagementApi) -> None:
         assert (await api.get(REQUESTS)).json() == {"page": 0, "limit": 10, "requests": []}
         assert (await api.get(f"{REQUESTS}?limit=1000&page=1000000000")).json()["limit"] == 1000

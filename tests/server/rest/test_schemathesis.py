@@ -56,7 +56,7 @@ def test_every_answer_is_one_that_the_document_describes(server: Served, valid: 
         session.headers["authorization"] = f"Token {server.secret}"
 
         def try_out(operation: Any) -> None:
-            # What is never done is answered with 501, which is an error of the server's to schemathesis.
+            # Unsupported operations are answered with 501, which schemathesis regards as a server error.
             checks = described if "501" in operation.definition.raw["responses"] else [not_a_server_error, *described]
 
             @settings(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import select
 import socket
 import time
 from collections.abc import Iterator
@@ -15,7 +16,8 @@ from tests.server.rest.served import Served, served
 
 pytestmark = pytest.mark.slow
 
-SLOW_S = 0.3
+SLOW_S = 1.5
+"""Time for a body: enough for one that is sent at once, also on a busy machine."""
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +27,7 @@ def server() -> Iterator[Served]:
 
 
 def connect(server: Served) -> socket.socket:
-    return socket.create_connection(server.address, timeout=10)
+    return socket.create_connection(server.address, timeout=60)
 
 
 def head(server: Served, **headers: str) -> bytes:
@@ -66,20 +68,14 @@ def test_a_body_without_a_length_is_cut_off(server: Served) -> None:
         assert answered(line)[0] == 413
 
 
-def test_a_body_that_comes_too_slowly_is_given_up(server: Served) -> None:
+def test_a_body_that_arrives_too_slowly_is_given_up(server: Served) -> None:
     """Byte by byte, each in time: all of it must come in time."""
     with connect(server) as line:
         line.sendall(head(server, content_length="1000"))
-        line.settimeout(0.02)
         began = time.monotonic()
-        status = 0
-        while not status:
-            assert time.monotonic() < began + 10
+        while not select.select([line], [], [], 0.05)[0]:
             line.sendall(b" ")
-            try:
-                status, body = answered(line)
-            except TimeoutError:
-                continue
+        status, body = answered(line)
         assert (status, body["category"]) == (408, "REQUEST_TIMEOUT")
         assert time.monotonic() - began >= SLOW_S
 
@@ -94,7 +90,7 @@ def test_a_client_that_disconnects_leaves_the_server_as_it_was(server: Served) -
         assert answered(line)[0] == 200
 
 
-def test_a_body_that_nobody_asked_for_is_not_read(server: Served) -> None:
+def test_the_body_of_a_get_is_not_read(server: Served) -> None:
     """However much a GET declares, it is answered at once."""
     with connect(server) as line:
         line.sendall(head(server, content_length="1000000000").replace(b"POST", b"GET"))

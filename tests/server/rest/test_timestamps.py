@@ -50,7 +50,7 @@ def test_every_form_is_read_as_utc(written: str, read: datetime) -> None:
         None,
     ],
 )
-def test_what_is_no_moment_is_refused_with_the_forms(written: object) -> None:
+def test_an_invalid_timestamp_is_refused_with_the_accepted_forms(written: object) -> None:
     with pytest.raises(ValueError, match="give YYYY-MM-DD"):
         parse_timestamp(written)
 
@@ -75,7 +75,7 @@ def test_any_text_is_a_moment_or_a_value_error(text: str) -> None:
 
 
 @given(st.datetimes(timezones=st.timezones()))
-def test_what_python_writes_is_read(written: datetime) -> None:
+def test_timestamps_as_python_writes_them_are_accepted(written: datetime) -> None:
     text = written.isoformat(timespec="seconds")
     try:
         expected = datetime.fromisoformat(text).astimezone(UTC)

@@ -12,7 +12,7 @@ from tests.server.rest.api import ManagementApi, run_story
 GRANT = "/v1/auth/grant"
 
 
-def test_a_token_is_accepted_and_says_how_long() -> None:
+def test_a_token_is_accepted_and_has_its_lifetime() -> None:
     async def story(api: ManagementApi) -> None:
         key = await api.secret("member")
         for body, expires in ((None, 30), ({}, 30), ({"ttl_seconds": None}, 30), ({"ttl_seconds": 3600}, 3600)):
@@ -58,7 +58,7 @@ def test_a_key_below_member_makes_no_tokens_nor_does_a_token() -> None:
     run_story(story)
 
 
-def test_what_is_known_of_a_key_is_reported_without_its_secret() -> None:
+def test_information_on_a_key_has_no_secret() -> None:
     async def story(api: ManagementApi) -> None:
         made = await api.key("member", comment="of the cat", tags=("night",))
         known = await api.get("/v1/auth/token", key=made.secret)
@@ -87,7 +87,7 @@ def test_the_end_of_a_key_is_reported() -> None:
     run_story(story)
 
 
-def test_a_temporary_token_may_ask_what_it_is() -> None:
+def test_a_temporary_token_may_read_information_on_itself() -> None:
     async def story(api: ManagementApi) -> None:
         made = await api.key("member", tags=("night",))
         token = (await api.request("POST", GRANT, key=made.secret)).json()["access_token"]
@@ -98,7 +98,7 @@ def test_a_temporary_token_may_ask_what_it_is() -> None:
     run_story(story)
 
 
-def test_where_no_key_is_asked_for_none_is_known() -> None:
+def test_without_required_keys_the_key_is_null() -> None:
     async def story(api: ManagementApi) -> None:
         known = (await api.get("/v1/auth/token")).json()
         assert (known["api_key_id"], known["temporary"]) == (None, False)

@@ -1,4 +1,4 @@
-"""Models of the response to a recording, held against what is written."""
+"""Models of the response to a recording, compared with real responses."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_every_field_that_is_written_is_described(answer: RecordingResponse) -> 
     assert Transcription.model_validate(written).model_dump(exclude_unset=True) == written
 
 
-def test_what_a_callback_is_promised_with_is_described() -> None:
+def test_the_response_to_a_request_with_callback_is_described() -> None:
     written = json.loads(write_accepted(ID))
     assert CallbackAccepted.model_validate(written).model_dump() == written
 
@@ -59,6 +59,6 @@ def test_what_a_callback_is_promised_with_is_described() -> None:
         (RecordingUrl, {"url": 1}),
     ],
 )
-def test_what_is_none_is_not(shape: type[BaseModel], said: dict[str, Any]) -> None:
+def test_invalid_values_are_refused_by_the_models(shape: type[BaseModel], said: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         shape.model_validate(said)

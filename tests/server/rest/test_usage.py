@@ -28,7 +28,7 @@ async def ask(api: ManagementApi, path: str) -> Any:
     return answer.json()
 
 
-def test_what_was_used_is_reported_by_day() -> None:
+def test_usage_is_reported_by_day() -> None:
     async def story(api: ManagementApi) -> None:
         await api.save(*ROWS)
         used = await ask(api, "")
@@ -44,7 +44,7 @@ def test_what_was_used_is_reported_by_day() -> None:
     run_story(story)
 
 
-def test_a_range_is_reported_as_it_was_asked_for() -> None:
+def test_a_range_is_reported_as_requested() -> None:
     async def story(api: ManagementApi) -> None:
         await api.save(*ROWS)
         used = await ask(api, "?start=2026-11-20&end=2026-11-22")
@@ -105,7 +105,7 @@ def test_every_filter_counts(location: str | None) -> None:
     run_story(story, location=location)
 
 
-def test_usage_is_grouped_by_what_is_asked_for(location: str | None) -> None:
+def test_usage_is_grouped_as_requested(location: str | None) -> None:
     async def story(api: ManagementApi) -> None:
         await api.save(*ROWS)
         plain = await ask(api, "/breakdown")
@@ -150,7 +150,7 @@ def test_several_groupings_are_one() -> None:
 
 
 def test_filters_and_groupings_go_together() -> None:
-    """What is looked into for a filter alone is not told apart by."""
+    """A field that only a filter uses does not separate groups."""
 
     async def story(api: ManagementApi) -> None:
         await api.save(*ROWS, ended(5, tags=("night",)))
@@ -163,7 +163,7 @@ def test_filters_and_groupings_go_together() -> None:
     run_story(story)
 
 
-def test_what_occurs_is_listed() -> None:
+def test_values_that_occur_are_listed() -> None:
     async def story(api: ManagementApi) -> None:
         await api.save(*ROWS)
         fields = await ask(api, "/fields")
@@ -179,7 +179,7 @@ def test_what_occurs_is_listed() -> None:
     run_story(story)
 
 
-def test_what_requests_cannot_be_filtered_by_is_refused() -> None:
+def test_unsupported_filters_are_refused() -> None:
     async def story(api: ManagementApi) -> None:
         for path, name in (
             ("?encoding=true", "encoding"),

@@ -1,4 +1,4 @@
-"""The response_models of answers about requests and usage, held against the vendor's own."""
+"""Models of the responses about requests and usage, compared with those of the vendor's SDK."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ PAIRS = (
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("ours", "theirs"), PAIRS, ids=[f"{ours.__name__}-{theirs}" for ours, theirs in PAIRS])
-def test_every_field_that_the_sdk_reads_is_there(ours: type[BaseModel], theirs: str) -> None:
+def test_every_field_that_the_sdk_reads_exists(ours: type[BaseModel], theirs: str) -> None:
     """Importing the SDK takes longer than a second."""
     model = getattr(importlib.import_module("deepgram.types"), theirs)
     expected = {field.alias or name for name, field in model.model_fields.items()}

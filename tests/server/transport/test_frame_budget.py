@@ -7,7 +7,7 @@ import pytest
 from caesura.server.transport.frame_budget import BURST, RATE_PER_S, FrameBudget
 
 
-def test_a_burst_is_let_through_and_one_frame_more_is_not() -> None:
+def test_a_burst_is_accepted_and_one_more_frame_is_not() -> None:
     budget = FrameBudget(now=100.0)
     assert budget.spend(int(BURST), now=100.0)
     assert budget.spend(0, now=100.0)
@@ -25,6 +25,6 @@ def test_a_steady_rate_is_let_through_for_ever(rate: float, lasts: bool) -> None
     assert all(budget.spend(int(rate), now=float(second)) for second in range(1, 1000)) is lasts
 
 
-def test_a_long_silence_saves_up_no_more_than_a_burst() -> None:
+def test_a_long_silence_accumulates_at_most_one_burst() -> None:
     budget = FrameBudget(now=0.0)
     assert not budget.spend(int(BURST) + 1, now=1e6)

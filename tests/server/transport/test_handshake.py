@@ -19,7 +19,7 @@ from caesura.protocol.closing import NOT_UTF8, TOO_MANY_FRAMES
 from caesura.server.log_limit import PER_MINUTE
 from caesura.server.settings import Settings
 from caesura.server.transport.frame_budget import BURST
-from caesura.server.transport.handshake import MAX_HEADERS, MAX_LINE, RefusalsAreAnswers
+from caesura.server.transport.handshake import MAX_HEADERS, MAX_LINE, RefusalLogFilter
 from tests.in_process_server import in_process_server
 from tests.server.scenes import until
 from tests.server_process import start_server
@@ -70,7 +70,7 @@ def test_more_headers_than_are_read_get_431() -> None:
     asyncio.run(main())
 
 
-def test_who_connects_and_sends_no_request_is_hung_up_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_connection_without_a_request_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Silent or with half a head; a connection that was upgraded stays."""
     monkeypatch.setattr("caesura.server.transport.handshake.HEAD_S", 0.3)
 
@@ -107,8 +107,8 @@ def test_a_head_of_ordinary_length_is_upgraded() -> None:
 
 
 def test_only_the_misleading_record_is_dropped() -> None:
-    """uvicorn says of each proper refusal that the application forgot to answer."""
-    keep = RefusalsAreAnswers().filter
+    """uvicorn logs for each proper refusal that the application did not answer."""
+    keep = RefusalLogFilter().filter
     assert not keep(logging.makeLogRecord({"msg": "ASGI callable returned without completing handshake."}))
     assert keep(logging.makeLogRecord({"msg": "Exception in ASGI application\n"}))
 
@@ -141,7 +141,7 @@ async def read_close(reader: asyncio.StreamReader) -> tuple[int, str]:
 
 @pytest.mark.parametrize("flood", FLOODS)
 def test_a_flood_of_frames_without_a_message_is_closed_with_1008(flood: str) -> None:
-    """As many as may come at once are taken; one more is not, and the record says why it ended."""
+    """A full burst is accepted; one more frame closes the stream, and the record has the reason."""
 
     async def main() -> None:
         async with in_process_server() as server:
@@ -247,8 +247,8 @@ HELD = {
 
 
 @pytest.mark.parametrize("held", HELD)
-def test_a_connection_on_which_nothing_goes_on_is_closed(held: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Fifty of them, although each sends a byte now and then; what they hold is given back."""
+def test_a_stalled_connection_is_closed(held: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fifty connections that send a byte now and then are closed, and their resources freed."""
     monkeypatch.setattr("caesura.server.transport.handshake.HEAD_S", 1.0)
 
     async def main() -> None:
@@ -301,7 +301,7 @@ def test_requests_one_after_the_other_are_not_cut_by_the_deadline(monkeypatch: p
     asyncio.run(main())
 
 
-# ---- bytes that are none of the protocol's ----
+# ---- bytes that are not HTTP ----
 
 UPGRADE = b"Upgrade: websocket\r\nConnection: Upgrade\r\n"
 MANGLED = {
@@ -376,7 +376,7 @@ def test_mangled_bytes_are_answered_or_closed_without_a_traceback(
     "text", [frame(TEXT, b"\xff\xfe"), frame(TEXT, b"\xc3", fin=False) + frame(CONTINUED, b"\x28")]
 )
 def test_text_that_is_not_utf_8_is_closed_with_1007(text: bytes, caplog: pytest.LogCaptureFixture) -> None:
-    """What came before it counts, and the record says why it ended."""
+    """Messages before it count, and the record has the reason."""
 
     async def main() -> None:
         async with in_process_server() as server:
@@ -394,7 +394,7 @@ def test_text_that_is_not_utf_8_is_closed_with_1007(text: bytes, caplog: pytest.
     assert "Traceback" not in caplog.text
 
 
-def test_what_strangers_can_provoke_is_logged_some_times_a_minute(caplog: pytest.LogCaptureFixture) -> None:
+def test_lines_that_clients_can_cause_are_logged_a_few_times_a_minute(caplog: pytest.LogCaptureFixture) -> None:
     async def main() -> None:
         async with in_process_server() as server:
             for _ in range(3 * PER_MINUTE):
@@ -408,7 +408,7 @@ def test_what_strangers_can_provoke_is_logged_some_times_a_minute(caplog: pytest
 
 
 @pytest.mark.parametrize("sent", ["no HTTP", "an upgrade whose target is not ASCII", "two hosts"])
-def test_a_head_that_is_no_http_gets_400_in_the_shape_of_every_refusal(sent: str) -> None:
+def test_bytes_that_are_not_http_get_400_in_the_usual_format(sent: str) -> None:
     async def main() -> None:
         async with in_process_server() as server:
             reader, writer = await asyncio.open_connection(*server.address)

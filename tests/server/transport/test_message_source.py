@@ -43,7 +43,7 @@ def story(play: Callable[[Bench], Awaitable[None]]) -> None:
     asyncio.run(main())
 
 
-def test_until_somebody_subscribes_it_is_a_queue() -> None:
+def test_messages_are_queued_until_there_is_a_subscriber() -> None:
     async def play(bench: Bench) -> None:
         bench.put("connect")
         assert (await bench.queue.get())["text"] == "connect"
@@ -52,7 +52,7 @@ def test_until_somebody_subscribes_it_is_a_queue() -> None:
     story(play)
 
 
-def test_what_waited_comes_first_and_what_follows_at_once() -> None:
+def test_queued_messages_come_first_and_later_ones_at_once() -> None:
     async def play(bench: Bench) -> None:
         bench.put("a", "b")
         bench.subscribe()
@@ -82,7 +82,7 @@ def test_nothing_is_delivered_and_nothing_read_while_paused() -> None:
     story(play)
 
 
-def test_what_waited_for_long_is_delivered_in_turns_before_the_socket_is_read_again() -> None:
+def test_a_long_queue_is_delivered_in_turns_before_the_socket_is_read_again() -> None:
     async def play(bench: Bench) -> None:
         bench.subscribe()
         await asyncio.sleep(0)

@@ -143,7 +143,7 @@ def test_pieces_grow_while_they_are_cheap_and_shrink_when_they_are_not() -> None
 
 
 def test_nothing_is_parsed_while_the_protocol_has_paused() -> None:
-    """Also what comes meanwhile, which is kept in order."""
+    """This includes bytes that arrive meanwhile, which are kept in order."""
     parser = Parser()
     parser.then = parser.transport.pause_reading
     parser.transport.feed(b"a" * FIRST_BYTES + b"b")
@@ -177,7 +177,7 @@ def test_a_pause_and_a_resume_without_anything_waiting_reach_the_socket() -> Non
     assert parser.socket.reading
 
 
-def test_what_is_pushed_back_comes_first_and_goes_to_the_protocol_of_now() -> None:
+def test_bytes_pushed_back_come_first_and_go_to_the_current_protocol() -> None:
     parser, successor = Parser(), Parser()
 
     def hand_over() -> None:
@@ -192,7 +192,7 @@ def test_what_is_pushed_back_comes_first_and_goes_to_the_protocol_of_now() -> No
     assert successor.pieces == [b"restmore"]
 
 
-def test_what_waits_when_the_connection_is_closed_is_not_parsed() -> None:
+def test_bytes_waiting_at_the_close_are_not_parsed() -> None:
     parser = Parser()
     parser.then = parser.transport.close
     parser.transport.feed(bytes(FIRST_BYTES * 3))

@@ -1,4 +1,4 @@
-"""Catalogue of the Whisper models that are known by name: repository, size, languages and licence of each."""
+"""Catalogue of Whisper models: name, repository, size, languages and licence of each."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ ALIASES: Final[Mapping[str, str]] = MappingProxyType({"large": "large-v3", "turb
 
 
 def is_repo(name: str) -> bool:
-    """Whether `name` is written as a repository on the hub, `OWNER/NAME`."""
+    """Whether `name` has the form of a repository on the hub, `OWNER/NAME`."""
     return _REPO.fullmatch(name) is not None
 
 

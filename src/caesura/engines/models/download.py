@@ -1,11 +1,12 @@
 """Download of Whisper models from the Hugging Face Hub or a mirror, verified against the checksums that the hub lists.
 
 huggingface_hub does the listing, the transfer with its resumption and retries, the locking and the offline switch.
-What is added here: a model appears in the store in one step, once all of its files are there and verified; an
-interrupted download resumes where it stopped, also in another process; and every failure is one plain sentence.
+This module adds three things: a model appears in the store in one step, once all of its files are complete and
+verified; an interrupted download resumes where it stopped, also in another process; and every failure is one plain
+sentence.
 
 The transfer is `http_get`, the HTTP half of `hf_hub_download`: the whole function would drop a partial file when the
-process ends, write its own metadata beside the model, and reach for Xet storage on hosts that no mirror stands for.
+process ends, write its own metadata beside the model, and use Xet storage on hosts that no mirror replaces.
 """
 
 from __future__ import annotations
@@ -51,10 +52,13 @@ from caesura.errors import DownloadInterrupted, EngineError, LineError, Unreacha
 DEFAULT_ENDPOINT: Final = "https://huggingface.co"
 LISTING_TIMEOUT_S: Final = 30.0
 LOCK_TIMEOUT_S: Final = 0.1
-"""Longest wait for another download into the same folder; it takes minutes, so waiting longer is in vain."""
+"""Longest wait for another download into the same folder.
+
+A download takes minutes, so a longer wait would be pointless.
+"""
 
 SPARE_BYTES: Final = 50_000_000
-"""Room that must be left on the disk."""
+"""Free space that must be left on the disk, in bytes."""
 
 _NO_NETWORK: Final = (
     "Is there a network, or a proxy to be named in HTTPS_PROXY? A mirror of the hub can be named with --endpoint"
@@ -63,12 +67,12 @@ _UNTRUSTED: Final = (
     "No certificate authority of this system vouches for it: install the system's list (on Debian and Ubuntu: "
     "apt install ca-certificates), or name a file of authorities in SSL_CERT_FILE"
 )
-_RESUMABLE: Final = "What came is kept: the same command resumes from there"
+_RESUMABLE: Final = "The received part is kept: the same command resumes from there"
 _BUSY: Final = frozenset({408, 429, 500, 502, 503, 504})
 _ABSENT: Final = frozenset({401, 403, 404})  # the hub answers 401 for a repository that does not exist, too
 
 Report = Callable[[int, int], None]
-"""Progress callback: bytes that are there, bytes of the whole model."""
+"""Progress callback: number of bytes received so far, and of the whole model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,13 +152,13 @@ def pull(
 
 
 class Hub:
-    """Client of one hub. Sends no token: the models are public, and a mirror need not know the user."""
+    """Client of one hub. Sends no token: the models are public, and a mirror need not learn who the user is."""
 
     def __init__(self, endpoint: str) -> None:
         """Sends nothing yet. Raises UsageError when `endpoint` is not a URL."""
         parts = urlsplit(endpoint)
         if parts.scheme not in {"http", "https"} or not parts.netloc:
-            raise UsageError(f"endpoint: {endpoint!r} is no URL of a hub; {DEFAULT_ENDPOINT} is the usual one")
+            raise UsageError(f"endpoint: {endpoint!r} is not the URL of a hub; the default is {DEFAULT_ENDPOINT}")
         self.endpoint = endpoint.rstrip("/")
         name, version = "caesura", importlib.metadata.version(DISTRIBUTION)
         self._api = HfApi(endpoint=self.endpoint, token=False, library_name=name, library_version=version)
@@ -177,7 +181,7 @@ class Hub:
                 info = self._api.model_info(repo, revision=revision, files_metadata=True, timeout=LISTING_TIMEOUT_S)
                 model = _parse_listing(repo, info)
             except HFValidationError as error:
-                raise UsageError(f"model: {repo} is no name of a repository on a hub: {error}") from error
+                raise UsageError(f"model: {repo} is not the name of a repository on a hub: {error}") from error
             except HfHubHTTPError:  # some are ValueErrors as well
                 raise
             except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -186,7 +190,7 @@ class Hub:
         return model
 
     def fetch(self, model: HubModel, file: HubFile, path: Path, report: Callable[[int], None]) -> None:
-        """Append to `path` what it lacks of a file of `model`.
+        """Download the part of a file of `model` that `path` does not contain yet, and append it.
 
         Raises:
             Unreachable, DownloadInterrupted, UsageError: as in `list_files`; what came stays in `path`.
@@ -206,7 +210,7 @@ class Hub:
                 )
             except _TooManyBytes as error:
                 path.unlink()
-                raise LineError(f"{file.name}: {self.endpoint} sends more than the bytes it promised") from error
+                raise LineError(f"{file.name}: {self.endpoint} sends more bytes than it listed") from error
             except HfHubHTTPError as error:
                 if error.response.status_code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
                     path.unlink()  # the hub's file ends before ours: resuming would fail for ever
@@ -229,7 +233,7 @@ class _TransferProgress:
 
     def update(self, count: int) -> None:
         self._count += count
-        # Before it is written: a hub that sends without end must not fill the disk.
+        # Checked before writing: a hub that sends without end must not fill the disk.
         if self._count > self._file.size:
             raise _TooManyBytes
         self._report(self._count)
@@ -241,7 +245,7 @@ class _TooManyBytes(Exception):
 
 @contextmanager
 def _translated_errors(endpoint: str, what: str) -> Iterator[None]:
-    """The one place where errors of huggingface_hub and of the network become ours."""
+    """Context that translates errors of huggingface_hub and of the network into those of this package."""
     try:
         yield
     except OfflineModeIsEnabled as error:
@@ -267,7 +271,7 @@ def _status_error(endpoint: str, what: str, status: int) -> LineError | UsageErr
     if status in _BUSY:
         return DownloadInterrupted(f"{endpoint} is busy ({status}); try again later. {_RESUMABLE}")
     if status in _ABSENT:
-        return UsageError(f"{endpoint} has no {what} for everybody ({status}); check its name and revision")
+        return UsageError(f"{endpoint} has no public {what} ({status}); check its name and revision")
     if status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
         return DownloadInterrupted(f"{endpoint} cannot resume {what}; the same command starts it again")
     return LineError(f"{endpoint} answered {status} to the request for {what}")
@@ -336,7 +340,7 @@ def _fetch(model: HubModel, file: HubFile, part: Path, hub: Hub, report: Callabl
     if not _is_as_listed(partial_file, file, sha256):
         partial_file.unlink()
         raise LineError(
-            f"{file.name}: what came is not what {hub.endpoint} promised: its checksum is another one. "
+            f"{file.name}: the checksum differs from the one that {hub.endpoint} listed. "
             "Nothing was kept of it; pull again, and if it happens again, from another --endpoint"
         )
     report(file.size)
@@ -364,7 +368,7 @@ def _check_room(part: Path, model: HubModel) -> None:
 
 
 def _publish(part: Path, folder: Path) -> None:
-    """Put the verified folder in the place of the model's, so that the old model stays until the new one is whole."""
+    """Move the verified folder to the model's place; the old model stays until then."""
     old = folder.with_name(folder.name + OLD)
     shutil.rmtree(old, ignore_errors=True)
     if folder.exists():
@@ -375,7 +379,7 @@ def _publish(part: Path, folder: Path) -> None:
 
 @contextmanager
 def _locked(parent: Path) -> Iterator[None]:
-    """Keep other downloads out of the store meanwhile; the lock ends with the process, however it ends."""
+    """Context that locks the store against other downloads; the lock ends with the process, however it ends."""
     parent.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         try:

@@ -1,4 +1,4 @@
-"""References to Whisper models: parses the text behind `whisper:` into a model, its folder and its device."""
+"""References to Whisper models: parses the text after `whisper:` into a model, its folder and its device."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class ModelRef:
 
 
 def parse_model_ref(text: str, models: Path | None = None) -> ModelRef:
-    """Parse a reference: `MODEL`, `OWNER/NAME` or a folder, with or without `@cpu` or `@cuda` behind it.
+    """Parse a reference: `MODEL`, `OWNER/NAME` or a folder, optionally followed by `@cpu` or `@cuda`.
 
     Nothing needs to exist in the folder yet.
 
@@ -45,7 +45,7 @@ def parse_model_ref(text: str, models: Path | None = None) -> ModelRef:
         models: Folder of the downloaded models; None means `DEFAULT_MODELS`.
 
     Raises:
-        UsageError: it is none of these.
+        UsageError: the text has none of these forms.
         EngineError: the manifest of a folder cannot be read.
     """
     model, _, device = text.rpartition("@")
@@ -66,7 +66,7 @@ def parse_model_ref(text: str, models: Path | None = None) -> ModelRef:
 
 
 def check_complete(ref: ModelRef) -> None:
-    """Check that the model's files are there and have the right sizes; reads none of them.
+    """Check that the model's files exist and have the right sizes, without reading them.
 
     Raises:
         EngineError: the model is missing or incomplete; the sentence says what to do.

@@ -1,4 +1,4 @@
-"""The library that runs Whisper models, faster-whisper from the extra `whisper`: its version, or what to install."""
+"""Finds the version of faster-whisper, the library that runs Whisper models, or says how to install it."""
 
 from __future__ import annotations
 
@@ -20,5 +20,5 @@ def library_version() -> str:
 
 
 def not_installed(package: str) -> EngineError:
-    """Error that says that engine whisper lacks `package`, and how to install it."""
+    """The error for a missing `package` of the engine whisper; it says how to install it."""
     return EngineError(f"engine whisper needs the package {package}: `{install_command('whisper')}` installs it")

@@ -1,4 +1,4 @@
-"""Store of downloaded Whisper models: one folder for each model, with a manifest that says what its files must be.
+"""Store of downloaded Whisper models: one folder for each model, with a manifest of its files and their checksums.
 
 The layout is `MODELS/whisper/NAME/`. A folder with the suffix `.part` is an unfinished download and never counts as a
 model. Nothing here needs the network or huggingface_hub: a server checks and loads its model offline.
@@ -25,9 +25,9 @@ OLD: Final = ".old"
 
 REQUIRED: Final = ("model.bin", "config.json", "tokenizer.json")
 VOCABULARIES: Final = ("vocabulary.json", "vocabulary.txt")
-"""One of these is required, too."""
+"""Vocabulary files, of which one is required."""
 USED: Final = frozenset((*REQUIRED, *VOCABULARIES, "preprocessor_config.json"))
-"""Every file that is of use; the last one holds the shape of large-v3."""
+"""All files that are used; the last one describes the input of large-v3."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class ModelFile:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """Contents of a model's folder, and the repository, commit and endpoint that they came from."""
+    """Files of a model's folder, and the repository, commit and endpoint that they came from."""
 
     name: str
     repo: str
@@ -57,7 +57,7 @@ class Manifest:
 
 
 def model_folder(models: Path, name: str) -> Path:
-    """Folder of the model called `name`, whether it exists or not."""
+    """Path of the folder of the model called `name`; it need not exist."""
     return models / "whisper" / name.replace("/", "--")
 
 
@@ -99,7 +99,7 @@ def missing_files(folder: Path) -> list[str]:
 
 
 def size_errors(folder: Path, manifest: Manifest) -> Iterator[str]:
-    """One sentence for each file that is missing or has the wrong size; reads none of them."""
+    """One sentence for each file that is missing or has the wrong size, found without reading the files."""
     for file in manifest.files:
         path = folder / file.name
         size = path.stat().st_size if path.is_file() else None
@@ -110,7 +110,7 @@ def size_errors(folder: Path, manifest: Manifest) -> Iterator[str]:
 
 
 def integrity_errors(folder: Path, manifest: Manifest) -> Iterator[str]:
-    """One sentence for each file that differs from what was downloaded; reads all of them. Raises OSError."""
+    """One sentence for each file that differs from the downloaded one, found by reading all files. Raises OSError."""
     errors = list(size_errors(folder, manifest))
     yield from errors
     if not errors:
@@ -132,7 +132,7 @@ def languages_of(folder: Path) -> tuple[str, ...]:
         EngineError: there is no vocabulary, or it cannot be read.
     """
     tokens = set(_vocabulary(folder))
-    # English models have the language tokens too; CTranslate2 tells them apart by the empty token that they lack.
+    # English models have the language tokens too; CTranslate2 recognises them by the empty token that they lack.
     if "" not in tokens:
         return ("en",)
     return tuple(subtag(code) for code in WHISPER_CODES if f"<|{code}|>" in tokens)

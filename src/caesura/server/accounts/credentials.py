@@ -1,4 +1,4 @@
-"""Credentials of a request: parsed from its headers or subprotocols, without ever showing the secret."""
+"""Parses the credentials of a request from its headers or subprotocols, and never shows the secret."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ SCHEMES = ("token", "bearer")
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """What a client presented. `echo` is the scheme word it offered as a subprotocol, if it did; never the secret."""
+    """The credential that a client presented.
+
+    `echo` is the scheme that it offered as a subprotocol, never the secret.
+    """
 
     secret: str | None
     echo: str | None
@@ -27,7 +30,7 @@ class Credential:
 def parse_credential(authorization: str | None, subprotocols: Sequence[str]) -> Credential:
     """Read the `Authorization` header or the `Sec-WebSocket-Protocol` list; the header wins.
 
-    Scheme words count in any case. Of the subprotocols only the scheme word is echoed, as it was offered.
+    Schemes match in any case. Of the subprotocols only the scheme is echoed, as it was offered.
     """
     offered = _offered(subprotocols)
     echo = offered[0] if offered else None
@@ -38,13 +41,13 @@ def parse_credential(authorization: str | None, subprotocols: Sequence[str]) -> 
 
 
 def check_exposure(settings: Settings, *, keys_exist: bool) -> None:
-    """Refuse to serve strangers by accident. Raises UsageError when others can reach an address without keys."""
+    """Prevent that a server is open to others by accident. Raises UsageError if others can reach it without a key."""
     if keys_exist or settings.no_auth or is_loopback(settings.host):
         return
     raise UsageError(
         f"--host {settings.host} can be reached by others and no key is set, so anybody could use this server: "
         "make one with `caesura keys create`, or give --key (or CAESURA_STATIC_KEYS), or --no-auth if something in "
-        "front of it checks who comes"
+        "front of it authenticates clients"
     )
 
 

@@ -3,7 +3,7 @@
 The event loop never waits for the database. Records wait in a bounded buffer until the writer thread saves them; keys
 are checked against a table in memory, which is loaded again when the ledger's revision changes; `on_revoked` is called
 for each key that was revoked.
-A database that fails stops no stream: records wait and are written later, keys are checked against the last table.
+If the database fails, streams go on: records wait and are written later, and keys are checked against the last table.
 """
 
 from __future__ import annotations
@@ -35,17 +35,17 @@ _log = logging.getLogger("caesura.ledger")
 Result = TypeVar("Result")
 
 GATHER_S = 0.05
-"""Records are gathered for so long and then written in one transaction."""
+"""Time for which records are collected before they are written in one transaction."""
 POLL_S = 0.5
-"""How often the revision is read: a key that another process revokes is refused within a second."""
+"""Interval at which the revision is read: a key that another process revokes is refused within a second."""
 ROUTE_THREADS = 4
-"""Reads and writes that management routes have under way at once."""
+"""Most reads and writes of management routes at a time."""
 RETRY_S = 1.0
 STOP_S = 5.0
-"""How long a stopping server tries to write its last records."""
+"""How long a server that stops tries to write its last records."""
 BATCH = 500
 MAX_WAITING = 20_000
-"""Records that wait while the database fails: so many of requests that began, and as many of ended ones."""
+"""Most records that wait while the database fails: this many of started requests, and as many of ended ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +57,14 @@ class LedgerHealth:
     waiting: int
     """Records not written yet."""
     lost: int
-    """Records of ended requests that will never be written."""
+    """Records of ended requests that were given up."""
 
 
 class LedgerWriter:
-    """The ledger for the event loop. Construct, `start` inside a running loop, `stop`."""
+    """Access to the ledger from the event loop.
+
+    Construct it, call `start` inside a running loop, and `stop` at the end.
+    """
 
     def __init__(
         self,
@@ -81,7 +84,7 @@ class LedgerWriter:
         self._table: AccessTable | None = None
         self._thread = ThreadPoolExecutor(1, "caesura-ledger")
         self._route_threads = ThreadPoolExecutor(ROUTE_THREADS, "caesura-routes")
-        """For management routes alone: nothing else that blocks can keep them waiting."""
+        """Threads for management routes only, so that nothing else that blocks delays them."""
         self._begun: dict[str, RequestRecord] = {}
         self._ended: dict[str, RequestRecord] = {}
         self._projects_by_request: dict[str, str] = {}
@@ -117,7 +120,7 @@ class LedgerWriter:
         return self.access.key_required
 
     def verify(self, presented: str | None) -> Access | None:
-        """Access of this key or token, from memory; None for one that grants none."""
+        """Access of this key or token, from memory; None if it is not valid."""
         return self.access.verify(presented, now=self._clock())
 
     def grant_token(self, access: Access, ttl_s: int) -> Token:
@@ -128,10 +131,10 @@ class LedgerWriter:
         """Whether the project's concurrency limit has room for one more request on this server."""
         project = self.access.projects.get(project_id)
         limit = None if project is None else project.concurrency_limit
-        return limit is None or self._per_project[project_id] < limit
+        return limit is None or self.open_requests(project_id) < limit
 
     def has_credit(self, project_id: str) -> bool:
-        """Whether the project has credit or needs none, as of the last poll: requests under way may overdraw it."""
+        """Whether the project has credit or needs none, as of the last poll: requests in progress may overdraw it."""
         project = self.access.projects.get(project_id)
         return project is None or project.may_spend
 
@@ -148,14 +151,14 @@ class LedgerWriter:
             self._per_project[record.project_id] += 1
         self._begun[record.request_id] = record
         if len(self._begun) > MAX_WAITING:
-            # The record of its end will contain everything that this one does.
+            # The record of its end will contain everything that this one contains.
             del self._begun[next(iter(self._begun))]
         self._wake.set()
 
     def end_request(self, record: RequestRecord) -> RequestRecord:
         """Price and buffer the record of a request that ended, and return it priced.
 
-        A request that never began here is written too.
+        It is written even if `begin_request` was not called for it.
         """
         project_id = self._projects_by_request.pop(record.request_id, None)
         if project_id is not None:
@@ -200,7 +203,10 @@ class LedgerWriter:
         return await asyncio.get_running_loop().run_in_executor(self._route_threads, reading)
 
     async def write(self, work: Callable[[Connection], Result]) -> Result:
-        """Run `work` in one write transaction on a route thread, then `refresh`. Raises as `read` does."""
+        """Run `work` in one write transaction on a route thread, then `refresh`.
+
+        Raises LedgerError, and whatever `work` raises.
+        """
 
         def writing() -> Result:
             with self._ledger.writing() as connection:
@@ -220,7 +226,7 @@ class LedgerWriter:
         self._task = asyncio.create_task(self._write_loop())
 
     def _report_flag_keys(self) -> None:
-        """Log which static keys are keys of the ledger, since the ledger alone decides whether those are valid."""
+        """Log which static keys are also in the ledger, since the ledger alone decides whether those are valid."""
         for key in filter(None, (self.access.keys.get(digest(secret)) for secret in self._flag_keys)):
             if key.is_valid(self._clock()):
                 _log.info("a static key is key %s of the ledger, which decides whether it is valid", key.api_key_id)
@@ -228,7 +234,7 @@ class LedgerWriter:
                 _log.warning("a static key is not valid: it is revoked or expired in the ledger (%s)", key.api_key_id)
 
     async def stop(self) -> None:
-        """Write what is buffered, unregister this server, release the threads. Idempotent."""
+        """Write buffered records, unregister this server, and release the threads. Idempotent."""
         if self._task is not None:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -249,7 +255,7 @@ class LedgerWriter:
         self._ended.clear()
 
     async def _write_loop(self) -> None:
-        """Write records as they come, and poll the ledger every `POLL_S`, until cancelled."""
+        """Write records as they arrive, and poll the ledger every `POLL_S`, until cancelled."""
         loop = asyncio.get_running_loop()
         poll_at = loop.time() + POLL_S
         while True:
@@ -270,7 +276,7 @@ class LedgerWriter:
                 await asyncio.sleep(RETRY_S)
 
     async def _poll(self) -> bool:
-        """Refresh keys, send a heartbeat when one is due; whether the database answered."""
+        """Refresh keys, and send a heartbeat if one is due. Returns whether the database answered."""
         try:
             await self.refresh()
             now = self._clock()
@@ -286,7 +292,7 @@ class LedgerWriter:
     # ---- one batch ----
 
     async def _write(self) -> bool:
-        """Write one batch; False when the database failed. Its records then wait on, ahead of newer ones."""
+        """Write one batch. Returns False if the database failed; then the records stay buffered, before newer ones."""
         async with self._writing:
             opened = _take_batch(self._begun, BATCH)
             closed = _take_batch(self._ended, BATCH)
@@ -303,7 +309,7 @@ class LedgerWriter:
             return True
 
     async def _save_all(self, opened: dict[str, RequestRecord], closed: dict[str, RequestRecord]) -> None:
-        """Write all records, dropping those that the database rejects for good, which are removed from the dicts.
+        """Write all records; those that the database rejects permanently are dropped and removed from the dicts.
 
         Raises LedgerError for a transient failure.
         """
@@ -327,7 +333,7 @@ class LedgerWriter:
             del rows[request_id]
 
     def _put_back(self, opened: dict[str, RequestRecord], closed: dict[str, RequestRecord]) -> None:
-        # A request that ended meanwhile has a newer record.
+        # A request that has ended meanwhile has a newer record.
         self._begun = {i: row for i, row in opened.items() if i not in self._ended} | self._begun
         self._ended = closed | self._ended
 
@@ -370,7 +376,7 @@ class LedgerWriter:
             if revision.current(connection) != before.revision:
                 return load_access(connection, self._flag_keys)
             if any(project.obeys_credits for project in before.projects.values()):
-                # What projects have spent changes with every request, without a new revision.
+                # The spending of projects changes with every request, without a new revision.
                 return replace(before, projects=projects_by_id(connection))
             return before
 

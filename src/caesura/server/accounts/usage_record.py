@@ -1,4 +1,4 @@
-"""Records of requests for the ledger: what was asked for, how it ended, and what is billed; never what was said."""
+"""Builds the ledger's records of requests: parameters, outcome and billed audio, but never any transcript."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from caesura.protocol.options import ListenOptions
 from caesura.protocol.session import Tally
 
 SUCCESSFUL_CLOSE_CODES = frozenset({1000, 1001, 1005})
-"""Close codes of streams that ended as intended: finished, or left by the client without an error."""
+"""Close codes of streams that ended as intended: finished, or closed by the client without an error."""
 SWITCHES = (
     "multichannel",
     "interim_results",
@@ -35,7 +35,7 @@ SWITCHES = (
     "detect_language",
     "callback",
 )
-"""Options that are features when they are on, under the name of their parameter."""
+"""Options that are recorded as features when they are on, under the names of their parameters."""
 
 
 def started_record(
@@ -49,7 +49,7 @@ def started_record(
     recording: bool = False,
     path: str = "/v1/listen",
 ) -> RequestRecord:
-    """The record of a request that begins. `path` must not contain the query, which may hold secrets.
+    """The record of a request that begins. `path` must not contain the query, which may contain secrets.
 
     Recordings have the method `sync`, or `async` with a callback, and the code 200 until another is known.
     """
@@ -122,7 +122,7 @@ def ended_recording(
 
 
 def features(options: ListenOptions) -> tuple[str, ...]:
-    """Names of the features that are on, sorted; without values, which may be private."""
+    """Names of the features that are on, sorted, without their values, which may be private."""
     found = [name for name in SWITCHES if getattr(options, name)]
     if options.keyterms:
         found.append("keyterm")
@@ -132,7 +132,7 @@ def features(options: ListenOptions) -> tuple[str, ...]:
 
 
 def config(options: ListenOptions) -> dict[str, object]:
-    """Parameters other than switches; of terms, searches and replacements only their number."""
+    """Parameters that are not switches; for terms, searches and replacements only their number."""
     found: dict[str, object] = {
         "model": options.model,
         "language": options.language,
@@ -152,7 +152,10 @@ def config(options: ListenOptions) -> dict[str, object]:
 
 
 def _outcome(tally: Tally) -> Outcome:
-    """Our own close for a restart is a success; a client that closes with that code gave up."""
+    """Outcome of a stream.
+
+    Closed by this server for a restart it is a success; closed by the client with that code it is not.
+    """
     restarted = tally.close_code == RESTART.code and not tally.closed_by_client
     return Outcome.SUCCEEDED if restarted or tally.close_code in SUCCESSFUL_CLOSE_CODES else Outcome.FAILED
 

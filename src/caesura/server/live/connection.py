@@ -17,7 +17,8 @@ from typing import assert_never
 from starlette.websockets import WebSocket
 
 from caesura.events import Drained, EngineFailed, StreamEvent
-from caesura.pipeline.stream import SMALL_BYTES, SMALL_MESSAGES, Stream
+from caesura.pipeline.stream import Stream
+from caesura.pipeline.stream_input import SMALL_BYTES, SMALL_MESSAGES
 from caesura.protocol.actions import (
     Action,
     CloseSocket,

@@ -71,7 +71,7 @@ class SendQueue:
     @property
     def full(self) -> bool:
         """Whether so much waits that nothing more should be read."""
-        return self._bytes > PAUSE_BYTES
+        return self.bytes_waiting > PAUSE_BYTES
 
     async def room(self) -> None:
         """Wait until it is not full."""

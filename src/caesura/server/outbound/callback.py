@@ -16,9 +16,9 @@ from caesura.server.outbound.target import Target
 _log = logging.getLogger("caesura.callback")
 
 SHED_INTERIMS = 64
-"""With so many messages waiting, interims are dropped: the next one supersedes them."""
+"""Number of waiting messages above which interims are dropped, since the next one supersedes them."""
 MAX_RETRY_AFTER_S = 5.0
-"""Longest pause between two tries for a stream, whatever `Retry-After` says."""
+"""Longest pause between two tries for a stream, whatever the value of `Retry-After`."""
 RECORDING_TRIES = 11
 RECORDING_PAUSE_S = 30.0
 """The result of a recording is tried up to 11 times, with this pause in between, as the hosted service does."""
@@ -44,7 +44,7 @@ class DeliveryCounts:
     dropped: int = 0
     """Interims that were dropped because the receiver was slow or failed."""
     pending: int = 0
-    """Essential messages not delivered yet; after `run` has returned, lost."""
+    """Essential messages that are not delivered yet; after `run` has returned, those that were lost."""
     retries: int = 0
 
 
@@ -69,7 +69,7 @@ class Callback:
             target: A URL of http, https, ws or wss.
             outbound: The guarded way to the network.
             method: POST or PUT, for http and https.
-            key_id: Value of the header `dg-token`; "" sends none.
+            key_id: Value of the header `dg-token`; "" to send none.
             request_id: Id of the stream, for the log.
             retry_policy: Bounds of the queue, and retries.
             on_failure: Called once, in the event loop, with the reason why nothing more will be delivered.
@@ -88,11 +88,11 @@ class Callback:
         self._end_at: float | None = None
         self._limit: asyncio.Timeout | None = None
         self.failed: str | None = None
-        """Why nothing more is delivered: a sentence without the URL's secrets."""
+        """The reason why nothing more is delivered, as a sentence without the URL's secrets; None while it works."""
         self.counts = DeliveryCounts()
 
     def send(self, text: str, *, essential: bool) -> None:
-        """Put one message behind the others; never waits.
+        """Queue one message; never waits.
 
         When the receiver is slow, messages that are not essential (interims) are left out. Essential ones never
         are: when too many wait, the callback fails. After a failure, or after `finish`, nothing more is delivered.
@@ -108,11 +108,11 @@ class Callback:
         if self._overfull:
             self._shed()
         if self._overfull:
-            self._fail("too many messages wait: it accepts them too slowly")
+            self._fail("too many messages are queued: it accepts them too slowly")
         self._changed.set()
 
     def finish(self, *, within_s: float) -> None:
-        """No more messages follow: `run` returns when all are delivered, and fails after `within_s` seconds."""
+        """End the queue: `run` returns when all messages are delivered, and fails after `within_s` seconds."""
         self._finished = True
         self._end_by(asyncio.get_running_loop().time() + within_s)
         self._changed.set()
@@ -250,7 +250,7 @@ async def deliver_result(
 
 
 def _reason(failures: BaseExceptionGroup[BadUrl | RemoteFailed], *, detailed: bool = False) -> str:
-    """The reason of the first failure, which the others follow from."""
+    """The reason of the first failure, which caused the others."""
     first: BaseException = failures
     while isinstance(first, BaseExceptionGroup):
         first = first.exceptions[0]

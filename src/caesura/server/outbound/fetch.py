@@ -16,7 +16,7 @@ from caesura.server.outbound.http import TRANSPORT_ERRORS, Client, Outbound, Tim
 MAX_BYTES = 2 * 1024**3
 """The limit of uploads."""
 SLICE_BYTES = 64 * 1024
-"""Most bytes that are unpacked at once: a few compressed bytes can expand a thousandfold."""
+"""Most bytes that are decompressed at once: a few compressed bytes can expand a thousandfold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Remote:
     media_type: str
     """The `Content-Type`, in lower case and without parameters; "" without one."""
     parts: AsyncIterator[bytes]
-    """Its bytes, decompressed, to be read once. Raises NotFetched."""
+    """The bytes of the recording, decompressed; can be iterated once. Raises NotFetched."""
 
 
 @asynccontextmanager
@@ -61,7 +61,8 @@ async def open_download(url: str, *, outbound: Outbound, max_bytes: int = MAX_BY
 async def _request(client: Client, url: str, outbound: Outbound, deadline: float) -> httpcore2.Response:
     try:
         async with asyncio.timeout_at(deadline):
-            # Audio hardly shrinks, so no compression is asked for; what a server compresses anyway is decompressed.
+            # Audio hardly shrinks, so no compression is requested; a response that is compressed anyway is
+            # decompressed.
             return await client.get(outbound.parse(url), {"Accept-Encoding": "identity"})
     except BadUrl as error:
         raise NotFetched(str(error)) from error
@@ -111,7 +112,7 @@ async def _parts(
             yield part
             await asyncio.sleep(0)  # decompression can run for long without awaiting anything
     if not unpacker.complete:
-        raise _not_fetched("it broke off before its end")
+        raise _not_fetched("the response ended early")
 
 
 class _Unpacker:
@@ -134,12 +135,12 @@ class _Unpacker:
             return
         while packed:
             self._began = True
-            if self._stream is None or self._stream.eof:  # gzip files may be put one behind the other
+            if self._stream is None or self._stream.eof:  # several gzip files may be concatenated
                 self._stream = zlib.decompressobj(self._window_bits)
             try:
                 part = self._stream.decompress(packed, SLICE_BYTES)
             except zlib.error as error:
-                raise _not_fetched("it is not packed as its Content-Encoding says") from error
+                raise _not_fetched("its body does not match its Content-Encoding") from error
             packed = self._stream.unconsumed_tail or self._stream.unused_data
             if part:
                 yield part

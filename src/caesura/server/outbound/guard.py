@@ -1,9 +1,9 @@
 """Guard against server-side request forgery: connects only to addresses that may be reached.
 
-Clients name the URLs that this server calls, so without a guard they could make it connect to what only it can reach:
-itself, its network, the metadata service of its cloud. The guard checks addresses, not names: a name is resolved once,
-every address it has is checked, and the connection goes to one of those very addresses. A name that resolves to another
-address a moment later (DNS rebinding) gains nothing.
+Clients choose the URLs that this server calls, so without a guard they could make it connect to hosts that only it can
+reach: itself, its network, the metadata service of its cloud. The guard checks addresses, not names: a name is resolved
+once, all its addresses are checked, and the connection goes to one of these. A name that resolves to another address a
+moment later (DNS rebinding) gains nothing.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from caesura.errors import BadUrl, RemoteFailed
 
 ALLOWED_PORTS = frozenset({80, 443, 8080, 8443})
 MAX_ADDRESSES = 4
-"""How many addresses of one name are tried."""
+"""Most addresses of one name that are tried."""
 LOOKUP_THREADS = 16
 
 Address = IPv4Address | IPv6Address
@@ -36,7 +36,7 @@ class AddressClass(Enum):
     PRIVATE = "an address of this machine or its network"
     """Allowed only by a setting."""
     FORBIDDEN = "an address that is never connected to"
-    """No usable host, or a metadata service, which gives credentials to anybody."""
+    """Not a usable host, or a metadata service, which hands out credentials without authentication."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class ReachPolicy:
     """Which addresses and ports this server may connect to when a client names a URL."""
 
     private: bool = False
-    """Also loopback, private, shared and link-local addresses."""
+    """Whether loopback, private, shared and link-local addresses are allowed too."""
     ports: frozenset[int] | None = ALLOWED_PORTS
     """None: any."""
 
@@ -124,20 +124,20 @@ class Guard:
         self._lookup = lookup
 
     def check(self, host: str, port: int) -> None:
-        """Refuse what can be refused without looking a name up: a wrong port, a literal address. Raises BadUrl."""
+        """Refuse a wrong port or literal address, which needs no name lookup. Raises BadUrl."""
         ports = self._reach.ports
         if ports is not None and port not in ports:
             right = ", ".join(str(each) for each in sorted(ports))
-            raise BadUrl(f"Port {port} may not be connected to from this server; use one of {right}.")
+            raise BadUrl(f"This server does not connect to port {port}; use one of {right}.")
         address = _literal(host)
         if address is not None and not self._reach.allows(address):
             raise _forbidden(host, address)
 
     async def resolve(self, host: str, port: int) -> list[Address]:
-        """The addresses of `host`, all of which are allowed.
+        """Resolve `host` to its addresses, all of which are allowed.
 
-        A single address that is not allowed refuses the whole name: no public service has one, and so the outcome does
-        not depend on which address would have been tried first.
+        If a single address is not allowed, the whole name is refused: no public service has such addresses, and the
+        outcome does not depend on which address is tried first.
 
         Raises:
             BadUrl: The host, or the port, may not be reached from here.
@@ -159,9 +159,10 @@ class Guard:
         return found[:MAX_ADDRESSES]
 
     async def dial(self, host: str, port: int, *, within_s: float, connect: Callable[[str], Awaitable[T]]) -> T:
-        """The result of `connect` for the first address of `host` that answers; it is passed addresses, never names.
+        """Return the result of `connect` for the first address of `host` that answers.
 
-        Name lookup and connect together take `within_s` seconds at most. `connect` raises OSError when it fails.
+        `connect` is called with addresses only, never with names. It raises OSError when it fails.
+        Name lookup and connect together take `within_s` seconds at most.
 
         Raises:
             BadUrl: The host, or the port, may not be reached from here.
@@ -188,7 +189,7 @@ class Guard:
         raise RemoteFailed(how, retryable=True) from failure
 
     async def connect(self, host: str, port: int, *, within_s: float) -> socket.socket:
-        """A connected, non-blocking TCP socket. Raises as `dial` does."""
+        """Connect to `host`. Returns a connected, non-blocking TCP socket. Raises as `dial` does."""
 
         async def open_socket(address: str) -> socket.socket:
             family = socket.AF_INET6 if ":" in address else socket.AF_INET
@@ -237,7 +238,7 @@ _FORBIDDEN_V4 = _v4(
     "0.0.0.0/8",  # "this host", which on Linux means loopback
     "192.0.0.0/24",
     "192.0.2.0/24",  # documentation
-    "192.88.99.0/24",  # relays of 6to4, given up
+    "192.88.99.0/24",  # relays of 6to4, deprecated
     "198.18.0.0/15",  # benchmarks
     "198.51.100.0/24",  # documentation
     "203.0.113.0/24",  # documentation

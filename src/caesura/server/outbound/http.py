@@ -1,7 +1,7 @@
-"""HTTP/1.1 client for URLs that clients name, on connections that only the guard makes.
+"""HTTP/1.1 client for URLs that clients name; all its connections are made by the guard.
 
-Built on httpcore2, the transport of httpx2, and not on httpx2's client, which takes no network backend by a public
-argument, reads proxies from the environment, and logs every URL with its query.
+It is built on httpcore2, the transport of httpx2, and not on httpx2's client, which has no public argument for a
+network backend, reads proxies from the environment, and logs every URL with its query.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from caesura.server.outbound.target import WEB, Target, parse_target
 MAX_REDIRECTS = 5
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 KEEPING_REDIRECTS = frozenset({307, 308})
-"""Those that keep method and body (RFC 9110, 15.4)."""
+"""Redirects that keep method and body (RFC 9110, 15.4)."""
 IDLE_S = 4.0
-"""How long a connection is kept for the next request: servers commonly close theirs after five seconds."""
+"""How long a connection is kept open for the next request: servers commonly close theirs after five seconds."""
 DISCARD_BYTES = 64 * 1024
 DISCARD_S = 1.0
-"""Bounds on reading a response body that nobody needs, only to keep the connection."""
+"""Bounds on reading a response body that is not needed, in order to reuse the connection."""
 USER_AGENT = "caesura"
 
-# At DEBUG it logs every header that comes in: cookies, and where redirects lead, signed URLs among them.
+# At DEBUG it logs every response header: cookies, and the targets of redirects, which may be signed URLs.
 logging.getLogger("httpcore2").setLevel(logging.INFO)
 
 
@@ -42,7 +42,7 @@ class Timeouts:
     connect_s: float = 1.0
     """For name lookup and TCP connect together; the TLS handshake may take as long again."""
     response_s: float = 10.0
-    """Until the response begins, for sending, and between two parts of a response."""
+    """For sending, until the response begins, and between two parts of a response."""
     whole_s: float = 600.0
     """For the whole download of a recording."""
 
@@ -60,12 +60,12 @@ class Outbound:
     ) -> None:
         self.timeouts = timeouts or Timeouts()
         self.tls = tls or ssl.create_default_context()
-        """Trusts the certificate authorities of the system."""
+        """TLS context that trusts the certificate authorities of the system."""
         self._system = SystemLookup()
         self.guard = Guard(reach or ReachPolicy(), lookup or self._system)
 
     def parse(self, url: str, schemes: Collection[str] = WEB) -> Target:
-        """The target of `url`, checked as far as that needs no name lookup. Raises BadUrl."""
+        """Parse `url` and check it, as far as possible without a name lookup. Raises BadUrl."""
         target = parse_target(url, schemes)
         self.guard.check(target.host, target.port)
         return target
@@ -80,14 +80,14 @@ class Outbound:
 
 
 class Client:
-    """Sends one request at a time; `aclose` when there are no more."""
+    """HTTP client that sends one request at a time; call `aclose` at the end."""
 
     def __init__(self, outbound: Outbound) -> None:
         self._guard = outbound.guard
         self._timeouts = outbound.timeouts
         self._pool = httpcore2.AsyncConnectionPool(
             ssl_context=outbound.tls,
-            max_connections=2,  # a redirect opens the next while the last is being closed
+            max_connections=2,  # two, because a redirect opens the next connection while the last one is being closed
             max_keepalive_connections=1,
             keepalive_expiry=IDLE_S,
             network_backend=_GuardedBackend(outbound.guard),
@@ -98,14 +98,15 @@ class Client:
         await self._pool.aclose()
 
     async def deliver(self, target: Target, method: str, headers: Mapping[str, str], content: bytes) -> None:
-        """Send `content`; return when the receiver accepted it (2xx).
+        """Send `content`, and return when the receiver has accepted it (2xx).
 
-        Redirects are followed where they keep method and body, but none from TLS to plain text; `headers` go only
-        to the origin of `target`.
+        Redirects are followed if they keep method and body and do not lead from TLS to plain text; `headers` are sent
+        only to the origin of `target`.
 
         Raises:
             BadUrl: The URL, or one that it redirects to, may not be reached.
-            RemoteFailed: It could not be reached or did not accept the content; `retryable` if that may change.
+            RemoteFailed: The receiver could not be reached or did not accept the content; `retryable` if that may
+                change.
         """
         response = await self._follow(target, method, headers, content)
         await _discard(response)
@@ -119,7 +120,10 @@ class Client:
             )
 
     async def get(self, target: Target, headers: Mapping[str, str]) -> httpcore2.Response:
-        """The head of the answer, whatever its status, after redirects; `aclose` it. Raises BadUrl, RemoteFailed."""
+        """Request `target`, follow redirects, and return the head of the response.
+
+        It may have any status; the caller closes it with `aclose`. Raises BadUrl, RemoteFailed.
+        """
         return await self._follow(target, "GET", headers, None)
 
     async def _follow(
@@ -159,7 +163,7 @@ class Client:
             extensions={"timeout": phases},
         )
         try:
-            # Each phase has its timeout; this one bounds a response that trickles in byte by byte.
+            # Each phase has its own timeout; this one bounds a response that arrives byte by byte.
             async with asyncio.timeout(2 * connect_s + response_s):
                 return await self._pool.handle_async_request(request)
         except TimeoutError as error:
@@ -180,18 +184,18 @@ def raise_remote_failed(error: Exception, timeouts: Timeouts) -> NoReturn:
         case httpcore2.TimeoutException():
             how = f"it did not answer within {timeouts.response_s:g} s"
         case httpcore2.ConnectError() if isinstance(error.__context__, ssl.SSLCertVerificationError):
-            how, retryable = "its certificate is not to be trusted", False
+            how, retryable = "its certificate is not trusted", False
         case httpcore2.ConnectError():
             how = "no connection could be made"
         case httpcore2.ProtocolError():
-            how = "it did not answer in HTTP/1.1, or not to the end"
+            how = "it did not send a complete HTTP/1.1 response"
         case _:
             how = "the connection broke"
     raise RemoteFailed(how, retryable=retryable) from error
 
 
 def header(response: httpcore2.Response, name: bytes) -> str:
-    """The first header of that name, in lower case, or ""."""
+    """Value of the first header called `name` (in lower case), or ""."""
     for found, value in response.headers:
         if found.lower() == name:
             return value.decode("utf-8", "replace").strip()
@@ -232,7 +236,7 @@ def _is_transient(status: int) -> bool:
 
 
 def _retry_after(response: httpcore2.Response) -> float:
-    """Seconds of the `Retry-After` header; the form with a date is rare and asks for no longer than our own pauses."""
+    """Seconds of the `Retry-After` header. The rare form with a date is ignored: our own pauses are long enough."""
     value = header(response, b"retry-after")
     return float(value) if value.isascii() and value.isdigit() and len(value) < 6 else 0.0
 

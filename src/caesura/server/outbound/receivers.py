@@ -16,7 +16,7 @@ from caesura.server.outbound.http import USER_AGENT, Outbound
 from caesura.server.outbound.target import SOCKETS, Target
 
 CLOSE_S = 2.0
-"""How long a receiver may take to answer our close frame."""
+"""How long a receiver may take to answer the close frame."""
 PING_S = 20.0
 """Interval of pings on an open socket, and how long a pong may take."""
 MAX_RECEIVED_BYTES = 64 * 1024
@@ -27,11 +27,11 @@ class Receiver(Protocol):
     """Destination of the messages of a stream. Every method but `close` raises BadUrl and RemoteFailed."""
 
     async def open(self) -> None:
-        """Return when messages can be sent; may be called again after it failed."""
+        """Connect, and return when messages can be sent; may be called again after a failure."""
         ...
 
     async def send(self, text: bytes) -> None:
-        """Send one message, UTF-8, and return when the receiver has it."""
+        """Send one message, UTF-8, and return when the receiver has accepted it."""
         ...
 
     async def watch(self) -> None:
@@ -39,7 +39,7 @@ class Receiver(Protocol):
         ...
 
     async def finish(self) -> None:
-        """Tell the receiver that no more messages follow."""
+        """Signal to the receiver that no more messages follow."""
         ...
 
     async def close(self) -> None:
@@ -72,10 +72,10 @@ class HttpReceiver:
         self._client = outbound.client()
 
     async def open(self) -> None:
-        """Nothing is sent before there is a message."""
+        """Does nothing: the first message makes the connection."""
 
     async def send(self, text: bytes) -> None:
-        """Return when it was answered with 2xx."""
+        """Send one message, and return when it was answered with 2xx."""
         await self._client.deliver(self._target, self._method, self._headers, text)
 
     async def watch(self) -> None:
@@ -83,7 +83,7 @@ class HttpReceiver:
         await asyncio.Event().wait()
 
     async def finish(self) -> None:
-        """Nothing to do: every request was answered."""
+        """Does nothing: every request has been answered."""
 
     async def close(self) -> None:
         """Close the connection."""
@@ -103,7 +103,7 @@ class SocketReceiver:
         self._ending = False
 
     async def open(self) -> None:
-        """Return when the socket is open."""
+        """Open the socket, and return when it is open."""
         target, timeouts = self._target, self._outbound.timeouts
         connected = await self._outbound.guard.connect(target.host, target.port, within_s=timeouts.connect_s)
         try:
@@ -114,7 +114,8 @@ class SocketReceiver:
         except TimeoutError:
             raise RemoteFailed(f"it did not answer within {timeouts.response_s:g} s", retryable=True) from None
         except (WebSocketException, OSError, EOFError, ValueError) as error:
-            # A redirect too, which would need another socket. None of these sentences may be shown: they hold URLs.
+            # A redirect fails too: it would need another socket. The library's messages contain URLs and must not be
+            # shown.
             raise _not_a_socket(error) from None
         finally:
             if self._socket is None:
@@ -140,7 +141,7 @@ class SocketReceiver:
         )
 
     async def send(self, text: bytes) -> None:
-        """Return when the socket has it."""
+        """Send one message, and return when the socket has accepted it."""
         response_s = self._outbound.timeouts.response_s
         try:
             async with asyncio.timeout(response_s):
@@ -160,7 +161,7 @@ class SocketReceiver:
                 raise _lost(closed) from None
 
     async def finish(self) -> None:
-        """Close in order: the answer to our close frame confirms everything sent before it."""
+        """Close cleanly: the answer to the close frame confirms everything that was sent before it."""
         self._ending = True
         await self._open_socket.close()
         if self._open_socket.protocol.close_rcvd is None:
@@ -187,7 +188,7 @@ def _not_a_socket(error: Exception) -> RemoteFailed:
     if isinstance(error.__cause__, InvalidStatus):
         return RemoteFailed("it redirects, which a callback over ws or wss does not follow", retryable=False)
     if isinstance(error, ssl.SSLCertVerificationError):
-        return RemoteFailed("its certificate is not to be trusted", retryable=False)
+        return RemoteFailed("its certificate is not trusted", retryable=False)
     if isinstance(error, OSError):
         return RemoteFailed("no connection could be made", retryable=True)
     cut = isinstance(error.__cause__, EOFError | OSError)
@@ -195,7 +196,7 @@ def _not_a_socket(error: Exception) -> RemoteFailed:
 
 
 class _NoSecrets(logging.LoggerAdapter[logging.Logger]):
-    """Logger without DEBUG, since the WebSocket library logs the headers of the upgrade at that level."""
+    """Logger that drops DEBUG, the level at which the WebSocket library logs the headers of the upgrade."""
 
     def isEnabledFor(self, level: int) -> bool:  # noqa: N802  # logging's name
         return level > logging.DEBUG and super().isEnabledFor(level)

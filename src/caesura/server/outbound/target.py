@@ -1,4 +1,4 @@
-"""A URL that a client named, parsed: where to connect, what to request, and how to log it without its secrets."""
+"""Parsed URLs that clients named: where to connect, what to request, and how to log them without secrets."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Target:
     """The destination of a request. Its `str()` and `repr()` contain neither password nor query."""
 
     url: httpx2.URL = field(repr=False)
-    """Without userinfo and fragment."""
+    """The URL without userinfo and fragment."""
     authorization: str | None = field(default=None, repr=False)
     """Basic authentication from the userinfo of the URL."""
 
@@ -46,7 +46,7 @@ class Target:
 
     @property
     def origin(self) -> tuple[str, str, int]:
-        """Scheme, host and port (RFC 6454): credentials are sent to the same origin only."""
+        """Scheme, host and port (RFC 6454); credentials are sent to the same origin only."""
         return self.url.scheme, self.host, self.port
 
     def redirected(self, location: str) -> Target:
@@ -78,5 +78,5 @@ def _checked(url: httpx2.URL, schemes: Collection[str], authorization: str | Non
     if not url.host:
         raise BadUrl("The URL names no host.")
     if url.port is not None and not 0 < url.port < 65536:
-        raise BadUrl(f"The URL names port {url.port}, which is none.")
+        raise BadUrl(f"The URL has an invalid port, {url.port}.")
     return Target(url.copy_with(userinfo=b"", fragment=None), authorization)

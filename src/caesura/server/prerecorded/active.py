@@ -1,4 +1,4 @@
-"""The recordings that a server transcribes now: how many at once, and those that go on for a callback."""
+"""The recordings in progress on a server: limits their number, and runs those with a callback in the background."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class ActiveRecordings:
         self._service = service
         self._limit = service.settings.max_recordings
         self.threads = ThreadPoolExecutor(self._limit, "caesura-recordings")
-        """For recordings alone: one that waits for a slow body must not block the management routes."""
+        """Threads for recordings only: one that waits for a slow body must not block the management routes."""
         self._connected: set[RecordingRun] = set()
         """Runs whose clients wait for an answer."""
         self._background: set[RecordingRun] = set()
@@ -39,7 +39,7 @@ class ActiveRecordings:
 
     @contextmanager
     def slot(self, run: RecordingRun) -> Iterator[None]:
-        """The run counts as active inside. Raises RequestRejected, with 429, when too many are."""
+        """Context in which the run counts as active. Raises RequestRejected, with 429, if there are too many."""
         if self.count >= self._limit and not self._evict_slow_upload():
             raise RequestRejected(TOO_MANY_REQUESTS)
         self._connected.add(run)
@@ -63,7 +63,7 @@ class ActiveRecordings:
         self.threads.shutdown(wait=False)
 
     def _evict_slow_upload(self) -> bool:
-        """Cut one upload that is so slow that it should give way to another; and return whether there was one."""
+        """Abort one upload that is slow enough to give way to another. Returns whether there was one."""
         slow = next((run for run in self._connected if run.rate.slow), None)
         if slow is None:
             return False
@@ -78,7 +78,7 @@ class ActiveRecordings:
                 _log.warning("%s: given up, and its callback with it: the server stops", run.request.request_id)
                 raise
             finally:
-                # A callback that does not take its result must not take up a slot.
+                # A callback that does not accept its result must not occupy a slot.
                 self._background.discard(run)
             await self._deliver(run, text)
 
@@ -94,7 +94,7 @@ class ActiveRecordings:
                 key_id=admitted.access.api_key_id or "",
             )
         except (BadUrl, RemoteFailed) as error:
-            # Whoever named the URL brought this about: one line, which cannot fill the log as a traceback would.
+            # The client that named the URL caused this: one line is enough, and tracebacks would fill the log.
             _log.warning("%s: its result could not be delivered: %s", run.request.request_id, error)
         except Exception:  # noqa: BLE001  # nobody awaits this task: its error must be seen
             _log.exception("%s: its result could not be delivered", run.request.request_id)

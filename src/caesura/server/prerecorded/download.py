@@ -1,4 +1,4 @@
-"""A recording fetched from the URL that a client named, bounded in size and speed like an upload."""
+"""Downloads a recording from the URL that a client named, bounded in size and speed like an upload."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from caesura.server.prerecorded.upload import BodyTooLarge
 
 
 class Download:
-    """The bytes behind one URL. Nothing is requested before `pieces` is iterated."""
+    """The recording at one URL. Nothing is requested before `pieces` is iterated."""
 
     def __init__(self, url: str, *, outbound: Outbound, max_bytes: int, rate: BodyRate) -> None:
         self._url = url
@@ -23,7 +23,7 @@ class Download:
         """Bytes received so far."""
 
     async def pieces(self) -> AsyncGenerator[bytes, None]:
-        """The recording in parts, as they arrive. Raises BodyTooLarge, BodyTooSlow and NotFetched."""
+        """The parts of the recording, as they arrive. Raises BodyTooLarge, BodyTooSlow and NotFetched."""
         async with aclosing(self._fetched()) as parts:
             while (part := await self._rate.wait(anext(parts, None))) is not None:
                 self.size += len(part)

@@ -1,4 +1,4 @@
-"""A request for the transcript of a recording, and the refusal that answers each way in which it can fail."""
+"""A request to transcribe a recording, and the refusals for all ways in which it can fail."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from caesura.server.prerecorded.upload import BodyStalled, BodyTooLarge, ClientG
 CORRUPT = "Bad Request: failed to process audio: corrupt or unsupported data"
 BAD_JSON = Refusal(400, "Bad Request", "Content-type was application/json, but we could not process the JSON payload.")
 UNREAD = Refusal(422, "ASR_UNPROCESSABLE_ENTITY", "Unable to read the entire client request.")
-TOO_SLOW = Refusal(408, "REQUEST_TIMEOUT", "The recording came too slowly to keep its place.")
-TOO_LARGE = Refusal(413, "PAYLOAD_TOO_LARGE", "The recording is larger than this server takes.")
-CLIENT_GONE = Refusal(499, "CLIENT_CLOSED_REQUEST", "The client hung up before there was an answer.")
-INTERNAL = Refusal(500, "INTERNAL_SERVER_ERROR", "The recording could not be transcribed; the log says why.")
+TOO_SLOW = Refusal(408, "REQUEST_TIMEOUT", "The recording arrived too slowly to keep its slot.")
+TOO_LARGE = Refusal(413, "PAYLOAD_TOO_LARGE", "The recording is larger than this server accepts.")
+CLIENT_GONE = Refusal(499, "CLIENT_CLOSED_REQUEST", "The client disconnected before there was a response.")
+INTERNAL = Refusal(500, "INTERNAL_SERVER_ERROR", "The recording could not be transcribed; the log has the reason.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class RecordingRequest:
     request_id: str
     created: datetime
     admitted: Admitted
-    """The access of the caller, the options, the model that transcribes, and the target of the callback."""
+    """The caller's access, the options, the engine, and the target of the callback."""
 
     @property
     def options(self) -> ListenOptions:
@@ -48,7 +48,7 @@ class RequestRejected(Exception):
 
 
 def refusal_of(error: Exception) -> Refusal | None:
-    """The refusal for an error that the client, or the server of a URL, caused; None when the fault is ours."""
+    """The refusal for an error that the client, or the server of a URL, caused; None for an internal error."""
     match error:
         case RequestRejected():
             return error.refusal
@@ -66,7 +66,7 @@ def refusal_of(error: Exception) -> Refusal | None:
 
 
 def names_url(request: Request) -> bool:
-    """Whether the body is JSON that names the URL of the recording, instead of the recording itself."""
+    """Whether the body is JSON with the URL of the recording, rather than the recording itself."""
     return request.headers.get("content-type", "").partition(";")[0].strip().lower() == "application/json"
 
 

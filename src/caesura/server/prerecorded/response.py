@@ -1,4 +1,4 @@
-"""The JSON response for a transcribed recording: speakers assigned, words formatted, as the options ask."""
+"""Builds the JSON response for a transcribed recording: assigns speakers and formats words as requested."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from caesura.words import Word
 
 
 def response_json(request: RecordingRequest, transcript: RecordingTranscript) -> str:
-    """The response body. Slow for hours of speech, so call it on a thread."""
+    """Build the response body. It is slow for hours of speech, so call it on a thread."""
     options = request.options
     formatter = _RunFormatter(options, request.admitted.offer)
     return write_recording(
@@ -43,7 +43,7 @@ def response_json(request: RecordingRequest, transcript: RecordingTranscript) ->
 
 
 class _RunFormatter:
-    """Formats run after run of words; redaction looks back at the words before each run."""
+    """Formats one run of words after another; redaction considers the words before each run."""
 
     def __init__(self, options: ListenOptions, offer: Offer) -> None:
         spoken = language(options)

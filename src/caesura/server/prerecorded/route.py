@@ -1,4 +1,4 @@
-"""POST /v1/listen: the transcript of a recording, in the response or sent to a callback."""
+"""The route POST /v1/listen: transcribes a recording, and responds with the transcript or sends it to a callback."""
 
 from __future__ import annotations
 
@@ -25,10 +25,12 @@ _log = logging.getLogger("caesura.recordings")
 async def transcribe_recording(
     http: Request, service: Service, recordings: ActiveRecordings, *, request_id: str
 ) -> Response:
-    """Admit the request, receive or fetch the recording, transcribe it, and answer or promise a callback.
+    """Admit the request, receive or download the recording, and answer with its transcript.
 
-    A client that disconnects ends the work: at once if its whole request was read, and otherwise when the bytes that it
-    sent have been read, since no more are read than can be transcribed.
+    With a callback, the answer is an id, and the transcript is sent to the callback.
+
+    If the client disconnects, the work ends: at once if its whole request was read, otherwise once the bytes that it
+    sent have been read, since bytes are read no faster than they are transcribed.
     """
     credential = parse_credential(http.headers.get("authorization"), [])
     admitted = admit(service, credential, http.scope["query_string"], recording=True)
@@ -45,7 +47,7 @@ async def transcribe_recording(
                 text = await run.response_while_connected()
                 run.close(200)
             else:
-                # The client may disconnect after the response, so its whole body must have been read before.
+                # The client may disconnect after the response, so its whole body must have been read by then.
                 await run.spool_upload()
                 recordings.finish_in_background(run)
                 text = write_accepted(request_id)

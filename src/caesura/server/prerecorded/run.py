@@ -1,4 +1,4 @@
-"""One recording from request to transcript: its body received or fetched, transcribed, and recorded in the ledger."""
+"""Processes one recording: receives or downloads it, transcribes it, and records the request in the ledger."""
 
 from __future__ import annotations
 
@@ -43,22 +43,22 @@ _log = logging.getLogger("caesura.recordings")
 Result = TypeVar("Result")
 
 MAX_JSON_BYTES: Final = 64 * 1024
-"""Longest body that names a URL."""
+"""Largest JSON body with a URL."""
 SPOOL_READ_BYTES: Final = 256 * 1024
-"""Bytes read at once from a spool file."""
+"""Number of bytes read from a spool file at a time."""
 
 
 class RecordingRun:
-    """One request at work. Opens its record in the ledger when it is made; call `close` exactly once."""
+    """One request in progress. The constructor opens its record in the ledger; call `close` exactly once."""
 
     def __init__(self, http: Request, request: RecordingRequest, service: Service, threads: Executor) -> None:
         """Starts nothing.
 
         Args:
-            http: The request of the client, whose body has not been read.
-            request: The request as it was admitted.
+            http: The HTTP request, whose body has not been read.
+            request: The admitted request.
             service: The engines and the ledger.
-            threads: Where files are written and responses are made.
+            threads: Executor for writing files and building responses.
         """
         settings = service.settings
         self.request = request
@@ -92,7 +92,7 @@ class RecordingRun:
     # ---- the steps, in order ----
 
     async def find_source(self) -> None:
-        """Find out whether the body is the recording, or JSON that names the URL of one."""
+        """Determine whether the body is the recording itself or JSON with its URL."""
         self.upload.check_length()
         if names_url(self._http):
             self._source = Download(
@@ -103,16 +103,19 @@ class RecordingRun:
             )
 
     async def spool_upload(self) -> None:
-        """Read the whole body into a file; does nothing for a URL. Raises RequestRejected when the server stops."""
+        """Read the whole body into a file; does nothing for a URL. Raises RequestRejected if the server stops."""
         if self._source is self.upload:
             await self._unless_stopped(self._spool())
 
     async def response_while_connected(self) -> str:
-        """The response body. Raises RequestRejected when the client disconnects before, or the server stops."""
+        """Transcribe, and return the response body.
+
+        Raises RequestRejected if the client disconnects or the server stops before.
+        """
         return await self._unless_stopped(_unless(self._response(), self.upload.disconnected(), CLIENT_GONE))
 
     async def response_for_callback(self) -> str:
-        """What the callback is sent: the response, or the refusal that it would have been. Closes the run."""
+        """Transcribe, and return the body for the callback: the response, or the body of a refusal. Closes the run."""
         try:
             text = await self._unless_stopped(self._response())
         except asyncio.CancelledError:
@@ -125,10 +128,10 @@ class RecordingRun:
         return text
 
     def fail(self, error: Exception) -> Refusal:
-        """Close the run with the refusal for `error`, which is returned; a fault of ours is logged."""
+        """Close the run with the refusal for `error`, and return the refusal; an internal error is logged."""
         refusal = refusal_of(error)
         if refusal is None:
-            # What the pipeline reports has been logged with its traceback where it happened.
+            # Errors that the pipeline reports have already been logged there, with their tracebacks.
             trace = None if isinstance(error, InternalError) else error
             _log.error("%s: the recording failed: %s", self.request.request_id, error, exc_info=trace)
             refusal = INTERNAL
@@ -136,7 +139,7 @@ class RecordingRun:
         return refusal
 
     def close(self, code: int) -> None:
-        """Drop the file, and record in the ledger that the request ended with this HTTP status."""
+        """Delete the file, and record in the ledger that the request ended with this HTTP status."""
         if self._file is not None:
             self._file.close()
         _log.info("%s: a recording of %.1f s ended with %d", self.request.request_id, self._seconds, code)
@@ -153,7 +156,7 @@ class RecordingRun:
         self._service.metrics.recorded(code, self._seconds)
 
     async def _unless_stopped(self, work: Coroutine[Any, Any, Result]) -> Result:
-        """The result of `work`. Raises RequestRejected when the server gives up what is unfinished."""
+        """Await `work` and return its result. Raises RequestRejected when the server gives up unfinished requests."""
         return await _unless(work, self._service.shutdown.given_up.wait(), SERVICE_UNAVAILABLE)
 
     # ---- receiving ----
@@ -171,7 +174,7 @@ class RecordingRun:
             await asyncio.gather(writing, return_exceptions=True)
 
     async def _receive(self, pipe: BytePipe) -> None:
-        """Pass the recording on, piece by piece, no faster than `pipe` is emptied."""
+        """Write the recording to `pipe`, piece by piece, no faster than it is emptied."""
         async with aclosing(self._source.pieces()) as pieces:
             async for piece in pieces:
                 if not await pipe.put(piece):
@@ -201,7 +204,7 @@ class RecordingRun:
     async def _transcribe(
         self, pieces: Iterable[bytes], receiving: asyncio.Task[None] | None = None
     ) -> RecordingTranscript:
-        """The transcript of all pieces. Raises what broke `receiving`, as soon as it does."""
+        """The transcript of all pieces. If `receiving` fails, raises its error at once."""
         recording = RecordingTranscriber(
             pieces,
             audio_format(self.request.options),
@@ -229,7 +232,7 @@ class RecordingRun:
 
 
 def recording_config(options: ListenOptions, engine: EngineInfo) -> RecordingConfig:
-    """How a recording is transcribed for these options."""
+    """Configuration for transcribing a recording with these options."""
     return RecordingConfig(
         max_segment_s=engine.max_segment_s,
         pause_s=max(PAUSE_S, engine.min_endpointing_s),
@@ -241,7 +244,7 @@ def recording_config(options: ListenOptions, engine: EngineInfo) -> RecordingCon
 
 
 async def _unless(work: Coroutine[Any, Any, Result], end: Coroutine[Any, Any, object], refusal: Refusal) -> Result:
-    """The result of `work`. Raises RequestRejected with `refusal` when `end` returns first."""
+    """Await `work` and return its result. Raises RequestRejected with `refusal` if `end` returns first."""
     working, ending = asyncio.create_task(work), asyncio.create_task(end)
     try:
         await asyncio.wait({working, ending}, return_when=asyncio.FIRST_COMPLETED)

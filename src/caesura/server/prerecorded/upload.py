@@ -1,4 +1,4 @@
-"""The body of an HTTP request read piece by piece, bounded in size and speed."""
+"""Reads the body of an HTTP request piece by piece, bounded in size and speed."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from caesura.server.prerecorded.body_rate import BodyRate
 
 
 class ClientGone(Exception):
-    """The client disconnected before it had sent all of its request."""
+    """The client disconnected before it had sent its whole request."""
 
 
 class BodyStalled(Exception):
-    """Nothing arrived for as long as a body may stall."""
+    """No bytes arrived for the stall timeout."""
 
 
 class BodyTooLarge(Exception):
@@ -24,7 +24,7 @@ class BodyTooLarge(Exception):
 
 
 class Upload:
-    """The body of one request, and afterwards its connection. Reads nothing on its own."""
+    """The body of one request, and afterwards its connection. It reads only when it is iterated."""
 
     def __init__(self, request: Request, *, max_bytes: int, stall_timeout_s: float, rate: BodyRate) -> None:
         self._request = request
@@ -47,7 +47,7 @@ class Upload:
             raise BodyTooLarge
 
     async def pieces(self) -> AsyncGenerator[bytes, None]:
-        """The body, as it arrives. Raises BodyStalled, BodyTooLarge, BodyTooSlow and ClientGone."""
+        """The parts of the body, as they arrive. Raises BodyStalled, BodyTooLarge, BodyTooSlow and ClientGone."""
         while not self.complete:
             message = await self._receive()
             body: bytes = message.get("body", b"")
@@ -62,7 +62,7 @@ class Upload:
                 yield body
 
     async def read_all(self, max_bytes: int) -> bytes:
-        """The whole of a small body. Raises as `pieces` does."""
+        """Read the whole of a small body. Raises as `pieces` does."""
         body = bytearray()
         async for piece in self.pieces():
             body += piece
@@ -71,7 +71,7 @@ class Upload:
         return bytes(body)
 
     async def disconnected(self) -> None:
-        """Return when the client disconnects after its request was read; before that `pieces` raises ClientGone."""
+        """Return when the client disconnects after its whole body was read; until then `pieces` raises ClientGone."""
         await self._read.wait()
         while (await self._request.receive())["type"] != "http.disconnect":
             pass

@@ -1,4 +1,4 @@
-"""Usage aggregated by day and group, with filters by tag and feature that the database cannot apply."""
+"""Aggregates usage by day and group, with filters by tag and feature that the database cannot apply."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from caesura.server.rest.errors import bad_query, failed
 from caesura.server.rest.timestamps import last_day
 
 MAX_GROUPED_REQUESTS = 200_000
-"""Most requests that are grouped by tags, since each may have tags of its own."""
+"""Most requests that are grouped by tags: each may have different tags."""
 
 
 def aggregate(
@@ -27,9 +27,9 @@ def aggregate(
 ) -> list[UsageRow]:
     """Usage of the matching requests, a row for each day and group, in order.
 
-    Requests match `features` if they have any of those that are true, and none of those that are false.
+    Requests match `features` if they have any of the features that are true there, and none of those that are false.
 
-    Raises HTTPException, 400, when too many requests would have to be grouped by tags.
+    Raises HTTPException, 400, if too many requests would have to be grouped by tags.
     """
     # The tags of a request are one text in the database, and so are its features: filtering by one needs groups.
     filtered = {Grouping.TAGS} if tag is not None else set()

@@ -32,11 +32,11 @@ from caesura.server.rest.request_body import BodyLimits
 from caesura.server.service import Service
 
 DATA_PLANE: Final = frozenset({"listen", "operation"})
-"""Tags of routes whose responses have no `Cache-Control`."""
+"""OpenAPI tags of routes whose responses have no `Cache-Control`."""
 
 
 class Api(FastAPI):
-    """The routes. Every response carries the id of its request in a header, whichever handler made it."""
+    """The routes. Every response has the id of its request in a header, whichever handler made it."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or one lifespan message."""
@@ -51,14 +51,14 @@ class Api(FastAPI):
                 headers = MutableHeaders(scope=message)
                 headers[REQUEST_ID] = request_id
                 if not DATA_PLANE & set(getattr(scope.get("route"), "tags", ())):
-                    # Management responses hold secrets that are shown once, and figures that change.
+                    # Management responses contain secrets that are shown once, and figures that change.
                     headers["cache-control"] = "no-store"
             await send(message)
 
         await super().__call__(scope, receive, send_identified)
 
     def openapi(self) -> dict[str, Any]:
-        """The document of all routes, made once."""
+        """The OpenAPI document of all routes, built once."""
         if self.openapi_schema is None:
             self.openapi_schema = build_openapi(self)
         return self.openapi_schema
@@ -74,15 +74,15 @@ def create_api(
     """The HTTP routes around `service`, which is started and stopped outside.
 
     Args:
-        service: Need not be started: until its ledger is open, requests are answered with 503.
-        recordings: The active recordings of the server, stopped outside; None makes an empty set.
-        ledger: The ledger of the management routes where it is not that of `service`.
+        service: The service, started or not: until its ledger is open, requests are answered with 503.
+        recordings: The active recordings of the server, which the caller stops; None for an empty set.
+        ledger: The ledger of the management routes, if it is not that of `service`.
         limits: Bounds of bodies on management routes.
     """
     api = Api(
         title="Caesura",
         version=version(DISTRIBUTION),
-        # The pages of documentation would load scripts from elsewhere; the document is one of the routes.
+        # No documentation pages: they would load scripts from other sites. The document itself is one of the routes.
         docs_url=None,
         redoc_url=None,
         openapi_url=None,

@@ -1,6 +1,6 @@
-"""Authentication of management routes: who calls, the project that is meant, and the scope that is needed.
+"""Authentication and authorization of management routes: the caller, the project, and the required scope.
 
-Each route depends on one of the functions here, which refuse in this order: no valid key (401), a malformed id (404),
+Each route depends on one of these functions, which refuse in this order: no valid key (401), a malformed id (404),
 a project that is not the caller's (404, as if it did not exist), a missing scope (401; 403 for temporary tokens).
 """
 
@@ -49,7 +49,7 @@ class Caller:
 
     access: Access
     key: Key | None = None
-    """The key that was presented; None for a flag key, for a temporary token, and where no key is required."""
+    """The key that was presented; None for a flag key, for a temporary token, and if no key is required."""
     temporary: bool = False
     """Whether a temporary token was presented, which may transcribe and nothing else."""
 
@@ -57,7 +57,7 @@ class Caller:
 def _ledger(request: Request) -> LedgerWriter:
     service = _service(request)
     given: LedgerWriter | None = request.app.state.ledger_writer
-    if given is None and not service.open_for_business:
+    if given is None and not service.admits_requests:
         raise failed(refused(SERVICE_UNAVAILABLE))
     return service.ledger_writer if given is None else given
 
@@ -115,7 +115,7 @@ Manager = Annotated[Caller, Depends(manager)]
 
 
 def manager_for(scope: str) -> Callable[..., Awaitable[Caller]]:
-    """A dependency: the caller, who has this scope."""
+    """Return a dependency that provides the caller, who must have this scope."""
 
     async def admitted(caller: Manager) -> Caller:
         check_scope(caller, scope)
@@ -125,7 +125,7 @@ def manager_for(scope: str) -> Callable[..., Awaitable[Caller]]:
 
 
 def project_for(scope: str) -> Callable[..., Awaitable[Project]]:
-    """A dependency: the project in the path, which is the caller's, who has this scope."""
+    """Return a dependency that provides the project in the path; it must be the caller's, who must have this scope."""
 
     async def admitted(
         request: Request, project_id: Id, caller: Annotated[Caller, Depends(with_ids)], ledger: CurrentLedger
@@ -157,8 +157,8 @@ BillingToRead = Annotated[Project, Depends(project_for(READ_BILLING))]
 
 
 def _unkeyed(access: Access, request: Request, service: Service) -> Access:
-    # A local user may make the first key. A remote client behind a proxy, or a web page with a rebound DNS name, sends
-    # another name in the Host header.
+    # A local user may create the first key. A remote client behind a proxy, or a web page with a rebound DNS name,
+    # sends another name in the Host header.
     here = is_loopback(service.settings.host) and is_loopback(_host(request.headers.get("host", "")))
     return replace(access, scopes=ROLES["owner"]) if here else access
 

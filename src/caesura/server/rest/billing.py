@@ -1,4 +1,4 @@
-"""Routes for credits and for what requests would have cost at list price."""
+"""Routes for credits, and for the cost of requests at list price."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _GROUPED = {
 
 @router.get("/v1/projects/{project_id}/balances", name="list_balances", responses=error_responses())
 async def list_all(project: BillingToRead, ledger: CurrentLedger, _: Annotated[NoQuery, Query()]) -> Balances:
-    """What is left of each credit of a project, the oldest first: it is used up first."""
+    """The remaining amount of each credit of a project, the oldest first, which is used up first."""
     balances = await ledger.read(lambda connection: list_balances(connection, project.project_id))
     return Balances(balances=[_facts(balance) for balance in balances])
 
@@ -49,7 +49,7 @@ async def list_all(project: BillingToRead, ledger: CurrentLedger, _: Annotated[N
 async def get(
     project: BillingToRead, balance_id: Id, ledger: CurrentLedger, _: Annotated[NoQuery, Query()]
 ) -> BalanceFacts:
-    """What is left of one credit."""
+    """The remaining amount of one credit."""
     balances = await ledger.read(lambda connection: list_balances(connection, project.project_id))
     for balance in balances:
         if balance.balance_id == balance_id:
@@ -68,7 +68,7 @@ async def purchases(
 
 @router.get("/v1/projects/{project_id}/billing/fields", responses=error_responses())
 async def fields(project: BillingToRead, ledger: CurrentLedger, query: Annotated[RangeQuery, Query()]) -> BillingFields:
-    """What occurs in the requests of a project."""
+    """Values that occur in the requests of a project, for filters of a bill."""
     criteria = RequestFilter(project_id=project.project_id, start=query.start, end=query.end)
     rows = await ledger.read(lambda connection: aggregate(connection, criteria, by=set().union(*_GROUPED.values())))
     items = {_line_item(row): f"{row.model_name}, {row.method}" for row in rows}
@@ -84,7 +84,7 @@ async def fields(project: BillingToRead, ledger: CurrentLedger, query: Annotated
 async def breakdown(
     project: BillingToRead, ledger: CurrentLedger, query: Annotated[BillingQuery, Query()]
 ) -> BillingBreakdown:
-    """What the requests of a project would have cost each day, grouped as asked for."""
+    """What the requests of a project would have cost each day, grouped as requested."""
     by = {grouping for name in query.grouping for grouping in _GROUPED[name]}
 
     def summing(connection: Connection) -> list[UsageRow]:

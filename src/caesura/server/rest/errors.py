@@ -37,9 +37,9 @@ class DataPlaneFault:
     err_msg: str
     details: str = ""
     identified: bool = True
-    """Whether the body contains the request id too; the header always does."""
+    """Whether the body contains the request id too; the header always has it."""
     retry_after_s: int = 0
-    """Seconds for the `Retry-After` header; 0: no such header."""
+    """Seconds for the `Retry-After` header; 0 for no such header."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ PROJECT_NOT_FOUND = DataPlaneFault(404, "PROJECT_NOT_FOUND", "Project not found.
 
 
 def forbidden(details: str) -> DataPlaneFault:
-    """The fault for what a temporary token, or a key without a role, may never do."""
+    """The fault for something that a temporary token, or a key without a role, must never do."""
     return DataPlaneFault(403, "FORBIDDEN", "Insufficient permissions.", details, identified=False)
 
 
@@ -130,7 +130,7 @@ def first_error(errors: Any, *, skip: int = 0) -> str:
     error = errors[0]
     where = _short(".".join(str(part) for part in error["loc"][skip:]))
     if error["type"] == "extra_forbidden":
-        # The value may be a secret in the wrong place.
+        # The value is not shown: it may be a secret in the wrong place.
         return f"there is no {where} here: leave it out"
     what = error["msg"].removeprefix("Value error, ")
     given = error.get("input")
@@ -221,7 +221,7 @@ def _on_disconnect(request: Request, _: Exception) -> Response:
 
 
 def _on_internal_error(request: Request, _: Exception) -> Response:
-    fault = DataPlaneFault(500, "INTERNAL_SERVER_ERROR", "Something broke inside; the log says what.")
+    fault = DataPlaneFault(500, "INTERNAL_SERVER_ERROR", "Internal error; the log has the details.")
     return fault_response(fault, request_id_of(request))
 
 

@@ -55,7 +55,7 @@ async def list_all(project: KeysToRead, ledger: CurrentLedger, query: Annotated[
 async def create(
     request: Request, project: KeysToWrite, caller: CurrentCaller, ledger: CurrentLedger, _: Annotated[NoQuery, Query()]
 ) -> NewKeyWithSecret:
-    """Make a key. Its secret is in this response only. It cannot have more scopes than the key that makes it."""
+    """Create a key. Its secret is in this response only. It cannot have more scopes than the key that creates it."""
     body = await read_body(request, CreateKeyRequest)
     now = datetime.now(UTC)
     try:
@@ -81,7 +81,7 @@ async def get(project: KeysToRead, key_id: Id, ledger: CurrentLedger, _: Annotat
 
 @router.delete("/v1/projects/{project_id}/keys/{key_id}", responses=error_responses())
 async def revoke(project: KeysToWrite, key_id: Id, ledger: CurrentLedger, _: Annotated[NoQuery, Query()]) -> Message:
-    """Revoke a key for good. Its streams are closed, by every server on this ledger within a second."""
+    """Revoke a key for good. Every server on this ledger closes its streams within a second."""
 
     def revoking(connection: Connection) -> bool:
         known = find_key(connection, key_id, project_id=project.project_id)

@@ -1,6 +1,6 @@
-"""Routes for members and invitations: one member, whoever runs the server, and no accounts.
+"""Routes for members and invitations: each project has one member, the operator of the server, and no invitations.
 
-The ledger knows keys and no accounts. Each project has one member, who owns it and every key in it.
+The ledger has keys but no accounts. Each project has one member, who owns it and every key in it.
 """
 
 from __future__ import annotations
@@ -57,12 +57,12 @@ async def list_invites(_: ProjectToRead, __: NoWishes) -> Invites:
 
 
 async def without_accounts(_: ProjectToWrite) -> None:
-    """People come and go elsewhere: this server has no accounts."""
+    """Refuse to add or remove members: this server has no accounts."""
     raise failed(NO_ACCOUNTS)
 
 
 async def without_distribution(_: ProjectToRead) -> None:
-    """This server needs no credentials to be installed."""
+    """Refuse requests for distribution credentials: this server needs none to be installed."""
     raise failed(NO_DISTRIBUTION)
 
 

@@ -1,4 +1,4 @@
-"""Routes for the models that clients can choose: those of the engines that run."""
+"""Routes for the models that clients can choose, which are those of the running engines."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ async def get_model(_: Manager, model_id: Id, service: CurrentService, __: Annot
 
 @router.get("/v1/projects/{project_id}/models", name="list_of_project", responses=error_responses())
 async def list_project_models(_: ProjectToRead, service: CurrentService, __: Annotated[ModelsQuery, Query()]) -> Models:
-    """Every model that the project may use: all that run."""
+    """Every model that the project may use, which are all that run."""
     return _all(service)
 
 

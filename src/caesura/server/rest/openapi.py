@@ -1,4 +1,4 @@
-"""The OpenAPI document: what FastAPI generates from the routes, completed with what it cannot know.
+"""Builds the OpenAPI document: FastAPI generates it from the routes, and this module completes it.
 
 Added here: bodies that routes read themselves, credentials, the shapes of errors, and the header that every response
 has.
@@ -32,7 +32,7 @@ _READ_BY_ROUTES: tuple[type[BaseModel], ...] = (
     RenameProjectRequest,
     RecordingUrl,
 )
-"""Models that no signature of a route names: errors, and bodies that routes read themselves."""
+"""Models that are in no signature of a route: errors, and bodies that routes read themselves."""
 _SECURITY = {
     "token": {
         "type": "apiKey",
@@ -52,7 +52,7 @@ def build_openapi(api: FastAPI) -> dict[str, Any]:
     )
     schemas = document["components"]["schemas"]
     schemas |= models_json_schema([(model, "validation") for model in _READ_BY_ROUTES], ref_template=REF)[1]["$defs"]
-    # FastAPI would answer what cannot be read with 422; here it is 400.
+    # FastAPI declares 422 for invalid requests; here the status is 400.
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
     document["components"] |= {"securitySchemes": _SECURITY, "headers": {REQUEST_ID: _REQUEST_ID}}
@@ -96,7 +96,7 @@ def _split_summary(operation: dict[str, Any]) -> None:
 
 
 def _not_null(schema: dict[str, Any]) -> dict[str, Any]:
-    """The schema of a parameter: it can be left out, but nobody can write null into a URL."""
+    """The schema of a parameter without null: it can be left out, but a URL cannot contain null."""
     kinds: list[dict[str, Any]] = [kind for kind in schema.get("anyOf", ()) if kind != {"type": "null"}]
     if len(kinds) != 1:
         return schema

@@ -19,7 +19,7 @@ NO_KEY: Final[dict[str, Any]] = {"security": []}
 
 
 def _route(path: str, **described: Any) -> Callable[[Handler], Handler]:
-    """Register a route for GET, which is in the document, and for HEAD, which is not."""
+    """Register a route for GET, which is in the OpenAPI document, and for HEAD, which is not."""
 
     def register(handler: Handler) -> Handler:
         router.add_api_route(path, handler, operation_id=handler.__name__, openapi_extra=NO_KEY, **described)

@@ -1,4 +1,4 @@
-"""Routes for projects."""
+"""Routes that list, show, rename and delete projects."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ async def list_projects(
 
 @router.get("/v1/projects/{project_id}", name="get", responses=error_responses())
 async def get_project(project: ProjectToRead, _: Annotated[PageQuery, Query()]) -> ProjectFacts:
-    """One project. The parameters of a page change nothing."""
+    """One project. Parameters of pages are accepted and ignored."""
     return ProjectFacts(project_id=project.project_id, name=project.name, mip_opt_out=True)
 
 

@@ -1,4 +1,4 @@
-"""Reading and validating JSON bodies of management routes, bounded in size and time."""
+"""Reads and validates JSON bodies of management routes, bounded in size and time."""
 
 from __future__ import annotations
 
@@ -71,6 +71,6 @@ def _too_large(limits: BodyLimits) -> ManagementFault:
 
 
 def _is_json(content_type: str) -> bool:
-    # Browsers send this type to another site only after a preflight request, which is refused: no page can make keys.
+    # Browsers send this type to another site only after a preflight request, which is refused: no page can create keys.
     kind = content_type.partition(";")[0].strip().lower()
     return kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json"))

@@ -30,7 +30,7 @@ LINE_ITEM = "^(streaming|sync|async)::.{1,200}$"
 
 
 def _whole(given: object) -> object:
-    # Clients without integers write 30.0.
+    # Clients whose language has no integers send 30.0.
     return int(given) if isinstance(given, float) and given.is_integer() else given
 
 
@@ -128,10 +128,10 @@ class PurchasesQuery(Query):
 
 
 class RangeQuery(Query):
-    """A range of time, in UTC unless it says otherwise."""
+    """A range of time, in UTC unless a time zone is given."""
 
-    start: Timestamp | None = Field(None, description="From then on; without it, from the first request.")
-    end: RangeEnd | None = Field(None, description="Before then; a date alone means all of that day.")
+    start: Timestamp | None = Field(None, description="Start of the range; without it, the first request.")
+    end: RangeEnd | None = Field(None, description="Exclusive end of the range; a date alone includes all of that day.")
 
 
 class RequestsQuery(RangeQuery, PageQuery):
@@ -219,7 +219,7 @@ UNSUPPORTED_FILTERS = (
     "utt_split",
     "version",
 )
-"""Filters of the hosted service for what is not among the features of requests here."""
+"""Filters of the hosted service for features that requests here do not have."""
 FEATURES = tuple(
     name
     for name, field in UsageQuery.model_fields.items()

@@ -1,4 +1,4 @@
-"""Routes for the records of single requests: what each used, never what was said."""
+"""Routes for the records of single requests: their usage, but never any transcript."""
 
 from __future__ import annotations
 

@@ -147,7 +147,7 @@ class ListedMember(BaseModel):
     """The owner of a key: the operator of the server, which has no accounts."""
 
     member_id: Uuid
-    email: str = Field(description="Empty: the server knows no addresses.")
+    email: str = Field(description="Empty: the server has no addresses.")
 
 
 class ListedKey(BaseModel):

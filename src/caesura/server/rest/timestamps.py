@@ -1,4 +1,4 @@
-"""Parsing of dates and times in bodies and query strings."""
+"""Parses dates and times in bodies and query strings."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DATE_LENGTH = len("2026-01-01")
 def parse_timestamp(text: object) -> datetime:
     """A timestamp in UTC. Without a time zone it is taken as UTC; a date alone is its midnight.
 
-    Raises ValueError, with a sentence, for a malformed one or one outside the years 1 to 9999.
+    Raises ValueError, with a sentence for the client, if it is malformed or outside the years 1 to 9999.
     """
     if not isinstance(text, str) or not re.match(PATTERN, text):
         raise ValueError(FORMS)

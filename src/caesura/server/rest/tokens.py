@@ -1,4 +1,4 @@
-"""Routes for temporary tokens, and for what is known of the credential that was presented."""
+"""Routes that create temporary tokens and describe the credential that was presented."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ router = APIRouter(tags=["auth"])
 async def grant(
     request: Request, caller: CurrentCaller, ledger: CurrentLedger, _: Annotated[NoQuery, Query()]
 ) -> Granted:
-    """Make a temporary token, which may transcribe and nothing else; needs a key with a role."""
+    """Create a temporary token, which may transcribe and nothing else; needs a key with a role."""
     if caller.temporary or not caller.access.may(GRANT):
         raise failed(forbidden("Only a key of the role member, admin or owner may make temporary tokens."))
     body = await read_body(request, CreateTokenRequest, optional=True)

@@ -1,4 +1,4 @@
-"""Models of the response to a recording, for the OpenAPI document; the response itself is written elsewhere."""
+"""Models of the response to a recording, for the OpenAPI document; `prerecorded/response.py` builds the response."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ class AlternativeModel(BaseModel):
 
 
 class HitModel(BaseModel):
-    """A place where the searched text may have been said."""
+    """A place where the searched text may have been spoken."""
 
     confidence: Share
     start: Seconds

@@ -1,4 +1,4 @@
-"""Routes for usage, by day and group."""
+"""Routes for the usage of a project, by day and group."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ async def fields(
 async def breakdown(
     project: UsageToRead, ledger: CurrentLedger, query: Annotated[UsageBreakdownQuery, Query()]
 ) -> UsageBreakdown:
-    """What a project used each day, grouped as asked for."""
+    """What a project used each day, grouped as requested."""
     by = {Grouping(name) for name in query.grouping}
     rows = await ledger.read(
         lambda connection: aggregate(
@@ -92,7 +92,7 @@ async def breakdown(
 
 
 def request_filter(project: Project, query: UsageQuery) -> RequestFilter:
-    """The filter of the ledger for a query."""
+    """The ledger's filter for a query."""
     return RequestFilter(
         project_id=project.project_id,
         start=query.start,

@@ -49,7 +49,7 @@ class RequestResponse(BaseModel):
 
 
 class RequestFacts(BaseModel):
-    """A request; never what was said."""
+    """A request, without its transcript."""
 
     request_id: Uuid
     project_uuid: Uuid
@@ -59,7 +59,7 @@ class RequestFacts(BaseModel):
     response: RequestResponse | None = Field(description="null while it runs.")
     code: int = Field(description="101 for every stream, whatever happened after the upgrade.")
     deployment: Deployment
-    callback: str | None = Field(description="Scheme, host and port of where the answer went.")
+    callback: str | None = Field(description="Scheme, host and port of the callback; null without one.")
 
 
 class Requests(BaseModel):
@@ -80,7 +80,7 @@ class OneRequest(BaseModel):
 
 
 class Resolution(BaseModel):
-    """How long a row of results is."""
+    """Length of time that a row of results covers."""
 
     units: str
     amount: int

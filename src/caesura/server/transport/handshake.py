@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 MAX_LINE = 8190
 """Longest request line or header that the WebSocket library reads."""
 MAX_HEADERS = 128
-"""Most headers that it reads."""
+"""Most headers that the WebSocket library reads."""
 MAX_HEAD = 64 * 1024
-"""Bytes of a head that are kept while the rest of it has not come."""
+"""Most bytes of an incomplete request head that are kept."""
 HEAD_S = 10.0
-"""How long a client may take to send the head of a request, from its connecting or from the answer before."""
+"""How long a client may take to send a request head, counted from its connection or from the last response."""
 TOO_MANY = Refusal(431, "TOO_MANY_HEADERS", f"The request has more than {MAX_HEADERS} headers.")
 HAS_BODY = Refusal(400, "BAD_REQUEST", "A request for a WebSocket has no body: send it without Content-Length.")
 HEAD_TOO_LONG = Refusal(431, "HEAD_TOO_LONG", f"The head of the request is longer than {MAX_HEAD} bytes.")
@@ -66,14 +66,14 @@ class HeadProtocol(H11Protocol):
             self._turns.push_back(rest)
 
     def send_400_response(self, msg: str) -> None:
-        """Answer bytes that are no HTTP; in the middle of another answer there is no place for one."""
+        """Answer bytes that are not HTTP, unless another response is just being sent."""
         if self.conn.our_state is h11.IDLE:
             kept, _ = self.conn.trailing_data
             self.transport.write(_answer(HEAD_TOO_LONG if len(kept) > MAX_HEAD else BAD_REQUEST))
         self.transport.close()
 
     def on_response_complete(self) -> None:
-        """A request is answered: what is left of its body and the head of the next one have a deadline."""
+        """A response is complete: set a deadline for the rest of the request's body and for the next head."""
         self._expect_request()
         super().on_response_complete()
 
@@ -94,8 +94,8 @@ class HeadProtocol(H11Protocol):
         self._deadline = self.loop.call_later(HEAD_S, self._close_if_idle)
 
     def shutdown(self) -> None:
-        """The server stops: cut a connection without a request, close an idle one, let the others be answered."""
-        # The base class declares that there always is a cycle, and begins without one.
+        """The server stops: abort a connection without a request, close an idle one, and let the others be answered."""
+        # The base class declares `cycle` as never None, but begins without one.
         cycle: RequestResponseCycle | None = self.cycle
         if cycle is None:
             self.transport.abort()
@@ -114,7 +114,7 @@ class HeadProtocol(H11Protocol):
 class HandshakeProtocol(WebSocketsSansIOProtocol):
     """WebSocket in fair turns: refuses heads that the library does not read, and closes floods of empty frames.
 
-    When the server stops, the end of a session is left to the session.
+    When the server stops, the session itself ends the connection.
     """
 
     def __init__(
@@ -131,7 +131,7 @@ class HandshakeProtocol(WebSocketsSansIOProtocol):
         self.conn: FrameBoundaryProtocol = FrameBoundaryProtocol(max_size=config.ws_max_size, logger=self.logger)
 
     def data_received(self, data: bytes) -> None:
-        """Take bytes: first the head of the request, whole, then what the socket brings."""
+        """Take bytes from the socket: first the complete head of the request, then whatever follows."""
         if self.handshake_initiated:
             assert isinstance(self.transport, TurnTakingTransport)
             self.transport.feed(data)
@@ -168,7 +168,7 @@ class HandshakeProtocol(WebSocketsSansIOProtocol):
 
     def subscribe(self, deliver: Deliver) -> None:
         """Pass all messages to `deliver`, from the next turn of the loop on."""
-        # The base class stops reading behind each message that it queues, unless it has already.
+        # The base class stops reading after each message that it queues, unless it has already.
         self.read_paused = True
         self._messages.subscribe(deliver, self.transport)
 
@@ -177,11 +177,11 @@ class HandshakeProtocol(WebSocketsSansIOProtocol):
         self._messages.pause()
 
     def resume(self) -> None:
-        """Deliver and read on."""
+        """Resume delivering and reading."""
         self._messages.resume()
 
     def handle_ping(self) -> None:
-        """Send the pong, unless the client does not read: a later ping is answered then."""
+        """Send a pong, unless the client does not read; then a later ping is answered."""
         if self.writable.is_set() and not self.transport.is_closing():
             super().handle_ping()
         else:
@@ -204,7 +204,7 @@ class HandshakeProtocol(WebSocketsSansIOProtocol):
             self.transport.close()
 
     def shutdown(self) -> None:
-        """The server stops: do nothing, since the service stops the session; the base class would cut it off.
+        """The server stops: do nothing, since the service stops the session; the base class would abort it.
 
         An upgrade that the WebSocket library has refused is already over, and the base class fails on it.
         """
@@ -219,7 +219,7 @@ class HandshakeProtocol(WebSocketsSansIOProtocol):
             self.transport.write(_answer(refusal))
             self.transport.close()
         elif not self.transport.is_closing():
-            # Frames wait for the answer to the upgrade. The application reads on when it takes the request.
+            # Frames wait until the upgrade is answered. Reading resumes when the application accepts the request.
             self.read_paused = True
             self.transport.pause_reading()
 
@@ -230,7 +230,7 @@ class HandshakeProtocol(WebSocketsSansIOProtocol):
 
 
 def _carries_no_message(event: object) -> bool:
-    """Whether a frame is of those that a budget bounds: a control frame, or a small fragment but the last."""
+    """Whether a frame counts against the budget: a control frame, or a small fragment that is not the last."""
     if not isinstance(event, Frame):
         return False
     if event.opcode in (Opcode.PING, Opcode.PONG):
@@ -246,7 +246,7 @@ def _is_utf8(data: bytes) -> bool:
     return True
 
 
-class RefusalsAreAnswers(logging.Filter):
+class RefusalLogFilter(logging.Filter):
     """Drops the error that uvicorn logs for each upgrade that was properly refused."""
 
     def filter(self, record: logging.LogRecord) -> bool:
@@ -255,10 +255,10 @@ class RefusalsAreAnswers(logging.Filter):
 
 
 def _unreadable(lines: list[bytes]) -> Refusal | None:
-    """Why the WebSocket library would not read this head, if it would not."""
+    """The reason for which the WebSocket library would reject this head; None if it would not."""
     if max(map(len, lines)) > MAX_LINE:
         return TOO_LONG
-    # The request line and two empty ones are no headers.
+    # The request line and the two empty lines are not headers.
     if len(lines) - 3 > MAX_HEADERS:
         return TOO_MANY
     return HAS_BODY if any(map(_announces_body, lines[1:])) else None

@@ -1,8 +1,8 @@
 """Fair turns on the event loop: hands the bytes of one connection to its protocol in small pieces.
 
 A single read from a socket may bring a quarter of a megabyte, which is 43,000 frames of 6 bytes: half a second in which
-no other connection is served. `TurnTakingTransport` hands such a read on in pieces that each take about a millisecond
-to parse, one for each turn of the loop, and does not read on before all of it is parsed.
+no other connection is served. `TurnTakingTransport` passes such a read on in pieces that each take about a millisecond
+to parse, one in each turn of the loop, and reads no more until all of it is parsed.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ _log = logging.getLogger("caesura.wire")
 FIRST_BYTES = 2048
 MIN_BYTES = 256
 MAX_BYTES = 16 * 1024
-"""Also bounds the time that the first piece of a flood takes after well-behaved traffic: some 30 ms."""
+"""Largest piece. It also bounds the time that the first piece of a flood takes after normal traffic: some 30 ms."""
 SLOW_S = 0.002
 FAST_S = 0.0005
-"""A piece that took longer is followed by a smaller one, a piece that took less by a larger one."""
+"""Target time for a piece: one that took longer is followed by a smaller one, one that took less by a larger one."""
 
 
 def next_size(size: int, took_s: float) -> int:
-    """How many bytes to hand on in the next turn, after `size` bytes took `took_s` seconds to parse."""
+    """Number of bytes to pass on in the next turn, after `size` bytes took `took_s` seconds to parse."""
     if took_s > SLOW_S:
         return max(size // 2, MIN_BYTES)
     return min(size * 2, MAX_BYTES) if took_s < FAST_S else size
@@ -41,8 +41,8 @@ class TurnProtocol(Protocol):
 class TurnTakingTransport(asyncio.Transport):
     """The transport that the protocol sees; it alone decides whether the socket is read.
 
-    The protocol passes what it receives to `feed` and parses what `receive_turn` brings. Between the two nothing is
-    parsed while the protocol has paused reading, and the socket is not read while anything waits.
+    The protocol passes received bytes to `feed`, and parses the pieces with which its `receive_turn` is called. Nothing
+    is parsed while the protocol has paused reading, and the socket is not read while bytes wait.
     """
 
     def __init__(
@@ -65,18 +65,18 @@ class TurnTakingTransport(asyncio.Transport):
 
     @property
     def waiting(self) -> int:
-        """Bytes that were received and not parsed yet."""
+        """Number of bytes that were received but not parsed yet."""
         return len(self._waiting) - self._at
 
     def feed(self, data: bytes) -> None:
-        """Take bytes from the socket: the first piece is parsed at once when no other waits."""
+        """Take bytes from the socket; the first piece is parsed at once if no other bytes wait."""
         self._waiting = self._waiting[self._at :] + data if self.waiting else data
         self._at = 0
         if self._turn is None and not self._paused:
             self._take_turn()
 
     def push_back(self, data: bytes) -> None:
-        """Return bytes that belong to another protocol, which is served from now on; they come before all others."""
+        """Put back bytes that belong to the protocol that is served from now on; they come before all others."""
         self._waiting, self._at = data + self._waiting[self._at :], 0
         self._continue()
 
@@ -86,7 +86,7 @@ class TurnTakingTransport(asyncio.Transport):
         self._stop()
 
     def resume_reading(self) -> None:
-        """Parse what waits, then read on."""
+        """Parse waiting bytes, then resume reading the socket."""
         self._paused = False
         self._continue()
 
@@ -138,7 +138,7 @@ class TurnTakingTransport(asyncio.Transport):
         self._transport.set_protocol(protocol)
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
-        """Information about the socket, as of `asyncio.BaseTransport`."""
+        """Information about the socket; see `asyncio.BaseTransport.get_extra_info`."""
         return self._transport.get_extra_info(name, default)
 
     def is_closing(self) -> bool:
@@ -174,13 +174,13 @@ class TurnTakingTransport(asyncio.Transport):
         return self._transport.can_write_eof()
 
     def get_write_buffer_size(self) -> int:
-        """Bytes that wait to be sent."""
+        """Number of bytes that wait to be sent."""
         return self._transport.get_write_buffer_size()
 
     def get_write_buffer_limits(self) -> tuple[int, int]:
-        """Low and high water of those."""
+        """Low and high water marks of the write buffer."""
         return self._transport.get_write_buffer_limits()
 
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
-        """Set low and high water."""
+        """Set the low and high water marks of the write buffer."""
         self._transport.set_write_buffer_limits(high, low)

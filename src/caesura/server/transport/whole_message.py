@@ -1,6 +1,6 @@
-"""Short cut for WebSocket messages that come whole: one unfragmented frame in one read, as live clients send audio.
+"""Fast path for whole WebSocket messages: one unfragmented frame in one read, as live clients send audio.
 
-The library's parser takes a dozen calls for each frame, a seventh of what a live stream costs. It parses everything
+The library's parser takes a dozen calls for each frame, a seventh of the cost of a live stream. It parses everything
 else: control frames, fragments, frames in pieces, several frames at once, and all that breaks the protocol.
 """
 

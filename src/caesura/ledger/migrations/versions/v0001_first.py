@@ -1,4 +1,4 @@
-"""Projects, keys, servers and requests."""
+"""Migration 1: creates the tables of projects, keys, servers and requests."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MOMENT = sa.String(24)
 
 
 def upgrade() -> None:
-    """Make the first tables."""
+    """Create the first tables."""
     op.create_table(
         "meta",
         sa.Column("name", sa.String(32), nullable=False),

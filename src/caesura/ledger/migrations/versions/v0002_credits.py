@@ -1,4 +1,4 @@
-"""Credits of projects, and what each has spent."""
+"""Migration 2: adds the credits of projects, and how much each project has spent."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Add them, and count what was spent so far."""
+    """Add table and columns, and sum what was spent so far."""
     op.create_table(
         "credits",
         sa.Column("balance_id", sa.String(36), nullable=False),

@@ -1,0 +1,129 @@
+"""The jobs of one channel, of which at most one is out, and the newest hypothesis that they brought. Pure.
+
+A job that is out is replaced by a different one, unless it must come first: a cut, when another job begins in the same
+place, and any job, when an interim is wanted. Positions are samples at 16 kHz.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+from caesura.engines.base import SAMPLE_RATE, Hypothesis, Priority, SegmentJob, Term
+from caesura.pipeline.audio_buffer import AudioBuffer
+
+
+class JobKind(enum.Enum):
+    """Purpose of a job."""
+
+    INTERIM = enum.auto()
+    FINAL = enum.auto()
+    CUT = enum.auto()
+    """To find where a long segment is cut."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobRequest:
+    """Purpose of a job: its samples, and the end of the audio whose words its result contains."""
+
+    kind: JobKind
+    first: int
+    last: int
+    until: int
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """A hypothesis, with times from the first sample of what was requested."""
+
+    request: JobRequest
+    hypothesis: Hypothesis
+
+
+class SegmentJobs:
+    """Makes jobs of the audio in `audio`, and takes their results."""
+
+    def __init__(
+        self, audio: AudioBuffer, *, language: str | None, terms: tuple[Term, ...], embed_speakers: bool
+    ) -> None:
+        self._audio = audio
+        self._language = language
+        self._embed_speakers = embed_speakers
+        self._request: JobRequest | None = None
+        """What the job that is out is for."""
+        self._job: SegmentJob | None = None
+        self._untaken: SegmentJob | None = None
+        """The job that is out, until `next_job` has returned it."""
+        self._lapsed = False
+        """The newest interim had no words, and the one before it, which had some, stands."""
+        self.terms = terms
+        """Preferred terms of the jobs that are still to be requested."""
+        self.latest: Decoded | None = None
+        """The newest hypothesis that counts, until `forget`; the draft of a job that begins in the same place."""
+
+    @property
+    def is_out(self) -> bool:
+        """Whether a job waits for its result."""
+        return self._job is not None
+
+    def next_job(self) -> SegmentJob | None:
+        """The job to run now, in place of the one that is out; None when there is no new one."""
+        job, self._untaken = self._untaken, None
+        return job
+
+    def request(self, wanted: JobRequest) -> None:
+        """Make a job of `wanted` unless that one, or one that must come first, is out already."""
+        out = self._request
+        if out is not None:
+            same = out.kind is wanted.kind and (out.first, out.last) == (wanted.first, wanted.last)
+            if same or (out.kind is JobKind.CUT and wanted.first == out.first) or wanted.kind is JobKind.INTERIM:
+                return
+        self._request = wanted
+        self._job = self._untaken = SegmentJob(
+            audio=self._audio.between(wanted.first, wanted.last),
+            at=wanted.first / SAMPLE_RATE,
+            priority=Priority.INTERIM if wanted.kind is JobKind.INTERIM else Priority.FINAL,
+            draft=self._draft(wanted),
+            breaks_off=wanted.kind is not JobKind.INTERIM and wanted.last == wanted.until,
+            language=self._language,
+            terms=self.terms,
+            embed_speakers=self._embed_speakers,
+        )
+
+    def receive(self, job: SegmentJob, hypothesis: Hypothesis) -> JobRequest | None:
+        """Take the result of `job`. Returns what it was for; None when another job has replaced it."""
+        request = self._request
+        if job is not self._job or request is None:
+            return None
+        self._request = self._job = None
+        self._lapsed = self._is_lapse(request, hypothesis)
+        if not self._lapsed:
+            self.latest = Decoded(request, hypothesis)
+        return request
+
+    def final(self, first: int, last: int) -> Decoded | None:
+        """The newest hypothesis if it is that of a final of exactly these samples."""
+        latest = self.latest
+        if latest is None or latest.request.kind is not JobKind.FINAL:
+            return None
+        return latest if (latest.request.first, latest.request.last) == (first, last) else None
+
+    def forget(self) -> None:
+        """The newest hypothesis is used up."""
+        self.latest = None
+
+    def _draft(self, wanted: JobRequest) -> Hypothesis | None:
+        latest = self.latest
+        if latest is None or latest.request.first != wanted.first or latest.request.last > wanted.last:
+            return None
+        return latest.hypothesis
+
+    def _is_lapse(self, request: JobRequest, hypothesis: Hypothesis) -> bool:
+        """Whether words that were recognized are missing in a longer piece of the same speech.
+
+        An engine drops text in which it has too little confidence, and half a word at the end is enough for that.
+        Speech has not ended: only the second empty hypothesis in a row counts.
+        """
+        if request.kind is not JobKind.INTERIM or hypothesis.words or self._lapsed or self.latest is None:
+            return False
+        return self.latest.request.first == request.first and bool(self.latest.hypothesis.words)

@@ -1,0 +1,99 @@
+"""Which job is out, what it is made of, and which hypothesis counts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from caesura.engines.base import Hypothesis, Priority, SegmentJob, Term
+from caesura.pipeline.audio_buffer import AudioBuffer
+from caesura.pipeline.segment_jobs import Decoded, JobKind, JobRequest, SegmentJobs
+from caesura.words import Word
+
+WORDS = Hypothesis((Word("word", 0.0, 0.1, 0.9),))
+NOTHING = Hypothesis()
+
+
+def made(**changes: Any) -> SegmentJobs:
+    """With a second of audio, each sample of which holds its position."""
+    audio = AudioBuffer()
+    audio.append(np.arange(16_000, dtype=np.float32))
+    return SegmentJobs(audio, **{"language": "en", "terms": (), "embed_speakers": False, **changes})
+
+
+def request(kind: JobKind, last: int, first: int = 1_600) -> JobRequest:
+    return JobRequest(kind, first, last, last)
+
+
+def requested(jobs: SegmentJobs, wanted: JobRequest) -> SegmentJob:
+    jobs.request(wanted)
+    job = jobs.next_job()
+    assert job is not None
+    return job
+
+
+def test_a_job_has_the_samples_and_settings_that_were_requested() -> None:
+    jobs = made(embed_speakers=True)
+    jobs.terms = (Term("Caesura"),)
+    job = requested(jobs, JobRequest(JobKind.FINAL, 1_600, 3_200, 4_800))
+    assert list(job.audio) == list(range(1_600, 3_200))
+    assert (job.at, job.priority, job.breaks_off, job.language) == (0.1, Priority.FINAL, False, "en")
+    assert (job.terms, job.embed_speakers, job.draft) == ((Term("Caesura"),), True, None)
+    assert jobs.is_out
+    assert jobs.next_job() is None
+
+
+def test_an_interim_has_its_priority_and_a_job_up_to_the_end_breaks_off() -> None:
+    assert requested(made(), request(JobKind.INTERIM, 3_200)).priority is Priority.INTERIM
+    assert requested(made(), request(JobKind.CUT, 3_200)).breaks_off
+
+
+@pytest.mark.parametrize(
+    ("out", "wanted", "replaces"),
+    [
+        (JobKind.INTERIM, request(JobKind.FINAL, 3_200), True),
+        (JobKind.INTERIM, request(JobKind.INTERIM, 6_400), False),
+        (JobKind.FINAL, request(JobKind.INTERIM, 6_400), False),
+        (JobKind.FINAL, request(JobKind.FINAL, 3_200), False),
+        (JobKind.FINAL, request(JobKind.FINAL, 6_400), True),
+        (JobKind.CUT, request(JobKind.FINAL, 6_400), False),
+        (JobKind.CUT, request(JobKind.FINAL, 6_400, first=3_200), True),
+    ],
+)
+def test_a_job_that_is_out_is_replaced_unless_it_comes_first(out: JobKind, wanted: JobRequest, replaces: bool) -> None:
+    jobs = made()
+    first = requested(jobs, request(out, 3_200))
+    jobs.request(wanted)
+    assert (jobs.next_job() is not None) == replaces
+    assert (jobs.receive(first, WORDS) is None) == replaces
+
+
+def test_a_result_counts_until_it_is_forgotten() -> None:
+    jobs = made()
+    final = request(JobKind.FINAL, 3_200)
+    assert jobs.receive(requested(jobs, final), WORDS) == final
+    assert not jobs.is_out
+    assert jobs.final(1_600, 3_200) == Decoded(final, WORDS)
+    assert jobs.final(1_600, 4_800) is None
+    jobs.forget()
+    assert jobs.final(1_600, 3_200) is None
+
+
+def test_the_result_of_an_interim_is_the_draft_of_a_longer_job_and_no_final() -> None:
+    jobs = made()
+    jobs.receive(requested(jobs, request(JobKind.INTERIM, 3_200)), WORDS)
+    assert jobs.final(1_600, 3_200) is None
+    assert requested(jobs, request(JobKind.FINAL, 6_400)).draft == WORDS
+    assert requested(jobs, request(JobKind.FINAL, 6_400, first=3_200)).draft is None
+
+
+def test_words_lapse_only_when_a_second_interim_is_empty() -> None:
+    jobs = made()
+    for last, hypothesis in ((3_200, WORDS), (4_800, NOTHING)):
+        jobs.receive(requested(jobs, request(JobKind.INTERIM, last)), hypothesis)
+    assert jobs.latest is not None
+    assert jobs.latest.hypothesis == WORDS
+    jobs.receive(requested(jobs, request(JobKind.INTERIM, 6_400)), NOTHING)
+    assert jobs.latest.hypothesis == NOTHING
