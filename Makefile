@@ -146,7 +146,7 @@ cov-report: $(STAMP)
 ##@ Measure it (each prints a table and writes JSON to bench/results)
 
 .PHONY: bench-hearing
-bench-hearing: $(STAMP) ## word errors by set and condition, live, whole and of the engine alone; latency, CPU
+bench-hearing: $(STAMP) ## word errors by set and condition: live, whole files, engine alone; latency, CPU
 	$(PY) bench/hearing.py $(ARGS)
 
 .PHONY: bench-live

@@ -1,4 +1,4 @@
-"""Simulated recording conditions for the hearing bench, and sounds in which nobody speaks."""
+"""Simulated recording conditions for the accuracy bench, and synthetic sounds without speech."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ def conditions(voices: Sequence[Pcm]) -> Mapping[str, Condition]:
 
 
 def apply(condition: Condition, pcm: Pcm) -> Pcm:
-    """A recording as it sounds under a condition."""
+    """Apply a condition to a recording."""
     return _as_pcm(condition(pcm.astype(np.float32) / np.float32(FULL_SCALE)))
 
 
 def sounds_without_speech(seconds: float) -> Mapping[str, Pcm]:
-    """Made sounds in which nobody speaks, by name, identical in every run."""
+    """Synthetic sounds without speech by name, identical in every run."""
     size = round(seconds * RATE)
     at = np.arange(size) / RATE
     hum = sum(np.sin(2 * np.pi * 50 * harmonic * at) / harmonic for harmonic in (1, 2, 3, 5))
@@ -65,7 +65,7 @@ def _loud(samples: NDArray[Any], dbfs: float) -> NDArray[np.float64]:
 
 
 def _clicks(size: int) -> NDArray[np.float64]:
-    """Keys being struck: bursts of 15 ms at random places, some six a second."""
+    """Keystrokes: bursts of 15 ms at random times, about six per second."""
     rng = np.random.default_rng(11)
     burst = np.exp(-np.arange(round(0.015 * RATE)) / (0.003 * RATE))
     sound = np.zeros(size + burst.size)
@@ -75,7 +75,7 @@ def _clicks(size: int) -> NDArray[np.float64]:
 
 
 def _chords(at: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Chords of three notes with harmonics that change each second and die away, as music on hold."""
+    """Music on hold: decaying chords of three notes with harmonics, a new one each second."""
     roots = np.asarray([220.0, 174.6, 261.6, 196.0])[at.astype(int) % 4]
     notes = [roots * ratio * harmonic for ratio in (1.0, 1.26, 1.498) for harmonic in (1, 2, 3)]
     loudness = np.exp(-2 * (at % 1.0)) * np.minimum(1.0, (at % 1.0) / 0.01)

@@ -1,8 +1,9 @@
-"""Recordings of the hearing bench: sets named by their manifests, their references, and samples of them."""
+"""Test sets of the accuracy bench: recordings with references, read from manifests, and samples of them."""
 
 from __future__ import annotations
 
 import json
+import math
 import random
 import sys
 from collections.abc import Callable, Collection, Sequence
@@ -17,7 +18,7 @@ from load import Pcm, decode
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """One recording: `load` gives it as int16 mono at 16 kHz, `text` is what is said, "" where nobody speaks."""
+    """One recording: `load` returns int16 mono at 16 kHz; `text` is the reference transcript, "" without speech."""
 
     name: str
     text: str
@@ -25,34 +26,42 @@ class Clip:
     seconds: float
     load: Callable[[], Pcm]
     word_starts: tuple[tuple[str, float], ...] = ()
-    """The reference words with the seconds at which they start, where they are known."""
+    """The reference words with their start times in seconds; empty if they are unknown."""
+    speech_id: str | None = None
+    """Common to all recordings of one utterance, as with several noises."""
+
+    @property
+    def utterance(self) -> str:
+        """What recordings of the same utterance have in common."""
+        return self.speech_id or self.name
 
 
 @dataclass(frozen=True, slots=True)
 class ClipSet:
-    """Recordings of one source under one condition."""
+    """Recordings of one source and condition."""
 
     name: str
     clips: tuple[Clip, ...]
 
     @property
     def spoken(self) -> bool:
-        """Whether somebody speaks in any of the recordings."""
+        """Whether any of the recordings has speech."""
         return any(clip.text for clip in self.clips)
 
     @property
     def seconds(self) -> float:
-        """Length of all recordings."""
+        """Total length of the recordings."""
         return sum(clip.seconds for clip in self.clips)
 
 
 def find_sets(folders: Sequence[Path], languages: Collection[str], left_out: Sequence[str] = ()) -> list[ClipSet]:
-    """The sets of all folders, in the order of their manifests, the least noise first.
+    """Read the sets of all folders, in the order of their manifests and of decreasing signal-to-noise ratio.
 
-    `manifest.jsonl` has one JSON object a line: `file`, `text` ("" where nobody speaks; null leaves the recording
-    out), `seconds`, and where there are any `set`, `language` (default: en), `snr_db`, `word_times` (word, start, end)
-    and `channel_texts`. A set without a name is called after its folder, and each `snr_db` is a set of its own.
-    Recordings in other languages than `languages` and those that match a pattern of `left_out` are left out.
+    `manifest.jsonl` has one JSON object a line: `file`, `text` ("" without speech; null leaves the recording out) and
+    `seconds`, and optionally `set`, `language` (default: en), `snr_db`, `word_times` (word, start, end),
+    `channel_texts`, and `speech_id`, which recordings of the same utterance have in common. A set without a name is
+    called after its folder, and each `snr_db` is a set of its own. Recordings in other languages than `languages` and
+    those whose `file` matches a pattern of `left_out` are left out.
     """
     sets: dict[str, dict[float | None, list[Clip]]] = {}
     for folder in folders:
@@ -64,7 +73,7 @@ def find_sets(folders: Sequence[Path], languages: Collection[str], left_out: Seq
     return [
         ClipSet(name if snr_db is None else f"{name}, {snr_db:g} dB", tuple(clips))
         for name, conditions in sets.items()
-        for snr_db, clips in sorted(conditions.items(), key=lambda each: -(each[0] or 0.0))
+        for snr_db, clips in sorted(conditions.items(), key=lambda each: -math.inf if each[0] is None else -each[0])
         if clips
     ]
 
@@ -85,12 +94,13 @@ def _clips(folder: Path, line: dict[str, Any], languages: Collection[str]) -> li
             Clip(f"{path.stem}, channel {at}", said, language, line["seconds"], partial(decode, path, at))
             for at, said in enumerate(line["channel_texts"])
         ]
-    times = tuple((word, float(start)) for word, start, *_ in line.get("word_times", ()))
-    return [Clip(path.stem, text, language, line["seconds"], partial(decode, path), times)]
+    starts = tuple((word, float(start)) for word, start, *_ in line.get("word_times", ()))
+    load, utterance = partial(decode, path), line.get("speech_id")
+    return [Clip(path.stem, text, language, line["seconds"], load, starts, utterance)]
 
 
 def sample(clips: ClipSet, seconds: float, longest_s: float, *, seed: int = 1) -> ClipSet:
-    """Recordings of the set, drawn at random until there are that many seconds, none of them over `longest_s`."""
+    """Draw recordings of the set at random until there are that many seconds, none of them longer than `longest_s`."""
     drawn: list[Clip] = []
     fitting = [clip for clip in clips.clips if clip.seconds <= longest_s]
     for clip in random.Random(seed).sample(fitting, len(fitting)):

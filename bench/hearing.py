@@ -1,14 +1,14 @@
-"""Bench of hearing: word errors by set and condition, words out of nothing, word starts, latency and CPU.
+"""Bench of accuracy: word errors by set and condition, hallucinated words, word start errors, latency and CPU.
 
     python bench/hearing.py --speech DIR --conditions DIR
     python bench/hearing.py --speech DIR --quick --engine moonshine --engine whisper:tiny.en
 
-Each folder has recordings and manifest.jsonl (`corpus.py` has the format). Every recording takes three paths. `live`:
-the server's socket, at full speed, with interims and endpointing 300. `whole`: the same recording as the body of POST
-/v1/listen. `alone`: the same engine without a server and without voice activity detection, in pieces of up to 9 s that
-are cut where it is quietest. Texts are compared after one normalisation (`scoring.py`). The intervals are of 95 %, by
-resampling recordings; sets of fewer than five have none. Latency and CPU are those of one stream that plays some of a
-set in real time, with nothing else on the server.
+Each folder has recordings and manifest.jsonl (`corpus.py` has the format). Every recording is transcribed on three
+paths. `live`: the server's socket, at full speed, with interims and endpointing 300. `whole`: the same recording as the
+body of POST /v1/listen. `alone`: the same engine without a server and without voice activity detection, in pieces of
+up to 9 s that are cut where it is quietest. Texts are normalised before they are compared (`scoring.py`). Confidence
+intervals (95 %) come from resampling recordings, those of the same utterance together; sets of fewer than five
+utterances have none. Latency is that of a single stream that plays part of a set in real time.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ import argparse
 import asyncio
 import os
 import sys
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -42,16 +43,16 @@ QUICK_S, QUICK_LONGEST_S = 15.0, 40.0
 QUICK_REALTIME_S = 20.0
 SOUND_S, QUICK_SOUND_S = 60.0, 10.0
 AT_ONCE = 2
-"""Recordings that are transcribed at the same time."""
+"""Number of recordings transcribed concurrently by the server."""
 PAUSE_S = 0.7
 EVERYTHING = "all sets"
 
-Transcribe = Callable[[Pcm], Awaitable[Recognized]]
+Transcribe = Callable[[Pcm, dict[str, str]], Awaitable[Recognized]]
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What one engine is given: sets, and how many seconds of each, or of all `together`, are played in real time."""
+    """The measurements of one engine: the sets, and how much of each (or of all `together`) is played in real time."""
 
     engine: str
     sets: tuple[ClipSet, ...]
@@ -60,14 +61,14 @@ class Plan:
 
 
 def made_sounds(seconds: float) -> ClipSet:
-    """Sounds without speech that the bench makes itself."""
+    """A set of synthetic sounds without speech."""
     sounds = sounds_without_speech(seconds)
     clips = (Clip(name, "", "zxx", seconds, partial(np.copy, pcm)) for name, pcm in sounds.items())
     return ClipSet("made sounds", tuple(clips))
 
 
 def simulated(clips: ClipSet) -> list[ClipSet]:
-    """A set under every condition that the bench can make."""
+    """The recordings of a set under every simulated condition."""
 
     def changed(condition: Condition, clip: Clip) -> Clip:
         return replace(clip, load=lambda: apply(condition, clip.load()))
@@ -80,7 +81,7 @@ def simulated(clips: ClipSet) -> list[ClipSet]:
 
 
 def plan(arguments: argparse.Namespace, engine: str) -> Plan:
-    """The sets that this engine can be given, sampled where that was asked for."""
+    """Select the sets with a language of this engine, and sample them if the arguments require it."""
     sets = find_sets(arguments.folders, engine_info(engine).languages, arguments.leave_out)
     if at_most := QUICK_S if arguments.quick else arguments.at_most:
         sets = [sample(each, at_most, QUICK_LONGEST_S if arguments.quick else at_most) for each in sets]
@@ -112,54 +113,70 @@ async def measure(arguments: argparse.Namespace, planned: Plan, number: int) -> 
             rows = []
             for each in planned.sets:
                 progress.update(task, description=f"{info.name}, run {number}: {each.name}")
-                rows.append(await measure_set(server, engine, each, request_parameters(each, info), advance))
+                rows.append(await measure_set(server, engine, info, each, advance))
         realtime = [
-            await measure_realtime(server, each, planned.realtime_s, request_parameters(each, info))
+            await measure_realtime(server, each, planned.realtime_s, request_parameters(each.clips, info))
             for each in _played(planned)
         ]
     return Run(info.name, tuple(rows), tuple(realtime))
 
 
 def _played(planned: Plan) -> list[ClipSet]:
-    """The sets of which some is played in real time."""
+    """The sets to be played in real time."""
     spoken = [each for each in planned.sets if each.spoken]
     if not planned.realtime_s:
         return []
     return [ClipSet(EVERYTHING, tuple(clip for each in spoken for clip in each.clips))] if planned.together else spoken
 
 
-def request_parameters(clips: ClipSet, info: EngineInfo) -> dict[str, str]:
-    """The parameters of all requests; the language where the engine has several."""
-    spoken = {clip.language for clip in clips.clips if clip.text}
+def request_parameters(clips: Sequence[Clip], info: EngineInfo) -> dict[str, str]:
+    """The parameters of a request for these recordings: their language, if the engine has several."""
+    spoken = {clip.language for clip in clips if clip.text}
     return {"language": spoken.pop()} if len(spoken) == 1 and len(info.languages) > 1 else {}
 
 
 async def measure_set(
-    server: Server, engine: Engine, clips: ClipSet, parameters: dict[str, str], advance: Callable[[float], None]
+    server: Server, engine: Engine, info: EngineInfo, clips: ClipSet, advance: Callable[[float], None]
 ) -> SetRow:
-    """Send all recordings of a set on all three paths, one path after the other."""
+    """Transcribe all recordings of a set on the three paths, one path after the other."""
 
-    async def on_engine(pcm: Pcm) -> Recognized:
+    async def on_engine(pcm: Pcm, parameters: dict[str, str]) -> Recognized:
         return await asyncio.to_thread(alone, engine, pcm, parameters.get("language"))
 
-    async def streamed(pcm: Pcm) -> Recognized:
+    async def streamed(pcm: Pcm, parameters: dict[str, str]) -> Recognized:
         return await live(server.url, pcm, {"endpointing": "300", **parameters})
 
-    async def posted(pcm: Pcm) -> Recognized:
+    async def posted(pcm: Pcm, parameters: dict[str, str]) -> Recognized:
         return await whole(server.url, pcm, parameters)
 
-    found = {
-        "live": await _each(clips, streamed, AT_ONCE, advance),
-        "whole": await _each(clips, posted, AT_ONCE, advance),
-        "alone": await _each(clips, on_engine, 1, advance),
+    requests = [(clip.load(), request_parameters([clip], info)) for clip in clips.clips]
+    paths: dict[str, tuple[Transcribe, int]] = {
+        "live": (streamed, AT_ONCE),
+        "whole": (posted, AT_ONCE),
+        "alone": (on_engine, 1),
     }
+    found: dict[str, list[Recognized]] = {}
+    cpu: dict[str, float] = {}
+    for path, (transcribe, at_once) in paths.items():
+        before = _cpu_s(server, path)
+        found[path] = await _each(requests, transcribe, at_once, advance)
+        cpu[path] = (_cpu_s(server, path) - before) / clips.seconds
     rows = (_scored(clip, {path: each[at] for path, each in found.items()}) for at, clip in enumerate(clips.clips))
-    return SetRow(clips.name, tuple(rows))
+    return SetRow(clips.name, tuple(rows), cpu)
+
+
+def _cpu_s(server: Server, path: str) -> float:
+    """CPU seconds so far of the transcribing processes: this one, or those of the server; nan if unknown."""
+    if path == "alone":
+        return time.process_time()
+    front = server.front()
+    return front.cpu_s + sum(worker.cpu_s for worker in server.workers()) if front else float("nan")
 
 
 def _scored(clip: Clip, found: dict[str, Recognized]) -> ClipRow:
     return ClipRow(
         clip.name,
+        clip.utterance,
         clip.text,
         clip.seconds,
         {path: each.text for path, each in found.items()},
@@ -169,21 +186,24 @@ def _scored(clip: Clip, found: dict[str, Recognized]) -> ClipRow:
 
 
 async def _each(
-    clips: ClipSet, transcribe: Transcribe, at_once: int, advance: Callable[[float], None]
+    requests: Sequence[tuple[Pcm, dict[str, str]]],
+    transcribe: Transcribe,
+    at_once: int,
+    advance: Callable[[float], None],
 ) -> list[Recognized]:
     limit = asyncio.Semaphore(at_once)
 
-    async def one(clip: Clip) -> Recognized:
+    async def one(pcm: Pcm, parameters: dict[str, str]) -> Recognized:
         async with limit:
-            recognized = await transcribe(clip.load())
-        advance(clip.seconds)
+            recognized = await transcribe(pcm, parameters)
+        advance(len(pcm) / RATE)
         return recognized
 
-    return await asyncio.gather(*(one(clip) for clip in clips.clips))
+    return await asyncio.gather(*(one(pcm, parameters) for pcm, parameters in requests))
 
 
 async def measure_realtime(server: Server, clips: ClipSet, seconds: float, parameters: dict[str, str]) -> RealtimeRow:
-    """Play recordings of a set in real time, with pauses between them, as one stream that has the server for itself."""
+    """Play recordings of a set in real time as one stream, with pauses between them."""
     parts, pause = [], room_tone(PAUSE_S)
     for clip in sample(clips, seconds, float("inf")).clips:
         parts += [clip.load()[: round(seconds * RATE)], pause]
@@ -195,7 +215,7 @@ async def measure_realtime(server: Server, clips: ClipSet, seconds: float, param
     await stream.open(server.url, {"interim_results": "true", "endpointing": "300", **parameters})
     used = await play(server, [stream], length, f"in real time: {clips.name}")
     if measured.broken:
-        raise SystemExit("the stream in real time did not end as it should")
+        raise SystemExit("the real-time stream did not end normally")
     front, (before, after) = used.front, used.workers
     return RealtimeRow(
         clips.name,
@@ -212,12 +232,12 @@ async def measure_realtime(server: Server, clips: ClipSet, seconds: float, param
 
 
 def folders() -> list[Path]:
-    """The folders of the environment variable, or the bundled recordings."""
+    """The folders named by the environment variable, or the bundled recordings."""
     return [Path(each) for each in os.environ.get(VARIABLE, "").split(os.pathsep) if each] or [BUNDLED]
 
 
 def main() -> None:
-    """Read the arguments, measure, report."""
+    """Read the arguments, measure, and report."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     common_arguments(parser, engine="moonshine", several=True)
     parser.add_argument(
@@ -231,18 +251,30 @@ def main() -> None:
     )
     parser.add_argument("--sets", metavar="NAMES", help="only sets whose names contain one of these, by commas")
     parser.add_argument(
-        "--leave-out", action="append", default=[], metavar="PATTERN", help="recordings whose references are wrong"
-    )
-    parser.add_argument("--quick", action="store_true", help=f"a sample of each set, {QUICK_S:g} s; two minutes in all")
-    parser.add_argument(
-        "--at-most", type=above_zero(float), metavar="SECONDS", help="a sample of that much of each set"
-    )
-    parser.add_argument("--simulate", action="store_true", help="each set on a telephone, in noise and in a room, too")
-    parser.add_argument(
-        "--realtime", type=float, default=20.0, metavar="SECONDS", help="of each set for latency and CPU; 0: none"
+        "--leave-out",
+        action="append",
+        default=[],
+        metavar="PATTERN",
+        help="file names to leave out, as *wrong*; may be repeated",
     )
     parser.add_argument(
-        "--pictures", type=Path, default=RESULTS, metavar="DIR", help="folder of the chart (default: bench/results)"
+        "--quick", action="store_true", help=f"a sample of {QUICK_S:g} s of each set; about two minutes"
+    )
+    parser.add_argument(
+        "--at-most", type=above_zero(float), metavar="SECONDS", help="a sample of that length of each set"
+    )
+    parser.add_argument(
+        "--simulate", action="store_true", help="also under simulated conditions: telephone, noise, room"
+    )
+    parser.add_argument(
+        "--realtime",
+        type=float,
+        default=20.0,
+        metavar="SECONDS",
+        help="of each set, to measure latency and CPU; 0: none (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--pictures", type=Path, default=RESULTS, metavar="DIR", help="folder for the chart (default: bench/results)"
     )
     arguments = parser.parse_args()
     arguments.folders = arguments.folders or folders()
@@ -255,7 +287,7 @@ def main() -> None:
 
 
 def measure_engine(arguments: argparse.Namespace, engine: str) -> dict[str, object]:
-    """All runs of one engine: show and write the median one. Returns all of them, for JSON."""
+    """Run the bench on one engine, and show and write the median run. Returns all runs, for JSON."""
     planned = plan(arguments, engine)
     runs = repeat(arguments.runs, lambda number: run(measure(arguments, planned, number)))
     # The median run by errors of the live path, so that its rows belong together.

@@ -1,4 +1,4 @@
-"""Tables and pictures of the hearing bench."""
+"""Tables and chart of the accuracy bench."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from hearing_rows import PATHS, Run, SetRow, right
+from hearing_rows import PATHS, Run, SetRow, correct
 from report import RESULTS, console, percentile
 from rich.table import Table
 from scoring import Interval
@@ -16,13 +16,20 @@ NAMES = {"live": "live", "whole": "whole file", "alone": "engine alone"}
 
 
 def tables(run: Run) -> list[Table]:
-    """All tables of a run that have rows."""
-    made = [word_error_table(run), single_word_table(run), start_table(run), nothing_table(run), realtime_table(run)]
+    """The tables of a run, without empty ones."""
+    made = [
+        word_error_table(run),
+        single_word_table(run),
+        start_table(run),
+        hallucination_table(run),
+        realtime_table(run),
+        cpu_table(run),
+    ]
     return [table for table in made if table.row_count]
 
 
 def show(run: Run, runs: Sequence[Run]) -> None:
-    """Print the tables of one run, and how the others differ."""
+    """Print the tables of one run, and the range of all runs."""
     for table in tables(run):
         console.print(table)
     if len(runs) > 1:
@@ -48,7 +55,7 @@ def _table(title: str, first: str, *others: str) -> Table:
 
 
 def word_error_table(run: Run) -> Table:
-    """Word error rates with their intervals; below each deletions, substitutions and insertions, in percent too."""
+    """Word error rates with intervals; below each its deletions, substitutions and insertions, in percent too."""
     title = f"{run.engine}: word errors, % (95 % interval); deletions, substitutions, insertions"
     table = _table(title, "set", "words", *NAMES.values(), "live - whole", "live - alone")
     rows = [row for row in run.sets if row.spoken]
@@ -80,23 +87,25 @@ def _difference(row: SetRow, other: str) -> str:
 
 
 def single_word_table(run: Run) -> Table:
-    """Recordings of one word: how many are right, and how many of those that the engine alone gets right."""
-    columns = [f"{name} right" for name in NAMES.values()]
-    table = _table(f"{run.engine}: recordings of one word", "set", "recordings", *columns, "live, of those right alone")
+    """Recordings of one word: how many are transcribed correctly by each path."""
+    columns = [f"{name} correct" for name in NAMES.values()]
+    table = _table(
+        f"{run.engine}: recordings of one word", "set", "recordings", *columns, "live, of the engine alone's"
+    )
     for row in run.sets:
-        known = right(row.single_words, "alone")
+        known = correct(row.single_words, "alone")
         if known:
-            kept = len(right(known, "live"))
-            counts = (len(right(row.single_words, path)) for path in PATHS)
+            kept = len(correct(known, "live"))
+            counts = (len(correct(row.single_words, path)) for path in PATHS)
             share = f"{kept} ({100 * kept / len(known):.0f} %)"
             table.add_row(row.name, str(len(row.single_words)), *map(str, counts), share)
     return table
 
 
 def start_table(run: Run) -> Table:
-    """Errors of word starts of the sets whose manifests have times."""
+    """Word start errors of the sets whose manifests have word times."""
     columns = [f"{NAMES[path]} {figure}" for path in PATHS for figure in ("median", "p90")]
-    table = _table(f"{run.engine}: errors of word starts, ms", "set", *columns)
+    table = _table(f"{run.engine}: word start errors, ms", "set", *columns)
     for row in run.sets:
         if any(clip.start_errors[path] for clip in row.spoken for path in PATHS):
             values = [1000 * row.start_error_s(path, share) for path in PATHS for share in (0.5, 0.9)]
@@ -104,9 +113,11 @@ def start_table(run: Run) -> Table:
     return table
 
 
-def nothing_table(run: Run) -> Table:
-    """Words in recordings in which nobody speaks."""
-    table = _table(f"{run.engine}: words out of nothing, per minute", "recording", "seconds", *NAMES.values())
+def hallucination_table(run: Run) -> Table:
+    """Words recognized in recordings without speech."""
+    table = _table(
+        f"{run.engine}: hallucinated words per minute without speech", "recording", "seconds", *NAMES.values()
+    )
     for clip in (clip for row in run.sets for clip in row.silent):
         rates = [60 * clip.errors[path].insertions / clip.seconds for path in PATHS]
         table.add_row(clip.name, f"{clip.seconds:.0f}", *(f"{rate:.1f}" for rate in rates))
@@ -114,8 +125,8 @@ def nothing_table(run: Run) -> Table:
 
 
 def realtime_table(run: Run) -> Table:
-    """Latency and CPU of streams in real time."""
-    title = f"{run.engine}: one stream in real time; CPU seconds for each second of audio"
+    """Latency and CPU of real-time streams."""
+    title = f"{run.engine}: one real-time stream; CPU seconds per second of audio"
     columns = ("interims", "median, p95 s", "finals", "median, p95 ms", "CPU front", "CPU workers")
     table = _table(title, "set", "seconds", *columns)
     for row in run.realtime:
@@ -127,8 +138,16 @@ def realtime_table(run: Run) -> Table:
     return table
 
 
+def cpu_table(run: Run) -> Table:
+    """CPU of all paths at full speed: of the server's processes, or of the engine alone."""
+    table = _table(f"{run.engine}: CPU seconds per second of audio, at full speed", "set", *NAMES.values())
+    for row in (*run.sets, run.everything):
+        table.add_row(row.name, *(f"{row.cpu[path]:.3f}" for path in PATHS))
+    return table
+
+
 def picture(run: Run) -> str:
-    """A chart of the error rates of all sets, as SVG."""
+    """A chart of the error rates of all sets in SVG."""
     groups = {}
     for row in [each for each in (*run.sets, run.everything) if each.spoken]:
         words = row.errors("live").words

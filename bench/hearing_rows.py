@@ -1,4 +1,4 @@
-"""Results of the hearing bench: a row for each recording, set and real-time stream, and what they add up to."""
+"""Results of the accuracy bench by recording, set and real-time stream, and their sums."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ PATHS = ("live", "whole", "alone")
 
 @dataclass(frozen=True, slots=True)
 class ClipRow:
-    """One recording; the mappings have a value for each path."""
+    """Results of one recording; the mappings have a value for each path."""
 
     name: str
+    utterance: str
     reference: str
     seconds: float
     texts: Mapping[str, str]
@@ -26,10 +27,17 @@ class ClipRow:
 
 @dataclass(frozen=True, slots=True)
 class SetRow:
-    """All recordings of a set; an error rate exists where somebody speaks."""
+    """Results of a set; recordings without speech do not count towards its error rates."""
 
     name: str
     clips: tuple[ClipRow, ...]
+    cpu: Mapping[str, float]
+    """CPU seconds per second of audio, by path."""
+
+    @property
+    def seconds(self) -> float:
+        """Total length of the recordings."""
+        return sum(clip.seconds for clip in self.clips)
 
     @property
     def spoken(self) -> tuple[ClipRow, ...]:
@@ -38,24 +46,31 @@ class SetRow:
 
     @property
     def silent(self) -> tuple[ClipRow, ...]:
-        """Recordings in which nobody speaks."""
+        """Recordings without speech."""
         return tuple(clip for clip in self.clips if not clip.reference)
 
     def errors(self, path: str) -> WordErrors:
-        """All errors on a path, without those of recordings in which nobody speaks."""
+        """Errors of a path in all recordings with speech."""
         return sum((clip.errors[path] for clip in self.spoken), WordErrors())
 
     def interval(self, path: str) -> Interval | None:
-        """Confidence interval of the error rate on a path."""
-        return error_interval([clip.errors[path] for clip in self.spoken])
+        """Confidence interval of the error rate of a path."""
+        return error_interval(self._by_utterance(path))
 
     def difference(self, path: str, other: str) -> tuple[float, Interval | None]:
-        """Percentage points between two paths, with their confidence interval."""
-        ours, theirs = ([clip.errors[each] for clip in self.spoken] for each in (path, other))
-        return self.errors(path).percent - self.errors(other).percent, difference_interval(ours, theirs)
+        """Difference of the error rates of two paths in percentage points, with its confidence interval."""
+        interval = difference_interval(self._by_utterance(path), self._by_utterance(other))
+        return self.errors(path).percent - self.errors(other).percent, interval
+
+    def _by_utterance(self, path: str) -> list[WordErrors]:
+        # Recordings of one utterance are no independent samples: resampled apart, they would narrow the interval.
+        sums: dict[str, WordErrors] = {}
+        for clip in self.spoken:
+            sums[clip.utterance] = sums.get(clip.utterance, WordErrors()) + clip.errors[path]
+        return list(sums.values())
 
     def start_error_s(self, path: str, share: float) -> float:
-        """A percentile of the errors of word starts, in seconds; nan without references."""
+        """A percentile of the word start errors, in seconds; nan without reference times."""
         return percentile([error for clip in self.spoken for error in clip.start_errors[path]], share)
 
     @property
@@ -64,14 +79,14 @@ class SetRow:
         return tuple(clip for clip in self.spoken if clip.errors["live"].words == 1)
 
 
-def right(clips: Sequence[ClipRow], path: str) -> tuple[ClipRow, ...]:
-    """The recordings without an error on a path."""
+def correct(clips: Sequence[ClipRow], path: str) -> tuple[ClipRow, ...]:
+    """The recordings that a path transcribes without an error."""
     return tuple(clip for clip in clips if not clip.errors[path].total)
 
 
 @dataclass(frozen=True, slots=True)
 class RealtimeRow:
-    """One stream in real time: latencies in seconds, CPU in seconds for each second."""
+    """Measurements of one real-time stream: latencies in seconds, CPU in seconds per second of audio."""
 
     name: str
     seconds: float
@@ -93,14 +108,16 @@ class Run:
     @property
     def everything(self) -> SetRow:
         """All recordings of all sets."""
-        return SetRow("all", tuple(clip for row in self.sets for clip in row.clips))
+        seconds = sum(row.seconds for row in self.sets)
+        cpu = {path: sum(row.cpu[path] * row.seconds for row in self.sets) / seconds for path in PATHS}
+        return SetRow("all", tuple(clip for row in self.sets for clip in row.clips), cpu)
 
     def total(self, path: str) -> WordErrors:
-        """The errors of all sets on a path."""
+        """Errors of a path in all sets."""
         return self.everything.errors(path)
 
     def as_json(self) -> dict[str, Any]:
-        """Everything, with the texts, so that errors can be read, and the sums by set."""
+        """All results with their texts, so that errors can be examined, and the sums by set."""
         sums = [
             {"set": row.name, **{path: asdict(row.errors(path)) for path in PATHS}}
             for row in (*self.sets, self.everything)

@@ -64,7 +64,7 @@ def recordings(folder: Path) -> list[Recording]:
 
 
 def decode(path: Path, channel: int | None = None) -> Pcm:
-    """Any audio file as int16 at 16 kHz, by the resampler of the product: one of its channels, or the mean of all."""
+    """Decode any audio file to int16 at 16 kHz, with the server's resampler: one of its channels, or their mean."""
     plain = av.AudioResampler(format="fltp")
     with av.open(str(path)) as opened:
         rate = opened.streams.audio[0].rate

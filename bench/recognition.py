@@ -1,4 +1,4 @@
-"""The three paths that the hearing bench compares: a live stream, a recording sent whole, and the engine alone."""
+"""The three transcription paths of the accuracy bench: a live stream, a whole recording, and the engine alone."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ from caesura.client.line import connect
 from caesura.engines.base import Engine, Priority, Samples, SegmentJob
 
 PIECE = 9 * RATE
-"""Longest piece that the engine alone is given."""
+"""Longest piece for the engine alone, in samples."""
 EARLIEST = round(0.4 * PIECE)
 QUIET = round(0.16 * RATE)
 PUSH_SAMPLES = 10 * FRAME_SAMPLES
-"""Audio of one message at full speed."""
+"""Samples of one message at full speed."""
 TIMEOUT_S = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
 class Recognized:
-    """What a path made of a recording: its text, and its words with the seconds at which they start."""
+    """The transcript of a recording, and its words with their start times in seconds."""
 
     text: str
     word_starts: tuple[tuple[str, float], ...]
 
 
 async def live(url: str, pcm: Pcm, parameters: dict[str, str]) -> Recognized:
-    """Stream a recording at full speed, with interims; the text of all finals. Exits when the stream breaks."""
+    """Stream a recording at full speed, with interims. Exits if the stream is incomplete."""
 
     async def feed() -> AsyncIterator[bytes]:
         for at in range(0, len(pcm), PUSH_SAMPLES):
@@ -47,12 +47,12 @@ async def live(url: str, pcm: Pcm, parameters: dict[str, str]) -> Recognized:
             pass
         transcript = await line.finish()
     if not transcript.complete:
-        raise SystemExit(f"the stream did not end as it should: {transcript.reason}")
+        raise SystemExit(f"the stream is incomplete: {transcript.reason}")
     return Recognized(transcript.text, tuple((word.text, word.stream_start) for word in transcript.words))
 
 
 async def whole(url: str, pcm: Pcm, parameters: dict[str, str]) -> Recognized:
-    """Send a recording as the body of POST /v1/listen."""
+    """Transcribe a recording with POST /v1/listen."""
     return await asyncio.to_thread(_post, url, pcm, parameters)
 
 
@@ -67,7 +67,7 @@ def _post(url: str, pcm: Pcm, parameters: dict[str, str]) -> Recognized:
 
 
 def alone(engine: Engine, pcm: Pcm, language: str | None) -> Recognized:
-    """Give a recording to the engine without voice activity detection, in pieces cut where they are quietest."""
+    """Transcribe a recording without voice activity detection, in pieces that are cut where it is quietest."""
     samples = pcm.astype(np.float32) * np.float32(1 / 32768)
     edges = [0]
     while len(samples) - edges[-1] > PIECE:
@@ -82,6 +82,6 @@ def alone(engine: Engine, pcm: Pcm, language: str | None) -> Recognized:
 
 
 def _quietest(samples: Samples, first: int, last: int) -> int:
-    """The middle of the quietest 160 ms between these two places."""
+    """The middle of the quietest 160 ms between two samples."""
     energy = np.cumsum(np.square(samples[first:last], dtype=np.float64))
     return first + int(np.argmin(energy[QUIET:] - energy[:-QUIET])) + QUIET // 2

@@ -1,6 +1,6 @@
-"""Scoring of transcripts: text normalisation, word errors by kind, bootstrap intervals, and errors of word starts.
+"""Scoring of transcripts: text normalisation, word errors by kind, bootstrap intervals, and word start errors.
 
-Normalisation is the same for references and transcripts of every engine and path. English: the normaliser of Whisper's
+Normalisation is identical for references and transcripts of every engine and path. English: the normaliser of Whisper's
 authors, which lowers case, drops punctuation, "uh" and "um", writes contractions in full ("let's" becomes "let us"),
 British spellings as American ones, and numbers in figures. It joins figures that follow each other, so numbers are
 then split into digits: "one two three", "1, 2, 3" and "123" are all `1 2 3`, and count as three words. Other
@@ -27,14 +27,14 @@ with warnings.catch_warnings():
     from whisper_normalizer.english import EnglishTextNormalizer
 
 WITHOUT_BLANKS = frozenset({"ja", "lo", "my", "th", "yue", "zh"})
-"""Languages that do not separate words."""
+"""Languages that are written without blanks between words."""
 RESAMPLES = 1000
 CONFIDENCE = 0.95
 FEWEST_RECORDINGS = 5
-"""With fewer recordings than this a bootstrap over recordings says nothing."""
+"""A bootstrap over fewer recordings is meaningless."""
 
 TimedText = Sequence[tuple[str, float]]
-"""Words as they are printed, each with its start in seconds."""
+"""Words with their start times in seconds."""
 
 
 @cache
@@ -45,9 +45,9 @@ def _normalizer(language: str) -> Callable[[str], str]:
 
 
 def normalize(text: str, language: str = "en") -> list[str]:
-    """The words of a text in the form in which they are compared."""
+    """The normalised words of a text."""
     if language == "en":
-        # The normaliser takes the "o" of both for a zero.
+        # The normaliser reads the "o" of both as a zero.
         text = re.sub(r"(?i)\bo['\u2019]clock\b", "oclock", text)
         text = re.sub(r"(?i)\bo\.\s?k\.", "okay ", text)
     words = _normalizer(language)(text).split()
@@ -85,7 +85,7 @@ class WordErrors:
 
 
 def word_errors(reference: str, transcript: str, language: str = "en") -> WordErrors:
-    """Count the errors of a transcript. Without words in the reference each word of the transcript is an insertion."""
+    """Count the errors of a transcript. If the reference has no words, each word of the transcript is an insertion."""
     expected, found = normalize(reference, language), normalize(transcript, language)
     if not expected:
         return WordErrors(insertions=len(found))
@@ -131,7 +131,7 @@ def _bootstrap(errors: Sequence[int], words: Sequence[int], seed: int) -> Interv
 
 
 def start_errors(reference: TimedText, transcript: TimedText, language: str = "en") -> list[float]:
-    """Seconds by which the starts of words are wrong, of the words that both texts have in common."""
+    """Absolute errors in seconds of the start times of the words that both texts have in common."""
     expected, found = (
         [(normalize(word, language) or [""], start) for word, start in text] for text in (reference, transcript)
     )

@@ -15,7 +15,7 @@ def folder(tmp_path: Path) -> Path:
     """A folder whose manifest has all that a manifest may have."""
     lines = [
         {"file": "a.wav", "text": "one", "seconds": 1.0},
-        {"file": "b.wav", "text": "two", "seconds": 1.0, "set": "noisy", "snr_db": 5},
+        {"file": "b.wav", "text": "two", "seconds": 1.0, "set": "noisy", "snr_db": 5, "speech_id": "s1"},
         {"file": "c.wav", "text": "three", "seconds": 1.0, "set": "noisy", "snr_db": 10},
         {"file": "d.wav", "text": "vier", "seconds": 1.0, "set": "german", "language": "de"},
         {"file": "e.wav", "text": None, "seconds": 1.0, "set": "unknown"},
@@ -52,6 +52,12 @@ def test_each_channel_with_a_text_is_a_recording(folder: Path) -> None:
 def test_word_times_are_read(folder: Path) -> None:
     [timed] = [each for each in find_sets([folder], ["en"]) if each.name == "timed"]
     assert timed.clips[0].word_starts == (("hi", 0.25),)
+
+
+def test_recordings_of_one_utterance_are_known_by_its_name(folder: Path) -> None:
+    sets = {each.name: each for each in find_sets([folder], ["en"])}
+    assert sets["noisy, 5 dB"].clips[0].utterance == "s1"
+    assert sets["noisy, 10 dB"].clips[0].utterance == "c"
 
 
 def test_a_folder_without_manifest_is_refused(tmp_path: Path) -> None:

@@ -19,8 +19,9 @@ import pytest
 from corpus import Clip, ClipSet
 from hearing import made_sounds, plan
 from hearing_report import (
+    cpu_table,
+    hallucination_table,
     markdown,
-    nothing_table,
     picture,
     realtime_table,
     single_word_table,
@@ -46,6 +47,7 @@ def clip(name: str, reference: str, *texts: str) -> ClipRow:
     late = {path: [(word, at + 0.02) for at, word in enumerate(text.split())] for path, text in made.items()}
     return ClipRow(
         name,
+        name,
         reference,
         30.0,
         made,
@@ -54,10 +56,11 @@ def clip(name: str, reference: str, *texts: str) -> ClipRow:
     )
 
 
+CPU = {"live": 0.1, "whole": 0.04, "alone": 0.03}
 SPOKEN = SetRow(
-    "read", (clip("a", "the cat sat", "the cat", "the cat sat", "a cat sat"), clip("b", "yes", "", "yes", "yes"))
+    "read", (clip("a", "the cat sat", "the cat", "the cat sat", "a cat sat"), clip("b", "yes", "", "yes", "yes")), CPU
 )
-SILENT = SetRow("sounds", (clip("hum", "", "thank you", "", "you"),))
+SILENT = SetRow("sounds", (clip("hum", "", "thank you", "", "you"),), dict.fromkeys(PATHS, 0.01))
 RUN = Run("scripted", (SPOKEN, SILENT), (RealtimeRow("read", 20.0, (0.1, 0.2), (0.05,), (0.1,), 0.01, 0.1),))
 
 
@@ -73,11 +76,25 @@ def test_errors_are_summed_by_path() -> None:
     assert SPOKEN.difference("live", "whole")[0] == 50.0
 
 
-def test_words_out_of_nothing_are_no_part_of_the_error_rate() -> None:
-    """They are given by minute: two words in half a minute are four."""
+def test_hallucinated_words_are_no_part_of_the_error_rate() -> None:
+    """They are counted per minute: two words in half a minute are four."""
     assert RUN.total("live") == SPOKEN.errors("live")
-    figures = [part for part in printed(nothing_table(RUN)).split("hum")[1].split() if part[0].isdigit()]
+    figures = [part for part in printed(hallucination_table(RUN)).split("hum")[1].split() if part[0].isdigit()]
     assert figures == ["30", "4.0", "0.0", "2.0"]
+
+
+def test_recordings_of_one_utterance_are_resampled_together() -> None:
+    clips = tuple(clip(str(at), "the cat sat", "the cat", "the cat sat", "the cat sat") for at in range(8))
+    assert SetRow("apart", clips, CPU).interval("live") is not None
+    twice = tuple(replace(each, utterance=str(at // 2)) for at, each in enumerate(clips))
+    assert SetRow("together", twice, CPU).interval("live") is None, "four utterances are too few"
+    assert SetRow("together", twice, CPU).difference("live", "whole")[1] is None
+
+
+def test_cpu_is_shown_by_path_and_weighted_by_length() -> None:
+    lines = markdown(cpu_table(RUN)).splitlines()
+    assert lines[4] == "| read | 0.100 | 0.040 | 0.030 |"
+    assert lines[-1] == "| all | 0.070 | 0.030 | 0.023 |"
 
 
 def test_recordings_of_one_word_are_counted() -> None:
@@ -109,7 +126,7 @@ def test_results_can_be_written_as_json() -> None:
 
 
 def test_a_table_is_written_as_markdown() -> None:
-    lines = markdown(nothing_table(RUN)).splitlines()
+    lines = markdown(hallucination_table(RUN)).splitlines()
     assert lines[2:] == [
         "| recording | seconds | live | whole file | engine alone |",
         "|---|---|---|---|---|",
@@ -120,7 +137,7 @@ def test_a_table_is_written_as_markdown() -> None:
 def test_documents_are_named_by_the_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hearing_report, "RESULTS", tmp_path / "results")
     write_documents(RUN, tmp_path / "pictures")
-    assert (tmp_path / "results" / "hearing-scripted.md").read_text().count("| read |") == 4
+    assert (tmp_path / "results" / "hearing-scripted.md").read_text().count("| read |") == 5
     assert (tmp_path / "pictures" / "hearing-scripted.svg").is_file()
 
 
@@ -232,13 +249,17 @@ def test_several_folders_come_from_the_environment(monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.parametrize(
     ("languages", "spoken", "parameters"),
-    [(("en",), "en", {}), (("en", "de"), "de", {"language": "de"})],
+    [
+        (("en",), ["en"], {}),
+        (("en", "de"), ["de", "de"], {"language": "de"}),
+        (("en", "de"), ["en", "de"], {}),
+    ],
 )
-def test_the_language_is_given_to_engines_of_several(
-    languages: tuple[str, ...], spoken: str, parameters: dict[str, str]
+def test_an_engine_of_several_languages_is_given_the_language(
+    languages: tuple[str, ...], spoken: list[str], parameters: dict[str, str]
 ) -> None:
     info = replace(engine_info("scripted"), languages=languages)
-    clips = ClipSet("set", (Clip("a", "yes", spoken, 1.0, lambda: np.zeros(1, np.int16)),))
+    clips = [Clip("a", "yes", language, 1.0, lambda: np.zeros(1, np.int16)) for language in spoken]
     assert hearing.request_parameters(clips, info) == parameters
 
 
@@ -248,5 +269,5 @@ def test_the_bench_runs_and_writes_its_documents(tmp_path: Path) -> None:
     done = subprocess.run([*command, "--pictures", str(tmp_path)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "scripted: word errors" in done.stdout
-    assert "one stream in real time" in done.stdout
+    assert "one real-time stream" in done.stdout
     assert [path.name for path in tmp_path.iterdir()] == ["hearing-scripted.svg"]
