@@ -216,15 +216,17 @@ async def measure_realtime(server: Server, clips: ClipSet, seconds: float, param
     used = await play(server, [stream], length, f"in real time: {clips.name}")
     if measured.broken:
         raise SystemExit("the real-time stream did not end normally")
-    front, (before, after) = used.front, used.workers
+    before, after = used.workers
+    workers = sum(late.cpu_s - early.cpu_s for early, late in zip(before, after, strict=False))
+    front = used.front[1].cpu_s - used.front[0].cpu_s if used.front else float("nan")
     return RealtimeRow(
         clips.name,
         length,
         tuple(measured.cursor),
         tuple(measured.final),
         tuple(measured.tail),
-        (front[1].cpu_s - front[0].cpu_s) / used.wall_s if front else float("nan"),
-        sum(late.cpu_s - early.cpu_s for early, late in zip(before, after, strict=False)) / used.wall_s,
+        front / used.wall_s,
+        workers / used.wall_s if used.front else float("nan"),
     )
 
 

@@ -3,10 +3,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from load import RATE, Pcm
-from recognition import PIECE, alone
+import pytest
+from load import RATE, Pcm, run
+from recognition import PIECE, alone, live
 
 from caesura.engines.base import Hypothesis, SegmentJob
+from caesura.testing import FakeServer, Voice
 from caesura.words import Word
 
 
@@ -53,3 +55,12 @@ def test_a_short_recording_is_one_piece() -> None:
     engine = OneWordEngine()
     assert alone(engine, noise(2), None).text == "yes"
     assert [job.audio.size for job in engine.jobs] == [2 * RATE]
+
+
+def test_a_live_stream_has_the_words_of_all_finals_with_their_starts() -> None:
+    voice = Voice(["one", "two", "three"])
+    audio = voice.say("one", "two") + voice.silence(1.0) + voice.say("three") + voice.silence(1.0)
+    with FakeServer(voice) as server:
+        recognized = run(live(server.url, np.frombuffer(audio, "<i2").astype(np.int16), {"endpointing": "300"}))
+    assert recognized.text == "one two three"
+    assert [start for _, start in recognized.word_starts] == pytest.approx([0.0, 0.4, 1.8], abs=0.01)
