@@ -145,9 +145,9 @@ cov-report: $(STAMP)
 
 ##@ Measure it (each prints a table and writes JSON to bench/results)
 
-.PHONY: bench-accuracy
-bench-accuracy: $(STAMP) ## word error rate of live streams against whole files
-	$(PY) bench/accuracy.py $(ARGS)
+.PHONY: bench-hearing
+bench-hearing: $(STAMP) ## word errors by set and condition: live, whole files, engine alone; latency, CPU
+	$(PY) bench/hearing.py $(ARGS)
 
 .PHONY: bench-live
 bench-live: $(STAMP) ## latency and CPU of N live streams

@@ -20,19 +20,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from accuracy import CUT_S, Score, Scorer, spans
 from load import BUNDLED, RATE, Pcm, Recording, recordings
 from report import console, progress_bar, write
 from rich.table import Table
+from scoring import WordErrors, word_errors
 
 from caesura.engines.base import Engine, Hypothesis, Priority, Samples, SegmentJob, Term
 from caesura.engines.registry import load_engine
-from caesura.speech.vad import SileroModel, load_silero
+from caesura.speech.endpointer import Endpointer
+from caesura.speech.vad import SileroModel, SileroVad, load_silero
 
 GIVEN = 100
 """Number of terms in each list."""
 
 LEAST_LETTERS = 5
+PAD = int(0.2 * RATE)
+CUT_S = 0.35
 INTERIM_S = 0.5
 
 _NAMES = """
@@ -63,7 +66,7 @@ class Case:
 class Sum:
     """Totals of all recordings at one noise level, with one kind of list."""
 
-    words: Score = field(default_factory=lambda: Score(0, 0))
+    words: WordErrors = field(default_factory=WordErrors)
     spoken: int = 0
     recognized: int = 0
     false: list[str] = field(default_factory=list)
@@ -87,13 +90,27 @@ def plain(text: str) -> str:
     return " " + " ".join(re.findall(r"\w+", re.sub("['\u2019]s\\b", "", text.casefold()))) + " "
 
 
+def spans(vad: SileroModel, samples: Samples) -> list[tuple[int, int]]:
+    """The spans of speech, padded, cut at pauses of `CUT_S`."""
+    found: list[tuple[int, int]] = []
+    endpointer = Endpointer()
+    for probability in SileroVad(vad).feed(samples):
+        endpointer.feed(float(probability))
+        if endpointer.onset is not None and endpointer.silence >= CUT_S * RATE:
+            found.append((endpointer.onset, endpointer.speech_end))
+            endpointer.segment()
+    if endpointer.onset is not None:
+        found.append((endpointer.onset, endpointer.speech_end))
+    return [(max(first - PAD, 0), min(last + PAD, len(samples))) for first, last in found]
+
+
 def cases(engine: Engine, vad: SileroModel, spoken: Sequence[Recording], named: dict[str, list[str]],
           ratio_db: float | None) -> list[Case]:  # fmt: skip
     """Cut each recording at its pauses, and find its terms."""
     made = []
     for recording in spoken:
         samples = noisy(recording.pcm, ratio_db)
-        segments = tuple(samples[first:last] for first, last in spans(vad, samples, CUT_S))
+        segments = tuple(samples[first:last] for first, last in spans(vad, samples))
         terms = named.get(recording.name)
         if terms is None:
             recognised = plain(" ".join(_text(hypothesis) for hypothesis in transcribe(engine, segments, ())[0]))
@@ -120,9 +137,7 @@ def interims(engine: Engine, segments: Sequence[Samples], terms: tuple[Term, ...
     return time.process_time() - begun
 
 
-def measure(
-    engine: Engine, judge: Scorer, made: Sequence[Case], named: dict[str, list[str]], weight: float
-) -> dict[str, Sum]:
+def measure(engine: Engine, made: Sequence[Case], named: dict[str, list[str]], weight: float) -> dict[str, Sum]:
     """Measure all recordings with each of the three lists of terms."""
     sums = {"no terms": Sum(), "own terms among 100": Sum(), "100 others": Sum()}
     every = dict.fromkeys(name for names in named.values() for name in names)
@@ -137,16 +152,16 @@ def measure(
                 hypotheses, cpu_s = transcribe(engine, case.segments, terms)
                 text = " ".join(map(_text, hypotheses))
                 before = before or text
-                _count(total, case, judge, given, text, before)
+                _count(total, case, given, text, before)
                 total.cpu_s += cpu_s
                 total.interim_cpu_s += interims(engine, case.segments, terms)
             progress.advance(task)
     return sums
 
 
-def _count(total: Sum, case: Case, judge: Scorer, given: Sequence[str], text: str, before: str) -> None:
+def _count(total: Sum, case: Case, given: Sequence[str], text: str, before: str) -> None:
     folded, reference = plain(text), plain(case.text)
-    total.words += judge.score(case.text, text)
+    total.words += word_errors(case.text, text)
     total.spoken += len(case.terms)
     total.recognized += sum(plain(term) in folded for term in case.terms)
     known = reference + plain(before)
@@ -195,7 +210,7 @@ def as_json(sums: dict[str, Sum]) -> dict[str, object]:
             "recognized": total.recognized,
             "false": total.false,
             "words": total.words.words,
-            "errors": total.words.errors,
+            "errors": total.words.total,
             "cpu_s": total.cpu_s,
             "interim_cpu_s": total.interim_cpu_s,
             "texts": total.texts,
@@ -219,12 +234,12 @@ def main() -> None:
         json.loads(line) for line in (arguments.speech / "manifest.jsonl").read_text().splitlines() if line.strip()
     ]
     named = {line["file"]: line["terms"] for line in lines if "terms" in line}
-    engine, vad, judge = load_engine(arguments.engine), load_silero(), Scorer()
+    engine, vad = load_engine(arguments.engine), load_silero()
     results: dict[str, object] = {}
     for ratio_db in (None, *arguments.noise):
         title = "as recorded" if ratio_db is None else f"noise {ratio_db:g} dB below speech"
         made = [case for case in cases(engine, vad, spoken, named, ratio_db) if case.segments]
-        sums = measure(engine, judge, made, named, arguments.weight)
+        sums = measure(engine, made, named, arguments.weight)
         show(f"Terms, {title}: {len(made)} recordings", sums)
         results[title] = {"terms": {case.name: case.terms for case in made}, **as_json(sums)}
     write("bias", arguments, results)

@@ -1,12 +1,13 @@
-"""Simulated recording conditions for the accuracy bench: telephone, low level, noise, babble, a room."""
+"""Simulated recording conditions for the accuracy bench, and synthetic sounds without speech."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import soxr
-from load import RATE, Pcm, Recording
+from load import RATE, Pcm
 from numpy.typing import NDArray
 
 Samples = NDArray[np.float32]
@@ -19,11 +20,10 @@ FULL_SCALE = 32768.0
 MU = 255.0
 
 
-def conditions(recordings: Sequence[Recording]) -> Mapping[str, Condition]:
-    """The conditions by name, identical in every run; babble is a mix of all `recordings`."""
-    babble = _babble(recordings)
+def conditions(voices: Sequence[Pcm]) -> Mapping[str, Condition]:
+    """The conditions by name, identical in every run; babble is a mix of all `voices`."""
+    babble = _babble(voices)
     return {
-        "clean": lambda samples: samples,
         "telephone": _telephone,
         "telephone, noise 15 dB": lambda samples: _telephone(_noisy(samples, _white(samples.size), 15)),
         "-40 dBFS": lambda samples: _at_level(samples, -40),
@@ -33,11 +33,53 @@ def conditions(recordings: Sequence[Recording]) -> Mapping[str, Condition]:
     }
 
 
-def apply(condition: Condition, recording: Recording) -> Recording:
+def apply(condition: Condition, pcm: Pcm) -> Pcm:
     """Apply a condition to a recording."""
-    samples = condition(recording.pcm.astype(np.float32) / np.float32(FULL_SCALE))
-    pcm: Pcm = np.clip(np.round(samples * FULL_SCALE), -FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
-    return Recording(recording.name, recording.text, pcm)
+    return _as_pcm(condition(pcm.astype(np.float32) / np.float32(FULL_SCALE)))
+
+
+def sounds_without_speech(seconds: float) -> Mapping[str, Pcm]:
+    """Synthetic sounds without speech by name, identical in every run."""
+    size = round(seconds * RATE)
+    at = np.arange(size) / RATE
+    hum = sum(np.sin(2 * np.pi * 50 * harmonic * at) / harmonic for harmonic in (1, 2, 3, 5))
+    breath = _pink(size) * np.maximum(np.sin(2 * np.pi * at / 4), 0) ** 2
+    sounds = {
+        "silence": np.zeros(size),
+        "room tone": 0.0001 * _white(size),
+        "pink noise": _loud(_pink(size), -30),
+        "mains hum": _loud(np.asarray(hum), -30),
+        "breathing": _loud(breath, -35),
+        "clicks": _loud(_clicks(size), -40),
+        "chords": _loud(_chords(at), -25),
+    }
+    return {name: _as_pcm(np.asarray(samples, np.float32)) for name, samples in sounds.items()}
+
+
+def _as_pcm(samples: Samples) -> Pcm:
+    return np.clip(np.round(samples * FULL_SCALE), -FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
+
+
+def _loud(samples: NDArray[Any], dbfs: float) -> NDArray[np.float64]:
+    return np.asarray(samples / np.sqrt(np.square(samples).mean()) * 10 ** (dbfs / 20), np.float64)
+
+
+def _clicks(size: int) -> NDArray[np.float64]:
+    """Keystrokes: bursts of 15 ms at random times, about six per second."""
+    rng = np.random.default_rng(11)
+    burst = np.exp(-np.arange(round(0.015 * RATE)) / (0.003 * RATE))
+    sound = np.zeros(size + burst.size)
+    for place in rng.integers(size, size=6 * size // RATE + 1):
+        sound[place : place + burst.size] += rng.normal(size=burst.size) * burst * rng.uniform(0.3, 1.0)
+    return sound[:size]
+
+
+def _chords(at: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Music on hold: decaying chords of three notes with harmonics, a new one each second."""
+    roots = np.asarray([220.0, 174.6, 261.6, 196.0])[at.astype(int) % 4]
+    notes = [roots * ratio * harmonic for ratio in (1.0, 1.26, 1.498) for harmonic in (1, 2, 3)]
+    loudness = np.exp(-2 * (at % 1.0)) * np.minimum(1.0, (at % 1.0) / 0.01)
+    return np.asarray(sum(np.sin(2 * np.pi * note * at) * 200.0 / note for note in notes) * loudness)
 
 
 def _speech_level(samples: Samples) -> float:
@@ -66,10 +108,10 @@ def _pink(size: int) -> Samples:
     return np.fft.irfft(spectrum / np.sqrt(np.maximum(np.arange(spectrum.size), 1)), size).astype(np.float32)
 
 
-def _babble(recordings: Sequence[Recording]) -> Samples:
-    """A mix of all recordings at equal level, repeated for a minute."""
-    voices = [each.pcm.astype(np.float32) for each in recordings]
-    turned = [np.resize(np.roll(voice / _speech_level(voice), 7919 * at), 60 * RATE) for at, voice in enumerate(voices)]
+def _babble(voices: Sequence[Pcm]) -> Samples:
+    """A mix of all voices at equal level, repeated for a minute."""
+    spoken = [voice.astype(np.float32) for voice in voices]
+    turned = [np.resize(np.roll(voice / _speech_level(voice), 7919 * at), 60 * RATE) for at, voice in enumerate(spoken)]
     return np.asarray(np.sum(turned, axis=0), np.float32)
 
 

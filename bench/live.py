@@ -182,7 +182,7 @@ async def measure(arguments: argparse.Namespace, frames: Sequence[Sequence[bytes
         streams = [Stream(part, measured) for part in frames]
         for stream in streams:
             await stream.open(server.url, parameters)
-        used = await _play(server, streams, arguments.seconds, f"run {number}")
+        used = await play(server, streams, arguments.seconds, f"run {number}")
     return _figures(measured, used, len(streams))
 
 
@@ -268,7 +268,7 @@ class ResourceUsage:
     workers: tuple[list[Usage], list[Usage]]
 
 
-async def _play(server: Server, streams: Sequence[Stream], seconds: float, title: str) -> ResourceUsage:
+async def play(server: Server, streams: Sequence[Stream], seconds: float, title: str) -> ResourceUsage:
     """Start the streams spread over a second, and measure the processes while all of them send."""
     loop = asyncio.get_running_loop()
     begin = loop.time() + 0.2

@@ -23,6 +23,7 @@ from urllib.parse import urlencode, urlsplit
 
 import av
 import numpy as np
+import soxr
 import uvloop
 from numpy.typing import NDArray
 
@@ -62,13 +63,16 @@ def recordings(folder: Path) -> list[Recording]:
     return [Recording(line["file"], line["text"], decode(folder / line["file"])) for line in lines]
 
 
-def decode(path: Path) -> Pcm:
-    """Any audio file as int16 mono at 16 kHz."""
-    resampler = av.AudioResampler(format="s16", layout="mono", rate=RATE)
+def decode(path: Path, channel: int | None = None) -> Pcm:
+    """Decode any audio file to int16 at 16 kHz, with the server's resampler: one of its channels, or their mean."""
+    plain = av.AudioResampler(format="fltp")
     with av.open(str(path)) as opened:
+        rate = opened.streams.audio[0].rate
         decoded = [*opened.decode(audio=0), None]
-        pieces = [piece.to_ndarray()[0] for frame in decoded for piece in resampler.resample(frame)]
-    return np.concatenate(pieces)
+        channels = np.concatenate([piece.to_ndarray() for frame in decoded for piece in plain.resample(frame)], axis=1)
+    samples = soxr.resample(channels.mean(axis=0) if channel is None else channels[channel], rate, RATE)
+    pcm: Pcm = np.clip(np.round(samples * 32768), -32768, 32767).astype(np.int16)
+    return pcm
 
 
 def room_tone(seconds: float) -> Pcm:

@@ -15,7 +15,6 @@ import json
 import tempfile
 import time
 import urllib.request
-import warnings
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -25,12 +24,7 @@ import av
 import numpy as np
 from load import BUNDLED, RATE, Pcm, Server, recordings, room_tone, run, serving
 from report import Figures, above_zero, common_arguments, console, publish, repeat
-
-with warnings.catch_warnings():
-    # Its sources have escapes that newer Pythons complain about.
-    warnings.simplefilter("ignore")
-    import jiwer
-    from whisper_normalizer.english import EnglishTextNormalizer
+from scoring import word_errors
 
 CODECS = {
     "wav": ("wav", "pcm_s16le", RATE),
@@ -110,9 +104,8 @@ def cpu(server: Server) -> tuple[float, float]:
 
 def errors(response: Any, texts: Sequence[str]) -> float:
     """The word error rate of a response, in percent."""
-    normal = EnglishTextNormalizer()
     transcript = " ".join(channel["alternatives"][0]["transcript"] for channel in response["results"]["channels"])
-    return 100 * float(jiwer.wer(normal(" ".join(texts)), normal(transcript)))
+    return word_errors(" ".join(texts), transcript).percent
 
 
 async def measure(arguments: argparse.Namespace, path: Path, seconds: float, texts: Sequence[str]) -> Figures:

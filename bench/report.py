@@ -53,11 +53,14 @@ def progress_bar() -> Progress:
     )
 
 
-def common_arguments(parser: argparse.ArgumentParser, *, engine: str) -> None:
-    """The arguments that every bench with a running server has."""
+def common_arguments(parser: argparse.ArgumentParser, *, engine: str, several: bool = False) -> None:
+    """The arguments that every bench with a running server has; `several`: --engine may be repeated, and is a list."""
     parser.add_argument("--url", help="a running server, as ws://127.0.0.1:8080; without it one is started")
     parser.add_argument("--pid", type=int, help="with --url: the server's process, to read its CPU and memory")
-    parser.add_argument("--engine", default=engine, help="of the server that is started (default: %(default)s)")
+    if several:
+        parser.add_argument("--engine", action="append", help=f"of the server; may be repeated (default: {engine})")
+    else:
+        parser.add_argument("--engine", default=engine, help="of the server that is started (default: %(default)s)")
     parser.add_argument("--workers", type=int, default=0, help="of that server; 0: one for each core")
     parser.add_argument("--runs", type=above_zero(int), default=1, help="number of runs; the median is shown")
 
@@ -101,9 +104,8 @@ def write(name: str, arguments: argparse.Namespace, measured: Mapping[str, objec
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{name}.json"
     machine = {"cores": len(os.sched_getaffinity(0)), "cpu": _cpu(), "python": platform.python_version()}
-    given = {key: str(value) if isinstance(value, Path) else value for key, value in vars(arguments).items()}
-    content = {"bench": name, "arguments": given, "machine": machine, **measured}
-    path.write_text(json.dumps(content, indent=1) + "\n")
+    content = {"bench": name, "arguments": vars(arguments), "machine": machine, **measured}
+    path.write_text(json.dumps(content, indent=1, default=str) + "\n")
     console.print(f"Written to {path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path}")
 
 
