@@ -90,7 +90,8 @@ def test_speech_starts_and_utterances_end_on_each_channel_at_its_own_time(twenty
 def test_finalize_of_one_channel_leaves_the_others_open() -> None:
     pieces = sent(staggered(("lv-0880",), step_s=0.0, after_s=0.0))
     half = len(pieces) // 2
-    items = [*pieces[:half], '{"type":"Finalize","channel":7}', *pieces[half:], '{"type":"Finalize"}']
+    items: list[bytes | str] = [*pieces[:half], '{"type":"Finalize","channel":7}', *pieces[half:]]
+    items.append('{"type":"Finalize"}')
     outcome = flow(items, LINEAR)
     answers = [message for message in outcome.results if message.from_finalize]
     assert (answers[0].channel, answers[0].channels) == (7, COUNT)

@@ -15,7 +15,7 @@ PIECE = bytes(ROOM_BYTES // 4)
 def test_bytes_come_out_in_order_and_their_writer_waits() -> None:
     async def main() -> None:
         pipe = BytePipe()
-        begun, taken = threading.Event(), []
+        begun, taken = threading.Event(), list[int]()
 
         def take() -> None:
             begun.wait(10)

@@ -48,7 +48,8 @@ def spool() -> io.BufferedIOBase:
 
 def pcm() -> bytes:
     with wave.open(str(SPEECH)) as opened:
-        return opened.readframes(opened.getnframes())
+        data: bytes = opened.readframes(opened.getnframes())
+    return data
 
 
 class SimulatedPool:

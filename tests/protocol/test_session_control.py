@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from caesura.events import (
@@ -69,7 +71,7 @@ def test_finalize_of_a_wrong_channel_is_given_back_whole_as_any_bad_text_is() ->
         ({"channels": 2, "multichannel": True, "encoding": None}, 1),
     ],
 )
-def test_channels_are_apart_only_when_requested_and_declared(options: dict[str, object], known: int) -> None:
+def test_channels_are_apart_only_when_requested_and_declared(options: dict[str, Any], known: int) -> None:
     made = session(**options)
     made.receive_text(CLOSE_STREAM, now=1.0)
     made.engine_event(Drained(0.0), now=1.0)

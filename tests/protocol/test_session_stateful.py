@@ -273,10 +273,8 @@ class SessionMachine(RuleBasedStateMachine):
     @invariant()
     def speech_final_only_with_is_final(self) -> None:
         for action in self.fresh:
-            if isinstance(action, Send) and isinstance(read_server_message(action.text), Results):
-                assert read_server_message(action.text).is_final or not (
-                    read_server_message(action.text).speech_final or read_server_message(action.text).from_finalize
-                )
+            if isinstance(action, Send) and isinstance(results := read_server_message(action.text), Results):
+                assert results.is_final or not (results.speech_final or results.from_finalize)
 
     @invariant()
     def bytes_are_counted_as_they_are_fed(self) -> None:

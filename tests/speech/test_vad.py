@@ -201,7 +201,8 @@ def far_away(samples: NDArray[np.float32]) -> NDArray[np.float32]:
     reverberation /= np.sqrt(np.sum(reverberation**2))
     reverberation[0] = 0.5
     wet = np.convolve(samples, reverberation)[: len(samples)]
-    return (wet / np.sqrt(np.mean(wet**2)) * 0.002).astype(np.float32)
+    quiet: NDArray[np.float32] = (wet / np.sqrt(np.mean(wet**2)) * 0.002).astype(np.float32)
+    return quiet
 
 
 def test_a_voice_across_the_room_is_found(monkeypatch: pytest.MonkeyPatch) -> None:

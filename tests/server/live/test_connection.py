@@ -32,7 +32,7 @@ from tests.recordings import recording
 from tests.waiting import until
 
 pytestmark = pytest.mark.slow
-LINEAR: dict[str, str | int | bool] = {"encoding": "linear16", "sample_rate": 16_000}
+LINEAR: dict[str, Any] = {"encoding": "linear16", "sample_rate": 16_000}
 UPGRADE = (
     b"GET /v1/listen?encoding=linear16&sample_rate=16000&interim_results=true HTTP/1.1\r\nHost: localhost\r\n"
     b"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"

@@ -11,7 +11,8 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from caesura.protocol.actions import CloseSocket, Send
 from caesura.server.live import send_queue
-from caesura.server.live.send_queue import SHED_INTERIMS, SendQueue
+from caesura.server.live.send_queue import SendQueue
+from caesura.server.outbound.callback import SHED_INTERIMS
 
 WITHIN_S = 60.0
 FINISHED = CloseSocket(1000, "")
