@@ -198,7 +198,7 @@ def test_a_damaged_partial_file_is_thrown_away(puller: Puller) -> None:
     puller.interrupt()
     (partial,) = puller.part.glob("model.bin.*")
     partial.write_bytes(b"x" * 70_000)
-    with pytest.raises(LineError, match=r"checksum is another one.*Nothing was kept of it; pull again"):
+    with pytest.raises(LineError, match=r"checksum differs.*Nothing was kept of it; pull again"):
         puller()
     puller()
     assert puller.contents() == puller.hub.used_files()
