@@ -289,7 +289,8 @@ def test_a_proxy_of_the_environment_is_not_used(monkeypatch: pytest.MonkeyPatch,
                 async with opened(f"ws://127.0.0.1:{port}/", out) as there:
                     await there.send(b"{}")
                     await there.finish()
-            assert proxy.connections == 0
+            # Not the number of its connections: a late one of another test may find this port in use again.
+            assert not [request for request in proxy.requests if str(port) in request.line]
 
     asyncio.run(main())
 
