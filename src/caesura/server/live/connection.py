@@ -79,6 +79,8 @@ class LiveConnection:
         self._arrived: list[tuple[bytes, float]] = []
         """Audio that the session has not been given yet, and when each message arrived."""
         self._arrived_bytes = 0
+        self._gathering = False
+        """They are handed over soon, together with those of other connections."""
         self._tasks: asyncio.TaskGroup
         self._writer: asyncio.Task[None]
         self._waiting_for_room: asyncio.Task[None] | None = None
@@ -277,8 +279,13 @@ class LiveConnection:
         self._arrived_bytes += len(data)
         if self._arrived_bytes >= SMALL_BYTES or len(self._arrived) >= SMALL_MESSAGES or not data:
             self._hand_over_gathered()
-        elif len(self._arrived) == 1:
-            self._service.audio_thread.gather(self._hand_over_gathered)
+        elif not self._gathering:
+            self._gathering = True
+            self._service.audio_thread.gather(self._gathered)
+
+    def _gathered(self) -> None:
+        self._gathering = False
+        self._hand_over_gathered()
 
     def _hand_over_gathered(self) -> None:
         if self._arrived:
