@@ -257,13 +257,20 @@ def test_what_a_gathered_call_gathers_joins_the_same_batch() -> None:
 
     async def main() -> None:
         thread, batches, done = AudioThread(gather_s=0.02, clock=time.monotonic), list[str](), asyncio.Event()
+        order: list[str] = []
 
         def work(name: str) -> Callable[[], None]:
             batches.append(f"{name} on the thread")
             return partial(batches.append, f"{name} back") if name != "second" else done.set
 
+        def pass_on(name: str) -> None:
+            order.append(f"{name} passed on")
+            thread.submit(partial(work, name))
+
         def hand_over(name: str) -> None:
-            thread.gather(lambda: thread.submit(partial(work, name)))
+            thread.gather(partial(pass_on, name))
+            # A connection hands over several messages, and its stream passes them on as one piece.
+            order.append(f"{name} handed over")
 
         thread.start()
         try:
@@ -271,6 +278,7 @@ def test_what_a_gathered_call_gathers_joins_the_same_batch() -> None:
                 thread.gather(partial(hand_over, name))
             await asyncio.wait_for(done.wait(), 10)
             assert batches == ["first on the thread", "second on the thread", "first back"]
+            assert order == ["first handed over", "second handed over", "first passed on", "second passed on"]
         finally:
             thread.stop()
 
