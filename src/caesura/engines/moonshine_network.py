@@ -85,18 +85,20 @@ class MoonshineNetwork:
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
         self._decoder = session(decoder)
 
-    def decode(self, audio: Samples, draft: Sequence[int], *, keep: bool) -> GreedyOutput:
+    def decode(self, audio: Samples, draft: Sequence[int], *, keep: bool, prefix: Sequence[int] = ()) -> GreedyOutput:
         """Decode greedily; `draft` is accepted as far as one pass of the decoder yields the same tokens.
 
         Args:
             audio: float32 in -1..1, shape (n,), 16 kHz mono.
-            draft: tokens that the audio may begin with; anything may be given.
+            draft: tokens that may follow the prefix; anything may be given.
             keep: whether the output is to have its `path`.
+            prefix: tokens that the audio begins with, which are taken as they are; the output has those after them.
         """
-        limit = token_limit(audio)
+        prefix = _valid_prefix(prefix)
+        limit = max(token_limit(audio) - len(prefix), SPARE_TOKENS)
         mask = np.ones((1, audio.size), dtype=np.int64)
         (states,) = self._encoder.run(None, {"input_values": audio[None], "attention_mask": mask})
-        run = DecoderRun(self._decoder, states, mask)
+        run = DecoderRun(self._decoder, states, mask, prefix)
         logits = run.begin(_valid_prefix(draft)[: limit - 1])
         tokens = [int(row.argmax()) for row in logits]
         probabilities = [_probability(row, token) for row, token in zip(logits, tokens, strict=True)]
@@ -117,8 +119,12 @@ class MoonshineNetwork:
 class DecoderRun:
     """One run of the decoder for one segment: all positions of a draft at once, then token by token."""
 
-    def __init__(self, decoder: Any, states: NDArray[np.float32], mask: NDArray[np.int64]) -> None:
+    def __init__(
+        self, decoder: Any, states: NDArray[np.float32], mask: NDArray[np.int64], prefix: Sequence[int]
+    ) -> None:
+        """Starts nothing; `prefix` are the tokens before the first one that is to be decoded."""
         self._decoder = decoder
+        self._start = [_FIRST, *prefix]
         self._given: dict[str, NDArray[Any]] = {"encoder_hidden_states": states, "encoder_attention_mask": mask}
         self._cache: dict[str, NDArray[np.float32]] = dict.fromkeys(_SELF_CACHE, _EMPTY_CACHE)
         self.attention: list[NDArray[np.float32]] = []
@@ -127,14 +133,15 @@ class DecoderRun:
     def begin(self, draft: Sequence[int]) -> list[Logits]:
         """Decode the draft in one pass; returns the logits of its accepted part and of one token more."""
         fresh = self._given | dict.fromkeys(_CROSS_CACHE, _EMPTY_CACHE)
-        logits = self._run(fresh, [_FIRST, *draft], _SELF_CACHE + _CROSS_CACHE)
+        given = len(self._start)
+        logits = self._run(fresh, [*self._start, *draft], _SELF_CACHE + _CROSS_CACHE)[given - 1 :]
         best = logits.argmax(axis=-1)
         accepted = 0
         while accepted < len(draft) and best[accepted] == draft[accepted]:
             accepted += 1
-        self.attention[-1] = self.attention[-1][: accepted + 1]
+        self.attention[-1] = self.attention[-1][given - 1 : given + accepted]
         self._given |= {name: self._cache.pop(name) for name in _CROSS_CACHE}
-        self._cache = {name: cached[:, :, : accepted + 1] for name, cached in self._cache.items()}
+        self._cache = {name: cached[:, :, : given + accepted] for name, cached in self._cache.items()}
         return list(logits[: accepted + 1])
 
     def step(self, token: int) -> Logits:
@@ -146,12 +153,12 @@ class DecoderRun:
         """Cross-attention of other tokens over the same audio, in one pass: float32, shape (tokens, frames)."""
         fresh = {name: each[:1] for name, each in self._given.items()} | dict.fromkeys(_CROSS_CACHE, _EMPTY_CACHE)
         self._cache = dict.fromkeys(_SELF_CACHE, _EMPTY_CACHE)
-        self._run(fresh, [_FIRST, *tokens[:-1]], ())
-        return self.attention[-1]
+        self._run(fresh, [*self._start, *tokens[:-1]], ())
+        return self.attention[-1][len(self._start) - 1 :]
 
     def cache(self) -> _OnnxDecoderCache:
         """The cache of all tokens so far."""
-        return _OnnxDecoderCache(self._decoder, self._given, self._cache)
+        return _OnnxDecoderCache(self._decoder, self._given, self._cache, len(self._start))
 
     def _run(self, given: dict[str, NDArray[Any]], tokens: Sequence[int], kept: Sequence[str]) -> NDArray[np.float32]:
         feed = given | self._cache
@@ -168,20 +175,20 @@ class DecoderRun:
 class _OnnxDecoderCache:
     # Prefixes of equal length for one segment, which share the cross-attention cache.
 
-    def __init__(self, decoder: Any, given: dict[str, NDArray[Any]], cache: dict[str, NDArray[np.float32]]) -> None:
+    def __init__(
+        self, decoder: Any, given: dict[str, NDArray[Any]], cache: dict[str, NDArray[np.float32]], start: int
+    ) -> None:
+        # `start`: how many tokens come before those of the text.
         self._decoder = decoder
         self._given = given
         self._cache = cache
+        self._start = start
 
     def truncate(self, tokens: int) -> _OnnxDecoderCache:
-        return _OnnxDecoderCache(
-            self._decoder, self._given, {name: cached[:, :, : tokens + 1] for name, cached in self._cache.items()}
-        )
+        return self._with({name: cached[:, :, : self._start + tokens] for name, cached in self._cache.items()})
 
     def select(self, rows: Sequence[int]) -> _OnnxDecoderCache:
-        return _OnnxDecoderCache(
-            self._decoder, self._given, {name: cached[rows] for name, cached in self._cache.items()}
-        )
+        return self._with({name: cached[rows] for name, cached in self._cache.items()})
 
     def decode(self, tokens: Sequence[Sequence[int]]) -> tuple[Logits, _OnnxDecoderCache]:
         if len(tokens) > len(self._given["encoder_hidden_states"]):
@@ -190,7 +197,10 @@ class _OnnxDecoderCache:
         feed["input_ids"] = np.array(tokens, dtype=np.int64)
         feed["use_cache_branch"] = np.array([True])
         logits, *cached = self._decoder.run(["logits", *map(_present, _SELF_CACHE)], feed)
-        return logits, _OnnxDecoderCache(self._decoder, self._given, dict(zip(_SELF_CACHE, cached, strict=True)))
+        return logits, self._with(dict(zip(_SELF_CACHE, cached, strict=True)))
+
+    def _with(self, cache: dict[str, NDArray[np.float32]]) -> _OnnxDecoderCache:
+        return _OnnxDecoderCache(self._decoder, self._given, cache, self._start)
 
 
 def _valid_prefix(draft: Sequence[int]) -> list[int]:
