@@ -30,7 +30,7 @@ from speakers_report import content, show
 SPEECH_LEVEL = 600
 """Of 32767: the speech of a recording begins and ends where it is first and last louder than this."""
 PAUSE_S = 0.7
-JOINED = {1: "a pause after each turn", 3: "up to 3 turns without a pause"}
+JOINED = {1: "pauses", 3: "joined"}
 """Most turns without a pause between them, and what a conversation of such turns is called."""
 
 
@@ -101,7 +101,7 @@ def made_up(arguments: argparse.Namespace, spoken: Sequence[Recording], number: 
             )
             pcm = telephone(pcm) if arguments.telephone else pcm
             name = f"{readers} readers, {how}"
-            yield Conversation(f"{name}, run {number}", f"made up: {name}", "en", partial(np.copy, pcm), tuple(turns))
+            yield Conversation(f"{name}, run {number}", name, "en", partial(np.copy, pcm), tuple(turns))
 
 
 async def measure(arguments: argparse.Namespace, conversations: Sequence[Conversation], number: int) -> list[Score]:

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from conversations import CONVENTIONS, PATHS, Score
-from diarization import Bin, DiarizationErrors, calibration_error, reliability
+from conversations import COLLAR_S, CONVENTIONS, PATHS, Score
+from diarization import DiarizationErrors, calibration_error, reliability
 from report import console
+from rich import box
 from rich.table import Table
 from scoring import WordErrors
 
@@ -67,44 +68,62 @@ def confidences(scores: Iterable[Score]) -> list[tuple[float, bool]]:
 
 
 def show(scores: Sequence[Score]) -> None:
-    """Print the table of errors, and the table of confidences."""
-    table = Table(title="Diarization error rate, % of speech; words with the right speaker", title_justify="left")
-    columns = ["group", "path", "speakers: right, more, fewer", *CONVENTIONS, "missed, false, confused", "words right"]
-    for column in [*columns, "judged", "cpWER (WER)"]:
-        table.add_column(column, justify="left" if column in ("group", "path") else "right")
-    for each in totals(scores):
-        plain = each.errors.get("no collar")
-        table.add_row(
-            each.group,
-            each.path,
-            f"{each.as_many}, {each.more}, {each.fewer}",
-            *(f"{each.errors[name].percent:.1f}" if each.errors else "" for name in CONVENTIONS),
-            _parts(plain) if plain is not None else "",
-            f"{each.right:.1f}",
-            str(each.judged),
-            f"{each.concatenated.percent:.1f} ({each.unattributed.percent:.1f})" if each.concatenated.words else "",
-        )
-    console.print(table)
+    """Print the tables: words, time, and confidences."""
+    found = totals(scores)
+    console.print(_words(found))
+    if any(each.errors for each in found):
+        console.print(_time(found))
     if judged := confidences(scores):
         console.print(_calibration(judged))
 
 
-def _parts(errors: DiarizationErrors) -> str:
-    return ", ".join(f"{errors.share(part):.1f}" for part in (errors.missed_s, errors.false_alarm_s, errors.confused_s))
+def _table(title: str, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left", box=box.SIMPLE, pad_edge=False)
+    for column in columns:
+        is_text = column in ("group", "path")
+        table.add_column(column, justify="left" if is_text else "right", no_wrap=is_text)
+    return table
+
+
+def _words(found: Sequence[Total]) -> Table:
+    table = _table(
+        "Speakers found, and words with the right speaker",
+        *("group", "path", "as many, more, fewer", "words", "right %", "cpWER", "WER"),
+    )
+    for each in found:
+        known = each.concatenated.words
+        table.add_row(
+            each.group,
+            each.path,
+            f"{each.as_many}, {each.more}, {each.fewer}",
+            str(each.judged),
+            f"{each.right:.1f}",
+            *(f"{errors.percent:.1f}" if known else "" for errors in (each.concatenated, each.unattributed)),
+        )
+    return table
+
+
+def _time(found: Sequence[Total]) -> Table:
+    table = _table(
+        f"Diarization error rate, % of speech; with a collar of {COLLAR_S:g} s; without overlaps; both",
+        *("group", "path", "DER", "missed", "false", "wrong", "collar", "single", "both"),
+    )
+    for each in found:
+        if each.errors:
+            plain, *others = (each.errors[name] for name in CONVENTIONS)
+            parts = (plain.missed_s, plain.false_alarm_s, plain.confused_s)
+            rates = [plain.percent, *map(plain.share, parts), *(errors.percent for errors in others)]
+            table.add_row(each.group, each.path, *(f"{rate:.1f}" for rate in rates))
+    return table
 
 
 def _calibration(judged: Sequence[tuple[float, bool]]) -> Table:
     title = f"speaker_confidence; expected calibration error {calibration_error(judged):.3f}"
-    table = Table(title=title, title_justify="left")
-    for column in ("from", "to", "words", "mean confidence", "right"):
-        table.add_column(column, justify="right")
+    table = _table(title, "from", "to", "words", "mean confidence", "right")
     for each in reliability(judged):
-        table.add_row(*(f"{value:.1f}" for value in (each.low, each.high)), str(each.count), *_pair(each))
+        edges = (f"{value:.1f}" for value in (each.low, each.high))
+        table.add_row(*edges, str(each.count), *(f"{value:.3f}" for value in (each.confidence, each.right)))
     return table
-
-
-def _pair(each: Bin) -> tuple[str, str]:
-    return f"{each.confidence:.3f}", f"{each.right:.3f}"
 
 
 def content(scores: Sequence[Score]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from diarization import DiarizationErrors, FoundWord, Turn
 from load import RATE, Recording
 from scoring import WordErrors
 from speakers import conversation
-from speakers_report import content, totals
+from speakers_report import content, show, totals
 
 TURNS = (Turn("A", 0.0, 2.0), Turn("B", 2.0, 4.0))
 
@@ -92,6 +92,14 @@ def test_totals_add_up_each_group_and_path() -> None:
     assert recorded.errors.keys() == CONVENTIONS.keys()
     assert (recorded.judged, round(recorded.right)) == (6, 83)
     assert (calls.errors, calls.concatenated.words) == ({}, 4)
+
+
+def test_the_tables_have_a_row_for_each_group_and_path(capsys: pytest.CaptureFixture[str]) -> None:
+    show([score(talk("meetings", turns=TURNS), path, WORDS) for path in ("recorded", "live")])
+    printed = capsys.readouterr().out
+    assert [line.count("meetings") for line in printed.splitlines() if "25.0" in line] == [1, 1]
+    assert "1, 0, 0" in printed
+    assert "expected calibration error" in printed
 
 
 def test_the_json_has_rates_and_the_confidences_of_recordings() -> None:
