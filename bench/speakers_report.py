@@ -78,7 +78,7 @@ def show(scores: Sequence[Score]) -> None:
 
 
 def _table(title: str, *columns: str) -> Table:
-    table = Table(title=title, title_justify="left", box=box.SIMPLE, pad_edge=False)
+    table = Table(title=title, title_justify="left", box=box.SIMPLE, pad_edge=False, padding=(0, 1, 0, 0))
     for column in columns:
         is_text = column in ("group", "path")
         table.add_column(column, justify="left" if is_text else "right", no_wrap=is_text)

@@ -99,7 +99,7 @@ def test_the_tables_have_a_row_for_each_group_and_path(capsys: pytest.CaptureFix
     printed = capsys.readouterr().out
     assert [line.count("meetings") for line in printed.splitlines() if "25.0" in line] == [1, 1]
     assert "1, 0, 0" in printed
-    assert "expected calibration error" in printed
+    assert "expected calibration error" in " ".join(printed.split())
 
 
 def test_the_json_has_rates_and_the_confidences_of_recordings() -> None:

@@ -16,7 +16,7 @@ WINDOW_S: Final = 1.5
 """Length of a window: embeddings of shorter ones scatter, longer ones extend over changes of speaker."""
 HOP_S: Final = 0.5
 
-SPLIT_S: Final = 0.3
+SPLIT_S: Final = 0.6
 """A longer pause between two words may be a change of speaker: no window extends over it."""
 
 Floats = NDArray[np.float32]
