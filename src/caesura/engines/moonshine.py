@@ -79,11 +79,9 @@ class MoonshineEngine:
     def transcribe(self, jobs: Sequence[SegmentJob]) -> list[Hypothesis]:
         """Transcribe each job, in order.
 
-        An interim job's draft is verified in one pass of the decoder and continued from the first
-        difference. The networks round their numbers to 8 bits over all positions of a pass together, so where
-        two tokens are nearly as likely this may choose the other one, and word times may differ by some
-        10 ms. A final job is therefore decoded from its audio alone: neither its text nor its times depend on
-        the interims before it.
+        A draft is verified in one pass of the decoder and continued from the first difference. Where two tokens are
+        nearly as likely, one pass may choose another one than token by token; a final job is then decoded again from
+        its audio alone, so that its text does not depend on the interims before it.
 
         Terms only decide between hypotheses: they change neither what counts as speech nor the confidence of a word. If
         no term wins, the hypothesis is the same as without terms. Its `tokens` are always those decoded without terms,
@@ -99,10 +97,10 @@ class MoonshineEngine:
         if given.size < MIN_AUDIO_S * SAMPLE_RATE:
             return Hypothesis()
         audio = _with_silence(given)
-        draft = self._draft_tokens(job.draft) if job.draft is not None and not job.final else ()
+        draft = () if job.draft is None else self._draft_tokens(job.draft)
         prefix = self._vocabulary.encode(job.prefix)
         try:
-            output = self._network.decode(audio, draft, keep=bool(job.terms), prefix=prefix)
+            output = self._network.decode(audio, draft, keep=bool(job.terms), prefix=prefix, exact=job.final)
         except Exception as error:
             raise EngineError(f"engine {INFO.name} failed on {audio.size} samples: {error}") from error
         tokens = remove_loop(output.tokens, finished=output.finished)
@@ -124,11 +122,12 @@ class MoonshineEngine:
         return Hypothesis(words=words, tokens=tokens)
 
     def _draft_tokens(self, draft: Hypothesis) -> tuple[int, ...]:
-        # The tokens of the draft's words, which may be fewer than its tokens spell: the last of them.
-        printed = self._printed_words(draft.tokens)
-        if not draft.words or len(draft.words) > len(printed):
-            return ()
-        return draft.tokens[printed[-len(draft.words)].tokens[0] :]
+        # Its words may be fewer than its tokens spell, or more, with those of earlier hypotheses before them.
+        printed, words = self._printed_words(draft.tokens), draft.words
+        if len(words) > len(printed):
+            before = " ".join(word.text for word in words[: len(words) - len(printed)])
+            return (*self._vocabulary.encode(before), *draft.tokens)
+        return draft.tokens[printed[-len(words)].tokens[0] :] if words else ()
 
     def _printed_words(self, tokens: Sequence[int]) -> list[PrintedWord]:
         return [word for word in self._vocabulary.words(tokens) if not is_music(word.text)]
