@@ -28,9 +28,10 @@ SLOW_TIMEOUT_S = 600.0
 LONGEST = (
     "test_chaos.py",
     "test_examples.py",
-    "test_schemathesis.py",
-    "test_encodings.py",
     "test_shutdown.py",
+    "test_encodings.py",
+    "test_schemathesis.py",
+    "test_demo.py",
     "test_bad_input.py",
     "test_python_sdk.py",
     "test_documented_examples.py",
