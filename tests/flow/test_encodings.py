@@ -28,11 +28,8 @@ def plain(moonshine: Engine) -> Outcome:
     return said("linear16", moonshine)
 
 
-SINGLE = 6_000
-"""As many bytes go one by one, past every header and, where they are compressed, into the first words.
-
-The rest would show the same, and each byte is a message for the whole way.
-"""
+SINGLE = 12_000
+"""As many bytes go one by one, into the first words and past every header; the rest would show the same."""
 
 
 def cut(data: bytes, piece: int) -> list[bytes]:
