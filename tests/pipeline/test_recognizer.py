@@ -45,6 +45,9 @@ class WordEachSecond:
 
     def bias(self, terms: tuple[Term, ...]) -> None: ...
 
+    def pause(self) -> None:
+        pass
+
     def stretch_interims(self, factor: float) -> None: ...
 
     def receive(self, job: SegmentJob, hypothesis: Hypothesis) -> None: ...

@@ -135,7 +135,7 @@ class WhisperEngine:
 
         Terms with a positive weight go into the prompt, heavier ones first, as many as fit into `MAX_TERM_TOKENS`. If a
         term with a negative weight is written all the same, it is forbidden and the job decoded again, up to
-        `AVOIDANCES` times. Drafts are ignored, and so is `breaks_off`: Whisper pads every segment with silence.
+        `AVOIDANCES` times. Drafts are ignored.
 
         Raises:
             EngineError: the network failed, or the job has a language that the engine does not know, or more audio
