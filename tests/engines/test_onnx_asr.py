@@ -103,7 +103,7 @@ def test_a_job_has_the_same_hypothesis_alone_and_among_others(make: Make, tmp_pa
 def test_drafts_and_terms_change_nothing(make: Make, tmp_path: Path) -> None:
     engine = load(str(make(tmp_path / "model")))
     plain = transcribe(engine, noise(8.0))
-    assert transcribe(engine, noise(8.0), draft=plain, breaks_off=True, terms=(Term("hello"),)) == plain
+    assert transcribe(engine, noise(8.0), draft=plain, terms=(Term("hello"),)) == plain
 
 
 @pytest.mark.slow

@@ -108,9 +108,9 @@ class OnnxAsrEngine:
     def transcribe(self, jobs: Sequence[SegmentJob]) -> list[Hypothesis]:
         """Transcribe each job, in order, each alone.
 
-        A batch would be padded to its longest job, which costs a CPU more and changes results in near ties. Drafts,
-        terms and `breaks_off` are ignored. The language is passed to models that take one (Canary, Whisper); the
-        others recognise whichever of their languages is spoken.
+        A batch would be padded to its longest job, which costs a CPU more and changes results in near ties. Drafts
+        and terms are ignored. The language is passed to models that take one (Canary, Whisper); the others recognise
+        whichever of their languages is spoken.
 
         Raises:
             EngineError: the network failed, or the job has a language that the engine does not know.
