@@ -173,7 +173,7 @@ def test_silence_noise_hum_and_clicks_give_no_words(engine: MoonshineEngine, sec
     hum = np.sin(2 * np.pi * 50 * time) + 0.5 * np.sin(2 * np.pi * 150 * time)
     clicks = np.where(time % 0.3 < 0.005, noise, 0.0)
     for sound in (noise, hum, clicks):
-        assert transcribe(engine, (level * sound).astype(np.float32)) == Hypothesis()
+        assert transcribe(engine, (level * sound).astype(np.float32)).words == ()
 
 
 @pytest.mark.slow
@@ -266,7 +266,7 @@ def test_terms_are_not_found_in_silence_and_noise(engine: MoonshineEngine) -> No
     noise = np.random.default_rng(7).standard_normal(32_000)
     for level in (0.0, 0.001, 0.03, 0.3):
         heavy = tuple(Term(term.text, 100.0) for term in (*STRANGERS, Term("you"), Term("thank you")))
-        assert transcribe(engine, (level * noise).astype(np.float32), terms=heavy) == Hypothesis()
+        assert transcribe(engine, (level * noise).astype(np.float32), terms=heavy).words == ()
 
 
 @pytest.mark.slow

@@ -49,6 +49,7 @@ HYPOTHESES = st.builds(
     st.lists(st.integers(-(2**63), 2**63), max_size=9).map(tuple),
     LANGUAGES,
     st.lists(voices(), max_size=3).map(tuple),
+    st.integers(0, 2**63),
 )
 TERMS = st.builds(Term, TEXTS, st.floats(-100, 100))
 JOBS = st.builds(

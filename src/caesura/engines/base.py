@@ -74,6 +74,8 @@ class Hypothesis:
 
     The worker adds them; engines leave this empty.
     """
+    withheld: int = 0
+    """Number of words that the engine wrote and left out of `words`, because they were probably not spoken."""
 
 
 @dataclass(frozen=True, slots=True)

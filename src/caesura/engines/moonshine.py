@@ -109,7 +109,7 @@ class MoonshineEngine:
         probabilities = output.probabilities[: len(tokens)]
         printed = self._printed_words(tokens)
         if not is_speech([word.text for word in printed], probabilities, finished=output.finished):
-            return Hypothesis()
+            return Hypothesis(withheld=len(printed))
         attention = output.attention
         if output.path is not None:
             chosen = self._biased_path(output.path, job, token_limit(audio) - len(prefix))

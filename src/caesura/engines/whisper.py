@@ -173,7 +173,7 @@ class WhisperEngine:
         language = subtag(language_decoder.code)
         words = tuple(clean_words(self._words(tokens, states, frames, language_decoder), audio.size / SAMPLE_RATE))
         if not is_speech(words, output, job.terms):
-            return Hypothesis(language=language)
+            return Hypothesis(language=language, withheld=len(words))
         return Hypothesis(words, language=language)
 
     def _code(self, states: Any, language: str | None) -> str:

@@ -98,17 +98,19 @@ def hypothesis_to_json(hypothesis: Hypothesis, arrays: list[Floats]) -> Json:
         [_whole(int(token), "token", -_MOST_TOKEN, _MOST_TOKEN) for token in hypothesis.tokens],
         _optional_text(hypothesis.language, "language"),
         embeddings,
+        _whole(hypothesis.withheld, "withheld", 0, _MOST_TOKEN),
     ]
 
 
 def hypothesis_from_json(value: Json, arrays: Arrays) -> Hypothesis:
     """The hypothesis. Raises InternalError."""
-    words, tokens, language, embeddings = _row(value, "hypothesis", 4)
+    words, tokens, language, embeddings, withheld = _row(value, "hypothesis", 5)
     return Hypothesis(
         words=tuple(_each(_word, words, "words")),
         tokens=tuple(_whole(token, "token", -_MOST_TOKEN, _MOST_TOKEN) for token in _list(tokens, "tokens")),
         language=_optional_text(language, "language"),
         speaker_embeddings=tuple(_embedding(each, arrays) for each in _list(embeddings, "speaker_embeddings")),
+        withheld=_whole(withheld, "withheld", 0, _MOST_TOKEN),
     )
 
 
