@@ -144,6 +144,7 @@ def test_info_tells_accuracy_and_cost_with_their_source(tmp_path: Path) -> None:
     assert told["published_wer"].startswith("6.32 %, mean of 8 English sets")
     assert told["published_wer"].endswith("(Open ASR Leaderboard, short form)")
     assert told["cpu"].startswith("high: recordings")
+    assert told["revision"] == find_any("parakeet-v3").revision
     assert told["folder"] == str(tmp_path / "onnx-asr" / "parakeet-tdt-0.6b-v3")
     assert "published_wer unknown" in flat(run("info", "tiny", models=tmp_path).stdout)
 

@@ -214,6 +214,7 @@ def _info_fields(entry: CatalogueEntry, place: Path, manifest: Manifest | None, 
         "aliases": [alias for alias, name in CATALOGUES[entry.family].aliases.items() if name == entry.name],
         "engine": f"{entry.family}:{entry.name}",
         "repo": entry.repo,
+        "revision": manifest.revision if manifest is not None else entry.revision,
         "languages": list(entry.languages),
         "size": manifest.size if manifest is not None else entry.size,
         "licence": manifest.licence if manifest is not None else entry.licence,
@@ -224,7 +225,7 @@ def _info_fields(entry: CatalogueEntry, place: Path, manifest: Manifest | None, 
         "wrong": errors,
     }
     if manifest is not None:
-        fields |= {"revision": manifest.revision, "endpoint": manifest.endpoint}
+        fields["endpoint"] = manifest.endpoint
         fields["files"] = [asdict(file) for file in manifest.files]
     return fields
 
