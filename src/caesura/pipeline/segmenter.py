@@ -19,14 +19,14 @@ import numpy as np
 from caesura.engines.base import SAMPLE_RATE, Samples
 from caesura.pipeline.audio_buffer import AudioBuffer
 from caesura.pipeline.word_context import MAX_GAP_S
-from caesura.speech.endpointer import Endpointer
+from caesura.speech.endpointer import CONFIRM, Endpointer
 from caesura.speech.vad import FRAME
 from caesura.words import Word
 
 PADDING: Final = int(0.2 * SAMPLE_RATE)
 """Audio around speech that is transcribed with it."""
-MIN_SPEECH: Final = int(0.16 * SAMPLE_RATE)
-"""Less voiced audio than this in a segment is not speech: engines make up words from it."""
+MIN_SPEECH: Final = CONFIRM * FRAME
+"""Less voiced audio than this in a segment is not speech: as much as confirms an onset, so that short answers count."""
 EARLIEST_CUT: Final = 0.4
 """Share of a segment before which it is not cut: short pieces cost accuracy."""
 MIN_CARRIED_S: Final = 0.4
