@@ -14,11 +14,15 @@ from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 from caesura.distribution import install_command
 from caesura.engines.base import Engine, EngineInfo
+from caesura.engines.streaming import SegmentsByStreaming, StreamingEngine
 from caesura.errors import EngineError, UsageError
+
+AnyEngine = Engine | StreamingEngine[Any]
+"""A loaded engine of either kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +30,11 @@ class EngineSpec:
     """Plug-in interface of an engine: its properties, known without loading it, and how to load it.
 
     `load` runs in each worker process, takes as long as it needs, and may raise EngineError with a
-    sentence for the operator.
+    sentence for the operator. It returns a `StreamingEngine` if `info.streaming` is set, otherwise an `Engine`.
     """
 
     info: EngineInfo
-    load: Callable[[], Engine]
+    load: Callable[[], AnyEngine]
 
 
 # Concrete engines are imported only when they are used: their libraries are large.
@@ -126,17 +130,31 @@ def engine_info(name: str) -> EngineInfo:
 
 
 def load_engine(name: str) -> Engine:
-    """Load the engine called `name`; takes seconds and much memory.
+    """Load the engine called `name` for whole segments, a streaming one too; takes seconds and much memory.
 
-    Raises as `engine_spec` does, and EngineError when the engine cannot be loaded.
+    Raises as `load_any_engine` does.
+    """
+    engine = load_any_engine(name)
+    return SegmentsByStreaming(engine) if isinstance(engine, StreamingEngine) else engine
+
+
+def load_any_engine(name: str) -> AnyEngine:
+    """Load the engine called `name`, of whichever kind; takes seconds and much memory.
+
+    Raises as `engine_spec` does, and EngineError when the engine cannot be loaded, or is not of the kind that its
+    properties say.
     """
     spec = engine_spec(name)
     try:
-        return spec.load()
+        engine = spec.load()
     except EngineError:
         raise
     except Exception as error:
         raise EngineError(f"engine {name} cannot be loaded: {_describe(error)}") from error
+    if isinstance(engine, StreamingEngine) is not spec.info.streaming:
+        kind = "lacks open, feed, results or close" if spec.info.streaming else "has the methods of a streaming engine"
+        raise EngineError(f"engine {name}: EngineInfo.streaming is {spec.info.streaming}, and what it loads {kind}")
+    return engine
 
 
 def _shipped(head: str, tail: str) -> EngineSpec:
