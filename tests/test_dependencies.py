@@ -25,6 +25,8 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "client/microphone.py": ("mic",),
     "engines": ("server",),
     "engines/models/download.py": ("whisper",),
+    "engines/sherpa.py": ("server", "sherpa"),
+    "engines/vosk.py": ("server", "vosk"),
     "engines/whisper.py": ("server", "whisper"),
     "formatting": ("server",),
     "ledger": ("server",),

@@ -85,7 +85,7 @@ def test_the_default_engine_is_in_the_table() -> None:
 
 def test_whisper_is_a_family_of_which_a_model_is_chosen_behind_the_colon() -> None:
     """Known without its files; `whisper` alone is the usual model."""
-    assert set(FAMILIES) == {"whisper"}
+    assert set(FAMILIES) == {"sherpa", "vosk", "whisper"}
     assert engine_info("whisper") == engine_info("whisper:small")
     assert engine_info("whisper:tiny.en").name == "whisper-tiny.en"
     with pytest.raises(UsageError, match="no Whisper model is called 'smal'"):
@@ -108,7 +108,8 @@ def test_a_model_is_placed_and_an_engine_without_one_stays(tmp_path: Path) -> No
 
 def test_an_unknown_name_lists_those_there_are() -> None:
     """The sentence names the field, the value and what would be right."""
-    with pytest.raises(UsageError, match=r"engine: .*'whispr'; choose one of moonshine, scripted, whisper, or"):
+    names = "moonshine, scripted, sherpa, vosk, whisper"
+    with pytest.raises(UsageError, match=f"engine: .*'whispr'; choose one of {names}, or"):
         engine_info("whispr")
 
 
@@ -162,7 +163,7 @@ def test_a_package_declares_an_engine_by_a_name_of_its_own(site: Path) -> None:
     assert engine_info("theirs") is OWN_INFO
     assert load_engine("theirs").transcribe([]) == []
     assert declared()["theirs"] == "somebodys"
-    with pytest.raises(UsageError, match="choose one of moonshine, scripted, theirs, whisper, or"):
+    with pytest.raises(UsageError, match="choose one of moonshine, scripted, sherpa, theirs, vosk, whisper, or"):
         engine_spec("thers")
 
 

@@ -70,6 +70,30 @@ def _whisper_resolved(model: str, models: Path) -> str:
     return with_model_folder(model, models)
 
 
+def _sherpa(model: str) -> EngineSpec:
+    from caesura.engines.sherpa import info, load
+
+    return EngineSpec(info(model), partial(load, model))
+
+
+def _sherpa_resolved(model: str, models: Path) -> str:
+    from caesura.engines.sherpa import with_model_folder
+
+    return with_model_folder(model)
+
+
+def _vosk(model: str) -> EngineSpec:
+    from caesura.engines.vosk import info, load
+
+    return EngineSpec(info(model), partial(load, model))
+
+
+def _vosk_resolved(model: str, models: Path) -> str:
+    from caesura.engines.vosk import with_model_folder
+
+    return with_model_folder(model)
+
+
 @dataclass(frozen=True, slots=True)
 class ModelFamily:
     """An engine that runs any of a family of models.
@@ -81,8 +105,14 @@ class ModelFamily:
     with_model_folder: Callable[[str, Path], str]
 
 
-FAMILIES: Final[Mapping[str, ModelFamily]] = MappingProxyType({"whisper": ModelFamily(_whisper, _whisper_resolved)})
-"""Built-in engines whose models are downloaded: `NAME` means the default model, `NAME:MODEL` another."""
+FAMILIES: Final[Mapping[str, ModelFamily]] = MappingProxyType(
+    {
+        "sherpa": ModelFamily(_sherpa, _sherpa_resolved),
+        "vosk": ModelFamily(_vosk, _vosk_resolved),
+        "whisper": ModelFamily(_whisper, _whisper_resolved),
+    }
+)
+"""Built-in engines that run any of a family of models: `NAME:MODEL`, or `NAME` alone if there is a default model."""
 
 GROUP: Final = "caesura.engines"
 """Group of entry points in which packages declare their engines."""
