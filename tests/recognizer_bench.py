@@ -32,9 +32,9 @@ def places(words: Sequence[Word]) -> list[Place]:
 
 
 def spoken(track: Sequence[Word], job: SegmentJob) -> Hypothesis:
-    """The words of `track` wholly inside `job`; its tokens name the samples that it was."""
-    end = job.at + len(job.audio) / SAMPLE_RATE
-    inside = [each for each in track if each.start >= job.at - SLACK_S and each.end <= end + SLACK_S]
+    """The words of `track` wholly inside `job` and behind its prefix; its tokens name the samples that it was."""
+    start, end = job.at + job.prefix_s, job.at + len(job.audio) / SAMPLE_RATE
+    inside = [each for each in track if each.start >= start - SLACK_S and each.end <= end + SLACK_S]
     return Hypothesis(tuple(each.shifted(-job.at) for each in inside), tokens_of(job))
 
 
@@ -49,6 +49,8 @@ class Engine:
 
     receive: Callable[[SegmentJob, Hypothesis], None]
     track: tuple[Word, ...] = ()
+    context: bool = False
+    """Whether jobs may have context, so that a draft may be of audio that begins elsewhere."""
     jobs: list[SegmentJob] = field(default_factory=list)
     cancelled: list[SegmentJob] = field(default_factory=list)
     out: SegmentJob | None = None
@@ -61,7 +63,7 @@ class Engine:
         assert job.audio[0] == first
         assert job.audio[-1] == first + len(job.audio) - 1
         if job.draft is not None:
-            assert job.draft.tokens[0] == first, "a draft of other audio"
+            assert self.context or job.draft.tokens[0] == first, "a draft of other audio"
             assert job.draft.tokens[1] <= first + len(job.audio), "a draft of more audio"
         if self.out is not None:
             self.cancelled.append(self.out)
@@ -106,17 +108,18 @@ class Bench:
         interim_s: float | None = None,
         gap_s: float | None = None,
         longest_s: float = 10.0,
+        context_s: float = 0.0,
         prompt: bool = False,
         language: str | None = "en",
     ) -> None:
-        self.engine = Engine(self._receive, track)
+        self.engine = Engine(self._receive, track, context_s > 0)
         self.events: list[RecognizerEvent] = []
         self.longest_s = longest_s
         self.gap_s = gap_s
         self.prompt = prompt
         """Whether jobs are answered at once after each call."""
         self.position = 0
-        config = RecognitionConfig(endpointing_s, interim_s, gap_s, longest_s, language=language)
+        config = RecognitionConfig(endpointing_s, interim_s, gap_s, longest_s, context_s, language=language)
         self.recognizer = SegmentedRecognizer(0, config)
 
     def _receive(self, job: SegmentJob, hypothesis: Hypothesis) -> None:

@@ -89,7 +89,9 @@ class StreamingBench:
         self.replaced: list[tuple[FeedJob, Hypothesis]] = []
         """Jobs that were done in vain, with their results."""
         self.position = 0
-        config = RecognitionConfig(endpointing_s, interim_s, gap_s, longest_s, language, (), diarizer is not None)
+        config = RecognitionConfig(
+            endpointing_s, interim_s, gap_s, longest_s, language=language, diarize=diarizer is not None
+        )
         self.recognizer = StreamingRecognizer(0, config, diarizer)
 
     def samples(self, count: int, voice: Sequence[float] = ()) -> StreamingBench:

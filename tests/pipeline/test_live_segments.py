@@ -82,7 +82,8 @@ def test_the_end_of_the_audio_closes_the_rest_if_there_is_any(endpointing: int |
 
 def test_a_scrap_has_no_speech() -> None:
     segments = LiveSegments(WINDOW)
-    fed(segments, (4, VOICE), (10, SILENCE))
+    fed(segments, (2, VOICE), (10, SILENCE))
+    segments.flush(12 * FRAME)
     assert [segment.onset for segment in segments.closed] == [None]
 
 

@@ -46,6 +46,9 @@ class WordEachSecond:
 
     def bias(self, terms: tuple[Term, ...]) -> None: ...
 
+    def pause(self) -> None:
+        pass
+
     def stretch_interims(self, factor: float) -> None: ...
 
     def receive(self, job: Job, hypothesis: Hypothesis) -> None: ...

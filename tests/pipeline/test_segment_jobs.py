@@ -10,6 +10,7 @@ import pytest
 from caesura.engines.base import Hypothesis, Priority, SegmentJob, Term
 from caesura.pipeline.audio_buffer import AudioBuffer
 from caesura.pipeline.segment_jobs import Decoded, JobKind, JobRequest, SegmentJobs
+from caesura.pipeline.word_context import JobContext
 from caesura.words import Word
 
 WORDS = Hypothesis((Word("word", 0.0, 0.1, 0.9),))
@@ -39,15 +40,41 @@ def test_a_job_has_the_samples_and_settings_that_were_requested() -> None:
     jobs.terms = (Term("Caesura"),)
     job = requested(jobs, JobRequest(JobKind.FINAL, 1_600, 3_200, 4_800))
     assert list(job.audio) == list(range(1_600, 3_200))
-    assert (job.at, job.priority, job.breaks_off, job.language) == (0.1, Priority.FINAL, False, "en")
+    assert (job.at, job.priority, job.prefix, job.language) == (0.1, Priority.FINAL, "", "en")
     assert (job.terms, job.embed_speakers, job.draft) == ((Term("Caesura"),), True, None)
     assert jobs.is_out
     assert jobs.next_job() is None
 
 
-def test_an_interim_has_its_priority_and_a_job_up_to_the_end_breaks_off() -> None:
+def test_an_interim_has_its_priority() -> None:
     assert requested(made(), request(JobKind.INTERIM, 3_200)).priority is Priority.INTERIM
-    assert requested(made(), request(JobKind.CUT, 3_200)).breaks_off
+
+
+def test_a_job_with_context_has_its_audio_and_words_too() -> None:
+    context = JobContext(800, "before it")
+    jobs = made()
+    job = requested(jobs, JobRequest(JobKind.FINAL, 1_600, 3_200, 4_800, context))
+    assert list(job.audio) == list(range(800, 3_200))
+    assert (job.at, job.prefix, job.prefix_s) == (0.05, "before it", 0.05)
+    jobs.receive(job, Hypothesis((Word("word", 0.06, 0.1, 0.9),)))
+    assert jobs.latest is not None
+    (word,) = jobs.latest.words
+    assert (word.start, word.end) == pytest.approx((0.11, 0.15))
+
+
+def test_known_words_come_before_those_of_an_interim_and_leave_its_draft() -> None:
+    """The draft's tokens stay: which of them spell the words that are left only the engine knows."""
+    jobs = made()
+    words = tuple(Word(text, at, at + 0.05, 0.9) for text, at in (("one", 0.0), ("two", 0.05), ("three", 0.1)))
+    jobs.receive(requested(jobs, request(JobKind.INTERIM, 6_400)), Hypothesis(words, (7, 8, 9)))
+    assert jobs.latest is not None
+    known = jobs.latest.words[:2]
+    wanted = JobRequest(JobKind.INTERIM, 1_600, 8_000, 8_000, JobContext(2_400, "two"), known)
+    job = requested(jobs, wanted)
+    assert job.draft == Hypothesis(words[2:], (7, 8, 9))
+    assert job.prefix_s == pytest.approx(0.05)
+    jobs.receive(job, Hypothesis((Word("four", 0.1, 0.2, 0.9),)))
+    assert [word.text for word in jobs.latest.words] == ["one", "two", "four"]
 
 
 @pytest.mark.parametrize(

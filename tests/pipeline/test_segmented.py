@@ -10,8 +10,11 @@ import tracemalloc
 
 import pytest
 
-from caesura.engines.base import Hypothesis
+from caesura.engines.base import Hypothesis, SegmentJob
 from caesura.events import SpeechBegan, TranscriptSegment, UtteranceEnded
+from caesura.pipeline.segmented import WINDOW
+from caesura.pipeline.segmenter import PADDING
+from caesura.pipeline.word_context import LEAD_S
 from caesura.words import Word
 from tests.recognizer_bench import SILENCE, VOICE, Bench, places, word
 
@@ -287,17 +290,15 @@ def test_speech_that_begins_as_a_quiet_segment_closes_is_not_lost() -> None:
     assert bench.began == [5.504]
 
 
-@pytest.mark.parametrize("frames", [3, 4])
-def test_a_scrap_closes_empty_and_never_reaches_the_engine(frames: int) -> None:
-    bench = Bench(HELLO, interim_s=1.0, prompt=True).rest(10).speak(frames).rest(20)
-    assert bench.began == [0.32]
-    assert [(final.start, final.words, final.endpoint) for final in bench.finals] == [(0.0, (), True)]
+def test_what_is_never_confirmed_never_reaches_the_engine() -> None:
+    bench = Bench(HELLO, interim_s=1.0, prompt=True).rest(10).speak(2).rest(20)
+    assert bench.began == []
     assert bench.engine.jobs == []
 
 
-def test_five_frames_are_speech() -> None:
-    bench = Bench(HELLO, prompt=True).rest(10).speak(5).rest(10)
-    assert bench.engine.requests == [(1_920, 10_880, True)]
+def test_the_shortest_speech_that_is_confirmed_is_transcribed() -> None:
+    bench = Bench(HELLO, prompt=True).rest(10).speak(3).rest(10)
+    assert bench.engine.requests == [(1_920, 9_856, True)]
 
 
 def test_clicks_are_no_speech_however_many() -> None:
@@ -307,12 +308,6 @@ def test_clicks_are_no_speech_however_many() -> None:
     assert bench.began == []
     assert bench.engine.jobs == []
     assert bench.texts == ["", ""]
-
-
-def test_clicks_before_three_frames_of_speech_do_not_make_them_more() -> None:
-    bench = Bench(HELLO).speak(2).rest(1).speak(2).rest(1).speak(3).rest(10)
-    assert bench.texts == [""]
-    assert bench.engine.jobs == []
 
 
 # ---- pauses longer than any silence should be ----
@@ -485,13 +480,6 @@ def test_the_beginning_of_a_word_that_a_flush_left_unconfirmed_goes_to_the_next_
     assert places(bench.finals[1].words) == [("Soft", 0.384, 0.7)]
 
 
-def test_the_beginning_of_a_word_that_a_flush_left_too_short_goes_to_the_next_segment() -> None:
-    """Clicks before it must not make the scrap count as spoken for."""
-    bench = Bench(word("Soft", 0.3, 0.7), prompt=True).speak(2).rest(8).speak(3).flush().speak(20).rest(10)
-    assert bench.engine.requests == [(3_456, 20_096, True)]
-    assert bench.texts == ["", "Soft"]
-
-
 def test_flushed_silence_keeps_the_padding_of_the_next_utterance() -> None:
     bench = Bench(HELLO, prompt=True).rest(10).flush().speak(20).rest(10)
     assert bench.engine.requests == [(1_920, 18_560, True)]
@@ -510,17 +498,6 @@ def test_the_end_in_silence_is_an_empty_endpoint() -> None:
     bench = Bench().rest(20).end()
     assert bench.events == [TranscriptSegment(0, 0.0, 0.64, (), final=True, endpoint=True)]
     assert bench.drained()
-
-
-def test_jobs_know_when_audio_breaks_off_in_speech() -> None:
-    """At a flush or the end in mid-speech and at a cut; not at an endpoint, and not for interims."""
-    assert [job.breaks_off for job in Bench(HELLO, prompt=True).rest(10).speak(20).rest(10).engine.jobs] == [False]
-    assert [job.breaks_off for job in Bench(HELLO, prompt=True).rest(10).speak(20).flush().engine.jobs] == [True]
-    assert [job.breaks_off for job in Bench(HELLO, prompt=True).rest(10).speak(20).end().engine.jobs] == [True]
-    assert {job.breaks_off for job in Bench(HELLO, interim_s=0.5, prompt=True).rest(10).speak(60).engine.jobs} == {
-        False
-    }
-    assert Bench(HELLO, longest_s=2.0).rest(10).speak(80).engine.jobs[-1].breaks_off
 
 
 def test_the_end_in_mid_speech_emits_the_rest() -> None:
@@ -834,3 +811,73 @@ def test_audio_that_finals_cover_is_given_up() -> None:
     finally:
         tracemalloc.stop()
     assert bench.position > 115 * 16_000
+
+
+# ---- context ----
+
+
+def test_a_final_is_given_the_audio_before_it_with_its_words() -> None:
+    """From just before the first word of it; the words are not recognized again."""
+    bench = Bench(HELLO, WORLD, AGAIN, context_s=5.0, prompt=True).rest(10).speak(20).rest(20).speak(20).rest(20)
+    first, second = bench.engine.jobs
+    assert (first.prefix, first.prefix_s) == ("", 0.0)
+    assert second.prefix == "Hello world."
+    assert second.at == pytest.approx(HELLO.start - LEAD_S)
+    assert second.at + second.prefix_s == pytest.approx(1.6 - PADDING / 16_000)
+    assert bench.texts == ["Hello world.", "Again."]
+    assert places(bench.finals[1].words) == [("Again.", 1.7, 2.0)]
+
+
+def test_context_has_whole_words_and_is_no_longer_than_the_engine_likes() -> None:
+    bench = Bench(HELLO, WORLD, AGAIN, context_s=2.0, prompt=True).rest(10).speak(20).rest(20).speak(20).rest(20)
+    assert bench.engine.jobs[1].prefix == "world."
+    assert len(bench.engine.jobs[1].audio) <= 2.0 * 16_000
+
+
+def test_words_far_behind_are_no_context_and_their_audio_is_not_kept() -> None:
+    bench = Bench(HELLO, AGAIN, context_s=9.0, prompt=True).rest(10).speak(20).rest(100).speak(20).rest(20)
+    assert [job.prefix for job in bench.engine.jobs] == ["", ""]
+
+
+def test_after_a_pause_of_the_audio_there_is_no_context() -> None:
+    bench = Bench(HELLO, AGAIN, context_s=9.0, prompt=True).rest(10).speak(20).rest(15)
+    bench.recognizer.pause()
+    bench.rest(5).speak(20).rest(20)
+    assert [job.prefix for job in bench.engine.jobs] == ["", ""]
+    assert len(bench.finals) == 2
+
+
+def test_finals_do_not_depend_on_interims() -> None:
+    """Nor does their context."""
+    track = [word(str(n), 0.4 + 0.3 * n, 0.6 + 0.3 * n) for n in range(40)]
+    with_interims, without = (
+        Bench(*track, context_s=6.0, interim_s=interim_s, prompt=True).rest(10).speak(260).rest(20).speak(90).rest(30)
+        for interim_s in (0.5, None)
+    )
+    assert with_interims.finals == without.finals
+    assert [job for job in map(described, with_interims.engine.jobs) if job[2]] == [
+        job for job in map(described, without.engine.jobs) if job[2]
+    ]
+
+
+def test_interims_of_a_long_segment_hear_its_end_and_restate_all_of_it() -> None:
+    track = [word(str(n), 0.4 + 0.3 * n, 0.6 + 0.3 * n) for n in range(40)]
+    bench = Bench(*track, context_s=6.0, interim_s=1.0, prompt=True).rest(10).speak(290)
+    assert len(bench.interims) == 9
+    for interim in bench.interims:
+        assert [each.text for each in interim.words] == [each.text for each in track if each.end <= interim.end]
+    assert max(len(job.audio) for job in bench.engine.jobs) <= WINDOW + 16_000
+    assert [bool(job.prefix) for job in bench.engine.jobs] == [False] * 5 + [True] * 4
+
+
+def test_only_words_that_two_interims_agree_on_are_not_heard_again() -> None:
+    """The second interim has another word than the first; the third repeats the second's."""
+    bench = Bench(context_s=6.0, interim_s=2.0).rest(10).speak(60)
+    bench.answer(word("wreck", 0.4, 0.7), word("a", 0.75, 0.8)).speak(62)
+    bench.answer(word("recognize", 0.4, 0.9), word("speech", 3.2, 3.6)).speak(62)
+    bench.answer(word("recognize", 0.4, 0.9), word("speech", 3.2, 3.6)).speak(62)
+    assert [job.prefix for job in bench.engine.jobs] == ["", "", "", "speech"]
+
+
+def described(job: SegmentJob) -> tuple[float, int, bool, str, float]:
+    return job.at, len(job.audio), job.final, job.prefix, job.prefix_s

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from caesura.engines.base import SAMPLE_RATE
-from caesura.pipeline.segmenter import EARLIEST_CUT, MIN_CARRIED_S, MIN_SPEECH, PADDING, Segment, Segmenter
+from caesura.pipeline.segmenter import MIN_SPEECH, PADDING, Segment, Segmenter
+from caesura.pipeline.word_context import MAX_GAP_S
 from caesura.speech.vad import FRAME
 
 LONGEST_S = 4.0
@@ -50,7 +51,6 @@ def places(found: list[Segment]) -> list[tuple[int, int]]:
 def test_speech_comes_with_its_padding() -> None:
     (segment,) = segments([(False, 50), (True, 30), (False, 50)])
     assert places([segment]) == [(50 * FRAME - PADDING, 80 * FRAME + PADDING)]
-    assert not segment.breaks_off
     np.testing.assert_array_equal(segment.samples, np.arange(50 * FRAME - PADDING, 80 * FRAME + PADDING))
 
 
@@ -63,17 +63,46 @@ def test_clicks_are_in_no_segment_however_many() -> None:
 
 
 def test_a_short_pause_ends_nothing_and_a_long_one_does() -> None:
+    """Both parts are too long to become one segment; their padding fills the pause."""
     short, long = (PAUSE - 1) // FRAME - 1, PAUSE // FRAME + 1
-    assert len(segments([(True, 20), (False, short), (True, 20), (False, 50)])) == 1
-    assert len(segments([(True, 20), (False, long), (True, 20), (False, 50)])) == 2
+    part = LONGEST // FRAME * 3 // 5
+    assert (part * FRAME + PADDING) not in [
+        end for _, end in places(segments([(True, part), (False, short), (True, part)]))
+    ]
+    assert places(segments([(True, part), (False, long), (True, part), (False, 50)])) == [
+        (0, part * FRAME + PADDING),
+        (part * FRAME + PADDING, (2 * part + long) * FRAME + PADDING),
+    ]
+
+
+def test_parts_that_are_close_become_one_segment_and_those_further_apart_do_not() -> None:
+    near, far = int(MAX_GAP_S * SAMPLE_RATE) // FRAME, int(MAX_GAP_S * SAMPLE_RATE + 2 * PADDING) // FRAME + 2
+    joined = segments([(True, 20), (False, near), (True, 20), (False, 200)])
+    assert places(joined) == [(0, (40 + near) * FRAME + PADDING)]
+    assert len(segments([(True, 20), (False, far), (True, 20), (False, 200)])) == 2
+
+
+def test_what_is_too_long_together_is_parted_at_the_widest_pause() -> None:
+    """Four parts of a second, of which at most three fit into one segment; the widest pause comes after the second."""
+    second = SAMPLE_RATE // FRAME
+    plan = [(True, second), (False, 12), (True, second), (False, 25), (True, second), (False, 12), (True, second)]
+    found = places(segments([*plan, (False, 200)]))
+    assert len(found) == 2
+    assert found[0] == (0, (2 * second + 12) * FRAME + PADDING)
+
+
+def test_speech_that_is_far_behind_is_not_kept_until_the_end() -> None:
+    voiced = voice([(True, 20), (False, int(MAX_GAP_S * SAMPLE_RATE + 2 * PADDING) // FRAME + 1)])
+    assert len(Segmenter(LONGEST_S, PAUSE_S).feed(numbered(len(voiced)), voiced)) == 1
 
 
 def test_a_longer_pause_is_requested_by_an_engine_that_needs_it() -> None:
     """Silence that ends a segment for one engine ends none for another."""
-    plan = [(True, 20), (False, PAUSE // FRAME + 1), (True, 20), (False, 50)]
-    voiced = voice(plan)
+    part = LONGEST // FRAME * 3 // 5
+    voiced = voice([(True, part), (False, PAUSE // FRAME + 1), (True, part), (False, 50)])
     segmenter = Segmenter(LONGEST_S, 2 * PAUSE_S)
-    assert len(segmenter.feed(numbered(len(voiced)), voiced)) == 1
+    found = segmenter.feed(numbered(len(voiced)), voiced) + segmenter.end()
+    assert found[0].samples.size != part * FRAME + PADDING
 
 
 def test_speech_at_the_end_of_the_audio_is_not_lost() -> None:
@@ -87,7 +116,6 @@ def test_long_speech_is_cut_where_it_is_quietest() -> None:
     samples[quiet : quiet + SAMPLE_RATE // 4] *= 0.01
     segmenter = Segmenter(LONGEST_S, PAUSE_S)
     first, *rest = segmenter.feed(samples, [0.9] * frames) + segmenter.end()
-    assert first.breaks_off
     assert quiet < len(first.samples) < quiet + SAMPLE_RATE // 4
     assert rest[0].first == len(first.samples)
 
@@ -106,8 +134,6 @@ def test_segments_are_in_order_short_enough_and_hold_their_own_samples(plan: Pla
     for segment in found:
         assert MIN_SPEECH <= len(segment.samples) <= LONGEST + FRAME + PADDING
         np.testing.assert_array_equal(segment.samples, segment.first + np.arange(len(segment.samples)))
-        if segment.breaks_off:
-            assert EARLIEST_CUT * LONGEST <= len(segment.samples) <= LONGEST + FRAME - MIN_CARRIED_S * SAMPLE_RATE
     for (_, end), (begin, _) in pairwise(places(found)):
         assert end <= begin
 
@@ -124,13 +150,13 @@ def test_no_confirmed_speech_is_left_out(plan: Plan) -> None:
         at += frames
 
 
-def test_memory_holds_no_more_than_the_open_segment() -> None:
+def test_memory_holds_no_more_than_the_open_segment_and_what_it_may_be_joined_with() -> None:
     segmenter = Segmenter(LONGEST_S, PAUSE_S)
     tracemalloc.start()
     try:
         for _ in range(300):
-            segmenter.feed(np.zeros(31 * FRAME, np.float32), [0.0] * 31)
-        assert tracemalloc.get_traced_memory()[0] < 2 * LONGEST * 4
+            segmenter.feed(np.zeros(31 * FRAME, np.float32), [0.9] * 11 + [0.0] * 20)
+        assert tracemalloc.get_traced_memory()[0] < 4 * LONGEST * 4
     finally:
         tracemalloc.stop()
 

@@ -69,7 +69,7 @@ def test_a_pause_shorter_than_the_window_is_fed_too() -> None:
 
 
 def test_silence_and_scraps_are_not_fed() -> None:
-    bench = StreamingBench(prompt=True).rest(40).speak(3).rest(20).speak(4).rest(400).end()
+    bench = StreamingBench(prompt=True).rest(40).speak(2).rest(20).speak(2).flush().rest(400).end()
     assert bench.jobs == []
     assert [final.words for final in bench.finals] == [()] * len(bench.finals)
     assert bench.recognizer.drained

@@ -52,6 +52,7 @@ HYPOTHESES = st.builds(
     st.lists(st.integers(-(2**63), 2**63), max_size=9).map(tuple),
     LANGUAGES,
     st.lists(voices(), max_size=3).map(tuple),
+    st.integers(0, 2**63),
 )
 TERMS = st.builds(Term, TEXTS, st.floats(-100, 100))
 JOBS = st.builds(
@@ -60,7 +61,8 @@ JOBS = st.builds(
     SECONDS,
     st.sampled_from(Priority),
     st.none() | HYPOTHESES,
-    st.booleans(),
+    TEXTS,
+    SECONDS,
     LANGUAGES,
     st.lists(TERMS, max_size=3).map(tuple),
     st.booleans(),
@@ -78,7 +80,9 @@ FEEDS = st.builds(
 )
 WORD = Word("secret", 0.1, 0.4, 0.9, 1, 0.5, "en")
 HEARD = Hypothesis((WORD,), (1, 2), "en", (SpeakerEmbedding(0.0, 1.5, np.ones(3, np.float32)),))
-JOB = SegmentJob(np.ones(5, np.float32), 1.5, Priority.RECORDING, HEARD, False, "en", (Term("term", 2.0),), True)
+JOB = SegmentJob(
+    np.ones(5, np.float32), 1.5, Priority.RECORDING, HEARD, "before", 0.5, "en", (Term("term", 2.0),), True
+)
 
 
 FEED = FeedJob(7, np.ones(5, np.float32), 1.5, Priority.INTERIM, 320, "en", (Term("term", 2.0),), True)
@@ -114,7 +118,7 @@ def test_a_job_survives_encoding(sent: SegmentJob) -> None:
     assert got.audio.dtype == np.float32
     assert got.audio.tolist() == sent.audio.tolist()
     assert same(got.draft, sent.draft)
-    assert (got.at, got.priority, got.breaks_off) == (sent.at, sent.priority, sent.breaks_off)
+    assert (got.at, got.priority, got.prefix, got.prefix_s) == (sent.at, sent.priority, sent.prefix, sent.prefix_s)
     assert (got.language, got.terms, got.embed_speakers) == (sent.language, sent.terms, sent.embed_speakers)
 
 
@@ -207,12 +211,14 @@ def changed(value: Any, path: list[int], to: Any) -> Any:
         ([3, 2], 1),
         ([3, 3, 0, 2], 10**9),
         ([3, 3, 0], [0.0, 1.0]),
-        ([4], "no"),
-        ([5], 5),
-        ([6], None),
-        ([6, 0], ["term"]),
-        ([6, 0, 1], "heavy"),
-        ([7], []),
+        ([4], 5),
+        ([5], -0.1),
+        ([5], "0.5"),
+        ([6], 5),
+        ([7], None),
+        ([7, 0], ["term"]),
+        ([7, 0, 1], "heavy"),
+        ([8], []),
     ],
 )
 def test_an_invalid_job_is_refused(path: list[int], to: Any) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+import pytest
 
 from caesura.engines.base import Hypothesis, Priority, SegmentJob
 from caesura.engines.streaming import FeedJob
@@ -19,8 +21,14 @@ POISON = 13.0
 """The job at which the engine fails, and every batch that holds it."""
 
 
+MUMBLED = 14.0
+"""The job of whose words the engine is not sure."""
+
+
 def hypothesis(job: SegmentJob) -> Hypothesis:
     """The hypothesis of the engine."""
+    if job.at == MUMBLED:
+        return Hypothesis(withheld=3)
     return Hypothesis((Word(f"job-{job.at:g}", 0.0, 0.1, 0.9),))
 
 
@@ -174,3 +182,25 @@ def test_a_job_submitted_as_its_worker_dies_is_done_by_another() -> None:
         await pool.stop()
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize(("priority", "counted"), [(Priority.FINAL, 3), (Priority.RECORDING, 3), (Priority.INTERIM, 0)])
+def test_words_withheld_of_final_hypotheses_are_counted_and_logged(
+    priority: Priority, counted: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Those of interims come again."""
+
+    async def main() -> None:
+        workers = Workers()
+        pool = EnginePool("fake", workers=1, new_worker=workers)
+        workers.submit(pool, MUMBLED, priority)
+        workers.submit(pool, 2, priority)
+        workers.may_answer.set()
+        await pool.start()
+        await settled()
+        assert pool.withheld_words == counted
+        await pool.stop()
+
+    with caplog.at_level(logging.INFO):
+        asyncio.run(main())
+    assert ("3 words withheld of 0.0 s from 14.0 s on" in caplog.text) == bool(counted)

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
+from urllib.request import urlopen
 
 from caesura.cli.child import running_server
 from caesura.cli.footprint import (
@@ -28,6 +29,9 @@ from caesura.engines.models.runtime import LIBRARY, library_version
 from caesura.errors import CaesuraError, EngineError
 
 CHUNK_BYTES = 16_000
+TIMEOUT_S = 10.0
+"""Time in which a server must answer a request for its metrics."""
+WITHHELD_METRIC = "caesura_withheld_words_total"
 WRONG_WORDS_ALLOWED = 2
 
 CODECS = {
@@ -201,9 +205,10 @@ def check_whisper() -> Iterator[Finding]:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """Transcript of one engine, and the memory of its server afterwards."""
+    """Transcript of one engine, how many words it withheld, and the memory of its server afterwards."""
 
     words: tuple[str, ...]
+    withheld: int
     front: int
     workers: tuple[int, ...]
 
@@ -216,8 +221,17 @@ async def try_engine(engine: str, recording: BundledRecording) -> Trial:
             async for _ in line.transcribe(_chunks(recording.pcm)):
                 pass
             words = (await line.finish()).words
+        withheld = await asyncio.to_thread(_withheld_words, server.url)
         front, *others = family(server.pid)
-    return Trial(tuple(word.text for word in words), front.resident, tuple(process.resident for process in others))
+    residents = tuple(process.resident for process in others)
+    return Trial(tuple(word.text for word in words), withheld, front.resident, residents)
+
+
+def _withheld_words(url: str) -> int:
+    """The counter of words that the engine wrote and the server did not send, from the metrics of the server."""
+    with urlopen(f"{url.replace('ws://', 'http://', 1)}/metrics", timeout=TIMEOUT_S) as response:
+        body = response.read().decode()
+    return next(int(float(line.split()[1])) for line in body.splitlines() if line.startswith(WITHHELD_METRIC))
 
 
 def _chunks(pcm: bytes) -> Iterator[bytes]:
@@ -249,7 +263,7 @@ def check_engine(engine: str, recording: BundledRecording, *, compare: bool) -> 
         return
     wrong = wrong_words(TEXT, " ".join(trial.words))
     right = wrong <= WRONG_WORDS_ALLOWED
-    detail = f"{wrong} of {len(TEXT.split())} words wrong"
+    detail = f"{wrong} of {len(TEXT.split())} words wrong, {trial.withheld} withheld as probably not spoken"
     advice = "" if right else f"pip install --force-reinstall {requirement('server')}"
     yield Finding("engines", engine, CheckState.WORKS if right else CheckState.BROKEN, detail, advice)
     yield _size_finding("front process, resident", trial.front, FRONT_LIMIT)

@@ -33,6 +33,11 @@ class EngineInfo:
     """Shortest silence that may end a segment; below it accuracy suffers."""
     max_segment_s: float
     """Longest segment that it should be given."""
+    context_s: float = 0.0
+    """Length in seconds, at most, of a job's audio with audio before it whose words are `SegmentJob.prefix`.
+
+    0: the engine does not know a prefix.
+    """
     biases: bool = False
     """Whether it makes use of `SegmentJob.terms`."""
     detects_language: bool = False
@@ -74,6 +79,8 @@ class Hypothesis:
 
     The worker adds them; engines leave this empty.
     """
+    withheld: int = 0
+    """Number of words that the engine wrote and left out of `words`, because they were probably not spoken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,17 +101,20 @@ class SegmentJob:
     `audio`: float32 in -1..1, shape (n,), 16 kHz mono. `at`: stream seconds of its first sample (for engines that play
     a script, and for logs). `priority`: its place in the queue, and whether it is final. `draft`: an earlier hypothesis
     of audio that begins at the same sample and is a prefix of this audio, or equals it; an engine may verify it instead
-    of starting anew. A final hypothesis must not depend on it; an interim may, in near ties. `breaks_off`: the audio
-    was cut in the middle of speech, possibly inside a word, and will not be extended. `language`: one of the engine's
-    primary subtags, or None if the engine is to detect the language. `terms`: words to prefer. `embed_speakers`: the
-    host of the engine adds speaker embeddings to the hypothesis; engines can ignore it.
+    of starting anew. Its `words` are the last of those that its `tokens` spell: all, or those after the prefix. A final
+    hypothesis must not depend on it; an interim may, in near ties. `prefix`: the text of the words with which the audio
+    begins, and `prefix_s`: the seconds of audio that they take, for engines with `context_s`; the hypothesis has only
+    the words after them. `language`: one of the engine's primary subtags, or None if the engine is to detect it.
+    `terms`: words to prefer. `embed_speakers`: the host of the engine adds speaker embeddings to the hypothesis;
+    engines can ignore it.
     """
 
     audio: Samples
     at: float
     priority: Priority
     draft: Hypothesis | None = None
-    breaks_off: bool = False
+    prefix: str = ""
+    prefix_s: float = 0.0
     language: str | None = None
     terms: tuple[Term, ...] = ()
     embed_speakers: bool = False

@@ -135,7 +135,7 @@ class WhisperEngine:
 
         Terms with a positive weight go into the prompt, heavier ones first, as many as fit into `MAX_TERM_TOKENS`. If a
         term with a negative weight is written all the same, it is forbidden and the job decoded again, up to
-        `AVOIDANCES` times. Drafts are ignored, and so is `breaks_off`: Whisper pads every segment with silence.
+        `AVOIDANCES` times. Drafts are ignored.
 
         Raises:
             EngineError: the network failed, or the job has a language that the engine does not know, or more audio
@@ -173,7 +173,7 @@ class WhisperEngine:
         language = subtag(language_decoder.code)
         words = tuple(clean_words(self._words(tokens, states, frames, language_decoder), audio.size / SAMPLE_RATE))
         if not is_speech(words, output, job.terms):
-            return Hypothesis(language=language)
+            return Hypothesis(language=language, withheld=len(words))
         return Hypothesis(words, language=language)
 
     def _code(self, states: Any, language: str | None) -> str:

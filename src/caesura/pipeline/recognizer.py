@@ -29,6 +29,8 @@ class RecognitionConfig:
     utterance_gap_s: float | None
     """Audio without words after which UtteranceEnded is emitted; None: never."""
     max_segment_s: float
+    context_s: float = 0.0
+    """Audio that the engine hears at once where it is given the words before a segment; 0: it knows no prefix."""
     language: str | None = None
     """A primary subtag of the engine's; None: it is to detect the language."""
     terms: tuple[Term, ...] = ()
@@ -48,6 +50,9 @@ class Recognizer(Protocol):
 
     def bias(self, terms: tuple[Term, ...]) -> None:
         """Replace the preferred terms; a job that is out keeps its own."""
+
+    def pause(self) -> None:
+        """Audio pauses: release what was only kept to recognize better what follows."""
 
     def stretch_interims(self, factor: float) -> None:
         """From now on request interims from the engine that much less often; infinity: not at all.

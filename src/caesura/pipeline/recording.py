@@ -238,7 +238,6 @@ class RecordingTranscriber:
             audio=segment.samples,
             at=at,
             priority=Priority.RECORDING,
-            breaks_off=segment.breaks_off,
             language=config.language,
             terms=config.terms,
             embed_speakers=config.diarize,

@@ -7,11 +7,13 @@ place, and any job, when an interim is wanted. Positions are samples at 16 kHz.
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from caesura.engines.base import SAMPLE_RATE, Hypothesis, Priority, SegmentJob, Term
 from caesura.engines.streaming import Job
 from caesura.pipeline.audio_buffer import AudioBuffer
+from caesura.pipeline.word_context import JobContext
+from caesura.words import Word
 
 
 class JobKind(enum.Enum):
@@ -25,20 +27,41 @@ class JobKind(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class JobRequest:
-    """Purpose of a job: its samples, and the end of the audio whose words its result contains."""
+    """Purpose of a job: its samples, and the end of the audio whose words its result contains.
+
+    `context`: audio and words before those samples, or before the part of them whose words are not `known` yet.
+    """
 
     kind: JobKind
     first: int
     last: int
     until: int
+    context: JobContext | None = None
+    known: tuple[Word, ...] = ()
+
+    @property
+    def audio_first(self) -> int:
+        """The first sample of the job's audio."""
+        return self.first if self.context is None else self.context.first
+
+    @property
+    def unknown_first(self) -> int:
+        """The first sample whose words are not known."""
+        return round(self.known[-1].end * SAMPLE_RATE) if self.known else self.first
 
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """A hypothesis, with times from the first sample of what was requested."""
+    """A hypothesis, with times from the first sample of the job's audio."""
 
     request: JobRequest
     hypothesis: Hypothesis
+
+    @property
+    def words(self) -> tuple[Word, ...]:
+        """All words of the samples requested, known ones included, with stream times."""
+        at = self.request.audio_first / SAMPLE_RATE
+        return (*self.request.known, *(word.shifted(at) for word in self.hypothesis.words))
 
 
 class SegmentJobs:
@@ -81,11 +104,12 @@ class SegmentJobs:
                 return
         self._request = wanted
         self._job = self._untaken = SegmentJob(
-            audio=self._audio.between(wanted.first, wanted.last),
-            at=wanted.first / SAMPLE_RATE,
+            audio=self._audio.between(wanted.audio_first, wanted.last),
+            at=wanted.audio_first / SAMPLE_RATE,
             priority=Priority.INTERIM if wanted.kind is JobKind.INTERIM else Priority.FINAL,
             draft=self._draft(wanted),
-            breaks_off=wanted.kind is not JobKind.INTERIM and wanted.last == wanted.until,
+            prefix="" if wanted.context is None else wanted.context.prefix,
+            prefix_s=max(0, wanted.unknown_first - wanted.audio_first) / SAMPLE_RATE,
             language=self._language,
             terms=self.terms,
             embed_speakers=self._embed_speakers,
@@ -117,7 +141,11 @@ class SegmentJobs:
         latest = self.latest
         if latest is None or latest.request.first != wanted.first or latest.request.last > wanted.last:
             return None
-        return latest.hypothesis
+        # Words that have become known since are in the prefix.
+        known = len(wanted.known) - len(latest.request.known)
+        if known < 0:
+            return None
+        return replace(latest.hypothesis, words=latest.hypothesis.words[known:])
 
     def _is_lapse(self, request: JobRequest, hypothesis: Hypothesis) -> bool:
         """Whether words that were recognized are missing in a longer piece of the same speech.

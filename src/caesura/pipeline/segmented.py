@@ -22,9 +22,10 @@ from caesura.engines.streaming import Job
 from caesura.events import SpeechBegan, TranscriptSegment
 from caesura.pipeline.audio_buffer import AudioBuffer
 from caesura.pipeline.recognizer import RecognitionConfig, RecognizerEvent
-from caesura.pipeline.segment_jobs import JobKind, JobRequest, SegmentJobs
+from caesura.pipeline.segment_jobs import Decoded, JobKind, JobRequest, SegmentJobs
 from caesura.pipeline.segmenter import MIN_SPEECH, PADDING, cut_between_words
 from caesura.pipeline.utterance_gap import UtteranceGap
+from caesura.pipeline.word_context import AgreedWords, WordContext, context_of
 from caesura.speech.diarizer import Diarizer
 from caesura.speech.embedding import SpeakerEmbedding
 from caesura.speech.endpointer import Endpointer
@@ -37,6 +38,8 @@ KEPT_SILENCE = SAMPLE_RATE // 2
 """Audio that stays open when such a segment is closed: speech that is not confirmed yet may begin in it."""
 WORDLESS = SAMPLE_RATE
 """So much voice without a word is noise, and no longer puts off the end of an utterance."""
+WINDOW = 5 * SAMPLE_RATE
+"""Audio of an interim whose engine knows a prefix: what lies further back is not heard again before the final."""
 CHUNK_PAUSE = SAMPLE_RATE
 """Without endpointing, a pause this long still closes a segment, without being an endpoint."""
 
@@ -67,6 +70,9 @@ class SegmentedRecognizer:
         self._diarizer = diarizer
         self._events: list[RecognizerEvent] = []
         self._audio = AudioBuffer()
+        self._context = WordContext(_samples(config.context_s))
+        self._agreed = AgreedWords()
+        self._windowed = config.context_s > 0
         self._jobs = SegmentJobs(
             self._audio, language=config.language, terms=config.terms, embed_speakers=diarizer is not None
         )
@@ -106,6 +112,11 @@ class SegmentedRecognizer:
         """See `Recognizer`."""
         self._jobs.terms = terms
 
+    def pause(self) -> None:
+        """See `Recognizer`."""
+        self._context.clear()
+        self._discard_audio()
+
     def stretch_interims(self, factor: float) -> None:
         """See `Recognizer`."""
         self._stretch = factor
@@ -123,12 +134,15 @@ class SegmentedRecognizer:
         request = self._jobs.receive(job, hypothesis)
         if request is None:
             return
+        decoded = Decoded(request, hypothesis)
         # Also when they are not emitted yet: the gap after an utterance begins at its last word, emitted or not.
-        self._note_words(self._on_stream(request.first, hypothesis.words))
+        self._note_words(self._new_words(decoded))
         if request.kind is JobKind.CUT:
-            self._cut(request, hypothesis)
-        elif request.kind is JobKind.INTERIM and not self._closed and request.until > self._open:
-            self._emit_interim(request.until)
+            self._cut(decoded)
+        elif not self._closed and request.until > self._open:
+            self._agreed.add(decoded.words, request.until / SAMPLE_RATE)
+            if request.kind is JobKind.INTERIM:
+                self._emit_interim(request.until)
         self._advance()
 
     # ---- output ----
@@ -217,7 +231,7 @@ class SegmentedRecognizer:
                 return
             words = self._decoded_words(first, last)
             if words is None:
-                self._jobs.request(JobRequest(JobKind.FINAL, first, last, head.end))
+                self._request_final(first, last, head.end)
                 return
             self._decoded = last
             self._finish_segment(head, words, head.speech_end)
@@ -237,11 +251,23 @@ class SegmentedRecognizer:
             self._jobs.request(JobRequest(JobKind.CUT, first, first + self._longest, first + self._longest))
         elif endpointer.silence >= min(PADDING, self._window):
             if self._decoded_words(first, last) is None:
-                self._jobs.request(JobRequest(JobKind.FINAL, first, last, endpointer.voiced))
+                self._request_final(first, last, endpointer.voiced)
             elif self._interim_due:
                 self._emit_interim(endpointer.voiced)
         elif self._interim_due_after(self._stretch):
-            self._jobs.request(JobRequest(JobKind.INTERIM, first, last, endpointer.voiced))
+            self._request_interim(first, last, endpointer.voiced)
+
+    def _request_final(self, first: int, last: int, until: int) -> None:
+        self._jobs.request(JobRequest(JobKind.FINAL, first, last, until, self._context.before(first, last)))
+
+    def _request_interim(self, first: int, last: int, until: int) -> None:
+        """An interim of a long segment hears only its end: a window that begins among the words agreed on."""
+        known = self._agreed.words
+        if not self._windowed or last - first <= WINDOW or not known:
+            self._jobs.request(JobRequest(JobKind.INTERIM, first, last, until))
+            return
+        context = context_of(known, _samples(known[-1].end), last, WINDOW)
+        self._jobs.request(JobRequest(JobKind.INTERIM, first, last, until, context, known))
 
     def _emit_silent_interim(self) -> None:
         if self._interim_due:
@@ -262,7 +288,7 @@ class SegmentedRecognizer:
 
     def _decoded_words(self, first: int, last: int) -> tuple[Word, ...] | None:
         decoded = self._jobs.final(first, last)
-        return None if decoded is None else self._on_stream(first, decoded.hypothesis.words)
+        return None if decoded is None else self._new_words(decoded)
 
     # ---- what is emitted ----
 
@@ -271,7 +297,7 @@ class SegmentedRecognizer:
         if latest is None:
             return
         self._interim_at = until
-        words = _clipped(self._on_stream(latest.request.first, latest.hypothesis.words), self._open, until)
+        words = _clipped(self._new_words(latest), self._open, until)
         self._note_words(words)
         self._emit(TranscriptSegment(self._index, self._open / SAMPLE_RATE, until / SAMPLE_RATE, words, final=False))
 
@@ -283,9 +309,10 @@ class SegmentedRecognizer:
         self._emit_final(segment.end, words, endpoint=segment.endpoint, flushed=segment.flushed)
         self._floor = min(segment.end, max(covered_until, segment.end - PADDING, self._floor))
 
-    def _cut(self, request: JobRequest, hypothesis: Hypothesis) -> None:
+    def _cut(self, decoded: Decoded) -> None:
         """Close the first part of a long segment between two words and carry the rest on."""
-        words = self._on_stream(request.first, hypothesis.words)
+        request, hypothesis = decoded.request, decoded.hypothesis
+        words = self._new_words(decoded)
         kept, at_s = cut_between_words(words, request.first / SAMPLE_RATE, request.last / SAMPLE_RATE)
         at = max(request.first + 1, min(request.last, _samples(at_s)))
         head = self._closed[0] if self._closed else None
@@ -295,7 +322,7 @@ class SegmentedRecognizer:
             self._endpointer.carry(at)
             self._open = at
             self._interim_at = max(self._interim_at, at)
-        until = (at - request.first) / SAMPLE_RATE
+        until = (at - request.audio_first) / SAMPLE_RATE
         self._learn(
             [word for word in hypothesis.words if word.end <= until],
             [embedding for embedding in hypothesis.speaker_embeddings if embedding.end <= until],
@@ -325,11 +352,17 @@ class SegmentedRecognizer:
             )
         )
         self._start = end
-        self._audio.discard(end - PADDING)
+        self._agreed.clear()
+        self._context.add(words, end)
+        self._discard_audio()
 
-    def _on_stream(self, first: int, words: tuple[Word, ...]) -> tuple[Word, ...]:
-        shifted = (word.shifted(first / SAMPLE_RATE) for word in words)
-        return tuple(word for word in shifted if _samples(word.end) > self._decoded)
+    def _discard_audio(self) -> None:
+        unneeded, needed_from = self._start - PADDING, self._context.needed_from
+        self._audio.discard(unneeded if needed_from is None else min(unneeded, needed_from))
+
+    def _new_words(self, decoded: Decoded) -> tuple[Word, ...]:
+        """Its words with stream times, without those that a final has emitted already."""
+        return tuple(word for word in decoded.words if _samples(word.end) > self._decoded)
 
     # ---- the gap between utterances ----
 

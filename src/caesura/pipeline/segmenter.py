@@ -1,29 +1,32 @@
 """Segmentation: where speech is cut into the segments that an engine transcribes, and with how much audio around it.
 
 `Segmenter` cuts recordings, all of whose segments can be transcribed at once: unlike the live recognizer it never waits
-for the words of one segment to decide about the next. A segment ends with the shortest silence that the engine allows.
-One that grows longer than the engine likes is cut where it is quietest; a live one between two of its words, by
-`cut_between_words`. Pure.
+for the words of one segment to decide about the next. Speech is parted by the shortest silence that the engine allows;
+parts that are close to each other become one segment, as long as the engine likes, because an engine recognizes more
+of what it hears at once. Speech without a pause that grows longer is cut where it is quietest; a live segment between
+two of its words, by `cut_between_words`. Pure.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
 
 from caesura.engines.base import SAMPLE_RATE, Samples
 from caesura.pipeline.audio_buffer import AudioBuffer
-from caesura.speech.endpointer import Endpointer
+from caesura.pipeline.word_context import MAX_GAP_S
+from caesura.speech.endpointer import CONFIRM, Endpointer
 from caesura.speech.vad import FRAME
 from caesura.words import Word
 
 PADDING: Final = int(0.2 * SAMPLE_RATE)
 """Audio around speech that is transcribed with it."""
-MIN_SPEECH: Final = int(0.16 * SAMPLE_RATE)
-"""Less voiced audio than this in a segment is not speech: engines make up words from it."""
+MIN_SPEECH: Final = CONFIRM * FRAME
+"""Less voiced audio than this in a segment is not speech: as much as confirms an onset, so that short answers count."""
 EARLIEST_CUT: Final = 0.4
 """Share of a segment before which it is not cut: short pieces cost accuracy."""
 MIN_CARRIED_S: Final = 0.4
@@ -33,6 +36,7 @@ CONTEXT_S: Final = 1.0
 SENTENCE_S: Final = 0.4
 CLAUSE_S: Final = 0.2
 """Bonus of a full stop and of a comma, in seconds of gap."""
+_MAX_GAP: Final = int(MAX_GAP_S * SAMPLE_RATE)
 _MIN_CARRIED: Final = int(MIN_CARRIED_S * SAMPLE_RATE)
 QUIET_FRAMES: Final = 5
 """Loudness is averaged over so many frames, 160 ms: the stop inside a word is shorter than that."""
@@ -44,8 +48,13 @@ class Segment:
 
     first: int
     samples: Samples
-    breaks_off: bool
-    """It ends in the middle of speech."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Span:
+    # Speech between two pauses, which waits for what it may be joined with.
+    first: int
+    last: int
 
 
 class Segmenter:
@@ -56,8 +65,9 @@ class Segmenter:
 
         Args:
             longest_s: No segment is longer, but for the padding at its end.
-            pause_s: Silence that ends a segment.
+            pause_s: Silence at which speech may be parted.
         """
+        self._spans: list[_Span] = []
         self._longest = round(longest_s * SAMPLE_RATE)
         self._pause = round(pause_s * SAMPLE_RATE)
         self._audio = AudioBuffer()
@@ -75,7 +85,8 @@ class Segmenter:
         for probability in voice:
             self._endpointer.feed(float(probability))
             self._close_or_cut()
-        self._audio.discard(self._first if self._endpointer.onset is not None else self._quiet - PADDING)
+        self._release_far_spans()
+        self._audio.discard(self._needed_from)
         return self._take_ready()
 
     def end(self) -> list[Segment]:
@@ -83,6 +94,7 @@ class Segmenter:
         endpointer = self._endpointer
         if endpointer.onset is not None:
             self._close(endpointer.speech_end if endpointer.silence else self._audio.end)
+        self._release(len(self._spans))
         return self._take_ready()
 
     def _take_ready(self) -> list[Segment]:
@@ -94,6 +106,12 @@ class Segmenter:
         """Where the segment that grows begins."""
         assert self._endpointer.onset is not None
         return max(self._endpointer.onset - PADDING, self._floor)
+
+    @property
+    def _needed_from(self) -> int:
+        if self._spans:
+            return self._spans[0].first
+        return self._first if self._endpointer.onset is not None else self._quiet - PADDING
 
     @property
     def _quiet(self) -> int:
@@ -119,12 +137,12 @@ class Segmenter:
         first, onset = self._first, endpointer.onset
         assert onset is not None
         if min(endpointer.voiced_frames * FRAME, speech_end - max(onset, self._floor)) >= MIN_SPEECH:
-            self._emit(first, min(speech_end + PADDING, self._audio.end), breaks_off=False)
+            self._add(_Span(first, min(speech_end + PADDING, self._audio.end)))
         endpointer.segment()
 
     def _cut(self) -> None:
         at = self._quietest(self._first)
-        self._emit(self._first, at, breaks_off=True)
+        self._add(_Span(self._first, at))
         self._endpointer.carry(at)
 
     def _quietest(self, first: int) -> int:
@@ -137,9 +155,33 @@ class Segmenter:
         quietest = len(loud) - 1 - int(np.argmin(loud[::-1]))
         return begin + quietest * FRAME + QUIET_FRAMES * FRAME // 2
 
-    def _emit(self, first: int, last: int, *, breaks_off: bool) -> None:
-        self._ready.append(Segment(first, self._audio.between(first, last), breaks_off))
-        self._floor = last
+    def _add(self, span: _Span) -> None:
+        self._floor = span.last
+        if self._spans and span.first - self._spans[-1].last > _MAX_GAP:
+            self._release(len(self._spans))
+        self._spans.append(span)
+        while self._spans[-1].last - self._spans[0].first > self._longest + PADDING and len(self._spans) > 1:
+            self._release(_widest_gap(self._spans, self._longest))
+
+    def _release_far_spans(self) -> None:
+        """Whatever comes now is too far from the spans that wait to be joined with them."""
+        if self._spans and self._endpointer.onset is None and self._quiet - self._spans[-1].last > _MAX_GAP + PADDING:
+            self._release(len(self._spans))
+
+    def _release(self, count: int) -> None:
+        """The first `count` spans make one segment."""
+        if not count:
+            return
+        first, last = self._spans[0].first, self._spans[count - 1].last
+        self._ready.append(Segment(first, self._audio.between(first, last)))
+        del self._spans[:count]
+
+
+def _widest_gap(spans: list[_Span], longest: int) -> int:
+    """How many of the spans come before the widest gap that is not too early; the last of equals."""
+    gaps = [(after.first - before.last, count) for count, (before, after) in enumerate(pairwise(spans), 1)]
+    late = [gap for gap in gaps if spans[gap[1] - 1].last - spans[0].first >= EARLIEST_CUT * longest]
+    return max(late or gaps)[1]
 
 
 def cut_between_words(words: tuple[Word, ...], start: float, end: float) -> tuple[tuple[Word, ...], float]:

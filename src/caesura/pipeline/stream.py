@@ -227,6 +227,7 @@ class Stream:
                 self._reconfigure(features, terms)
             case ReleaseHeldMark():
                 for each in self._channels:
+                    each.recognizer.pause()
                     self._events += each.formatter.release_held()
             case EndMark():
                 self._input.clear()

@@ -23,7 +23,7 @@ from caesura.pipeline.audio_buffer import AudioBuffer
 from caesura.pipeline.feed_jobs import FeedJobs
 from caesura.pipeline.live_segments import ClosedSegment, LiveSegments
 from caesura.pipeline.recognizer import RecognitionConfig, RecognizerEvent
-from caesura.pipeline.segment_jobs import JobKind, JobRequest
+from caesura.pipeline.segment_jobs import Decoded, JobKind, JobRequest
 from caesura.pipeline.segmenter import MIN_SPEECH, PADDING, cut_between_words
 from caesura.pipeline.transcript_output import TranscriptOutput
 from caesura.speech.diarizer import Diarizer
@@ -77,6 +77,9 @@ class StreamingRecognizer:
         """See `Recognizer`; a state that is open keeps its own too."""
         self._jobs.terms = terms
 
+    def pause(self) -> None:
+        """See `Recognizer`; a state begins without memory, so nothing is kept for the next one."""
+
     def stretch_interims(self, factor: float) -> None:
         """See `Recognizer`; only those with speakers cost inference beyond what feeding does in any case."""
         self._stretch = factor
@@ -94,10 +97,11 @@ class StreamingRecognizer:
         request = self._jobs.receive(job, hypothesis)
         if request is None:
             return
+        decoded = Decoded(request, hypothesis)
         # Also when they are not emitted yet: the gap after an utterance begins at its last word, emitted or not.
-        self._output.note_words(self._on_stream(request.first, hypothesis.words))
+        self._output.note_words(self._new_words(decoded))
         if request.kind is JobKind.CUT:
-            self._cut(request, hypothesis)
+            self._cut(decoded)
         elif request.kind is JobKind.INTERIM and self._may_emit(request, job):
             self._emit_interim(request.until)
         self._advance()
@@ -154,7 +158,7 @@ class StreamingRecognizer:
             if decoded is None:
                 self._request(JobRequest(JobKind.FINAL, first, last, head.end))
                 return
-            words = self._on_stream(first, decoded.hypothesis.words)
+            words = self._new_words(decoded)
             self._learn(decoded.hypothesis.words, decoded.hypothesis.speaker_embeddings)
             self._decoded = last
             self._finish_segment(head, words, head.speech_end)
@@ -221,17 +225,17 @@ class StreamingRecognizer:
         latest = self._jobs.latest
         if latest is not None:
             self._interim_at = until
-            words = self._on_stream(latest.request.first, latest.hypothesis.words)
-            self._output.emit_interim(self._segments.open, until, words)
+            self._output.emit_interim(self._segments.open, until, self._new_words(latest))
 
     def _finish_segment(self, segment: ClosedSegment, words: tuple[Word, ...], covered_until: int) -> None:
         self._segments.closed.popleft()
         self._emit_final(segment.end, words, endpoint=segment.endpoint, flushed=segment.flushed)
         self._floor = min(segment.end, max(covered_until, segment.end - PADDING, self._floor))
 
-    def _cut(self, request: JobRequest, hypothesis: Hypothesis) -> None:
+    def _cut(self, decoded: Decoded) -> None:
         """Close the first part of a long segment between two words; the next state begins there."""
-        words = self._on_stream(request.first, hypothesis.words)
+        request, hypothesis = decoded.request, decoded.hypothesis
+        words = self._new_words(decoded)
         kept, at_s = cut_between_words(words, request.first / SAMPLE_RATE, request.last / SAMPLE_RATE)
         at = max(request.first + 1, min(request.last, _samples(at_s)))
         self._segments.cut(at)
@@ -253,9 +257,9 @@ class StreamingRecognizer:
         if self._diarizer is not None:
             self._diarizer.learn(words, embeddings)
 
-    def _on_stream(self, first: int, words: tuple[Word, ...]) -> tuple[Word, ...]:
-        shifted = (word.shifted(first / SAMPLE_RATE) for word in words)
-        return tuple(word for word in shifted if _samples(word.end) > self._decoded)
+    def _new_words(self, decoded: Decoded) -> tuple[Word, ...]:
+        """Its words with stream times, without those that a final has emitted already."""
+        return tuple(word for word in decoded.words if _samples(word.end) > self._decoded)
 
     @property
     def _settled(self) -> int:

@@ -43,6 +43,8 @@ class ServerLoad:
     """Seconds of audio in jobs that no worker has taken yet."""
     oldest_wait_s: float
     """How long the oldest of those jobs has waited; 0 where none waits."""
+    withheld_words: int = 0
+    """Words of finals and recordings that engines wrote and withheld, because they were probably not spoken."""
     overloaded: bool = False
     """Whether new streams are refused because live jobs wait too long."""
     interim_stretch: float = 1.0
@@ -250,6 +252,8 @@ class _LoadCollector(Collector):
         )
         help_text = "Engine workers that replaced another one."
         yield CounterMetricFamily("caesura_worker_restarts", help_text, load.worker_restarts)
+        help_text = "Words of finals and recordings that an engine wrote and withheld, as probably not spoken."
+        yield CounterMetricFamily("caesura_withheld_words", help_text, load.withheld_words)
 
 
 def close_labels(code: int | None, reason: str) -> tuple[str, str]:

@@ -226,6 +226,7 @@ class Service:
             workers=sum(pool.workers for pool in pools),
             workers_ready=sum(len(pool.ready_workers) for pool in pools),
             worker_restarts=sum(pool.restarts for pool in pools),
+            withheld_words=sum(pool.withheld_words for pool in pools),
             waiting_s=sum(pool.waiting_s for pool in pools),
             oldest_wait_s=max(pool.oldest_wait_s for pool in pools),
             overloaded=any(engine.load.refusing for engine in self.engines),

@@ -36,6 +36,7 @@ def recognition_config(options: ListenOptions, info: EngineInfo, interim_interva
         interim_interval_s=interim_interval_s if options.interim_results or gap is not None else None,
         utterance_gap_s=None if gap is None else gap / 1000,
         max_segment_s=info.max_segment_s,
+        context_s=info.context_s,
         language=language(options),
         terms=preferred_terms(options.keyterms, options.keywords),
         diarize=options.diarize,

@@ -60,7 +60,8 @@ def job_to_json(job: SegmentJob, arrays: list[Floats]) -> Json:
         _number(job.at, "at", 0.0),
         job.priority.value,
         None if job.draft is None else hypothesis_to_json(job.draft, arrays),
-        bool(job.breaks_off),
+        _text(job.prefix, "prefix"),
+        _number(job.prefix_s, "prefix_s", 0.0),
         _optional_text(job.language, "language"),
         _terms_to_json(job.terms),
         bool(job.embed_speakers),
@@ -69,13 +70,14 @@ def job_to_json(job: SegmentJob, arrays: list[Floats]) -> Json:
 
 def job_from_json(value: Json, arrays: Arrays) -> SegmentJob:
     """The job; its audio is a view of the frame. Raises InternalError."""
-    audio, at, priority, draft, breaks_off, language, terms, embed_speakers = _row(value, "job", 8)
+    audio, at, priority, draft, prefix, prefix_s, language, terms, embed_speakers = _row(value, "job", 9)
     return SegmentJob(
         audio=arrays.take(audio),
         at=_number(at, "at", 0.0),
         priority=_priority(priority),
         draft=None if draft is None else hypothesis_from_json(draft, arrays),
-        breaks_off=_flag(breaks_off, "breaks_off"),
+        prefix=_text(prefix, "prefix"),
+        prefix_s=_number(prefix_s, "prefix_s", 0.0),
         language=_optional_text(language, "language"),
         terms=tuple(_each(_term, terms, "terms")),
         embed_speakers=_flag(embed_speakers, "embed_speakers"),
@@ -129,17 +131,19 @@ def hypothesis_to_json(hypothesis: Hypothesis, arrays: list[Floats]) -> Json:
         [_whole(int(token), "token", -_MOST_TOKEN, _MOST_TOKEN) for token in hypothesis.tokens],
         _optional_text(hypothesis.language, "language"),
         embeddings,
+        _whole(hypothesis.withheld, "withheld", 0, _MOST_TOKEN),
     ]
 
 
 def hypothesis_from_json(value: Json, arrays: Arrays) -> Hypothesis:
     """The hypothesis. Raises InternalError."""
-    words, tokens, language, embeddings = _row(value, "hypothesis", 4)
+    words, tokens, language, embeddings, withheld = _row(value, "hypothesis", 5)
     return Hypothesis(
         words=tuple(_each(_word, words, "words")),
         tokens=tuple(_whole(token, "token", -_MOST_TOKEN, _MOST_TOKEN) for token in _list(tokens, "tokens")),
         language=_optional_text(language, "language"),
         speaker_embeddings=tuple(_embedding(each, arrays) for each in _list(embeddings, "speaker_embeddings")),
+        withheld=_whole(withheld, "withheld", 0, _MOST_TOKEN),
     )
 
 

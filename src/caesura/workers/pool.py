@@ -17,8 +17,8 @@ from typing import Final, TypeVar
 
 import numpy as np
 
-from caesura.engines.base import Hypothesis, SegmentJob
-from caesura.engines.streaming import FeedJob
+from caesura.engines.base import SAMPLE_RATE, Hypothesis, SegmentJob
+from caesura.engines.streaming import FeedJob, Job
 from caesura.errors import EngineError, UsageError
 from caesura.workers.base import Deliver, JobLost, NewWorker, Worker
 from caesura.workers.ipc import MAX_FRAME
@@ -120,6 +120,8 @@ class EnginePool:
         self._stopped = False
         self.restarts = 0
         """Workers that took the place of another."""
+        self.withheld_words = 0
+        """Words that engines withheld in jobs whose hypothesis is final; see `Hypothesis.withheld`."""
         self.interim_stretch = 1.0
         """Factor by which live streams are to request fewer interims; set by load control."""
         self.answered_at: float | None = None
@@ -298,8 +300,14 @@ class EnginePool:
         self.answered_at = asyncio.get_running_loop().time()
         for ticket, hypothesis in zip(batch, result, strict=True):
             if ticket in wanted:
+                self._count_withheld(ticket.job, hypothesis.withheld)
                 self._deliver(ticket, hypothesis)
         return None
+
+    def _count_withheld(self, job: Job, words: int) -> None:
+        if words and job.final:
+            self.withheld_words += words
+            logger.info("%d words withheld of %.1f s from %.1f s on", words, len(job.audio) / SAMPLE_RATE, job.at)
 
     async def _send(self, slot: _WorkerSlot, worker: Worker, batch: list[Ticket]) -> tuple[Hypothesis, ...] | _Failure:
         """Have the jobs of a batch done, all of one kind; keeps the table of states."""
