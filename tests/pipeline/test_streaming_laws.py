@@ -114,8 +114,6 @@ class Player:
                 bench.recognizer.pending_s
                 <= bench.longest_s + (2 * MAX_SILENCE + 2 * KEPT_SILENCE + PADDING + TAIL + 4 * FRAME) / 16_000
             )
-        longest = round(bench.longest_s * 16_000) + TAIL
-        assert all(last - first <= longest for first, last, _ in bench.requests[-2:])
 
     def check_event(self, event: TranscriptSegment | SpeechBegan | UtteranceEnded) -> None:
         fed_s = self.bench.position / 16_000
@@ -139,7 +137,7 @@ def spoken(talk: Talk) -> ScriptedStreamingEngine:
     return ScriptedStreamingEngine(ScriptedEngine(talk.track, 1_000.0))
 
 
-@examples(200)
+@examples(60)
 @given(talks(), windows(), plans(*Step), st.integers(FRAME, 60_000), st.booleans())
 def test_finals_tile_the_stream_and_no_state_is_left(
     talk: Talk, window: float | None, plan: Plan, piece: int, full: bool
@@ -156,7 +154,7 @@ def test_finals_tile_the_stream_and_no_state_is_left(
     assert bench.workers.end() == 0
 
 
-@examples(150)
+@examples(60)
 @given(talks(), windows(), plans(Step.ANSWER, Step.IN_VAIN, Step.STALE, Step.DIE), st.integers(FRAME, 60_000))
 def test_neither_pieces_nor_load_nor_deaths_nor_interims_change_a_final(
     talk: Talk, window: float | None, plan: Plan, piece: int
@@ -170,7 +168,7 @@ def test_neither_pieces_nor_load_nor_deaths_nor_interims_change_a_final(
     assert other.began == plain.began
 
 
-@examples(100)
+@examples(40)
 @given(talks(), windows(), plans(Step.FLUSH), st.integers(FRAME, 60_000))
 def test_segments_end_where_they_would_with_a_segment_engine(
     talk: Talk, window: float | None, plan: Plan, piece: int

@@ -20,8 +20,8 @@ from caesura.words import Word
 
 PIECE: Final = SAMPLE_RATE // 5
 """Samples that Vosk decodes at a time. Pieces of exactly that many make the result independent of how audio comes."""
-MAX_STATES: Final = 16
-"""Each has a decoding graph of its own, which grows with the words that it comes across, to tens of megabytes."""
+MAX_STATES: Final = 8
+"""Each has a decoding graph of its own, which grows with the words that it comes across, to some 100 MB."""
 MAX_REUSED_S: Final = 3_600
 """A recognizer that has taken so much audio is not used again: Vosk counts time in single precision."""
 _UNKNOWN: Final = frozenset({"[unk]", "<unk>"})
