@@ -12,6 +12,7 @@ from caesura.engines.base import Engine, Hypothesis, SegmentJob
 from caesura.engines.registry import AnyEngine, load_any_engine
 from caesura.engines.streaming import FeedJob, Job, SegmentsByStreaming, StreamingEngine
 from caesura.errors import EngineError, InternalError
+from caesura.speech.embedding import speech_spans
 from caesura.workers.state_host import StateHost
 
 if TYPE_CHECKING:
@@ -81,8 +82,8 @@ class EngineHost:
             return hypothesis
         if self._embedder is None:
             self._embedder = self._load_embedder()
-        spans = [(hypothesis.words[0].start, hypothesis.words[-1].end)]
-        return replace(hypothesis, speaker_embeddings=self._embedder.embed(job.audio, spans))
+        embeddings = self._embedder.embed(job.audio, speech_spans(hypothesis.words))
+        return replace(hypothesis, speaker_embeddings=embeddings)
 
 
 def failure_reason(error: Exception) -> str:
