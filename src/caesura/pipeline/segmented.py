@@ -18,6 +18,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from caesura.engines.base import SAMPLE_RATE, Hypothesis, Samples, SegmentJob, Term
+from caesura.engines.streaming import Job
 from caesura.events import SpeechBegan, TranscriptSegment
 from caesura.pipeline.audio_buffer import AudioBuffer
 from caesura.pipeline.recognizer import RecognitionConfig, RecognizerEvent
@@ -126,7 +127,7 @@ class SegmentedRecognizer:
             self._close(self._audio.end, endpoint=self._endpoints, flushed=False)
         self._advance()
 
-    def receive(self, job: SegmentJob, hypothesis: Hypothesis) -> None:
+    def receive(self, job: Job, hypothesis: Hypothesis) -> None:
         """See `Recognizer`; where there is a diarizer, the words already have the speakers that it gave them."""
         if self._language is None:
             hypothesis = replace(hypothesis, words=_in_language(hypothesis.words, hypothesis.language))
