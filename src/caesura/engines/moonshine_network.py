@@ -21,9 +21,9 @@ from caesura.engines.decoder_graph import (
     PAST,
     PRESENT,
     VOCABULARY,
-    cross_attention_graph,
     decoder_graph,
 )
+from caesura.engines.encoder_graph import encoder_graph
 from caesura.engines.ort_file import OrtFile
 
 TOKENS_PER_SECOND = 6.5
@@ -80,20 +80,19 @@ class MoonshineNetwork:
         options.enable_cpu_mem_arena = False
         options.enable_mem_pattern = False
 
-        def session(network: str | bytes) -> Any:
+        def session(network: bytes) -> Any:
             return onnxruntime.InferenceSession(network, options, providers=["CPUExecutionProvider"])
 
-        self._encoder = session(str(folder / "encoder_model.ort"))
         # The graphs are built as they are to run: the runtime would fuse additions with normalisations, to its loss.
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
         decoder = OrtFile(folder / "decoder_model_merged.ort")
-        self._cross = session(cross_attention_graph(decoder))
+        self._encoder = session(encoder_graph(OrtFile(folder / "encoder_model.ort"), decoder))
         self._decoder = session(decoder_graph(decoder))
 
     def decode(self, audio: Samples, draft: Sequence[int], *, keep: bool, prefix: Sequence[int] = ()) -> GreedyOutput:
         """Decode greedily; `draft` is accepted as far as one pass of the decoder yields the same tokens.
 
-        The output is that of decoding without a draft, but for tokens that are equally likely to six digits.
+        The output is that of decoding without a draft, to the bit.
 
         Args:
             audio: float32 in -1..1, shape (n,), 16 kHz mono.
@@ -121,37 +120,42 @@ class MoonshineNetwork:
         return GreedyOutput(tuple(tokens[:written]), tuple(probabilities[:written]), attention, run, finished, path)
 
     def _encode(self, audio: Samples) -> _Caches:
-        mask = np.ones((1, audio.size), dtype=np.int64)
-        (states,) = self._encoder.run(None, {"input_values": audio[None], "attention_mask": mask})
-        return dict(zip(CROSS, self._cross.run(list(CROSS), {"states": states}), strict=True))
+        return dict(zip(CROSS, self._encoder.run(list(CROSS), {"audio": audio[None]}), strict=True))
 
 
 class DecoderRun:
-    """One run of the decoder for one segment: all positions of a draft at once, then token by token."""
+    """One run of the decoder for one segment: all positions of a draft at once, then token by token.
+
+    A pass has two positions at least: for one the runtime takes the sums of attention in another order, so that a step
+    would not give to the bit what a pass over a draft gives. It costs nothing, as a step waits for the weights.
+    """
 
     def __init__(self, decoder: Any, cross: _Caches, prefix: Sequence[int]) -> None:
         """Decode nothing yet; `prefix` are the tokens before the first one that is to be decoded."""
         self._start = [_FIRST, *prefix]
         self._cache = _OnnxDecoderCache(decoder, cross, dict.fromkeys(PAST, _EMPTY), len(self._start))
+        self._last = self._start[-1]
         self.attention: list[NDArray[np.float32]] = []
         """Cross-attention of the positions decoded so far, arrays of shape (positions, frames)."""
 
     def begin(self, draft: Sequence[int]) -> list[Logits]:
         """Decode the draft in one pass; returns the logits of its accepted part and of one token more."""
         given = len(self._start) - 1
-        logits, attention, cache = self._cache.run([[*self._start, *draft]], skipped=given)
+        text = [*self._start, *draft]
+        logits, attention, cache = self._cache.run([text if len(text) > 1 else [*text, END]], skipped=given)
         best = logits[0].argmax(axis=-1)
         accepted = 0
         while accepted < len(draft) and best[accepted] == draft[accepted]:
             accepted += 1
         self.attention.append(attention[given : given + accepted + 1])
-        self._cache = cache.truncate(accepted)
+        self._cache, self._last = cache.truncate(accepted), text[given + accepted]
         return list(logits[0, : accepted + 1])
 
     def step(self, token: int) -> Logits:
         """Append `token`; returns the logits of the token after it."""
-        logits, attention, self._cache = self._cache.run([[token]])
-        self.attention.append(attention)
+        logits, attention, self._cache = self._cache.without_last().run([[self._last, token]], skipped=1)
+        self._last = token
+        self.attention.append(attention[1:])
         row: Logits = logits[0, 0]
         return row
 
@@ -181,6 +185,9 @@ class _OnnxDecoderCache:
 
     def truncate(self, tokens: int) -> _OnnxDecoderCache:
         return self._with({name: cached[:, :, : self._start + tokens] for name, cached in self._past.items()})
+
+    def without_last(self) -> _OnnxDecoderCache:
+        return self._with({name: cached[:, :, :-1] for name, cached in self._past.items()})
 
     def select(self, rows: Sequence[int]) -> _OnnxDecoderCache:
         return self._with({name: cached[rows] for name, cached in self._past.items()})
