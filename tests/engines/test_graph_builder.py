@@ -77,3 +77,12 @@ def test_only_outputs_with_great_neighbours_are_rounded_again() -> None:
     np.testing.assert_array_equal(scales[others], given.scales[others])
     assert np.abs(weights[:, 3]).max() < 127
     np.testing.assert_allclose(weights[:, 3] * scales[3], given.weights[:, 3] * 0.01, atol=0.008)
+
+
+def test_layers_rounded_over_all_rows_are_exact_to_a_share_of_the_greatest() -> None:
+    value, given = rows(4), layer(bias=True)
+    graph = GraphBuilder()
+    result = graph.linear_of_all(graph.input("x", np.float32, ["rows", 32]), given)
+    graph.output(result, ["rows", "outputs"])
+    session: Any = onnxruntime.InferenceSession(graph.model())
+    assert np.abs(session.run(None, {"x": value})[0] - exact(value, given)).max() < 0.02 * np.abs(value).max()

@@ -1,10 +1,10 @@
-"""Decoder of Moonshine as ONNX graphs for onnxruntime, built from the weights of the model's file.
+"""Decoder of Moonshine as an ONNX graph for onnxruntime, built from the weights of the model's file.
 
 The network is that of Jeffries et al., "Moonshine: Speech Recognition for Live Transcription and Voice Commands", 2024:
 layers of causal self-attention with rotary positions, cross-attention to the encoder's states, and a gated feed-forward
 network. The file's own graph spends as much time on shapes and padding as on arithmetic, and rounds the numbers of all
-positions of a pass together, so that what it computes for one depends on the others. These graphs round each position
-on its own: a pass over many positions gives what as many passes over one give.
+positions of a pass together, so that what it computes for one depends on the others. This graph rounds each position
+on its own: a pass over many positions gives what as many passes over two give.
 """
 
 from __future__ import annotations
@@ -42,26 +42,23 @@ CROSS: Final = tuple(name.replace("past", "cross") for name in PAST)
 # weights multiplied by it, they halve the error of the layers that read the stream (SmoothQuant, Xiao et al. 2023).
 _MASSIVE, _REDUCTION = [33, 282], 4
 
-_ROTATED: Final = 32
+ROTATED: Final = 32
 """Numbers of each head that are rotated by their position; the others stay."""
-_SCALE = HEAD_SIZE**-0.5
+SCALE: Final = HEAD_SIZE**-0.5
 
 
-def cross_attention_graph(file: OrtFile) -> bytes:
-    """Graph that computes `CROSS` from `states`, those of the encoder: float32, shape (1, frames, width).
+def cross_attention(graph: GraphBuilder, file: OrtFile, states: str) -> None:
+    """Add the outputs `CROSS` to the encoder's graph; `states`: what it computes, shape (1, frames, width).
 
     Raises:
         ValueError: the file is not the expected network.
     """
-    graph = GraphBuilder()
-    states = graph.input("states", np.float32, [1, "frames", WIDTH])
-    for name in CROSS:
-        _, layer, kind = name.split(".")
-        weights = file.linear(f"/model/decoder/layers.{layer}/encoder_attn/{kind[0]}_proj/MatMul_output_0")
-        heads = graph.add("Reshape", graph.linear(states, weights), graph.ints(1, -1, HEADS, HEAD_SIZE))
-        graph.add("Transpose", heads, name=name, perm=[0, 2, 1, 3])
+    blocks = [(layer, f"encoder_attn/{kind[0]}_proj") for layer in range(LAYERS) for kind in _KINDS]
+    projected = graph.linear_of_all(states, *(file.linear(_name(layer, block)) for layer, block in blocks))
+    shape = graph.ints(1, -1, HEADS, HEAD_SIZE)
+    for name, part in zip(CROSS, graph.split(projected, len(CROSS)), strict=True):
+        graph.add("Transpose", graph.add("Reshape", part, shape), name=name, perm=[0, 2, 1, 3])
         graph.output(name, [1, HEADS, "frames", HEAD_SIZE])
-    return graph.model()
 
 
 def decoder_graph(file: OrtFile) -> bytes:
@@ -93,7 +90,7 @@ class _DecoderGraph:
             graph.input(cross, np.float32, [1, HEADS, "frames", HEAD_SIZE])
         self._by_row = graph.add("Concat", graph.add("Shape", self._tokens), graph.ints(-1), axis=0)
         self._flat = graph.ints(1, -1, WIDTH)
-        frequencies = file.tensor("onnx::Expand_219").reshape(1, _ROTATED // 2)
+        frequencies = file.tensor("onnx::Expand_219").reshape(1, ROTATED // 2)
         angles = np.arange(MAX_TOKENS, dtype=np.float32)[:, None] * frequencies
         self._cosines, self._sines = graph.weights(np.cos(angles)), graph.weights(np.sin(angles))
 
@@ -128,7 +125,7 @@ class _DecoderGraph:
             [self._rotated(query), self._rotated(key), new, "", "", "", *PAST[2 * layer : 2 * layer + 2]],
             [f"attended.{layer}", *PRESENT[2 * layer : 2 * layer + 2]],
             num_heads=HEADS,
-            scale=_SCALE,
+            scale=SCALE,
             unidirectional=1,
         )
         flat = graph.add("Reshape", attended, self._flat)
@@ -140,7 +137,7 @@ class _DecoderGraph:
         key, content = CROSS[2 * layer : 2 * layer + 2]
         if layer == _LAYER:
             self._alignment(query, key)
-        attended = graph.add("MultiHeadAttention", query, key, content, num_heads=HEADS, scale=_SCALE)
+        attended = graph.add("MultiHeadAttention", query, key, content, num_heads=HEADS, scale=SCALE)
         return graph.linear(attended, self._file.linear(_name(layer, "encoder_attn/o_proj")))
 
     def _alignment(self, query: str, key: str) -> None:
@@ -149,7 +146,7 @@ class _DecoderGraph:
         first, end = graph.ints(_HEAD * HEAD_SIZE), graph.ints((_HEAD + 1) * HEAD_SIZE)
         queries = graph.add("Slice", query, first, end, graph.ints(-1))
         keys = graph.add("Gather", key, graph.number(np.int64, _HEAD), axis=1)
-        scores = graph.add("FusedMatMul", queries, keys, transB=1, alpha=_SCALE)
+        scores = graph.add("FusedMatMul", queries, keys, transB=1, alpha=SCALE)
         graph.add("Softmax", scores, name="attention", axis=-1)
         graph.output("attention", [1, "rows*new", "frames"])
 
@@ -177,10 +174,8 @@ class _DecoderGraph:
         return layer
 
     def _rotated(self, value: str) -> str:
-        return self._graph.add(
-            "RotaryEmbedding", value, self._position, self._cosines, self._sines,
-            interleaved=1, num_heads=HEADS, rotary_embedding_dim=_ROTATED,
-        )  # fmt: skip
+        tables = self._position, self._cosines, self._sines
+        return self._graph.rotated(value, *tables, heads=HEADS, numbers=ROTATED)
 
 
 def _name(layer: int, block: str, node: str = "MatMul") -> str:

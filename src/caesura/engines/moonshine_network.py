@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import takewhile
-from math import inf, log
+from math import log
 from pathlib import Path
 from typing import Any
 
@@ -21,18 +21,15 @@ from caesura.engines.decoder_graph import (
     PAST,
     PRESENT,
     VOCABULARY,
-    cross_attention_graph,
     decoder_graph,
 )
+from caesura.engines.encoder_graph import encoder_graph
 from caesura.engines.ort_file import OrtFile
 
 TOKENS_PER_SECOND = 6.5
 SPARE_TOKENS = 3
 """Token limit of the decoder: this many per second of audio, plus a constant; speech has 2 to 4.5 tokens a second."""
 
-SURE = 0.1
-"""Margin in log-probability above which a token is the likeliest in one pass as well as token by token. The logits of
-the two were found to differ by up to 0.02."""
 FRAME_S = 384 / SAMPLE_RATE
 """Length of one frame of the encoder, and of a column of `GreedyOutput.attention`, in seconds."""
 LAG_S = 0.026
@@ -65,8 +62,6 @@ class GreedyOutput:
     run: DecoderRun
     finished: bool
     path: DecodedPath | None
-    margin: float
-    """Least distance between the likeliest token and the next, in log-probability; infinity without a draft."""
 
 
 class MoonshineNetwork:
@@ -85,42 +80,30 @@ class MoonshineNetwork:
         options.enable_cpu_mem_arena = False
         options.enable_mem_pattern = False
 
-        def session(network: str | bytes) -> Any:
+        def session(network: bytes) -> Any:
             return onnxruntime.InferenceSession(network, options, providers=["CPUExecutionProvider"])
 
-        self._encoder = session(str(folder / "encoder_model.ort"))
         # The graphs are built as they are to run: the runtime would fuse additions with normalisations, to its loss.
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
         decoder = OrtFile(folder / "decoder_model_merged.ort")
-        self._cross = session(cross_attention_graph(decoder))
+        self._encoder = session(encoder_graph(OrtFile(folder / "encoder_model.ort"), decoder))
         self._decoder = session(decoder_graph(decoder))
 
-    def decode(
-        self, audio: Samples, draft: Sequence[int], *, keep: bool, prefix: Sequence[int] = (), exact: bool = False
-    ) -> GreedyOutput:
+    def decode(self, audio: Samples, draft: Sequence[int], *, keep: bool, prefix: Sequence[int] = ()) -> GreedyOutput:
         """Decode greedily; `draft` is accepted as far as one pass of the decoder yields the same tokens.
 
-        The output is that of decoding without a draft, but for tokens that are equally likely to six digits.
+        The output is that of decoding without a draft, to the bit.
 
         Args:
             audio: float32 in -1..1, shape (n,), 16 kHz mono.
             draft: tokens that may follow the prefix; anything may be given.
             keep: whether the output is to have its `path`.
             prefix: tokens that the audio begins with, which are taken as they are; the output has those after them.
-            exact: the output must be that without a draft also where tokens are nearly as likely as others: if there is
-                such a token, everything is decoded again without the draft.
         """
         prefix = _valid_prefix(prefix)
         limit = max(token_limit(audio) - len(prefix), SPARE_TOKENS)
-        cross, draft = self._encode(audio), _valid_prefix(draft)[: limit - 1]
-        output = self._decode(DecoderRun(self._decoder, cross, prefix), draft, limit, keep=keep)
-        if exact and draft and output.margin < SURE:
-            return self._decode(DecoderRun(self._decoder, cross, prefix), (), limit, keep=keep)
-        return output
-
-    def _decode(self, run: DecoderRun, draft: Sequence[int], limit: int, *, keep: bool) -> GreedyOutput:
-        logits = run.begin(draft)
-        margin = min(map(_margin, logits)) if draft else inf
+        run = DecoderRun(self._decoder, self._encode(audio), prefix)
+        logits = run.begin(_valid_prefix(draft)[: limit - 1])
         tokens = [int(row.argmax()) for row in logits]
         probabilities = [_probability(row, token) for row, token in zip(logits, tokens, strict=True)]
         kept = logits if keep else []
@@ -128,50 +111,51 @@ class MoonshineNetwork:
             row = run.step(tokens[-1])
             tokens.append(int(row.argmax()))
             probabilities.append(_probability(row, tokens[-1]))
-            if draft:
-                margin = min(margin, _margin(row))
             if keep:
                 kept.append(row)
         finished = tokens[-1] == END
         written = len(tokens) - finished
         path = _path(tokens, probabilities, kept, run.cache()) if keep and finished else None
         attention = np.concatenate(run.attention)[:written]
-        return GreedyOutput(
-            tuple(tokens[:written]), tuple(probabilities[:written]), attention, run, finished, path, margin
-        )
+        return GreedyOutput(tuple(tokens[:written]), tuple(probabilities[:written]), attention, run, finished, path)
 
     def _encode(self, audio: Samples) -> _Caches:
-        mask = np.ones((1, audio.size), dtype=np.int64)
-        (states,) = self._encoder.run(None, {"input_values": audio[None], "attention_mask": mask})
-        return dict(zip(CROSS, self._cross.run(list(CROSS), {"states": states}), strict=True))
+        return dict(zip(CROSS, self._encoder.run(list(CROSS), {"audio": audio[None]}), strict=True))
 
 
 class DecoderRun:
-    """One run of the decoder for one segment: all positions of a draft at once, then token by token."""
+    """One run of the decoder for one segment: all positions of a draft at once, then token by token.
+
+    A pass has two positions at least: for one the runtime takes the sums of attention in another order, so that a step
+    would not give to the bit what a pass over a draft gives. It costs nothing, as a step waits for the weights.
+    """
 
     def __init__(self, decoder: Any, cross: _Caches, prefix: Sequence[int]) -> None:
         """Decode nothing yet; `prefix` are the tokens before the first one that is to be decoded."""
         self._start = [_FIRST, *prefix]
         self._cache = _OnnxDecoderCache(decoder, cross, dict.fromkeys(PAST, _EMPTY), len(self._start))
+        self._last = self._start[-1]
         self.attention: list[NDArray[np.float32]] = []
         """Cross-attention of the positions decoded so far, arrays of shape (positions, frames)."""
 
     def begin(self, draft: Sequence[int]) -> list[Logits]:
         """Decode the draft in one pass; returns the logits of its accepted part and of one token more."""
         given = len(self._start) - 1
-        logits, attention, cache = self._cache.run([[*self._start, *draft]], skipped=given)
+        text = [*self._start, *draft]
+        logits, attention, cache = self._cache.run([text if len(text) > 1 else [*text, END]], skipped=given)
         best = logits[0].argmax(axis=-1)
         accepted = 0
         while accepted < len(draft) and best[accepted] == draft[accepted]:
             accepted += 1
         self.attention.append(attention[given : given + accepted + 1])
-        self._cache = cache.truncate(accepted)
+        self._cache, self._last = cache.truncate(accepted), text[given + accepted]
         return list(logits[0, : accepted + 1])
 
     def step(self, token: int) -> Logits:
         """Append `token`; returns the logits of the token after it."""
-        logits, attention, self._cache = self._cache.run([[token]])
-        self.attention.append(attention)
+        logits, attention, self._cache = self._cache.without_last().run([[self._last, token]], skipped=1)
+        self._last = token
+        self.attention.append(attention[1:])
         row: Logits = logits[0, 0]
         return row
 
@@ -201,6 +185,9 @@ class _OnnxDecoderCache:
 
     def truncate(self, tokens: int) -> _OnnxDecoderCache:
         return self._with({name: cached[:, :, : self._start + tokens] for name, cached in self._past.items()})
+
+    def without_last(self) -> _OnnxDecoderCache:
+        return self._with({name: cached[:, :, :-1] for name, cached in self._past.items()})
 
     def select(self, rows: Sequence[int]) -> _OnnxDecoderCache:
         return self._with({name: cached[rows] for name, cached in self._past.items()})
@@ -238,11 +225,6 @@ def _path(
     tokens: Sequence[int], probabilities: Sequence[float], logits: Sequence[Logits], cache: _OnnxDecoderCache
 ) -> DecodedPath:
     return DecodedPath(tuple(tokens), tuple(map(log, probabilities)), tuple(logits), cache)
-
-
-def _margin(logits: NDArray[np.float32]) -> float:
-    second, best = np.partition(logits, -2)[-2:]
-    return float(best - second)
 
 
 def _probability(logits: NDArray[np.float32], token: int) -> float:
