@@ -174,7 +174,7 @@ bench-recordings: $(STAMP) ## real-time factor, CPU and memory of a long recordi
 	$(PY) bench/recordings.py $(ARGS)
 
 .PHONY: bench-speakers
-bench-speakers: $(STAMP) ## words assigned to the right speaker; needs --speech with four readers or more
+bench-speakers: $(STAMP) ## diarization: errors by time and word, speaker_confidence; --speech with four readers, --conditions
 	$(PY) bench/speakers.py $(ARGS)
 
 .PHONY: bench-bias

@@ -1,70 +1,69 @@
-"""Bench of diarization: the share of words of synthetic conversations that are assigned to the right speaker.
+"""Bench of diarization: errors by time and by word, live and on recordings, and whether `speaker_confidence` is true.
 
     python bench/speakers.py --speech DIR --turns 24
+    python bench/speakers.py --conditions DIR --turns 0
 
-A conversation consists of random excerpts of random readers. It is streamed with `diarize`, and posted as a recording:
-once with a pause after each turn, once with up to three turns joined without any. `--telephone` simulates telephone
-calls. A reader is the manifest's `speaker`, or else the name of the file up to its first digit. A word is spoken by the
-reader of the turn at its middle; speaker numbers are assigned to readers in the best possible way.
+Conversations are made up of random excerpts of random readers (`--speech`): once with a pause after each turn, once
+with up to three turns joined without any; `--telephone` simulates telephone calls, and `--overlap` lets turns begin
+before the last one has ended. A reader is the manifest's `speaker`, or else the name of the file up to its first digit.
+`--conditions` adds recorded conversations (`conversations.py` has the format). Each is streamed with `diarize`, and
+posted as a recording. `diarization.py` says how errors are counted.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import io
-import itertools
-import json
 import random
 import re
-import urllib.request
-import wave
-from collections import Counter
-from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-from load import BUNDLED, FRAME_SAMPLES, RATE, Pcm, Recording, recordings, room_tone, serving
-from report import common_arguments, progress_bar, publish, repeat
-
-from caesura.client.line import connect
+from conversations import PATHS, Conversation, Score, find_conversations, score, transcribe
+from diarization import Turn
+from load import BUNDLED, RATE, Pcm, Recording, recordings, room_tone, serving
+from report import common_arguments, progress_bar, repeat, write
+from speakers_report import content, show
 
 SPEECH_LEVEL = 600
 """Of 32767: the speech of a recording begins and ends where it is first and last louder than this."""
 PAUSE_S = 0.7
-TIMEOUT_S = 600.0
-
-
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """One turn of a reader; times in seconds of the conversation."""
-
-    reader: str
-    start: float
-    end: float
+JOINED = {1: "pauses", 3: "joined"}
+"""Most turns without a pause between them, and what a conversation of such turns is called."""
 
 
 def conversation(
-    spoken: Sequence[Recording], rng: random.Random, *, readers: int, turns: int, joined: int
+    spoken: Sequence[Recording], rng: random.Random, *, readers: int, turns: int, joined: int, overlap_s: float = 0.0
 ) -> tuple[Pcm, list[Turn]]:
-    """Synthesize a conversation, in runs of up to `joined` turns without a pause between them."""
+    """Synthesize a conversation, in runs of up to `joined` turns without a pause between them.
+
+    A turn that follows without a pause begins up to `overlap_s` before the end of the last one.
+    """
     people = rng.sample(sorted({reader(each) for each in spoken}), readers)
-    pieces: list[Pcm] = [room_tone(PAUSE_S)]
-    turns_made: list[Turn] = []
-    at = PAUSE_S
-    left = 0
+    placed: list[tuple[int, Pcm]] = []
+    made: list[Turn] = []
+    end, left = round(PAUSE_S * RATE), 0
     for _ in range(turns):
-        others = [each for each in people if not turns_made or each != turns_made[-1].reader] or people
+        others = [each for each in people if not made or each != made[-1].speaker] or people
         speaking = rng.choice(others)
         piece = excerpt(rng.choice([each for each in spoken if reader(each) == speaking]).pcm, rng)
-        turns_made.append(Turn(speaking, at, at + len(piece) / RATE))
-        pieces.append(piece)
+        earlier = round(rng.uniform(0, overlap_s) * RATE) if left else 0
+        start = end - min(earlier, len(piece) // 2)
+        made.append(Turn(speaking, start / RATE, (start + len(piece)) / RATE))
+        placed.append((start, piece))
         left = left - 1 if left else rng.randrange(joined)
-        if not left:
-            pieces.append(room_tone(PAUSE_S))
-        at = sum(map(len, pieces)) / RATE
-    return np.concatenate(pieces), turns_made
+        end = max(end, start + len(piece)) + (0 if left else round(PAUSE_S * RATE))
+    return _mixed(placed, end), made
+
+
+def _mixed(placed: Sequence[tuple[int, Pcm]], size: int) -> Pcm:
+    sound = room_tone(size / RATE + 1)[:size].astype(np.int32)
+    for start, piece in placed:
+        sound[start : start + len(piece)] += piece
+    mixed: Pcm = np.clip(sound, -32768, 32767).astype(np.int16)
+    return mixed
 
 
 def reader(recording: Recording) -> str:
@@ -81,42 +80,6 @@ def excerpt(pcm: Pcm, rng: random.Random) -> Pcm:
     return speech[first : first + size]
 
 
-async def stream_words(url: str, pcm: Pcm) -> list[tuple[float, int]]:
-    """Stream the audio. Returns the middle of each word in seconds, and its speaker."""
-
-    async def feed() -> AsyncIterator[bytes]:
-        for at in range(0, len(pcm), 10 * FRAME_SAMPLES):
-            yield pcm[at : at + 10 * FRAME_SAMPLES].astype("<i2").tobytes()
-
-    async with connect(url, live=False, sample_rate=RATE, diarize=True) as line:
-        async for _ in line.transcribe(feed()):
-            pass
-        transcript = await line.finish()
-    if not transcript.complete:
-        raise SystemExit(f"the stream did not end as it should: {transcript.error}")
-    return [
-        ((word.stream_start + word.stream_end) / 2, word.speaker)
-        for final in transcript.finals
-        for word in final.words
-        if word.speaker is not None
-    ]
-
-
-def post_words(url: str, pcm: Pcm) -> list[tuple[float, int]]:
-    """Post the audio as a recording. Returns the middle of each word in seconds, and its speaker."""
-    file = io.BytesIO()
-    with wave.open(file, "wb") as written:
-        written.setnchannels(1)
-        written.setsampwidth(2)
-        written.setframerate(RATE)
-        written.writeframes(pcm.astype("<i2").tobytes())
-    address = url.replace("ws://", "http://") + "/v1/listen?diarize=true"
-    with urllib.request.urlopen(urllib.request.Request(address, file.getvalue()), timeout=TIMEOUT_S) as answer:
-        (channel,) = json.load(answer)["results"]["channels"]
-    words = channel["alternatives"][0]["words"]
-    return [((word["start"] + word["end"]) / 2, word["speaker"]) for word in words]
-
-
 def telephone(pcm: Pcm) -> Pcm:
     """The audio as transmitted by a telephone: 300 to 3400 Hz, a little noise, mu-law."""
     bands = np.fft.rfft(pcm / 32768)
@@ -128,40 +91,30 @@ def telephone(pcm: Pcm) -> Pcm:
     return decoded
 
 
-def correct_percent(words: Sequence[tuple[float, int]], turns: Sequence[Turn]) -> float:
-    """The share of words, in percent, whose speaker number is that of the reader who spoke them."""
-    pairs: Counter[tuple[str, int]] = Counter()
-    for at, speaker in words:
-        nearest = min(turns, key=lambda turn: max(turn.start - at, at - turn.end))
-        pairs[nearest.reader, speaker] += 1
-    people = sorted({turn.reader for turn in turns})
-    numbers = [*sorted({speaker for _, speaker in words})[:7], *([-1] * len(people))]
-    best = max(
-        sum(pairs[pair] for pair in zip(people, chosen, strict=True))
-        for chosen in set(itertools.permutations(numbers, len(people)))
-    )
-    return 100 * best / len(words)
+def made_up(arguments: argparse.Namespace, spoken: Sequence[Recording], number: int) -> Iterator[Conversation]:
+    """The conversations of one run: of each number of readers, with pauses and without."""
+    for joined, how in JOINED.items():
+        for readers in range(1, min(4, len({reader(each) for each in spoken})) + 1):
+            rng = random.Random(f"{arguments.seed} {number} {readers} {joined}")
+            pcm, turns = conversation(
+                spoken, rng, readers=readers, turns=arguments.turns, joined=joined, overlap_s=arguments.overlap
+            )
+            pcm = telephone(pcm) if arguments.telephone else pcm
+            name = f"{readers} readers, {how}"
+            yield Conversation(f"{name}, run {number}", name, "en", partial(np.copy, pcm), tuple(turns))
 
 
-async def measure(arguments: argparse.Namespace, spoken: Sequence[Recording], number: int) -> Mapping[str, float]:
-    """One run: the share of words assigned correctly, for each number of readers, with pauses and without."""
-    figures: dict[str, float] = {}
+async def measure(arguments: argparse.Namespace, conversations: Sequence[Conversation], number: int) -> list[Score]:
+    """One run: each conversation on each path."""
+    scores = []
     flags = ["--workers", str(arguments.workers)]
     async with serving(arguments.url, arguments.pid, engine=arguments.engine, flags=flags) as server:
         with progress_bar() as progress:
-            cases = [(readers, joined) for joined in (1, 3) for readers in (1, 2, 3, 4)]
-            for readers, joined in progress.track(cases, description=f"run {number}"):
-                rng = random.Random(f"{arguments.seed} {number} {readers} {joined}")
-                pcm, turns = conversation(spoken, rng, readers=readers, turns=arguments.turns, joined=joined)
-                pcm = telephone(pcm) if arguments.telephone else pcm
-                how = "a pause after each turn" if joined == 1 else "up to 3 turns without a pause"
-                live = await stream_words(server.url, pcm)
-                recorded = await asyncio.to_thread(post_words, server.url, pcm)
-                for kind, words in (("live", live), ("recorded", recorded)):
-                    name = f"{readers} readers, {how}, {kind}"
-                    figures[f"{name}: words assigned correctly %"] = correct_percent(words, turns)
-                    figures[f"{name}: speakers found"] = len({speaker for _, speaker in words})
-    return figures
+            for each in progress.track(conversations, description=f"run {number}"):
+                pcm = each.load()
+                found = {path: await transcribe(server.url, pcm, path, each.language) for path in PATHS}
+                scores += [score(each, path, words) for path, words in found.items()]
+    return scores
 
 
 def main() -> None:
@@ -169,13 +122,40 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     common_arguments(parser, engine="moonshine")
     parser.add_argument("--speech", type=Path, default=BUNDLED, help="folder with manifest.jsonl and its recordings")
-    parser.add_argument("--turns", type=int, default=24, help="turns of each conversation (default: %(default)s)")
-    parser.add_argument("--telephone", action="store_true", help="make telephone calls of the conversations")
-    parser.add_argument("--seed", default="1", help="for other conversations")
+    parser.add_argument(
+        "--conditions",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="folder with recorded conversations; may be repeated",
+    )
+    parser.add_argument(
+        "--turns",
+        type=int,
+        default=24,
+        help="of each made-up conversation; 0: none are made up (default: %(default)s)",
+    )
+    parser.add_argument("--telephone", action="store_true", help="make telephone calls of the made-up conversations")
+    parser.add_argument(
+        "--overlap",
+        type=float,
+        default=0.0,
+        metavar="SECONDS",
+        help="most that a turn may begin before the last one ends",
+    )
+    parser.add_argument("--seed", default="1", help="for other made-up conversations")
     arguments = parser.parse_args()
-    spoken = recordings(arguments.speech)
-    runs = repeat(arguments.runs, lambda number: asyncio.run(measure(arguments, spoken, number)))
-    publish("speakers", "Words assigned to the right speaker", arguments, runs)
+    spoken = recordings(arguments.speech) if arguments.turns else []
+    recorded = [each for folder in arguments.conditions for each in find_conversations(folder)]
+
+    def run(number: int) -> list[Score]:
+        conversations = [*recorded, *(made_up(arguments, spoken, number) if spoken else ())]
+        return asyncio.run(measure(arguments, conversations, number))
+
+    scores = [each for scores in repeat(arguments.runs, run) for each in scores]
+    show(scores)
+    write("speakers", arguments, content(scores))
 
 
 if __name__ == "__main__":

@@ -5,9 +5,12 @@ from __future__ import annotations
 import gc
 import os
 from collections.abc import Generator, Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.mark_selection import GROUPS, certain_marks, is_in_slow_folder, may_select, possible_marks
 
 # Nothing here depends on how long examples take: a shared machine has pauses of its own.
 UNTIMED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -25,9 +28,10 @@ SLOW_TIMEOUT_S = 600.0
 LONGEST = (
     "test_chaos.py",
     "test_examples.py",
-    "test_schemathesis.py",
-    "test_encodings.py",
     "test_shutdown.py",
+    "test_encodings.py",
+    "test_schemathesis.py",
+    "test_demo.py",
     "test_bad_input.py",
     "test_python_sdk.py",
     "test_documented_examples.py",
@@ -49,6 +53,26 @@ def pytest_collection() -> Generator[None, object, object]:
     finally:
         gc.freeze()
         gc.enable()
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Import no file that `-m` selects nothing from, unless it was named: half of the time of collecting."""
+    if not collection_path.name.startswith("test_") or collection_path.suffix != ".py":
+        return None
+    named = {(config.invocation_params.dir / argument.partition("::")[0]).resolve() for argument in config.args}
+    if collection_path in named:
+        return None
+    expression: str = config.option.markexpr
+    return not may_select(expression, certain_marks(collection_path), possible_marks(collection_path)) or None
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark tests of slow folders, and refuse marks that `pytest_ignore_collect` does not expect."""
+    if is_in_slow_folder(item.path):
+        item.add_marker("slow")
+    marks = GROUPS & {mark.name for mark in item.iter_markers()}
+    if not certain_marks(item.path) <= marks <= possible_marks(item.path):
+        raise pytest.UsageError(f"{item.nodeid}: tests/mark_selection.py does not see the marks {sorted(marks)}")
 
 
 @pytest.hookimpl(trylast=True)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from caesura.audio.format import AudioFormat
 from caesura.audio.stream import AudioStream
+from tests.example_count import stride
 
 Samples = NDArray[np.float32]
 
@@ -34,6 +35,17 @@ def cut(data: bytes | list[bytes], size: int) -> list[bytes]:
     if isinstance(data, list):
         return data
     return [data[at : at + size] for at in range(0, len(data), size)]
+
+
+EDGE = 4_000
+"""As many bytes at either end reach past every header and every index."""
+
+
+def single_bytes(data: bytes) -> list[bytes]:
+    """Every byte a message of its own; in `make check` only those at both ends."""
+    if stride() == 1 or len(data) <= 2 * EDGE:
+        return cut(data, 1)
+    return [*cut(data[:EDGE], 1), *cut(data[EDGE:-EDGE], 997), *cut(data[-EDGE:], 1)]
 
 
 def feed_all(stream: AudioStream, messages: Iterable[bytes]) -> int:

@@ -24,7 +24,8 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "client/decode.py": ("audio",),
     "client/microphone.py": ("mic",),
     "engines": ("server",),
-    "engines/models/download.py": ("whisper",),
+    "engines/models/download.py": ("whisper",),  # as `onnx-asr` has them
+    "engines/onnx_asr.py": ("server", "onnx-asr"),
     "engines/whisper.py": ("server", "whisper"),
     "formatting": ("server",),
     "ledger": ("server",),

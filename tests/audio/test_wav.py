@@ -16,7 +16,7 @@ from caesura.errors import BadAudio
 from tests.coded_recordings import coded, level_correlation
 from tests.encodings import as_int16, encode, mux, wav
 from tests.example_count import examples
-from tests.signals import cut, decoded, delayed_correlation, sound
+from tests.signals import cut, decoded, delayed_correlation, single_bytes, sound
 
 SELF = AudioFormat(None, None)
 SAID = sound(16_000, 0.05, 2)
@@ -121,12 +121,12 @@ def test_a_broken_header_is_refused_at_once(file: bytes, reason: str) -> None:
 
 
 @pytest.mark.parametrize("codec", ["adpcm_ms", "adpcm_ima_wav", "libmp3lame", "mp2", "g726"])
-@pytest.mark.parametrize("size", [1, 100, 1 << 20])
-def test_coded_samples_are_left_to_libav(codec: str, size: int) -> None:
+def test_coded_samples_are_left_to_libav(codec: str) -> None:
     said, rate = sound(16_000, 1), 8_000 if codec == "g726" else 16_000
     data = mux(sound(rate, 1), rate, "wav", codec, bit_rate=rate * 4)
-    heard = decoded(cut(data, size), SELF)
-    np.testing.assert_array_equal(heard, decoded([data], SELF))
+    heard = decoded([data], SELF)
+    np.testing.assert_array_equal(decoded(single_bytes(data), SELF), heard)
+    np.testing.assert_array_equal(decoded(cut(data, 100), SELF), heard)
     assert heard.shape[1] / 16_000 == pytest.approx(1.0, abs=0.1)
     assert delayed_correlation(heard[0], said[0]) > 0.98
 

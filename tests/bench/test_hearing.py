@@ -6,9 +6,10 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -16,6 +17,7 @@ import hearing
 import hearing_report
 import numpy as np
 import pytest
+from conditions import sounds_without_speech
 from corpus import Clip, ClipSet
 from hearing import made_sounds, plan
 from hearing_report import (
@@ -142,6 +144,14 @@ def test_documents_are_named_by_the_engine(tmp_path: Path, monkeypatch: pytest.M
 
 
 # ---- what is measured ----
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _sounds_made_once() -> Iterator[None]:
+    """The synthetic sounds are always the same, and take 0.8 s to make."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(hearing, "sounds_without_speech", cache(sounds_without_speech))
+        yield
 
 
 def given(**changed: object) -> argparse.Namespace:

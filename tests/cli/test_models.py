@@ -17,6 +17,7 @@ from typer.testing import CliRunner, Result
 from caesura.cli.main import app
 from caesura.distribution import install_command
 from caesura.engines import registry
+from caesura.engines.models.families import find_any
 from caesura.engines.models.store import MANIFEST
 from caesura.errors import UsageError
 from tests.engines.models.hub_server import REVISION, FakeHub, model_files, serving
@@ -84,6 +85,10 @@ def test_the_table_fits_a_terminal_and_shows_which_models_are_here(tmp_path: Pat
     (large,) = (line.split() for line in lines if line.startswith("whisper:large-v3 "))
     assert large == ["whisper:large-v3", "100", "languages", "3,087", "MB", "no", "MIT"]
     assert max(map(len, lines)) <= 80
+    (parakeet,) = (line.split() for line in lines if line.startswith("onnx-asr:parakeet-tdt-0.6b-v3 "))
+    assert parakeet == ["onnx-asr:parakeet-tdt-0.6b-v3", "25", "languages", "670", "MB", "no", "CC-BY-4.0"]
+    (zipformer,) = (line.split() for line in lines if line.startswith("sherpa:zipformer-en "))
+    assert zipformer == ["sherpa:zipformer-en", "en", "74", "MB", "no", "Apache-2.0"]
 
 
 @pytest.mark.slow
@@ -133,6 +138,17 @@ def test_info_of_a_missing_model_comes_from_the_catalogue(tmp_path: Path) -> Non
     assert "here no; `caesura models pull large-v3` downloads it" in shown
 
 
+def test_info_tells_accuracy_and_cost_with_their_source(tmp_path: Path) -> None:
+    told = json.loads(run("info", "parakeet-v3", "--json", models=tmp_path).stdout)
+    assert (told["engine"], told["aliases"]) == ("onnx-asr:parakeet-tdt-0.6b-v3", ["parakeet", "parakeet-v3"])
+    assert told["published_wer"].startswith("6.32 %, mean of 8 English sets")
+    assert told["published_wer"].endswith("(Open ASR Leaderboard, short form)")
+    assert told["cpu"].startswith("high: recordings")
+    assert told["revision"] == find_any("parakeet-v3").revision
+    assert told["folder"] == str(tmp_path / "onnx-asr" / "parakeet-tdt-0.6b-v3")
+    assert "published_wer unknown" in flat(run("info", "tiny", models=tmp_path).stdout)
+
+
 @pytest.mark.slow
 def test_info_verifies_every_byte_of_a_model(hub: FakeHub, tmp_path: Path) -> None:
     pull(hub, tmp_path)
@@ -173,6 +189,20 @@ def test_pulling_shows_progress_and_says_how_to_serve(hub: FakeHub, tmp_path: Pa
     ]
     assert "5.0/5.0 kB" in result.stderr
     assert "already in" in pull(hub, tmp_path).stdout
+
+
+@pytest.mark.slow
+def test_a_model_of_another_engine_is_pulled_by_its_short_name(tmp_path: Path) -> None:
+    entry = find_any("parakeet-v2")
+    files = {name: name.encode() * 40 for name in (*entry.files, "encoder-model.onnx")}
+    with serving(FakeHub(files, repo=entry.repo, revision=entry.revision)) as hub:
+        result = pull(hub, tmp_path, name="parakeet-v2")
+    assert result.exit_code == 0
+    assert result.stdout.splitlines() == [
+        f"parakeet-tdt-0.6b-v2 (0 MB) is now in {tmp_path}/onnx-asr/parakeet-tdt-0.6b-v2",
+        "caesura serve --engine onnx-asr:parakeet-tdt-0.6b-v2",
+    ]
+    assert listed(tmp_path)["onnx-asr:parakeet-tdt-0.6b-v2"]["state"] == "yes"
 
 
 @pytest.mark.slow

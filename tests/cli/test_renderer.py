@@ -296,6 +296,14 @@ def test_prose_is_wrapped_between_words_and_json_is_not_touched(monkeypatch: pyt
     assert json.loads(whole)["transcript"] == long.text
 
 
+def test_the_bar_is_there_before_anything_is_printed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """When the display's own thread drew it first, and a line was printed just then, it stayed on the screen."""
+    screen = on_screen(monkeypatch)
+    with Renderer(TEXT, interim=False, seconds=10.0):
+        assert screen.rows[0].endswith("0%")
+    assert screen.rows == [""]
+
+
 def test_text_like_markup_or_an_emoji_is_shown_unchanged(monkeypatch: pytest.MonkeyPatch) -> None:
     screen = on_screen(monkeypatch)
     with Renderer(TEXT, interim=False, seconds=None) as renderer:

@@ -116,19 +116,27 @@ def test_a_draft_that_breaks_off_gives_no_times_to_what_follows(engine: Moonshin
         assert one.start == pytest.approx(other.start, abs=0.15)
 
 
+def assert_same(one: Hypothesis, other: Hypothesis) -> None:
+    """The same text, with times within two frames and confidences within 0.03."""
+    assert (one.tokens, [word.text for word in one.words]) == (other.tokens, [word.text for word in other.words])
+    for word, same in zip(one.words, other.words, strict=True):
+        assert (word.start, word.end) == pytest.approx((same.start, same.end), abs=0.05)
+        assert word.confidence == pytest.approx(same.confidence, abs=0.03)
+
+
 @pytest.mark.slow
 def test_a_final_does_not_depend_on_its_draft(engine: MoonshineEngine) -> None:
-    """Over prefixes that grow by 0.7 s, with each one's interim as the draft of the next."""
+    """Over pieces that grow by 0.7 s, with each one's interim as the draft of the next piece, final or not."""
     for name in names():
         audio, draft = recording(name).samples, None
-        for end in range(11_200, audio.size, 11_200):
+        for end in (*range(11_200, audio.size, 11_200), audio.size):
+            assert_same(transcribe(engine, audio[:end], draft), transcribe(engine, audio[:end]))
             draft = transcribe(engine, audio[:end], draft, final=False)
-        assert transcribe(engine, audio, draft) == transcribe(engine, audio)
 
 
 @pytest.mark.slow
 def test_interims_with_drafts_are_the_interims_without(engine: MoonshineEngine) -> None:
-    """But for near ties, which the networks' 8-bit numbers leave open: one in four interims or fewer."""
+    """But for near ties: one in ten interims or fewer."""
     same = total = 0
     for name in names():
         audio, draft = recording(name).samples, None
@@ -137,7 +145,7 @@ def test_interims_with_drafts_are_the_interims_without(engine: MoonshineEngine) 
             same += draft.tokens == transcribe(engine, audio[:end], final=False).tokens
             total += 1
     assert total > 15
-    assert same / total >= 3 / 4
+    assert same / total >= 9 / 10
 
 
 @pytest.mark.slow
@@ -286,7 +294,7 @@ def test_a_final_with_terms_does_not_depend_on_its_draft(engine: MoonshineEngine
         draft = transcribe(engine, audio[:end], draft, final=False, terms=terms)
         bare = transcribe(engine, audio[:end], bare, final=False)
         assert draft.tokens == bare.tokens
-    assert transcribe(engine, audio, draft, terms=terms) == transcribe(engine, audio, terms=terms)
+    assert_same(transcribe(engine, audio, draft, terms=terms), transcribe(engine, audio, terms=terms))
 
 
 @pytest.mark.slow

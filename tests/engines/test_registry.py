@@ -78,11 +78,20 @@ def test_the_default_engine_is_in_the_table() -> None:
 
 def test_whisper_is_a_family_of_which_a_model_is_chosen_behind_the_colon() -> None:
     """Known without its files; `whisper` alone is the usual model."""
-    assert set(FAMILIES) == {"whisper"}
+    assert {"onnx-asr", "whisper"} <= set(FAMILIES)
     assert engine_info("whisper") == engine_info("whisper:small")
     assert engine_info("whisper:tiny.en").name == "whisper-tiny.en"
     with pytest.raises(UsageError, match="no Whisper model is called 'smal'"):
         engine_info("whisper:smal")
+
+
+def test_onnx_asr_is_a_family_too(tmp_path: Path) -> None:
+    """Its models have names of their own."""
+    assert engine_info("onnx-asr").name == engine_info("onnx-asr:parakeet-v3").name == "parakeet-tdt-0.6b-v3"
+    with pytest.raises(UsageError, match="no model of onnx-asr is called 'small'"):
+        engine_info("onnx-asr:small")
+    with pytest.raises(EngineError, match="caesura models pull canary-1b-v2"):
+        with_model_folder("onnx-asr:canary-1b-v2", tmp_path)
 
 
 def test_a_model_is_placed_and_an_engine_without_one_stays(tmp_path: Path) -> None:
@@ -101,7 +110,7 @@ def test_a_model_is_placed_and_an_engine_without_one_stays(tmp_path: Path) -> No
 
 def test_an_unknown_name_lists_those_there_are() -> None:
     """The sentence names the field, the value and what would be right."""
-    with pytest.raises(UsageError, match=r"engine: .*'whispr'; choose one of moonshine, scripted, whisper, or"):
+    with pytest.raises(UsageError, match=r"engine: .*'whispr'; choose one of moonshine, onnx-asr, .*whisper, or"):
         engine_info("whispr")
 
 
@@ -155,7 +164,7 @@ def test_a_package_declares_an_engine_by_a_name_of_its_own(site: Path) -> None:
     assert engine_info("theirs") is OWN_INFO
     assert load_engine("theirs").transcribe([]) == []
     assert declared()["theirs"] == "somebodys"
-    with pytest.raises(UsageError, match="choose one of moonshine, scripted, theirs, whisper, or"):
+    with pytest.raises(UsageError, match=r"choose one of moonshine, onnx-asr, .*theirs, .*whisper, or"):
         engine_spec("thers")
 
 
@@ -218,6 +227,7 @@ def test_the_registry_imports_no_engine_library(tmp_path: Path) -> None:
     """Looking up the scripted engine pulls neither a neural runtime nor an aligner into the process."""
     code = (
         "import sys; from caesura.engines.registry import load_engine; load_engine('scripted');"
-        "sys.exit(any(name in sys.modules for name in ('onnxruntime', 'pocketsphinx', 'caesura.engines.moonshine')))"
+        "heavy = ('onnxruntime', 'onnx_asr', 'pocketsphinx', 'caesura.engines.moonshine', 'caesura.engines.onnx_asr');"
+        "sys.exit(any(name in sys.modules for name in heavy))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False, cwd=tmp_path).returncode == 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -41,6 +43,18 @@ def test_times_count_from_the_first_sample_of_the_job() -> None:
 def test_a_word_that_has_only_begun_is_not_returned() -> None:
     """One sample after its start the word is cut, and so left out."""
     assert transcribe(ScriptedEngine(TWO, 2.0), 0.4 + 1 / 16_000, 8_000) == ()
+
+
+def test_a_hypothesis_is_in_the_language_of_most_of_its_words() -> None:
+    """Without languages in the script it has none."""
+    spoken = [
+        replace(word, language=language) for word, language in zip(SCRIPT[:4], ("de", "fr", "fr", "de"), strict=True)
+    ]
+    engine = ScriptedEngine(spoken, 2.0)
+    found = engine.transcribe([SegmentJob(np.zeros(each, np.float32), 0.4, Priority.FINAL) for each in (16_000, 0)])
+    assert [each.language for each in found] == ["fr", None]
+    assert [word.language for word in found[0].words] == [None, None]
+    assert load().transcribe([SegmentJob(np.zeros(16_000, np.float32), 0.0, Priority.FINAL)])[0].language is None
 
 
 def test_the_script_repeats() -> None:

@@ -1,4 +1,4 @@
-"""The worked example of docs/engines.md: built, installed, and used by a worker and through a server."""
+"""The worked example of docs/writing-an-engine.md: built, installed, and used by a worker and through a server."""
 
 from __future__ import annotations
 
@@ -101,4 +101,4 @@ def test_a_server_runs_it_for_any_client(plugged: Path) -> None:
 
 @pytest.mark.parametrize("file", ["pyproject.toml", "caesura_meter.py"])
 def test_the_docs_show_the_example_as_it_is(file: str) -> None:
-    assert f"\n{(EXAMPLE / file).read_text().strip()}\n```" in (ROOT / "docs" / "engines.md").read_text()
+    assert f"\n{(EXAMPLE / file).read_text().strip()}\n```" in (ROOT / "docs" / "writing-an-engine.md").read_text()

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pytest
 
-from caesura.engines.base import Engine, SegmentJob, Term
+from caesura.engines.base import Engine, EngineInfo, SegmentJob, Term
 from caesura.engines.registry import load_engine
-from caesura.errors import BadParameter
+from caesura.engines.scripted import INFO
+from caesura.errors import BadParameter, NoSuchModel
 from caesura.protocol.codec import write_server_message
 from caesura.protocol.messages import (
     ConfigureFailure,
@@ -298,6 +300,58 @@ def test_hits_are_found_in_words_as_they_go_out() -> None:
         ("dog", 1.0),
         ("25", 1.0),
     ]
+
+
+# ---- languages ----
+
+FRENCH = "mais oui c'est ça alors"
+SEVERAL = replace(INFO, languages=("en", "fr"), detects_language=True)
+
+
+def bilingual(query: str, info: EngineInfo = SEVERAL) -> Outcome:
+    """An English sentence, then a French and another English one, with pauses between them."""
+    talk = Talk("and so it goes", 1.0, FRENCH, 1.0, "well yes", 1.0)
+    talk.words = [replace(word, language="fr" if word.text in FRENCH.split() else "en") for word in talk.words]
+    return sent(talk, talk.items(), query, info=info)
+
+
+def languages(results: Iterable[Results]) -> list[tuple[tuple[str, ...], list[str | None]]]:
+    """Of each message with words: its languages, and that of each word."""
+    return [(each.languages, [word.language for word in each.words]) for each in results if each.words]
+
+
+def test_with_several_languages_each_word_has_its_own_in_interims_and_finals() -> None:
+    outcome = bilingual("language=multi&interim_results=true")
+    assert languages(outcome.finals) == [
+        (("en",), ["en"] * 4),
+        (("fr",), ["fr"] * 5),
+        (("en",), ["en"] * 2),
+    ]
+    interims = languages(each for each in outcome.results if not each.is_final)
+    assert {spoken for spoken, _ in interims} == {("en",), ("fr",)}
+    assert all(job.language is None for job in outcome.jobs)
+    assert all(each.detected_language is None for each in outcome.results)
+
+
+def test_the_detected_language_is_that_of_most_words_so_far() -> None:
+    outcome = bilingual("detect_language=true&interim_results=true")
+    assert [each.detected_language for each in outcome.finals if each.words] == ["en", "fr", "en"]
+    assert outcome.results[-1].detected_language == "en"
+    assert all(job.language is None for job in outcome.jobs)
+
+
+def test_where_the_language_is_named_none_is_detected() -> None:
+    outcome = bilingual("language=fr")
+    assert languages(outcome.finals) == [((), [None] * count) for count in (4, 5, 2)]
+    assert all(job.language == "fr" for job in outcome.jobs)
+
+
+@pytest.mark.parametrize(
+    ("query", "error"), [("detect_language=true", "which recognizes en only"), ("language=multi", "send language=en")]
+)
+def test_detection_is_refused_where_the_engine_knows_one_language(query: str, error: str) -> None:
+    with pytest.raises((BadParameter, NoSuchModel), match=error):
+        bilingual(query, INFO)
 
 
 # ---- keyterms ----

@@ -671,7 +671,7 @@ def test_a_large_message_is_transcribed_in_pieces_and_no_faster_than_the_engine_
 
     async def scenario(bench: Bench) -> None:
         stream = bench.stream(longest_s=2.0)
-        stream.feed(voice(200.0))
+        stream.feed(voice(80.0))
         await bench.settled()
         assert full(stream)
         kept = max(recognizer.pending_s for recognizer in bench.recognizers)
@@ -680,8 +680,8 @@ def test_a_large_message_is_transcribed_in_pieces_and_no_faster_than_the_engine_
         bench.pool.prompt = True
         bench.pool.answer_all()
         stream.end()
-        assert await bench.last_event() == Drained(200.0)
-        assert bench.words() == [f"w{n}" for n in range(400)]
+        assert await bench.last_event() == Drained(80.0)
+        assert bench.words() == [f"w{n}" for n in range(160)]
 
     play(scenario, prompt=False)
 

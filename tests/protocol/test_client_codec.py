@@ -55,6 +55,7 @@ RESULTS = Results(
     model=MODEL,
     extra={"call": "7"},
     languages=("en",),
+    detected_language="en",
 )
 METADATA = Metadata("01a0", "e3b0", "2026-01-01T00:00:01.002Z", 15.0, 2, MODEL, {"call": "7"}, ("a", "b"))
 LEAST = {"type": "Results", "start": 1, "duration": 2, "channel": {"alternatives": [{"transcript": "Yes."}]}}

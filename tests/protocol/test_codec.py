@@ -298,6 +298,13 @@ def test_languages_go_out_beside_the_words_and_with_each_of_them() -> None:
     assert [word["language"] for word in alternative["words"]] == ["fr", "en"]
 
 
+def test_the_detected_language_goes_out_beside_the_alternatives() -> None:
+    detected = dataclasses.replace(RESULTS, detected_language="fr")
+    channel = json.loads(write_server_message(detected))["channel"]
+    assert list(channel) == ["alternatives", "detected_language"]
+    assert channel["detected_language"] == "fr"
+
+
 def test_extra_is_given_back_in_results_and_metadata_behind_what_is_always_there() -> None:
     extra = {"call": "7", "note": "naïve 😀"}
     results = json.loads(write_server_message(dataclasses.replace(RESULTS, extra=extra)))

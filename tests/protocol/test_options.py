@@ -205,9 +205,10 @@ def test_what_the_engine_cannot_do_is_refused_and_says_so() -> None:
     assert "engine own-en" in refusal("keyterm=x", catalogue=plain).message
     assert "engine own-en" in refusal("keywords=x:2", catalogue=plain).message
     assert "moonshine-voice" in refusal("diarize=true", catalogue=plain).message
-    assert (
-        "own-en, which recognizes en only" in refusal("detect_language=true", catalogue=plain, recording=True).message
-    )
+    for recording in (False, True):
+        error = refusal("detect_language=true", catalogue=plain, recording=recording)
+        assert "own-en, which recognizes en only" in error.message
+        assert parse("detect_language=false", recording=recording) == ListenOptions()
 
 
 def test_options_with_a_bad_value_get_the_recorded_wording_and_a_hint() -> None:
@@ -304,7 +305,7 @@ def test_what_is_not_done_is_refused_in_a_sentence_that_says_what_to_do(name: st
 
 @pytest.mark.parametrize(
     "name",
-    ["detect_language", "paragraphs", "utterances"],
+    ["paragraphs", "utterances"],
 )
 def test_what_is_for_recordings_only_is_refused_as_that(name: str) -> None:
     assert refusal(f"{name}=true").message == (

@@ -45,6 +45,12 @@ def test_words_have_the_confidence_of_their_speaker() -> None:
     assert [(word["speaker"], word.get("speaker_confidence")) for word in words] == [(1, 0.988), (1, None)]
 
 
+def test_words_have_the_language_that_was_detected() -> None:
+    answer = replace(ANSWER, channels=(RecordingChannel((replace(HELLO, language="fr"), HELLO)),))
+    words = json.loads(write_recording(answer))["results"]["channels"][0]["alternatives"][0]["words"]
+    assert [word.get("language") for word in words] == ["fr", None]
+
+
 def test_everything_that_can_be_requested() -> None:
     spoken = (
         Word("Yes.", 0.0, 0.4, 0.8, 0),

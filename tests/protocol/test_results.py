@@ -8,7 +8,7 @@ import pytest
 
 from caesura.events import Hit, Search, TranscriptSegment
 from caesura.protocol.messages import Results, SearchHit, SearchResult, WireWord
-from caesura.protocol.results import results_message, upper_median, wire_words
+from caesura.protocol.results import DominantLanguage, results_message, upper_median, wire_words
 from caesura.words import Word, raw
 from tests.protocol.play import MODEL
 
@@ -37,6 +37,25 @@ def test_languages_come_with_the_words_the_most_frequent_first() -> None:
     assert message.languages == ("en", "fr")
     assert [word.language for word in message.words] == ["fr", "en", "en"]
     assert _results(TranscriptSegment(0, 0.0, 9.0, spoken, final=True), punctuate=False).languages == ()
+
+
+def spoken_in(languages: str, *, channel: int = 0, final: bool = True) -> TranscriptSegment:
+    """A segment of a word in each of these languages."""
+    spoken = (replace(word, language=word.text) for word in words(languages))
+    return TranscriptSegment(channel, 0.0, 9.0, tuple(spoken), final=final)
+
+
+def test_the_dominant_language_is_that_of_most_words_so_far_and_each_channel_has_its_own() -> None:
+    dominant = DominantLanguage()
+    assert dominant.add(spoken_in("")) is None
+    assert dominant.add(spoken_in("fr en")) == "fr"
+    assert dominant.add(spoken_in("en en", channel=1)) == "en"
+    # An interim counts for its own message alone.
+    assert dominant.add(spoken_in("en en", final=False)) == "en"
+    assert dominant.add(spoken_in("", final=False)) == "fr"
+    assert dominant.add(spoken_in("en en")) == "en"
+    assert dominant.add(spoken_in("fr")) == "en"
+    assert dominant.add(TranscriptSegment(0, 0.0, 9.0, words("what"), final=True)) == "en"
 
 
 # ---- the raw word ----

@@ -5,10 +5,12 @@ from __future__ import annotations
 import itertools
 
 import numpy as np
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from caesura.speech.embedding import HOP_S, WINDOW_S, PackedEmbeddings, SpeakerEmbedding, windows
+from caesura.speech.embedding import HOP_S, WINDOW_S, PackedEmbeddings, SpeakerEmbedding, speech_spans, windows
+from caesura.words import Word
 
 
 @example(0.0, WINDOW_S + HOP_S / 2)
@@ -23,6 +25,21 @@ def test_windows_cover_the_speech_but_for_a_scrap_at_its_beginning_and_stay_with
         assert first < second <= first + 1.5 * HOP_S + 1e-6
     assert all(0 <= end - begin <= WINDOW_S + 1e-6 for begin, end in found)
     assert found == sorted(found)
+
+
+@pytest.mark.parametrize(
+    ("times", "spans"),
+    [
+        ([], []),
+        ([(0.5, 1.0)], [(0.5, 1.0)]),
+        ([(0.5, 1.0), (1.25, 1.5), (2.0, 2.5)], [(0.5, 2.5)]),
+        ([(0.5, 1.0), (1.75, 2.0), (2.25, 3.0), (4.0, 4.5)], [(0.5, 1.0), (1.75, 3.0), (4.0, 4.5)]),
+    ],
+)
+def test_no_stretch_of_speech_extends_over_a_longer_pause(
+    times: list[tuple[float, float]], spans: list[tuple[float, float]]
+) -> None:
+    assert speech_spans([Word("w", start, end, 0.9) for start, end in times]) == spans
 
 
 def test_voices_are_packed_on_another_clock() -> None:

@@ -35,9 +35,9 @@ def resolve_engines(given: Iterable[str], model: str | None, models: Path) -> tu
     if not names:
         raise UsageError("engine: none is named; give moonshine or another")
     if model and not any(name in FAMILIES for name in names):
-        families, engines = ", ".join(FAMILIES), ", ".join(names)
+        families, engines = " and ".join(FAMILIES), ", ".join(names)
         raise UsageError(
-            f"model: {model!r} does not apply to engine {engines!r}, which has no models to choose; {families} has"
+            f"model: {model!r} does not apply to engine {engines!r}, which has no models to choose; {families} have"
         )
     found = (f"{name}:{model}" if model and name in FAMILIES else name for name in names)
     return tuple(dict.fromkeys(with_model_folder(name, models) for name in found))

@@ -17,7 +17,8 @@ from rich.table import Table
 
 from caesura.cli.engine_flags import models_folder
 from caesura.cli.errors import FAILED, MISUSED, fail, report_errors
-from caesura.engines.models.catalogue import ALIASES, CATALOGUE, DEFAULT_MODEL, CatalogueEntry, find_model
+from caesura.engines.models.catalogue import WHISPER, CatalogueEntry, CpuCost, PublishedWer
+from caesura.engines.models.families import CATALOGUES, FamilyCatalogue, find_any
 from caesura.engines.models.runtime import library_version, not_installed
 from caesura.engines.models.store import (
     Manifest,
@@ -72,7 +73,8 @@ class EngineRow:
 def list_models(folder: Folder = None, as_json: AsJson = False) -> None:
     """List all engines and models: built in, already pulled, and available to pull."""
     with report_errors():
-        rows = [*_engine_rows(), *_whisper_rows(models_folder(folder))]
+        store = models_folder(folder)
+        rows = [*_engine_rows(), *(row for family in CATALOGUES.values() for row in _model_rows(family, store))]
     if as_json:
         typer.echo(json.dumps([asdict(row) for row in rows], indent=2, ensure_ascii=False))
         return
@@ -82,7 +84,7 @@ def list_models(folder: Folder = None, as_json: AsJson = False) -> None:
     for row in rows:
         table.add_row(row.engine, _languages(row.languages), _size(row.size), row.state, row.licence)
     _screen().print(table)
-    _note_missing_library()
+    _note_missing_library(WHISPER)
 
 
 @models.command(short_help="Show what a model is, and whether its files are intact.")
@@ -92,8 +94,8 @@ def info(name: Name, folder: Folder = None, as_json: AsJson = False) -> None:
     Reads all its files to compare their checksums. Exits with 1 when one of them is wrong.
     """
     with report_errors():
-        entry = find_model(_model_name(name))
-        place = model_folder(models_folder(folder), entry.name)
+        entry = _find(name)
+        place = model_folder(models_folder(folder), entry.name, entry.family)
         manifest = read_manifest(place)
         errors = list(integrity_errors(place, manifest)) if manifest is not None else []
     fields = _info_fields(entry, place, manifest, errors)
@@ -101,7 +103,7 @@ def info(name: Name, folder: Folder = None, as_json: AsJson = False) -> None:
         typer.echo(json.dumps(fields, indent=2, ensure_ascii=False))
     else:
         _print_info(fields)
-        _note_missing_library()
+        _note_missing_library(entry.family)
     if errors:
         raise typer.Exit(FAILED)
 
@@ -120,8 +122,14 @@ def pull(
         ),
     ] = None,
     revision: Annotated[
-        str, typer.Option(envvar="CAESURA_REVISION", metavar="NAME", help="Branch, tag or commit of the model.")
-    ] = "main",
+        str | None,
+        typer.Option(
+            envvar="CAESURA_REVISION",
+            metavar="NAME",
+            show_default=False,
+            help="Branch, tag or commit of the model; otherwise the one that this version knows, or the newest.",
+        ),
+    ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", envvar="CAESURA_JSON", help="Print what was pulled as JSON.")
     ] = False,
@@ -134,36 +142,34 @@ def pull(
     # no log lines get between the progress bar and the error.
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("HF_HUB_VERBOSITY", "error")
-    with _whisper_extra():
+    with report_errors():
+        entry = _find(name)
+    with _downloading_extra(entry.family):
         from caesura.engines.models import download
     with report_errors():
-        entry = find_model(_model_name(name))
         hub = endpoint or os.environ.get("HF_ENDPOINT") or download.DEFAULT_ENDPOINT
         with _progress(entry.name) as report:
             pulled = download.pull(entry, models_folder(folder), endpoint=hub, revision=revision, report=report)
-    _print_pulled(pulled, as_json)
+    _print_pulled(pulled, entry.family, as_json)
 
 
 @contextmanager
-def _whisper_extra() -> Iterator[None]:
-    """Context in which a missing package of the extra `whisper` ends the command with how to install it."""
+def _downloading_extra(family: str) -> Iterator[None]:
+    """Context in which a missing package that downloads need ends the command with how to install it."""
     try:
         yield
     except ModuleNotFoundError as missing:
         package = (missing.name or "").partition(".")[0]
         if package == "caesura":
             raise
-        fail(str(not_installed(package.replace("_", "-"))), MISUSED)
+        fail(str(not_installed(package.replace("_", "-"), family)), MISUSED)
 
 
-def _model_name(name: str) -> str:
-    # `whisper:small` is what `--engine` takes; here the bare name is enough.
-    family, colon, model = name.partition(":")
-    if family == "whisper":
-        return model or DEFAULT_MODEL
-    if not colon and name in {"moonshine", "scripted"}:
+def _find(name: str) -> CatalogueEntry:
+    if name in {"moonshine", "scripted"}:
         raise UsageError(f"model: {name} comes with the extra 'server', and there is nothing to pull")
-    return name
+    # The name of an engine alone means its default model, as it does for `--engine`.
+    return find_any(f"{name}:" if name in CATALOGUES else name)
 
 
 def _engine_rows() -> Iterator[EngineRow]:
@@ -181,18 +187,19 @@ def _engine_rows() -> Iterator[EngineRow]:
             yield EngineRow(name, "?", (), None, f"broken: {error}", "see its package")
 
 
-def _whisper_rows(folder: Path) -> Iterator[EngineRow]:
-    manifests = {place: read_manifest(place) for place in installed(folder)}
-    for entry in CATALOGUE.values():
-        place = model_folder(folder, entry.name)
+def _model_rows(family: FamilyCatalogue, folder: Path) -> Iterator[EngineRow]:
+    manifests = {place: read_manifest(place) for place in installed(folder, family.name)}
+    for entry in family.entries.values():
+        place = model_folder(folder, entry.name, family.name)
         manifest = manifests.pop(place, None)
         size = manifest.size if manifest is not None else entry.size
         state = _state(place, manifest)
-        yield EngineRow(f"whisper:{entry.name}", entry.name, entry.languages, size, state, entry.licence)
+        yield EngineRow(f"{family.name}:{entry.name}", entry.name, entry.languages, size, state, entry.licence)
     for place, manifest in manifests.items():
         if manifest is not None:
             state = _state(place, manifest)
-            yield EngineRow(f"whisper:{manifest.name}", manifest.name, (), manifest.size, state, manifest.licence)
+            name = f"{family.name}:{manifest.name}"
+            yield EngineRow(name, manifest.name, (), manifest.size, state, manifest.licence)
 
 
 def _state(place: Path, manifest: Manifest | None) -> str:
@@ -204,20 +211,31 @@ def _state(place: Path, manifest: Manifest | None) -> str:
 def _info_fields(entry: CatalogueEntry, place: Path, manifest: Manifest | None, errors: list[str]) -> dict[str, object]:
     fields: dict[str, object] = {
         "name": entry.name,
-        "aliases": [alias for alias, name in ALIASES.items() if name == entry.name],
-        "engine": f"whisper:{entry.name}",
+        "aliases": [alias for alias, name in CATALOGUES[entry.family].aliases.items() if name == entry.name],
+        "engine": f"{entry.family}:{entry.name}",
         "repo": entry.repo,
+        "revision": manifest.revision if manifest is not None else entry.revision,
         "languages": list(entry.languages),
         "size": manifest.size if manifest is not None else entry.size,
         "licence": manifest.licence if manifest is not None else entry.licence,
+        "published_wer": _wer(entry.wer),
+        "cpu": _cpu(entry.cpu),
         "folder": str(place),
         "here": manifest is not None,
         "wrong": errors,
     }
     if manifest is not None:
-        fields |= {"revision": manifest.revision, "endpoint": manifest.endpoint}
+        fields["endpoint"] = manifest.endpoint
         fields["files"] = [asdict(file) for file in manifest.files]
     return fields
+
+
+def _wer(wer: PublishedWer | None) -> str:
+    return f"{wer.percent:g} %, {wer.test} ({wer.source})" if wer is not None else "unknown"
+
+
+def _cpu(cost: CpuCost | None) -> str:
+    return cost.value if cost is not None else "unknown"
 
 
 def _print_info(fields: dict[str, object]) -> None:
@@ -254,21 +272,21 @@ def _progress(name: str) -> Iterator[Callable[[int, int], None]]:
         yield lambda done, total: bar.update(task, completed=done, total=total, visible=True)
 
 
-def _print_pulled(pulled: PulledModel, as_json: bool) -> None:
+def _print_pulled(pulled: PulledModel, family: str, as_json: bool) -> None:
     if as_json:
         fields = asdict(pulled.manifest) | {"folder": str(pulled.folder), "fresh": pulled.fresh}
         typer.echo(json.dumps(fields, indent=2))
         return
     model = f"{pulled.manifest.name} ({_size(pulled.manifest.size)})"
     typer.echo(f"{model} is {'now' if pulled.fresh else 'already'} in {pulled.folder}")
-    typer.echo(f"caesura serve --engine whisper:{pulled.manifest.name}")
-    _note_missing_library()
+    typer.echo(f"caesura serve --engine {family}:{pulled.manifest.name}")
+    _note_missing_library(family)
 
 
-def _note_missing_library() -> None:
+def _note_missing_library(family: str) -> None:
     # On stderr, but not an error: models can be listed and checked without the library.
     try:
-        library_version()
+        library_version(family)
     except EngineError as error:
         typer.echo(f"Note: {error}", err=True)
 

@@ -71,7 +71,8 @@ class Renderer:
                 redirect_stdout=False,
                 redirect_stderr=False,
             )
-            self._live.start()
+            # Drawn at once: rich leaves a bar on the screen that its thread draws first while another thread prints.
+            self._live.start(refresh=True)
         return self
 
     def __exit__(self, *_: object) -> None:

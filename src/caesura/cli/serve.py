@@ -35,8 +35,8 @@ Engines = Annotated[
         "--engine",
         envvar="CAESURA_ENGINE",
         metavar="NAME",
-        help="moonshine for English; whisper:SIZE for many languages; scripted plays a script, for tests. May be "
-        "given again: the first is the default.",
+        help="moonshine for English; whisper:SIZE for many languages; onnx-asr:NAME for Parakeet and others; scripted "
+        "plays a script, for tests. May be given again: the first is the default.",
     ),
 ]
 
@@ -54,7 +54,9 @@ def serve(
     engine: Engines = list(DEFAULTS.engines),  # noqa: B006  # typer wants a list and copies it
     model: Annotated[
         str | None,
-        typer.Option(envvar="CAESURA_MODEL", metavar="SIZE", help="The model of --engine whisper, for example small."),
+        typer.Option(
+            envvar="CAESURA_MODEL", metavar="SIZE", help="The model of --engine whisper or onnx-asr, such as small."
+        ),
     ] = None,
     models: Annotated[
         str | None,

@@ -96,8 +96,9 @@ class SegmentJob:
     `audio`: float32 in -1..1, shape (n,), 16 kHz mono. `at`: stream seconds of its first sample (for engines that play
     a script, and for logs). `priority`: its place in the queue, and whether it is final. `draft`: an earlier hypothesis
     of audio that begins at the same sample and is a prefix of this audio, or equals it; an engine may verify it instead
-    of starting anew. Its `words` are the last of those that its `tokens` spell: all, or those after the prefix. A final
-    hypothesis must not depend on it; an interim may, in near ties. `prefix`: the text of the words with which the audio
+    of starting anew. Its `words` may be fewer than its `tokens` spell, the last of them, or more, with words of earlier
+    hypotheses before them; only their texts count. A final hypothesis must not depend on it; an interim may, in near
+    ties. `prefix`: the text of the words with which the audio
     begins, and `prefix_s`: the seconds of audio that they take, for engines with `context_s`; the hypothesis has only
     the words after them. `language`: one of the engine's primary subtags, or None if the engine is to detect it.
     `terms`: words to prefer. `embed_speakers`: the host of the engine adds speaker embeddings to the hypothesis;

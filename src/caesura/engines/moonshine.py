@@ -97,7 +97,7 @@ class MoonshineEngine:
         if given.size < MIN_AUDIO_S * SAMPLE_RATE:
             return Hypothesis()
         audio = _with_silence(given)
-        draft = self._draft_tokens(job.draft) if job.draft is not None else ()
+        draft = () if job.draft is None else self._draft_tokens(job.draft)
         prefix = self._vocabulary.encode(job.prefix)
         try:
             output = self._network.decode(audio, draft, keep=bool(job.terms), prefix=prefix)
@@ -122,11 +122,12 @@ class MoonshineEngine:
         return Hypothesis(words=words, tokens=tokens)
 
     def _draft_tokens(self, draft: Hypothesis) -> tuple[int, ...]:
-        # The tokens of the draft's words, which may be fewer than its tokens spell: the last of them.
-        printed = self._printed_words(draft.tokens)
-        if not draft.words or len(draft.words) > len(printed):
-            return ()
-        return draft.tokens[printed[-len(draft.words)].tokens[0] :]
+        # Its words may be fewer than its tokens spell, or more, with those of earlier hypotheses before them.
+        printed, words = self._printed_words(draft.tokens), draft.words
+        if len(words) > len(printed):
+            before = " ".join(word.text for word in words[: len(words) - len(printed)])
+            return (*self._vocabulary.encode(before), *draft.tokens)
+        return draft.tokens[printed[-len(words)].tokens[0] :] if words else ()
 
     def _printed_words(self, tokens: Sequence[int]) -> list[PrintedWord]:
         return [word for word in self._vocabulary.words(tokens) if not is_music(word.text)]

@@ -66,6 +66,18 @@ def _whisper_resolved(model: str, models: Path) -> str:
     return with_model_folder(model, models)
 
 
+def _onnx_asr(model: str) -> EngineSpec:
+    from caesura.engines.onnx_asr import info, load
+
+    return EngineSpec(info(model), partial(load, model))
+
+
+def _onnx_asr_resolved(model: str, models: Path) -> str:
+    from caesura.engines.onnx_asr import with_model_folder
+
+    return with_model_folder(model, models)
+
+
 @dataclass(frozen=True, slots=True)
 class ModelFamily:
     """An engine that runs any of a family of models.
@@ -77,7 +89,12 @@ class ModelFamily:
     with_model_folder: Callable[[str, Path], str]
 
 
-FAMILIES: Final[Mapping[str, ModelFamily]] = MappingProxyType({"whisper": ModelFamily(_whisper, _whisper_resolved)})
+FAMILIES: Final[Mapping[str, ModelFamily]] = MappingProxyType(
+    {
+        "onnx-asr": ModelFamily(_onnx_asr, _onnx_asr_resolved),
+        "whisper": ModelFamily(_whisper, _whisper_resolved),
+    }
+)
 """Built-in engines whose models are downloaded: `NAME` means the default model, `NAME:MODEL` another."""
 
 GROUP: Final = "caesura.engines"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Final
 
 from caesura.engines.base import SAMPLE_RATE, EngineInfo, Hypothesis, SegmentJob
@@ -70,8 +72,14 @@ class ScriptedEngine:
         self._period_s = period_s
 
     def transcribe(self, jobs: Sequence[SegmentJob]) -> list[Hypothesis]:
-        """Transcribe each job, in order."""
-        return [Hypothesis(tuple(self._words(job.at, job.at + len(job.audio) / SAMPLE_RATE))) for job in jobs]
+        """Transcribe each job, in order. A hypothesis is in the language of most of its words, if they have one."""
+        return [self._transcribe_one(job.at, job.at + len(job.audio) / SAMPLE_RATE) for job in jobs]
+
+    def _transcribe_one(self, begin: float, end: float) -> Hypothesis:
+        words = tuple(self._words(begin, end))
+        languages = Counter(word.language for word in words if word.language is not None)
+        language = max(languages, key=lambda each: languages[each], default=None)
+        return Hypothesis(tuple(replace(word, language=None) for word in words), language=language)
 
     def _words(self, begin: float, end: float) -> Iterator[Word]:
         period = self._period_s
@@ -80,7 +88,7 @@ class ScriptedEngine:
                 placed = word.shifted(turn * period)
                 if begin - _SLACK_S <= placed.start and placed.end <= end + _SLACK_S:
                     start = max(round(placed.start - begin, 6), 0.0)
-                    yield Word(word.text, start, max(round(placed.end - begin, 6), start), word.confidence)
+                    yield replace(word, start=start, end=max(round(placed.end - begin, 6), start))
 
 
 def load() -> ScriptedEngine:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import groupby, pairwise
+
+CACHED_WORDS = 4096
+"""Words whose tokens are remembered: a context repeats its words from job to job."""
 
 _BLANK = "\u2581".encode()
 _SPECIAL = (b"<unk>", b"<s>", b"</s>")
@@ -28,6 +31,7 @@ class Vocabulary:
         self._pieces = tuple(_printed(piece) for piece in pieces)
         # Single letters come after the bytes that they consist of, and encoding starts from letters.
         self._numbers = {piece: number for number, piece in enumerate(self._pieces) if piece}
+        self._encode_word = lru_cache(CACHED_WORDS)(self._encode_uncached)
 
     @classmethod
     def parse(cls, data: bytes) -> Vocabulary:
@@ -50,10 +54,13 @@ class Vocabulary:
 
         Byte-pair encoding (Sennrich et al., "Neural Machine Translation of Rare Words with Subword Units", 2016):
         the pair of neighbours that makes the earliest piece is joined first, as pieces are numbered in the order
-        in which they were learnt. A speech model also writes words in other pieces.
+        in which they were learnt. A speech model also writes words in other pieces. Each word is encoded by itself: no
+        piece extends from one word into the next.
         """
-        plain = " ".join(text.split())
-        parts = [part for letter in f" {plain}" for part in self._letter(letter)] if plain else []
+        return tuple(token for word in text.split() for token in self._encode_word(word))
+
+    def _encode_uncached(self, word: str) -> tuple[int, ...]:
+        parts = [part for letter in f" {word}" for part in self._letter(letter)]
         while (first := self._earliest_merge(parts)) is not None:
             parts = _merged(parts, first)
         return tuple(self._numbers[part] for part in parts if part in self._numbers)

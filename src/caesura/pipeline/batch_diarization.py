@@ -6,6 +6,7 @@ speaker to whom it is most similar. Pure.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Final
@@ -18,10 +19,10 @@ from caesura.speech.diarizer import word_similarity
 from caesura.speech.embedding import Floats, PackedEmbeddings
 from caesura.words import Word
 
-SHARPNESS: Final = 8.0
-"""Of the logistic curve from how much more a word sounds like its speaker than like another to how likely that speaker
-is the right one. On synthetic conversations speakers with a confidence of 0.55, 0.75 and 0.98 are right in 63, 81 and
-100 of 100 words that are recorded well, and in 52, 89 and 94 on the telephone."""
+CONFIDENCE_OFFSET: Final = 0.6
+CONFIDENCE_SLOPE: Final = 7.5
+"""Parameters of the logistic curve of `speaker_confidence`: fitted to the words of synthetic conversations of six
+readers, and judged on recorded meetings and calls (docs/speakers.md)."""
 
 
 def assign_speakers(segments: Sequence[RecognizedSegment]) -> list[Word]:
@@ -51,8 +52,17 @@ def _labelled(segment: RecognizedSegment, known: Floats) -> Iterable[tuple[Word,
         speaker = int(row.argmax())
         # The best other speaker, or the threshold at which a word would belong to a new speaker.
         other = max(SAME_SPEAKER, float(np.delete(row, speaker).max(initial=-1.0)))
-        margin = max(0.0, float(row[speaker]) - other)
-        yield word, speaker, float(1.0 / (1.0 + np.exp(-SHARPNESS * margin)))
+        yield word, speaker, speaker_confidence(float(row[speaker]) - other)
+
+
+def speaker_confidence(margin: float) -> float:
+    """How likely the speaker of a word is the right one, in 0..1.
+
+    Args:
+        margin: by how much the word is more similar to its speaker than to any other, in -2..2; negative where it is
+            less similar than a word of a new speaker might be.
+    """
+    return 1.0 / (1.0 + math.exp(-(CONFIDENCE_OFFSET + CONFIDENCE_SLOPE * margin)))
 
 
 def _speakers(packed: Sequence[PackedEmbeddings]) -> Floats:

@@ -140,11 +140,9 @@ class SegmentJobs:
         latest = self.latest
         if latest is None or latest.request.first != wanted.first or latest.request.last > wanted.last:
             return None
-        # Words that have become known since are in the prefix.
-        known = len(wanted.known) - len(latest.request.known)
-        if known < 0:
-            return None
-        return replace(latest.hypothesis, words=latest.hypothesis.words[known:])
+        # Words that have become known since are in the prefix; a final has none of the known ones there.
+        known = len(latest.request.known) + len(latest.hypothesis.words) - len(wanted.known)
+        return replace(latest.hypothesis, words=latest.words[-known:] if known > 0 else ())
 
     def _is_lapse(self, request: JobRequest, hypothesis: Hypothesis) -> bool:
         """Whether words that were recognized are missing in a longer piece of the same speech.

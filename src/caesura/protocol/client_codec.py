@@ -94,7 +94,7 @@ def _message(kind: str, fields: Mapping[str, Any]) -> Answer:
 
 
 def _results(fields: Mapping[str, Any]) -> Results:
-    best = fields["channel"]["alternatives"][0]
+    best, detected = fields["channel"]["alternatives"][0], fields["channel"].get("detected_language")
     channel, channels = _channel(fields.get("channel_index"))
     metadata = fields.get("metadata") or {}
     return Results(
@@ -112,6 +112,7 @@ def _results(fields: Mapping[str, Any]) -> Results:
         model=_model(str(metadata.get("model_uuid") or ""), metadata.get("model_info") or {}),
         extra=metadata.get("extra") or {},
         languages=tuple(map(str, best.get("languages") or ())),
+        detected_language=None if detected is None else str(detected),
     )
 
 

@@ -275,6 +275,8 @@ def _results(results: Results) -> dict[str, Any]:
     channel: dict[str, Any] = {"alternatives": (alternative,)}
     if results.searches:
         channel["search"] = [_search(search) for search in results.searches]
+    if results.detected_language is not None:
+        channel["detected_language"] = results.detected_language
     return {
         "type": "Results",
         "channel_index": (results.channel, results.channels),

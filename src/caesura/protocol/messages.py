@@ -104,6 +104,8 @@ class Results:
     """The speaker embedding model; None without diarization."""
     languages: tuple[str, ...] = ()
     """Of the words, the most frequent first; empty where the language was not detected."""
+    detected_language: str | None = None
+    """Of most words of the channel so far, where detection was requested; None before its first word."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,11 +80,11 @@ class ListenOptions:
     inspect_response: bool = False
     """With `callback`: results are sent on the connection too."""
     mip_opt_out: bool = False
+    detect_language: bool = False
     # ---- of recordings only ----
     utterances: bool = False
     utt_split_s: float = 0.8
     paragraphs: bool = False
-    detect_language: bool = False
 
     @property
     def engine_language(self) -> str:

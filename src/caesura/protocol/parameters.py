@@ -87,6 +87,12 @@ HONOURED: Final[Mapping[str, Honoured]] = MappingProxyType(
             "a BCP-47 tag or multi",
             "the language that is spoken, which the engine must support; multi detects and reports it",
         ),
+        "detect_language": Honoured(
+            "detect_language",
+            value_parsers.detection,
+            "true, false or languages",
+            "detects the language and reports it as `detected_language`, on a live stream with each transcript",
+        ),
         "version": Honoured("version", str, "latest or the version of a model", "requires that version of the model"),
         "encoding": Honoured(
             "encoding", value_parsers.one_of(*ENCODINGS), join_choices(ENCODINGS), "declares audio without a container"
@@ -196,12 +202,6 @@ RECORDINGS: Final[Mapping[str, Honoured]] = MappingProxyType(
             "utt_split_s", value_parsers.seconds(0, 600), "a number of seconds", "the pause between two utterances"
         ),
         "paragraphs": _flag("paragraphs", "adds `paragraphs` with sentences; turns punctuation on"),
-        "detect_language": Honoured(
-            "detect_language",
-            value_parsers.detection,
-            "true, false or languages",
-            "detects the language and reports it",
-        ),
     }
 )
 

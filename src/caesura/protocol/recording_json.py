@@ -174,6 +174,8 @@ def _word(word: Word, response: RecordingResponse) -> dict[str, Any]:
         fields["speaker"] = word.speaker
     if word.speaker_confidence is not None:
         fields["speaker_confidence"] = _rounded(word.speaker_confidence)
+    if word.language is not None:
+        fields["language"] = word.language
     return fields
 
 

@@ -20,6 +20,7 @@ def results_message(
     model: ModelInfo,
     extra: dict[str, str],
     diarizer: ModelInfo | None = None,
+    detected_language: str | None = None,
 ) -> Results:
     """The Results message of a segment; `speech_final` is true only together with `is_final`."""
     words = wire_words(segment.words, punctuate=punctuate, keep_punctuation=keep_punctuation)
@@ -40,6 +41,7 @@ def results_message(
         searches=tuple(_search(search) for search in segment.searches),
         diarizer=diarizer,
         languages=by_frequency(word.language for word in words),
+        detected_language=detected_language,
     )
 
 
@@ -69,6 +71,28 @@ def by_frequency(languages: Iterable[str | None]) -> tuple[str, ...]:
     """Each language once, the most frequent first; None is skipped."""
     counts = Counter(language for language in languages if language is not None)
     return tuple(language for language, _ in counts.most_common())
+
+
+class DominantLanguage:
+    """Language of most words of a live stream so far, by channel, for `detect_language`.
+
+    Holds one number for each channel and language.
+    """
+
+    def __init__(self) -> None:
+        self._counts: dict[int, Counter[str]] = {}
+
+    def add(self, segment: TranscriptSegment) -> str | None:
+        """The language of most words in the finals of this channel and in `segment`; None before the first word.
+
+        The words of a final are counted; those of an interim count for this answer alone. Of two languages with as
+        many words it is the one that was spoken first.
+        """
+        known = self._counts.get(segment.channel, Counter())
+        counts = known + Counter(word.language for word in segment.words if word.language is not None)
+        if segment.final:
+            self._counts[segment.channel] = counts
+        return max(counts, key=lambda language: counts[language], default=None)
 
 
 def _search(search: Search) -> SearchResult:

@@ -71,7 +71,7 @@ from caesura.protocol.messages import (
     UtteranceEndMessage,
 )
 from caesura.protocol.options import ListenOptions
-from caesura.protocol.results import results_message
+from caesura.protocol.results import DominantLanguage, results_message
 from caesura.protocol.session_timers import Expired, SessionTimers
 from caesura.protocol.session_timers import Timers as Timers
 
@@ -128,6 +128,7 @@ class Session:
         self._identity = identity
         self._timers = SessionTimers(timers, now=now)
         self._extra = dict(options.extra)
+        self._spoken = DominantLanguage()
         self._digest = hashlib.sha256()
         self._actions: list[Action] = []
         self._state = State.OPEN
@@ -272,6 +273,7 @@ class Session:
                 model=self._identity.model,
                 extra=self._extra,
                 diarizer=self._identity.diarizer,
+                detected_language=self._spoken.add(segment) if self._options.detect_language else None,
             )
         )
 

@@ -28,8 +28,8 @@ speakers more alike.
 """
 COMPACTION: Final = 0.3
 """Merge threshold for early compaction; stricter, since later audio adds evidence."""
-MIN_WINDOWS: Final = 4
-"""Fewest windows of a speaker if there are many in all: small clusters arise by chance."""
+MIN_WINDOWS: Final = 10
+"""Fewest windows of a speaker if there are many in all, some 6 s of speech: small clusters arise by chance."""
 MIN_SHARE: Final = 0.04
 """Smallest share of all windows that a speaker has if there are few in all."""
 MIN_WINDOW_S: Final = 0.8

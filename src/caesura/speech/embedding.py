@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from caesura.words import Word
+
 WINDOW_S: Final = 1.5
 """Length of a window: embeddings of shorter ones scatter, longer ones extend over changes of speaker."""
 HOP_S: Final = 0.5
+
+SPLIT_S: Final = 0.6
+"""A longer pause between two words may be a change of speaker: no window extends over it."""
 
 Floats = NDArray[np.float32]
 
@@ -26,6 +32,13 @@ class SpeakerEmbedding:
     start: float
     end: float
     vector: Floats
+
+
+def speech_spans(words: Sequence[Word]) -> list[tuple[float, float]]:
+    """Start and end of each stretch of words, in order, without a pause of more than `SPLIT_S`."""
+    edges = [at for at in range(1, len(words)) if words[at].start - words[at - 1].end > SPLIT_S]
+    runs = (words[first:last] for first, last in pairwise([0, *edges, len(words)]))
+    return [(run[0].start, run[-1].end) for run in runs if run]
 
 
 def windows(start: float, end: float) -> list[tuple[float, float]]:

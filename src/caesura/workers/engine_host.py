@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Self
 from caesura.engines.base import Engine, Hypothesis, SegmentJob
 from caesura.engines.registry import load_engine
 from caesura.errors import EngineError, InternalError
+from caesura.speech.embedding import speech_spans
 
 if TYPE_CHECKING:
     from caesura.speech.embedder import SpeakerEmbedder
@@ -55,8 +56,8 @@ class EngineHost:
             return hypothesis
         if self._embedder is None:
             self._embedder = self._load_embedder()
-        spans = [(hypothesis.words[0].start, hypothesis.words[-1].end)]
-        return replace(hypothesis, speaker_embeddings=self._embedder.embed(job.audio, spans))
+        embeddings = self._embedder.embed(job.audio, speech_spans(hypothesis.words))
+        return replace(hypothesis, speaker_embeddings=embeddings)
 
 
 def failure_reason(error: Exception) -> str:

@@ -38,6 +38,14 @@ def test_english_and_distilled_models_transcribe_english_only() -> None:
     assert len(english) == 9
 
 
+def test_published_word_error_rates_fall_with_size_and_name_their_source() -> None:
+    by_size = [CATALOGUE[name].wer for name in ("tiny.en", "base.en", "small.en", "medium.en", "large-v3")]
+    rates = [wer.percent for wer in by_size if wer is not None]
+    assert len(rates) == 5
+    assert rates == sorted(rates, reverse=True)
+    assert all(entry.wer.source and entry.wer.test for entry in CATALOGUE.values() if entry.wer is not None)
+
+
 def test_every_language_converts_to_its_subtag_and_back() -> None:
     assert tuple(whisper_code(subtag(code)) for code in WHISPER_CODES) == tuple(WHISPER_CODES)
 

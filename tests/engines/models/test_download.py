@@ -18,6 +18,7 @@ from huggingface_hub import constants
 
 from caesura.engines.models.catalogue import CatalogueEntry, find_model
 from caesura.engines.models.download import PulledModel, pull
+from caesura.engines.models.families import find_any
 from caesura.engines.models.store import MANIFEST, installed, integrity_errors, missing_files, read_manifest
 from caesura.errors import DownloadInterrupted, LineError, Unreachable, UsageError
 from tests.engines.models.hub_server import REVISION, FakeHub, listing, model_files, serving
@@ -143,6 +144,45 @@ def test_no_token_and_no_telemetry_is_sent(puller: Puller, monkeypatch: pytest.M
     assert not any("authorization" in headers or "cookie" in headers for headers in puller.hub.headers)
     assert "hf_secret" not in str(puller.hub.headers)
     assert all(path.startswith("/cdn/") or "/resolve/" in path for path, _ in puller.hub.requests)
+
+
+# ---- other families ----
+
+
+def zipformer_hub(*, without: str = "") -> FakeHub:
+    """A hub that has the model `zipformer-en` at the commit of the catalogue, beside files that are not needed."""
+    entry = find_any("sherpa:zipformer-en")
+    files = {name: name.encode() * 100 for name in (*entry.files, "README.md", "encoder-fp32.onnx") if name != without}
+    return FakeHub(files, repo=entry.repo, revision=entry.revision)
+
+
+def test_a_model_of_another_family_is_downloaded_at_its_commit_with_its_own_files(tmp_path: Path) -> None:
+    entry = find_any("zipformer-en")
+    with serving(zipformer_hub()) as hub:
+        pulled = pull(entry, tmp_path, endpoint=hub.url)
+        assert pull(entry, tmp_path, endpoint=hub.url).fresh is False
+    assert pulled.folder == tmp_path / "sherpa" / "zipformer-en"
+    assert {path.name for path in pulled.folder.iterdir()} == {*entry.files, MANIFEST}
+    assert pulled.manifest.revision == entry.revision
+    assert sorted(hub.fetched()) == sorted(entry.files)
+    assert installed(tmp_path, "sherpa") == [pulled.folder]
+    assert installed(tmp_path) == []
+
+
+def test_a_file_that_the_hub_lacks_is_named_before_anything_is_downloaded(tmp_path: Path) -> None:
+    with (
+        serving(zipformer_hub(without="tokens.txt")) as hub,
+        pytest.raises(UsageError, match=r"has no tokens\.txt at revision 672fbf1.*; pull it without --revision"),
+    ):
+        pull(find_any("zipformer-en"), tmp_path, endpoint=hub.url)
+    assert hub.requests == []
+
+
+def test_a_licence_that_the_hub_does_not_name_is_that_of_the_catalogue(tmp_path: Path) -> None:
+    hub = zipformer_hub()
+    hub.listing = listing(hub).replace("license:mit", "license:other")
+    with serving(hub):
+        assert pull(find_any("zipformer-en"), tmp_path, endpoint=hub.url).manifest.licence == "Apache-2.0"
 
 
 # ---- interruption and resumption ----

@@ -113,3 +113,33 @@ def test_the_error_for_a_folder_filled_by_hand_names_the_missing_file(tmp_path: 
     (folder / "tokenizer.json").unlink()
     with pytest.raises(EngineError, match=r"tokenizer\.json is missing; it must be a Whisper model in CTranslate2's"):
         check_complete(parse_model_ref(str(folder)))
+
+
+# ---- other families ----
+
+
+def test_models_of_another_family_have_their_own_names_and_folder(tmp_path: Path) -> None:
+    ref = parse_model_ref("parakeet-v3", tmp_path, "onnx-asr")
+    assert (ref.name, ref.folder) == ("parakeet-tdt-0.6b-v3", tmp_path / "onnx-asr" / "parakeet-tdt-0.6b-v3")
+    assert (ref.family, ref.device, ref.text) == ("onnx-asr", "cpu", f"{ref.folder}@cpu")
+    assert parse_model_ref("", tmp_path, "sherpa").folder == tmp_path / "sherpa" / "zipformer-en"
+    with pytest.raises(EngineError, match=r"sherpa: the model zipformer-en .*`caesura models pull zipformer-en`"):
+        check_complete(parse_model_ref("zipformer-en", tmp_path, "sherpa"))
+
+
+def test_a_family_takes_neither_the_names_nor_the_devices_of_another(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no model of sherpa is called 'tiny'; choose one of zipformer-en"):
+        parse_model_ref("tiny", tmp_path, "sherpa")
+    with pytest.raises(UsageError, match="engine: sherpa does not run on cuda; leave @cuda out"):
+        parse_model_ref("zipformer-en@cuda", tmp_path, "sherpa")
+
+
+def test_a_folder_of_another_family_is_checked_for_its_own_files(tmp_path: Path) -> None:
+    folder = filled(tmp_path / "mine")
+    with pytest.raises(
+        EngineError, match=r"encoder\*\.onnx is missing.*tokens\.txt is missing; it must be a streaming"
+    ):
+        check_complete(parse_model_ref(str(folder), family="sherpa"))
+    for name in ("encoder.int8.onnx", "decoder.onnx", "joiner.onnx", "tokens.txt"):
+        (folder / name).touch()
+    check_complete(parse_model_ref(str(folder), family="sherpa"))

@@ -1,4 +1,4 @@
-"""The library that runs Whisper models: found without loading it, and the error where it is missing."""
+"""The libraries that run models: found without loading them, and the error where one is missing."""
 
 from __future__ import annotations
 
@@ -29,3 +29,11 @@ def test_where_it_is_missing_it_says_what_to_install(monkeypatch: pytest.MonkeyP
     wanted = f"engine whisper needs the package faster-whisper: `{install_command('whisper')}` installs it"
     with pytest.raises(EngineError, match=re.escape(wanted)):
         library_version()
+
+
+def test_each_family_names_its_own_library_and_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert library_version("onnx-asr") == importlib.metadata.version("onnx-asr")
+    without_library(monkeypatch)
+    wanted = f"engine onnx-asr needs the package onnx-asr: `{install_command('onnx-asr')}` installs it"
+    with pytest.raises(EngineError, match=re.escape(wanted)):
+        library_version("onnx-asr")

@@ -73,6 +73,24 @@ def test_a_repository_is_one_folder(tmp_path: Path) -> None:
     assert model_folder(tmp_path, "someone/tiny") == tmp_path / "whisper" / "someone--tiny"
 
 
+def test_every_family_has_a_folder_of_its_own(tmp_path: Path) -> None:
+    assert model_folder(tmp_path, "tiny", "sherpa") == tmp_path / "sherpa" / "tiny"
+    other = model_folder(tmp_path, "tiny", "sherpa")
+    other.mkdir(parents=True)
+    write_manifest(other, manifest())
+    assert installed(tmp_path, "sherpa") == [other]
+    assert installed(tmp_path) == []
+
+
+def test_files_of_other_families_are_found_by_patterns(tmp_path: Path) -> None:
+    required = (("*encoder*.onnx",), ("tokens.txt", "vocab.txt"))
+    assert missing_files(tmp_path, required) == ["*encoder*.onnx", "tokens.txt"]
+    (tmp_path / "encoder.onnx").mkdir()
+    (tmp_path / "an-encoder.int8.onnx").touch()
+    (tmp_path / "vocab.txt").touch()
+    assert missing_files(tmp_path, required) == []
+
+
 def test_a_complete_model_has_no_errors(folder: Path) -> None:
     assert missing_files(folder) == []
     assert list(integrity_errors(folder, manifest())) == []

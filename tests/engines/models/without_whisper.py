@@ -1,4 +1,4 @@
-"""An environment without the extra `whisper`, for tests: in this process, and in processes that it starts."""
+"""An environment without the extras `whisper` and `onnx-asr`, for tests: in this process, and in those it starts."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-HIDDEN = ("ctranslate2", "faster_whisper", "huggingface_hub", "tokenizers")
-"""Import names of what only that extra installs."""
+HIDDEN = ("ctranslate2", "faster_whisper", "huggingface_hub", "onnx_asr", "tokenizers")
+"""Import names of what only these extras install."""
 
 _SITE = f"""
 import importlib.metadata as metadata, sys
@@ -29,7 +29,7 @@ metadata.Distribution.from_name = classmethod(from_name)
 
 
 def without_library(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In this process faster-whisper cannot be found any more."""
+    """In this process neither faster-whisper nor onnx-asr can be found any more."""
     found = importlib.metadata.version
 
     def version(name: str) -> str:

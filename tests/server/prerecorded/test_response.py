@@ -58,8 +58,10 @@ def test_languages_are_reported_where_they_were_to_be_found() -> None:
     assert "detected_language" not in plain
     (detected,) = answered(ListenOptions(detect_language=True), passages)["results"]["channels"]
     assert detected["detected_language"] == "de"
+    assert not any("language" in word for word in detected["alternatives"][0]["words"])
     (several,) = answered(ListenOptions(language="multi"), passages)["results"]["channels"]
     assert several["alternatives"][0]["languages"] == ["de", "en"]
+    assert [word["language"] for word in several["alternatives"][0]["words"]] == ["de", "de", "en"]
 
 
 def test_speakers_are_reported_and_separate_utterances_and_paragraphs() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -22,11 +21,3 @@ def postgres_url() -> Iterator[str]:
 def location(request: pytest.FixtureRequest) -> str | None:
     """None: a file of the test's own."""
     return None if request.param == "sqlite" else postgres.new_database(request.getfixturevalue("postgres_url"))
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark tests that call every route over a ledger and a socket as slow: they are too many for the fast check."""
-    here = Path(__file__).parent
-    for item in items:
-        if here in item.path.parents:
-            item.add_marker(pytest.mark.slow)

@@ -16,7 +16,7 @@ from caesura.words import Word
 
 MODEL = ModelInfo("00000000-0000-4000-8000-0000000000aa", "general-local", "2026-01-01.0", "local")
 ID = "01a00000-0000-7000-8000-000000000001"
-WORDS = (Word("Yes.", 0.0, 0.4, 0.8, 0), Word("No!", 0.6, 0.9, 0.9, 1))
+WORDS = (Word("Yes.", 0.0, 0.4, 0.8, 0), Word("No!", 0.6, 0.9, 0.9, 1, 0.8, "en"))
 EVERYTHING = RecordingResponse(
     request_id=ID,
     sha256="ab" * 32,

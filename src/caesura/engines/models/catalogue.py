@@ -1,7 +1,8 @@
-"""Catalogue of Whisper models: name, repository, size, languages and licence of each."""
+"""Catalogue of Whisper models: name, repository, size, languages, licence, accuracy and cost of each."""
 
 from __future__ import annotations
 
+import enum
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,6 +10,9 @@ from types import MappingProxyType
 from typing import Final
 
 from caesura.errors import UsageError
+
+WHISPER: Final = "whisper"
+"""Name of this family of models, in `--engine` and as a folder of the store."""
 
 DEFAULT_MODEL: Final = "small"
 """Model of `--engine whisper` when none is named."""
@@ -29,12 +33,31 @@ _ENGLISH: Final = ("en",)
 _REPO = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
 
+class CpuCost(enum.Enum):
+    """What a model costs on the CPU, in three classes, for a server core."""
+
+    LOW = "low: several live streams on a core"
+    MEDIUM = "medium: about one live stream on a core"
+    HIGH = "high: recordings on the CPU, live streams on a GPU"
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedWer:
+    """A word error rate that others have published: its value in percent, the test, and where it is published."""
+
+    percent: float
+    test: str
+    source: str
+
+
 @dataclass(frozen=True, slots=True)
 class CatalogueEntry:
     """A model that can be downloaded.
 
-    `repo` is its repository on the hub, `size` its approximate size in bytes (None: unknown), `languages` the BCP-47
-    subtags that it transcribes (empty: only its vocabulary says).
+    `repo` is its repository on the hub and `revision` the branch, tag or commit to download. `size` is its approximate
+    size in bytes (None: unknown), `languages` the BCP-47 subtags that it transcribes (empty: only its vocabulary says).
+    `family` is the engine that runs it and `kind` the name by which that engine's library knows its architecture.
+    `files` are the names of the files that are needed; empty means those of a Whisper model.
     """
 
     name: str
@@ -42,6 +65,12 @@ class CatalogueEntry:
     size: int | None
     languages: tuple[str, ...]
     licence: str
+    wer: PublishedWer | None = None
+    cpu: CpuCost | None = None
+    revision: str = "main"
+    family: str = WHISPER
+    kind: str = WHISPER
+    files: tuple[str, ...] = ()
 
 
 def subtag(code: str) -> str:
@@ -60,6 +89,35 @@ def _subtags(count: int) -> tuple[str, ...]:
 
 _ALL: Final = _subtags(99)
 _ALL_AND_CANTONESE: Final = _subtags(100)
+
+
+# Mean of eight English sets: AMI, Earnings22, GigaSpeech, LibriSpeech clean and other, SPGISpeech, TED-LIUM, VoxPopuli.
+_MEAN_WER: Final = MappingProxyType(
+    {
+        "tiny.en": 12.81,
+        "base.en": 10.32,
+        "small.en": 8.59,
+        "medium.en": 8.09,
+        "large-v1": 7.94,
+        "large-v2": 7.84,
+        "large-v3": 7.44,
+        "large-v3-turbo": 7.83,
+        "distil-small.en": 8.57,
+        "distil-medium.en": 8.77,
+        "distil-large-v2": 7.92,
+        "distil-large-v3": 7.52,
+        "distil-large-v3.5": 7.21,
+    }
+)
+
+
+def leaderboard(percent: float) -> PublishedWer:
+    """Mean word error rate of the Open ASR Leaderboard, whose models run in full precision on a GPU."""
+    return PublishedWer(percent, "mean of 8 English sets, full precision", "Open ASR Leaderboard, short form")
+
+
+def _cpu(name: str) -> CpuCost:
+    return CpuCost.MEDIUM if name.startswith("tiny") else CpuCost.HIGH
 
 
 def _entries() -> dict[str, CatalogueEntry]:
@@ -84,13 +142,15 @@ def _entries() -> dict[str, CatalogueEntry]:
         ("distil-large-v3", "Systran/faster-distil-whisper-large-v3", 1_513, _ENGLISH),
         ("distil-large-v3.5", "distil-whisper/distil-large-v3.5-ct2", 1_513, _ENGLISH),
     )
+    published = {name: leaderboard(percent) for name, percent in _MEAN_WER.items()}
     return {
-        name: CatalogueEntry(name, repo, size * 1_000_000, languages, "MIT") for name, repo, size, languages in rows
+        name: CatalogueEntry(name, repo, size * 1_000_000, languages, "MIT", published.get(name), _cpu(name))
+        for name, repo, size, languages in rows
     }
 
 
 CATALOGUE: Final[Mapping[str, CatalogueEntry]] = MappingProxyType(_entries())
-"""Entries by name."""
+"""Whisper models by name."""
 
 ALIASES: Final[Mapping[str, str]] = MappingProxyType({"large": "large-v3", "turbo": "large-v3-turbo"})
 
@@ -101,7 +161,7 @@ def is_repo(name: str) -> bool:
 
 
 def find_model(name: str) -> CatalogueEntry:
-    """Look up a model by name.
+    """Look up a Whisper model by name.
 
     Args:
         name: A name in `CATALOGUE`, an alias, or `OWNER/NAME` of any Whisper model in CTranslate2's format on the hub.

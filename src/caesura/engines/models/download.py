@@ -1,4 +1,4 @@
-"""Download of Whisper models from the Hugging Face Hub or a mirror, verified against the checksums that the hub lists.
+"""Download of models from the Hugging Face Hub or a mirror, verified against the checksums that the hub lists.
 
 huggingface_hub does the listing, the transfer with its resumption and retries, the locking and the offline switch.
 This module adds three things: a model appears in the store in one step, once all of its files are complete and
@@ -38,7 +38,6 @@ from caesura.engines.models.store import (
     PART,
     REQUIRED,
     USED,
-    VOCABULARIES,
     Manifest,
     ModelFile,
     integrity_errors,
@@ -114,7 +113,7 @@ def pull(
     models: Path,
     *,
     endpoint: str = DEFAULT_ENDPOINT,
-    revision: str = "main",
+    revision: str | None = None,
     report: Report = lambda done, total: None,
 ) -> PulledModel:
     """Download a model unless the store has it already, complete and at the same commit.
@@ -123,7 +122,7 @@ def pull(
         entry: The model.
         models: Folder of the store.
         endpoint: URL of the hub.
-        revision: Branch, tag or commit.
+        revision: Branch, tag or commit; None means that of the entry.
         report: Called as bytes come in.
 
     Raises:
@@ -133,10 +132,10 @@ def pull(
         LineError: the hub sent other bytes than it listed.
     """
     hub = Hub(endpoint)
-    folder = model_folder(models, entry.name)
+    folder = model_folder(models, entry.name, entry.family)
     try:
         with _locked(folder.parent):
-            model = hub.list_files(entry.repo, revision)
+            model = hub.list_files(entry, revision or entry.revision)
             manifest = _already_there(folder, model)
             if manifest is not None:
                 report(model.size, model.size)
@@ -167,26 +166,27 @@ class Hub:
             token=False, headers={"Accept-Encoding": "identity"}, library_name=name, library_version=version
         )
 
-    def list_files(self, repo: str, revision: str) -> HubModel:
-        """List the files of the model in `repo` at a branch, tag or commit.
+    def list_files(self, entry: CatalogueEntry, revision: str) -> HubModel:
+        """List the files of a model that are needed, at a branch, tag or commit.
 
         Raises:
             Unreachable: the hub does not answer, or HF_HUB_OFFLINE is set.
             DownloadInterrupted: the hub is busy.
-            UsageError: no such model or revision, or no Whisper model in CTranslate2's format.
+            UsageError: no such model or revision, or files that the model needs are not there.
             LineError: the answer is not a listing.
         """
+        repo = entry.repo
         with _translated_errors(self.endpoint, f"{repo} at revision {revision}"):
             try:
                 info = self._api.model_info(repo, revision=revision, files_metadata=True, timeout=LISTING_TIMEOUT_S)
-                model = _parse_listing(repo, info)
+                model = _parse_listing(entry, info)
             except HFValidationError as error:
                 raise UsageError(f"model: {repo} is not the name of a repository on a hub: {error}") from error
             except HfHubHTTPError:  # some are ValueErrors as well
                 raise
             except (ValueError, KeyError, TypeError, AttributeError) as error:
                 raise LineError(f"{self.endpoint} gave no description of {repo}: {error}; is it a hub?") from error
-        _check_format(model)
+        _check_format(entry, model)
         return model
 
     def fetch(self, model: HubModel, file: HubFile, path: Path, report: Callable[[int], None]) -> None:
@@ -277,12 +277,13 @@ def _status_error(endpoint: str, what: str, status: int) -> LineError | UsageErr
     return LineError(f"{endpoint} answered {status} to the request for {what}")
 
 
-def _parse_listing(repo: str, info: ModelInfo) -> HubModel:
+def _parse_listing(entry: CatalogueEntry, info: ModelInfo) -> HubModel:
     if not info.sha:
         raise ValueError("it names no commit")
     licences = [tag.removeprefix("license:") for tag in info.tags or () if tag.startswith("license:")]
-    files = tuple(_parse_file(sibling) for sibling in info.siblings or () if sibling.rfilename in USED)
-    return HubModel(repo, info.sha, licences[0] if licences else None, files)
+    used = entry.files or USED
+    files = tuple(_parse_file(sibling) for sibling in info.siblings or () if sibling.rfilename in used)
+    return HubModel(entry.repo, info.sha, licences[0] if licences else None, files)
 
 
 def _parse_file(sibling: RepoSibling) -> HubFile:
@@ -293,13 +294,14 @@ def _parse_file(sibling: RepoSibling) -> HubFile:
     return HubFile(sibling.rfilename, int(sibling.size), None, sibling.blob_id)
 
 
-def _check_format(model: HubModel) -> None:
+def _check_format(entry: CatalogueEntry, model: HubModel) -> None:
     names = {file.name for file in model.files}
-    missing = [name for name in REQUIRED if name not in names]
-    if not names & set(VOCABULARIES):
-        missing.append(VOCABULARIES[0])
+    required = tuple((name,) for name in entry.files) or REQUIRED
+    missing = ", ".join(group[0] for group in required if names.isdisjoint(group))
+    if missing and entry.files:
+        raise UsageError(f"{model.repo} has no {missing} at revision {model.revision}; pull it without --revision")
     if missing:
-        raise UsageError(f"{model.repo} has no {', '.join(missing)}: it is no Whisper model in CTranslate2's format")
+        raise UsageError(f"{model.repo} has no {missing}: it is no Whisper model in CTranslate2's format")
 
 
 def _already_there(folder: Path, model: HubModel) -> Manifest | None:
@@ -319,7 +321,7 @@ def _fetch_all(entry: CatalogueEntry, model: HubModel, part: Path, hub: Hub, rep
         files.append(_fetch(model, file, part, hub, partial(_report_sum, report, model.size, before)))
     for leftover in {path.name for path in part.iterdir()} - {file.name for file in files}:
         (part / leftover).unlink()
-    licence = model.licence or entry.licence
+    licence = model.licence if model.licence and model.licence != "other" else entry.licence
     manifest = Manifest(entry.name, entry.repo, model.revision, hub.endpoint, licence, tuple(files))
     write_manifest(part, manifest)
     return manifest

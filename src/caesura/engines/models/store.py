@@ -1,19 +1,21 @@
-"""Store of downloaded Whisper models: one folder for each model, with a manifest of its files and their checksums.
+"""Store of downloaded models: one folder for each model, with a manifest of its files and their checksums.
 
-The layout is `MODELS/whisper/NAME/`. A folder with the suffix `.part` is an unfinished download and never counts as a
-model. Nothing here needs the network or huggingface_hub: a server checks and loads its model offline.
+The layout is `MODELS/FAMILY/NAME/`, for example `MODELS/whisper/small/`. A folder with the suffix `.part` is an
+unfinished download and never counts as a model. Nothing here needs the network or huggingface_hub: a server checks and
+loads its model offline.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
-from caesura.engines.models.catalogue import WHISPER_CODES, subtag
+from caesura.engines.models.catalogue import WHISPER, WHISPER_CODES, subtag
 from caesura.errors import EngineError
 
 DEFAULT_MODELS: Final = "~/.cache/caesura/models"
@@ -23,11 +25,12 @@ MANIFEST: Final = "caesura-model.json"
 PART: Final = ".part"
 OLD: Final = ".old"
 
-REQUIRED: Final = ("model.bin", "config.json", "tokenizer.json")
 VOCABULARIES: Final = ("vocabulary.json", "vocabulary.txt")
-"""Vocabulary files, of which one is required."""
-USED: Final = frozenset((*REQUIRED, *VOCABULARIES, "preprocessor_config.json"))
-"""All files that are used; the last one describes the input of large-v3."""
+"""Vocabulary files of a Whisper model, of which one is required."""
+REQUIRED: Final = (("model.bin",), ("config.json",), ("tokenizer.json",), VOCABULARIES)
+"""Files of a Whisper model in CTranslate2's format: of each group one is required."""
+USED: Final = frozenset((*chain.from_iterable(REQUIRED), "preprocessor_config.json"))
+"""All files of a Whisper model that are used; the last one describes the input of large-v3."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +59,14 @@ class Manifest:
         return sum(file.size for file in self.files)
 
 
-def model_folder(models: Path, name: str) -> Path:
+def model_folder(models: Path, name: str, family: str = WHISPER) -> Path:
     """Path of the folder of the model called `name`; it need not exist."""
-    return models / "whisper" / name.replace("/", "--")
+    return models / family / name.replace("/", "--")
 
 
-def installed(models: Path) -> list[Path]:
-    """Folders of all models that were downloaded completely, sorted by name."""
-    found = (manifest.parent for manifest in (models / "whisper").glob(f"*/{MANIFEST}"))
+def installed(models: Path, family: str = WHISPER) -> list[Path]:
+    """Folders of all models of a family that were downloaded completely, sorted by name."""
+    found = (manifest.parent for manifest in (models / family).glob(f"*/{MANIFEST}"))
     return sorted(folder for folder in found if folder.suffix not in {PART, OLD})
 
 
@@ -90,12 +93,13 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
     (folder / MANIFEST).write_text(json.dumps(asdict(manifest), indent=2) + "\n", "utf-8")
 
 
-def missing_files(folder: Path) -> list[str]:
-    """Names of the required files that are not in `folder`."""
-    missing = [name for name in REQUIRED if not (folder / name).is_file()]
-    if not any((folder / name).is_file() for name in VOCABULARIES):
-        missing.append(VOCABULARIES[0])
-    return missing
+def missing_files(folder: Path, required: Sequence[Sequence[str]] = REQUIRED) -> list[str]:
+    """The first pattern of each group in `required` of which `folder` has no file."""
+    return [group[0] for group in required if not any(_any_file(folder, pattern) for pattern in group)]
+
+
+def _any_file(folder: Path, pattern: str) -> bool:
+    return any(path.is_file() for path in folder.glob(pattern))
 
 
 def size_errors(folder: Path, manifest: Manifest) -> Iterator[str]:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable
+from dataclasses import replace
 
 from caesura.formatting.itn import FormattedText, TextFormatter
 from caesura.formatting.redaction import CONTEXT_WORDS
 from caesura.pipeline.batch_diarization import assign_speakers
 from caesura.pipeline.recording import RecognizedSegment, RecordingTranscript, main_language
-from caesura.protocol.catalogue import Offer
+from caesura.protocol.catalogue import ANY_LANGUAGE, Offer
 from caesura.protocol.formatting_runs import format_runs
 from caesura.protocol.options import ListenOptions
 from caesura.protocol.recording_json import RecordingChannel, RecordingResponse, write_recording
+from caesura.protocol.results import by_frequency
 from caesura.rfc3339 import rfc3339
 from caesura.server.prerecorded.request import RecordingRequest
 from caesura.server.service import embedder_info
@@ -48,7 +48,7 @@ class _RunFormatter:
     def __init__(self, options: ListenOptions, offer: Offer) -> None:
         spoken = language(options)
         if spoken is None or options.detect_language:
-            spoken = offer.languages[0] if len(offer.languages) == 1 else "multi"
+            spoken = offer.languages[0] if len(offer.languages) == 1 else ANY_LANGUAGE
         self._formatter = TextFormatter(style(options), spoken)
         self._before: tuple[Word, ...] = ()
 
@@ -61,20 +61,17 @@ class _RunFormatter:
 def _channel(
     options: ListenOptions, formatter: _RunFormatter, segments: tuple[RecognizedSegment, ...]
 ) -> RecordingChannel:
+    if options.language == ANY_LANGUAGE:
+        segments = tuple(map(_in_its_language, segments))
     spoken = assign_speakers(segments) if options.diarize else [word for segment in segments for word in segment.words]
     words, searches = format_runs(spoken, formatter.format)
     return RecordingChannel(
         words,
         searches,
         detected_language=main_language(segments) if options.detect_language else None,
-        languages=_languages(segments) if options.language == "multi" else (),
+        languages=by_frequency(word.language for word in words),
     )
 
 
-def _languages(segments: Iterable[RecognizedSegment]) -> tuple[str, ...]:
-    """Languages of the segments, the one with the most words first."""
-    counts: Counter[str] = Counter()
-    for segment in segments:
-        if segment.language is not None:
-            counts[segment.language] += len(segment.words)
-    return tuple(language for language, count in counts.most_common() if count)
+def _in_its_language(segment: RecognizedSegment) -> RecognizedSegment:
+    return replace(segment, words=tuple(replace(word, language=segment.language) for word in segment.words))

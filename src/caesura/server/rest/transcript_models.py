@@ -65,6 +65,7 @@ class WordModel(BaseModel):
     punctuated_word: str | None = None
     speaker: int | None = None
     speaker_confidence: Share | None = None
+    language: str | None = None
 
 
 class SentenceModel(BaseModel):
