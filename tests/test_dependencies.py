@@ -26,6 +26,8 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "engines": ("server",),
     "engines/models/download.py": ("whisper",),  # as `onnx-asr` has them
     "engines/onnx_asr.py": ("server", "onnx-asr"),
+    "engines/sherpa.py": ("server", "sherpa"),
+    "engines/vosk.py": ("server", "vosk"),
     "engines/whisper.py": ("server", "whisper"),
     "formatting": ("server",),
     "ledger": ("server",),

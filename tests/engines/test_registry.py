@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -13,7 +14,7 @@ import pytest
 
 from caesura.distribution import install_command
 from caesura.engines import registry
-from caesura.engines.base import Engine, EngineInfo, Hypothesis, SegmentJob
+from caesura.engines.base import Engine, EngineInfo, Hypothesis, Priority, SegmentJob
 from caesura.engines.registry import (
     ENGINES,
     FAMILIES,
@@ -22,11 +23,14 @@ from caesura.engines.registry import (
     declared,
     engine_info,
     engine_spec,
+    load_any_engine,
     load_engine,
     with_model_folder,
 )
 from caesura.engines.scripted import ScriptedEngine
 from caesura.errors import EngineError, UsageError
+from tests.streaming_bench import sound
+from tests.streaming_engines import ChainEngine, chained
 
 OWN_INFO = EngineInfo("own", "3", "none", ("de",), 0.1, 5.0)
 
@@ -57,6 +61,9 @@ def plugged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
         spec=EngineSpec(OWN_INFO, Deaf),
         broken=EngineSpec(OWN_INFO, broken),
         refusing=EngineSpec(OWN_INFO, refusing),
+        streaming=EngineSpec(replace(OWN_INFO, streaming=True), ChainEngine),
+        modest=EngineSpec(OWN_INFO, ChainEngine),
+        boastful=EngineSpec(replace(OWN_INFO, streaming=True), Deaf),
         number=7,
     )
     monkeypatch.setitem(sys.modules, module.__name__, module)
@@ -78,7 +85,7 @@ def test_the_default_engine_is_in_the_table() -> None:
 
 def test_whisper_is_a_family_of_which_a_model_is_chosen_behind_the_colon() -> None:
     """Known without its files; `whisper` alone is the usual model."""
-    assert {"onnx-asr", "whisper"} <= set(FAMILIES)
+    assert set(FAMILIES) == {"onnx-asr", "sherpa", "vosk", "whisper"}
     assert engine_info("whisper") == engine_info("whisper:small")
     assert engine_info("whisper:tiny.en").name == "whisper-tiny.en"
     with pytest.raises(UsageError, match="no Whisper model is called 'smal'"):
@@ -110,7 +117,8 @@ def test_a_model_is_placed_and_an_engine_without_one_stays(tmp_path: Path) -> No
 
 def test_an_unknown_name_lists_those_there_are() -> None:
     """The sentence names the field, the value and what would be right."""
-    with pytest.raises(UsageError, match=r"engine: .*'whispr'; choose one of moonshine, onnx-asr, .*whisper, or"):
+    names = "moonshine, onnx-asr, scripted, sherpa, vosk, whisper"
+    with pytest.raises(UsageError, match=f"engine: .*'whispr'; choose one of {names}, or"):
         engine_info("whispr")
 
 
@@ -164,7 +172,7 @@ def test_a_package_declares_an_engine_by_a_name_of_its_own(site: Path) -> None:
     assert engine_info("theirs") is OWN_INFO
     assert load_engine("theirs").transcribe([]) == []
     assert declared()["theirs"] == "somebodys"
-    with pytest.raises(UsageError, match=r"choose one of moonshine, onnx-asr, .*theirs, .*whisper, or"):
+    with pytest.raises(UsageError, match=r"choose one of moonshine, onnx-asr, .*theirs, vosk, whisper, or"):
         engine_spec("thers")
 
 
@@ -210,6 +218,25 @@ def test_an_engine_that_cannot_load_says_why(plugged: str) -> None:
         load_engine(f"{plugged}:broken")
     with pytest.raises(EngineError, match=r"^the weights are for another machine$"):
         load_engine(f"{plugged}:refusing")
+
+
+def test_a_streaming_engine_loads_as_one_and_for_whole_segments(plugged: str) -> None:
+    name = f"{plugged}:streaming"
+    assert isinstance(load_any_engine(name), ChainEngine)
+    (found,) = load_engine(name).transcribe([SegmentJob(sound(0, 4_000), 0.0, Priority.FINAL)])
+    assert [word.text for word in found.words] == chained(sound(0, 4_000))
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("modest", "streaming is False, and what it loads has the methods of a streaming engine"),
+        ("boastful", "streaming is True, and what it loads lacks open, feed, results or close"),
+    ],
+)
+def test_an_engine_of_another_kind_than_it_says_is_refused(plugged: str, name: str, sentence: str) -> None:
+    with pytest.raises(EngineError, match=sentence):
+        load_any_engine(f"{plugged}:{name}")
 
 
 def test_a_library_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl
 
 from caesura.engines.base import Engine, EngineInfo, SegmentJob
 from caesura.engines.registry import engine_info, load_engine
+from caesura.engines.streaming import FeedJob
 from caesura.pipeline.segmented import SegmentedRecognizer
 from caesura.pipeline.stream import Stream
 from caesura.protocol.actions import (
@@ -48,6 +49,10 @@ class InlinePool:
         """Answer soon."""
         self.jobs.append(job)
         asyncio.get_running_loop().call_soon(lambda: answer(self.engine.transcribe([job])[0]))
+
+    def feed(self, owner: Hashable, job: FeedJob, answer: Deliver) -> None:
+        """Segment engines keep no states."""
+        raise AssertionError("a segment engine is given a job for a state")
 
     def cancel(self, owner: Hashable) -> None:
         """Nothing waits here."""

@@ -9,6 +9,7 @@ import numpy as np
 
 from caesura.audio.format import AudioFormat, Encoding
 from caesura.engines.base import Hypothesis, Samples, SegmentJob, Term
+from caesura.engines.streaming import Job
 from caesura.events import AudioFound, Drained, StreamEvent, TranscriptSegment
 from caesura.formatting.style import Style
 from caesura.pipeline.audio_thread import AudioThread
@@ -50,7 +51,7 @@ class WordEachSecond:
 
     def stretch_interims(self, factor: float) -> None: ...
 
-    def receive(self, job: SegmentJob, hypothesis: Hypothesis) -> None: ...
+    def receive(self, job: Job, hypothesis: Hypothesis) -> None: ...
 
     def next_job(self) -> SegmentJob | None:
         return None

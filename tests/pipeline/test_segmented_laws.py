@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from caesura.engines.base import Hypothesis
 from caesura.events import SpeechBegan, TranscriptSegment, UtteranceEnded
-from caesura.pipeline.segmented import KEPT_SILENCE, MAX_SILENCE
+from caesura.pipeline.live_segments import KEPT_SILENCE, MAX_SILENCE
 from caesura.pipeline.segmenter import MIN_CARRIED_S, MIN_SPEECH, PADDING
 from caesura.speech.vad import FRAME
 from caesura.words import Word

@@ -22,6 +22,7 @@ from caesura.audio.format import AudioFormat, Encoding
 from caesura.audio.stream import AudioStream
 from caesura.engines.base import Samples, SegmentJob
 from caesura.engines.scripted import ScriptedEngine
+from caesura.engines.streaming import FeedJob
 from caesura.errors import BadAudio
 from caesura.events import AudioFound, AudioRefused, Drained, EngineFailed, SpeechBegan, StreamEvent, TranscriptSegment
 from caesura.formatting.style import Style
@@ -122,6 +123,9 @@ class ControlledPool:
         self.waiting[owner] = (job, answer)
         if self.prompt:
             asyncio.get_running_loop().call_soon(self._answer, owner, job)
+
+    def feed(self, owner: Hashable, job: FeedJob, answer: Deliver) -> None:
+        raise AssertionError("the recognizers of these tests feed no states")
 
     def cancel(self, owner: Hashable) -> None:
         self.waiting.pop(owner, None)

@@ -14,12 +14,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from caesura.engines.base import Hypothesis, Priority, SegmentJob
+from caesura.engines.streaming import FeedJob
 from caesura.errors import InternalError
 from caesura.words import Word
 from caesura.workers import ipc
 from caesura.workers.ipc import (
     HEADER,
     MAX_FRAME,
+    CloseStates,
+    FeedStates,
     Frame,
     FrameReader,
     JobsFailed,
@@ -40,6 +43,7 @@ PLAIN: list[Frame] = [
     LoadFailed("no"),
     JobsFailed("why"),
     Transcribed((HEARD,)),
+    CloseStates((3, 5)),
 ]
 
 
@@ -61,6 +65,18 @@ def test_audio_and_draft_arrive_as_they_were() -> None:
     assert (job.at, job.priority, job.draft) == (12.5, Priority.FINAL, HEARD)
     assert job.audio.dtype == np.dtype(np.float32)
     np.testing.assert_array_equal(job.audio, audio)
+
+
+def test_what_feeds_states_arrives_as_it_was() -> None:
+    """Each state gets its own samples."""
+    sent = FeedStates(
+        tuple(FeedJob(state, JOB_AUDIO[:length] * state, 1.0, Priority.INTERIM) for state, length in ((4, 7), (9, 50)))
+    )
+    (frame,) = FrameReader().receive(encode(sent))
+    assert isinstance(frame, FeedStates)
+    assert [job.state for job in frame.jobs] == [4, 9]
+    for got, job in zip(frame.jobs, sent.jobs, strict=True):
+        np.testing.assert_array_equal(got.audio, job.audio)
 
 
 def test_a_length_beyond_the_limit_is_refused_before_its_bytes_are_awaited() -> None:
@@ -114,6 +130,11 @@ def test_nothing_in_a_frame_is_executed(tmp_path: Path) -> None:
         b'["load","scripted",["a",1]]',
         b'["load",["scripted"],[]]',
         b'["transcribe",{}]',
+        b'["feed",{}]',
+        b'["feed",[1]]',
+        b'["close",[1.5]]',
+        b'["close",[true]]',
+        b'["close",1]',
         b"[" * 100_000,
         b'["ready"',
         b'["ready"]["ready"]',
@@ -126,7 +147,14 @@ def test_an_invalid_frame_is_refused(head: bytes) -> None:
         decode(framed(head))
 
 
-@pytest.mark.parametrize("frame", [*PLAIN, Transcribe((SegmentJob(JOB_AUDIO, 1.0, Priority.FINAL, HEARD),))])
+@pytest.mark.parametrize(
+    "frame",
+    [
+        *PLAIN,
+        Transcribe((SegmentJob(JOB_AUDIO, 1.0, Priority.FINAL, HEARD),)),
+        FeedStates((FeedJob(1, JOB_AUDIO, 1.0, Priority.FINAL), FeedJob(2, JOB_AUDIO, 1.0, Priority.FINAL))),
+    ],
+)
 def test_every_frame_that_is_cut_short_or_too_long_is_refused(frame: Frame) -> None:
     body = encode(frame)[HEADER.size :]
     for end in range(len(body)):

@@ -13,11 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from caesura.engines.base import Hypothesis, Priority, SegmentJob, Term
+from caesura.engines.streaming import FeedJob
 from caesura.errors import InternalError
 from caesura.speech.embedding import SpeakerEmbedding
 from caesura.words import Word
 from caesura.workers.job_codec import (
     Arrays,
+    feed_from_json,
+    feed_to_json,
     hypothesis_from_json,
     hypothesis_to_json,
     job_from_json,
@@ -64,11 +67,25 @@ JOBS = st.builds(
     st.lists(TERMS, max_size=3).map(tuple),
     st.booleans(),
 )
+FEEDS = st.builds(
+    FeedJob,
+    st.integers(0, 2**53),
+    st.lists(st.floats(-1, 1, width=32), max_size=20).map(lambda found: np.array(found, np.float32)),
+    SECONDS,
+    st.sampled_from(Priority),
+    st.integers(0, 2**53),
+    LANGUAGES,
+    st.lists(TERMS, max_size=3).map(tuple),
+    st.booleans(),
+)
 WORD = Word("secret", 0.1, 0.4, 0.9, 1, 0.5, "en")
 HEARD = Hypothesis((WORD,), (1, 2), "en", (SpeakerEmbedding(0.0, 1.5, np.ones(3, np.float32)),))
 JOB = SegmentJob(
     np.ones(5, np.float32), 1.5, Priority.RECORDING, HEARD, "before", 0.5, "en", (Term("term", 2.0),), True
 )
+
+
+FEED = FeedJob(7, np.ones(5, np.float32), 1.5, Priority.INTERIM, 320, "en", (Term("term", 2.0),), True)
 
 
 def travelled(value: Any, arrays: list[Any]) -> tuple[Any, Arrays]:
@@ -102,6 +119,18 @@ def test_a_job_survives_encoding(sent: SegmentJob) -> None:
     assert got.audio.tolist() == sent.audio.tolist()
     assert same(got.draft, sent.draft)
     assert (got.at, got.priority, got.prefix, got.prefix_s) == (sent.at, sent.priority, sent.prefix, sent.prefix_s)
+    assert (got.language, got.terms, got.embed_speakers) == (sent.language, sent.terms, sent.embed_speakers)
+
+
+@given(FEEDS)
+def test_a_job_that_feeds_a_state_survives_encoding(sent: FeedJob) -> None:
+    kept: list[Any] = []
+    value, arrays = travelled(feed_to_json(sent, kept), kept)
+    got = feed_from_json(value, arrays)
+    arrays.finish()
+    assert got.audio.dtype == np.float32
+    assert got.audio.tolist() == sent.audio.tolist()
+    assert (got.state, got.at, got.priority, got.offset) == (sent.state, sent.at, sent.priority, sent.offset)
     assert (got.language, got.terms, got.embed_speakers) == (sent.language, sent.terms, sent.embed_speakers)
 
 
@@ -198,6 +227,31 @@ def test_an_invalid_job_is_refused(path: list[int], to: Any) -> None:
     value, arrays = travelled(changed(value, path, to), kept)
     with pytest.raises(InternalError, match="in a frame"):
         job_from_json(value, arrays)
+
+
+@pytest.mark.parametrize(
+    ("path", "to"),
+    [
+        ([], [1, 2]),
+        ([0], -1),
+        ([0], 2**54),
+        ([0], 1.0),
+        ([1], 6),
+        ([2], -0.1),
+        ([3], "urgent"),
+        ([4], -1),
+        ([4], True),
+        ([5], 5),
+        ([6, 0], ["term"]),
+        ([7], None),
+    ],
+)
+def test_an_invalid_job_that_feeds_a_state_is_refused(path: list[int], to: Any) -> None:
+    kept: list[Any] = []
+    value = feed_to_json(FEED, kept)
+    value, arrays = travelled(changed(value, path, to), kept)
+    with pytest.raises(InternalError, match="in a frame"):
+        feed_from_json(value, arrays)
 
 
 def test_bytes_behind_the_last_array_are_refused() -> None:

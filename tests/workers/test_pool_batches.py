@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from caesura.engines.base import Hypothesis, Priority, SegmentJob
+from caesura.engines.streaming import FeedJob
 from caesura.errors import EngineError
 from caesura.words import Word
 from caesura.workers.base import JobLost
@@ -53,6 +54,13 @@ class FakeWorker:
         if any(job.at == POISON for job in jobs):
             raise EngineError("the segment is too odd")
         return tuple(map(hypothesis, jobs))
+
+    async def feed(self, jobs: Sequence[FeedJob]) -> tuple[Hypothesis, ...]:
+        """These tests feed no states."""
+        raise AssertionError(jobs)
+
+    def close_states(self, states: Sequence[int]) -> None:
+        """There are none."""
 
     async def close(self) -> None:
         """Report that the worker has ended."""

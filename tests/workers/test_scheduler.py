@@ -12,9 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from caesura.engines.base import Hypothesis, Priority, SegmentJob
+from caesura.engines.streaming import FeedJob
 from caesura.workers.base import JobLost
 from caesura.workers.scheduler import Scheduler, Ticket
 from tests.example_count import examples
+from tests.streaming_bench import sound
 
 
 def discard(result: Hypothesis | JobLost) -> None:
@@ -95,6 +97,35 @@ def test_a_job_that_failed_is_run_alone(make: Callable[[str], Ticket]) -> None:
     scheduler = filled(*others)
     scheduler.put_back(failed)
     assert [scheduler.take(5), scheduler.take(5)] == [[failed], others]
+
+
+def test_a_worker_that_can_take_only_some_tickets_gets_the_next_of_those() -> None:
+    """The others count as absent, and keep their turns."""
+    tickets = [final("a"), interim("b"), final("c"), recorded("r")]
+    scheduler = filled(*tickets)
+    assert scheduler.has(lambda ticket: ticket.owner == "b")
+    assert not scheduler.has(lambda ticket: ticket.owner == "x")
+    assert scheduler.take(5, lambda ticket: ticket.owner in ("b", "c")) == [tickets[2]]
+    assert scheduler.take(5, lambda ticket: ticket.owner == "x") == []
+    assert scheduler.take(5, lambda ticket: ticket.owner == "r") == [tickets[3]]
+    assert list(drained(scheduler)) == [tickets[0], tickets[1]]
+    assert scheduler.seconds == 0.0
+
+
+def test_a_batch_has_jobs_of_one_kind() -> None:
+    """A worker feeds states in one call and transcribes segments in another."""
+    feeds = [replace(interim(owner), job=FeedJob(0, sound(0, 100), 0.0, Priority.INTERIM)) for owner in "ab"]
+    segment = interim("c")
+    scheduler = filled(feeds[0], segment, feeds[1])
+    assert [scheduler.take(5) for _ in range(3)] == [[feeds[0]], [segment], [feeds[1]]]
+
+
+def test_audio_that_a_state_has_already_does_not_count() -> None:
+    job = FeedJob(0, sound(0, 16_000), 0.0, Priority.INTERIM)
+    scheduler = filled(replace(interim("a"), job=job, fed=12_000))
+    assert scheduler.seconds == 0.25
+    scheduler.take()
+    assert scheduler.seconds == 0.0
 
 
 def of_channel(stream: str, channel: int) -> Ticket:

@@ -43,7 +43,12 @@ class EngineInfo:
     detects_language: bool = False
     """Whether it can detect the language of a job by itself."""
     max_jobs: int = 1
-    """How many jobs one call of `transcribe` should be given at most; more than 1 where a batch costs less."""
+    """How many jobs one call of `transcribe`, or states one call of `feed`, should be given at most; more than 1 where
+    a batch costs less."""
+    streaming: bool = False
+    """Whether it is a `StreamingEngine`, which keeps a state for each stream, and no `Engine`."""
+    max_states: int = 64
+    """How many states of streams a worker may keep at once, if it is streaming."""
 
 
 class Priority(enum.Enum):

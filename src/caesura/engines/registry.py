@@ -14,11 +14,15 @@ from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 from caesura.distribution import install_command
 from caesura.engines.base import Engine, EngineInfo
+from caesura.engines.streaming import SegmentsByStreaming, StreamingEngine
 from caesura.errors import EngineError, UsageError
+
+AnyEngine = Engine | StreamingEngine[Any]
+"""A loaded engine of either kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +30,11 @@ class EngineSpec:
     """Plug-in interface of an engine: its properties, known without loading it, and how to load it.
 
     `load` runs in each worker process, takes as long as it needs, and may raise EngineError with a
-    sentence for the operator.
+    sentence for the operator. It returns a `StreamingEngine` if `info.streaming` is set, otherwise an `Engine`.
     """
 
     info: EngineInfo
-    load: Callable[[], Engine]
+    load: Callable[[], AnyEngine]
 
 
 # Concrete engines are imported only when they are used: their libraries are large.
@@ -78,6 +82,30 @@ def _onnx_asr_resolved(model: str, models: Path) -> str:
     return with_model_folder(model, models)
 
 
+def _sherpa(model: str) -> EngineSpec:
+    from caesura.engines.sherpa import info, load
+
+    return EngineSpec(info(model), partial(load, model))
+
+
+def _sherpa_resolved(model: str, models: Path) -> str:
+    from caesura.engines.sherpa import with_model_folder
+
+    return with_model_folder(model, models)
+
+
+def _vosk(model: str) -> EngineSpec:
+    from caesura.engines.vosk import info, load
+
+    return EngineSpec(info(model), partial(load, model))
+
+
+def _vosk_resolved(model: str, models: Path) -> str:
+    from caesura.engines.vosk import with_model_folder
+
+    return with_model_folder(model)
+
+
 @dataclass(frozen=True, slots=True)
 class ModelFamily:
     """An engine that runs any of a family of models.
@@ -92,10 +120,12 @@ class ModelFamily:
 FAMILIES: Final[Mapping[str, ModelFamily]] = MappingProxyType(
     {
         "onnx-asr": ModelFamily(_onnx_asr, _onnx_asr_resolved),
+        "sherpa": ModelFamily(_sherpa, _sherpa_resolved),
+        "vosk": ModelFamily(_vosk, _vosk_resolved),
         "whisper": ModelFamily(_whisper, _whisper_resolved),
     }
 )
-"""Built-in engines whose models are downloaded: `NAME` means the default model, `NAME:MODEL` another."""
+"""Built-in engines that run any of a family of models: `NAME:MODEL`, or `NAME` alone if there is a default model."""
 
 GROUP: Final = "caesura.engines"
 """Group of entry points in which packages declare their engines."""
@@ -143,17 +173,31 @@ def engine_info(name: str) -> EngineInfo:
 
 
 def load_engine(name: str) -> Engine:
-    """Load the engine called `name`; takes seconds and much memory.
+    """Load the engine called `name` for whole segments, a streaming one too; takes seconds and much memory.
 
-    Raises as `engine_spec` does, and EngineError when the engine cannot be loaded.
+    Raises as `load_any_engine` does.
+    """
+    engine = load_any_engine(name)
+    return SegmentsByStreaming(engine) if isinstance(engine, StreamingEngine) else engine
+
+
+def load_any_engine(name: str) -> AnyEngine:
+    """Load the engine called `name`, of whichever kind; takes seconds and much memory.
+
+    Raises as `engine_spec` does, and EngineError when the engine cannot be loaded, or is not of the kind that its
+    properties say.
     """
     spec = engine_spec(name)
     try:
-        return spec.load()
+        engine = spec.load()
     except EngineError:
         raise
     except Exception as error:
         raise EngineError(f"engine {name} cannot be loaded: {_describe(error)}") from error
+    if isinstance(engine, StreamingEngine) is not spec.info.streaming:
+        kind = "lacks open, feed, results or close" if spec.info.streaming else "has the methods of a streaming engine"
+        raise EngineError(f"engine {name}: EngineInfo.streaming is {spec.info.streaming}, and what it loads {kind}")
+    return engine
 
 
 def _shipped(head: str, tail: str) -> EngineSpec:

@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
-from caesura.engines.base import Hypothesis, Samples, SegmentJob, Term
+from caesura.engines.base import Hypothesis, Samples, Term
+from caesura.engines.streaming import Job
 from caesura.events import SpeechBegan, TranscriptSegment, UtteranceEnded
 from caesura.speech.diarizer import Diarizer
 
@@ -65,10 +66,10 @@ class Recognizer(Protocol):
     def events(self) -> list[RecognizerEvent]:
         """The events since the last call, in order; each is returned once."""
 
-    def next_job(self) -> SegmentJob | None:
+    def next_job(self) -> Job | None:
         """The job to run now, in place of the one that is out; None when there is no new one."""
 
-    def receive(self, job: SegmentJob, hypothesis: Hypothesis) -> None:
+    def receive(self, job: Job, hypothesis: Hypothesis) -> None:
         """Take the result of `job`; ignored unless it is the last one that `next_job` returned."""
 
     @property

@@ -10,6 +10,7 @@ import enum
 from dataclasses import dataclass, replace
 
 from caesura.engines.base import SAMPLE_RATE, Hypothesis, Priority, SegmentJob, Term
+from caesura.engines.streaming import Job
 from caesura.pipeline.audio_buffer import AudioBuffer
 from caesura.pipeline.word_context import JobContext
 from caesura.words import Word
@@ -114,7 +115,7 @@ class SegmentJobs:
             embed_speakers=self._embed_speakers,
         )
 
-    def receive(self, job: SegmentJob, hypothesis: Hypothesis) -> JobRequest | None:
+    def receive(self, job: Job, hypothesis: Hypothesis) -> JobRequest | None:
         """Take the result of `job`. Returns what it was for; None when another job has replaced it."""
         request = self._request
         if job is not self._job or request is None:

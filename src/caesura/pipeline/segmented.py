@@ -13,61 +13,37 @@ Positions inside are samples at 16 kHz; everything that leaves is in seconds.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from caesura.engines.base import SAMPLE_RATE, Hypothesis, Samples, SegmentJob, Term
-from caesura.events import SpeechBegan, TranscriptSegment
+from caesura.engines.streaming import Job
 from caesura.pipeline.audio_buffer import AudioBuffer
+from caesura.pipeline.live_segments import ClosedSegment, LiveSegments
 from caesura.pipeline.recognizer import RecognitionConfig, RecognizerEvent
 from caesura.pipeline.segment_jobs import Decoded, JobKind, JobRequest, SegmentJobs
 from caesura.pipeline.segmenter import MIN_SPEECH, PADDING, cut_between_words
-from caesura.pipeline.utterance_gap import UtteranceGap
+from caesura.pipeline.transcript_output import TranscriptOutput
 from caesura.pipeline.word_context import AgreedWords, WordContext, context_of
 from caesura.speech.diarizer import Diarizer
 from caesura.speech.embedding import SpeakerEmbedding
-from caesura.speech.endpointer import Endpointer
 from caesura.speech.vad import FRAME
 from caesura.words import Word
 
-MAX_SILENCE = 5 * SAMPLE_RATE
-"""A segment without speech is closed when it is this long, so that finals cover silence too."""
-KEPT_SILENCE = SAMPLE_RATE // 2
-"""Audio that stays open when such a segment is closed: speech that is not confirmed yet may begin in it."""
 WORDLESS = SAMPLE_RATE
 """So much voice without a word is noise, and no longer puts off the end of an utterance."""
 WINDOW = 5 * SAMPLE_RATE
 """Audio of an interim whose engine knows a prefix: what lies further back is not heard again before the final."""
-CHUNK_PAUSE = SAMPLE_RATE
-"""Without endpointing, a pause this long still closes a segment, without being an endpoint."""
-
-
-@dataclass(slots=True)
-class _ClosedSegment:
-    """A segment whose end is decided and whose words are not emitted yet. `onset` None: it has no speech."""
-
-    end: int
-    onset: int | None
-    speech_end: int
-    endpoint: bool
-    flushed: bool
 
 
 class SegmentedRecognizer:
     """Recognizes one channel with an engine that transcribes whole segments; implements `Recognizer`."""
 
     def __init__(self, index: int, config: RecognitionConfig, diarizer: Diarizer | None = None) -> None:
-        self._index = index
-        self._window = _samples(config.endpointing_s) if config.endpointing_s is not None else CHUNK_PAUSE
-        self._endpoints = config.endpointing_s is not None
-        self._interval = _samples(config.interim_interval_s) if config.interim_interval_s is not None else None
-        gap = _samples(config.utterance_gap_s) if config.utterance_gap_s is not None else None
-        self._gap = UtteranceGap(index, gap)
+        self._interval = _optional_samples(config.interim_interval_s)
         self._longest = _samples(config.max_segment_s)
         self._language = config.language
         self._diarizer = diarizer
-        self._events: list[RecognizerEvent] = []
         self._audio = AudioBuffer()
         self._context = WordContext(_samples(config.context_s))
         self._agreed = AgreedWords()
@@ -75,18 +51,12 @@ class SegmentedRecognizer:
         self._jobs = SegmentJobs(
             self._audio, language=config.language, terms=config.terms, embed_speakers=diarizer is not None
         )
-        self._endpointer = Endpointer()
-        self._closed: deque[_ClosedSegment] = deque()
-        self._start = 0
-        """Where the first segment begins whose final is not emitted."""
-        self._open = 0
-        """Where the segment begins that still grows."""
+        self._segments = LiveSegments(_optional_samples(config.endpointing_s))
+        self._output = TranscriptOutput(index, _optional_samples(config.utterance_gap_s))
         self._floor = 0
         """No job reaches further back: a final has covered what lies before."""
         self._decoded = 0
         """Where the last final's job ended; because of padding the next job may contain a little of it again."""
-        self._unended: int | None = None
-        """Where speech ended that is emitted already, but whose endpoint is still to come."""
         self._interim_at = 0
         self._stretch = 1.0
 
@@ -96,15 +66,14 @@ class SegmentedRecognizer:
         """See `Recognizer`."""
         self._audio.append(samples)
         for probability in voice:
-            began = self._endpointer.feed(float(probability))
+            began = self._segments.feed(float(probability))
             if began is not None:
-                self._emit(SpeechBegan(self._index, max(began, self._open) / SAMPLE_RATE))
-            self._close_where_silent()
+                self._output.emit_onset(began)
         self._advance()
 
     def flush(self) -> None:
         """See `Recognizer`."""
-        self._close(self._audio.end, endpoint=True, flushed=True)
+        self._segments.flush(self._audio.end)
         self._advance()
 
     def bias(self, terms: tuple[Term, ...]) -> None:
@@ -122,23 +91,23 @@ class SegmentedRecognizer:
 
     def end(self) -> None:
         """See `Recognizer`."""
-        if self._audio.end > self._open:
-            self._close(self._audio.end, endpoint=self._endpoints, flushed=False)
+        self._segments.finish(self._audio.end)
         self._advance()
 
-    def receive(self, job: SegmentJob, hypothesis: Hypothesis) -> None:
+    def receive(self, job: Job, hypothesis: Hypothesis) -> None:
         """See `Recognizer`; where there is a diarizer, the words already have the speakers that it gave them."""
         if self._language is None:
-            hypothesis = replace(hypothesis, words=_in_language(hypothesis.words, hypothesis.language))
+            words = tuple(replace(word, language=hypothesis.language) for word in hypothesis.words)
+            hypothesis = replace(hypothesis, words=words)
         request = self._jobs.receive(job, hypothesis)
         if request is None:
             return
         decoded = Decoded(request, hypothesis)
         # Also when they are not emitted yet: the gap after an utterance begins at its last word, emitted or not.
-        self._note_words(self._new_words(decoded))
+        self._output.note_words(self._new_words(decoded))
         if request.kind is JobKind.CUT:
             self._cut(decoded)
-        elif not self._closed and request.until > self._open:
+        elif not self._segments.closed and request.until > self._segments.open:
             self._agreed.add(decoded.words, request.until / SAMPLE_RATE)
             if request.kind is JobKind.INTERIM:
                 self._emit_interim(request.until)
@@ -148,8 +117,7 @@ class SegmentedRecognizer:
 
     def events(self) -> list[RecognizerEvent]:
         """See `Recognizer`."""
-        events, self._events = self._events, []
-        return events
+        return self._output.take()
 
     def next_job(self) -> SegmentJob | None:
         """See `Recognizer`."""
@@ -158,7 +126,7 @@ class SegmentedRecognizer:
     @property
     def drained(self) -> bool:
         """See `Recognizer`."""
-        return not self._closed
+        return not self._segments.closed
 
     @property
     def settled_until_s(self) -> float:
@@ -168,7 +136,7 @@ class SegmentedRecognizer:
     @property
     def pending_s(self) -> float:
         """See `Recognizer`."""
-        return (self._audio.end - self._start) / SAMPLE_RATE
+        return (self._audio.end - self._output.covered) / SAMPLE_RATE
 
     @property
     def job_out(self) -> bool:
@@ -178,55 +146,21 @@ class SegmentedRecognizer:
     @property
     def pending_segments(self) -> int:
         """See `Recognizer`."""
-        return len(self._closed)
-
-    def _emit(self, event: RecognizerEvent) -> None:
-        self._events.append(event)
-
-    # ---- where segments end ----
-
-    def _close_where_silent(self) -> None:
-        endpointer = self._endpointer
-        if endpointer.possible_onset is not None:
-            return
-        if endpointer.onset is not None:
-            if endpointer.silence >= self._window:
-                self._close(endpointer.voiced, endpoint=self._endpoints, flushed=False)
-            elif endpointer.silence >= MAX_SILENCE:
-                self._unended = endpointer.speech_end
-                self._close(endpointer.voiced, endpoint=False, flushed=False)
-        elif self._unended is not None and endpointer.voiced - self._unended >= self._window:
-            self._close(endpointer.voiced, endpoint=True, flushed=False)
-        elif endpointer.voiced - self._open >= MAX_SILENCE + KEPT_SILENCE:
-            self._close(
-                endpointer.voiced - KEPT_SILENCE, endpoint=self._endpoints and self._unended is None, flushed=False
-            )
-
-    def _close(self, end: int, *, endpoint: bool, flushed: bool) -> None:
-        endpointer = self._endpointer
-        onset = endpointer.onset if endpointer.onset is not None else endpointer.possible_onset
-        if endpointer.voiced_frames * FRAME < MIN_SPEECH:
-            onset = None
-        speech_end = endpointer.speech_end if endpointer.onset is not None and not endpointer.speaking else end
-        self._closed.append(_ClosedSegment(end, onset, speech_end, endpoint, flushed))
-        self._open = end
-        self._interim_at = end
-        if endpoint:
-            self._unended = None
-        endpointer.segment()
+        return len(self._segments.closed)
 
     # ---- what to do next ----
 
     def _advance(self) -> None:
-        while self._closed:
-            self._emit_utterance_end()
-            head = self._closed[0]
+        closed = self._segments.closed
+        while closed:
+            self._output.emit_utterance_end(self._settled)
+            head = closed[0]
             if head.onset is None or head.speech_end - max(head.onset, self._floor) < MIN_SPEECH:
                 self._finish_segment(head, (), self._floor)
                 continue
             first, last = self._span(head.onset, head.speech_end, head.end)
             if last - first > self._longest + PADDING:
-                self._jobs.request(JobRequest(JobKind.CUT, first, first + self._longest, first + self._longest))
+                self._request_cut(first)
                 return
             words = self._decoded_words(first, last)
             if words is None:
@@ -235,11 +169,11 @@ class SegmentedRecognizer:
             self._decoded = last
             self._finish_segment(head, words, head.speech_end)
         self._request_for_open_segment()
-        self._emit_utterance_end()
+        self._output.emit_utterance_end(self._settled)
 
     def _request_for_open_segment(self) -> None:
         """Once every closed segment is final: cut the one that grows, decode it early, or have an interim of it."""
-        endpointer = self._endpointer
+        endpointer = self._segments.endpointer
         onset = None if endpointer.onset is None else max(endpointer.onset, self._floor)
         if onset is None or min(endpointer.voiced_frames * FRAME, endpointer.speech_end - onset) < MIN_SPEECH:
             self._emit_silent_interim()
@@ -247,14 +181,18 @@ class SegmentedRecognizer:
         speech_end = endpointer.voiced if endpointer.speaking else endpointer.speech_end
         first, last = self._span(onset, speech_end, endpointer.voiced)
         if last - first > self._longest:
-            self._jobs.request(JobRequest(JobKind.CUT, first, first + self._longest, first + self._longest))
-        elif endpointer.silence >= min(PADDING, self._window):
+            self._request_cut(first)
+        elif endpointer.silence >= min(PADDING, self._segments.window):
             if self._decoded_words(first, last) is None:
                 self._request_final(first, last, endpointer.voiced)
-            elif self._interim_due:
+            elif self._interim_due_after(1.0):
                 self._emit_interim(endpointer.voiced)
         elif self._interim_due_after(self._stretch):
             self._request_interim(first, last, endpointer.voiced)
+
+    def _request_cut(self, first: int) -> None:
+        last = first + self._longest
+        self._jobs.request(JobRequest(JobKind.CUT, first, last, last))
 
     def _request_final(self, first: int, last: int, until: int) -> None:
         self._jobs.request(JobRequest(JobKind.FINAL, first, last, until, self._context.before(first, last)))
@@ -268,18 +206,9 @@ class SegmentedRecognizer:
         context = context_of(known, _samples(known[-1].end), last, WINDOW)
         self._jobs.request(JobRequest(JobKind.INTERIM, first, last, until, context, known))
 
-    def _emit_silent_interim(self) -> None:
-        if self._interim_due:
-            until = self._endpointer.voiced
-            self._interim_at = until
-            self._emit(TranscriptSegment(self._index, self._open / SAMPLE_RATE, until / SAMPLE_RATE, (), final=False))
-
-    @property
-    def _interim_due(self) -> bool:
-        return self._interim_due_after(1.0)
-
     def _interim_due_after(self, stretch: float) -> bool:
-        return self._interval is not None and self._endpointer.voiced - self._interim_at >= self._interval * stretch
+        until = self._segments.endpointer.voiced
+        return self._interval is not None and until - self._interim_at >= self._interval * stretch
 
     def _span(self, onset: int, speech_end: int, end: int) -> tuple[int, int]:
         """The samples to decode: speech with its padding, but nothing that a final has covered."""
@@ -291,21 +220,24 @@ class SegmentedRecognizer:
 
     # ---- what is emitted ----
 
+    def _emit_silent_interim(self) -> None:
+        if self._interim_due_after(1.0):
+            self._interim_at = until = self._segments.endpointer.voiced
+            self._output.emit_interim(self._segments.open, until, ())
+
     def _emit_interim(self, until: int) -> None:
         latest = self._jobs.latest
-        if latest is None:
-            return
-        self._interim_at = until
-        words = _clipped(self._new_words(latest), self._open, until)
-        self._note_words(words)
-        self._emit(TranscriptSegment(self._index, self._open / SAMPLE_RATE, until / SAMPLE_RATE, words, final=False))
+        if latest is not None:
+            self._interim_at = until
+            self._output.emit_interim(self._segments.open, until, self._new_words(latest))
 
-    def _finish_segment(self, segment: _ClosedSegment, words: tuple[Word, ...], covered_until: int) -> None:
-        self._closed.popleft()
+    def _finish_segment(self, segment: ClosedSegment, words: tuple[Word, ...], covered_until: int) -> None:
+        self._segments.closed.popleft()
         latest = self._jobs.latest
         if words and latest is not None:
             self._learn(latest.hypothesis.words, latest.hypothesis.speaker_embeddings)
         self._emit_final(segment.end, words, endpoint=segment.endpoint, flushed=segment.flushed)
+        self._interim_at = segment.end
         self._floor = min(segment.end, max(covered_until, segment.end - PADDING, self._floor))
 
     def _cut(self, decoded: Decoded) -> None:
@@ -314,13 +246,7 @@ class SegmentedRecognizer:
         words = self._new_words(decoded)
         kept, at_s = cut_between_words(words, request.first / SAMPLE_RATE, request.last / SAMPLE_RATE)
         at = max(request.first + 1, min(request.last, _samples(at_s)))
-        head = self._closed[0] if self._closed else None
-        if head is not None and head.onset is not None:
-            head.onset = max(head.onset, at)
-        else:
-            self._endpointer.carry(at)
-            self._open = at
-            self._interim_at = max(self._interim_at, at)
+        self._segments.cut(at)
         until = (at - request.audio_first) / SAMPLE_RATE
         self._learn(
             [word for word in hypothesis.words if word.end <= until],
@@ -328,6 +254,7 @@ class SegmentedRecognizer:
         )
         self._jobs.forget()
         self._emit_final(at, kept, endpoint=False, flushed=False)
+        self._interim_at = max(self._interim_at, at)
         self._floor = self._decoded = at
 
     def _learn(self, words: Sequence[Word], embeddings: Sequence[SpeakerEmbedding]) -> None:
@@ -335,50 +262,25 @@ class SegmentedRecognizer:
             self._diarizer.learn(words, embeddings)
 
     def _emit_final(self, end: int, words: tuple[Word, ...], *, endpoint: bool, flushed: bool) -> None:
-        words = _clipped(words, self._start, end)
-        self._note_words(words)
-        if endpoint:
-            self._gap.close_utterance()
-        self._emit(
-            TranscriptSegment(
-                self._index,
-                self._start / SAMPLE_RATE,
-                end / SAMPLE_RATE,
-                words,
-                final=True,
-                endpoint=endpoint,
-                flushed=flushed,
-            )
-        )
-        self._start = end
+        self._output.emit_final(end, words, endpoint=endpoint, flushed=flushed)
         self._agreed.clear()
         self._context.add(words, end)
         self._discard_audio()
 
     def _discard_audio(self) -> None:
-        unneeded, needed_from = self._start - PADDING, self._context.needed_from
+        unneeded, needed_from = self._output.covered - PADDING, self._context.needed_from
         self._audio.discard(unneeded if needed_from is None else min(unneeded, needed_from))
 
     def _new_words(self, decoded: Decoded) -> tuple[Word, ...]:
         """Its words with stream times, without those that a final has emitted already."""
         return tuple(word for word in decoded.words if _samples(word.end) > self._decoded)
 
-    # ---- the gap between utterances ----
-
-    def _note_words(self, words: tuple[Word, ...]) -> None:
-        if words:
-            self._gap.add_word(_samples(words[-1].end))
-
-    def _emit_utterance_end(self) -> None:
-        if self._gap.is_open and (event := self._gap.event(self._settled)) is not None:
-            self._emit(event)
-
     @property
     def _settled(self) -> int:
-        if self._closed:
-            head = self._closed[0]
+        if self._segments.closed:
+            head = self._segments.closed[0]
             return head.end if head.onset is None else head.onset
-        endpointer = self._endpointer
+        endpointer = self._segments.endpointer
         if endpointer.onset is None:
             return endpointer.possible_onset if endpointer.possible_onset is not None else endpointer.voiced
         if self._jobs.latest is None:
@@ -394,13 +296,5 @@ def _samples(seconds: float) -> int:
     return round(seconds * SAMPLE_RATE)
 
 
-def _in_language(words: tuple[Word, ...], language: str | None) -> tuple[Word, ...]:
-    return tuple(replace(word, language=language) for word in words)
-
-
-def _clipped(words: tuple[Word, ...], start: int, end: int) -> tuple[Word, ...]:
-    """The words with their times clipped to the segment that emits them."""
-    low, high = start / SAMPLE_RATE, end / SAMPLE_RATE
-    return tuple(
-        replace(word, start=min(max(word.start, low), high), end=min(max(word.end, low), high)) for word in words
-    )
+def _optional_samples(seconds: float | None) -> int | None:
+    return None if seconds is None else _samples(seconds)

@@ -17,6 +17,7 @@ from typing import assert_never
 
 from caesura.audio.format import AudioFormat
 from caesura.engines.base import Hypothesis, SegmentJob, Term
+from caesura.engines.streaming import FeedJob, Job
 from caesura.events import AudioFound, AudioRefused, Drained, EngineFailed, StreamEvent
 from caesura.formatting.style import Style
 from caesura.pipeline.audio_thread import AudioThread, VoiceDetection
@@ -26,7 +27,7 @@ from caesura.pipeline.stream_decoder import DecodedTurn, StreamDecoder
 from caesura.pipeline.stream_input import EndMark, FlushMark, Mark, ReconfigureMark, ReleaseHeldMark, StreamInput
 from caesura.speech.diarizer import Diarizer
 from caesura.speech.vad import SileroModel
-from caesura.workers.base import JobLost, Pool
+from caesura.workers.base import JobLost, StreamPool
 
 _log = logging.getLogger("caesura.pipeline")
 
@@ -45,7 +46,7 @@ class _Channel:
     recognizer: Recognizer
     formatter: ChannelFormatter
     diarizer: Diarizer | None
-    job: SegmentJob | None = None
+    job: Job | None = None
     """The job that the pool has."""
 
 
@@ -66,7 +67,7 @@ class Stream:
         new_recognizer: NewRecognizer,
         vad: SileroModel,
         audio_thread: AudioThread,
-        pool: Pool,
+        pool: StreamPool,
         wake: Callable[[], None],
     ) -> None:
         """Start nothing.
@@ -294,15 +295,25 @@ class Stream:
         self._events += channel.formatter.settle(channel.recognizer.settled_until_s)
         job = channel.recognizer.next_job()
         if job is not None:
-            if channel.job is not None:
-                self._pool.cancel(self._owner(index))
+            self._submit(index, job, replaces=channel.job is not None)
             channel.job = job
-            self._pool.submit(self._owner(index), job, partial(self._receive, index, job))
+
+    def _submit(self, index: int, job: Job, *, replaces: bool) -> None:
+        owner, deliver = self._owner(index), partial(self._receive, index, job)
+        match job:
+            case FeedJob():
+                self._pool.feed(owner, job, deliver)
+            case SegmentJob():
+                if replaces:
+                    self._pool.cancel(owner)
+                self._pool.submit(owner, job, deliver)
+            case _:
+                assert_never(job)
 
     def _owner(self, index: int) -> tuple[int, int]:
         return id(self), index
 
-    def _receive(self, index: int, job: SegmentJob, result: Hypothesis | JobLost) -> None:
+    def _receive(self, index: int, job: Job, result: Hypothesis | JobLost) -> None:
         """Take a result of the pool."""
         if self._over:
             return
@@ -317,7 +328,7 @@ class Stream:
         else:
             self._step(partial(self._feed_hypothesis, index, job, result))
 
-    def _label(self, diarizer: Diarizer, index: int, job: SegmentJob, hypothesis: Hypothesis) -> Callable[[], None]:
+    def _label(self, diarizer: Diarizer, index: int, job: Job, hypothesis: Hypothesis) -> Callable[[], None]:
         """On the audio thread: the hypothesis with speakers, to be taken on the loop's."""
         try:
             words = diarizer.label(hypothesis.words, hypothesis.speaker_embeddings)
@@ -325,7 +336,7 @@ class Stream:
             return partial(self._labelling_failed, error)
         return partial(self._feed_labelled, index, job, replace(hypothesis, words=words))
 
-    def _feed_labelled(self, index: int, job: SegmentJob, hypothesis: Hypothesis) -> None:
+    def _feed_labelled(self, index: int, job: Job, hypothesis: Hypothesis) -> None:
         if not self._over:
             self._step(partial(self._feed_hypothesis, index, job, hypothesis))
 
@@ -335,7 +346,7 @@ class Stream:
             self._fail("internal error")
             self._wake()
 
-    def _feed_hypothesis(self, index: int, job: SegmentJob, hypothesis: Hypothesis) -> None:
+    def _feed_hypothesis(self, index: int, job: Job, hypothesis: Hypothesis) -> None:
         self._channels[index].recognizer.receive(job, hypothesis)
         self._drain_recognizer(index)
 

@@ -27,6 +27,7 @@ from caesura.ledger.scopes import ROLES
 from caesura.pipeline.audio_thread import AudioThread
 from caesura.pipeline.recognizer import NewRecognizer
 from caesura.pipeline.segmented import SegmentedRecognizer
+from caesura.pipeline.streaming import StreamingRecognizer
 from caesura.protocol.catalogue import Catalogue, Offer
 from caesura.protocol.messages import ModelInfo
 from caesura.server.accounts.credentials import check_exposure
@@ -248,8 +249,9 @@ def _check_names(names: Mapping[str, str], catalogue: Catalogue) -> None:
 def _loaded_engine(name: str, settings: Settings, audio_thread: AudioThread, new_worker: NewWorker) -> LoadedEngine:
     info = engine_info(name)
     workers = settings.workers or os.cpu_count() or 1
-    pool = EnginePool(name, workers=workers, max_jobs=info.max_jobs, new_worker=new_worker)
-    return LoadedEngine(info, model_info(info), pool, EngineLoad(info.name, pool, audio_thread), SegmentedRecognizer)
+    pool = EnginePool(name, workers=workers, max_jobs=info.max_jobs, max_states=info.max_states, new_worker=new_worker)
+    new_recognizer = StreamingRecognizer if info.streaming else SegmentedRecognizer
+    return LoadedEngine(info, model_info(info), pool, EngineLoad(info.name, pool, audio_thread), new_recognizer)
 
 
 def _offer(engine: LoadedEngine) -> Offer:

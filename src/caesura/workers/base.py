@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from caesura.engines.base import Hypothesis, SegmentJob
+from caesura.engines.streaming import FeedJob
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,21 @@ class Pool(Protocol):
         """
 
     def cancel(self, owner: Hashable) -> None:
-        """Drop the jobs of `owner`: those that wait are not run, the results of running ones are discarded."""
+        """Drop the jobs of `owner`: those that wait are not run, the results of running ones are discarded.
+
+        The state that a worker keeps for `owner` is closed.
+        """
+
+
+class StreamPool(Pool, Protocol):
+    """A pool for live streams, whose recognizers may be those of streaming engines."""
+
+    def feed(self, owner: Hashable, job: FeedJob, deliver: Deliver) -> None:
+        """Schedule `job` for `owner` in place of the one that it has out; otherwise as `submit` does.
+
+        The worker that has the state of `owner` does it. If there is none, or it is replaced, another one opens a state
+        and is fed all of the job's audio.
+        """
 
 
 class Worker(Protocol):
@@ -68,6 +83,15 @@ class Worker(Protocol):
                 the transcript.
             ConnectionError: the worker is gone, or sent something that is no result.
         """
+
+    async def feed(self, jobs: Sequence[FeedJob]) -> tuple[Hypothesis, ...]:
+        """Feed states of a streaming engine, which are opened where they begin, in one call; otherwise as `transcribe`.
+
+        With the last job of a state it is closed. After EngineError the states of all these jobs are to be closed.
+        """
+
+    def close_states(self, states: Sequence[int]) -> None:
+        """Close states after the batch that runs; returns at once. States that it does not have are passed over."""
 
     async def close(self) -> None:
         """End it at once and wait until it has, whether or not it was started; idempotent."""

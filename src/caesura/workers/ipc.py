@@ -11,12 +11,13 @@ import json
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, assert_never
+from typing import TYPE_CHECKING, Any, Final, Literal, assert_never
 
 from caesura.errors import InternalError
 
 if TYPE_CHECKING:
     from caesura.engines.base import Hypothesis, SegmentJob
+    from caesura.engines.streaming import FeedJob
 
 HEADER: Final = struct.Struct("!I")
 MAX_FRAME: Final = 64 * 1024 * 1024
@@ -36,6 +37,20 @@ class Transcribe:
     """Server to worker: one batch for the engine."""
 
     jobs: tuple[SegmentJob, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FeedStates:
+    """Server to worker: one batch of jobs for states of a streaming engine; answered as `Transcribe` is."""
+
+    jobs: tuple[FeedJob, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CloseStates:
+    """Server to worker: close these states; has no answer."""
+
+    states: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +79,7 @@ class JobsFailed:
     reason: str
 
 
-ToWorker = LoadEngine | Transcribe
+ToWorker = LoadEngine | Transcribe | FeedStates | CloseStates
 ToServer = Ready | LoadFailed | Transcribed | JobsFailed
 Frame = ToWorker | ToServer
 
@@ -109,7 +124,9 @@ def decode(body: bytes | bytearray) -> Frame:
             frame = JobsFailed(reason)
         case ["load", str(engine), [*path]] if all(isinstance(each, str) for each in path):
             frame = LoadEngine(engine, tuple(path))
-        case ["transcribe" | "transcribed" as kind, [*values]]:
+        case ["close", [*states]] if all(type(each) is int for each in states):
+            frame = CloseStates(tuple(states))
+        case ["transcribe" | "feed" | "transcribed" as kind, [*values]]:
             return _with_arrays(kind, values, body, at)
         case _:
             raise InternalError("a frame between server and worker of an unknown kind")
@@ -132,6 +149,12 @@ def _to_json(frame: Frame, arrays: list[Any]) -> list[Any]:
             from caesura.workers.job_codec import job_to_json
 
             return ["transcribe", [job_to_json(job, arrays) for job in jobs]]
+        case FeedStates(jobs):
+            from caesura.workers.job_codec import feed_to_json
+
+            return ["feed", [feed_to_json(job, arrays) for job in jobs]]
+        case CloseStates(states):
+            return ["close", states]
         case Transcribed(hypotheses):
             from caesura.workers.job_codec import hypothesis_to_json
 
@@ -140,16 +163,23 @@ def _to_json(frame: Frame, arrays: list[Any]) -> list[Any]:
             assert_never(frame)
 
 
-def _with_arrays(kind: str, values: list[Any], body: bytes | bytearray, at: int) -> Transcribe | Transcribed:
+def _with_arrays(
+    kind: Literal["transcribe", "feed", "transcribed"], values: list[Any], body: bytes | bytearray, at: int
+) -> Transcribe | FeedStates | Transcribed:
     # Not at the head of the file: this loads numpy, and with it its threads.
-    from caesura.workers.job_codec import Arrays, hypothesis_from_json, job_from_json
+    from caesura.workers.job_codec import Arrays, feed_from_json, hypothesis_from_json, job_from_json
 
     arrays = Arrays(body, at)
-    frame: Transcribe | Transcribed
-    if kind == "transcribe":
-        frame = Transcribe(tuple(job_from_json(value, arrays) for value in values))
-    else:
-        frame = Transcribed(tuple(hypothesis_from_json(value, arrays) for value in values))
+    frame: Transcribe | FeedStates | Transcribed
+    match kind:
+        case "transcribe":
+            frame = Transcribe(tuple(job_from_json(value, arrays) for value in values))
+        case "feed":
+            frame = FeedStates(tuple(feed_from_json(value, arrays) for value in values))
+        case "transcribed":
+            frame = Transcribed(tuple(hypothesis_from_json(value, arrays) for value in values))
+        case _:
+            assert_never(kind)
     arrays.finish()
     return frame
 

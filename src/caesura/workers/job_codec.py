@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caesura.engines.base import Hypothesis, Priority, SegmentJob, Term
+from caesura.engines.streaming import FeedJob
 from caesura.errors import InternalError
 from caesura.speech.embedding import SpeakerEmbedding
 from caesura.words import Word
@@ -22,6 +23,7 @@ ITEM: Final = 4
 _ROUNDING: Final = 1e-6
 _MOST: Final = 1e12
 _MOST_TOKEN: Final = 2**63
+_MOST_STATE: Final = 2**53
 
 Json = Any
 """What `json.loads` returns, before it is checked."""
@@ -61,7 +63,7 @@ def job_to_json(job: SegmentJob, arrays: list[Floats]) -> Json:
         _text(job.prefix, "prefix"),
         _number(job.prefix_s, "prefix_s", 0.0),
         _optional_text(job.language, "language"),
-        [[_text(term.text, "term"), _number(term.weight, "weight")] for term in job.terms],
+        _terms_to_json(job.terms),
         bool(job.embed_speakers),
     ]
 
@@ -76,6 +78,37 @@ def job_from_json(value: Json, arrays: Arrays) -> SegmentJob:
         draft=None if draft is None else hypothesis_from_json(draft, arrays),
         prefix=_text(prefix, "prefix"),
         prefix_s=_number(prefix_s, "prefix_s", 0.0),
+        language=_optional_text(language, "language"),
+        terms=tuple(_each(_term, terms, "terms")),
+        embed_speakers=_flag(embed_speakers, "embed_speakers"),
+    )
+
+
+def feed_to_json(job: FeedJob, arrays: list[Floats]) -> Json:
+    """The job without its audio, which is added to `arrays`. Raises InternalError for what cannot be sent."""
+    audio = np.ascontiguousarray(job.audio, "<f4")
+    arrays.append(audio)
+    return [
+        _whole(job.state, "state", 0, _MOST_STATE),
+        len(audio),
+        _number(job.at, "at", 0.0),
+        job.priority.value,
+        _whole(job.offset, "offset", 0, _MOST_STATE),
+        _optional_text(job.language, "language"),
+        _terms_to_json(job.terms),
+        bool(job.embed_speakers),
+    ]
+
+
+def feed_from_json(value: Json, arrays: Arrays) -> FeedJob:
+    """The job; its audio is a view of the frame. Raises InternalError."""
+    state, audio, at, priority, offset, language, terms, embed_speakers = _row(value, "feed", 8)
+    return FeedJob(
+        state=_whole(state, "state", 0, _MOST_STATE),
+        audio=arrays.take(audio),
+        at=_number(at, "at", 0.0),
+        priority=_priority(priority),
+        offset=_whole(offset, "offset", 0, _MOST_STATE),
         language=_optional_text(language, "language"),
         terms=tuple(_each(_term, terms, "terms")),
         embed_speakers=_flag(embed_speakers, "embed_speakers"),
@@ -149,6 +182,10 @@ def _priority(value: Json) -> Priority:
     except ValueError:
         known = ", ".join(each.value for each in Priority)
         raise InternalError(f"a priority in a frame is none of {known}") from None
+
+
+def _terms_to_json(terms: tuple[Term, ...]) -> Json:
+    return [[_text(term.text, "term"), _number(term.weight, "weight")] for term in terms]
 
 
 def _term(value: Json) -> Term:

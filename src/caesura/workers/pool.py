@@ -2,7 +2,8 @@
 
 Everything here runs on the event loop's thread; inference never does. A worker runs one batch at a time. A job whose
 worker died, hung or failed is run again, first in its class; after `attempts` of them its result is `JobLost`, so that
-every job has a result unless a newer one replaced it or its owner cancelled.
+every job has a result unless a newer one replaced it or its owner cancelled. Jobs that feed a state of a streaming
+engine go to the worker that has it, with the audio that it lacks: `workers/states.py`.
 """
 
 from __future__ import annotations
@@ -10,24 +11,28 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Hashable
+from collections.abc import Awaitable, Hashable
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 
 from caesura.engines.base import SAMPLE_RATE, Hypothesis, SegmentJob
+from caesura.engines.streaming import FeedJob, Job
 from caesura.errors import EngineError, UsageError
 from caesura.workers.base import Deliver, JobLost, NewWorker, Worker
 from caesura.workers.ipc import MAX_FRAME
 from caesura.workers.process_worker import ProcessWorker
-from caesura.workers.scheduler import Scheduler, Ticket
+from caesura.workers.scheduler import Fits, Scheduler, Ticket
+from caesura.workers.states import StateTable
 
 logger = logging.getLogger("caesura.workers")
 
 _FIRST_BACKOFF_S: Final = 0.1
 _LONGEST_BACKOFF_S: Final = 5.0
 _MAX_AUDIO_BYTES: Final = MAX_FRAME // 2
+
+AnyJob = TypeVar("AnyJob", SegmentJob, FeedJob)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +67,7 @@ class _WorkerSlot:
 
 
 class EnginePool:
-    """The workers of one engine, and the jobs that wait for them; implements `Pool`.
+    """The workers of one engine, and the jobs that wait for them; implements `StreamPool`.
 
     Call `start` before jobs are expected to be done, and `stop` at the end; both on the thread of the
     event loop, as everything else here.
@@ -74,6 +79,7 @@ class EnginePool:
         *,
         workers: int,
         max_jobs: int = 1,
+        max_states: int = 64,
         new_worker: NewWorker = ProcessWorker,
         job_timeout_s: float = 30.0,
         attempts: int = 3,
@@ -85,6 +91,8 @@ class EnginePool:
             engine: a name that `engines.registry` knows.
             workers: how many workers, 1 or more; each is about one core and one loaded model.
             max_jobs: how many jobs of one priority a worker is given at once, 1 or more; `EngineInfo.max_jobs`.
+            max_states: how many states of streams a worker keeps, 1 or more; `EngineInfo.max_states`. A worker is never
+                given more jobs at once.
             new_worker: makes the workers.
             job_timeout_s: a worker that takes longer for one job, or as much for each of a batch, is replaced.
             attempts: how often a job is tried before it is given up, 1 or more.
@@ -93,25 +101,27 @@ class EnginePool:
         Raises:
             UsageError: a number that is too small.
         """
-        for name, count in (("workers", workers), ("max_jobs", max_jobs), ("attempts", attempts)):
+        counts = {"workers": workers, "max_jobs": max_jobs, "max_states": max_states, "attempts": attempts}
+        for name, count in counts.items():
             if count < 1:
                 raise UsageError(f"{name}: {count}; give 1 or more")
         self._engine = engine
         self._workers = workers
-        self._max_jobs = max_jobs
+        self._max_jobs = min(max_jobs, max_states)
         self._new_worker = new_worker
         self._job_timeout_s = job_timeout_s
         self._attempts = attempts
         self._start_timeout_s = start_timeout_s
         self._scheduler = Scheduler()
+        self._states: StateTable[_WorkerSlot] = StateTable(max_states)
         self._slots: list[_WorkerSlot] = []
         self._idle: list[_WorkerSlot] = []
         self._tasks: list[asyncio.Task[None]] = []
         self._stopped = False
         self.restarts = 0
+        """Workers that took the place of another."""
         self.withheld_words = 0
         """Words that engines withheld in jobs whose hypothesis is final; see `Hypothesis.withheld`."""
-        """Workers that took the place of another."""
         self.interim_stretch = 1.0
         """Factor by which live streams are to request fewer interims; set by load control."""
         self.answered_at: float | None = None
@@ -182,13 +192,19 @@ class EnginePool:
         Raises:
             UsageError: audio of another shape or type, or more of it than a worker can be sent.
         """
-        audio = job.audio
-        if audio.ndim != 1 or audio.dtype != np.float32 or audio.nbytes > _MAX_AUDIO_BYTES:
-            raise UsageError(
-                f"job.audio: {audio.dtype} of shape {audio.shape}; "
-                f"give float32 of shape (n,) with n up to {_MAX_AUDIO_BYTES // 4}"
-            )
-        ticket = Ticket(owner, job, deliver, since=asyncio.get_running_loop().time())
+        self._add(Ticket(owner, _checked(job), deliver, since=asyncio.get_running_loop().time()))
+
+    def feed(self, owner: Hashable, job: FeedJob, deliver: Deliver) -> None:
+        """Schedule `job` for `owner` in place of the one that it has out; see `StreamPool`.
+
+        Raises:
+            UsageError: audio of another shape or type, or more of it than a worker can be sent.
+        """
+        fed = self._states.fed(owner, _checked(job))
+        self._drop_jobs(owner)
+        self._add(Ticket(owner, job, deliver, since=asyncio.get_running_loop().time(), fed=fed))
+
+    def _add(self, ticket: Ticket) -> None:
         if self._stopped:
             asyncio.get_running_loop().call_soon(self._deliver_stopped, [ticket])
             return
@@ -196,13 +212,23 @@ class EnginePool:
         self._wake_one()
 
     def cancel(self, owner: Hashable) -> None:
-        """Drop the jobs of `owner`; see `Pool`.
+        """Drop the jobs of `owner`, and close its state; see `Pool`.
 
         A worker that is busy with one finishes it: that takes less than to load the engine again.
         """
+        self._drop_jobs(owner)
+        self._states.drop(owner)
+        self._close_states()
+
+    def _drop_jobs(self, owner: Hashable) -> None:
         self._scheduler.remove(owner)
         for slot in self._slots:
             slot.running = [ticket for ticket in slot.running if ticket.owner != owner]
+
+    def _close_states(self) -> None:
+        for slot, number in self._states.closed():
+            if slot.worker is not None:
+                slot.worker.close_states([number])
 
     async def _keep(self, slot: _WorkerSlot) -> None:
         """Keep a worker in `slot` until cancelled; returns when the very first one cannot start."""
@@ -217,6 +243,9 @@ class EnginePool:
                     return
             finally:
                 slot.worker = None
+                self._states.lose(slot)
+                # Jobs that only this worker could go on with can now be taken by any.
+                self._wake_one()
                 await worker.close()
             slot.failed_starts += 1
             delay = slot.backoff_s()
@@ -241,10 +270,10 @@ class EnginePool:
     async def _take(self, slot: _WorkerSlot, worker: Worker) -> list[Ticket]:
         """The next batch, when there is one; empty when the worker has ended instead."""
         while not worker.gone:
-            if batch := self._scheduler.take(self._max_jobs):
+            if batch := self._scheduler.take(self._max_jobs, self._fits(slot)):
                 return batch
             slot.waiter = asyncio.get_running_loop().create_future()
-            self._idle.append(slot)
+            self._idle.insert(0, slot)
             try:
                 await slot.waiter
             finally:
@@ -259,7 +288,7 @@ class EnginePool:
         """Run a batch and deliver its results; returns why the worker must be replaced, if it must."""
         # While it runs `cancel` takes tickets out of this list: their results are dropped.
         slot.running = list(batch)
-        result = await self._attempt(worker, [ticket.job for ticket in batch])
+        result = await self._send(slot, worker, batch)
         wanted, slot.running = slot.running, []
         if isinstance(result, _Failure):
             if not result.replace_worker:
@@ -275,15 +304,32 @@ class EnginePool:
                 self._deliver(ticket, hypothesis)
         return None
 
-    def _count_withheld(self, job: SegmentJob, words: int) -> None:
+    def _count_withheld(self, job: Job, words: int) -> None:
         if words and job.final:
             self.withheld_words += words
             logger.info("%d words withheld of %.1f s from %.1f s on", words, len(job.audio) / SAMPLE_RATE, job.at)
 
-    async def _attempt(self, worker: Worker, jobs: list[SegmentJob]) -> tuple[Hypothesis, ...] | _Failure:
+    async def _send(self, slot: _WorkerSlot, worker: Worker, batch: list[Ticket]) -> tuple[Hypothesis, ...] | _Failure:
+        """Have the jobs of a batch done, all of one kind; keeps the table of states."""
+        feeds = [(ticket.owner, ticket.job) for ticket in batch if isinstance(ticket.job, FeedJob)]
+        if not feeds:
+            jobs = [ticket.job for ticket in batch if isinstance(ticket.job, SegmentJob)]
+            return await self._attempt(worker.transcribe(jobs), len(jobs))
+        sent = [self._states.begin(owner, job, slot) for owner, job in feeds]
+        self._close_states()
+        result = await self._attempt(worker.feed(sent), len(sent))
+        settle = self._states.failed if isinstance(result, _Failure) else self._states.done
+        for (owner, _), job in zip(feeds, sent, strict=True):
+            settle(owner, job)
+        self._close_states()
+        return result
+
+    async def _attempt(
+        self, running: Awaitable[tuple[Hypothesis, ...]], jobs: int
+    ) -> tuple[Hypothesis, ...] | _Failure:
         try:
-            async with asyncio.timeout(self._job_timeout_s * len(jobs)):
-                return await worker.transcribe(jobs)
+            async with asyncio.timeout(self._job_timeout_s * jobs):
+                return await running
         except EngineError as error:
             return _Failure(str(error), replace_worker=False)
         except TimeoutError:
@@ -300,13 +346,26 @@ class EnginePool:
         if failures >= self._attempts:
             self._deliver(ticket, JobLost(f"the job failed {failures} times, the last time because {reason}"))
         else:
-            self._scheduler.put_back(replace(ticket, failures=failures))
+            self._scheduler.put_back(replace(ticket, failures=failures, fed=0))
             self._wake_one()
 
     def _wake_one(self) -> None:
-        # The slot that worked last: its caches are warm.
-        if self._idle and len(self._scheduler):
-            self._idle.pop().wake()
+        # First the slot with the fewest states, so that streams spread; of these the one that worked last: its caches
+        # are warm.
+        for slot in sorted(self._idle, key=self._states.count):
+            if self._scheduler.has(self._fits(slot)):
+                self._idle.remove(slot)
+                slot.wake()
+                return
+
+    def _fits(self, slot: _WorkerSlot) -> Fits:
+        """Whether the worker in `slot` can take a ticket: if it has its state, or none has."""
+
+        def fits(ticket: Ticket) -> bool:
+            job = ticket.job
+            return not isinstance(job, FeedJob) or self._states.place(ticket.owner, job) in (None, slot)
+
+        return fits
 
     def _deliver_stopped(self, tickets: list[Ticket]) -> None:
         for ticket in tickets:
@@ -318,3 +377,14 @@ class EnginePool:
         except Exception:
             # One stream's fault must not cost the others a worker.
             logger.exception("the receiver of a job's result failed")
+
+
+def _checked(job: AnyJob) -> AnyJob:
+    """The job itself. Raises UsageError when its audio cannot be sent to a worker."""
+    audio = job.audio
+    if audio.ndim != 1 or audio.dtype != np.float32 or audio.nbytes > _MAX_AUDIO_BYTES:
+        raise UsageError(
+            f"job.audio: {audio.dtype} of shape {audio.shape}; "
+            f"give float32 of shape (n,) with n up to {_MAX_AUDIO_BYTES // 4}"
+        )
+    return job

@@ -12,8 +12,11 @@ from collections.abc import Callable, Sequence
 from typing import Final, cast
 
 from caesura.engines.base import Hypothesis, SegmentJob
+from caesura.engines.streaming import FeedJob
 from caesura.errors import EngineError, InternalError
 from caesura.workers.ipc import (
+    CloseStates,
+    FeedStates,
     Frame,
     FrameReader,
     JobsFailed,
@@ -74,6 +77,11 @@ class _WorkerConnection(asyncio.Protocol):
             return await self._answer
         finally:
             self._answer = None
+
+    def send(self, frame: ToWorker) -> None:
+        """Send a frame that has no reply; dropped when the worker has ended."""
+        if self._transport is not None and not self.gone:
+            self._transport.writelines(encode_parts(frame))
 
     def close(self) -> None:
         if self._transport is not None:
@@ -151,17 +159,15 @@ class ProcessWorker:
 
     async def transcribe(self, jobs: Sequence[SegmentJob]) -> tuple[Hypothesis, ...]:
         """Run one batch. Raises EngineError, ConnectionError."""
-        answer = await self._connection.request(Transcribe(tuple(jobs)))
-        match answer:
-            case JobsFailed(reason):
-                raise EngineError(reason)
-            case Transcribed(hypotheses) if len(hypotheses) == len(jobs):
-                return hypotheses
-            case Transcribed(hypotheses):
-                given = f"{len(hypotheses)} hypotheses"
-            case _:
-                given = type(answer).__name__
-        raise ConnectionAbortedError(f"the engine worker returned {given} for {len(jobs)} jobs")
+        return _hypotheses(await self._connection.request(Transcribe(tuple(jobs))), len(jobs))
+
+    async def feed(self, jobs: Sequence[FeedJob]) -> tuple[Hypothesis, ...]:
+        """Feed one batch of states. Raises EngineError, ConnectionError."""
+        return _hypotheses(await self._connection.request(FeedStates(tuple(jobs))), len(jobs))
+
+    def close_states(self, states: Sequence[int]) -> None:
+        """Have states closed after the batch that runs."""
+        self._connection.send(CloseStates(tuple(states)))
 
     async def close(self) -> None:
         """End the process at once and wait until it has, even when cancelled meanwhile; idempotent."""
@@ -176,3 +182,17 @@ class ProcessWorker:
             # A matter of milliseconds; an unreaped child would be left to the garbage collector.
             await self._process.wait()
             raise
+
+
+def _hypotheses(answer: Frame, jobs: int) -> tuple[Hypothesis, ...]:
+    """The results of a batch of so many jobs. Raises EngineError, ConnectionError."""
+    match answer:
+        case JobsFailed(reason):
+            raise EngineError(reason)
+        case Transcribed(hypotheses) if len(hypotheses) == jobs:
+            return hypotheses
+        case Transcribed(hypotheses):
+            given = f"{len(hypotheses)} hypotheses"
+        case _:
+            given = type(answer).__name__
+    raise ConnectionAbortedError(f"the engine worker returned {given} for {jobs} jobs")

@@ -10,17 +10,20 @@ The rules:
 - a final makes the waiting interim of its owner pointless, and removes it;
 - jobs of recordings, which nobody waits for while speaking, go after all those of live streams, in their own order;
 - a ticket that is put back, because its job failed, goes to the head of its class, and is then run alone: a job that
-  fails must not take others of its batch with it a second time.
+  fails must not take others of its batch with it a second time;
+- a worker may be able to take only some of the tickets, since the state of a stream is in one of them; for it the
+  others count as absent.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
 from typing import assert_never
 
-from caesura.engines.base import SAMPLE_RATE, Priority, SegmentJob
+from caesura.engines.base import SAMPLE_RATE, Priority
+from caesura.engines.streaming import Job
 from caesura.workers.base import Deliver
 
 
@@ -30,16 +33,31 @@ class Ticket:
 
     owner: Hashable
     """A stream or recording, or a pair of a stream and one of its channels."""
-    job: SegmentJob
+    job: Job
     deliver: Deliver
     failures: int = 0
     since: float = 0.0
     """When it was submitted, on whatever clock the pool has."""
+    fed: int = 0
+    """Samples of the job that need no more work, when it was submitted."""
+
+    @property
+    def samples(self) -> int:
+        """Samples of audio that are work."""
+        return len(self.job.audio) - self.fed
 
     @property
     def stream(self) -> Hashable:
         """The stream that it belongs to."""
         return self.owner[0] if isinstance(self.owner, tuple) else self.owner
+
+
+Fits = Callable[[Ticket], bool]
+"""Whether a worker can take a ticket."""
+
+
+def _fits_all(ticket: Ticket) -> bool:
+    return True
 
 
 class Scheduler:
@@ -88,19 +106,22 @@ class Scheduler:
                 self._interims[ticket.owner] = ticket
             case _:
                 assert_never(ticket.job.priority)
-        self._samples += len(ticket.job.audio)
+        self._samples += ticket.samples
 
-    def take(self, most: int = 1) -> list[Ticket]:
-        """Remove and return the next tickets: up to `most`, all of one priority; empty when nothing waits."""
-        first = self._next()
-        if first is None:
-            return []
-        batch = [first]
-        while not first.failures and len(batch) < most and self._next_priority is first.job.priority:
-            ticket = self._next()
-            assert ticket is not None
+    def take(self, most: int = 1, fits: Fits = _fits_all) -> list[Ticket]:
+        """Remove and return the next tickets that fit: up to `most`, all of one priority; empty when none waits."""
+        batch: list[Ticket] = []
+        while len(batch) < most:
+            ticket = next(self._waiting(fits), None)
+            if ticket is None or (batch and not _may_join(ticket, batch[0])):
+                break
+            self._take_out(ticket)
             batch.append(ticket)
         return batch
+
+    def has(self, fits: Fits) -> bool:
+        """Whether a ticket waits that fits."""
+        return any(True for _ in self._waiting(fits))
 
     def put_back(self, ticket: Ticket) -> bool:
         """Let a ticket whose job failed go first in its class.
@@ -120,7 +141,7 @@ class Scheduler:
                 self._interims.move_to_end(ticket.owner, last=False)
             case _:
                 assert_never(ticket.job.priority)
-        self._samples += len(ticket.job.audio)
+        self._samples += ticket.samples
         return True
 
     def remove(self, owner: Hashable) -> None:
@@ -136,39 +157,46 @@ class Scheduler:
     def _live_finals(self) -> tuple[Ticket, ...]:
         return (*self._returned, *self._finals)
 
-    @property
-    def _next_priority(self) -> Priority | None:
-        """Priority of the ticket that is next, unless it failed before and is to be run alone."""
-        if self._returned:
-            return None
-        if self._finals:
-            return Priority.FINAL
-        ahead = next(iter(self._interims.values()), None) or (self._recorded[0] if self._recorded else None)
-        return None if ahead is None or ahead.failures else ahead.job.priority
+    def _waiting(self, fits: Fits) -> Iterator[Ticket]:
+        """The tickets that fit, class by class; only the first is certain to be the next."""
+        yield from filter(fits, self._returned)
+        finals = [ticket for ticket in self._finals if fits(ticket)]
+        if finals:
+            yield min(finals, key=lambda waiting: self._turns.get(waiting.stream, 0))
+        yield from filter(fits, self._interims.values())
+        yield from filter(fits, self._recorded)
 
-    def _next(self) -> Ticket | None:
-        if self._returned:
-            ticket = self._returned.popleft()
-        elif self._finals:
-            ticket = self._next_final()
-        elif self._interims:
-            ticket = self._interims.popitem(last=False)[1]
-        else:
-            return self._recorded.popleft() if self._recorded else None
+    def _take_out(self, ticket: Ticket) -> None:
+        """Remove a ticket whose turn it is."""
+        match ticket.job.priority:
+            case Priority.RECORDING:
+                self._recorded.remove(ticket)
+                return
+            case Priority.INTERIM:
+                del self._interims[ticket.owner]
+            case Priority.FINAL if ticket in self._returned:
+                self._returned.remove(ticket)
+            case Priority.FINAL:
+                self._take_final(ticket)
+            case _:
+                assert_never(ticket.job.priority)
         self._uncount(ticket)
-        return ticket
 
-    def _next_final(self) -> Ticket:
-        ticket = min(self._finals, key=lambda waiting: self._turns.get(waiting.stream, 0))
+    def _take_final(self, ticket: Ticket) -> None:
         self._finals.remove(ticket)
         self._turns[ticket.stream] = max(self._turns.values(), default=0) + 1
         if not self._finals:
             self._turns.clear()
-        return ticket
 
     def _drop_interim(self, owner: Hashable) -> None:
         self._uncount(self._interims.pop(owner, None))
 
     def _uncount(self, ticket: Ticket | None) -> None:
         if ticket is not None:
-            self._samples -= len(ticket.job.audio)
+            self._samples -= ticket.samples
+
+
+def _may_join(ticket: Ticket, first: Ticket) -> bool:
+    """Whether a batch that begins with `first` can go on with `ticket`."""
+    same = ticket.job.priority is first.job.priority and type(ticket.job) is type(first.job)
+    return same and not ticket.failures and not first.failures

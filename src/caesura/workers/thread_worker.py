@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from caesura.engines.base import Hypothesis, SegmentJob
+from caesura.engines.streaming import FeedJob
 from caesura.errors import CaesuraError, EngineError
 from caesura.workers.engine_host import EngineHost
 
@@ -48,9 +49,23 @@ class ThreadWorker:
 
     async def transcribe(self, jobs: Sequence[SegmentJob]) -> tuple[Hypothesis, ...]:
         """Run one batch. Raises EngineError, ConnectionError."""
+        thread, host = self._running()
+        return await asyncio.get_running_loop().run_in_executor(thread, host.transcribe, jobs)
+
+    async def feed(self, jobs: Sequence[FeedJob]) -> tuple[Hypothesis, ...]:
+        """Feed one batch of states. Raises EngineError, ConnectionError."""
+        thread, host = self._running()
+        return await asyncio.get_running_loop().run_in_executor(thread, host.feed, jobs)
+
+    def close_states(self, states: Sequence[int]) -> None:
+        """Close states on its thread, after the batch that runs."""
+        if self._host is not None and self._thread is not None and not self._closed:
+            self._thread.submit(self._host.close_states, states)
+
+    def _running(self) -> tuple[ThreadPoolExecutor, EngineHost]:
         if self._host is None or self._thread is None or self._closed:
             raise ConnectionResetError("the engine worker has ended")
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._host.transcribe, jobs)
+        return self._thread, self._host
 
     async def close(self) -> None:
         """End it; a job that still runs is left to finish on its thread."""

@@ -1,7 +1,8 @@
 """Main program of an engine worker process, which runs jobs that it receives on a socket.
 
-Started by the server as `python -m caesura.workers.worker_main FD PARENT`. It holds no stream's state, so it
-may be killed at any time. It ends when its socket does, and on Linux with its parent in any case.
+Started by the server as `python -m caesura.workers.worker_main FD PARENT`. It may be killed at any time: the states of
+streams that it holds for a streaming engine are made again from audio that the server keeps. It ends when its socket
+does, and on Linux with its parent in any case.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from typing import TYPE_CHECKING, Final, assert_never
 from caesura.errors import CaesuraError, EngineError
 from caesura.workers.ipc import (
     HEADER,
+    CloseStates,
+    FeedStates,
     Frame,
     JobsFailed,
     LoadEngine,
@@ -77,10 +80,13 @@ def serve(connection: WorkerSocket) -> None:
                 host = _load(connection, frame)
                 if host is None:
                     return
-            case Transcribe():
+            case Transcribe() | FeedStates():
                 if host is None:
                     raise EngineError("a worker was given a job before its engine")
                 connection.write(_answer(host, frame))
+            case CloseStates(states):
+                if host is not None:
+                    host.close_states(states)
             case Ready() | LoadFailed() | Transcribed() | JobsFailed():
                 raise EngineError(f"a worker was sent a frame of its own kind: {type(frame).__name__}")
             case _:
@@ -110,11 +116,12 @@ def _release_freed_memory() -> None:
             trim(0)
 
 
-def _answer(host: EngineHost, frame: Transcribe) -> bytes:
+def _answer(host: EngineHost, frame: Transcribe | FeedStates) -> bytes:
     from caesura.workers.engine_host import failure_reason
 
     try:
-        return encode(Transcribed(host.transcribe(frame.jobs)))
+        hypotheses = host.feed(frame.jobs) if isinstance(frame, FeedStates) else host.transcribe(frame.jobs)
+        return encode(Transcribed(hypotheses))
     except Exception as error:  # noqa: BLE001  # also what cannot be encoded, such as a confidence that is no number
         return encode(JobsFailed(failure_reason(error)))
 
