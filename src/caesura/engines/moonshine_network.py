@@ -127,7 +127,7 @@ class DecoderRun:
     """One run of the decoder for one segment: all positions of a draft at once, then token by token.
 
     A pass has two positions at least: for one the runtime takes the sums of attention in another order, so that a step
-    would not give to the bit what a pass over a draft gives. It costs nothing, as a step waits for the weights.
+    would not give to the bit what a pass over a draft gives. It costs a tenth, as a step waits for the weights.
     """
 
     def __init__(self, decoder: Any, cross: _Caches, prefix: Sequence[int]) -> None:
