@@ -30,13 +30,26 @@ PLATFORMS = {
 }
 """Oldest systems of each kind that the README names; glibc 2.34 is that of Ubuntu 22.04, Debian 12 and RHEL 9."""
 MACOS = "15.0"
+WITHOUT_WHEEL = "srt"
+"""One pure module, needed by vosk, which pip builds in a second without a compiler."""
 
 
 def unresolved(requirements: list[str], *, python: str, platform: str) -> str:
     """The error of uv if no set of wheels satisfies `requirements`; "" if one does."""
     uv = shutil.which("uv") or shutil.which(ROOT / ".tools" / "bin" / "uv")
     assert uv is not None, "uv is neither on the PATH nor in .tools; `make setup` fetches it"
-    command = [uv, "pip", "compile", "--quiet", "--no-config", "--only-binary", ":all:", "-"]
+    command = [
+        uv,
+        "pip",
+        "compile",
+        "--quiet",
+        "--no-config",
+        "--only-binary",
+        ":all:",
+        "--no-binary",
+        WITHOUT_WHEEL,
+        "-",
+    ]
     command += ["--python-version", python, "--python-platform", platform]
     done = subprocess.run(
         command,
