@@ -28,7 +28,7 @@ INFO = EngineInfo(
     languages=("en",),
     min_endpointing_s=0.35,
     max_segment_s=12.0,
-    context_s=11.0,
+    context_s=6.0,
     biases=True,
 )
 
