@@ -147,7 +147,7 @@ async def receiving(client: httpx2.AsyncClient, server: Command) -> bool:
 
 
 async def stopping(client: httpx2.AsyncClient, server: Command) -> bool:
-    """Whether the server takes nothing new. It may close a connection that it gets as it is told to stop, unanswered."""
+    """Whether the server takes nothing new. A connection that it gets while it is told to may be closed unanswered."""
     try:
         return (await client.get(f"{server.http}/readyz")).status_code == 503
     except httpx2.RemoteProtocolError:
