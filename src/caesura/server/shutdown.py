@@ -101,7 +101,8 @@ class DrainingServer(uvicorn.Server):
         """Drain, abort remaining connections, and shut the application down."""
         self._service.begin_stop()
         for connection in list(self.server_state.connections):
-            connection.shutdown()
+            if not _awaits_request(connection):
+                connection.shutdown()
         await self._drain(self._within_s)
         self._service.give_up()
         await self._drain(ANSWERS_S)
@@ -150,6 +151,11 @@ class DrainingServer(uvicorn.Server):
     async def _wait_for_tasks(self) -> None:
         if self.server_state.tasks:
             await asyncio.wait(list(self.server_state.tasks), timeout=CUT_S)
+
+
+def _awaits_request(connection: object) -> bool:
+    """Whether it is an HTTP connection on which no request has come yet; the one that comes is answered with 503."""
+    return getattr(connection, "cycle", connection) is None
 
 
 def _awaits_close(connection: object) -> bool:
