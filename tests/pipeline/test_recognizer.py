@@ -32,6 +32,7 @@ class WordEachSecond:
         self._events: list[RecognizerEvent] = []
         self.config = config
         self.diarizer = diarizer
+        self.pauses = 0
 
     def feed(self, samples: Samples, voice: Iterable[float]) -> None:
         self._samples += len(samples)
@@ -47,7 +48,7 @@ class WordEachSecond:
     def bias(self, terms: tuple[Term, ...]) -> None: ...
 
     def pause(self) -> None:
-        pass
+        self.pauses += 1
 
     def stretch_interims(self, factor: float) -> None: ...
 
@@ -86,7 +87,12 @@ def test_what_ships_makes_recognizers() -> None:
 
 
 def test_a_stream_runs_on_a_recognizer_without_segment_jobs() -> None:
-    """As a streaming engine has it: words come without a job that the stream would see."""
+    """As a streaming engine has it: words come without a job that the stream would see. It learns of a pause."""
+    made: list[WordEachSecond] = []
+
+    def make(index: int, config: RecognitionConfig, diarizer: Diarizer | None) -> WordEachSecond:
+        made.append(WordEachSecond(index, config, diarizer))
+        return made[-1]
 
     async def main() -> list[StreamEvent]:
         events: list[StreamEvent] = []
@@ -104,13 +110,14 @@ def test_a_stream_runs_on_a_recognizer_without_segment_jobs() -> None:
             split=False,
             config=RecognitionConfig(0.3, None, None, 10.0),
             style=Style(),
-            new_recognizer=WordEachSecond,
+            new_recognizer=make,
             vad=load_silero(),
             audio_thread=thread,
             pool=InlinePool(engine=None),  # type: ignore[arg-type]  # there are no jobs
             wake=lambda: drain(stream),
         )
         stream.feed(np.zeros(40_000, "<i2").tobytes())
+        stream.release_held()
         stream.end()
         await asyncio.wait_for(over.wait(), 10)
         thread.stop()
@@ -120,3 +127,4 @@ def test_a_stream_runs_on_a_recognizer_without_segment_jobs() -> None:
     assert (found, drained) == (AudioFound(1), Drained(2.5))
     spans = [(each.start, each.end) for each in segments if isinstance(each, TranscriptSegment)]
     assert spans == [(0.0, 1.0), (1.0, 2.0), (2.0, 2.5)]
+    assert [each.pauses for each in made] == [1]

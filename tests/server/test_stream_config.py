@@ -121,3 +121,8 @@ def test_each_wish_about_words_reaches_the_style_by_itself(name: str) -> None:
 
 def test_no_field_of_the_style_is_forgotten() -> None:
     assert set(Style.__slots__) == set(ASKED)
+
+
+def test_lengths_that_suit_the_engine_are_the_engines() -> None:
+    found = recognition_config(ListenOptions(), replace(INFO, context_s=6.0), 1.0)
+    assert (found.max_segment_s, found.context_s) == (20.0, 6.0)
