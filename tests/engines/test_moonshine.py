@@ -263,6 +263,13 @@ def test_a_misrecognised_word_is_recognised_when_it_is_a_term(engine: MoonshineE
 
 
 @pytest.mark.slow
+def test_what_the_decoder_writes_for_silence_is_withheld_and_counted(engine: MoonshineEngine) -> None:
+    hypothesis = transcribe(engine, np.zeros(32_000, np.float32))
+    assert (hypothesis.words, hypothesis.withheld) == ((), 1)
+    assert transcribe(engine, recording("jfk").samples).withheld == 0
+
+
+@pytest.mark.slow
 def test_terms_that_are_not_spoken_change_nothing(engine: MoonshineEngine) -> None:
     for name in names():
         audio = recording(name).samples

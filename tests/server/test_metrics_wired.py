@@ -62,9 +62,18 @@ def test_before_anybody_came_everything_is_nothing() -> None:
         assert (found["streams_live"], found["streams_capacity"]) == (0, 7)
         assert (found["workers"], found["workers_ready"], found["worker_restarts_total"]) == (1, 1, 0)
         assert found["audio_seconds_total"] == found["billed_seconds_total"] == found["keepalives_total"] == 0
+        assert found["withheld_words_total"] == 0
         assert closes(found) == {}
 
     served(main, max_sessions=7)
+
+
+def test_words_that_engines_withheld_are_in_the_metrics() -> None:
+    async def main(server: InProcessServer) -> None:
+        server.service.engines[0].pool.withheld_words = 3
+        assert (await metrics(server))["withheld_words_total"] == 3
+
+    served(main)
 
 
 def test_a_stream_is_counted_while_it_runs_and_at_its_end() -> None:
