@@ -152,29 +152,28 @@ def test_a_client_that_stops_reading_is_disconnected_without_harming_others(
 
     async def main(server: InProcessServer) -> None:
         async def deaf() -> None:
-            raw = socket.create_connection(server.address)
+            raw = socket.socket()
+            # Before it connects: the window that it offers is then small from the start.
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             raw.setblocking(False)
             loop = asyncio.get_running_loop()
+            await loop.sock_connect(raw, server.address)
             await loop.sock_sendall(raw, UPGRADE)
             assert b"101" in await loop.sock_recv(raw, 1000)
             text = b"x" * 1000
             frame = b"\x81\xfe" + struct.pack("!H", len(text)) + bytes(4) + text
-            for _ in range(20_000):
-                try:
+            with contextlib.suppress(TimeoutError, OSError):
+                while len(server.service.session_log) < 2:
                     async with asyncio.timeout(2):
                         await loop.sock_sendall(raw, frame)
-                except (TimeoutError, OSError):
-                    break
-                if len(server.service.session_log) > 1:
-                    break
             await ended(server, 2)
             raw.close()
 
         await undisturbed(server, deaf)
 
     with caplog.at_level(logging.WARNING):
-        served(main)
+        # On a slow machine it takes seconds to fill the socket's buffers, and what it sends holds no connection.
+        served(main, idle_timeout_s=600)
     assert "stopped reading" in caplog.text
 
 
