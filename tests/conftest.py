@@ -17,7 +17,7 @@ UNTIMED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("dev", UNTIMED)
 settings.register_profile("ci", UNTIMED, derandomize=True, print_blob=True)
 # For `make check`, which runs with every change. `make test` tries more examples, `make explore` new ones.
-settings.register_profile("fast", UNTIMED, derandomize=True, max_examples=20)
+settings.register_profile("fast", UNTIMED, derandomize=True, max_examples=10, stateful_step_count=30)
 settings.register_profile("explore", UNTIMED, max_examples=1000, stateful_step_count=100, print_blob=True)
 settings.load_profile("ci" if os.environ.get("CI") else "dev")
 
