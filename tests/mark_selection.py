@@ -22,6 +22,7 @@ MARK = re.compile(r"\bmark\.(\w+)")
 OF_ALL = re.compile(r"^pytestmark = (\[[^\]]*\]|[^\n#]*)", re.MULTILINE)
 
 
+@cache
 def is_in_slow_folder(path: Path) -> bool:
     """Whether all tests of a file are slow for where it lies."""
     return any(folder in path.parents for folder in SLOW_FOLDERS)

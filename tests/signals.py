@@ -37,15 +37,15 @@ def cut(data: bytes | list[bytes], size: int) -> list[bytes]:
     return [data[at : at + size] for at in range(0, len(data), size)]
 
 
-EDGE = 4_000
-"""As many bytes at either end reach past every header and every index."""
+HEAD, TAIL = 4_000, 2_000
+"""As many bytes at the beginning and at the end reach past every header and every index."""
 
 
 def single_bytes(data: bytes) -> list[bytes]:
     """Every byte a message of its own; in `make check` only those at both ends."""
-    if stride() == 1 or len(data) <= 2 * EDGE:
+    if stride() == 1 or len(data) <= HEAD + TAIL:
         return cut(data, 1)
-    return [*cut(data[:EDGE], 1), *cut(data[EDGE:-EDGE], 997), *cut(data[-EDGE:], 1)]
+    return [*cut(data[:HEAD], 1), *cut(data[HEAD:-TAIL], 997), *cut(data[-TAIL:], 1)]
 
 
 def feed_all(stream: AudioStream, messages: Iterable[bytes]) -> int:

@@ -76,13 +76,13 @@ KINDS = [
 
 @pytest.mark.parametrize(("container", "codec", "faststart"), KINDS)
 def test_every_kind_is_decoded_block_by_block(container: str, codec: str, faststart: bool) -> None:
-    pcm = tone(8.0)
+    pcm = tone(4.0)
     data = encoded(container, codec, pcm, faststart=faststart)
     samples, lengths, seconds = decoded(data, 1 << 20)
-    assert seconds == pytest.approx(8.0, abs=0.2)
+    assert seconds == pytest.approx(4.0, abs=0.2)
     assert samples.shape[1] == pytest.approx(seconds * RATE, abs=2)
     assert max(lengths) < LONGEST_BLOCK
-    middle = samples[0, 3 * RATE : 5 * RATE]
+    middle = samples[0, 1 * RATE : 3 * RATE]
     assert np.sqrt(np.mean(middle**2)) == pytest.approx(8000 / 32768 / np.sqrt(2), rel=0.1)
 
 

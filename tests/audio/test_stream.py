@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -11,14 +13,19 @@ from caesura.audio.format import AudioFormat, Encoding
 from caesura.audio.stream import AudioStream
 from caesura.errors import BadAudio, UsageError
 from tests.coded_recordings import coded
-from tests.encodings import KINDS, encode, mux
+from tests.encodings import KINDS, Encoded, encode, mux
 from tests.example_count import examples
 from tests.recordings import names, recording
 from tests.signals import Samples, correlation, cut, decoded, sound
 
 LINEAR16 = AudioFormat(Encoding.LINEAR16, 16_000)
-WHOLE = {kind: encode(sound(16_000, 0.6), 16_000, kind) for kind in KINDS}
-CONTAINERS = [kind for kind in KINDS if isinstance(WHOLE[kind][0], bytes)]
+CONTAINERS = [kind for kind in KINDS if kind != "opus"]
+
+
+@cache
+def whole(kind: str) -> Encoded:
+    """A sound of 0.6 s in this encoding, made when it is first needed."""
+    return encode(sound(16_000, 0.6), 16_000, kind)
 
 
 @examples(12)
@@ -26,7 +33,7 @@ CONTAINERS = [kind for kind in KINDS if isinstance(WHOLE[kind][0], bytes)]
 @pytest.mark.parametrize("kind", CONTAINERS)
 def test_any_cutting_gives_the_same_samples(kind: str, data: st.DataObject) -> None:
     """However the bytes are cut, the samples are the same, one by one."""
-    made, declared = WHOLE[kind]
+    made, declared = whole(kind)
     assert isinstance(made, bytes)
     places = sorted(data.draw(st.lists(st.integers(0, len(made)), max_size=12)))
     messages = [made[a:b] for a, b in zip([0, *places], [*places, len(made)], strict=True)]
@@ -44,7 +51,7 @@ def test_raw_audio_of_any_rate_sounds_right(kind: str, rate: int) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_seconds_are_the_length_of_the_source(kind: str) -> None:
-    data, declared = WHOLE[kind]
+    data, declared = whole(kind)
     stream = AudioStream(declared, split=True)
     given_out = sum(stream.feed(message).shape[1] for message in cut(data, 1_000)) + stream.finish().shape[1]
     assert given_out == round(stream.seconds * 16_000)
@@ -70,7 +77,9 @@ def test_channels_are_mixed_down_or_kept_apart() -> None:
 
 def own_channel(heard: Samples, said: Samples, after: int) -> list[int]:
     """For each decoded channel, the index of the most similar original one."""
-    return [int(np.argmax([correlation(one[after:], other) for other in said])) for one in heard]
+    length = min(heard.shape[1] - after, said.shape[1])
+    both = np.corrcoef(heard[:, after : after + length], said[:, :length])
+    return [int(most_similar) for most_similar in both[: len(heard), len(heard) :].argmax(axis=1)]
 
 
 # How it is made, the number of channels, and the 16 kHz samples that come before the sound.
@@ -94,6 +103,8 @@ LAID_OUT = [
     ("matroska", "pcm_s16le", {}, 0),
     ("matroska", "flac", {}, 0),
 ]
+MANY_S = 0.25
+"""Length of a sound of many channels; its tones, 170 Hz apart, are told apart in less."""
 LOUDSPEAKERS = {3: "3.0", 4: "quad", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
 BASS = 3
 """The channel of 5.1, 6.1 and 7.1 for which some codecs keep nothing but bass."""
@@ -101,12 +112,12 @@ BASS = 3
 
 @pytest.mark.parametrize(("kind", "count", "after"), MANY)
 def test_many_channels_come_out_in_their_order(kind: str, count: int, after: int) -> None:
-    rate, said = 48_000, sound(16_000, 0.5, count)
-    data, declared = encode(sound(rate, 0.5, count), rate, kind)
-    heard = decoded(cut(data, 777), declared)
+    rate, said = 48_000, sound(16_000, MANY_S, count)
+    data, declared = encode(sound(rate, MANY_S, count), rate, kind)
+    heard = decoded(cut(data, 3_331), declared)
     assert own_channel(heard, said, after) == list(range(count))
     np.testing.assert_allclose(
-        decoded([b"".join(cut(data, 777))], declared, split=False)[0], heard.mean(axis=0), atol=1e-4
+        decoded([b"".join(cut(data, 3_331))], declared, split=False)[0], heard.mean(axis=0), atol=1e-4
     )
 
 
@@ -116,9 +127,9 @@ def test_channels_of_a_layout_come_out_as_a_wav_file_numbers_them(
     container: str, codec: str, options: dict[str, str], after: int, count: int
 ) -> None:
     """Whatever order the codec uses, channel 1 of the input is channel 1 of the output."""
-    said = sound(16_000, 0.5, count)
-    data = mux(sound(48_000, 0.5, count), 48_000, container, codec, codec_options=options, bit_rate=64_000 * count)
-    heard = decoded(cut(data, 777), AudioFormat(None, None))
+    said = sound(16_000, MANY_S, count)
+    data = mux(sound(48_000, MANY_S, count), 48_000, container, codec, codec_options=options, bit_rate=64_000 * count)
+    heard = decoded(cut(data, 3_331), AudioFormat(None, None))
     numbers = own_channel(heard, said, after)
     bass_only = count > 5 and (codec == "aac" or options == {"mapping_family": "1"})
     audible = [number for number in range(count) if not (bass_only and number == BASS)]
@@ -136,9 +147,9 @@ def test_coded_channels_of_no_layout_come_out_in_their_order(
     container: str, codec: str, options: dict[str, str], count: int
 ) -> None:
     """More than the eight planes that PyAV shows."""
-    said = sound(16_000, 0.5, count)
-    data = mux(sound(48_000, 0.5, count), 48_000, container, codec, codec_options=options, bit_rate=64_000 * count)
-    heard = decoded(cut(data, 777), AudioFormat(None, None))
+    said = sound(16_000, MANY_S, count)
+    data = mux(sound(48_000, MANY_S, count), 48_000, container, codec, codec_options=options, bit_rate=64_000 * count)
+    heard = decoded(cut(data, 3_331), AudioFormat(None, None))
     assert own_channel(heard, said, 0) == list(range(count))
     np.testing.assert_allclose(decoded([data], AudioFormat(None, None), split=False)[0], heard.mean(axis=0), atol=1e-4)
 
@@ -167,7 +178,7 @@ def test_channels_of_a_container_are_unknown_until_its_header_has_come() -> None
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_bytes_are_an_empty_stream(kind: str) -> None:
-    stream = AudioStream(WHOLE[kind][1], split=False)
+    stream = AudioStream(whole(kind)[1], split=False)
     assert stream.feed(b"").shape == (1, 0)
     assert stream.finish().shape == (1, 0)
     assert stream.seconds == 0.0
@@ -214,7 +225,7 @@ def test_formats_that_cannot_be_are_refused_before_any_byte(declared: AudioForma
 
 def test_a_declared_encoding_is_never_looked_behind() -> None:
     """A WAV file sent as linear16 is linear16, header and all."""
-    data, _ = WHOLE["wav"]
+    data, _ = whole("wav")
     assert isinstance(data, bytes)
     assert decoded([data], LINEAR16).shape[1] == len(data) // 2
 

@@ -62,7 +62,7 @@ class Talk:
     def _append(self, seconds: float, level: int) -> None:
         self.samples = np.append(self.samples, np.full(round(seconds * RATE), level, np.int16))
 
-    def items(self, piece_s: float = 0.1) -> Iterator[bytes | str]:
+    def items(self, piece_s: float = 0.2) -> Iterator[bytes | str]:
         """What a client sends: audio in pieces, and control messages at their places in it."""
         at = 0
         for mark, message in [*self.marks, (len(self.samples), "")]:
