@@ -29,9 +29,19 @@ def top_level(module: Path) -> list[ast.stmt]:
     return tree(module).body
 
 
+def statements(body: Iterable[ast.AST]) -> Iterator[ast.AST]:
+    """These statements and all inside of them, with the handlers and cases that hold some; no expressions."""
+    for node in body:
+        yield node
+        for name in ("body", "handlers", "orelse", "finalbody", "cases"):
+            inner = getattr(node, name, ())
+            if isinstance(inner, list):  # the body of a lambda or of `a if b else c` is an expression
+                yield from statements(inner)
+
+
 def imports(module: Path) -> Iterator[tuple[int, str]]:
     """Line and full name of everything that a module imports, at any place in the file."""
-    for node in nodes(module):
+    for node in statements(top_level(module)):
         match node:
             case ast.Import(names=names, lineno=line):
                 yield from ((line, alias.name) for alias in names)

@@ -56,6 +56,7 @@ def canonical(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
+@cache
 def declared(extra: str | None) -> set[str]:
     """Names of the distributions of an extra; of the base install for None."""
     asked = PROJECT["dependencies"] if extra is None else PROJECT["optional-dependencies"][extra]
@@ -78,10 +79,10 @@ def extras(module: Path) -> tuple[str, ...]:
 def packages(name: str) -> frozenset[str]:
     """Top-level packages and modules of a distribution; none if it is not installed here."""
     try:
-        files = distribution(name).files or ()
+        record = distribution(name).read_text("RECORD") or ""
     except PackageNotFoundError:
         return frozenset()
-    return frozenset(file.parts[0].partition(".")[0] for file in files)
+    return frozenset(re.split(r"[/.,]", line, maxsplit=1)[0] for line in record.splitlines())
 
 
 def distributions(top: str, names: set[str]) -> set[str]:

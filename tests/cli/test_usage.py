@@ -14,6 +14,7 @@ from caesura.cli.usage import dollars, length
 from caesura.ledger import keys, projects
 from caesura.ledger.database import open_ledger
 from caesura.ledger.requests import save_requests
+from tests.ledger.fresh import fresh_ledger
 from tests.ledger.rows import ended, opened
 
 runner = CliRunner()
@@ -23,8 +24,8 @@ NOON = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0) - t
 @pytest.fixture
 def database(tmp_path: Path) -> str:
     """A stream yesterday and one the day before, each of an hour of audio and half an hour of pause; one is open."""
-    path = str(tmp_path / "ledger.db")
-    with open_ledger(path, now=NOON) as ledger, ledger.writing() as connection:
+    path = tmp_path / "ledger.db"
+    with fresh_ledger(path, NOON) as ledger, ledger.writing() as connection:
         key = keys.create_key(connection, project_id=projects.DEFAULT_PROJECT_ID, now=NOON, comment="phone [x]").key
         acme = projects.create_project(connection, "acme", now=NOON)
         hour = {"audio_seconds": 3600.0, "paused_seconds": 1800.0, "usd": 0.288, "saved_usd": 0.144}
@@ -38,7 +39,7 @@ def database(tmp_path: Path) -> str:
                 opened(2, created=NOON),
             ],
         )
-    return path
+    return str(path)
 
 
 def usage(database: str, *arguments: str) -> Result:

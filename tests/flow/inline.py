@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
+from functools import cache
 from urllib.parse import parse_qsl
 
 from caesura.engines.base import Engine, EngineInfo, SegmentJob
@@ -33,6 +34,9 @@ from tests.server_messages import read_server_message
 from tests.watched_audio_thread import WatchedAudioThread
 
 REQUEST_ID = "01a00000-0000-7000-8000-000000000001"
+
+
+silero = cache(load_silero)
 
 
 class InlinePool:
@@ -111,7 +115,7 @@ def flow(
             query,
             info or engine_info(engine),
             loaded or load_engine(engine),
-            vad or load_silero(),
+            vad or silero(),
         )
     )
 

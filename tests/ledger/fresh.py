@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 
@@ -10,10 +11,10 @@ from caesura.ledger.database import Ledger, open_ledger
 from tests.ledger.rows import NOW
 
 
-def fresh_ledger(path: Path) -> Ledger:
+def fresh_ledger(path: Path, now: datetime = NOW) -> Ledger:
     """Make a ledger at a path, and open it."""
     path.write_bytes(_migrated())
-    return open_ledger(str(path), now=NOW)
+    return open_ledger(str(path), now=now)
 
 
 @cache
