@@ -11,7 +11,7 @@ import pytest
 from caesura.engines.base import Priority, SegmentJob
 from caesura.engines.streaming import FeedJob, SegmentsByStreaming, StateFeed, StateStart, StreamingEngine
 from caesura.errors import EngineError
-from tests.streaming_bench import sound
+from tests.recognizer_bench import sound
 from tests.streaming_engines import ChainEngine, ChainState, ScriptedStreamingEngine, chained
 
 JOB = FeedJob(3, sound(0, 16_000), 2.5, Priority.INTERIM)

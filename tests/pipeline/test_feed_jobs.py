@@ -9,8 +9,7 @@ from caesura.engines.base import Hypothesis, Priority, Term
 from caesura.pipeline.audio_buffer import AudioBuffer
 from caesura.pipeline.feed_jobs import FeedJobs
 from caesura.pipeline.segment_jobs import JobKind, JobRequest
-from tests.recognizer_bench import word
-from tests.streaming_bench import sound
+from tests.recognizer_bench import sound, word
 
 FOUND = Hypothesis((word("one", 0.1, 0.2),))
 

@@ -10,7 +10,7 @@ from caesura.engines.base import Hypothesis, Priority, Term
 from caesura.engines.streaming import FeedJob, StateStart
 from caesura.errors import InternalError
 from caesura.workers.state_host import StateHost
-from tests.streaming_bench import sound
+from tests.recognizer_bench import sound
 from tests.streaming_engines import LATE, ChainEngine, chained
 
 
