@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from caesura.engines.base import SAMPLE_RATE, EngineInfo, Hypothesis, Samples, SegmentJob, Term
 from caesura.engines.hallucination import remove_loop
-from caesura.engines.models.catalogue import CATALOGUE, DEFAULT_MODEL, subtag, whisper_code
+from caesura.engines.models.catalogue import CATALOGUE, DEFAULT_MODEL, WHISPER, subtag, whisper_code
 from caesura.engines.models.model_ref import ModelRef, check_complete, parse_model_ref
 from caesura.engines.models.runtime import LIBRARY, library_version, not_installed
 from caesura.engines.models.store import languages_of, read_manifest
@@ -77,7 +77,7 @@ def with_model_folder(text: str, models: Path) -> str:
             to do.
     """
     ref = parse_model_ref(text, models)
-    library_version()
+    library_version(WHISPER, LIBRARY)
     check_complete(ref)
     return ref.text
 
@@ -96,7 +96,7 @@ def load(text: str) -> WhisperEngine:
         import ctranslate2  # type: ignore[import-untyped]
         from faster_whisper import WhisperModel
     except ImportError as error:
-        raise not_installed(error.name or LIBRARY) from error
+        raise not_installed(WHISPER, error.name or LIBRARY) from error
     if ref.device == "cuda" and not ctranslate2.get_cuda_device_count():
         raise EngineError(
             f"engine {engine_info.name}: CTranslate2 finds no CUDA device here; leave @cuda out for the CPU"
@@ -336,7 +336,8 @@ def _info(ref: ModelRef) -> EngineInfo:
     else:
         check_complete(ref)
         languages = languages_of(ref.folder)
-    return _engine_info(ref.name, manifest.revision[:12] if manifest is not None else library_version(), languages)
+    version = library_version(WHISPER, LIBRARY) if manifest is None else manifest.revision[:12]
+    return _engine_info(ref.name, version, languages)
 
 
 def _engine_info(name: str, version: str, languages: tuple[str, ...]) -> EngineInfo:
