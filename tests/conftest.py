@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests import postgres
 from tests.mark_selection import GROUPS, certain_marks, is_in_slow_folder, may_select, possible_marks
 
 # Nothing here depends on how long examples take: a shared machine has pauses of its own.
@@ -93,3 +94,11 @@ def _no_settings_from_outside(tmp_path_factory: pytest.TempPathFactory) -> Itera
         for name in [name for name in os.environ if name.startswith("CAESURA_")]:
             monkeypatch.delenv(name)
         yield
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    if postgres.programs() is None:
+        pytest.skip("PostgreSQL is not installed (Debian: apt-get install postgresql)")
+    with postgres.running() as server:
+        yield server.url
