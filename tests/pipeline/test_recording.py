@@ -276,10 +276,13 @@ def test_closing_ends_the_thread_and_the_jobs() -> None:
 def test_the_main_language_is_the_one_of_most_speech() -> None:
     word = (Word("ja", 0.0, 1.0, 1.0),)
     segments = [
-        RecognizedSegment(0.0, 5.0, word, "en"),
-        RecognizedSegment(5.0, 8.0, word, "de"),
-        RecognizedSegment(8.0, 12.0, word, "de"),
+        RecognizedSegment(0.0, 5.0, word, "en", language_confidence=0.3),
+        RecognizedSegment(5.0, 8.0, word, "de", language_confidence=0.5),
+        RecognizedSegment(8.0, 13.0, word, "de", language_confidence=0.9),
     ]
-    assert main_language(segments) == "de"
-    assert main_language([RecognizedSegment(0.0, 99.0, (), "fr"), *segments]) == "de"
+    found = main_language(segments)
+    assert found is not None
+    # 3 s of 0.5 and 5 s of 0.9.
+    assert (found.language, found.confidence) == ("de", pytest.approx(0.75))
+    assert main_language([RecognizedSegment(0.0, 99.0, (), "fr", language_confidence=0.1), *segments]) == found
     assert main_language([RecognizedSegment(0.0, 1.0, word, None)]) is None

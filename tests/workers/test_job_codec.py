@@ -37,7 +37,8 @@ TEXTS = st.text(st.characters(), max_size=20)
 def words(draw: st.DrawFn) -> Word:
     start, end = sorted([draw(SECONDS), draw(SECONDS)])
     speaker = draw(st.none() | st.integers(0, 40))
-    return Word(draw(TEXTS), start, end, draw(SHARES), speaker, draw(st.none() | SHARES), draw(LANGUAGES))
+    share = st.none() | SHARES
+    return Word(draw(TEXTS), start, end, draw(SHARES), speaker, draw(share), draw(LANGUAGES), draw(share))
 
 
 @st.composite
@@ -53,6 +54,7 @@ HYPOTHESES = st.builds(
     LANGUAGES,
     st.lists(voices(), max_size=3).map(tuple),
     st.integers(0, 2**63),
+    st.none() | SHARES,
 )
 TERMS = st.builds(Term, TEXTS, st.floats(-100, 100))
 JOBS = st.builds(
@@ -167,6 +169,7 @@ def test_rounding_errors_of_times_and_confidences_are_corrected() -> None:
         (replace(WORD, speaker=1.0), "speaker of type float"),  # type: ignore[arg-type]
         (replace(WORD, speaker_confidence=2), "speaker_confidence 2"),
         (replace(WORD, language=5), "language of type int"),  # type: ignore[arg-type]
+        (replace(WORD, language_confidence=1.5), "language_confidence 1.5"),
     ],
 )
 def test_an_engine_cannot_answer_with_such_a_word_and_the_reason_does_not_quote_it(word: Word, sentence: str) -> None:
@@ -209,6 +212,9 @@ def changed(value: Any, path: list[int], to: Any) -> Any:
         ([3, 1, 0], 1.5),
         ([3, 1, 0], 2**64),
         ([3, 2], 1),
+        ([3, 0, 0, 7], 1.5),
+        ([3, 5], -0.5),
+        ([3, 5], "0.5"),
         ([3, 3, 0, 2], 10**9),
         ([3, 3, 0], [0.0, 1.0]),
         ([4], 5),

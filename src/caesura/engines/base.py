@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -81,6 +81,14 @@ class Hypothesis:
     """
     withheld: int = 0
     """Number of words that the engine wrote and left out of `words`, because they were probably not spoken."""
+    language_confidence: float | None = None
+    """Probability, in 0..1, that the engine gave to the `language` it detected; None where it does not know one."""
+
+    def in_its_language(self) -> Hypothesis:
+        """The same hypothesis with `language` and `language_confidence` in each word."""
+        language, confidence = self.language, self.language_confidence
+        words = tuple(replace(word, language=language, language_confidence=confidence) for word in self.words)
+        return replace(self, words=words)
 
 
 @dataclass(frozen=True, slots=True)

@@ -163,7 +163,8 @@ class WhisperEngine:
         features: NDArray[np.float32] = self._model.feature_extractor(audio)
         frames = features.shape[-1] - 1  # the last one is padding
         states = self._model.encode(_window(features))
-        language_decoder = self._language_decoder(self._code(states, job.language))
+        code, confidence = self._language(states, job.language)
+        language_decoder = self._language_decoder(code)
         prompt = language_decoder.prompt(job.terms)
         limit = int(audio.size / SAMPLE_RATE * TOKENS_PER_SECOND) + SPARE_TOKENS
         limit = min(limit, MAX_TOKENS // 2, MAX_TOKENS - len(prompt))
@@ -173,17 +174,17 @@ class WhisperEngine:
         language = subtag(language_decoder.code)
         words = tuple(clean_words(self._words(tokens, states, frames, language_decoder), audio.size / SAMPLE_RATE))
         if not is_speech(words, output, job.terms):
-            return Hypothesis(language=language, withheld=len(words))
-        return Hypothesis(words, language=language)
+            return Hypothesis(language=language, language_confidence=confidence, withheld=len(words))
+        return Hypothesis(words, language=language, language_confidence=confidence)
 
-    def _code(self, states: Any, language: str | None) -> str:
-        # Whisper's code of the requested language, or of the likeliest one.
-        if language is not None:
-            return whisper_code(language)
+    def _language(self, states: Any, requested: str | None) -> tuple[str, float | None]:
+        # Whisper's code of the requested language, or of the likeliest one, with its probability.
+        if requested is not None:
+            return whisper_code(requested), None
         if not self._info.detects_language:
-            return whisper_code(self._info.languages[0])
-        (likeliest, *_), *_ = self._model.model.detect_language(states)
-        return str(likeliest[0]).strip("<|>")
+            return whisper_code(self._info.languages[0]), None
+        ((token, probability), *_), *_ = self._model.model.detect_language(states)
+        return str(token).strip("<|>"), min(float(probability), 1.0)
 
     def _language_decoder(self, code: str) -> _LanguageDecoder:
         # Made once for each language: it costs some hundred calls of the tokenizer.

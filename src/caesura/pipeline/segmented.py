@@ -14,7 +14,6 @@ Positions inside are samples at 16 kHz; everything that leaves is in seconds.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 
 from caesura.engines.base import SAMPLE_RATE, Hypothesis, Samples, SegmentJob, Term
 from caesura.engines.streaming import Job
@@ -97,8 +96,7 @@ class SegmentedRecognizer:
     def receive(self, job: Job, hypothesis: Hypothesis) -> None:
         """See `Recognizer`; where there is a diarizer, the words already have the speakers that it gave them."""
         if self._language is None:
-            words = tuple(replace(word, language=hypothesis.language) for word in hypothesis.words)
-            hypothesis = replace(hypothesis, words=words)
+            hypothesis = hypothesis.in_its_language()
         request = self._jobs.receive(job, hypothesis)
         if request is None:
             return

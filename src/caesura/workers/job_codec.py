@@ -132,18 +132,20 @@ def hypothesis_to_json(hypothesis: Hypothesis, arrays: list[Floats]) -> Json:
         _optional_text(hypothesis.language, "language"),
         embeddings,
         _whole(hypothesis.withheld, "withheld", 0, _MOST_TOKEN),
+        _optional_probability(hypothesis.language_confidence, "language_confidence"),
     ]
 
 
 def hypothesis_from_json(value: Json, arrays: Arrays) -> Hypothesis:
     """The hypothesis. Raises InternalError."""
-    words, tokens, language, embeddings, withheld = _row(value, "hypothesis", 5)
+    words, tokens, language, embeddings, withheld, language_confidence = _row(value, "hypothesis", 6)
     return Hypothesis(
         words=tuple(_each(_word, words, "words")),
         tokens=tuple(_whole(token, "token", -_MOST_TOKEN, _MOST_TOKEN) for token in _list(tokens, "tokens")),
         language=_optional_text(language, "language"),
         speaker_embeddings=tuple(_embedding(each, arrays) for each in _list(embeddings, "speaker_embeddings")),
         withheld=_whole(withheld, "withheld", 0, _MOST_TOKEN),
+        language_confidence=_optional_probability(language_confidence, "language_confidence"),
     )
 
 
@@ -155,11 +157,12 @@ def _word_to_json(word: Word) -> Json:
         _optional_index(word.speaker, "speaker"),
         _optional_probability(word.speaker_confidence, "speaker_confidence"),
         _optional_text(word.language, "language"),
+        _optional_probability(word.language_confidence, "language_confidence"),
     ]
 
 
 def _word(value: Json) -> Word:
-    text, start, end, confidence, speaker, speaker_confidence, language = _row(value, "word", 7)
+    text, start, end, confidence, speaker, speaker_confidence, language, language_confidence = _row(value, "word", 8)
     return Word(
         _text(text, "text"),
         *_span(start, end),
@@ -167,6 +170,7 @@ def _word(value: Json) -> Word:
         _optional_index(speaker, "speaker"),
         _optional_probability(speaker_confidence, "speaker_confidence"),
         _optional_text(language, "language"),
+        _optional_probability(language_confidence, "language_confidence"),
     )
 
 
