@@ -76,6 +76,7 @@ class StreamingBench:
         longest_s: float = 10.0,
         prompt: bool = False,
         language: str | None = "en",
+        detectable_languages: tuple[str, ...] = (),
         diarizer: Diarizer | None = None,
     ) -> None:
         self.workers = Workers(new_engine)
@@ -90,7 +91,13 @@ class StreamingBench:
         """Jobs that were done in vain, with their results."""
         self.position = 0
         config = RecognitionConfig(
-            endpointing_s, interim_s, gap_s, longest_s, language=language, diarize=diarizer is not None
+            endpointing_s,
+            interim_s,
+            gap_s,
+            longest_s,
+            language=language,
+            detectable_languages=detectable_languages,
+            diarize=diarizer is not None,
         )
         self.recognizer = StreamingRecognizer(0, config, diarizer)
 

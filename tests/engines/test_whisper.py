@@ -111,6 +111,25 @@ def test_the_confidence_of_the_language_is_its_probability_where_it_is_detected(
 
 
 @pytest.mark.slow
+def test_the_likeliest_of_the_languages_that_may_be_detected_is_taken_with_its_own_probability(says: SAYS) -> None:
+    engine = says(*GREETING, language="de")
+    free = transcribe(engine)
+    assert transcribe(engine, detectable_languages=("fr", "de", "en")) == free
+    among = transcribe(engine, detectable_languages=("fr", "jv"))
+    assert among.language in {"fr", "jv"}
+    # Not shared out among the languages that are named: the audio is in none of them.
+    assert among.language_confidence is not None
+    assert among.language_confidence < 0.01
+    for language in ("fr", "jv"):
+        alone = transcribe(engine, detectable_languages=(language,))
+        assert alone.language == language
+        assert alone.language_confidence is not None
+        assert alone.language_confidence <= among.language_confidence
+    with pytest.raises(EngineError, match="does not know the language 'xx'"):
+        transcribe(engine, detectable_languages=("de", "xx"))
+
+
+@pytest.mark.slow
 def test_javanese_has_the_name_that_the_rest_of_the_world_gives_it(says: SAYS) -> None:
     engine = says(*GREETING, language="jw")
     assert transcribe(engine).language == "jv"

@@ -350,6 +350,13 @@ def test_the_detected_language_is_that_of_most_words_so_far() -> None:
     assert all(job.language is None for job in outcome.jobs)
 
 
+def test_the_languages_that_may_be_detected_reach_the_engine() -> None:
+    outcome = bilingual("detect_language=fr&detect_language=en-GB&interim_results=true")
+    assert {(job.language, job.detectable_languages) for job in outcome.jobs} == {(None, ("fr", "en"))}
+    assert [each.detected_language for each in outcome.finals if each.words] == ["en", "fr", "en"]
+    assert {job.detectable_languages for job in bilingual("detect_language=true").jobs} == {()}
+
+
 def test_where_the_language_is_named_none_is_detected() -> None:
     outcome = bilingual("language=fr")
     assert languages(outcome.finals) == [((), [None] * count) for count in (4, 5, 2)]

@@ -139,6 +139,12 @@ def test_what_was_requested_is_in_every_job() -> None:
     assert {(job.language, job.terms) for job in pool.jobs} == {("de", terms)}
 
 
+def test_jobs_have_the_languages_among_which_to_detect() -> None:
+    pool = SimulatedPool()
+    transcribe(pool, [pcm()], RecordingConfig(10.0, detectable_languages=("de", "en")))
+    assert {(job.language, job.detectable_languages) for job in pool.jobs} == {(None, ("de", "en"))}
+
+
 def sounding(job: SegmentJob) -> Hypothesis:
     """What the script says, with three embeddings a second, where they are requested."""
     hypothesis = load().transcribe([job])[0]

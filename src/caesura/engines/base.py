@@ -115,7 +115,8 @@ class SegmentJob:
     begins, and `prefix_s`: the seconds of audio that they take, for engines with `context_s`; the hypothesis has only
     the words after them. `language`: one of the engine's primary subtags, or None if the engine is to detect it.
     `terms`: words to prefer. `embed_speakers`: the host of the engine adds speaker embeddings to the hypothesis;
-    engines can ignore it.
+    engines can ignore it. `detectable_languages`: those of the engine's primary subtags among which it is to detect the
+    language; empty: all of them.
     """
 
     audio: Samples
@@ -127,6 +128,7 @@ class SegmentJob:
     language: str | None = None
     terms: tuple[Term, ...] = ()
     embed_speakers: bool = False
+    detectable_languages: tuple[str, ...] = ()
 
     @property
     def final(self) -> bool:

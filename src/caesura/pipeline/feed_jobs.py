@@ -15,9 +15,17 @@ from caesura.pipeline.segment_jobs import Decoded, JobKind, JobRequest
 class FeedJobs:
     """Makes jobs of the audio in `audio`, one state after the other, and takes their results."""
 
-    def __init__(self, audio: AudioBuffer, *, language: str | None, terms: tuple[Term, ...]) -> None:
+    def __init__(
+        self,
+        audio: AudioBuffer,
+        *,
+        language: str | None,
+        detectable_languages: tuple[str, ...] = (),
+        terms: tuple[Term, ...],
+    ) -> None:
         self._audio = audio
         self._language = language
+        self._detectable_languages = detectable_languages
         self._state = 0
         """Number of the state; it is opened by its first job."""
         self._request: JobRequest | None = None
@@ -62,6 +70,7 @@ class FeedJobs:
             at=wanted.first / SAMPLE_RATE,
             priority=Priority.INTERIM if wanted.kind is JobKind.INTERIM else Priority.FINAL,
             language=self._language,
+            detectable_languages=self._detectable_languages,
             terms=self.terms,
             embed_speakers=embed_speakers,
         )

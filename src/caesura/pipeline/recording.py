@@ -78,6 +78,8 @@ class RecordingConfig:
     """Silence that ends a segment."""
     language: str | None = None
     """The language spoken, as a primary subtag; None where the engine is to detect it."""
+    detectable_languages: tuple[str, ...] = ()
+    """Primary subtags of the engine's among which it is to detect the language; empty: all of them."""
     terms: tuple[Term, ...] = ()
     split: bool = False
     """Transcribe each channel separately; otherwise all are mixed to one."""
@@ -242,6 +244,7 @@ class RecordingTranscriber:
             at=at,
             priority=Priority.RECORDING,
             language=config.language,
+            detectable_languages=config.detectable_languages,
             terms=config.terms,
             embed_speakers=config.diarize,
         )

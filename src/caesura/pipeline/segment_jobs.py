@@ -68,10 +68,17 @@ class SegmentJobs:
     """Makes jobs of the audio in `audio`, and takes their results."""
 
     def __init__(
-        self, audio: AudioBuffer, *, language: str | None, terms: tuple[Term, ...], embed_speakers: bool
+        self,
+        audio: AudioBuffer,
+        *,
+        language: str | None,
+        detectable_languages: tuple[str, ...] = (),
+        terms: tuple[Term, ...],
+        embed_speakers: bool,
     ) -> None:
         self._audio = audio
         self._language = language
+        self._detectable_languages = detectable_languages
         self._embed_speakers = embed_speakers
         self._request: JobRequest | None = None
         """What the job that is out is for."""
@@ -111,6 +118,7 @@ class SegmentJobs:
             prefix="" if wanted.context is None else wanted.context.prefix,
             prefix_s=max(0, wanted.unknown_first - wanted.audio_first) / SAMPLE_RATE,
             language=self._language,
+            detectable_languages=self._detectable_languages,
             terms=self.terms,
             embed_speakers=self._embed_speakers,
         )

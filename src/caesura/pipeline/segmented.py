@@ -48,7 +48,11 @@ class SegmentedRecognizer:
         self._agreed = AgreedWords()
         self._windowed = config.context_s > 0
         self._jobs = SegmentJobs(
-            self._audio, language=config.language, terms=config.terms, embed_speakers=diarizer is not None
+            self._audio,
+            language=config.language,
+            detectable_languages=config.detectable_languages,
+            terms=config.terms,
+            embed_speakers=diarizer is not None,
         )
         self._segments = LiveSegments(_optional_samples(config.endpointing_s))
         self._output = TranscriptOutput(index, _optional_samples(config.utterance_gap_s))

@@ -45,7 +45,12 @@ class StreamingRecognizer:
         self._longest = _samples(config.max_segment_s)
         self._diarizer = diarizer
         self._audio = AudioBuffer()
-        self._jobs = FeedJobs(self._audio, language=config.language, terms=config.terms)
+        self._jobs = FeedJobs(
+            self._audio,
+            language=config.language,
+            detectable_languages=config.detectable_languages,
+            terms=config.terms,
+        )
         self._segments = LiveSegments(None if config.endpointing_s is None else _samples(config.endpointing_s))
         gap_s = config.utterance_gap_s
         self._output = TranscriptOutput(index, None if gap_s is None else _samples(gap_s))

@@ -65,12 +65,13 @@ def job_to_json(job: SegmentJob, arrays: list[Floats]) -> Json:
         _optional_text(job.language, "language"),
         _terms_to_json(job.terms),
         bool(job.embed_speakers),
+        _languages_to_json(job.detectable_languages),
     ]
 
 
 def job_from_json(value: Json, arrays: Arrays) -> SegmentJob:
     """The job; its audio is a view of the frame. Raises InternalError."""
-    audio, at, priority, draft, prefix, prefix_s, language, terms, embed_speakers = _row(value, "job", 9)
+    audio, at, priority, draft, prefix, prefix_s, language, terms, embed_speakers, detectable = _row(value, "job", 10)
     return SegmentJob(
         audio=arrays.take(audio),
         at=_number(at, "at", 0.0),
@@ -81,6 +82,7 @@ def job_from_json(value: Json, arrays: Arrays) -> SegmentJob:
         language=_optional_text(language, "language"),
         terms=tuple(_each(_term, terms, "terms")),
         embed_speakers=_flag(embed_speakers, "embed_speakers"),
+        detectable_languages=_languages(detectable),
     )
 
 
@@ -97,12 +99,13 @@ def feed_to_json(job: FeedJob, arrays: list[Floats]) -> Json:
         _optional_text(job.language, "language"),
         _terms_to_json(job.terms),
         bool(job.embed_speakers),
+        _languages_to_json(job.detectable_languages),
     ]
 
 
 def feed_from_json(value: Json, arrays: Arrays) -> FeedJob:
     """The job; its audio is a view of the frame. Raises InternalError."""
-    state, audio, at, priority, offset, language, terms, embed_speakers = _row(value, "feed", 8)
+    state, audio, at, priority, offset, language, terms, embed_speakers, detectable = _row(value, "feed", 9)
     return FeedJob(
         state=_whole(state, "state", 0, _MOST_STATE),
         audio=arrays.take(audio),
@@ -112,6 +115,7 @@ def feed_from_json(value: Json, arrays: Arrays) -> FeedJob:
         language=_optional_text(language, "language"),
         terms=tuple(_each(_term, terms, "terms")),
         embed_speakers=_flag(embed_speakers, "embed_speakers"),
+        detectable_languages=_languages(detectable),
     )
 
 
@@ -195,6 +199,14 @@ def _terms_to_json(terms: tuple[Term, ...]) -> Json:
 def _term(value: Json) -> Term:
     text, weight = _row(value, "term", 2)
     return Term(_text(text, "term"), _number(weight, "weight"))
+
+
+def _languages_to_json(languages: tuple[str, ...]) -> Json:
+    return [_text(language, "detectable_languages") for language in languages]
+
+
+def _languages(value: Json) -> tuple[str, ...]:
+    return tuple(_text(language, "detectable_languages") for language in _list(value, "detectable_languages"))
 
 
 # ---- checks ----
