@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests import postgres
 from tests.mark_selection import GROUPS, certain_marks, is_in_slow_folder, may_select, possible_marks
 
 # Nothing here depends on how long examples take: a shared machine has pauses of its own.
@@ -98,6 +97,9 @@ def _no_settings_from_outside(tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
+    """Address of a PostgreSQL server; the test is skipped where that is not installed."""
+    from tests import postgres  # which cannot be imported on Windows
+
     if postgres.programs() is None:
         pytest.skip("PostgreSQL is not installed (Debian: apt-get install postgresql)")
     with postgres.running() as server:

@@ -69,11 +69,18 @@ class StreamingBench(LiveBench[FeedJob]):
         longest_s: float = 10.0,
         prompt: bool = False,
         language: str | None = "en",
+        detectable_languages: tuple[str, ...] = (),
         diarizer: Diarizer | None = None,
     ) -> None:
         self.workers = Workers(new_engine)
         config = RecognitionConfig(
-            endpointing_s, interim_s, gap_s, longest_s, language=language, diarize=diarizer is not None
+            endpointing_s,
+            interim_s,
+            gap_s,
+            longest_s,
+            language=language,
+            detectable_languages=detectable_languages,
+            diarize=diarizer is not None,
         )
         super().__init__(StreamingRecognizer(0, config, diarizer), config, prompt=prompt)
 

@@ -48,6 +48,12 @@ def test_whole_segments_are_fed_in_one_call_and_their_states_closed() -> None:
     assert engine.open_states == 0
 
 
+def test_the_state_of_a_segment_detects_among_the_languages_of_its_job() -> None:
+    engine = ChainEngine()
+    SegmentsByStreaming(engine).transcribe([replace(SEGMENT, language=None, detectable_languages=("de", "en"))])
+    assert engine.states[0].begun == StateStart(1.0, detectable_languages=("de", "en"))
+
+
 class Failing(ChainEngine):
     """Fails at its third state, or as it is fed."""
 

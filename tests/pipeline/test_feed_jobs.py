@@ -41,6 +41,16 @@ def test_a_job_has_all_audio_of_its_state() -> None:
     assert found.next_job() is None
 
 
+def test_a_job_has_the_languages_among_which_to_detect() -> None:
+    audio = AudioBuffer()
+    audio.append(sound(0, 32_000))
+    found = FeedJobs(audio, language=None, detectable_languages=("de", "en"), terms=())
+    found.request(wanted(JobKind.INTERIM))
+    job = found.next_job()
+    assert job is not None
+    assert (job.language, job.detectable_languages) == (None, ("de", "en"))
+
+
 @pytest.mark.parametrize("kind", [JobKind.FINAL, JobKind.CUT])
 def test_a_final_and_a_cut_end_the_state_and_take_the_place_of_an_interim(kind: JobKind) -> None:
     found = jobs()

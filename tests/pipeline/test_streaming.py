@@ -83,10 +83,10 @@ def test_no_more_silence_behind_speech_is_fed_than_the_engine_may_be_late() -> N
 
 
 def test_with_language_detection_each_word_has_the_language_of_its_state() -> None:
-    bench = StreamingBench(language=None).speak(20).rest(10)
-    bench.answer(replace(HELLO, language="ko"))
-    assert bench.jobs[0].language is None
-    assert [each.language for each in bench.finals[0].words] == ["ko"]
+    bench = StreamingBench(language=None, detectable_languages=("en", "ko")).speak(20).rest(10)
+    bench.answer(replace(HELLO, language="ko", language_confidence=0.75))
+    assert (bench.jobs[0].language, bench.jobs[0].detectable_languages) == (None, ("en", "ko"))
+    assert [(each.language, each.language_confidence) for each in bench.finals[0].words] == [("ko", 0.75)]
 
 
 def test_where_the_language_was_named_no_word_repeats_it() -> None:

@@ -59,6 +59,8 @@ def test_a_state_is_opened_with_what_its_first_job_says() -> None:
     terms = (Term("caesura"),)
     StateHost(engine).feed([replace(job(1, 0, 10), language="en", terms=terms)])
     assert engine.states[0].begun == StateStart(1.5, "en", terms)
+    StateHost(engine).feed([replace(job(1, 0, 10), detectable_languages=("de", "en"))])
+    assert engine.states[1].begun == StateStart(1.5, detectable_languages=("de", "en"))
 
 
 @pytest.mark.parametrize(

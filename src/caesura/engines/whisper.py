@@ -146,8 +146,9 @@ class WhisperEngine:
     def _transcribe_one(self, job: SegmentJob) -> Hypothesis:
         audio = np.nan_to_num(np.asarray(job.audio, dtype=np.float32), nan=0.0, posinf=1.0, neginf=-1.0)
         name, languages = self._info.name, self._info.languages
-        if job.language is not None and job.language not in languages:
-            raise EngineError(f"engine {name} does not know the language {job.language!r}")
+        for language in (job.language, *job.detectable_languages):
+            if language is not None and language not in languages:
+                raise EngineError(f"engine {name} does not know the language {language!r}")
         if audio.size > WINDOW_S * SAMPLE_RATE:
             raise EngineError(
                 f"engine {name} was given {audio.size / SAMPLE_RATE:.1f} s; it takes {WINDOW_S:g} s at most"
@@ -163,7 +164,8 @@ class WhisperEngine:
         features: NDArray[np.float32] = self._model.feature_extractor(audio)
         frames = features.shape[-1] - 1  # the last one is padding
         states = self._model.encode(_window(features))
-        language_decoder = self._language_decoder(self._code(states, job.language))
+        code, confidence = self._language(states, job)
+        language_decoder = self._language_decoder(code)
         prompt = language_decoder.prompt(job.terms)
         limit = int(audio.size / SAMPLE_RATE * TOKENS_PER_SECOND) + SPARE_TOKENS
         limit = min(limit, MAX_TOKENS // 2, MAX_TOKENS - len(prompt))
@@ -173,17 +175,19 @@ class WhisperEngine:
         language = subtag(language_decoder.code)
         words = tuple(clean_words(self._words(tokens, states, frames, language_decoder), audio.size / SAMPLE_RATE))
         if not is_speech(words, output, job.terms):
-            return Hypothesis(language=language, withheld=len(words))
-        return Hypothesis(words, language=language)
+            return Hypothesis(language=language, language_confidence=confidence, withheld=len(words))
+        return Hypothesis(words, language=language, language_confidence=confidence)
 
-    def _code(self, states: Any, language: str | None) -> str:
-        # Whisper's code of the requested language, or of the likeliest one.
-        if language is not None:
-            return whisper_code(language)
+    def _language(self, states: Any, job: SegmentJob) -> tuple[str, float | None]:
+        # Whisper's code of the requested language, or of the likeliest one that may be detected, with its probability.
+        if job.language is not None:
+            return whisper_code(job.language), None
         if not self._info.detects_language:
-            return whisper_code(self._info.languages[0])
-        (likeliest, *_), *_ = self._model.model.detect_language(states)
-        return str(likeliest[0]).strip("<|>")
+            return whisper_code(self._info.languages[0]), None
+        detectable = {f"<|{whisper_code(language)}|>" for language in job.detectable_languages}
+        (likeliest_first,) = self._model.model.detect_language(states)
+        token, probability = next(each for each in likeliest_first if not detectable or each[0] in detectable)
+        return str(token).strip("<|>"), min(float(probability), 1.0)
 
     def _language_decoder(self, code: str) -> _LanguageDecoder:
         # Made once for each language: it costs some hundred calls of the tokenizer.

@@ -6,19 +6,16 @@ interim job only goes on with the state; a final and a cut end it. Positions are
 
 from __future__ import annotations
 
-from caesura.engines.base import SAMPLE_RATE, Term
+from caesura.engines.base import SAMPLE_RATE
 from caesura.engines.streaming import FeedJob
-from caesura.pipeline.audio_buffer import AudioBuffer
 from caesura.pipeline.segment_jobs import ChannelJobs, JobKind, JobRequest
 
 
 class FeedJobs(ChannelJobs[FeedJob]):
     """Makes jobs of the audio in `audio`, one state after the other; a state that is open keeps its terms."""
 
-    def __init__(self, audio: AudioBuffer, *, language: str | None, terms: tuple[Term, ...]) -> None:
-        super().__init__(audio, language=language, terms=terms)
-        self._state = 0
-        """Number of the state; it is opened by its first job."""
+    _state = 0
+    """Number of the state; it is opened by its first job."""
 
     @property
     def requested(self) -> int | None:
@@ -41,6 +38,7 @@ class FeedJobs(ChannelJobs[FeedJob]):
             at=wanted.first / SAMPLE_RATE,
             priority=wanted.priority,
             language=self._language,
+            detectable_languages=self._detectable_languages,
             terms=self.terms,
             embed_speakers=embed_speakers,
         )

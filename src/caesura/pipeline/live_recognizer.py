@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import Generic
 
 from caesura.engines.base import SAMPLE_RATE, Hypothesis, Samples, Term
@@ -80,8 +79,7 @@ class LiveRecognizer(ABC, Generic[J]):
     def receive(self, job: Job, hypothesis: Hypothesis) -> None:
         """See `Recognizer`; where there is a diarizer, the words already have the speakers that it gave them."""
         if self._language is None:
-            words = tuple(replace(word, language=hypothesis.language) for word in hypothesis.words)
-            hypothesis = replace(hypothesis, words=words)
+            hypothesis = hypothesis.in_its_language()
         request = self._jobs.receive(job, hypothesis)
         if request is None:
             return

@@ -75,9 +75,17 @@ class Decoded:
 class ChannelJobs(Generic[J]):
     """The job of one channel that is out, and the newest hypothesis. What replaces it, its `request` decides."""
 
-    def __init__(self, audio: AudioBuffer, *, language: str | None, terms: tuple[Term, ...]) -> None:
+    def __init__(
+        self,
+        audio: AudioBuffer,
+        *,
+        language: str | None,
+        detectable_languages: tuple[str, ...] = (),
+        terms: tuple[Term, ...],
+    ) -> None:
         self._audio = audio
         self._language = language
+        self._detectable_languages = detectable_languages
         self._request: JobRequest | None = None
         """What the job that is out is for."""
         self._job: J | None = None
@@ -132,9 +140,15 @@ class SegmentJobs(ChannelJobs[SegmentJob]):
     """Makes jobs of the audio in `audio`; the newest hypothesis is the draft of a job that begins in the same place."""
 
     def __init__(
-        self, audio: AudioBuffer, *, language: str | None, terms: tuple[Term, ...], embed_speakers: bool
+        self,
+        audio: AudioBuffer,
+        *,
+        language: str | None,
+        detectable_languages: tuple[str, ...] = (),
+        terms: tuple[Term, ...],
+        embed_speakers: bool,
     ) -> None:
-        super().__init__(audio, language=language, terms=terms)
+        super().__init__(audio, language=language, detectable_languages=detectable_languages, terms=terms)
         self._embed_speakers = embed_speakers
         self._lapsed = False
         """The newest interim had no words, and the one before it, which had some, stands."""
@@ -154,6 +168,7 @@ class SegmentJobs(ChannelJobs[SegmentJob]):
             prefix="" if wanted.context is None else wanted.context.prefix,
             prefix_s=max(0, wanted.unknown_first - wanted.audio_first) / SAMPLE_RATE,
             language=self._language,
+            detectable_languages=self._detectable_languages,
             terms=self.terms,
             embed_speakers=self._embed_speakers,
         )

@@ -41,7 +41,11 @@ class SegmentedRecognizer(LiveRecognizer[SegmentJob]):
         self._agreed = AgreedWords()
         self._windowed = config.context_s > 0
         self._jobs: SegmentJobs = SegmentJobs(
-            self._audio, language=config.language, terms=config.terms, embed_speakers=diarizer is not None
+            self._audio,
+            language=config.language,
+            detectable_languages=config.detectable_languages,
+            terms=config.terms,
+            embed_speakers=diarizer is not None,
         )
 
     def pause(self) -> None:

@@ -39,7 +39,12 @@ class StreamingRecognizer(LiveRecognizer[FeedJob]):
 
     def __init__(self, index: int, config: RecognitionConfig, diarizer: Diarizer | None = None) -> None:
         super().__init__(index, config, diarizer)
-        self._jobs: FeedJobs = FeedJobs(self._audio, language=config.language, terms=config.terms)
+        self._jobs: FeedJobs = FeedJobs(
+            self._audio,
+            language=config.language,
+            detectable_languages=config.detectable_languages,
+            terms=config.terms,
+        )
         self._step = FEED if self._interval is None else min(FEED, self._interval)
 
     def pause(self) -> None:

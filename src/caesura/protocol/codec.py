@@ -278,6 +278,8 @@ def _results(results: Results) -> dict[str, Any]:
         channel["search"] = [search_fields(search) for search in results.searches]
     if results.detected_language is not None:
         channel["detected_language"] = results.detected_language
+    if results.language_confidence is not None:
+        channel["language_confidence"] = rounded(results.language_confidence)
     return {
         "type": "Results",
         "channel_index": (results.channel, results.channels),

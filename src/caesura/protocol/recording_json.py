@@ -25,6 +25,8 @@ class RecordingChannel:
     """One for each search term."""
     detected_language: str | None = None
     """The language, where detection was requested."""
+    language_confidence: float | None = None
+    """Mean probability, in 0..1, of `detected_language` over the speech in it; None where the engine knows none."""
     languages: tuple[str, ...] = ()
     """The languages spoken, the most frequent first, where several were expected."""
 
@@ -110,6 +112,8 @@ def _channel(channel: RecordingChannel, response: RecordingResponse) -> dict[str
     fields["alternatives"] = [alternative]
     if channel.detected_language is not None:
         fields["detected_language"] = channel.detected_language
+    if channel.language_confidence is not None:
+        fields["language_confidence"] = rounded(channel.language_confidence)
     return fields
 
 
