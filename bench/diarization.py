@@ -12,11 +12,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import SequenceMatcher
 from itertools import pairwise
 from typing import TypeVar
 
-from scoring import WordErrors, normalize, word_errors
+from scoring import Counts, WordErrors, aligned, normalize, percent, word_errors
 
 BRIDGED_S = 0.5
 """Words of one speaker with no longer pause between them are one turn."""
@@ -52,21 +51,13 @@ class FoundWord:
 
 
 @dataclass(frozen=True, slots=True)
-class DiarizationErrors:
+class DiarizationErrors(Counts):
     """Seconds of reference speech, and of the three kinds of errors in it."""
 
     speech_s: float = 0.0
     missed_s: float = 0.0
     false_alarm_s: float = 0.0
     confused_s: float = 0.0
-
-    def __add__(self, other: DiarizationErrors) -> DiarizationErrors:
-        return DiarizationErrors(
-            self.speech_s + other.speech_s,
-            self.missed_s + other.missed_s,
-            self.false_alarm_s + other.false_alarm_s,
-            self.confused_s + other.confused_s,
-        )
 
     @property
     def percent(self) -> float:
@@ -75,7 +66,7 @@ class DiarizationErrors:
 
     def share(self, seconds: float) -> float:
         """So many seconds in percent of the reference speech."""
-        return 100 * seconds / self.speech_s if self.speech_s else float("nan")
+        return percent(seconds, self.speech_s)
 
 
 def best_assignment(gains: Mapping[tuple[R, F], float]) -> dict[R, F]:
@@ -216,12 +207,8 @@ def by_text(
     """
     expected = [(person, word) for person, text in spoken for word in normalize(text, language)]
     found = [(word, part) for word in words for part in normalize(word.text, language)]
-    matcher = SequenceMatcher(None, [word for _, word in expected], [part for _, part in found], autojunk=False)
-    return [
-        (expected[block.a + at][0], found[block.b + at][0])
-        for block in matcher.get_matching_blocks()
-        for at in range(block.size)
-    ]
+    same = aligned([word for _, word in expected], [part for _, part in found])
+    return [(expected[theirs][0], found[ours][0]) for theirs, ours in same]
 
 
 def right_speakers(judged: Sequence[tuple[str, FoundWord]]) -> list[bool]:

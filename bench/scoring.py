@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, fields, replace
 from difflib import SequenceMatcher
 from functools import cache
+from typing import Self
 
 import numpy as np
 
@@ -56,22 +57,29 @@ def normalize(text: str, language: str = "en") -> list[str]:
     return [part for word in words for part in (word if word.isascii() and word.isdigit() else [word])]
 
 
+def percent(part: float, whole: float) -> float:
+    """A part in percent of the whole; nan of nothing."""
+    return 100 * part / whole if whole else float("nan")
+
+
 @dataclass(frozen=True, slots=True)
-class WordErrors:
+class Counts:
+    """Base of records that have numbers only, and are added up field by field."""
+
+    def __add__(self, other: Self) -> Self:
+        return replace(
+            self, **{each.name: getattr(self, each.name) + getattr(other, each.name) for each in fields(self)}
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class WordErrors(Counts):
     """Errors in a number of reference words, by kind."""
 
     words: int = 0
     deletions: int = 0
     substitutions: int = 0
     insertions: int = 0
-
-    def __add__(self, other: WordErrors) -> WordErrors:
-        return WordErrors(
-            self.words + other.words,
-            self.deletions + other.deletions,
-            self.substitutions + other.substitutions,
-            self.insertions + other.insertions,
-        )
 
     @property
     def total(self) -> int:
@@ -81,7 +89,7 @@ class WordErrors:
     @property
     def percent(self) -> float:
         """The word error rate; nan without reference words."""
-        return 100 * self.total / self.words if self.words else float("nan")
+        return percent(self.total, self.words)
 
 
 def word_errors(reference: str, transcript: str, language: str = "en") -> WordErrors:
@@ -127,7 +135,13 @@ def _bootstrap(errors: Sequence[int], words: Sequence[int], seed: int) -> Interv
     return Interval(min(low, estimate), max(high, estimate))
 
 
-# ---- times ----
+# ---- alignment ----
+
+
+def aligned(reference: Sequence[Hashable], found: Sequence[Hashable]) -> list[tuple[int, int]]:
+    """Positions in both sequences of what they have in common, in order."""
+    blocks = SequenceMatcher(None, reference, found, autojunk=False).get_matching_blocks()
+    return [(block.a + at, block.b + at) for block in blocks for at in range(block.size)]
 
 
 def start_errors(reference: TimedText, transcript: TimedText, language: str = "en") -> list[float]:
@@ -136,10 +150,4 @@ def start_errors(reference: TimedText, transcript: TimedText, language: str = "e
         [(normalize(word, language) or [""], start) for word, start in text] for text in (reference, transcript)
     )
     keys = [[" ".join(words) for words, _ in text] for text in (expected, found)]
-    blocks = SequenceMatcher(None, keys[0], keys[1], autojunk=False).get_matching_blocks()
-    return [
-        abs(found[block.b + at][1] - expected[block.a + at][1])
-        for block in blocks
-        for at in range(block.size)
-        if keys[0][block.a + at]
-    ]
+    return [abs(found[ours][1] - expected[theirs][1]) for theirs, ours in aligned(*keys) if keys[0][theirs]]

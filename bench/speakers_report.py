@@ -11,7 +11,7 @@ from diarization import DiarizationErrors, calibration_error, reliability
 from report import console
 from rich import box
 from rich.table import Table
-from scoring import WordErrors
+from scoring import WordErrors, percent
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ def _total(scores: Sequence[Score]) -> Total:
             if any(each.errors for each in scores)
         },
         len(right),
-        100 * sum(right) / len(right) if right else float("nan"),
+        percent(sum(right), len(right)),
         sum((each.concatenated for each in scores), WordErrors()),
         sum((each.unattributed for each in scores), WordErrors()),
     )

@@ -97,3 +97,14 @@ def _no_settings_from_outside(tmp_path_factory: pytest.TempPathFactory) -> Itera
         for name in [name for name in os.environ if name.startswith("CAESURA_")]:
             monkeypatch.delenv(name)
         yield
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """Address of a PostgreSQL server; the test is skipped where that is not installed."""
+    from tests import postgres  # which cannot be imported on Windows
+
+    if postgres.programs() is None:
+        pytest.skip("PostgreSQL is not installed (Debian: apt-get install postgresql)")
+    with postgres.running() as server:
+        yield server.url

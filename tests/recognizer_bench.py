@@ -1,15 +1,20 @@
-"""Test bench of a recognizer: takes voice activity by frames and hypotheses, keeps its jobs and events."""
+"""Test benches of recognizers: take voice activity by frames, keep jobs until they are answered, and events."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Generic, Self
 
 import numpy as np
 
-from caesura.engines.base import SAMPLE_RATE, Hypothesis, SegmentJob
+from caesura.engines.base import SAMPLE_RATE, Hypothesis, Samples, SegmentJob
+from caesura.engines.streaming import FeedJob
 from caesura.events import SpeechBegan, TranscriptSegment, UtteranceEnded
+from caesura.pipeline.live_recognizer import LiveRecognizer
 from caesura.pipeline.recognizer import RecognitionConfig, RecognizerEvent
+from caesura.pipeline.segment_jobs import J
 from caesura.pipeline.segmented import SegmentedRecognizer
 from caesura.speech.vad import FRAME
 from caesura.words import Word
@@ -31,6 +36,17 @@ def places(words: Sequence[Word]) -> list[Place]:
     return [(each.text, round(each.start, 7), round(each.end, 7)) for each in words]
 
 
+def sound(first: int, last: int) -> Samples:
+    """The samples of a stream from one position to another; all differ."""
+    return np.arange(first, last, dtype=np.float32) / np.float32(2**24)
+
+
+def tokens_of(job: SegmentJob | FeedJob) -> tuple[int, int]:
+    """First sample of a job, and the one after its last."""
+    first = round(job.at * SAMPLE_RATE)
+    return first, first + len(job.audio)
+
+
 def spoken(track: Sequence[Word], job: SegmentJob) -> Hypothesis:
     """The words of `track` wholly inside `job` and behind its prefix; its tokens name the samples that it was."""
     start, end = job.at + job.prefix_s, job.at + len(job.audio) / SAMPLE_RATE
@@ -38,144 +54,96 @@ def spoken(track: Sequence[Word], job: SegmentJob) -> Hypothesis:
     return Hypothesis(tuple(each.shifted(-job.at) for each in inside), tokens_of(job))
 
 
-def tokens_of(job: SegmentJob) -> tuple[int, ...]:
-    first = round(job.at * SAMPLE_RATE)
-    return (first, first + len(job.audio))
+class LiveBench(ABC, Generic[J]):
+    """One recognizer. Voice is given in frames of 32 ms; one job is out at a time, until the test has it answered."""
 
+    tail_s = 0.0
+    """Silence behind speech that a job may hold beyond the longest segment and its padding."""
 
-@dataclass
-class Engine:
-    """Keeps the jobs that it is given until the test has them answered; one is out at a time."""
-
-    receive: Callable[[SegmentJob, Hypothesis], None]
-    track: tuple[Word, ...] = ()
-    context: bool = False
-    """Whether jobs may have context, so that a draft may be of audio that begins elsewhere."""
-    jobs: list[SegmentJob] = field(default_factory=list)
-    cancelled: list[SegmentJob] = field(default_factory=list)
-    out: SegmentJob | None = None
-
-    def submit(self, job: SegmentJob) -> None:
-        """Take a job in place of the one that is out."""
-        assert len(job.audio) > 0, "a job without audio"
-        # Each sample holds its own place on the stream, so a job shows which ones it was given.
-        first = round(job.at * SAMPLE_RATE)
-        assert job.audio[0] == first
-        assert job.audio[-1] == first + len(job.audio) - 1
-        if job.draft is not None:
-            assert self.context or job.draft.tokens[0] == first, "a draft of other audio"
-            assert job.draft.tokens[1] <= first + len(job.audio), "a draft of more audio"
-        if self.out is not None:
-            self.cancelled.append(self.out)
-        self.jobs.append(job)
-        self.out = job
-
-    def answer(self, *words: Word, language: str | None = None) -> None:
-        """Answer the current job with `words`, or else with the words of the track."""
-        job = self._taken()
-        hypothesis = spoken(self.track, job)
-        if words:
-            hypothesis = Hypothesis(tuple(each.shifted(-job.at) for each in words), hypothesis.tokens)
-        self.receive(job, replace(hypothesis, language=language))
-
-    def answer_nothing(self) -> None:
-        """Answer the job that is out as an engine does that recognizes no word in it."""
-        job = self._taken()
-        self.receive(job, Hypothesis((), tokens_of(job)))
-
-    def answer_cancelled(self, hypothesis: Hypothesis) -> None:
-        """Answer the job that was cancelled last, whose result is not needed."""
-        self.receive(self.cancelled[-1], hypothesis)
-
-    def _taken(self) -> SegmentJob:
-        assert self.out is not None, "nothing is out"
-        job, self.out = self.out, None
-        return job
-
-    @property
-    def requests(self) -> list[tuple[int, int, bool]]:
-        """First sample, sample after the last, and whether it was final: of every job so far."""
-        return [(tokens_of(job)[0], tokens_of(job)[1], job.final) for job in self.jobs]
-
-
-class Bench:
-    """One recognizer and its engine. Voice is given in frames of 32 ms; the window here is ten of them by default."""
-
-    def __init__(
-        self,
-        *track: Word,
-        endpointing_s: float | None = 0.32,
-        interim_s: float | None = None,
-        gap_s: float | None = None,
-        longest_s: float = 10.0,
-        context_s: float = 0.0,
-        prompt: bool = False,
-        language: str | None = "en",
-    ) -> None:
-        self.engine = Engine(self._receive, track, context_s > 0)
-        self.events: list[RecognizerEvent] = []
-        self.longest_s = longest_s
-        self.gap_s = gap_s
+    def __init__(self, recognizer: LiveRecognizer[J], config: RecognitionConfig, *, prompt: bool) -> None:
+        self.recognizer = recognizer
+        self.longest_s = config.max_segment_s
+        self.gap_s = config.utterance_gap_s
         self.prompt = prompt
         """Whether jobs are answered at once after each call."""
         self.position = 0
-        config = RecognitionConfig(endpointing_s, interim_s, gap_s, longest_s, context_s, language=language)
-        self.recognizer = SegmentedRecognizer(0, config)
+        self.events: list[RecognizerEvent] = []
+        self.jobs: list[J] = []
+        self.cancelled: list[J] = []
+        self.out: J | None = None
 
-    def _receive(self, job: SegmentJob, hypothesis: Hypothesis) -> None:
-        self.recognizer.receive(job, hypothesis)
-        self._drain()
-
-    def _drain(self) -> None:
-        self.events += self.recognizer.events()
-        job = self.recognizer.next_job()
-        if job is not None:
-            self.engine.submit(job)
-
-    def batch(self, *runs: tuple[int, float]) -> Bench:
+    def batch(self, *runs: tuple[int, float]) -> Self:
         """One piece of audio: runs of frames with the same probability of voice."""
         voice = [probability for frames, probability in runs for _ in range(frames)]
         return self.samples(FRAME * len(voice), voice)
 
-    def samples(self, count: int, voice: Sequence[float] = ()) -> Bench:
+    def samples(self, count: int, voice: Sequence[float] = ()) -> Self:
         """One piece of audio of `count` samples that completes frames of the given probabilities."""
-        self.recognizer.feed(np.arange(self.position, self.position + count, dtype=np.float32), voice)
+        self.recognizer.feed(sound(self.position, self.position + count), voice)
         self.position += count
-        return self._settle()
+        return self.settle()
 
-    def speak(self, frames: int, probability: float = VOICE) -> Bench:
+    def speak(self, frames: int, probability: float = VOICE) -> Self:
         """Speech, a frame at a time."""
         for _ in range(frames):
             self.batch((1, probability))
         return self
 
-    def rest(self, frames: int) -> Bench:
+    def rest(self, frames: int) -> Self:
         """Silence, a frame at a time."""
         return self.speak(frames, SILENCE)
 
-    def flush(self) -> Bench:
+    def flush(self) -> Self:
         self.recognizer.flush()
-        return self._settle()
+        return self.settle()
 
-    def end(self) -> Bench:
+    def end(self) -> Self:
         self.recognizer.end()
-        return self._settle()
+        return self.settle()
 
-    def answer(self, *words: Word) -> Bench:
-        self.engine.answer(*words)
-        return self._settle()
-
-    def answer_all(self) -> Bench:
-        while self.engine.out is not None:
-            self.engine.answer()
+    def answer_all(self) -> Self:
+        while self.out is not None:
+            self.receive(self.result(self.out))
         return self
 
-    def _settle(self) -> Bench:
-        self._drain()
+    def receive(self, hypothesis: Hypothesis) -> Self:
+        """Answer the job that is out."""
+        assert self.out is not None, "nothing is out"
+        job, self.out = self.out, None
+        self.recognizer.receive(job, hypothesis)
+        return self.settle()
+
+    def answer_in_vain(self) -> None:
+        """Do the job that is out and drop its result, as when a newer job has taken its place."""
+        if self.out is not None:
+            self.result(self.out)
+
+    def settle(self) -> Self:
+        """Take what the recognizer has: events, and a job in place of the one that is out."""
+        self.events += self.recognizer.events()
+        job = self.recognizer.next_job()
+        if job is not None:
+            # Each sample gives away its own place on the stream, so a job shows which ones it was given.
+            assert np.array_equal(job.audio, sound(*tokens_of(job)))
+            self.check(job)
+            if self.out is not None:
+                self.cancelled.append(self.out)
+            self.jobs.append(job)
+            self.out = job
         return self.answer_all() if self.prompt else self
 
-    def drained(self) -> bool:
-        return self.recognizer.drained
+    @abstractmethod
+    def check(self, job: J) -> None:
+        """Fail if a recognizer may make no such job after those before."""
+
+    @abstractmethod
+    def result(self, job: J) -> Hypothesis:
+        """What the engine returns for a job."""
+
+    @property
+    def requests(self) -> list[tuple[int, int, bool]]:
+        """First sample, sample after the last, and whether it was final: of every job so far."""
+        return [(*tokens_of(job), job.final) for job in self.jobs]
 
     @property
     def finals(self) -> list[TranscriptSegment]:
@@ -203,3 +171,52 @@ class Bench:
     def texts(self) -> list[str]:
         """The text of each final."""
         return [" ".join(each.text for each in final.words) for final in self.finals]
+
+
+class Bench(LiveBench[SegmentJob]):
+    """A segmented recognizer whose engine hears `track`; the window is ten frames by default."""
+
+    def __init__(
+        self,
+        *track: Word,
+        endpointing_s: float | None = 0.32,
+        interim_s: float | None = None,
+        gap_s: float | None = None,
+        longest_s: float = 10.0,
+        context_s: float = 0.0,
+        prompt: bool = False,
+        language: str | None = "en",
+    ) -> None:
+        self._track = track
+        self._context = context_s > 0
+        config = RecognitionConfig(endpointing_s, interim_s, gap_s, longest_s, context_s, language=language)
+        super().__init__(SegmentedRecognizer(0, config), config, prompt=prompt)
+
+    def answer(self, *words: Word, language: str | None = None) -> Bench:
+        """Answer the job that is out with `words`, or else with the words of the track."""
+        assert self.out is not None, "nothing is out"
+        hypothesis = self.result(self.out)
+        if words:
+            hypothesis = Hypothesis(tuple(each.shifted(-self.out.at) for each in words), hypothesis.tokens)
+        return self.receive(replace(hypothesis, language=language))
+
+    def answer_nothing(self) -> None:
+        """Answer the job that is out as an engine does that recognizes no word in it."""
+        assert self.out is not None, "nothing is out"
+        self.receive(Hypothesis((), tokens_of(self.out)))
+
+    def answer_cancelled(self, hypothesis: Hypothesis) -> None:
+        """Answer the job that was cancelled last, whose result is not needed."""
+        self.recognizer.receive(self.cancelled[-1], hypothesis)
+        self.settle()
+
+    def check(self, job: SegmentJob) -> None:
+        assert len(job.audio) > 0, "a job without audio"
+        if job.draft is not None:
+            first, last = tokens_of(job)
+            # With context, a draft may be of audio that begins elsewhere.
+            assert self._context or job.draft.tokens[0] == first, "a draft of other audio"
+            assert job.draft.tokens[1] <= last, "a draft of more audio"
+
+    def result(self, job: SegmentJob) -> Hypothesis:
+        return spoken(self._track, job)

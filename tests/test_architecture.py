@@ -49,7 +49,6 @@ UNTESTED = {
     Path("__main__.py"): "two lines; every test that starts `python -m caesura` runs them",
     Path("errors.py"): "names only; tested where they are raised",
     Path("events.py"): "plain values; tested where they are made and read",
-    Path("words.py"): "plain values; tested where they are made and read",
     Path("engines/base.py"): "the engine seam; a Protocol and plain values",
     Path("client/events.py"): "plain values; tested where they are made and read",
     Path("client/line_settings.py"): "plain values; tested where they are set and obeyed",

@@ -1,4 +1,4 @@
-"""A transcribed word, with its times, confidence, speaker and language."""
+"""A transcribed word, with its times, confidence, speaker and language; and the language that most was spoken in."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ class Word:
     `start <= end`; from an engine they count from the first sample of its job, everywhere else from
     the first sample of the stream. `confidence` is in 0..1. `speaker` counts from 0 and is None
     without diarization. `speaker_confidence`, in 0..1, is how likely that speaker is the right one; None where it was
-    not computed. `language` is a primary subtag, and None where it was not detected.
+    not computed. `language` is a primary subtag, and None where it was not detected. `language_confidence`, in 0..1, is
+    the probability that the engine gave to that language; None where it does not know one.
     """
 
     text: str
@@ -24,10 +25,65 @@ class Word:
     speaker: int | None = None
     speaker_confidence: float | None = None
     language: str | None = None
+    language_confidence: float | None = None
 
     def shifted(self, seconds: float) -> Word:
         """The same word, `seconds` later."""
         return replace(self, start=self.start + seconds, end=self.end + seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class DetectedLanguage:
+    """A language, as a primary subtag, and how likely it was where it was detected.
+
+    `confidence`, in 0..1, is the mean of the probabilities that the engine gave to it there; None if it gave none.
+    """
+
+    language: str
+    confidence: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Votes:
+    weight: int = 0
+    """Of all votes."""
+    known: int = 0
+    """Of those with a confidence."""
+    confidence: float = 0.0
+    """Sum of the confidences, each times its weight."""
+
+
+class LanguageTally:
+    """Counts how much was spoken in each language. Holds three numbers for each."""
+
+    def __init__(self) -> None:
+        self._votes: dict[str, _Votes] = {}
+
+    def add(self, language: str | None, confidence: float | None, weight: int = 1) -> None:
+        """Count speech in `language`, which was detected with that probability; None as the language: not counted."""
+        if language is None:
+            return
+        votes = self._votes.get(language, _Votes())
+        known = 0 if confidence is None else weight
+        total = votes.confidence + known * (confidence or 0.0)
+        self._votes[language] = _Votes(votes.weight + weight, votes.known + known, total)
+
+    def copy(self) -> LanguageTally:
+        """A tally of its own that begins with the same counts."""
+        tally = LanguageTally()
+        tally._votes = dict(self._votes)
+        return tally
+
+    def dominant(self) -> DetectedLanguage | None:
+        """The language with the most weight, of two equal ones the first; None if there is none.
+
+        Its confidence is the mean over its own speech, weighted as it was counted.
+        """
+        if not self._votes:
+            return None
+        language = max(self._votes, key=lambda each: self._votes[each].weight)
+        votes = self._votes[language]
+        return DetectedLanguage(language, votes.confidence / votes.known if votes.known else None)
 
 
 def raw(text: str) -> str:

@@ -7,7 +7,6 @@ import io
 import os
 import sys
 import wave
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,6 +17,7 @@ from caesura.client.recording import RecordingFeed, is_text, recording
 from caesura.client.sources import AudioSource, SourceClock
 from caesura.distribution import install_command
 from caesura.errors import UsageError
+from tests.client.chunks import ReadChunks, both, sync_chunks
 from tests.client.http_server import web_server, whole
 from tests.encodings import as_int16, encode, mulaw, wav
 from tests.recordings import path
@@ -32,22 +32,6 @@ def without_pyav(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "av", None)
 
 
-def sync_chunks(made: AudioSource) -> list[bytes]:
-    with made:
-        return list(made)
-
-
-def async_chunks(made: AudioSource) -> list[bytes]:
-    async def run() -> list[bytes]:
-        async with made:
-            return [chunk async for chunk in made]
-
-    return asyncio.run(run())
-
-
-both = pytest.mark.parametrize("chunks", [sync_chunks, async_chunks])
-
-
 def refusal(place: Any, **how: Any) -> str:
     with pytest.raises(UsageError) as caught, recording(place, **how):
         pass
@@ -56,7 +40,7 @@ def refusal(place: Any, **how: Any) -> str:
 
 @both
 @pytest.mark.usefixtures("without_pyav")
-def test_a_wav_needs_nothing_and_loses_only_its_header(chunks: Callable[[AudioSource], list[bytes]]) -> None:
+def test_a_wav_needs_nothing_and_loses_only_its_header(chunks: ReadChunks) -> None:
     with wave.open(str(path("LJ001-0002"))) as opened:
         samples, rate = opened.readframes(opened.getnframes()), opened.getframerate()
     made = recording(path("LJ001-0002"))
@@ -81,7 +65,7 @@ def test_a_wav_in_mulaw_stays_in_mulaw() -> None:
 
 
 @both
-def test_other_kinds_are_decoded(chunks: Callable[[AudioSource], list[bytes]]) -> None:
+def test_other_kinds_are_decoded(chunks: ReadChunks) -> None:
     made = recording(path("jfk"))
     pieces = chunks(made)
     assert sum(map(len, pieces)) == 352_000
@@ -144,7 +128,7 @@ def test_a_header_is_no_sound() -> None:
 
 
 @both
-def test_an_address_is_streamed(chunks: Callable[[AudioSource], list[bytes]]) -> None:
+def test_an_address_is_streamed(chunks: ReadChunks) -> None:
     answers = {"/a.wav": whole(path("LJ001-0002").read_bytes()), "/a.flac": whole(path("jfk").read_bytes())}
     with web_server(answers) as address:
         made = recording(f"{address}/a.wav")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Iterator
 from dataclasses import dataclass, field
 from itertools import accumulate
 
@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from caesura.client.audio_spec import AudioSpec
 from caesura.client.sources import AudioSource, Chunks, RealtimePacer, SourceClock, run_in_thread
 from caesura.errors import UsageError
+from tests.client.chunks import ReadChunks, both, sync_chunks
 from tests.waiting import until
 
 FORM = AudioSpec("linear16", 1_000, 2, 0.5, "A note.")
@@ -85,19 +86,6 @@ def source(*blocks: bytes | Exception | threading.Event, spec: AudioSpec = FORM,
     return AudioSource(Blocks(spec, *blocks), frame_s=frame_s)
 
 
-def sync_chunks(made: AudioSource) -> list[bytes]:
-    with made:
-        return list(made)
-
-
-def async_chunks(made: AudioSource) -> list[bytes]:
-    async def run() -> list[bytes]:
-        async with made:
-            return [chunk async for chunk in made]
-
-    return asyncio.run(run())
-
-
 async def give_up(waiting: Awaitable[object]) -> None:
     """Wait for something that does not come, and be cancelled."""
     task = asyncio.ensure_future(waiting)
@@ -107,9 +95,6 @@ async def give_up(waiting: Awaitable[object]) -> None:
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-
-
-both = pytest.mark.parametrize("chunks", [sync_chunks, async_chunks])
 
 
 @pytest.fixture(autouse=True)
@@ -124,9 +109,7 @@ def _no_thread_is_left() -> Iterator[None]:
 
 @both
 @given(sizes=st.lists(st.integers(1, 1_500), max_size=9))
-def test_any_blocks_become_chunks_of_whole_samples(
-    chunks: Callable[[AudioSource], list[bytes]], sizes: list[int]
-) -> None:
+def test_any_blocks_become_chunks_of_whole_samples(chunks: ReadChunks, sizes: list[int]) -> None:
     data = bytes(range(256)) * 60
     blocks = [data[end - size : end] for size, end in zip(sizes, accumulate(sizes), strict=True)]
     made = chunks(source(*blocks))
@@ -135,13 +118,13 @@ def test_any_blocks_become_chunks_of_whole_samples(
 
 
 @both
-def test_a_container_is_passed_on_as_it_comes(chunks: Callable[[AudioSource], list[bytes]]) -> None:
+def test_a_container_is_passed_on_as_it_comes(chunks: ReadChunks) -> None:
     made = chunks(source(b"a", bytes(10_000), b"bc", spec=AS_IT_IS))
     assert made == [b"a", bytes(8_192), bytes(1_808), b"bc"]
 
 
 @both
-def test_what_breaks_does_so_after_what_came_before(chunks: Callable[[AudioSource], list[bytes]]) -> None:
+def test_what_breaks_does_so_after_what_came_before(chunks: ReadChunks) -> None:
     had: list[bytes] = []
 
     class Counting(AudioSource):
@@ -161,13 +144,13 @@ def test_what_breaks_does_so_after_what_came_before(chunks: Callable[[AudioSourc
 
 
 @both
-def test_an_error_of_an_unexpected_kind_is_not_swallowed(chunks: Callable[[AudioSource], list[bytes]]) -> None:
+def test_an_error_of_an_unexpected_kind_is_not_swallowed(chunks: ReadChunks) -> None:
     with pytest.raises(ZeroDivisionError):
         chunks(source(ZeroDivisionError()))
 
 
 @both
-def test_what_cannot_be_opened_is_freed(chunks: Callable[[AudioSource], list[bytes]]) -> None:
+def test_what_cannot_be_opened_is_freed(chunks: ReadChunks) -> None:
     feed = Blocks(UsageError("There is no file."))
     with pytest.raises(UsageError, match="There is no file"):
         chunks(AudioSource(feed, frame_s=0.1))
@@ -218,7 +201,7 @@ def test_what_is_open_may_be_entered_again() -> None:
 
 
 @both
-def test_it_is_read_once(chunks: Callable[[AudioSource], list[bytes]]) -> None:
+def test_it_is_read_once(chunks: ReadChunks) -> None:
     made = source(bytes(400))
     assert len(chunks(made)) == 1
     with pytest.raises(UsageError, match="was closed; it can be read only once"):
@@ -239,7 +222,7 @@ def test_a_chunk_is_one_sample_at_least() -> None:
 
 @both
 def test_in_real_time_a_chunk_comes_when_its_last_sample_was_spoken(
-    chunks: Callable[[AudioSource], list[bytes]],
+    chunks: ReadChunks,
 ) -> None:
     """However long the rest takes: what was due at a time comes at that time, so nothing adds up."""
     time = Time(reading_s=0.03)
@@ -249,7 +232,7 @@ def test_in_real_time_a_chunk_comes_when_its_last_sample_was_spoken(
 
 
 @both
-def test_a_late_reader_gets_what_is_overdue_at_once(chunks: Callable[[AudioSource], list[bytes]]) -> None:
+def test_a_late_reader_gets_what_is_overdue_at_once(chunks: ReadChunks) -> None:
     time = Time()
     made = AudioSource(Blocks(FORM, bytes(2_000)), frame_s=0.1, realtime=True, clock=time.clock())
     with made:

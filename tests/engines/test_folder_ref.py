@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from caesura.distribution import install_command
-from caesura.engines.folder_ref import check_files, library_version, parse_folder_ref
+from caesura.engines.folder_ref import check_files, parse_folder_ref
 from caesura.errors import EngineError, UsageError
 
 
@@ -55,10 +54,3 @@ def test_what_a_folder_lacks_is_named(tmp_path: Path) -> None:
         check_files("vosk", tmp_path, ("one", "two"), "a model")
     with pytest.raises(EngineError, match=f"there is no folder {re.escape(str(tmp_path))}/none; name one with a model"):
         check_files("vosk", tmp_path / "none", (), "a model")
-
-
-def test_a_library_that_is_missing_is_named_with_its_extra() -> None:
-    assert library_version("server", "numpy")
-    sentence = f"engine vosk needs the package no-such-package: `{install_command('vosk')}` installs it"
-    with pytest.raises(EngineError, match=re.escape(sentence)):
-        library_version("vosk", "no-such-package")

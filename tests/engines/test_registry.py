@@ -29,7 +29,7 @@ from caesura.engines.registry import (
 )
 from caesura.engines.scripted import ScriptedEngine
 from caesura.errors import EngineError, UsageError
-from tests.streaming_bench import sound
+from tests.recognizer_bench import sound
 from tests.streaming_engines import ChainEngine, chained
 
 OWN_INFO = EngineInfo("own", "3", "none", ("de",), 0.1, 5.0)

@@ -48,12 +48,14 @@ def test_a_word_that_has_only_begun_is_not_returned() -> None:
 def test_a_hypothesis_is_in_the_language_of_most_of_its_words() -> None:
     """Without languages in the script it has none."""
     spoken = [
-        replace(word, language=language) for word, language in zip(SCRIPT[:4], ("de", "fr", "fr", "de"), strict=True)
+        replace(word, language=language, language_confidence=0.5)
+        for word, language in zip(SCRIPT[:4], ("de", "fr", "fr", "de"), strict=True)
     ]
     engine = ScriptedEngine(spoken, 2.0)
     found = engine.transcribe([SegmentJob(np.zeros(each, np.float32), 0.4, Priority.FINAL) for each in (16_000, 0)])
     assert [each.language for each in found] == ["fr", None]
-    assert [word.language for word in found[0].words] == [None, None]
+    assert [each.language_confidence for each in found] == [0.5, None]
+    assert [(word.language, word.language_confidence) for word in found[0].words] == [(None, None)] * 2
     assert load().transcribe([SegmentJob(np.zeros(16_000, np.float32), 0.0, Priority.FINAL)])[0].language is None
 
 

@@ -11,7 +11,7 @@ import pytest
 from caesura.engines.base import Priority, SegmentJob
 from caesura.engines.streaming import FeedJob, SegmentsByStreaming, StateFeed, StateStart, StreamingEngine
 from caesura.errors import EngineError
-from tests.streaming_bench import sound
+from tests.recognizer_bench import sound
 from tests.streaming_engines import ChainEngine, ChainState, ScriptedStreamingEngine, chained
 
 JOB = FeedJob(3, sound(0, 16_000), 2.5, Priority.INTERIM)
@@ -46,6 +46,12 @@ def test_whole_segments_are_fed_in_one_call_and_their_states_closed() -> None:
     assert engine.calls == [[8_000, 4_000]]
     assert engine.states[0].begun == StateStart(1.0, "en")
     assert engine.open_states == 0
+
+
+def test_the_state_of_a_segment_detects_among_the_languages_of_its_job() -> None:
+    engine = ChainEngine()
+    SegmentsByStreaming(engine).transcribe([replace(SEGMENT, language=None, detectable_languages=("de", "en"))])
+    assert engine.states[0].begun == StateStart(1.0, detectable_languages=("de", "en"))
 
 
 class Failing(ChainEngine):

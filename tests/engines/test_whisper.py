@@ -99,6 +99,37 @@ def test_the_language_is_found_out_unless_it_is_given(says: SAYS) -> None:
 
 
 @pytest.mark.slow
+def test_the_confidence_of_the_language_is_its_probability_where_it_is_detected(says: SAYS) -> None:
+    sure = transcribe(says(*GREETING, language="de")).language_confidence
+    assert sure is not None
+    assert 0.99 < sure <= 1.0
+    unsure = transcribe(says(*GREETING, language="de", sure_of_language=0.0)).language_confidence
+    assert unsure is not None
+    assert 0.0 < unsure < 0.9
+    assert transcribe(says(*GREETING), language="fr").language_confidence is None
+    assert transcribe(says(*GREETING, multilingual=False)).language_confidence is None
+
+
+@pytest.mark.slow
+def test_the_likeliest_of_the_languages_that_may_be_detected_is_taken_with_its_own_probability(says: SAYS) -> None:
+    engine = says(*GREETING, language="de")
+    free = transcribe(engine)
+    assert transcribe(engine, detectable_languages=("fr", "de", "en")) == free
+    among = transcribe(engine, detectable_languages=("fr", "jv"))
+    assert among.language in {"fr", "jv"}
+    # Not shared out among the languages that are named: the audio is in none of them.
+    assert among.language_confidence is not None
+    assert among.language_confidence < 0.01
+    for language in ("fr", "jv"):
+        alone = transcribe(engine, detectable_languages=(language,))
+        assert alone.language == language
+        assert alone.language_confidence is not None
+        assert alone.language_confidence <= among.language_confidence
+    with pytest.raises(EngineError, match="does not know the language 'xx'"):
+        transcribe(engine, detectable_languages=("de", "xx"))
+
+
+@pytest.mark.slow
 def test_javanese_has_the_name_that_the_rest_of_the_world_gives_it(says: SAYS) -> None:
     engine = says(*GREETING, language="jw")
     assert transcribe(engine).language == "jv"

@@ -46,7 +46,8 @@ class Script:
     language: str = "de"
     sure: float = CERTAIN
     no_speech: float = 0.0
-    """Logit of the token for silence; that of the language has `CERTAIN`."""
+    """Logit of the token for silence; that of the language has `sure_of_language`."""
+    sure_of_language: float = CERTAIN
     multilingual: bool = True
     terms: int = 0
     """How many tokens come before the usual prompt."""
@@ -160,6 +161,6 @@ def _teach(spec: Any, rng: np.random.Generator, script: Script, tokens: Sequence
     projection = rng.standard_normal((len(tokens), WIDTH)).astype(np.float32) * np.float32(0.001)
     for at, piece in enumerate(said, first):
         projection[numbers[piece]] += np.float32(CERTAIN if piece == "<|endoftext|>" else script.sure) * directions[at]
-    projection[numbers[f"<|{script.language}|>"]] += np.float32(CERTAIN) * directions[start]
+    projection[numbers[f"<|{script.language}|>"]] += np.float32(script.sure_of_language) * directions[start]
     projection[numbers["<|nospeech|>"]] += np.float32(script.no_speech) * directions[start]
     decoder.projection.weight = projection

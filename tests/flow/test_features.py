@@ -309,9 +309,17 @@ SEVERAL = replace(INFO, languages=("en", "fr"), detects_language=True)
 
 
 def bilingual(query: str, info: EngineInfo = SEVERAL) -> Outcome:
-    """An English sentence, then a French and another English one, with pauses between them."""
+    """An English sentence, then a French and another English one, with pauses between them.
+
+    English is detected with a probability of 0.75, French with 0.5.
+    """
     talk = Talk("and so it goes", 1.0, FRENCH, 1.0, "well yes", 1.0)
-    talk.words = [replace(word, language="fr" if word.text in FRENCH.split() else "en") for word in talk.words]
+    talk.words = [
+        replace(word, language="fr", language_confidence=0.5)
+        if word.text in FRENCH.split()
+        else replace(word, language="en", language_confidence=0.75)
+        for word in talk.words
+    ]
     return sent(talk, talk.items(), query, info=info)
 
 
@@ -331,13 +339,22 @@ def test_with_several_languages_each_word_has_its_own_in_interims_and_finals() -
     assert {spoken for spoken, _ in interims} == {("en",), ("fr",)}
     assert all(job.language is None for job in outcome.jobs)
     assert all(each.detected_language is None for each in outcome.results)
+    assert all(each.language_confidence is None for each in outcome.results)
 
 
 def test_the_detected_language_is_that_of_most_words_so_far() -> None:
     outcome = bilingual("detect_language=true&interim_results=true")
     assert [each.detected_language for each in outcome.finals if each.words] == ["en", "fr", "en"]
+    assert [each.language_confidence for each in outcome.finals if each.words] == [0.75, 0.5, 0.75]
     assert outcome.results[-1].detected_language == "en"
     assert all(job.language is None for job in outcome.jobs)
+
+
+def test_the_languages_that_may_be_detected_reach_the_engine() -> None:
+    outcome = bilingual("detect_language=fr&detect_language=en-GB&interim_results=true")
+    assert {(job.language, job.detectable_languages) for job in outcome.jobs} == {(None, ("fr", "en"))}
+    assert [each.detected_language for each in outcome.finals if each.words] == ["en", "fr", "en"]
+    assert {job.detectable_languages for job in bilingual("detect_language=true").jobs} == {()}
 
 
 def test_where_the_language_is_named_none_is_detected() -> None:

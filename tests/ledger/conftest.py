@@ -13,14 +13,6 @@ from tests.ledger.fresh import fresh_ledger
 from tests.ledger.rows import NOW
 
 
-@pytest.fixture(scope="session")
-def postgres_url() -> Iterator[str]:
-    if postgres.programs() is None:
-        pytest.skip("PostgreSQL is not installed (Debian: apt-get install postgresql)")
-    with postgres.running() as server:
-        yield server.url
-
-
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
 def location(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """Where a ledger may be made, one after the other in either database."""

@@ -9,8 +9,7 @@ from caesura.engines.base import Hypothesis, Priority, Term
 from caesura.pipeline.audio_buffer import AudioBuffer
 from caesura.pipeline.feed_jobs import FeedJobs
 from caesura.pipeline.segment_jobs import JobKind, JobRequest
-from tests.recognizer_bench import word
-from tests.streaming_bench import sound
+from tests.recognizer_bench import sound, word
 
 FOUND = Hypothesis((word("one", 0.1, 0.2),))
 
@@ -40,6 +39,16 @@ def test_a_job_has_all_audio_of_its_state() -> None:
     )
     assert found.is_out
     assert found.next_job() is None
+
+
+def test_a_job_has_the_languages_among_which_to_detect() -> None:
+    audio = AudioBuffer()
+    audio.append(sound(0, 32_000))
+    found = FeedJobs(audio, language=None, detectable_languages=("de", "en"), terms=())
+    found.request(wanted(JobKind.INTERIM))
+    job = found.next_job()
+    assert job is not None
+    assert (job.language, job.detectable_languages) == (None, ("de", "en"))
 
 
 @pytest.mark.parametrize("kind", [JobKind.FINAL, JobKind.CUT])

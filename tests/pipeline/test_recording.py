@@ -139,6 +139,12 @@ def test_what_was_requested_is_in_every_job() -> None:
     assert {(job.language, job.terms) for job in pool.jobs} == {("de", terms)}
 
 
+def test_jobs_have_the_languages_among_which_to_detect() -> None:
+    pool = SimulatedPool()
+    transcribe(pool, [pcm()], RecordingConfig(10.0, detectable_languages=("de", "en")))
+    assert {(job.language, job.detectable_languages) for job in pool.jobs} == {(None, ("de", "en"))}
+
+
 def sounding(job: SegmentJob) -> Hypothesis:
     """What the script says, with three embeddings a second, where they are requested."""
     hypothesis = load().transcribe([job])[0]
@@ -276,10 +282,13 @@ def test_closing_ends_the_thread_and_the_jobs() -> None:
 def test_the_main_language_is_the_one_of_most_speech() -> None:
     word = (Word("ja", 0.0, 1.0, 1.0),)
     segments = [
-        RecognizedSegment(0.0, 5.0, word, "en"),
-        RecognizedSegment(5.0, 8.0, word, "de"),
-        RecognizedSegment(8.0, 12.0, word, "de"),
+        RecognizedSegment(0.0, 5.0, word, "en", language_confidence=0.3),
+        RecognizedSegment(5.0, 8.0, word, "de", language_confidence=0.5),
+        RecognizedSegment(8.0, 13.0, word, "de", language_confidence=0.9),
     ]
-    assert main_language(segments) == "de"
-    assert main_language([RecognizedSegment(0.0, 99.0, (), "fr"), *segments]) == "de"
+    found = main_language(segments)
+    assert found is not None
+    # 3 s of 0.5 and 5 s of 0.9.
+    assert (found.language, found.confidence) == ("de", pytest.approx(0.75))
+    assert main_language([RecognizedSegment(0.0, 99.0, (), "fr", language_confidence=0.1), *segments]) == found
     assert main_language([RecognizedSegment(0.0, 1.0, word, None)]) is None

@@ -46,6 +46,11 @@ def test_a_job_has_the_samples_and_settings_that_were_requested() -> None:
     assert jobs.next_job() is None
 
 
+def test_a_job_has_the_languages_among_which_to_detect() -> None:
+    job = requested(made(language=None, detectable_languages=("de", "en")), request(JobKind.FINAL, 3_200))
+    assert (job.language, job.detectable_languages) == (None, ("de", "en"))
+
+
 def test_an_interim_has_its_priority() -> None:
     assert requested(made(), request(JobKind.INTERIM, 3_200)).priority is Priority.INTERIM
 

@@ -39,7 +39,7 @@ def test_one_utterance_is_emitted_with_its_words_and_covers_the_window_too() -> 
 
 def test_an_utterance_goes_to_the_engine_once_with_a_fifth_of_a_second_around_it() -> None:
     bench = Bench(HELLO, prompt=True).rest(10).speak(20).rest(40)
-    assert bench.engine.requests == [(1_920, 18_560, True)]
+    assert bench.requests == [(1_920, 18_560, True)]
 
 
 def test_speech_is_announced_when_it_is_confirmed_and_once_in_an_utterance() -> None:
@@ -85,15 +85,15 @@ def test_one_short_pause_after_the_other_is_not_added_up() -> None:
 
 def test_with_language_detection_each_word_has_the_language_of_its_segment() -> None:
     bench = Bench(HELLO, AGAIN, language=None).rest(10).speak(20).rest(10)
-    bench.engine.answer(language="fr")
+    bench.answer(language="fr")
     bench.rest(10).speak(20).rest(10)
-    bench.engine.answer(language="en")
+    bench.answer(language="en")
     assert [[word.language for word in final.words] for final in bench.finals] == [["fr"], ["en"]]
 
 
 def test_where_the_language_was_named_no_word_repeats_it() -> None:
     bench = Bench(HELLO, language="fr").rest(10).speak(20).rest(10)
-    bench.engine.answer(language="fr")
+    bench.answer(language="fr")
     assert [word.language for word in bench.finals[0].words] == [None]
 
 
@@ -102,14 +102,14 @@ def test_where_the_language_was_named_no_word_repeats_it() -> None:
 
 def test_the_final_is_requested_at_two_tenths_of_silence_and_held_until_the_window_has_passed() -> None:
     bench = Bench(HELLO).rest(10).speak(20).rest(6)
-    assert bench.engine.jobs == []
+    assert bench.jobs == []
     bench.rest(1)
-    assert bench.engine.requests == [(1_920, 18_560, True)]
+    assert bench.requests == [(1_920, 18_560, True)]
     bench.answer().rest(2)
     assert bench.finals == []
     bench.rest(1)
     assert bench.texts == ["Hello"]
-    assert len(bench.engine.jobs) == 1
+    assert len(bench.jobs) == 1
 
 
 def test_an_answer_after_the_window_is_emitted_at_once() -> None:
@@ -122,9 +122,9 @@ def test_an_answer_after_the_window_is_emitted_at_once() -> None:
 
 def test_a_window_shorter_than_the_padding_is_requested_when_it_has_passed() -> None:
     bench = Bench(HELLO, endpointing_s=0.1).rest(10).speak(20).rest(3)
-    assert bench.engine.jobs == []
+    assert bench.jobs == []
     bench.rest(1)
-    assert bench.engine.requests == [(1_920, 17_408, True)]
+    assert bench.requests == [(1_920, 17_408, True)]
     assert bench.answer().spans == [(0.0, 1.088)]
 
 
@@ -132,9 +132,9 @@ def test_speech_that_comes_back_makes_the_early_answer_a_draft() -> None:
     bench = Bench(HELLO, AGAIN).rest(10).speak(20).rest(7).answer().speak(24)
     assert bench.finals == []
     bench.rest(7)
-    assert bench.engine.requests == [(1_920, 18_560, True), (1_920, 34_432, True)]
-    assert bench.engine.jobs[0].draft is None
-    assert bench.engine.jobs[1].draft is not None
+    assert bench.requests == [(1_920, 18_560, True), (1_920, 34_432, True)]
+    assert bench.jobs[0].draft is None
+    assert bench.jobs[1].draft is not None
     bench.answer().rest(3)
     assert bench.texts == ["Hello Again."]
 
@@ -149,14 +149,14 @@ def test_an_early_answer_that_is_overtaken_by_more_speech_is_never_emitted() -> 
 
 def test_an_early_job_still_out_is_given_up_for_the_longer_one() -> None:
     bench = Bench(HELLO, AGAIN).rest(10).speak(20).rest(7).speak(24).rest(7)
-    assert len(bench.engine.cancelled) == 1
-    assert bench.engine.requests[-1] == (1_920, 34_432, True)
+    assert len(bench.cancelled) == 1
+    assert bench.requests[-1] == (1_920, 34_432, True)
 
 
 def test_the_answer_of_a_cancelled_job_is_ignored() -> None:
     bench = Bench(HELLO, AGAIN).rest(10).speak(20).rest(7).speak(24).rest(10)
     events = list(bench.events)
-    bench.engine.answer_cancelled(WRONG)
+    bench.answer_cancelled(WRONG)
     assert bench.events == events
     bench.answer()
     assert bench.texts == ["Hello Again."]
@@ -173,7 +173,7 @@ def test_interims_come_once_a_second_and_restate_the_segment() -> None:
         ["Hello", "world.", "Again."],
         ["Hello", "world.", "Again."],
     ]
-    assert bench.engine.requests == [(1_920, 16_384, False), (1_920, 32_768, False), (1_920, 49_152, False)]
+    assert bench.requests == [(1_920, 16_384, False), (1_920, 32_768, False), (1_920, 49_152, False)]
     assert not any(each.endpoint or each.flushed for each in bench.interims)
 
 
@@ -194,7 +194,7 @@ def test_finals_only_leaves_finals_and_those_interims_that_cost_no_job() -> None
     bench.rest(40)
     assert [(each.end, each.words) for each in bench.interims] == [(1.024, ())]
     bench.speak(100).rest(10)
-    assert [job.final for job in bench.engine.jobs] == [True]
+    assert [job.final for job in bench.jobs] == [True]
     assert [each.end for each in bench.interims] == [1.024, 4.704]
     assert bench.texts[-1] == "Again."
 
@@ -210,7 +210,7 @@ def test_whether_a_job_is_out_is_known() -> None:
 
 def test_each_interim_is_given_the_one_before_as_a_draft() -> None:
     bench = Bench(HELLO, interim_s=1.0, prompt=True).rest(10).speak(100)
-    assert [job.draft and job.draft.tokens for job in bench.engine.jobs] == [None, (1_920, 16_384), (1_920, 32_768)]
+    assert [job.draft and job.draft.tokens for job in bench.jobs] == [None, (1_920, 16_384), (1_920, 32_768)]
 
 
 def test_an_interim_ends_where_it_was_requested_however_late_it_comes() -> None:
@@ -226,30 +226,30 @@ def test_interims_of_the_next_segment_start_where_it_starts() -> None:
 
 def test_without_interims_nothing_is_requested_before_silence() -> None:
     bench = Bench(HELLO, prompt=True).speak(100)
-    assert bench.engine.jobs == []
+    assert bench.jobs == []
     assert [type(each) for each in bench.events] == [SpeechBegan]
 
 
 def test_a_slow_engine_gets_the_newest_audio_and_no_backlog() -> None:
     bench = Bench(HELLO, interim_s=1.0).rest(10).speak(150)
-    assert bench.engine.requests == [(1_920, 16_384, False)]
+    assert bench.requests == [(1_920, 16_384, False)]
     bench.answer()
-    assert bench.engine.requests == [(1_920, 16_384, False), (1_920, 81_920, False)]
+    assert bench.requests == [(1_920, 16_384, False), (1_920, 81_920, False)]
 
 
 def test_a_final_takes_the_place_of_an_interim_that_is_out() -> None:
     bench = Bench(HELLO, interim_s=1.0).rest(10).speak(24).rest(7)
-    assert bench.engine.requests == [(1_920, 16_384, False), (1_920, 20_608, True)]
-    assert len(bench.engine.cancelled) == 1
+    assert bench.requests == [(1_920, 16_384, False), (1_920, 20_608, True)]
+    assert len(bench.cancelled) == 1
 
 
 def test_an_interim_is_held_back_while_a_final_is_out() -> None:
     bench = Bench(HELLO, AGAIN, interim_s=1.0).rest(10).speak(12).rest(10).speak(60)
-    assert bench.engine.requests == [(1_920, 14_464, True)]
+    assert bench.requests == [(1_920, 14_464, True)]
     assert bench.interims == []
     bench.answer()
     assert bench.spans == [(0.0, 1.024)]
-    assert bench.engine.requests[-1] == (13_184, 47_104, False)
+    assert bench.requests[-1] == (13_184, 47_104, False)
     bench.answer()
     assert (bench.interims[0].start, bench.interims[0].end) == (1.024, 2.944)
 
@@ -260,7 +260,7 @@ def test_an_interim_in_the_pause_of_an_utterance_repeats_the_early_answer() -> N
         (1.024, ["Hello"]),
         (2.048, ["Hello"]),
     ]
-    assert len(bench.engine.jobs) == 1
+    assert len(bench.jobs) == 1
 
 
 # ---- silence, scraps and noise ----
@@ -270,7 +270,7 @@ def test_long_silence_is_emitted_in_empty_finals_of_five_seconds() -> None:
     bench = Bench(prompt=True).rest(600)
     assert bench.spans == [(0.0, 5.004), (5.004, 10.028), (10.028, 15.052)]
     assert all(each.endpoint and not each.words and not each.flushed for each in bench.finals)
-    assert bench.engine.jobs == []
+    assert bench.jobs == []
 
 
 def test_silence_has_an_empty_interim_each_second() -> None:
@@ -280,7 +280,7 @@ def test_silence_has_an_empty_interim_each_second() -> None:
         (0.0, 2.048, ()),
         (0.0, 3.072, ()),
     ]
-    assert bench.engine.jobs == []
+    assert bench.jobs == []
 
 
 def test_speech_that_begins_as_a_quiet_segment_closes_is_not_lost() -> None:
@@ -293,12 +293,12 @@ def test_speech_that_begins_as_a_quiet_segment_closes_is_not_lost() -> None:
 def test_what_is_never_confirmed_never_reaches_the_engine() -> None:
     bench = Bench(HELLO, interim_s=1.0, prompt=True).rest(10).speak(2).rest(20)
     assert bench.began == []
-    assert bench.engine.jobs == []
+    assert bench.jobs == []
 
 
 def test_the_shortest_speech_that_is_confirmed_is_transcribed() -> None:
     bench = Bench(HELLO, prompt=True).rest(10).speak(3).rest(10)
-    assert bench.engine.requests == [(1_920, 9_856, True)]
+    assert bench.requests == [(1_920, 9_856, True)]
 
 
 def test_clicks_are_no_speech_however_many() -> None:
@@ -306,7 +306,7 @@ def test_clicks_are_no_speech_however_many() -> None:
     for _ in range(100):
         bench.speak(2).rest(2)
     assert bench.began == []
-    assert bench.engine.jobs == []
+    assert bench.jobs == []
     assert bench.texts == ["", ""]
 
 
@@ -364,7 +364,7 @@ def test_without_endpointing_only_a_flush_is_an_endpoint() -> None:
 def test_two_utterances_in_one_piece_come_out_as_two() -> None:
     bench = Bench(HELLO, AGAIN).batch((10, SILENCE), (20, VOICE), (20, SILENCE), (20, VOICE), (20, SILENCE))
     assert bench.began == [0.32, 1.6]
-    assert bench.engine.requests == [(1_920, 18_560, True)]
+    assert bench.requests == [(1_920, 18_560, True)]
     bench.answer()
     assert bench.texts == ["Hello"]
     bench.answer()
@@ -390,7 +390,7 @@ def test_a_minute_of_speech_in_one_piece_is_emitted_in_segments_that_the_engine_
     bench = Bench(*track, interim_s=1.0).batch((1_875, VOICE), (20, SILENCE))
     bench.answer_all()
     assert [each.text for final in bench.finals for each in final.words] == [each.text for each in track]
-    assert max(len(job.audio) for job in bench.engine.jobs) <= 10.2 * 16_000
+    assert max(len(job.audio) for job in bench.jobs) <= 10.2 * 16_000
     assert len(bench.finals) == 7
     assert [each.endpoint for each in bench.finals] == [False] * 6 + [True]
 
@@ -410,17 +410,17 @@ def test_a_flush_before_any_audio_is_answered_with_an_empty_final() -> None:
 def test_a_flush_in_silence_is_answered_up_to_the_newest_sample() -> None:
     bench = Bench().rest(20).samples(100).flush()
     assert bench.events == [TranscriptSegment(0, 0.0, 0.64625, (), final=True, endpoint=True, flushed=True)]
-    assert bench.engine.jobs == []
+    assert bench.jobs == []
 
 
 def test_a_flush_in_mid_speech_emits_the_transcript_and_the_next_segment_starts_there() -> None:
     bench = Bench(HELLO, WORLD, AGAIN).rest(10).speak(18).samples(300).flush()
-    assert bench.engine.requests == [(1_920, 14_636, True)]
+    assert bench.requests == [(1_920, 14_636, True)]
     bench.answer().samples(212, [VOICE]).speak(35).rest(10).answer()
     assert bench.spans == [(0.0, 0.91475), (0.91475, 2.368)]
     assert bench.texts == ["Hello world.", "Again."]
     assert [each.flushed for each in bench.finals] == [True, False]
-    assert bench.engine.requests[1][0] == 14_636
+    assert bench.requests[1][0] == 14_636
 
 
 def test_every_flush_has_its_answer() -> None:
@@ -441,11 +441,11 @@ def test_a_flush_while_a_final_is_out_comes_after_it() -> None:
 
 def test_a_flush_in_the_window_takes_the_early_answer_over() -> None:
     bench = Bench(HELLO).rest(10).speak(20).rest(8).flush()
-    assert bench.engine.requests == [(1_920, 18_560, True)]
+    assert bench.requests == [(1_920, 18_560, True)]
     bench.answer()
     assert bench.spans == [(0.0, 1.216)]
     assert flushed(bench) == [True]
-    assert len(bench.engine.jobs) == 1
+    assert len(bench.jobs) == 1
 
 
 def test_a_flush_in_the_window_after_the_early_answer_is_emitted_at_once() -> None:
@@ -455,8 +455,8 @@ def test_a_flush_in_the_window_after_the_early_answer_is_emitted_at_once() -> No
 
 def test_a_flush_takes_the_place_of_an_interim_that_is_out() -> None:
     bench = Bench(HELLO, interim_s=1.0).rest(10).speak(30).flush()
-    assert bench.engine.requests == [(1_920, 16_384, False), (1_920, 20_480, True)]
-    bench.engine.answer_cancelled(WRONG)
+    assert bench.requests == [(1_920, 16_384, False), (1_920, 20_480, True)]
+    bench.answer_cancelled(WRONG)
     assert bench.interims == []
     assert bench.answer().texts == ["Hello"]
 
@@ -464,9 +464,9 @@ def test_a_flush_takes_the_place_of_an_interim_that_is_out() -> None:
 def test_a_flush_while_a_cut_is_out_emits_the_cut_and_then_the_rest() -> None:
     track = [word(f"w{n}", 0.1 + n * 0.5, 0.5 + n * 0.5) for n in range(8)]
     bench = Bench(*track, longest_s=3.0).speak(110).flush()
-    assert bench.engine.requests == [(0, 48_000, True)]
+    assert bench.requests == [(0, 48_000, True)]
     bench.answer()
-    assert bench.engine.requests[1][1:] == (56_320, True)
+    assert bench.requests[1][1:] == (56_320, True)
     bench.answer()
     assert bench.texts == ["w0 w1 w2", "w3 w4 w5 w6"]
     assert [(each.endpoint, each.flushed) for each in bench.finals] == [(False, False), (True, True)]
@@ -475,14 +475,14 @@ def test_a_flush_while_a_cut_is_out_emits_the_cut_and_then_the_rest() -> None:
 
 def test_the_beginning_of_a_word_that_a_flush_left_unconfirmed_goes_to_the_next_segment() -> None:
     bench = Bench(word("Soft", 0.3, 0.7), prompt=True).rest(10).speak(2).flush().speak(20).rest(10)
-    assert bench.engine.requests == [(2_944, 19_584, True)]
+    assert bench.requests == [(2_944, 19_584, True)]
     assert bench.texts == ["", "Soft"]
     assert places(bench.finals[1].words) == [("Soft", 0.384, 0.7)]
 
 
 def test_flushed_silence_keeps_the_padding_of_the_next_utterance() -> None:
     bench = Bench(HELLO, prompt=True).rest(10).flush().speak(20).rest(10)
-    assert bench.engine.requests == [(1_920, 18_560, True)]
+    assert bench.requests == [(1_920, 18_560, True)]
 
 
 # ---- end ----
@@ -491,20 +491,20 @@ def test_flushed_silence_keeps_the_padding_of_the_next_utterance() -> None:
 def test_the_end_of_nothing_emits_nothing() -> None:
     bench = Bench().end()
     assert bench.events == []
-    assert bench.drained()
+    assert bench.recognizer.drained
 
 
 def test_the_end_in_silence_is_an_empty_endpoint() -> None:
     bench = Bench().rest(20).end()
     assert bench.events == [TranscriptSegment(0, 0.0, 0.64, (), final=True, endpoint=True)]
-    assert bench.drained()
+    assert bench.recognizer.drained
 
 
 def test_the_end_in_mid_speech_emits_the_rest() -> None:
     bench = Bench(HELLO, WORLD).rest(10).speak(20).samples(100).end()
-    assert not bench.drained()
+    assert not bench.recognizer.drained
     bench.answer()
-    assert bench.drained()
+    assert bench.recognizer.drained
     assert bench.spans == [(0.0, 0.96625)]
     assert bench.texts == ["Hello world."]
     assert (bench.finals[0].endpoint, bench.finals[0].flushed) == (True, False)
@@ -512,31 +512,31 @@ def test_the_end_in_mid_speech_emits_the_rest() -> None:
 
 def test_the_end_right_after_a_flush_adds_nothing() -> None:
     bench = Bench(HELLO).rest(10).speak(20).flush().end()
-    assert not bench.drained()
+    assert not bench.recognizer.drained
     bench.answer()
-    assert bench.drained()
+    assert bench.recognizer.drained
     assert bench.spans == [(0.0, 0.96)]
 
 
 def test_the_end_in_the_window_after_the_early_answer_is_emitted_at_once() -> None:
     """A client that closes has little patience: no second decode."""
     bench = Bench(HELLO).rest(10).speak(20).rest(8).answer().end()
-    assert bench.drained()
+    assert bench.recognizer.drained
     assert bench.texts == ["Hello"]
 
 
 def test_the_end_while_an_interim_is_out_requests_the_final() -> None:
     bench = Bench(HELLO, interim_s=1.0).rest(10).speak(30).end()
-    assert bench.engine.requests[-1] == (1_920, 20_480, True)
-    assert bench.answer().drained()
+    assert bench.requests[-1] == (1_920, 20_480, True)
+    assert bench.answer().recognizer.drained
     assert bench.texts == ["Hello"]
 
 
 def test_the_end_while_a_final_is_out_waits_for_it() -> None:
     bench = Bench(HELLO).rest(10).speak(20).rest(12).end()
-    assert not bench.drained()
+    assert not bench.recognizer.drained
     bench.answer()
-    assert bench.drained()
+    assert bench.recognizer.drained
     assert bench.spans == [(0.0, 1.28), (1.28, 1.344)]
 
 
@@ -544,9 +544,9 @@ def test_the_end_while_a_cut_is_out_emits_the_cut_and_then_the_rest() -> None:
     track = [word(f"w{n}", 0.1 + n * 0.5, 0.5 + n * 0.5) for n in range(8)]
     bench = Bench(*track, longest_s=3.0).speak(110).end()
     bench.answer()
-    assert not bench.drained()
+    assert not bench.recognizer.drained
     bench.answer()
-    assert bench.drained()
+    assert bench.recognizer.drained
     assert bench.texts == ["w0 w1 w2", "w3 w4 w5 w6"]
 
 
@@ -561,11 +561,11 @@ def test_audio_shorter_than_a_frame_is_covered_too() -> None:
 def test_long_speech_is_cut_in_a_gap_and_every_word_is_emitted_once() -> None:
     track = (word("one", 0.2, 1.0), word("two", 1.1, 2.1), word("three", 2.4, 2.9), word("four", 3.0, 4.6))
     bench = Bench(*track, longest_s=4.0).speak(125)
-    assert bench.engine.jobs == []
+    assert bench.jobs == []
     bench.speak(1)
-    assert bench.engine.requests == [(0, 64_000, True)]
+    assert bench.requests == [(0, 64_000, True)]
     bench.answer().speak(24).rest(10)
-    assert bench.engine.requests[1] == (36_000, 80_000, True)
+    assert bench.requests[1] == (36_000, 80_000, True)
     bench.answer()
     assert bench.texts == ["one two", "three four"]
     assert bench.spans == [(0.0, 2.25), (2.25, 5.12)]
@@ -589,13 +589,13 @@ def test_no_interim_is_requested_while_a_cut_is_out() -> None:
     bench = Bench(longest_s=4.0, interim_s=1.0, prompt=True).speak(120)
     bench.prompt = False
     bench.speak(60)
-    assert [final for _, _, final in bench.engine.requests] == [False, False, False, True]
+    assert [final for _, _, final in bench.requests] == [False, False, False, True]
 
 
 def test_a_cut_takes_the_place_of_an_interim_that_is_out() -> None:
     bench = Bench(longest_s=4.0, interim_s=1.0).speak(126)
-    assert bench.engine.requests == [(0, 16_384, False), (0, 64_000, True)]
-    assert len(bench.engine.cancelled) == 1
+    assert bench.requests == [(0, 16_384, False), (0, 64_000, True)]
+    assert len(bench.cancelled) == 1
 
 
 @pytest.mark.parametrize("track", [(), (word("Mmm", 1.0, 2.0),)])
@@ -610,7 +610,7 @@ def test_noise_with_no_place_to_cut_is_closed_whole(track: tuple[Word, ...]) -> 
 def test_speech_that_ends_while_its_cut_is_out_is_cut_all_the_same() -> None:
     track = (word("one", 0.2, 1.0), word("two", 1.1, 2.1), word("three", 2.4, 2.9), word("four", 3.0, 4.6))
     bench = Bench(*track, longest_s=4.0).speak(150).rest(30)
-    assert bench.engine.requests == [(0, 64_000, True)]
+    assert bench.requests == [(0, 64_000, True)]
     assert bench.finals == []
     bench.answer().answer()
     assert bench.texts == ["one two", "three four"]
@@ -639,7 +639,7 @@ def test_a_word_in_the_padding_of_two_segments_is_emitted_by_the_first() -> None
     """Both jobs hold it, because padding overlaps; nothing may be emitted twice."""
     soft = word("uh", 1.1, 1.15)
     bench = Bench(HELLO, soft, AGAIN, prompt=True).rest(10).speak(20).rest(10).speak(30).rest(10)
-    assert bench.engine.requests == [(1_920, 18_560, True), (17_280, 39_040, True)]
+    assert bench.requests == [(1_920, 18_560, True), (17_280, 39_040, True)]
     assert bench.texts == ["Hello uh", "Again."]
 
 
@@ -695,7 +695,7 @@ def test_an_interim_that_loses_the_words_of_the_one_before_neither_blanks_them_n
     """The engine dropped a text of low confidence; the speech goes on."""
     bench = Bench(HELLO, WORLD, interim_s=1.0, gap_s=1.0).rest(10).speak(30).answer()
     bench.speak(32)
-    bench.engine.answer_nothing()
+    bench.answer_nothing()
     assert [(each.end, [word.text for word in each.words]) for each in bench.interims] == [
         (1.024, ["Hello", "world."]),
         (2.048, ["Hello", "world."]),
@@ -707,7 +707,7 @@ def test_words_that_two_interims_in_a_row_no_longer_contain_are_dropped() -> Non
     bench = Bench(HELLO, WORLD, interim_s=1.0, gap_s=1.0).rest(10).speak(30).answer()
     for _ in range(2):
         bench.speak(32)
-        bench.engine.answer_nothing()
+        bench.answer_nothing()
     assert [word.text for word in bench.interims[-1].words] == []
     assert bench.gaps == [0.9]
 
@@ -806,7 +806,7 @@ def test_audio_that_finals_cover_is_given_up() -> None:
     try:
         for _ in range(60):
             bench.batch((20, VOICE), (40, SILENCE))
-            bench.engine.jobs.clear()
+            bench.jobs.clear()
         assert tracemalloc.get_traced_memory()[0] < 20 * 16_000 * 4
     finally:
         tracemalloc.stop()
@@ -819,7 +819,7 @@ def test_audio_that_finals_cover_is_given_up() -> None:
 def test_a_final_is_given_the_audio_before_it_with_its_words() -> None:
     """From just before the first word of it; the words are not recognized again."""
     bench = Bench(HELLO, WORLD, AGAIN, context_s=5.0, prompt=True).rest(10).speak(20).rest(20).speak(20).rest(20)
-    first, second = bench.engine.jobs
+    first, second = bench.jobs
     assert (first.prefix, first.prefix_s) == ("", 0.0)
     assert second.prefix == "Hello world."
     assert second.at == pytest.approx(HELLO.start - LEAD_S)
@@ -830,20 +830,20 @@ def test_a_final_is_given_the_audio_before_it_with_its_words() -> None:
 
 def test_context_has_whole_words_and_is_no_longer_than_the_engine_likes() -> None:
     bench = Bench(HELLO, WORLD, AGAIN, context_s=2.0, prompt=True).rest(10).speak(20).rest(20).speak(20).rest(20)
-    assert bench.engine.jobs[1].prefix == "world."
-    assert len(bench.engine.jobs[1].audio) <= 2.0 * 16_000
+    assert bench.jobs[1].prefix == "world."
+    assert len(bench.jobs[1].audio) <= 2.0 * 16_000
 
 
 def test_words_far_behind_are_no_context_and_their_audio_is_not_kept() -> None:
     bench = Bench(HELLO, AGAIN, context_s=9.0, prompt=True).rest(10).speak(20).rest(100).speak(20).rest(20)
-    assert [job.prefix for job in bench.engine.jobs] == ["", ""]
+    assert [job.prefix for job in bench.jobs] == ["", ""]
 
 
 def test_after_a_pause_of_the_audio_there_is_no_context() -> None:
     bench = Bench(HELLO, AGAIN, context_s=9.0, prompt=True).rest(10).speak(20).rest(15)
     bench.recognizer.pause()
     bench.rest(5).speak(20).rest(20)
-    assert [job.prefix for job in bench.engine.jobs] == ["", ""]
+    assert [job.prefix for job in bench.jobs] == ["", ""]
     assert len(bench.finals) == 2
 
 
@@ -855,8 +855,8 @@ def test_finals_do_not_depend_on_interims() -> None:
         for interim_s in (0.5, None)
     )
     assert with_interims.finals == without.finals
-    assert [job for job in map(described, with_interims.engine.jobs) if job[2]] == [
-        job for job in map(described, without.engine.jobs) if job[2]
+    assert [job for job in map(described, with_interims.jobs) if job[2]] == [
+        job for job in map(described, without.jobs) if job[2]
     ]
 
 
@@ -866,8 +866,8 @@ def test_interims_of_a_long_segment_hear_its_end_and_restate_all_of_it() -> None
     assert len(bench.interims) == 9
     for interim in bench.interims:
         assert [each.text for each in interim.words] == [each.text for each in track if each.end <= interim.end]
-    assert max(len(job.audio) for job in bench.engine.jobs) <= WINDOW + 16_000
-    assert [bool(job.prefix) for job in bench.engine.jobs] == [False] * 5 + [True] * 4
+    assert max(len(job.audio) for job in bench.jobs) <= WINDOW + 16_000
+    assert [bool(job.prefix) for job in bench.jobs] == [False] * 5 + [True] * 4
 
 
 def test_only_words_that_two_interims_agree_on_are_not_heard_again() -> None:
@@ -876,7 +876,7 @@ def test_only_words_that_two_interims_agree_on_are_not_heard_again() -> None:
     bench.answer(word("wreck", 0.4, 0.7), word("a", 0.75, 0.8)).speak(62)
     bench.answer(word("recognize", 0.4, 0.9), word("speech", 3.2, 3.6)).speak(62)
     bench.answer(word("recognize", 0.4, 0.9), word("speech", 3.2, 3.6)).speak(62)
-    assert [job.prefix for job in bench.engine.jobs] == ["", "", "", "speech"]
+    assert [job.prefix for job in bench.jobs] == ["", "", "", "speech"]
 
 
 def described(job: SegmentJob) -> tuple[float, int, bool, str, float]:

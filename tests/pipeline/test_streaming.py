@@ -19,8 +19,8 @@ from caesura.pipeline.streaming import FEED, TAIL
 from caesura.speech.diarizer import Diarizer
 from caesura.speech.embedding import SpeakerEmbedding
 from caesura.speech.vad import FRAME
-from tests.recognizer_bench import places, word
-from tests.streaming_bench import StreamingBench, sound
+from tests.recognizer_bench import places, sound, word
+from tests.streaming_bench import StreamingBench
 from tests.streaming_engines import chained
 
 WRONG = Hypothesis((word("wrong", 0.0, 0.1),))
@@ -57,14 +57,14 @@ def test_the_state_is_fed_while_speech_goes_on_and_ends_with_the_segment() -> No
 def test_the_next_utterance_has_a_state_of_its_own() -> None:
     bench = StreamingBench(prompt=True).rest(10).speak(20).rest(20).speak(20).rest(10)
     assert bench.spans == [(0.0, 1.28), (1.28, 2.56)]
-    assert bench.texts == [chained(sound(1_920, 20_480)), chained(sound(22_400, 40_960))]
+    assert bench.words == [chained(sound(1_920, 20_480)), chained(sound(22_400, 40_960))]
     assert sorted({job.state for job in bench.jobs}) == [0, 1]
 
 
 def test_a_pause_shorter_than_the_window_is_fed_too() -> None:
     bench = StreamingBench(prompt=True).rest(10).speak(20).rest(9).speak(24).rest(10)
     assert bench.spans == [(0.0, 2.336)]
-    assert bench.texts == [chained(sound(1_920, 37_376))]
+    assert bench.words == [chained(sound(1_920, 37_376))]
     assert len({job.state for job in bench.jobs}) == 1
 
 
@@ -83,10 +83,10 @@ def test_no_more_silence_behind_speech_is_fed_than_the_engine_may_be_late() -> N
 
 
 def test_with_language_detection_each_word_has_the_language_of_its_state() -> None:
-    bench = StreamingBench(language=None).speak(20).rest(10)
-    bench.answer(replace(HELLO, language="ko"))
-    assert bench.jobs[0].language is None
-    assert [each.language for each in bench.finals[0].words] == ["ko"]
+    bench = StreamingBench(language=None, detectable_languages=("en", "ko")).speak(20).rest(10)
+    bench.answer(replace(HELLO, language="ko", language_confidence=0.75))
+    assert (bench.jobs[0].language, bench.jobs[0].detectable_languages) == (None, ("en", "ko"))
+    assert [(each.language, each.language_confidence) for each in bench.finals[0].words] == [("ko", 0.75)]
 
 
 def test_where_the_language_was_named_no_word_repeats_it() -> None:
@@ -114,14 +114,14 @@ def test_the_final_takes_the_place_of_a_feed_that_is_out() -> None:
     assert bench.requests[-1] == (0, 15_360, True)
     bench.recognizer.receive(late, WRONG)
     bench.answer()
-    assert bench.texts == [chained(sound(0, 15_360))]
+    assert bench.words == [chained(sound(0, 15_360))]
 
 
 def test_a_feed_that_was_done_in_vain_is_not_fed_twice() -> None:
     bench = StreamingBench().speak(20)
     bench.answer_in_vain()
     bench.rest(10).answer()
-    assert bench.texts == [chained(sound(0, 15_360))]
+    assert bench.words == [chained(sound(0, 15_360))]
 
 
 @pytest.mark.parametrize("when", [4, 12, 22, 29])
@@ -134,7 +134,7 @@ def test_a_worker_that_dies_costs_no_word(when: int) -> None:
         if at == when:
             bench.workers.die()
         bench.speak(1) if speaks else bench.rest(1)
-    assert bench.texts == [chained(sound(0, 15_360))]
+    assert bench.words == [chained(sound(0, 15_360))]
     assert bench.workers.deaths == (1 if when > 8 else 0)
 
 
@@ -145,10 +145,10 @@ def test_a_flush_makes_everything_final_and_the_rest_has_another_state() -> None
     bench = StreamingBench(prompt=True).speak(20).samples(100).flush()
     (final,) = bench.finals
     assert (final.end, final.endpoint, final.flushed) == (0.64625, True, True)
-    assert bench.texts == [chained(sound(0, 10_340))]
+    assert bench.words == [chained(sound(0, 10_340))]
     bench.speak(20).rest(10)
     # Voice activity is known of whole frames.
-    assert bench.texts[1] == chained(sound(10_340, 50 * FRAME))
+    assert bench.words[1] == chained(sound(10_340, 50 * FRAME))
     assert bench.spans[1][0] == 0.64625
 
 
@@ -163,7 +163,7 @@ def test_the_end_makes_the_rest_final() -> None:
     assert not bench.recognizer.drained
     bench.answer()
     assert bench.recognizer.drained
-    assert bench.texts == [chained(sound(0, 20 * FRAME))]
+    assert bench.words == [chained(sound(0, 20 * FRAME))]
     assert bench.recognizer.pending_s == 0.0
 
 
@@ -253,7 +253,7 @@ def test_a_long_segment_is_cut_between_two_words_and_a_new_state_begins_there() 
 def test_silence_behind_speech_makes_no_segment_too_long() -> None:
     bench = StreamingBench(longest_s=2.0, prompt=True).speak(62).rest(10)
     assert bench.spans == [(0.0, 2.304)]
-    assert bench.texts == [chained(sound(0, 72 * FRAME))]
+    assert bench.words == [chained(sound(0, 72 * FRAME))]
 
 
 def test_a_cut_that_a_pause_has_passed_is_made_where_it_would_be_without_the_pause() -> None:
@@ -263,7 +263,7 @@ def test_a_cut_that_a_pause_has_passed_is_made_where_it_would_be_without_the_pau
     bench.speak(3)
     cut = next(request for request in bench.requests if request[2])
     assert cut == (0, 32_000, True)
-    assert bench.texts == [chained(sound(0, 32_000))[: len(bench.texts[0])]]
+    assert bench.words == [chained(sound(0, 32_000))[: len(bench.words[0])]]
     assert bench.workers.end() == 0
 
 

@@ -57,6 +57,28 @@ def test_a_language_that_no_engine_has_is_refused_with_the_list() -> None:
     assert BOTH.languages == ("en", "de", "fr", "multi")
 
 
+def test_the_engine_that_is_to_choose_a_language_knows_all_that_are_named() -> None:
+    few = offer("own-few", "en", "it", detects=True)
+    catalogue = Catalogue((ENGLISH, few, MANY))
+    for detectable, engine in [((), few), (("it", "EN-us"), few), (("de-CH", "en"), MANY), (("fr",), MANY)]:
+        assert catalogue.choose("nova-3", "latest", "multi", detectable=detectable) is engine
+
+
+@pytest.mark.parametrize("unknown", ["it", "english", "multi", "de_AT", "True"])
+def test_a_language_to_detect_that_the_engine_does_not_know_is_refused_with_the_list(unknown: str) -> None:
+    with pytest.raises(NoSuchModel) as caught:
+        BOTH.choose("nova-3", "latest", "multi", detectable=("en", unknown))
+    assert (caught.value.name, caught.value.value) == ("detect_language", unknown)
+    assert caught.value.message.endswith(
+        f"'detect_language={unknown}' is not available here; send detect_language=true, en, de or fr."
+    )
+
+
+def test_an_engine_that_was_named_and_does_not_detect_is_not_to_choose_a_language() -> None:
+    with pytest.raises(BadParameter, match="'detect_language' cannot be honoured by the engine own-en"):
+        BOTH.choose("own-en", "latest", "multi", detectable=("en",))
+
+
 def test_a_version_picks_the_engine_that_has_it() -> None:
     assert chosen(version="2.0") == "own-many"
     with pytest.raises(NoSuchModel) as caught:

@@ -56,6 +56,7 @@ RESULTS = Results(
     extra={"call": "7"},
     languages=("en",),
     detected_language="en",
+    language_confidence=0.5,
 )
 METADATA = Metadata("01a0", "e3b0", "2026-01-01T00:00:01.002Z", 15.0, 2, MODEL, {"call": "7"}, ("a", "b"))
 LEAST = {"type": "Results", "start": 1, "duration": 2, "channel": {"alternatives": [{"transcript": "Yes."}]}}

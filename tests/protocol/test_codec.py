@@ -303,6 +303,10 @@ def test_the_detected_language_goes_out_beside_the_alternatives() -> None:
     channel = json.loads(write_server_message(detected))["channel"]
     assert list(channel) == ["alternatives", "detected_language"]
     assert channel["detected_language"] == "fr"
+    sure = dataclasses.replace(detected, language_confidence=0.98765)
+    channel = json.loads(write_server_message(sure))["channel"]
+    assert list(channel) == ["alternatives", "detected_language", "language_confidence"]
+    assert channel["language_confidence"] == 0.988
 
 
 def test_extra_is_given_back_in_results_and_metadata_behind_what_is_always_there() -> None:

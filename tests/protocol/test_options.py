@@ -211,6 +211,58 @@ def test_what_the_engine_cannot_do_is_refused_and_says_so() -> None:
         assert parse("detect_language=false", recording=recording) == ListenOptions()
 
 
+SEVERAL = Catalogue((Offer(OWN, ("en", "de", "fr"), detects_language=True),))
+
+
+@pytest.mark.parametrize("recording", [False, True])
+@pytest.mark.parametrize(
+    ("query", "detects", "among"),
+    [
+        ("detect_language=true", True, ()),
+        ("detect_language=true&detect_language=true", True, ()),
+        ("detect_language=false", False, ()),
+        ("detect_language=de", True, ("de",)),
+        ("detect_language=en&detect_language=de-CH&detect_language=&detect_language=en", True, ("en", "de-CH")),
+        ("detect_language=de&language=fr", True, ("de",)),
+    ],
+)
+def test_the_language_is_detected_among_those_that_are_named(
+    query: str, detects: bool, among: tuple[str, ...], recording: bool
+) -> None:
+    options = parse(query, catalogue=SEVERAL, recording=recording)
+    assert (bool(options.detect_language), options.detectable_languages) == (detects, among)
+    assert options.engine_language == ("multi" if detects else "en")
+
+
+@pytest.mark.parametrize(
+    ("query", "both"),
+    [
+        ("detect_language=en&detect_language=true", "'true' and 'en'"),
+        ("detect_language=false&detect_language=en", "'false' and 'en'"),
+        ("detect_language=true&detect_language=false", "'true' and 'false'"),
+    ],
+)
+def test_whether_to_detect_the_language_may_not_be_contradicted(query: str, both: str) -> None:
+    error = refusal(query, catalogue=SEVERAL)
+    assert error.message == (
+        f"'detect_language' was given as {both}; send true, false, or the languages to choose from."
+    )
+    assert error.name == "detect_language"
+
+
+@pytest.mark.parametrize("value", ["it", "english", "True", "d\ne"])
+def test_a_language_to_detect_that_no_engine_has_is_refused_with_those_that_it_has(value: str) -> None:
+    with pytest.raises(NoSuchModel) as caught:
+        parse_options([("detect_language", "en"), ("detect_language", value)], catalogue=SEVERAL)
+    assert caught.value.message.endswith("is not available here; send detect_language=true, en, de or fr.")
+    assert (caught.value.name, caught.value.value) == ("detect_language", value)
+
+
+def test_languages_to_detect_are_refused_by_an_engine_of_one_language() -> None:
+    message = refusal("detect_language=en").message
+    assert message.startswith("'detect_language' cannot be honoured by the engine own-en, which recognizes en only")
+
+
 def test_options_with_a_bad_value_get_the_recorded_wording_and_a_hint() -> None:
     error = refusal("utterance_end_ms=999")
     assert error.message == "Invalid 'utterance_end_ms' value of '999'."

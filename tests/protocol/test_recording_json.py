@@ -59,7 +59,7 @@ def test_everything_that_can_be_requested() -> None:
         Word("Why?", 2.0, 2.4004999, 0.95, 1),
     )
     search = Search("no", (Hit(0.9, 0.6, 0.9, "No!"),))
-    channel = RecordingChannel(spoken, (search,), detected_language="en", languages=("en", "de"))
+    channel = RecordingChannel(spoken, (search,), "en", 0.98765, languages=("en", "de"))
     message = json.loads(
         write_recording(
             replace(
@@ -82,7 +82,8 @@ def test_everything_that_can_be_requested() -> None:
     assert first["search"] == [
         {"query": "no", "hits": [{"confidence": 0.9, "start": 0.6, "end": 0.9, "snippet": "No!"}]}
     ]
-    assert first["detected_language"] == "en"
+    assert (first["detected_language"], first["language_confidence"]) == ("en", 0.988)
+    assert "language_confidence" not in second
     alternative = first["alternatives"][0]
     assert (alternative["transcript"], alternative["confidence"]) == ("Yes. No! Why?", 0.9)
     assert alternative["languages"] == ["en", "de"]

@@ -9,7 +9,7 @@ import pytest
 from caesura.events import Hit, Search, TranscriptSegment
 from caesura.protocol.messages import Results, SearchHit, SearchResult, WireWord
 from caesura.protocol.results import DominantLanguage, results_message, upper_median, wire_words
-from caesura.words import Word, raw
+from caesura.words import DetectedLanguage, Word, raw
 from tests.protocol.play import MODEL
 
 
@@ -24,9 +24,16 @@ def sentence(spoken: str, *, punctuate: bool) -> str:
     return _results(TranscriptSegment(0, 0.0, 9.0, words(spoken), final=True), punctuate=punctuate).transcript
 
 
-def _results(segment: TranscriptSegment, *, punctuate: bool) -> Results:
+def _results(segment: TranscriptSegment, *, punctuate: bool, detected: DetectedLanguage | None = None) -> Results:
     return results_message(
-        segment, punctuate=punctuate, keep_punctuation=False, channels=2, request_id="id", model=MODEL, extra={"k": "v"}
+        segment,
+        punctuate=punctuate,
+        keep_punctuation=False,
+        channels=2,
+        request_id="id",
+        model=MODEL,
+        extra={"k": "v"},
+        detected=detected,
     )
 
 
@@ -39,23 +46,41 @@ def test_languages_come_with_the_words_the_most_frequent_first() -> None:
     assert _results(TranscriptSegment(0, 0.0, 9.0, spoken, final=True), punctuate=False).languages == ()
 
 
-def spoken_in(languages: str, *, channel: int = 0, final: bool = True) -> TranscriptSegment:
+def spoken_in(
+    languages: str, *, channel: int = 0, final: bool = True, confidence: float | None = None
+) -> TranscriptSegment:
     """A segment of a word in each of these languages."""
-    spoken = (replace(word, language=word.text) for word in words(languages))
+    spoken = (replace(word, language=word.text, language_confidence=confidence) for word in words(languages))
     return TranscriptSegment(channel, 0.0, 9.0, tuple(spoken), final=final)
 
 
 def test_the_dominant_language_is_that_of_most_words_so_far_and_each_channel_has_its_own() -> None:
     dominant = DominantLanguage()
+    french, english = DetectedLanguage("fr"), DetectedLanguage("en")
     assert dominant.add(spoken_in("")) is None
-    assert dominant.add(spoken_in("fr en")) == "fr"
-    assert dominant.add(spoken_in("en en", channel=1)) == "en"
+    assert dominant.add(spoken_in("fr en")) == french
+    assert dominant.add(spoken_in("en en", channel=1)) == english
     # An interim counts for its own message alone.
-    assert dominant.add(spoken_in("en en", final=False)) == "en"
-    assert dominant.add(spoken_in("", final=False)) == "fr"
-    assert dominant.add(spoken_in("en en")) == "en"
-    assert dominant.add(spoken_in("fr")) == "en"
-    assert dominant.add(TranscriptSegment(0, 0.0, 9.0, words("what"), final=True)) == "en"
+    assert dominant.add(spoken_in("en en", final=False)) == english
+    assert dominant.add(spoken_in("", final=False)) == french
+    assert dominant.add(spoken_in("en en")) == english
+    assert dominant.add(spoken_in("fr")) == english
+    assert dominant.add(TranscriptSegment(0, 0.0, 9.0, words("what"), final=True)) == english
+
+
+def test_the_confidence_of_the_dominant_language_is_the_mean_over_its_words() -> None:
+    dominant = DominantLanguage()
+    assert dominant.add(spoken_in("fr fr", confidence=0.75)) == DetectedLanguage("fr", 0.75)
+    assert dominant.add(spoken_in("fr fr en", confidence=0.25, final=False)) == DetectedLanguage("fr", 0.5)
+    assert dominant.add(spoken_in("en", confidence=0.1)) == DetectedLanguage("fr", 0.75)
+
+
+def test_the_language_and_its_confidence_are_in_the_message() -> None:
+    segment = spoken_in("fr")
+    detected = _results(segment, punctuate=False, detected=DetectedLanguage("fr", 0.75))
+    assert (detected.detected_language, detected.language_confidence) == ("fr", 0.75)
+    plain = _results(segment, punctuate=False)
+    assert (plain.detected_language, plain.language_confidence) == (None, None)
 
 
 # ---- the raw word ----

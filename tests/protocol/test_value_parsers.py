@@ -27,6 +27,13 @@ def test_a_replacement_may_hold_colons_and_what_is_found_may_not() -> None:
     assert value_parsers.replacement("gone") == ("gone", "")
 
 
+@pytest.mark.parametrize(
+    ("text", "meant"), [("true", True), ("false", False), ("", ""), ("de-CH", "de-CH"), ("True", "True")]
+)
+def test_detection_is_turned_on_or_off_or_names_a_language(text: str, meant: bool | str) -> None:
+    assert value_parsers.detection(text) == meant
+
+
 @pytest.mark.parametrize("text", ["0", "600", "0.8", "1.25"])
 def test_seconds_are_decimal(text: str) -> None:
     assert value_parsers.seconds(0, 600)(text) == float(text)

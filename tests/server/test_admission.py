@@ -198,6 +198,14 @@ def test_the_engine_is_the_one_that_was_meant(query: str, offer: Offer) -> None:
     assert admitted(FakeService().verdict(query)).offer == offer
 
 
+def test_the_engine_knows_the_languages_that_it_is_to_detect() -> None:
+    english = dataclasses.replace(ENGLISH, languages=("en", "fr"), detects_language=True)
+    german = dataclasses.replace(GERMAN, languages=("en", "de"), detects_language=True)
+    service = FakeService(catalogue=Catalogue((english, german)))
+    for query, offer in [("=true", english), ("=en", english), ("=de-AT", german), ("=en&detect_language=de", german)]:
+        assert admitted(service.verdict(f"detect_language{query}")).offer == offer
+
+
 def test_faults_are_reported_in_order_of_importance() -> None:
     """Each step mends one thing, and the next complaint shows."""
     service = FakeService(

@@ -92,6 +92,13 @@ def test_a_language_is_its_primary_subtag(tag: str, expected: str | None) -> Non
     assert language(ListenOptions(language=tag)) == expected
 
 
+def test_languages_to_detect_are_their_primary_subtags_each_once() -> None:
+    options = ListenOptions(detect_language=("EN-us", "de-CH", "en"))
+    config = recognition_config(options, INFO, 1.0)
+    assert (config.language, config.detectable_languages) == (None, ("en", "de"))
+    assert recognition_config(ListenOptions(detect_language=True), INFO, 1.0).detectable_languages == ()
+
+
 def test_keyterms_come_before_keywords_and_weigh_one() -> None:
     assert preferred_terms(["a b"], [("c", 3.0), ("d", 1.0)]) == (Term("a b", 1.0), Term("c", 3.0), Term("d", 1.0))
     assert preferred_terms((), ()) == ()

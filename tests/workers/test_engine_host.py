@@ -15,7 +15,7 @@ from caesura.speech.embedder import SpeakerEmbedder
 from caesura.speech.embedding import SpeakerEmbedding
 from caesura.words import Word
 from caesura.workers.engine_host import EngineHost
-from tests.streaming_bench import sound
+from tests.recognizer_bench import sound
 from tests.streaming_engines import ChainEngine, chained
 
 JOB = SegmentJob(np.zeros(16_000, np.float32), 0.0, Priority.FINAL)

@@ -30,6 +30,7 @@ from caesura.workers.job_codec import (
 SECONDS = st.floats(0, 1e6)
 SHARES = st.floats(0, 1)
 LANGUAGES = st.none() | st.text(max_size=5)
+DETECTABLE = st.lists(st.text(max_size=5), max_size=3).map(tuple)
 TEXTS = st.text(st.characters(), max_size=20)
 
 
@@ -37,7 +38,8 @@ TEXTS = st.text(st.characters(), max_size=20)
 def words(draw: st.DrawFn) -> Word:
     start, end = sorted([draw(SECONDS), draw(SECONDS)])
     speaker = draw(st.none() | st.integers(0, 40))
-    return Word(draw(TEXTS), start, end, draw(SHARES), speaker, draw(st.none() | SHARES), draw(LANGUAGES))
+    share = st.none() | SHARES
+    return Word(draw(TEXTS), start, end, draw(SHARES), speaker, draw(share), draw(LANGUAGES), draw(share))
 
 
 @st.composite
@@ -53,6 +55,7 @@ HYPOTHESES = st.builds(
     LANGUAGES,
     st.lists(voices(), max_size=3).map(tuple),
     st.integers(0, 2**63),
+    st.none() | SHARES,
 )
 TERMS = st.builds(Term, TEXTS, st.floats(-100, 100))
 JOBS = st.builds(
@@ -66,6 +69,7 @@ JOBS = st.builds(
     LANGUAGES,
     st.lists(TERMS, max_size=3).map(tuple),
     st.booleans(),
+    DETECTABLE,
 )
 FEEDS = st.builds(
     FeedJob,
@@ -77,6 +81,7 @@ FEEDS = st.builds(
     LANGUAGES,
     st.lists(TERMS, max_size=3).map(tuple),
     st.booleans(),
+    DETECTABLE,
 )
 WORD = Word("secret", 0.1, 0.4, 0.9, 1, 0.5, "en")
 HEARD = Hypothesis((WORD,), (1, 2), "en", (SpeakerEmbedding(0.0, 1.5, np.ones(3, np.float32)),))
@@ -120,6 +125,7 @@ def test_a_job_survives_encoding(sent: SegmentJob) -> None:
     assert same(got.draft, sent.draft)
     assert (got.at, got.priority, got.prefix, got.prefix_s) == (sent.at, sent.priority, sent.prefix, sent.prefix_s)
     assert (got.language, got.terms, got.embed_speakers) == (sent.language, sent.terms, sent.embed_speakers)
+    assert got.detectable_languages == sent.detectable_languages
 
 
 @given(FEEDS)
@@ -132,6 +138,7 @@ def test_a_job_that_feeds_a_state_survives_encoding(sent: FeedJob) -> None:
     assert got.audio.tolist() == sent.audio.tolist()
     assert (got.state, got.at, got.priority, got.offset) == (sent.state, sent.at, sent.priority, sent.offset)
     assert (got.language, got.terms, got.embed_speakers) == (sent.language, sent.terms, sent.embed_speakers)
+    assert got.detectable_languages == sent.detectable_languages
 
 
 def test_numbers_of_numpy_travel_as_plain_ones() -> None:
@@ -167,6 +174,7 @@ def test_rounding_errors_of_times_and_confidences_are_corrected() -> None:
         (replace(WORD, speaker=1.0), "speaker of type float"),  # type: ignore[arg-type]
         (replace(WORD, speaker_confidence=2), "speaker_confidence 2"),
         (replace(WORD, language=5), "language of type int"),  # type: ignore[arg-type]
+        (replace(WORD, language_confidence=1.5), "language_confidence 1.5"),
     ],
 )
 def test_an_engine_cannot_answer_with_such_a_word_and_the_reason_does_not_quote_it(word: Word, sentence: str) -> None:
@@ -209,6 +217,9 @@ def changed(value: Any, path: list[int], to: Any) -> Any:
         ([3, 1, 0], 1.5),
         ([3, 1, 0], 2**64),
         ([3, 2], 1),
+        ([3, 0, 0, 7], 1.5),
+        ([3, 5], -0.5),
+        ([3, 5], "0.5"),
         ([3, 3, 0, 2], 10**9),
         ([3, 3, 0], [0.0, 1.0]),
         ([4], 5),
@@ -219,6 +230,8 @@ def changed(value: Any, path: list[int], to: Any) -> Any:
         ([7, 0], ["term"]),
         ([7, 0, 1], "heavy"),
         ([8], []),
+        ([9], "en"),
+        ([9], [None]),
     ],
 )
 def test_an_invalid_job_is_refused(path: list[int], to: Any) -> None:
@@ -244,6 +257,8 @@ def test_an_invalid_job_is_refused(path: list[int], to: Any) -> None:
         ([5], 5),
         ([6, 0], ["term"]),
         ([7], None),
+        ([8], None),
+        ([8], [5]),
     ],
 )
 def test_an_invalid_job_that_feeds_a_state_is_refused(path: list[int], to: Any) -> None:

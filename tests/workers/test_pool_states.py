@@ -20,7 +20,7 @@ from caesura.workers.engine_host import EngineHost
 from caesura.workers.pool import EnginePool
 from caesura.workers.process_worker import ProcessWorker
 from caesura.workers.thread_worker import ThreadWorker
-from tests.streaming_bench import sound
+from tests.recognizer_bench import sound
 from tests.streaming_engines import ChainEngine, chained
 from tests.waiting import until
 

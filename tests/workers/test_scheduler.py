@@ -16,7 +16,7 @@ from caesura.engines.streaming import FeedJob
 from caesura.workers.base import JobLost
 from caesura.workers.scheduler import Scheduler, Ticket
 from tests.example_count import examples
-from tests.streaming_bench import sound
+from tests.recognizer_bench import sound
 
 
 def discard(result: Hypothesis | JobLost) -> None:

@@ -10,7 +10,7 @@ from caesura.engines.base import Hypothesis, Priority, Term
 from caesura.engines.streaming import FeedJob, StateStart
 from caesura.errors import InternalError
 from caesura.workers.state_host import StateHost
-from tests.streaming_bench import sound
+from tests.recognizer_bench import sound
 from tests.streaming_engines import LATE, ChainEngine, chained
 
 
@@ -59,6 +59,8 @@ def test_a_state_is_opened_with_what_its_first_job_says() -> None:
     terms = (Term("caesura"),)
     StateHost(engine).feed([replace(job(1, 0, 10), language="en", terms=terms)])
     assert engine.states[0].begun == StateStart(1.5, "en", terms)
+    StateHost(engine).feed([replace(job(1, 0, 10), detectable_languages=("de", "en"))])
+    assert engine.states[1].begun == StateStart(1.5, detectable_languages=("de", "en"))
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from caesura.engines.base import Priority
 from caesura.engines.streaming import FeedJob
 from caesura.workers.states import StateTable
-from tests.streaming_bench import sound
+from tests.recognizer_bench import sound
 
 
 def job(state: int, samples: int, *, last: bool = False) -> FeedJob:

@@ -25,6 +25,7 @@ from caesura.cli.footprint import (
 from caesura.cli.recording import TEXT, BundledRecording
 from caesura.client.line import connect
 from caesura.distribution import install_command, requirement
+from caesura.engines.models.catalogue import WHISPER
 from caesura.engines.models.runtime import LIBRARY, library_version
 from caesura.errors import CaesuraError, EngineError
 
@@ -184,7 +185,7 @@ def check_vad(recording: BundledRecording) -> Iterator[Finding]:
 def check_whisper() -> Iterator[Finding]:
     """Check that the library of the optional Whisper engine is installed and loads, and measure its size."""
     try:
-        version = library_version()
+        version = library_version(WHISPER, LIBRARY)
     except EngineError:
         detail = "not installed: English is the only language"
         yield Finding("engines", "whisper", CheckState.LIMITED, detail, install_command("whisper"))

@@ -162,7 +162,7 @@ def _downloading_extra(family: str) -> Iterator[None]:
         package = (missing.name or "").partition(".")[0]
         if package == "caesura":
             raise
-        fail(str(not_installed(package.replace("_", "-"), family)), MISUSED)
+        fail(str(not_installed(family, package.replace("_", "-"))), MISUSED)
 
 
 def _find(name: str) -> CatalogueEntry:
@@ -286,7 +286,7 @@ def _print_pulled(pulled: PulledModel, family: str, as_json: bool) -> None:
 def _note_missing_library(family: str) -> None:
     # On stderr, but not an error: models can be listed and checked without the library.
     try:
-        library_version(family)
+        library_version(family, CATALOGUES[family].library)
     except EngineError as error:
         typer.echo(f"Note: {error}", err=True)
 

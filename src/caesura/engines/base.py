@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -81,6 +81,14 @@ class Hypothesis:
     """
     withheld: int = 0
     """Number of words that the engine wrote and left out of `words`, because they were probably not spoken."""
+    language_confidence: float | None = None
+    """Probability, in 0..1, that the engine gave to the `language` it detected; None where it does not know one."""
+
+    def in_its_language(self) -> Hypothesis:
+        """The same hypothesis with `language` and `language_confidence` in each word."""
+        language, confidence = self.language, self.language_confidence
+        words = tuple(replace(word, language=language, language_confidence=confidence) for word in self.words)
+        return replace(self, words=words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +115,8 @@ class SegmentJob:
     begins, and `prefix_s`: the seconds of audio that they take, for engines with `context_s`; the hypothesis has only
     the words after them. `language`: one of the engine's primary subtags, or None if the engine is to detect it.
     `terms`: words to prefer. `embed_speakers`: the host of the engine adds speaker embeddings to the hypothesis;
-    engines can ignore it.
+    engines can ignore it. `detectable_languages`: those of the engine's primary subtags among which it is to detect the
+    language; empty: all of them.
     """
 
     audio: Samples
@@ -119,6 +128,7 @@ class SegmentJob:
     language: str | None = None
     terms: tuple[Term, ...] = ()
     embed_speakers: bool = False
+    detectable_languages: tuple[str, ...] = ()
 
     @property
     def final(self) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +9,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-from caesura.distribution import install_command
 from caesura.engines.models.catalogue import WHISPER_CODES, subtag
 from caesura.errors import EngineError, UsageError
 
@@ -74,15 +72,6 @@ def check_files(engine: str, folder: Path, missing: tuple[str, ...], kind: str) 
         raise EngineError(f"{engine}: there is no folder {folder}; name one with {kind}")
     if missing:
         raise EngineError(f"{engine}: the model in {folder} lacks {' and '.join(missing)}; it must be {kind}")
-
-
-def library_version(engine: str, package: str) -> str:
-    """Version of an engine's library, found without importing it. Raises EngineError when it is not installed."""
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError as error:
-        command = install_command(engine)
-        raise EngineError(f"engine {engine} needs the package {package}: `{command}` installs it") from error
 
 
 def _languages_in(name: str) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ from caesura.engines.timed_tokens import TimedToken, spread_words, timed_words
 from caesura.errors import EngineError
 from caesura.words import Word
 
+_LIBRARY: Final = "onnx-asr"
 MIN_AUDIO_S: Final = 0.1
 """Shortest audio, in seconds, that is decoded: no word fits into less."""
 
@@ -48,7 +49,7 @@ def with_model_folder(text: str, models: Path) -> str:
         EngineError: onnx-asr is not installed, or the model is missing or incomplete; the sentence says what to do.
     """
     ref = parse_model_ref(text, models, ONNX_ASR)
-    library_version(ONNX_ASR)
+    library_version(ONNX_ASR, _LIBRARY)
     check_complete(ref)
     return ref.text
 
@@ -67,7 +68,7 @@ def load(text: str) -> OnnxAsrEngine:
         import onnx_asr
         import onnxruntime
     except ImportError as error:
-        raise not_installed(error.name or "onnx-asr", ONNX_ASR) from error
+        raise not_installed(ONNX_ASR, error.name or _LIBRARY) from error
     options = onnxruntime.SessionOptions()
     # One thread: the machine is used fully by worker processes, not by threads.
     options.intra_op_num_threads = 1
@@ -151,7 +152,8 @@ class _ModelConfig:
 def _info(ref: ModelRef) -> EngineInfo:
     config = _config(ref)
     manifest = read_manifest(ref.folder) if ref.folder.is_dir() else None
-    return _engine_info(ref.name, manifest.revision[:12] if manifest is not None else library_version(ONNX_ASR), config)
+    version = library_version(ONNX_ASR, _LIBRARY) if manifest is None else manifest.revision[:12]
+    return _engine_info(ref.name, version, config)
 
 
 def _engine_info(name: str, version: str, config: _ModelConfig) -> EngineInfo:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
 from caesura.engines.base import SAMPLE_RATE, EngineInfo, Hypothesis, SegmentJob
 from caesura.errors import UsageError
-from caesura.words import Word
+from caesura.words import LanguageTally, Word
 
 INFO: Final = EngineInfo(
     name="scripted",
@@ -77,9 +76,14 @@ class ScriptedEngine:
 
     def _transcribe_one(self, begin: float, end: float) -> Hypothesis:
         words = tuple(self._words(begin, end))
-        languages = Counter(word.language for word in words if word.language is not None)
-        language = max(languages, key=lambda each: languages[each], default=None)
-        return Hypothesis(tuple(replace(word, language=None) for word in words), language=language)
+        tally = LanguageTally()
+        for word in words:
+            tally.add(word.language, word.language_confidence)
+        detected = tally.dominant()
+        words = tuple(replace(word, language=None, language_confidence=None) for word in words)
+        if detected is None:
+            return Hypothesis(words)
+        return Hypothesis(words, language=detected.language, language_confidence=detected.confidence)
 
     def _words(self, begin: float, end: float) -> Iterator[Word]:
         period = self._period_s

@@ -11,9 +11,10 @@ from typing import Any, Final
 import numpy as np
 
 from caesura.engines.base import SAMPLE_RATE, EngineInfo, Hypothesis, Samples
-from caesura.engines.folder_ref import FolderRef, check_files, library_version, parse_folder_ref
+from caesura.engines.folder_ref import FolderRef, check_files, parse_folder_ref
 from caesura.engines.models.model_ref import check_complete, parse_model_ref
 from caesura.engines.models.onnx_catalogue import SHERPA
+from caesura.engines.models.runtime import library_version
 from caesura.engines.onnx_metadata import onnx_metadata
 from caesura.engines.streaming import StateFeed, StateStart
 from caesura.engines.timed_tokens import TimedToken, timed_words

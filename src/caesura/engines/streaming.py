@@ -26,6 +26,8 @@ class FeedJob:
     `offset`: how many of the state's samples lie before `audio`, and are left out; only the pool sets it. `language`:
     one of the engine's primary subtags, or None if the engine is to detect the language. `terms`: words to prefer, from
     the job that opens the state. `embed_speakers`: the worker adds speaker embeddings to the hypothesis.
+    `detectable_languages`: those of the engine's primary subtags among which it is to detect the language; empty: all
+    of them.
     """
 
     state: int
@@ -36,6 +38,7 @@ class FeedJob:
     language: str | None = None
     terms: tuple[Term, ...] = ()
     embed_speakers: bool = False
+    detectable_languages: tuple[str, ...] = ()
 
     @property
     def final(self) -> bool:
@@ -65,11 +68,14 @@ class StateStart:
 
     `at`: stream seconds of its first sample (for engines that play a script, and for logs). `language`: one of the
     engine's primary subtags, or None if the engine is to detect the language. `terms`: words to prefer.
+    `detectable_languages`: those of the engine's primary subtags among which it is to detect the language; empty: all
+    of them.
     """
 
     at: float
     language: str | None = None
     terms: tuple[Term, ...] = ()
+    detectable_languages: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +126,7 @@ class SegmentsByStreaming(Generic[State]):
         feeds: list[StateFeed[State]] = []
         try:
             for job in jobs:
-                state = self._engine.open(StateStart(job.at, job.language, job.terms))
+                state = self._engine.open(StateStart(job.at, job.language, job.terms, job.detectable_languages))
                 feeds.append(StateFeed(state, job.audio, last=True))
             self._engine.feed(feeds)
             return [self._engine.results(feed.state) for feed in feeds]

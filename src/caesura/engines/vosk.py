@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caesura.engines.base import SAMPLE_RATE, EngineInfo, Hypothesis, Samples
-from caesura.engines.folder_ref import FolderRef, check_files, library_version, parse_folder_ref
+from caesura.engines.folder_ref import FolderRef, check_files, parse_folder_ref
+from caesura.engines.models.runtime import library_version
 from caesura.engines.streaming import StateFeed, StateStart
 from caesura.errors import EngineError
 from caesura.words import Word

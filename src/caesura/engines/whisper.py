@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from caesura.engines.base import SAMPLE_RATE, EngineInfo, Hypothesis, Samples, SegmentJob, Term
 from caesura.engines.hallucination import remove_loop
-from caesura.engines.models.catalogue import CATALOGUE, DEFAULT_MODEL, subtag, whisper_code
+from caesura.engines.models.catalogue import CATALOGUE, DEFAULT_MODEL, WHISPER, subtag, whisper_code
 from caesura.engines.models.model_ref import ModelRef, check_complete, parse_model_ref
 from caesura.engines.models.runtime import LIBRARY, library_version, not_installed
 from caesura.engines.models.store import languages_of, read_manifest
@@ -77,7 +77,7 @@ def with_model_folder(text: str, models: Path) -> str:
             to do.
     """
     ref = parse_model_ref(text, models)
-    library_version()
+    library_version(WHISPER, LIBRARY)
     check_complete(ref)
     return ref.text
 
@@ -96,7 +96,7 @@ def load(text: str) -> WhisperEngine:
         import ctranslate2  # type: ignore[import-untyped]
         from faster_whisper import WhisperModel
     except ImportError as error:
-        raise not_installed(error.name or LIBRARY) from error
+        raise not_installed(WHISPER, error.name or LIBRARY) from error
     if ref.device == "cuda" and not ctranslate2.get_cuda_device_count():
         raise EngineError(
             f"engine {engine_info.name}: CTranslate2 finds no CUDA device here; leave @cuda out for the CPU"
@@ -146,8 +146,9 @@ class WhisperEngine:
     def _transcribe_one(self, job: SegmentJob) -> Hypothesis:
         audio = np.nan_to_num(np.asarray(job.audio, dtype=np.float32), nan=0.0, posinf=1.0, neginf=-1.0)
         name, languages = self._info.name, self._info.languages
-        if job.language is not None and job.language not in languages:
-            raise EngineError(f"engine {name} does not know the language {job.language!r}")
+        for language in (job.language, *job.detectable_languages):
+            if language is not None and language not in languages:
+                raise EngineError(f"engine {name} does not know the language {language!r}")
         if audio.size > WINDOW_S * SAMPLE_RATE:
             raise EngineError(
                 f"engine {name} was given {audio.size / SAMPLE_RATE:.1f} s; it takes {WINDOW_S:g} s at most"
@@ -163,7 +164,8 @@ class WhisperEngine:
         features: NDArray[np.float32] = self._model.feature_extractor(audio)
         frames = features.shape[-1] - 1  # the last one is padding
         states = self._model.encode(_window(features))
-        language_decoder = self._language_decoder(self._code(states, job.language))
+        code, confidence = self._language(states, job)
+        language_decoder = self._language_decoder(code)
         prompt = language_decoder.prompt(job.terms)
         limit = int(audio.size / SAMPLE_RATE * TOKENS_PER_SECOND) + SPARE_TOKENS
         limit = min(limit, MAX_TOKENS // 2, MAX_TOKENS - len(prompt))
@@ -173,17 +175,19 @@ class WhisperEngine:
         language = subtag(language_decoder.code)
         words = tuple(clean_words(self._words(tokens, states, frames, language_decoder), audio.size / SAMPLE_RATE))
         if not is_speech(words, output, job.terms):
-            return Hypothesis(language=language, withheld=len(words))
-        return Hypothesis(words, language=language)
+            return Hypothesis(language=language, language_confidence=confidence, withheld=len(words))
+        return Hypothesis(words, language=language, language_confidence=confidence)
 
-    def _code(self, states: Any, language: str | None) -> str:
-        # Whisper's code of the requested language, or of the likeliest one.
-        if language is not None:
-            return whisper_code(language)
+    def _language(self, states: Any, job: SegmentJob) -> tuple[str, float | None]:
+        # Whisper's code of the requested language, or of the likeliest one that may be detected, with its probability.
+        if job.language is not None:
+            return whisper_code(job.language), None
         if not self._info.detects_language:
-            return whisper_code(self._info.languages[0])
-        (likeliest, *_), *_ = self._model.model.detect_language(states)
-        return str(likeliest[0]).strip("<|>")
+            return whisper_code(self._info.languages[0]), None
+        detectable = {f"<|{whisper_code(language)}|>" for language in job.detectable_languages}
+        (likeliest_first,) = self._model.model.detect_language(states)
+        token, probability = next(each for each in likeliest_first if not detectable or each[0] in detectable)
+        return str(token).strip("<|>"), min(float(probability), 1.0)
 
     def _language_decoder(self, code: str) -> _LanguageDecoder:
         # Made once for each language: it costs some hundred calls of the tokenizer.
@@ -336,7 +340,8 @@ def _info(ref: ModelRef) -> EngineInfo:
     else:
         check_complete(ref)
         languages = languages_of(ref.folder)
-    return _engine_info(ref.name, manifest.revision[:12] if manifest is not None else library_version(), languages)
+    version = library_version(WHISPER, LIBRARY) if manifest is None else manifest.revision[:12]
+    return _engine_info(ref.name, version, languages)
 
 
 def _engine_info(name: str, version: str, languages: tuple[str, ...]) -> EngineInfo:

@@ -33,6 +33,8 @@ class RecognitionConfig:
     """Audio that the engine hears at once where it is given the words before a segment; 0: it knows no prefix."""
     language: str | None = None
     """A primary subtag of the engine's; None: it is to detect the language."""
+    detectable_languages: tuple[str, ...] = ()
+    """Primary subtags of the engine's among which it is to detect the language; empty: all of them."""
     terms: tuple[Term, ...] = ()
     """Terms to prefer, until `bias` replaces them."""
     diarize: bool = False

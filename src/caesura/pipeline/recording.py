@@ -14,7 +14,6 @@ import hashlib
 import io
 import logging
 import threading
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -27,7 +26,7 @@ from caesura.pipeline.byte_pipe import Cancelled
 from caesura.pipeline.segmenter import Segment, Segmenter
 from caesura.speech.embedding import PackedEmbeddings, SpeakerEmbedding
 from caesura.speech.vad import SileroModel, SileroVad
-from caesura.words import Word
+from caesura.words import DetectedLanguage, LanguageTally, Word
 from caesura.workers.base import JobLost, Pool
 
 _log = logging.getLogger("caesura.pipeline")
@@ -44,7 +43,10 @@ KEPT_ONE_IN = 6
 
 @dataclass(frozen=True, slots=True)
 class RecognizedSegment:
-    """Transcript of one segment: words timed on the recording, and the language, from engines that detect it."""
+    """Transcript of one segment: words timed on the recording, and the language, from engines that detect it.
+
+    `language_confidence`: the probability that the engine gave to that language; None where it does not know one.
+    """
 
     start: float
     end: float
@@ -52,6 +54,7 @@ class RecognizedSegment:
     language: str | None
     embeddings: PackedEmbeddings | None = None
     """Speaker embeddings, timed on the recording, with diarization."""
+    language_confidence: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,8 @@ class RecordingConfig:
     """Silence that ends a segment."""
     language: str | None = None
     """The language spoken, as a primary subtag; None where the engine is to detect it."""
+    detectable_languages: tuple[str, ...] = ()
+    """Primary subtags of the engine's among which it is to detect the language; empty: all of them."""
     terms: tuple[Term, ...] = ()
     split: bool = False
     """Transcribe each channel separately; otherwise all are mixed to one."""
@@ -82,13 +87,13 @@ class RecordingConfig:
     """Keep speaker embeddings of each segment."""
 
 
-def main_language(segments: Iterable[RecognizedSegment]) -> str | None:
-    """The language of most speech, by length; None when no segment has one."""
-    lengths: Counter[str] = Counter()
+def main_language(segments: Iterable[RecognizedSegment]) -> DetectedLanguage | None:
+    """The language of most speech, by length, with a confidence weighted by length; None when no segment has one."""
+    tally = LanguageTally()
     for segment in segments:
-        if segment.language is not None and segment.words:
-            lengths[segment.language] += round((segment.end - segment.start) * 1000)
-    return max(lengths, key=lambda language: lengths[language], default=None)
+        if segment.words:
+            tally.add(segment.language, segment.language_confidence, round((segment.end - segment.start) * 1000))
+    return tally.dominant()
 
 
 class RecordingTranscriber:
@@ -239,6 +244,7 @@ class RecordingTranscriber:
             at=at,
             priority=Priority.RECORDING,
             language=config.language,
+            detectable_languages=config.detectable_languages,
             terms=config.terms,
             embed_speakers=config.diarize,
         )
@@ -263,7 +269,7 @@ class RecordingTranscriber:
             return
         words = tuple(word.shifted(start) for word in result.words)
         embeddings = self._packed(result.speaker_embeddings, start)
-        segments[index] = RecognizedSegment(start, end, words, result.language, embeddings)
+        segments[index] = RecognizedSegment(start, end, words, result.language, embeddings, result.language_confidence)
         self._finish()
 
     def _packed(self, embeddings: Sequence[SpeakerEmbedding], at: float) -> PackedEmbeddings | None:

@@ -52,12 +52,22 @@ class Catalogue:
         """Whether any engine detects the language."""
         return any(offer.detects_language for offer in self.offers)
 
-    def choose(self, model: str, version: str, language: str, *, recording: bool = False) -> Offer:
+    def choose(
+        self, model: str, version: str, language: str, *, detectable: Sequence[str] = (), recording: bool = False
+    ) -> Offer:
         """The engine for a request.
 
+        Args:
+            model: As requested.
+            version: As requested.
+            language: A tag, or `ANY_LANGUAGE` if the language is to be detected.
+            detectable: The languages among which it is to be detected; empty: all of the engine's.
+            recording: The request is for a recording, not for a live stream.
+
         Raises:
-            NoSuchModel: No engine is of that model, version and language.
+            NoSuchModel: No engine is of that model, version and language, or knows all of `detectable`.
             NotForLive: The model is for recordings only, and this is a live stream.
+            BadParameter: The engine is to choose from `detectable`, and does not detect languages.
         """
         candidates = self._candidates(model, recording=recording)
         versioned = [offer for offer in candidates if version in ("latest", offer.model.version)]
@@ -65,10 +75,12 @@ class Catalogue:
             versions = ["latest", *(offer.model.version for offer in candidates)]
             raise _no_such("version", version, f"send version={join_choices(versions)}")
         fitting = [offer for offer in versioned if _supports(offer, language)]
+        if not fitting and detectable:
+            self.check("detect_language", versioned[0])
         if not fitting:
             languages = Catalogue(tuple(versioned)).languages
             raise _no_such("language", language, f"send language={join_choices(languages)}")
-        return fitting[0]
+        return _knowing_all(fitting, detectable)
 
     def check(self, name: str, offer: Offer) -> None:
         """Raises BadParameter when `offer` does not support the parameter `name`."""
@@ -103,10 +115,22 @@ class Catalogue:
 
 
 def _supports(offer: Offer, language: str) -> bool:
-    if language == ANY_LANGUAGE:
-        return offer.detects_language
+    return offer.detects_language if language == ANY_LANGUAGE else _knows(offer, language)
+
+
+def _knows(offer: Offer, language: str) -> bool:
     tag = _LANGUAGE_TAG.fullmatch(language)
     return tag is not None and tag["primary"].lower() in offer.languages
+
+
+def _knowing_all(offers: Sequence[Offer], languages: Sequence[str]) -> Offer:
+    """The first of the offers that knows all these languages. Raises NoSuchModel."""
+    for offer in offers:
+        if all(_knows(offer, language) for language in languages):
+            return offer
+    known = offers[0].languages
+    unknown = next(language for language in languages if not _knows(offers[0], language))
+    raise _no_such("detect_language", unknown, f"send detect_language={join_choices(['true', *known])}")
 
 
 def _no_such(name: str, value: str, instead: str) -> NoSuchModel:

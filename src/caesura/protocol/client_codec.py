@@ -95,6 +95,7 @@ def _message(kind: str, fields: Mapping[str, Any]) -> Answer:
 
 def _results(fields: Mapping[str, Any]) -> Results:
     best, detected = fields["channel"]["alternatives"][0], fields["channel"].get("detected_language")
+    language_confidence = fields["channel"].get("language_confidence")
     channel, channels = _channel(fields.get("channel_index"))
     metadata = fields.get("metadata") or {}
     return Results(
@@ -113,6 +114,7 @@ def _results(fields: Mapping[str, Any]) -> Results:
         extra=metadata.get("extra") or {},
         languages=tuple(map(str, best.get("languages") or ())),
         detected_language=None if detected is None else str(detected),
+        language_confidence=None if language_confidence is None else _number(language_confidence),
     )
 
 

@@ -10,6 +10,7 @@ from math import floor
 from typing import Any, assert_never
 
 from caesura.errors import BadMessage
+from caesura.events import Search
 from caesura.protocol.messages import (
     ClientMessage,
     CloseStream,
@@ -49,7 +50,7 @@ _CHANNELS = range(10**9)
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _BETWEEN_VALUES = re.compile(r"[ \t\n\r,:]*")
 
-_encode = json.JSONEncoder(ensure_ascii=False, check_circular=False, allow_nan=False, separators=(",", ":")).encode
+encode_json = json.JSONEncoder(ensure_ascii=False, check_circular=False, allow_nan=False, separators=(",", ":")).encode
 
 
 # ---- from the client ----
@@ -228,37 +229,37 @@ def write_server_message(message: ServerMessage) -> str:
     """
     match message:
         case Results():
-            return _encode(_results(message))
+            return encode_json(_results(message))
         case Metadata():
-            return _encode(_metadata(message))
+            return encode_json(_metadata(message))
         case SpeechStartedMessage(channel, channels, timestamp):
             fields = {
                 "type": "SpeechStarted",
                 "channel": (channel, channels),
-                "timestamp": _rounded(timestamp),
+                "timestamp": rounded(timestamp),
             }
-            return _encode(fields)
+            return encode_json(fields)
         case UtteranceEndMessage(channel, channels, last_word_end):
-            end = _rounded(last_word_end)
-            return _encode({"type": "UtteranceEnd", "channel": (channel, channels), "last_word_end": end})
+            end = rounded(last_word_end)
+            return encode_json({"type": "UtteranceEnd", "channel": (channel, channels), "last_word_end": end})
         case Error(variant, description, echo):
-            return _encode({"type": "Error", "variant": variant, "description": description, "message": echo})
+            return encode_json({"type": "Error", "variant": variant, "description": description, "message": echo})
         case ConfigureSuccess(request_id, keyterms):
             success: dict[str, Any] = {"type": "ConfigureSuccess", "request_id": request_id}
-            return _encode(success if keyterms is None else success | {"keyterms": keyterms})
+            return encode_json(success if keyterms is None else success | {"keyterms": keyterms})
         case ConfigureFailure(request_id, code, description):
             failure = {"type": "ConfigureFailure", "request_id": request_id, "code": code, "description": description}
-            return _encode(failure)
+            return encode_json(failure)
         case _:
             assert_never(message)
 
 
 def _results(results: Results) -> dict[str, Any]:
-    start = _rounded(results.start)
-    end = _rounded(results.start + results.duration)
+    start = rounded(results.start)
+    end = rounded(results.start + results.duration)
     metadata: dict[str, Any] = {
         "request_id": results.request_id,
-        "model_info": _model_info(results.model),
+        "model_info": model_fields(results.model),
         "model_uuid": results.model.uuid,
     }
     if results.diarizer is not None:
@@ -267,20 +268,22 @@ def _results(results: Results) -> dict[str, Any]:
         metadata["extra"] = dict(results.extra)
     alternative: dict[str, Any] = {
         "transcript": results.transcript,
-        "confidence": _rounded(results.confidence),
+        "confidence": rounded(results.confidence),
     }
     if results.languages:
         alternative["languages"] = results.languages
     alternative["words"] = [_word(word) for word in results.words]
     channel: dict[str, Any] = {"alternatives": (alternative,)}
     if results.searches:
-        channel["search"] = [_search(search) for search in results.searches]
+        channel["search"] = [search_fields(search) for search in results.searches]
     if results.detected_language is not None:
         channel["detected_language"] = results.detected_language
+    if results.language_confidence is not None:
+        channel["language_confidence"] = rounded(results.language_confidence)
     return {
         "type": "Results",
         "channel_index": (results.channel, results.channels),
-        "duration": _rounded(end - start),
+        "duration": rounded(end - start),
         "start": start,
         "is_final": results.is_final,
         "speech_final": results.speech_final,
@@ -293,9 +296,9 @@ def _results(results: Results) -> dict[str, Any]:
 def _word(word: WireWord) -> dict[str, str | float]:
     fields: dict[str, str | float] = {
         "word": word.word,
-        "start": _rounded(word.start),
-        "end": _rounded(word.end),
-        "confidence": _rounded(word.confidence),
+        "start": rounded(word.start),
+        "end": rounded(word.end),
+        "confidence": rounded(word.confidence),
     }
     if word.punctuated_word is not None:
         fields["punctuated_word"] = word.punctuated_word
@@ -306,12 +309,13 @@ def _word(word: WireWord) -> dict[str, str | float]:
     return fields
 
 
-def _search(search: SearchResult) -> dict[str, Any]:
+def search_fields(search: SearchResult | Search) -> dict[str, Any]:
+    """JSON of a search term and its hits."""
     hits = [
         {
-            "confidence": _rounded(hit.confidence),
-            "start": _rounded(hit.start),
-            "end": _rounded(hit.end),
+            "confidence": rounded(hit.confidence),
+            "start": rounded(hit.start),
+            "end": rounded(hit.end),
             "snippet": hit.snippet,
         }
         for hit in search.hits
@@ -326,12 +330,12 @@ def _metadata(metadata: Metadata) -> dict[str, Any]:
         "request_id": metadata.request_id,
         "sha256": metadata.sha256,
         "created": metadata.created,
-        "duration": _rounded(metadata.duration),
+        "duration": rounded(metadata.duration),
         "channels": metadata.channels,
     }
     if metadata.model is not None:
         fields["models"] = (metadata.model.uuid,)
-        fields["model_info"] = {metadata.model.uuid: _model_info(metadata.model)}
+        fields["model_info"] = {metadata.model.uuid: model_fields(metadata.model)}
     if metadata.extra:
         fields["extra"] = dict(metadata.extra)
     if metadata.tags:
@@ -339,11 +343,13 @@ def _metadata(metadata: Metadata) -> dict[str, Any]:
     return fields
 
 
-def _model_info(model: ModelInfo) -> Mapping[str, str]:
+def model_fields(model: ModelInfo) -> Mapping[str, str]:
+    """JSON of a model, without its identifier."""
     return {"name": model.name, "version": model.version, "arch": model.arch}
 
 
-def _rounded(value: float) -> float:
+def rounded(value: float) -> float:
+    """Seconds or a confidence as the wire has them, with three decimals."""
     # Halves go up, and so does what misses a half by float error alone: two sums that mean the
     # same moment must not come out a millisecond apart.
     return floor(value * 1000.0 + 0.500001) / 1000.0

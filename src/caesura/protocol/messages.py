@@ -106,6 +106,8 @@ class Results:
     """Of the words, the most frequent first; empty where the language was not detected."""
     detected_language: str | None = None
     """Of most words of the channel so far, where detection was requested; None before its first word."""
+    language_confidence: float | None = None
+    """Mean probability, in 0..1, of `detected_language` over the words in it; None where the engine knows none."""
 
 
 @dataclass(frozen=True, slots=True)

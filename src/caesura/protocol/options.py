@@ -80,7 +80,8 @@ class ListenOptions:
     inspect_response: bool = False
     """With `callback`: results are sent on the connection too."""
     mip_opt_out: bool = False
-    detect_language: bool = False
+    detect_language: bool | tuple[str, ...] = False
+    """Whether to detect the language, or the languages among which to detect it, as requested, each once."""
     # ---- of recordings only ----
     utterances: bool = False
     utt_split_s: float = 0.8
@@ -90,6 +91,11 @@ class ListenOptions:
     def engine_language(self) -> str:
         """The language that the engine must support: `multi` where it is to be detected."""
         return ANY_LANGUAGE if self.detect_language else self.language
+
+    @property
+    def detectable_languages(self) -> tuple[str, ...]:
+        """The languages among which the language is detected; empty: all of the engine's."""
+        return () if isinstance(self.detect_language, bool) else self.detect_language
 
 
 def parse_options(
@@ -131,7 +137,13 @@ def parse_options(
     _check_encoding(options)
     if options.detect_language and not catalogue.detects_language:
         catalogue.check("detect_language", catalogue.offers[0])
-    offer = catalogue.choose(options.model, options.version, options.engine_language, recording=recording)
+    offer = catalogue.choose(
+        options.model,
+        options.version,
+        options.engine_language,
+        detectable=options.detectable_languages,
+        recording=recording,
+    )
     requested = {
         "keyterm": options.keyterms,
         "keywords": options.keywords,
@@ -176,11 +188,25 @@ def _completed(values: dict[str, Any]) -> dict[str, Any]:
             values[name] = tuple(item for item in values[name] if item)
     if "redact" in values:
         values["redact"] = tuple(dict.fromkeys(kind for kind in values["redact"] if kind))
+    if "detect_language" in values:
+        values["detect_language"] = _detection(values["detect_language"])
     if "extra" in values:
         values["extra"] = dict(values["extra"])
     implying = ("punctuate", "smart_format", "dictation", "paragraphs")
     values["punctuate"] = any(values.get(name, False) for name in implying)
     return values
+
+
+def _detection(given: Sequence[bool | str]) -> bool | tuple[str, ...]:
+    """Whether the language is detected, or among which; values that contradict each other are refused."""
+    languages = tuple(dict.fromkeys(value for value in given if isinstance(value, str) and value))
+    switches = dict.fromkeys(value for value in given if isinstance(value, bool))
+    requests = [*(str(switch).lower() for switch in switches), *languages[:1]]
+    if len(requests) > 1:
+        both = f"'{printable(requests[0])}' and '{printable(requests[1])}'"
+        message = f"'detect_language' was given as {both}; send true, false, or the languages to choose from."
+        raise BadParameter("detect_language", requests[1], message)
+    return languages or True in switches
 
 
 def _refuse_unless_harmless(name: str, value: str) -> None:

@@ -90,8 +90,10 @@ HONOURED: Final[Mapping[str, Honoured]] = MappingProxyType(
         "detect_language": Honoured(
             "detect_language",
             value_parsers.detection,
-            "true, false or languages",
-            "detects the language and reports it as `detected_language`, on a live stream with each transcript",
+            "true, false or languages of the engine, one each time",
+            "detects the language, among those that are named, and reports it as `detected_language`, with a "
+            "`language_confidence` where the engine knows one; on a live stream with each transcript",
+            most=100,
         ),
         "version": Honoured("version", str, "latest or the version of a model", "requires that version of the model"),
         "encoding": Honoured(

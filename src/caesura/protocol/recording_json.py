@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from math import floor
 from typing import Any
 
 from caesura.events import Search
+from caesura.protocol.codec import encode_json, model_fields, rounded, search_fields
 from caesura.protocol.messages import ModelInfo
 from caesura.protocol.paragraphs import Paragraph, paragraphs, paragraphs_text
 from caesura.protocol.results import upper_median
 from caesura.protocol.utterances import Utterance, utterances
 from caesura.words import Word, raw
-
-_encode = json.JSONEncoder(ensure_ascii=False, check_circular=False, allow_nan=False, separators=(",", ":")).encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +25,8 @@ class RecordingChannel:
     """One for each search term."""
     detected_language: str | None = None
     """The language, where detection was requested."""
+    language_confidence: float | None = None
+    """Mean probability, in 0..1, of `detected_language` over the speech in it; None where the engine knows none."""
     languages: tuple[str, ...] = ()
     """The languages spoken, the most frequent first, where several were expected."""
 
@@ -63,12 +62,12 @@ def write_recording(response: RecordingResponse) -> str:
         words = [_without_marks(channel.words) for channel in response.channels]
         found = utterances(words, response.utterance_gap_s)
         results["utterances"] = [_utterance(number, utterance, response) for number, utterance in enumerate(found)]
-    return _encode({"metadata": _metadata(response), "results": results})
+    return encode_json({"metadata": _metadata(response), "results": results})
 
 
 def write_accepted(request_id: str) -> str:
     """The response to a request whose transcript goes to a callback."""
-    return _encode({"request_id": request_id})
+    return encode_json({"request_id": request_id})
 
 
 def _metadata(response: RecordingResponse) -> dict[str, Any]:
@@ -78,10 +77,10 @@ def _metadata(response: RecordingResponse) -> dict[str, Any]:
         "request_id": response.request_id,
         "sha256": response.sha256,
         "created": response.created,
-        "duration": _rounded(response.duration),
+        "duration": rounded(response.duration),
         "channels": len(response.channels),
         "models": [model.uuid],
-        "model_info": {model.uuid: {"name": model.name, "version": model.version, "arch": model.arch}},
+        "model_info": {model.uuid: model_fields(model)},
     }
     if response.diarizer is not None:
         fields["diarize_info"] = {"model_uuid": response.diarizer.uuid, "arch": response.diarizer.arch}
@@ -109,17 +108,19 @@ def _channel(channel: RecordingChannel, response: RecordingResponse) -> dict[str
         }
     fields: dict[str, Any] = {}
     if channel.searches:
-        fields["search"] = [_search(search) for search in channel.searches]
+        fields["search"] = [search_fields(search) for search in channel.searches]
     fields["alternatives"] = [alternative]
     if channel.detected_language is not None:
         fields["detected_language"] = channel.detected_language
+    if channel.language_confidence is not None:
+        fields["language_confidence"] = rounded(channel.language_confidence)
     return fields
 
 
 def _utterance(number: int, utterance: Utterance, response: RecordingResponse) -> dict[str, Any]:
     fields: dict[str, Any] = {
-        "start": _rounded(utterance.start),
-        "end": _rounded(utterance.end),
+        "start": rounded(utterance.start),
+        "end": rounded(utterance.end),
         "confidence": _confidence(utterance.words),
         "channel": utterance.channel,
         "transcript": _text(utterance.words, response),
@@ -135,7 +136,7 @@ def _paragraph(paragraph: Paragraph) -> dict[str, Any]:
     sentences = paragraph.sentences
     fields: dict[str, Any] = {
         "sentences": [
-            {"text": sentence.text, "start": _rounded(sentence.start), "end": _rounded(sentence.end)}
+            {"text": sentence.text, "start": rounded(sentence.start), "end": rounded(sentence.end)}
             for sentence in sentences
         ]
     }
@@ -143,37 +144,24 @@ def _paragraph(paragraph: Paragraph) -> dict[str, Any]:
         fields["speaker"] = paragraph.speaker
     return fields | {
         "num_words": paragraph.num_words,
-        "start": _rounded(sentences[0].start),
-        "end": _rounded(sentences[-1].end),
+        "start": rounded(sentences[0].start),
+        "end": rounded(sentences[-1].end),
     }
-
-
-def _search(search: Search) -> dict[str, Any]:
-    hits = [
-        {
-            "confidence": _rounded(hit.confidence),
-            "start": _rounded(hit.start),
-            "end": _rounded(hit.end),
-            "snippet": hit.snippet,
-        }
-        for hit in search.hits
-    ]
-    return {"query": search.query, "hits": hits}
 
 
 def _word(word: Word, response: RecordingResponse) -> dict[str, Any]:
     fields: dict[str, Any] = {
         "word": raw(word.text),
-        "start": _rounded(word.start),
-        "end": _rounded(word.end),
-        "confidence": _rounded(word.confidence),
+        "start": rounded(word.start),
+        "end": rounded(word.end),
+        "confidence": rounded(word.confidence),
     }
     if response.punctuate:
         fields["punctuated_word"] = word.text
     if word.speaker is not None:
         fields["speaker"] = word.speaker
     if word.speaker_confidence is not None:
-        fields["speaker_confidence"] = _rounded(word.speaker_confidence)
+        fields["speaker_confidence"] = rounded(word.speaker_confidence)
     if word.language is not None:
         fields["language"] = word.language
     return fields
@@ -184,14 +172,9 @@ def _text(words: Sequence[Word], response: RecordingResponse) -> str:
 
 
 def _confidence(words: Sequence[Word]) -> float:
-    return _rounded(upper_median([word.confidence for word in words]))
+    return rounded(upper_median([word.confidence for word in words]))
 
 
 def _without_marks(words: Sequence[Word]) -> tuple[Word, ...]:
     """The words without tokens of punctuation alone."""
     return tuple(word for word in words if raw(word.text))
-
-
-def _rounded(value: float) -> float:
-    # As the live wire rounds: halves go up, and so does what misses a half by float error alone.
-    return floor(value * 1000.0 + 0.500001) / 1000.0

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from caesura.events import Search, TranscriptSegment
 from caesura.protocol.messages import ModelInfo, Results, SearchHit, SearchResult, WireWord
-from caesura.words import Word, raw
+from caesura.words import DetectedLanguage, LanguageTally, Word, raw
 
 
 def results_message(
@@ -20,7 +20,7 @@ def results_message(
     model: ModelInfo,
     extra: dict[str, str],
     diarizer: ModelInfo | None = None,
-    detected_language: str | None = None,
+    detected: DetectedLanguage | None = None,
 ) -> Results:
     """The Results message of a segment; `speech_final` is true only together with `is_final`."""
     words = wire_words(segment.words, punctuate=punctuate, keep_punctuation=keep_punctuation)
@@ -41,7 +41,8 @@ def results_message(
         searches=tuple(_search(search) for search in segment.searches),
         diarizer=diarizer,
         languages=by_frequency(word.language for word in words),
-        detected_language=detected_language,
+        detected_language=None if detected is None else detected.language,
+        language_confidence=None if detected is None else detected.confidence,
     )
 
 
@@ -74,25 +75,23 @@ def by_frequency(languages: Iterable[str | None]) -> tuple[str, ...]:
 
 
 class DominantLanguage:
-    """Language of most words of a live stream so far, by channel, for `detect_language`.
-
-    Holds one number for each channel and language.
-    """
+    """Language of most words of a live stream so far, by channel, for `detect_language`."""
 
     def __init__(self) -> None:
-        self._counts: dict[int, Counter[str]] = {}
+        self._tallies: dict[int, LanguageTally] = {}
 
-    def add(self, segment: TranscriptSegment) -> str | None:
+    def add(self, segment: TranscriptSegment) -> DetectedLanguage | None:
         """The language of most words in the finals of this channel and in `segment`; None before the first word.
 
         The words of a final are counted; those of an interim count for this answer alone. Of two languages with as
         many words it is the one that was spoken first.
         """
-        known = self._counts.get(segment.channel, Counter())
-        counts = known + Counter(word.language for word in segment.words if word.language is not None)
-        if segment.final:
-            self._counts[segment.channel] = counts
-        return max(counts, key=lambda language: counts[language], default=None)
+        tally = self._tallies.setdefault(segment.channel, LanguageTally())
+        if not segment.final:
+            tally = tally.copy()
+        for word in segment.words:
+            tally.add(word.language, word.language_confidence)
+        return tally.dominant()
 
 
 def _search(search: Search) -> SearchResult:

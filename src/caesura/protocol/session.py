@@ -273,7 +273,7 @@ class Session:
                 model=self._identity.model,
                 extra=self._extra,
                 diarizer=self._identity.diarizer,
-                detected_language=self._spoken.add(segment) if self._options.detect_language else None,
+                detected=self._spoken.add(segment) if self._options.detect_language else None,
             )
         )
 

@@ -139,9 +139,9 @@ def method(value: str) -> str:
     return one_of("POST", "PUT")(value.upper())
 
 
-def detection(value: str) -> bool:
-    """Whether to detect the language: `true`, or the languages among which to choose."""
-    return value not in ("", "false")
+def detection(value: str) -> bool | str:
+    """`true` or `false`: whether to detect the language; anything else: a language to detect, "" for none."""
+    return boolean(value) if value in ("true", "false") else value
 
 
 def encodable(text: str) -> str:

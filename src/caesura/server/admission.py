@@ -38,7 +38,13 @@ def admit(service: Service, credential: Credential, query: bytes, *, recording: 
     try:
         pairs = parse_qsl(query.decode("ascii", "replace"), keep_blank_values=True)
         options = parse_options(pairs, catalogue=service.catalogue, recording=recording)
-        offer = service.catalogue.choose(options.model, options.version, options.engine_language, recording=recording)
+        offer = service.catalogue.choose(
+            options.model,
+            options.version,
+            options.engine_language,
+            detectable=options.detectable_languages,
+            recording=recording,
+        )
         callback = None if options.callback is None else _target(service, options.callback, recording=recording)
     except BadParameter as error:
         return refusal_for(error)

@@ -38,6 +38,7 @@ def recognition_config(options: ListenOptions, info: EngineInfo, interim_interva
         max_segment_s=info.max_segment_s,
         context_s=info.context_s,
         language=language(options),
+        detectable_languages=detectable_languages(options),
         terms=preferred_terms(options.keyterms, options.keywords),
         diarize=options.diarize,
     )
@@ -45,7 +46,16 @@ def recognition_config(options: ListenOptions, info: EngineInfo, interim_interva
 
 def language(options: ListenOptions) -> str | None:
     """Primary subtag of the spoken language; None if the engine is to detect it."""
-    return None if options.engine_language == ANY_LANGUAGE else options.engine_language.partition("-")[0].lower()
+    return None if options.engine_language == ANY_LANGUAGE else _primary_subtag(options.engine_language)
+
+
+def detectable_languages(options: ListenOptions) -> tuple[str, ...]:
+    """Primary subtags of the languages among which the engine is to detect; empty: all of its languages."""
+    return tuple(dict.fromkeys(map(_primary_subtag, options.detectable_languages)))
+
+
+def _primary_subtag(tag: str) -> str:
+    return tag.partition("-")[0].lower()
 
 
 def preferred_terms(keyterms: Sequence[str], keywords: Sequence[tuple[str, float]]) -> tuple[Term, ...]:

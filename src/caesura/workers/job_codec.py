@@ -65,12 +65,13 @@ def job_to_json(job: SegmentJob, arrays: list[Floats]) -> Json:
         _optional_text(job.language, "language"),
         _terms_to_json(job.terms),
         bool(job.embed_speakers),
+        _languages_to_json(job.detectable_languages),
     ]
 
 
 def job_from_json(value: Json, arrays: Arrays) -> SegmentJob:
     """The job; its audio is a view of the frame. Raises InternalError."""
-    audio, at, priority, draft, prefix, prefix_s, language, terms, embed_speakers = _row(value, "job", 9)
+    audio, at, priority, draft, prefix, prefix_s, language, terms, embed_speakers, detectable = _row(value, "job", 10)
     return SegmentJob(
         audio=arrays.take(audio),
         at=_number(at, "at", 0.0),
@@ -81,6 +82,7 @@ def job_from_json(value: Json, arrays: Arrays) -> SegmentJob:
         language=_optional_text(language, "language"),
         terms=tuple(_each(_term, terms, "terms")),
         embed_speakers=_flag(embed_speakers, "embed_speakers"),
+        detectable_languages=_languages(detectable),
     )
 
 
@@ -97,12 +99,13 @@ def feed_to_json(job: FeedJob, arrays: list[Floats]) -> Json:
         _optional_text(job.language, "language"),
         _terms_to_json(job.terms),
         bool(job.embed_speakers),
+        _languages_to_json(job.detectable_languages),
     ]
 
 
 def feed_from_json(value: Json, arrays: Arrays) -> FeedJob:
     """The job; its audio is a view of the frame. Raises InternalError."""
-    state, audio, at, priority, offset, language, terms, embed_speakers = _row(value, "feed", 8)
+    state, audio, at, priority, offset, language, terms, embed_speakers, detectable = _row(value, "feed", 9)
     return FeedJob(
         state=_whole(state, "state", 0, _MOST_STATE),
         audio=arrays.take(audio),
@@ -112,6 +115,7 @@ def feed_from_json(value: Json, arrays: Arrays) -> FeedJob:
         language=_optional_text(language, "language"),
         terms=tuple(_each(_term, terms, "terms")),
         embed_speakers=_flag(embed_speakers, "embed_speakers"),
+        detectable_languages=_languages(detectable),
     )
 
 
@@ -132,18 +136,20 @@ def hypothesis_to_json(hypothesis: Hypothesis, arrays: list[Floats]) -> Json:
         _optional_text(hypothesis.language, "language"),
         embeddings,
         _whole(hypothesis.withheld, "withheld", 0, _MOST_TOKEN),
+        _optional_probability(hypothesis.language_confidence, "language_confidence"),
     ]
 
 
 def hypothesis_from_json(value: Json, arrays: Arrays) -> Hypothesis:
     """The hypothesis. Raises InternalError."""
-    words, tokens, language, embeddings, withheld = _row(value, "hypothesis", 5)
+    words, tokens, language, embeddings, withheld, language_confidence = _row(value, "hypothesis", 6)
     return Hypothesis(
         words=tuple(_each(_word, words, "words")),
         tokens=tuple(_whole(token, "token", -_MOST_TOKEN, _MOST_TOKEN) for token in _list(tokens, "tokens")),
         language=_optional_text(language, "language"),
         speaker_embeddings=tuple(_embedding(each, arrays) for each in _list(embeddings, "speaker_embeddings")),
         withheld=_whole(withheld, "withheld", 0, _MOST_TOKEN),
+        language_confidence=_optional_probability(language_confidence, "language_confidence"),
     )
 
 
@@ -155,11 +161,12 @@ def _word_to_json(word: Word) -> Json:
         _optional_index(word.speaker, "speaker"),
         _optional_probability(word.speaker_confidence, "speaker_confidence"),
         _optional_text(word.language, "language"),
+        _optional_probability(word.language_confidence, "language_confidence"),
     ]
 
 
 def _word(value: Json) -> Word:
-    text, start, end, confidence, speaker, speaker_confidence, language = _row(value, "word", 7)
+    text, start, end, confidence, speaker, speaker_confidence, language, language_confidence = _row(value, "word", 8)
     return Word(
         _text(text, "text"),
         *_span(start, end),
@@ -167,6 +174,7 @@ def _word(value: Json) -> Word:
         _optional_index(speaker, "speaker"),
         _optional_probability(speaker_confidence, "speaker_confidence"),
         _optional_text(language, "language"),
+        _optional_probability(language_confidence, "language_confidence"),
     )
 
 
@@ -191,6 +199,14 @@ def _terms_to_json(terms: tuple[Term, ...]) -> Json:
 def _term(value: Json) -> Term:
     text, weight = _row(value, "term", 2)
     return Term(_text(text, "term"), _number(weight, "weight"))
+
+
+def _languages_to_json(languages: tuple[str, ...]) -> Json:
+    return [_text(language, "detectable_languages") for language in languages]
+
+
+def _languages(value: Json) -> tuple[str, ...]:
+    return tuple(_text(language, "detectable_languages") for language in _list(value, "detectable_languages"))
 
 
 # ---- checks ----

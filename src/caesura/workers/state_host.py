@@ -59,7 +59,7 @@ class StateHost(Generic[State]):
     def _state(self, job: FeedJob) -> _OpenState[State]:
         known = self._open.get(job.state)
         if known is None and job.offset == 0:
-            state = self._engine.open(StateStart(job.at, job.language, job.terms))
+            state = self._engine.open(StateStart(job.at, job.language, job.terms, job.detectable_languages))
             known = self._open[job.state] = _OpenState(state, 0)
         if known is None or not job.offset <= known.fed <= job.end:
             fed = "not here" if known is None else f"fed up to {known.fed}"

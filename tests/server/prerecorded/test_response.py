@@ -58,10 +58,22 @@ def test_languages_are_reported_where_they_were_to_be_found() -> None:
     assert "detected_language" not in plain
     (detected,) = answered(ListenOptions(detect_language=True), passages)["results"]["channels"]
     assert detected["detected_language"] == "de"
+    assert "language_confidence" not in detected
     assert not any("language" in word for word in detected["alternatives"][0]["words"])
     (several,) = answered(ListenOptions(language="multi"), passages)["results"]["channels"]
     assert several["alternatives"][0]["languages"] == ["de", "en"]
     assert [word["language"] for word in several["alternatives"][0]["words"]] == ["de", "de", "en"]
+
+
+def test_the_confidence_of_the_detected_language_is_beside_it() -> None:
+    passages = (
+        replace(passage("ja doch", 0.0, "de"), language_confidence=0.75),
+        replace(passage("yes", 3.0, "en"), language_confidence=0.5),
+    )
+    (detected,) = answered(ListenOptions(detect_language=True), passages)["results"]["channels"]
+    assert (detected["detected_language"], detected["language_confidence"]) == ("de", 0.75)
+    for options in (ListenOptions(), ListenOptions(language="multi")):
+        assert "language_confidence" not in answered(options, passages)["results"]["channels"][0]
 
 
 def test_speakers_are_reported_and_separate_utterances_and_paragraphs() -> None:

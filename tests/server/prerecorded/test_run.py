@@ -16,6 +16,9 @@ from typing import Any
 import httpx2
 import pytest
 
+from caesura.engines.scripted import INFO
+from caesura.protocol.options import ListenOptions
+from caesura.server.prerecorded.run import recording_config
 from tests.recording_server import RecordingServer, recording_server
 from tests.server.outbound.remote import Answer, silence
 from tests.waiting import wait_until
@@ -280,3 +283,9 @@ def test_a_disk_that_cannot_be_written_is_answered_and_counted(
     assert (answer.status_code, answer.json()["err_code"]) == (500, "INTERNAL_SERVER_ERROR")
     assert [ended.code for ended in server.records] == [500]
     assert active(server) == 0
+
+
+def test_the_config_has_the_languages_among_which_to_detect() -> None:
+    config = recording_config(ListenOptions(detect_language=("EN-us", "de")), INFO)
+    assert (config.language, config.detectable_languages) == (None, ("en", "de"))
+    assert recording_config(ListenOptions(), INFO).detectable_languages == ()

@@ -24,7 +24,7 @@ EVERYTHING = RecordingResponse(
     duration=3.2,
     channels=(
         RecordingChannel(
-            WORDS, (Search("no", (Hit(0.9, 0.6, 0.9, "No!"),)),), detected_language="en", languages=("en",)
+            WORDS, (Search("no", (Hit(0.9, 0.6, 0.9, "No!"),)),), "en", language_confidence=0.9, languages=("en",)
         ),
         RecordingChannel(()),
     ),

@@ -25,14 +25,13 @@ from caesura.errors import UsageError
 class FamilyCatalogue:
     """The models of one engine.
 
-    `library` is the distribution that runs them and `extra` what installs it. `required` are the files of any such
-    model, as patterns: of each group one file must exist. `contents` says the same to a user. `devices` are where they
-    run. `entries` and `aliases` are by name; `default` is the model when none is named.
+    `library` is the distribution that runs them, which the extra called `name` installs. `required` are the files of
+    any such model, as patterns: of each group one file must exist. `contents` says the same to a user. `devices` are
+    where they run. `entries` and `aliases` are by name; `default` is the model when none is named.
     """
 
     name: str
     library: str
-    extra: str
     entries: Mapping[str, CatalogueEntry]
     default: str
     required: tuple[tuple[str, ...], ...]
@@ -66,7 +65,6 @@ CATALOGUES: Final[Mapping[str, FamilyCatalogue]] = MappingProxyType(
             FamilyCatalogue(
                 name=WHISPER,
                 library="faster-whisper",
-                extra="whisper",
                 entries=CATALOGUE,
                 default=DEFAULT_MODEL,
                 required=REQUIRED,
@@ -77,7 +75,6 @@ CATALOGUES: Final[Mapping[str, FamilyCatalogue]] = MappingProxyType(
             FamilyCatalogue(
                 name=ONNX_ASR,
                 library="onnx-asr",
-                extra="onnx-asr",
                 entries=ONNX_ASR_CATALOGUE,
                 default=ONNX_ASR_DEFAULT,
                 required=(("*.onnx",), ("*vocab*", "config.json")),
@@ -87,7 +84,6 @@ CATALOGUES: Final[Mapping[str, FamilyCatalogue]] = MappingProxyType(
             FamilyCatalogue(
                 name=SHERPA,
                 library="sherpa-onnx",
-                extra="sherpa",
                 entries=SHERPA_CATALOGUE,
                 default=SHERPA_DEFAULT,
                 required=(("*encoder*.onnx",), ("*decoder*.onnx",), ("*joiner*.onnx",), ("tokens.txt",)),

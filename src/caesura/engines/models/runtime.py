@@ -1,4 +1,4 @@
-"""Finds the versions of the libraries that run downloaded models, or says how to install one."""
+"""Finds the versions of the libraries that engines run on, or says how to install one."""
 
 from __future__ import annotations
 
@@ -13,20 +13,14 @@ from caesura.errors import EngineError
 LIBRARY: Final = CATALOGUES[WHISPER].library
 
 
-def library_version(family: str = WHISPER) -> str:
-    """Version of the library that runs the models of a family, found without importing it.
-
-    Raises:
-        EngineError: it is not installed.
-    """
-    library = CATALOGUES[family].library
+def library_version(engine: str, package: str) -> str:
+    """Version of an engine's library, found without importing it. Raises EngineError when it is not installed."""
     try:
-        return importlib.metadata.version(library)
+        return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError as error:
-        raise not_installed(library, family) from error
+        raise not_installed(engine, package) from error
 
 
-def not_installed(package: str, family: str = WHISPER) -> EngineError:
-    """The error for a missing `package` of a family's engine; it says how to install it."""
-    command = install_command(CATALOGUES[family].extra)
-    return EngineError(f"engine {family} needs the package {package}: `{command}` installs it")
+def not_installed(engine: str, package: str) -> EngineError:
+    """The error for a missing `package` of an engine; it says how to install the extra of the same name."""
+    return EngineError(f"engine {engine} needs the package {package}: `{install_command(engine)}` installs it")

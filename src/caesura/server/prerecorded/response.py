@@ -65,10 +65,12 @@ def _channel(
         segments = tuple(map(_in_its_language, segments))
     spoken = assign_speakers(segments) if options.diarize else [word for segment in segments for word in segment.words]
     words, searches = format_runs(spoken, formatter.format)
+    detected = main_language(segments) if options.detect_language else None
     return RecordingChannel(
         words,
         searches,
-        detected_language=main_language(segments) if options.detect_language else None,
+        detected_language=None if detected is None else detected.language,
+        language_confidence=None if detected is None else detected.confidence,
         languages=by_frequency(word.language for word in words),
     )
 

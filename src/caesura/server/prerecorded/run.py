@@ -36,7 +36,7 @@ from caesura.server.prerecorded.request import (
 from caesura.server.prerecorded.response import response_json
 from caesura.server.prerecorded.upload import Upload
 from caesura.server.service import Service
-from caesura.server.stream_config import audio_format, language, preferred_terms
+from caesura.server.stream_config import audio_format, detectable_languages, language, preferred_terms
 
 _log = logging.getLogger("caesura.recordings")
 
@@ -237,6 +237,7 @@ def recording_config(options: ListenOptions, engine: EngineInfo) -> RecordingCon
         max_segment_s=engine.max_segment_s,
         pause_s=max(PAUSE_S, engine.min_endpointing_s),
         language=language(options),
+        detectable_languages=detectable_languages(options),
         terms=preferred_terms(options.keyterms, options.keywords),
         split=options.multichannel,
         diarize=options.diarize,

@@ -125,6 +125,7 @@ class ChannelModel(BaseModel):
     search: list[SearchModel] | None = None
     alternatives: list[AlternativeModel]
     detected_language: str | None = None
+    language_confidence: Share | None = None
 
 
 class UtteranceModel(BaseModel):
