@@ -34,9 +34,7 @@ def statements(body: Iterable[ast.AST]) -> Iterator[ast.AST]:
     for node in body:
         yield node
         for name in ("body", "handlers", "orelse", "finalbody", "cases"):
-            inner = getattr(node, name, ())
-            if isinstance(inner, list):  # the body of a lambda or of `a if b else c` is an expression
-                yield from statements(inner)
+            yield from statements(getattr(node, name, ()))
 
 
 def imports(module: Path) -> Iterator[tuple[int, str]]:
