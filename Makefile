@@ -153,6 +153,10 @@ bench-hearing: $(STAMP) ## word errors by set and condition: live, whole files, 
 bench-live: $(STAMP) ## latency and CPU of N live streams
 	$(PY) bench/live.py $(ARGS)
 
+.PHONY: bench-capacity
+bench-capacity: $(STAMP) ## finals when more streams are offered than a server says it can hold; ten minutes
+	$(PY) bench/capacity.py $(ARGS)
+
 .PHONY: bench-tail
 bench-tail: $(STAMP) ## latency of the last words after CloseStream
 	$(PY) bench/tail.py $(ARGS)

@@ -191,7 +191,7 @@ async def measure_crowd(arguments: argparse.Namespace, frames: Sequence[Sequence
     flags = ["--workers", str(arguments.workers), "--interim-interval", str(arguments.interim_interval)]
     parameters = {"interim_results": "true", "punctuate": "true", "endpointing": str(arguments.endpointing)}
     measured, unloaded = Measurements(), Measurements()
-    async with serving(arguments.url, arguments.pid, engine=arguments.engine, flags=flags) as server:
+    async with serving(arguments.url, arguments.pid, engine=arguments.engine, flags=flags, refuses=True) as server:
         until = asyncio.get_running_loop().time() + arguments.seconds
         with progress_bar() as progress:
             progress.add_task(f"run {number}: {len(frames)} clients at once", total=None)

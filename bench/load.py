@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlencode, urlsplit
+from urllib.request import urlopen
 
 import av
 import numpy as np
@@ -29,6 +30,7 @@ from numpy.typing import NDArray
 
 from caesura.cli.child import running_server
 from caesura.errors import CaesuraError
+from caesura.server.settings import Settings
 
 RATE = 16_000
 FRAME_S = 0.05
@@ -257,18 +259,33 @@ class Server:
         """The resource usage of the front so far."""
         return usage(self.pid) if self.pid is not None else None
 
+    def metric(self, name: str) -> float:
+        """A metric of the server that has no labels."""
+        with urlopen(f"{self.url.replace('ws://', 'http://', 1)}/metrics") as response:
+            lines = response.read().decode().splitlines()
+        return next(float(line.split()[1]) for line in lines if line.startswith(f"{name} "))
+
     def workers(self) -> list[Usage]:
         """The resource usage of each worker so far; workers are children of the front."""
         return [usage(pid) for pid in _children(self.pid)] if self.pid is not None else []
 
 
+ALL = ("--capacity", str(Settings().max_sessions))
+"""Flags of a server that refuses no stream for lack of capacity, however late its words are then."""
+
+
 @asynccontextmanager
-async def serving(url: str | None, pid: int | None, *, engine: str, flags: Sequence[str] = ()) -> AsyncIterator[Server]:
-    """The server at `url`, or, without one, a new server that is stopped at the end."""
+async def serving(
+    url: str | None, pid: int | None, *, engine: str, flags: Sequence[str] = (), refuses: bool = False
+) -> AsyncIterator[Server]:
+    """The server at `url`, or, without one, a new server that is stopped at the end.
+
+    The new one takes all streams, unless it `refuses` those that it has measured no room for.
+    """
     if url is not None:
         yield Server(url, pid)
         return
-    async with running_server(engine, flags=flags) as own:
+    async with running_server(engine, flags=flags if refuses else [*flags, *ALL]) as own:
         yield Server(own.url, own.pid)
 
 

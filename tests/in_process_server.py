@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from caesura.server.app import create_app
 from caesura.server.run import uvicorn_config
@@ -37,13 +37,16 @@ class InProcessServer:
 
 @contextlib.asynccontextmanager
 async def in_process_server(
-    settings: Settings | None = None, *, new_worker: NewWorker = ThreadWorker
+    settings: Settings | None = None, *, new_worker: NewWorker = ThreadWorker, measured: bool = False
 ) -> AsyncIterator[InProcessServer]:
     """A running server; by default with the scripted engine and one worker.
 
-    Workers are threads, which start at once, unless a test is about processes and gives `ProcessWorker`.
+    Workers are threads, which start at once, unless a test is about processes and gives `ProcessWorker`. How many
+    streams it can hold is measured only if `measured`: that takes longer than many a test.
     """
     settings = settings or Settings(engines=("scripted",), workers=1)
+    if not measured and not settings.capacity:
+        settings = replace(settings, capacity=settings.max_sessions)
     service = Service(settings, new_worker=new_worker)
     ready = asyncio.Event()
     failures: list[Exception] = []

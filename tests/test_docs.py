@@ -28,7 +28,7 @@ from caesura.protocol.catalogue import Catalogue, Offer
 from caesura.protocol.closing import Refusal
 from caesura.protocol.messages import ModelInfo
 from caesura.protocol.options import parse_options
-from caesura.server.metrics import FAULT, Metrics, ServerLoad, close_labels
+from caesura.server.metrics import FAULT, EngineFigures, Metrics, ServerLoad, close_labels
 from caesura.server.origin import OriginPolicy, Pass, Preflight, RequestHead, parse_hosts, parse_origins
 from caesura.server.stream_config import style
 from tests.source_tree import ROOT, expect_none
@@ -222,9 +222,10 @@ OPERATIONS = (ROOT / "docs" / "operations.md").read_text()
 def metrics() -> dict[str, tuple[str, ...]]:
     """Every metric by the name that a dashboard shows, with its labels."""
     counts = Metrics()
-    counts.watch(lambda: ServerLoad(0, 0, 0, 0, 0, 0.0, 0.0))
+    engines = (EngineFigures("engine", 0.1, 0.0),)
+    counts.watch(lambda: ServerLoad(0, 0, 0, 0, 0, 0.0, 0.0, engines=engines))
     counts.closed(1000, "")
-    counts.refused(401)
+    counts.refused(401, "credentials")
     counts.recorded(200, 1.0)
     counts.lost("engine", 1.0)
     exposed, _ = counts.render()

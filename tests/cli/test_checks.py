@@ -9,10 +9,19 @@ from importlib.metadata import version
 
 import pytest
 
+from caesura.bundled_recording import TEXT, BundledRecording, bundled_recording
 from caesura.cli import checks
-from caesura.cli.checks import CheckState, Finding, Trial, check_engine, try_engine, wrong_words
+from caesura.cli.checks import (
+    CheckState,
+    Finding,
+    Trial,
+    check_capacity,
+    check_engine,
+    measured_room,
+    try_engine,
+    wrong_words,
+)
 from caesura.cli.child import ServerFailed
-from caesura.cli.recording import TEXT, BundledRecording, bundled_recording
 from caesura.distribution import install_command, requirement
 from tests.engines.models.without_whisper import without_library
 
@@ -141,6 +150,30 @@ def test_an_engine_that_does_not_load_says_why_in_one_line(monkeypatch: pytest.M
     failure = ServerFailed("The server ended before it was ready.\nIt said:\nthe model file is missing")
     (finding,) = examined(failure, monkeypatch, compare=True)
     assert (finding.state, finding.detail) == (CheckState.BROKEN, "the model file is missing")
+
+
+@pytest.mark.parametrize(("room", "state"), [(24, CheckState.WORKS), (1, CheckState.LIMITED)])
+def test_the_room_for_live_streams_is_told(room: int, state: CheckState, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def measured(engine: str) -> int:
+        return room
+
+    monkeypatch.setattr(checks, "measured_room", measured)
+    (finding,) = check_capacity("moonshine")
+    assert (finding.state, finding.detail) == (state, f"room for {room} with all cores")
+    assert bool(finding.advice) == (room == 1)
+
+
+def test_the_room_of_an_engine_that_does_not_load_is_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def measured(engine: str) -> int:
+        raise ServerFailed("it ended")
+
+    monkeypatch.setattr(checks, "measured_room", measured)
+    assert not list(check_capacity("moonshine"))
+
+
+@pytest.mark.slow
+def test_the_room_of_a_real_server_is_measured() -> None:
+    assert asyncio.run(measured_room("scripted")) >= 1
 
 
 @pytest.mark.slow

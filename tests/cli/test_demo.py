@@ -15,10 +15,10 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
+from caesura.bundled_recording import BundledRecording, bundled_recording
 from caesura.cli import demo
 from caesura.cli.child import ServerProcess
 from caesura.cli.main import app
-from caesura.cli.recording import BundledRecording, bundled_recording
 from caesura.client.events import Accepted, Final, Interim, Notice, Sent, Stats, TimedWord, Transcript
 from caesura.errors import ConnectionClosedByServer
 from caesura.testing import FakeServer, Voice

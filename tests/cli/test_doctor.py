@@ -66,7 +66,12 @@ def test_every_engine_that_ships_is_tried_and_only_real_ones_are_compared(monkey
         tried[engine] = compare
         return []
 
+    def capacity(engine: str) -> list[Finding]:
+        tried[f"capacity of {engine}"] = True
+        return []
+
     monkeypatch.setattr(doctor, "check_engine", checked)
+    monkeypatch.setattr(doctor, "check_capacity", capacity)
     found = {(finding.section, finding.name) for finding in doctor.examine()}
-    assert tried == {"moonshine": True, "scripted": False}
+    assert tried == {"moonshine": True, "scripted": False, "capacity of moonshine": True}
     assert ("engines", "whisper") in found

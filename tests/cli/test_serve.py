@@ -31,19 +31,19 @@ class Recorder:
         monkeypatch.setitem(sys.modules, "caesura.server.run", module)
         monkeypatch.setattr("caesura.server.run", module, raising=False)
 
-    def _serve(self, settings: Settings, *, on_ready: Callable[[str], None] | None = None) -> None:
+    def _serve(self, settings: Settings, *, on_ready: Callable[[str, int], None] | None = None) -> None:
         self.settings = settings
         if self._error:
             raise self._error
         assert on_ready is not None
-        on_ready("ws://127.0.0.1:8080/v1/listen")
+        on_ready("ws://127.0.0.1:8080/v1/listen", 24)
 
 
 def test_without_flags_the_settings_are_the_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
     recorder = Recorder(monkeypatch)
     result = runner.invoke(app, ["serve"])
     assert recorder.settings == Settings(database=default_database())
-    assert "ws://127.0.0.1:8080/v1/listen" in result.stdout
+    assert "ws://127.0.0.1:8080/v1/listen, room for 24 live streams" in result.stdout
 
 
 FLAGS = {
@@ -63,6 +63,7 @@ FLAGS = {
     "--drain-timeout": "5",
     "--max-message-bytes": "2048",
     "--max-sessions": "7",
+    "--capacity": "6",
     "--max-recordings": "3",
     "--max-recording-bytes": "4096",
     "--stall-timeout": "9",
@@ -87,6 +88,7 @@ SET = Settings(
     drain_timeout_s=5.0,
     max_message_bytes=2048,
     max_sessions=7,
+    capacity=6,
     max_recordings=3,
     max_recording_bytes=4096,
     stall_timeout_s=9.0,

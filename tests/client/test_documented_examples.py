@@ -108,7 +108,7 @@ def test_the_example_without_an_event_loop_loses_nothing_of_real_speech_on_a_rea
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The bundled recording ten times over: 124 s, 340 words."""
-    with wave.open(str(ROOT / "src/caesura/cli/recordings/sense-and-sensibility.wav")) as file:
+    with wave.open(str(ROOT / "src/caesura/recordings/sense-and-sensibility.wav")) as file:
         speech = file.readframes(file.getnframes()) * 10
     assert len(speech) / 32_000 == pytest.approx(124, abs=0.5)
     example = next(example for example in examples("docs/client.md") if "caesura.sync" in example)

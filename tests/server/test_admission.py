@@ -78,12 +78,13 @@ class Load:
 
     room: bool = True
     refusing: bool = False
+    full: bool = False
     turns: list[bool] = field(default_factory=list)
     calls: list[str] = field(default_factory=list)
 
     def enter(self, stream: str) -> bool:
         self.calls.append(f"enter {stream}")
-        return self.room and not self.refusing
+        return self.room and not self.refusing and not self.full
 
     async def turn(self, stream: str) -> bool:
         self.calls.append(f"turn {stream}")
@@ -149,6 +150,13 @@ def test_a_stream_that_gets_no_turn_gets_a_retry_after() -> None:
 def test_an_overloaded_engine_refuses_a_stream_at_once_and_takes_recordings() -> None:
     """A recording's jobs go behind those of all streams, so it does not delay them."""
     service = FakeBusyService(load=Load(refusing=True))
+    assert service.stream() == TOO_MANY_NOW
+    assert service.load.calls == ["enter id"]
+    assert isinstance(service.verdict(recording=True), Admitted)
+
+
+def test_a_full_engine_refuses_a_stream_at_once_and_takes_recordings() -> None:
+    service = FakeBusyService(load=Load(full=True))
     assert service.stream() == TOO_MANY_NOW
     assert service.load.calls == ["enter id"]
     assert isinstance(service.verdict(recording=True), Admitted)

@@ -191,9 +191,10 @@ def test_the_other_routes() -> None:
                 "active_batch_requests": 0,
                 "active_stream_requests": 1,
                 "active_listen_v2_stream_requests": 0,
+                "stream_capacity": 10_000,
             }
             ready = await client.get("/readyz")
-            assert ready.json() == {"ready": True, "engines": ["scripted"]}
+            assert ready.json() == {"ready": True, "engines": ["scripted"], "reason": None}
             assert (await client.get("/healthz")).json() == {"status": "ok"}
             for method, path, code in [
                 ("GET", "/v1/listen", 426),

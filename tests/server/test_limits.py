@@ -15,10 +15,13 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
+from caesura.errors import UsageError
 from caesura.ledger.requests import RequestRecord
 from caesura.server.accounts import ledger_writer as ledger_writer_module
-from tests.in_process_server import InProcessServer
-from tests.live_client import FINALIZE, live_client
+from caesura.server.service import Service
+from caesura.server.settings import Settings
+from tests.in_process_server import InProcessServer, in_process_server
+from tests.live_client import FINALIZE, KEEPALIVE, live_client
 from tests.server.outside import Outside
 from tests.server.scenes import LINEAR, record, refusal, served, speech
 from tests.waiting import until
@@ -209,6 +212,53 @@ def test_a_server_admits_no_more_streams_than_its_limit(outside: Outside) -> Non
     served(main, max_sessions=1)
 
 
+def test_a_stream_that_does_not_fit_is_refused_before_the_upgrade() -> None:
+    """Those that talk fill the engine; once they are held by KeepAlive there is room for another."""
+
+    async def main(server: InProcessServer) -> None:
+        async with (
+            httpx2.AsyncClient(base_url=server.http) as client,
+            live_client(server.url, **LINEAR) as one,
+            live_client(server.url, **LINEAR) as other,
+        ):
+            for line in (one, other):
+                await line.socket.send(speech()[:32_000])
+            await until(lambda: server.service.full)
+            status, body = await refusal(server.url)
+            assert (status, said(body)) == (429, TOO_MANY)
+            assert (await client.get("/readyz")).status_code == 200
+            answer = await client.get("/readyz?room")
+            assert (answer.status_code, answer.json()["reason"]) == (503, "full")
+            text = server.service.metrics.render()[0].decode()
+            assert 'caesura_refusals_total{status="429",why="capacity"} 1.0' in text
+            assert "caesura_streams_capacity 2.0" in text
+            for line in (one, other):
+                await line.socket.send(KEEPALIVE)
+            await until(lambda: not server.service.full)
+            assert (await client.get("/readyz?room")).status_code == 200
+            async with live_client(server.url, **LINEAR) as third:
+                await third.finish()
+            for line in (one, other):
+                await line.finish()
+
+    served(main, capacity=2)
+
+
+def test_how_many_streams_fit_is_measured_at_start() -> None:
+    async def main() -> None:
+        async with in_process_server(measured=True) as server, httpx2.AsyncClient(base_url=server.http) as client:
+            capacity = (await client.get("/v1/status")).json()["stream_capacity"]
+            assert 1 <= capacity < server.service.settings.max_sessions
+            assert 'caesura_pace_seconds{engine="scripted"}' in (await client.get("/metrics")).text
+
+    asyncio.run(main())
+
+
+def test_more_capacity_than_sessions_is_refused_at_start() -> None:
+    with pytest.raises(UsageError, match="--capacity 3 is more than --max-sessions 2"):
+        Service(Settings(engines=("scripted",), capacity=3, max_sessions=2))
+
+
 def test_a_refused_request_is_counted_but_not_recorded(outside: Outside) -> None:
     project = outside.project("small", limit=1)
     key = outside.key(project_id=project.project_id)
@@ -221,8 +271,8 @@ def test_a_refused_request_is_counted_but_not_recorded(outside: Outside) -> None
             await line.finish()
         await record(server)
         text = server.service.metrics.render()[0].decode()
-        assert 'caesura_refusals_total{status="429"} 1.0' in text
-        assert 'caesura_refusals_total{status="401"} 1.0' in text
+        assert 'caesura_refusals_total{status="429",why="project"} 1.0' in text
+        assert 'caesura_refusals_total{status="401",why="credentials"} 1.0' in text
 
     served(main, database=str(outside.path))
     rows: list[RequestRecord] = outside.rows()

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import cast
 
 import pytest
 
+from caesura.server.capacity import Capacity
 from caesura.server.load_control import SAMPLE_S, UNPROVEN_PER_WORKER, EngineLoad, LoadSampler
 
 
@@ -21,6 +22,11 @@ class Queue:
     workers: int = 2
     oldest_wait_s: float = 0.0
     interim_stretch: float = 1.0
+    live_busy_s: float = 0.0
+
+    @property
+    def ready_workers(self) -> Sequence[str]:
+        return [str(number) for number in range(self.workers)]
 
 
 @dataclass
@@ -206,5 +212,84 @@ def test_the_sampler_has_one_timer_and_none_without_streams(monkeypatch: pytest.
         while sampler.active:
             await asyncio.sleep(0)
         assert queue.interim_stretch == 1.0
+
+    run(story)
+
+
+def test_a_full_engine_admits_again_when_streams_leave_or_are_held() -> None:
+    async def story() -> None:
+        load = EngineLoad("engine", Queue(), Backlog(), Capacity(fixed=3))
+        assert [load.enter(name) for name in "abc"] == [True, True, True]
+        assert load.full  # they have just come, and are expected to speak
+        for name in "abc":
+            load.text(name)
+        assert not load.full  # they are held, and count a tenth
+        for name in "abc":
+            load.talks(name)
+        assert load.full
+        assert not load.enter("d")
+        assert not await load.turn("d")
+        load.pauses("a")
+        assert load.full  # by a tenth
+        load.pauses("b")
+        assert not load.full
+        load.talks("a")
+        load.talks("b")
+        load.left("c")
+        assert load.enter("d")
+        for name in "abd":
+            load.left(name)
+        for name in "efg":
+            assert load.enter(name)
+            load.audio(name)
+            load.talks(name)
+
+    run(story)
+
+
+def test_only_as_many_wait_for_their_turn_as_there_will_be_room_for() -> None:
+    """So that the others get their answer at once."""
+
+    async def story() -> None:
+        load = EngineLoad("engine", Queue(workers=1), Backlog(), Capacity(fixed=UNPROVEN_PER_WORKER + 1))
+        for number in range(UNPROVEN_PER_WORKER):
+            assert load.enter(number)
+        waiting = asyncio.create_task(load.turn("next"))
+        await asyncio.sleep(0)
+        assert load.full
+        assert not await load.turn("one too many")
+        load.left(0)
+        assert await waiting
+
+    run(story)
+
+
+def test_streams_that_wait_for_their_turn_are_refused_when_the_engine_is_full() -> None:
+    async def story() -> None:
+        load = EngineLoad("engine", Queue(workers=1), Backlog(), Capacity(fixed=UNPROVEN_PER_WORKER))
+        for number in range(UNPROVEN_PER_WORKER):
+            assert load.enter(number)
+        waiting = asyncio.create_task(load.turn("late"))
+        await asyncio.sleep(0)
+        for number in range(UNPROVEN_PER_WORKER):
+            load.talks(number)
+        load.sample(1000.0)
+        assert not await waiting
+
+    run(story)
+
+
+def test_a_sample_tells_the_capacity_what_workers_and_front_have_done() -> None:
+    async def story() -> None:
+        queue, capacity = Queue(), Capacity()
+        capacity.measured(0.1, workers=2)
+        load = EngineLoad("engine", queue, Backlog(), capacity)
+        before = capacity.streams
+        load.enter("a")
+        load.talks("a")
+        for second in range(600):
+            queue.live_busy_s = 2.0 * second
+            load.sample(1000.0 + second, front_cpu_s=0.5 * second)
+        assert 1.0 < capacity.streams < before / 2
 
     run(story)

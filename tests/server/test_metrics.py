@@ -10,11 +10,20 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from caesura.protocol import closing
 from caesura.protocol.session import Tally
-from caesura.server.metrics import FAULT, LATENCY_BUCKETS_S, Metrics, ServerLoad, StreamUsage, close_labels
+from caesura.server.metrics import (
+    FAULT,
+    LATENCY_BUCKETS_S,
+    EngineFigures,
+    Metrics,
+    ServerLoad,
+    StreamUsage,
+    close_labels,
+)
 
 LOAD = ServerLoad(
     live=3, capacity=100, workers=2, workers_ready=1, worker_restarts=4, waiting_s=1.5, oldest_wait_s=0.25,
     overloaded=True, interim_stretch=math.inf, withheld_words=7,
+    engines=(EngineFigures("tiny", 0.1, 0.5), EngineFigures("broken", None, 0.0)),
 )  # fmt: skip
 
 
@@ -61,6 +70,10 @@ def test_the_load_is_read_at_each_scrape() -> None:
     assert samples["caesura_queue_age_seconds"] == 0.25
     assert samples["caesura_overloaded"] == 1
     assert samples["caesura_interim_stretch"] == math.inf
+    assert samples["caesura_worker_busy_ratio{engine=tiny}"] == 0.5
+    assert samples["caesura_worker_busy_ratio{engine=broken}"] == 0.0
+    assert samples["caesura_pace_seconds{engine=tiny}"] == 0.1
+    assert "caesura_pace_seconds{engine=broken}" not in samples
     assert read(metrics)["caesura_streams_live"] == 0
 
 
@@ -133,14 +146,15 @@ def test_dropped_interims_are_counted() -> None:
     assert samples["caesura_dropped_audio_seconds_total{cause=drain}"] == 0
 
 
-def test_refusals_are_counted_by_status() -> None:
+def test_refusals_are_counted_by_status_and_cause() -> None:
     metrics = Metrics()
-    for status in (401, 429, 429, 200):
-        metrics.refused(status)
+    for status, why in ((401, "credentials"), (429, "queue"), (429, "capacity"), (429, "capacity"), (200, "other")):
+        metrics.refused(status, why)
     samples = read(metrics)
-    assert samples["caesura_refusals_total{status=401}"] == 1
-    assert samples["caesura_refusals_total{status=429}"] == 2
-    assert samples["caesura_refusals_total{status=other}"] == 1
+    assert samples["caesura_refusals_total{status=401,why=credentials}"] == 1
+    assert samples["caesura_refusals_total{status=429,why=queue}"] == 1
+    assert samples["caesura_refusals_total{status=429,why=capacity}"] == 2
+    assert samples["caesura_refusals_total{status=other,why=other}"] == 1
 
 
 @pytest.mark.parametrize(
@@ -176,7 +190,7 @@ def test_no_label_takes_what_a_client_sent() -> None:
 def test_openmetrics_is_returned_on_request() -> None:
     metrics = Metrics()
     metrics.watch(lambda: LOAD)
-    metrics.refused(429)
+    metrics.refused(429, "queue")
     body, content_type = metrics.render("application/openmetrics-text; version=1.0.0")
     assert content_type.startswith("application/openmetrics-text")
     families = open_families(body.decode())  # type: ignore[no-untyped-call]

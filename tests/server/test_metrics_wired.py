@@ -228,9 +228,9 @@ def test_refusals_are_counted_by_their_status(tmp_path: Path, monkeypatch: pytes
         found = await metrics(server)
         refused = {name: value for name, value in found.items() if name.startswith("refusals_total")}
         assert refused == {
-            "refusals_total{status=401}": 2,
-            "refusals_total{status=400}": 1,
-            "refusals_total{status=429}": 1,
+            "refusals_total{status=401,why=credentials}": 2,
+            "refusals_total{status=400,why=parameter}": 1,
+            "refusals_total{status=429,why=sessions}": 1,
         }
 
     served(main, database=str(outside.path), max_sessions=1)

@@ -75,7 +75,8 @@ def test_a_foreign_page_is_refused_on_every_route_while_no_key_is_needed(
         assert status == 403
         assert server.service.live == 0
         refused = server.service.metrics.render()[0].decode()
-        assert f'{LIVE}{{status="403"}} {3 + ("Host" not in headers)}.0' in refused
+        why = "page" if "Host" not in headers else "host"
+        assert f'{LIVE}{{status="403",why="{why}"}} {3 + ("Host" not in headers)}.0' in refused
 
     with caplog.at_level(logging.INFO, "caesura"):
         served(main)

@@ -110,8 +110,8 @@ def test_samples_at_the_same_moment_do_no_harm() -> None:
 
 
 def test_retries_are_spread_over_one_to_three_seconds_and_the_body_is_the_captured_one() -> None:
-    assert [overloaded(random).retry_after_s for random in (0.0, 0.34, 0.99)] == [1, 2, 3]
-    assert refusal_body(overloaded(0.5), "id") == refusal_body(TOO_MANY_REQUESTS, "id")
+    assert [overloaded(random, why="queue").retry_after_s for random in (0.0, 0.34, 0.99)] == [1, 2, 3]
+    assert refusal_body(overloaded(0.5, why="capacity"), "id") == refusal_body(TOO_MANY_REQUESTS, "id")
 
 
 # ---- with all parts, in simulated time ----

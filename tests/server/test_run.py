@@ -53,10 +53,11 @@ def test_an_idle_timeout_below_the_keepalive_of_clients_is_warned_about(caplog: 
 
 
 def test_a_server_reports_its_address_and_stops_on_a_signal() -> None:
-    """`on_ready` gets the live URL, once sessions are taken; SIGTERM ends `serve`."""
+    """`on_ready` gets the live URL and the room, once sessions are taken; SIGTERM ends `serve`."""
     said: list[str] = []
 
-    def ready(url: str) -> None:
+    def ready(url: str, room: int) -> None:
+        assert room >= 1
         said.append(url)
         threading.Thread(target=look, args=(url,)).start()
 

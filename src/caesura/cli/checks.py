@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import re
 from collections.abc import Iterator, Sequence
@@ -11,6 +12,7 @@ from enum import Enum
 from typing import Any
 from urllib.request import urlopen
 
+from caesura.bundled_recording import TEXT, BundledRecording
 from caesura.cli.child import running_server
 from caesura.cli.footprint import (
     FRONT_LIMIT,
@@ -22,7 +24,6 @@ from caesura.cli.footprint import (
     family,
     installed_bytes,
 )
-from caesura.cli.recording import TEXT, BundledRecording
 from caesura.client.line import connect
 from caesura.distribution import install_command, requirement
 from caesura.engines.models.catalogue import WHISPER
@@ -32,7 +33,6 @@ from caesura.errors import CaesuraError, EngineError
 CHUNK_BYTES = 16_000
 TIMEOUT_S = 10.0
 """Time in which a server must answer a request for its metrics."""
-WITHHELD_METRIC = "caesura_withheld_words_total"
 WRONG_WORDS_ALLOWED = 2
 
 CODECS = {
@@ -222,17 +222,17 @@ async def try_engine(engine: str, recording: BundledRecording) -> Trial:
             async for _ in line.transcribe(_chunks(recording.pcm)):
                 pass
             words = (await line.finish()).words
-        withheld = await asyncio.to_thread(_withheld_words, server.url)
+        withheld = await asyncio.to_thread(_metric, server.url, "caesura_withheld_words_total")
         front, *others = family(server.pid)
     residents = tuple(process.resident for process in others)
     return Trial(tuple(word.text for word in words), withheld, front.resident, residents)
 
 
-def _withheld_words(url: str) -> int:
-    """The counter of words that the engine wrote and the server did not send, from the metrics of the server."""
+def _metric(url: str, name: str) -> int:
+    """A metric of the server at `url` that has no labels."""
     with urlopen(f"{url.replace('ws://', 'http://', 1)}/metrics", timeout=TIMEOUT_S) as response:
         body = response.read().decode()
-    return next(int(float(line.split()[1])) for line in body.splitlines() if line.startswith(WITHHELD_METRIC))
+    return next(int(float(line.split()[1])) for line in body.splitlines() if line.startswith(f"{name} "))
 
 
 def _chunks(pcm: bytes) -> Iterator[bytes]:
@@ -270,6 +270,24 @@ def check_engine(engine: str, recording: BundledRecording, *, compare: bool) -> 
     yield _size_finding("front process, resident", trial.front, FRONT_LIMIT)
     for worker in trial.workers:
         yield _size_finding("worker process, resident", worker, WORKER_LIMIT)
+
+
+async def measured_room(engine: str) -> int:
+    """How many live streams a server with `engine` and all cores says it has room for. Raises CaesuraError."""
+    async with running_server(engine) as server:
+        return await asyncio.to_thread(_metric, server.url, "caesura_streams_capacity")
+
+
+def check_capacity(engine: str) -> Iterator[Finding]:
+    """How many live streams this machine can hold with `engine`; nothing if that does not run."""
+    with contextlib.suppress(CaesuraError):
+        room = asyncio.run(measured_room(engine))
+        state, advice = (
+            (CheckState.WORKS, "")
+            if room > 1
+            else (CheckState.LIMITED, "it may not keep up with even one stream: use a faster processor or engine")
+        )
+        yield Finding("devices", f"live streams, {engine}", state, f"room for {room} with all cores", advice)
 
 
 def wrong_words(expected: str, transcript: str) -> int:

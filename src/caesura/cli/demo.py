@@ -13,11 +13,11 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from caesura.bundled_recording import PAUSE_AT_S, BundledRecording, bundled_recording
 from caesura.cli.child import running_server
 from caesura.cli.errors import fail, report_errors
 from caesura.cli.numbers import seconds
 from caesura.cli.picture import ASCII, UNICODE, draw
-from caesura.cli.recording import PAUSE_AT_S, BundledRecording, bundled_recording
 from caesura.client.events import (
     Event,
     Final,

@@ -13,9 +13,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from caesura.bundled_recording import bundled_recording
 from caesura.cli.checks import (
     CheckState,
     Finding,
+    check_capacity,
     check_codecs,
     check_devices,
     check_engine,
@@ -24,8 +26,8 @@ from caesura.cli.checks import (
     check_whisper,
 )
 from caesura.cli.errors import FAILED
-from caesura.cli.recording import bundled_recording
 
+DEFAULT_ENGINE = "moonshine"
 SECTIONS = ("packages", "engines", "codecs", "devices", "footprint")
 MARKS = {
     CheckState.WORKS: ("works", "green"),
@@ -70,6 +72,7 @@ def examine() -> Iterator[Finding]:
     yield from check_whisper()
     for engine in sorted(ENGINES):
         yield from check_engine(engine, recording, compare=engine != "scripted")
+    yield from check_capacity(DEFAULT_ENGINE)
 
 
 def _plain(finding: Finding) -> dict[str, str]:

@@ -237,6 +237,15 @@ def serve(
             help="Streams at once; more are refused with 429.",
         ),
     ] = DEFAULTS.max_sessions,
+    capacity: Annotated[
+        int,
+        typer.Option(
+            envvar="CAESURA_CAPACITY",
+            metavar="COUNT",
+            parser=whole(0),
+            help="Streams that each engine can hold; more are refused with 429; 0: measured.",
+        ),
+    ] = DEFAULTS.capacity,
 ) -> None:
     """Run the server: live streams and recordings are transcribed on /v1/listen, and KeepAlive holds a pause."""
     logging.basicConfig(level=log_level.upper(), format=LOG_FORMAT)
@@ -265,6 +274,7 @@ def serve(
         interim_interval_s=interim_interval,
         max_message_bytes=max_message_bytes,
         max_sessions=max_sessions,
+        capacity=capacity,
         max_recordings=max_recordings,
         max_recording_bytes=max_recording_bytes,
         stall_timeout_s=stall_timeout,
@@ -278,6 +288,6 @@ def serve(
         run.serve(settings, on_ready=_print_ready)
 
 
-def _print_ready(url: str) -> None:
-    typer.echo(f"Listening on {url}")
+def _print_ready(url: str, room: int) -> None:
+    typer.echo(f"Listening on {url}, room for {room} live streams")
     typer.echo("Point any Deepgram SDK here, or try: caesura listen FILE   (Ctrl-C stops)")

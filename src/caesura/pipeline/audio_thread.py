@@ -14,7 +14,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -97,6 +99,14 @@ class AudioThread:
     def oldest_wait_s(self) -> float:
         """How long the oldest work of streams on time has waited for its result; 0 when there is none."""
         return 0.0 if not self._out or self._loop is None else self._loop.time() - self._out[0]
+
+    @property
+    def cpu_s(self) -> float:
+        """Seconds of CPU that the thread has used since it was started; 0 where the system does not tell."""
+        ident = None if self._thread is None else self._thread.ident
+        if ident is None or sys.platform == "win32" or not hasattr(time, "pthread_getcpuclockid"):
+            return 0.0
+        return time.clock_gettime(time.pthread_getcpuclockid(ident))
 
     def submit(self, work: Work, *, ahead: bool = False) -> None:
         """Run `work` on the thread; `ahead`: its stream is ahead of real time, and can wait for others."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from caesura.errors import BadParameter, NoSuchModel, NotForLive
 
@@ -66,6 +66,8 @@ class Refusal:
     """Seconds for the `Retry-After` header; 0: no such header."""
     parameter: str = field(default="", compare=False)
     """Name of the query parameter that is refused, for the log; empty for other refusals."""
+    why: str = field(default="other", compare=False)
+    """Cause in a word or two, from a closed set, for metrics: one status has several."""
 
     @property
     def logged(self) -> str:
@@ -73,15 +75,18 @@ class Refusal:
         return f"{self.err_code}, {self.parameter}" if self.parameter else self.err_msg
 
 
-INVALID_AUTH = Refusal(401, "INVALID_AUTH", "Invalid credentials.")
-INSUFFICIENT_PERMISSIONS = Refusal(401, "INSUFFICIENT_PERMISSIONS", "User does not have sufficient permissions.")
+INVALID_AUTH = Refusal(401, "INVALID_AUTH", "Invalid credentials.", why="credentials")
+INSUFFICIENT_PERMISSIONS = Refusal(
+    401, "INSUFFICIENT_PERMISSIONS", "User does not have sufficient permissions.", why="permissions"
+)
 PAYMENT_REQUIRED = Refusal(
     402,
     "ASR_PAYMENT_REQUIRED",
     "Project does not have enough credits for an ASR request and does not have an overage agreement.",
+    why="credit",
 )
 TOO_MANY_REQUESTS = Refusal(429, "TOO_MANY_REQUESTS", "Too many requests. Please try again later")
-SERVICE_UNAVAILABLE = Refusal(503, "Service Unavailable", "Please try again later", retry_after_s=1)
+SERVICE_UNAVAILABLE = Refusal(503, "Service Unavailable", "Please try again later", retry_after_s=1, why="not ready")
 
 # The recorded refusal of a bad value has a body of 145 bytes: with its message and an id of 36
 # characters, INVALID_QUERY_PARAMETER is the one known code that fits.
@@ -92,10 +97,15 @@ _PARAMETER_REFUSALS: dict[type[BadParameter], tuple[int, str]] = {
 }
 
 
+def too_many(why: str, *, retry_after_s: int = 0) -> Refusal:
+    """The refusal of what is one too many, for this cause."""
+    return replace(TOO_MANY_REQUESTS, why=why, retry_after_s=retry_after_s)
+
+
 def refusal_for(error: BadParameter) -> Refusal:
     """The refusal of a query parameter that cannot be honoured."""
     status, err_code = _PARAMETER_REFUSALS[type(error)]
-    return Refusal(status, err_code, error.message, error.hint, parameter=error.name)
+    return Refusal(status, err_code, error.message, error.hint, parameter=error.name, why="parameter")
 
 
 def refusal_body(refusal: Refusal, request_id: str) -> str:

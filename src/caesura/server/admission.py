@@ -52,9 +52,10 @@ def admit(service: Service, credential: Credential, query: bytes, *, recording: 
         return closing.INSUFFICIENT_PERMISSIONS
     if not service.ledger_writer.has_credit(access.project_id):
         return closing.PAYMENT_REQUIRED
-    full = not recording and service.live + service.waiting >= service.settings.max_sessions
-    if full or not service.ledger_writer.has_capacity(access.project_id):
-        return closing.TOO_MANY_REQUESTS
+    if not recording and service.live + service.waiting >= service.settings.max_sessions:
+        return closing.too_many("sessions")
+    if not service.ledger_writer.has_capacity(access.project_id):
+        return closing.too_many("project")
     if not service.ready:
         return closing.SERVICE_UNAVAILABLE
     return Admitted(access, options, offer, callback)
@@ -65,8 +66,8 @@ async def admit_stream(
 ) -> Admitted | Refusal:
     """Admit a live stream: check it, let it wait for its turn, or refuse it.
 
-    The checks are those of `admit`, and that the engine is not overloaded. An admitted stream counts until `left` is
-    called on its engine's `EngineLoad`.
+    The checks are those of `admit`, and that the engine has room and is not overloaded. An admitted stream counts until
+    `left` is called on its engine's `EngineLoad`.
     """
     verdict = admit(service, credential, query)
     if isinstance(verdict, Refusal):
@@ -75,8 +76,10 @@ async def admit_stream(
     if load.enter(request_id):
         return verdict
     with service.sampler.running():
-        if load.refusing or not await load.turn(request_id):
-            return closing.SERVICE_UNAVAILABLE if service.shutdown.begun else overloaded(service.random())
+        if load.refusing or load.full or not await load.turn(request_id):
+            if service.shutdown.begun:
+                return closing.SERVICE_UNAVAILABLE
+            return overloaded(service.random(), why="capacity" if load.full else "queue")
     # Key, credit and capacity may have changed while it waited.
     verdict = admit(service, credential, query)
     if isinstance(verdict, Refusal):

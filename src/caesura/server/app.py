@@ -86,7 +86,7 @@ async def _listen(websocket: WebSocket, service: Service) -> None:
     credential = parse_credential(websocket.headers.get("authorization"), websocket.scope.get("subprotocols", []))
     verdict = await admit_stream(service, credential, websocket.scope["query_string"], request_id=request_id)
     if isinstance(verdict, Refusal):
-        service.metrics.refused(verdict.status)
+        service.metrics.refused(verdict.status, verdict.why)
         _log.info("%s: refused with %d: %s", request_id, verdict.status, verdict.logged)
         await websocket.send_denial_response(refusal_response(verdict, request_id))
         return

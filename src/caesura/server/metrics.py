@@ -6,7 +6,7 @@ metrics are read, and once more when a stream ends, so that messages cost nothin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -27,13 +27,24 @@ LATENCY_BUCKETS_S: Final = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 
 
 
 @dataclass(frozen=True, slots=True)
+class EngineFigures:
+    """What the workers of one engine do."""
+
+    name: str
+    pace_s: float | None
+    """Busy seconds of a worker for a second of live speech, measured at start; None if it was not measured."""
+    busy_ratio: float
+    """Share of their time, over the last minute, in which workers had jobs of live streams."""
+
+
+@dataclass(frozen=True, slots=True)
 class ServerLoad:
     """Load of a server at one moment."""
 
     live: int
     """Connections that are open."""
     capacity: int
-    """Greatest number of connections that are admitted."""
+    """How many streams there is room for."""
     workers: int
     """Configured number of engine workers."""
     workers_ready: int
@@ -49,6 +60,7 @@ class ServerLoad:
     """Whether new streams are refused because live jobs wait too long."""
     interim_stretch: float = 1.0
     """Factor by which the interval between interims is longer than configured; infinity: there are none."""
+    engines: tuple[EngineFigures, ...] = ()
     ledger_reachable: bool = True
     """Whether the last access to the ledger's database succeeded."""
     ledger_waiting: int = 0
@@ -111,8 +123,8 @@ class Metrics:
         )
         self._refusals = Counter(
             "caesura_refusals_total",
-            "Requests for live streams and for recordings that were refused before any audio was taken.",
-            ("status",),
+            "Requests for live streams and for recordings that were refused before any audio was taken, by cause.",
+            ("status", "why"),
             registry=register,
         )
         self._callback_failures = Counter(
@@ -158,9 +170,12 @@ class Metrics:
         """A live stream ended with this close code and reason."""
         self._closes.labels(*close_labels(code, reason)).inc()
 
-    def refused(self, status: int) -> None:
-        """A request for a live stream or a recording was refused with this HTTP status before it began."""
-        self._refusals.labels(str(status) if 400 <= status <= 599 else "other").inc()
+    def refused(self, status: int, why: str) -> None:
+        """A request for a live stream or a recording was refused with this HTTP status before it began.
+
+        `why` is `Refusal.why`.
+        """
+        self._refusals.labels(str(status) if 400 <= status <= 599 else "other", why).inc()
 
     def callback_failed(self) -> None:
         """A message to a callback was not accepted, after all retries."""
@@ -232,7 +247,7 @@ class _LoadCollector(Collector):
         load = self._load()
         for name, help_text, value in (
             ("streams_live", "Live streams that are open.", load.live),
-            ("streams_capacity", "Most live streams that are admitted; more are refused with 429.", load.capacity),
+            ("streams_capacity", "Live streams that there is room for; more are refused with 429.", load.capacity),
             ("workers", "Configured number of engine workers.", load.workers),
             ("workers_ready", "Engine workers that take jobs.", load.workers_ready),
             ("queue_audio_seconds", "Seconds of audio in jobs that no worker has taken yet.", load.waiting_s),
@@ -247,6 +262,7 @@ class _LoadCollector(Collector):
             ("ledger_rows_waiting", "Rows of the ledger that are not written yet.", load.ledger_waiting),
         ):
             yield GaugeMetricFamily(f"caesura_{name}", help_text, value)
+        yield from _engine_figures(load.engines)
         yield CounterMetricFamily(
             "caesura_ledger_rows_lost", "Records of ended requests that were given up.", load.ledger_lost
         )
@@ -254,6 +270,19 @@ class _LoadCollector(Collector):
         yield CounterMetricFamily("caesura_worker_restarts", help_text, load.worker_restarts)
         help_text = "Words of finals and recordings that an engine wrote and withheld, as probably not spoken."
         yield CounterMetricFamily("caesura_withheld_words", help_text, load.withheld_words)
+
+
+def _engine_figures(engines: Sequence[EngineFigures]) -> Iterator[GaugeMetricFamily]:
+    help_text = "Busy seconds of a worker for a second of live speech, measured at start."
+    pace = GaugeMetricFamily("caesura_pace_seconds", help_text, labels=["engine"])
+    help_text = "Share of the last minute in which workers had jobs of live streams."
+    busy = GaugeMetricFamily("caesura_worker_busy_ratio", help_text, labels=["engine"])
+    for engine in engines:
+        busy.add_metric([engine.name], engine.busy_ratio)
+        if engine.pace_s is not None:
+            pace.add_metric([engine.name], engine.pace_s)
+    yield pace
+    yield busy
 
 
 def close_labels(code: int | None, reason: str) -> tuple[str, str]:

@@ -251,6 +251,7 @@ def _origin_refused(value: str) -> Refusal:
         "ORIGIN_NOT_ALLOWED",
         f"A web page at {_quoted(value)} may not use this server, which needs no key.",
         "Start it with --cors-origin and the origin of the page, or make a key with `caesura keys create`.",
+        why="page",
     )
 
 
@@ -260,6 +261,7 @@ def _host_refused(value: str) -> Refusal:
         "HOST_NOT_ALLOWED",
         f"This server, which needs no key, is not known by the host {_quoted(value)}.",
         "Start it with --allowed-host and that name, or make a key with `caesura keys create`.",
+        why="host",
     )
 
 

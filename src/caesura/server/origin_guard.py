@@ -56,7 +56,7 @@ class OriginGuard:
     def _refused(self, refusal: Refusal, scope: Scope) -> Response:
         request_id = new_request_id()
         if scope["path"] == "/v1/listen":
-            self._service.metrics.refused(refusal.status)
+            self._service.metrics.refused(refusal.status, refusal.why)
         _log.info("%s: refused with %d: %s", request_id, refusal.status, refusal.err_msg)
         response = refusal_response(refusal, request_id)
         response.headers["vary"] = "origin"

@@ -15,10 +15,9 @@ while there is still capacity for finals.
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from typing import Final
 
-from caesura.protocol.closing import TOO_MANY_REQUESTS, Refusal
+from caesura.protocol.closing import Refusal, too_many
 
 REFUSE_ABOVE_S: Final = 0.5
 REFUSE_AFTER_S: Final = 2.0
@@ -88,10 +87,11 @@ class OverloadGuard:
             self._beyond_since = None
 
 
-def overloaded(random: float) -> Refusal:
+def overloaded(random: float, *, why: str) -> Refusal:
     """The refusal of a stream for lack of capacity.
 
     Args:
+        why: `capacity` if the engine is full, `queue` if live jobs wait too long.
         random: In [0, 1); spreads the retries of streams that are refused together over 1 to 3 s.
     """
-    return replace(TOO_MANY_REQUESTS, retry_after_s=1 + int(random * 3))
+    return too_many(why, retry_after_s=1 + int(random * 3))

@@ -33,10 +33,11 @@ _REFUSAL_LOG_FILTER = RefusalLogFilter()
 _LOG_LIMIT = LogLimit()
 
 
-def serve(settings: Settings, *, on_ready: Callable[[str], None] | None = None) -> None:
+def serve(settings: Settings, *, on_ready: Callable[[str, int], None] | None = None) -> None:
     """Serve until SIGINT or SIGTERM, then drain.
 
-    `on_ready` is called with the WebSocket URL once live connections are accepted.
+    `on_ready` is called with the WebSocket URL and the number of live streams that there is room for, once live
+    connections are accepted.
 
     Raises UsageError (an address that cannot be used, or must not be open without keys) and EngineError (an engine that
     does not load); both say what to do.
@@ -61,7 +62,7 @@ def serve(settings: Settings, *, on_ready: Callable[[str], None] | None = None) 
     def ready() -> None:
         _collect_garbage_seldom()
         if on_ready is not None:
-            on_ready(url)
+            on_ready(url, service.room)
 
     app = create_app(
         service,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import random
 import time
@@ -14,11 +15,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Protocol
+from typing import Literal, Protocol
 
 from caesura.engines.base import EngineInfo
 from caesura.engines.registry import engine_info
-from caesura.errors import UsageError
+from caesura.errors import EngineError, UsageError
 from caesura.ledger.access import Access
 from caesura.ledger.database import open_ledger
 from caesura.ledger.prices import read_prices
@@ -33,10 +34,12 @@ from caesura.protocol.messages import ModelInfo
 from caesura.server.accounts.credentials import check_exposure
 from caesura.server.accounts.ledger_writer import LedgerHealth, LedgerWriter
 from caesura.server.accounts.session_log import SessionLog
+from caesura.server.capacity import Capacity
 from caesura.server.load_control import EngineLoad, LoadSampler
-from caesura.server.metrics import Metrics, ServerLoad
+from caesura.server.metrics import EngineFigures, Metrics, ServerLoad
 from caesura.server.outbound.guard import ALLOWED_PORTS, ReachPolicy
 from caesura.server.outbound.http import Outbound, Timeouts
+from caesura.server.pace import measure_pace
 from caesura.server.settings import Settings
 from caesura.server.shutdown import Shutdown
 from caesura.speech.embedder import ARCH, NAME, VERSION, embedder_missing
@@ -45,7 +48,13 @@ from caesura.workers.base import NewWorker
 from caesura.workers.pool import EnginePool
 from caesura.workers.process_worker import ProcessWorker
 
+_log = logging.getLogger("caesura.server")
+
 _NAMESPACE = uuid.UUID("6f1c0c0e-52c2-4f0c-9f0e-ca35a7a0ca35")
+
+
+Unready = Literal["starting", "draining", "no workers", "ledger"]
+"""Why a server cannot serve live connections; `ledger`: its keys have not been read yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +89,11 @@ class Service:
         random: Callable[[], float] = random.random,
         new_worker: NewWorker = ProcessWorker,
     ) -> None:
+        if settings.capacity > settings.max_sessions:
+            raise UsageError(
+                f"--capacity {settings.capacity} is more than --max-sessions {settings.max_sessions}; give fewer, or 0 "
+                "to have it measured"
+            )
         self.settings = settings
         self.audio_thread = AudioThread(clock=time.monotonic)
         self.engines = tuple(_loaded_engine(name, settings, self.audio_thread, new_worker) for name in settings.engines)
@@ -98,11 +112,13 @@ class Service:
             Timeouts(settings.url_connect_timeout_s, settings.url_response_timeout_s),
         )
         self.shutdown = Shutdown()
-        self.sampler = LoadSampler([engine.load for engine in self.engines])
+        self.sampler = LoadSampler([engine.load for engine in self.engines], front_cpu_s=self._front_cpu_s)
         self.random = random
         self.connections: dict[str | None, set[OpenConnection]] = defaultdict(set)
         """Open live connections, by the id of their key."""
         self._vad: SileroModel | None = None
+        self._measured = False
+        """The engines are loaded, and how many streams they can hold is known."""
         self._ledger_writer: LedgerWriter | None = None
         self._parts = contextlib.ExitStack()
 
@@ -165,8 +181,25 @@ class Service:
     @property
     def ready(self) -> bool:
         """Whether live connections can be served now."""
-        started = self._vad is not None and all(engine.pool.ready for engine in self.engines)
-        return started and not self.shutdown.begun
+        return self.unready is None
+
+    @property
+    def unready(self) -> Unready | None:
+        """Why live connections cannot be served now; None if they can."""
+        if self.shutdown.begun:
+            return "draining"
+        if self._ledger_writer is None or not self._ledger_writer.started:
+            return "ledger"
+        if not self._measured:
+            return "starting"
+        return None if all(engine.pool.ready for engine in self.engines) else "no workers"
+
+    @property
+    def full(self) -> bool:
+        """Whether no engine has room for one more live stream."""
+        return self.live + self.waiting >= self.settings.max_sessions or all(
+            engine.load.full for engine in self.engines
+        )
 
     async def start(self) -> None:
         """Load and start everything; returns when live connections can be served.
@@ -177,6 +210,27 @@ class Service:
         self.audio_thread.start()
         self._vad = await asyncio.to_thread(load_silero)
         await asyncio.gather(*(engine.pool.start() for engine in self.engines))
+        if not self.settings.capacity:
+            await asyncio.gather(*map(self._measure_pace, self.engines))
+        self._measured = True
+
+    async def _measure_pace(self, engine: LoadedEngine) -> None:
+        try:
+            pace_s = await measure_pace(engine.info, engine.pool, engine.new_recognizer, self.vad)
+        except EngineError as error:
+            _log.warning("engine %s: %s; how many streams it holds is not bounded by it", engine.info.name, error)
+            return
+        engine.load.capacity.measured(pace_s, workers=len(engine.pool.ready_workers))
+
+    @property
+    def room(self) -> int:
+        """How many live streams all engines can hold."""
+        streams = sum(engine.load.capacity.streams for engine in self.engines)
+        return int(min(streams, self.settings.max_sessions))
+
+    def _front_cpu_s(self) -> float:
+        # Of the threads that work for live streams; recordings have their own.
+        return time.thread_time() + self.audio_thread.cpu_s
 
     def begin_stop(self) -> None:
         """Refuse new requests and end the open streams cleanly; engines continue until `stop`."""
@@ -222,13 +276,17 @@ class Service:
         ledger = writer.health if writer is not None else LedgerHealth(reachable=False, waiting=0, lost=0)
         return ServerLoad(
             live=self.live,
-            capacity=self.settings.max_sessions,
+            capacity=self.room,
             workers=sum(pool.workers for pool in pools),
             workers_ready=sum(len(pool.ready_workers) for pool in pools),
             worker_restarts=sum(pool.restarts for pool in pools),
             withheld_words=sum(pool.withheld_words for pool in pools),
             waiting_s=sum(pool.waiting_s for pool in pools),
             oldest_wait_s=max(pool.oldest_wait_s for pool in pools),
+            engines=tuple(
+                EngineFigures(engine.info.name, engine.load.capacity.pace_s, engine.load.capacity.busy_ratio)
+                for engine in self.engines
+            ),
             overloaded=any(engine.load.refusing for engine in self.engines),
             interim_stretch=max(engine.load.interim_stretch for engine in self.engines),
             ledger_reachable=ledger.reachable,
@@ -251,7 +309,8 @@ def _loaded_engine(name: str, settings: Settings, audio_thread: AudioThread, new
     workers = settings.workers or os.cpu_count() or 1
     pool = EnginePool(name, workers=workers, max_jobs=info.max_jobs, max_states=info.max_states, new_worker=new_worker)
     new_recognizer = StreamingRecognizer if info.streaming else SegmentedRecognizer
-    return LoadedEngine(info, model_info(info), pool, EngineLoad(info.name, pool, audio_thread), new_recognizer)
+    load = EngineLoad(info.name, pool, audio_thread, Capacity(fixed=settings.capacity))
+    return LoadedEngine(info, model_info(info), pool, load, new_recognizer)
 
 
 def _offer(engine: LoadedEngine) -> Offer:

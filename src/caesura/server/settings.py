@@ -44,6 +44,8 @@ class Settings:
     max_message_bytes: int = 16 * 1024 * 1024
     max_sessions: int = 10_000
     """More are refused with 429 before the upgrade."""
+    capacity: int = 0
+    """Live streams that each engine can hold, of which more are refused with 429; 0: measured."""
     max_recordings: int = 8
     """Recordings transcribed at once; more are refused with 429."""
     max_recording_bytes: int = 2 * 1024**3

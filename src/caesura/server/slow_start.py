@@ -75,6 +75,16 @@ class SlowStart:
         self._silent.pop(stream, None)
         self._speaking.pop(stream, None)
 
+    def silent(self, *, now: float) -> int:
+        """How many streams were admitted in the last second and have sent nothing yet."""
+        self._drop_quiet(now)
+        return len(self._silent)
+
+    @property
+    def speaking_share(self) -> float:
+        """Share of the recent streams that began with audio."""
+        return self._speaking_share
+
     def has_room(self, *, now: float, calm: float) -> bool:
         """Whether one more stream may be admitted.
 

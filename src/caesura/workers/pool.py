@@ -17,7 +17,7 @@ from typing import Final, TypeVar
 
 import numpy as np
 
-from caesura.engines.base import SAMPLE_RATE, Hypothesis, SegmentJob
+from caesura.engines.base import SAMPLE_RATE, Hypothesis, Priority, SegmentJob
 from caesura.engines.streaming import FeedJob, Job
 from caesura.errors import EngineError, UsageError
 from caesura.workers.base import Deliver, JobLost, NewWorker, Worker
@@ -124,6 +124,8 @@ class EnginePool:
         """Words that engines withheld in jobs whose hypothesis is final; see `Hypothesis.withheld`."""
         self.interim_stretch = 1.0
         """Factor by which live streams are to request fewer interims; set by load control."""
+        self.live_busy_s = 0.0
+        """Seconds that workers have spent on jobs of live streams, all together."""
         self.answered_at: float | None = None
         """When a worker last finished a job, on the loop's clock."""
 
@@ -288,7 +290,11 @@ class EnginePool:
         """Run a batch and deliver its results; returns why the worker must be replaced, if it must."""
         # While it runs `cancel` takes tickets out of this list: their results are dropped.
         slot.running = list(batch)
+        loop = asyncio.get_running_loop()
+        began = loop.time()
         result = await self._send(slot, worker, batch)
+        if batch[0].job.priority is not Priority.RECORDING:
+            self.live_busy_s += loop.time() - began
         wanted, slot.running = slot.running, []
         if isinstance(result, _Failure):
             if not result.replace_worker:
@@ -297,7 +303,7 @@ class EnginePool:
                 self._retry(ticket, result.reason)
             return result.reason if result.replace_worker else None
         slot.failed_starts = 0
-        self.answered_at = asyncio.get_running_loop().time()
+        self.answered_at = loop.time()
         for ticket, hypothesis in zip(batch, result, strict=True):
             if ticket in wanted:
                 self._count_withheld(ticket.job, hypothesis.withheld)

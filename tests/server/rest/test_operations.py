@@ -37,7 +37,10 @@ def test_none_of_them_needs_a_key() -> None:
 def test_a_server_that_is_not_ready_answers_503() -> None:
     async def story(api: ManagementApi) -> None:
         answer = await api.get("/readyz")
-        assert (answer.status_code, answer.json()) == (503, {"ready": False, "engines": ["scripted"]})
+        assert (answer.status_code, answer.json()) == (
+            503,
+            {"ready": False, "engines": ["scripted"], "reason": "ledger"},
+        )
         assert (await api.get("/v1/status")).json()["system_health"] == "Initializing"
 
     run_story(story)

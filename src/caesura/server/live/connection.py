@@ -88,6 +88,8 @@ class LiveConnection:
         self._close: CloseSocket | None = None
         """The close that is due once the callback has delivered everything."""
         self._latency = LatencyMeter(bytes_per_second(self._audio))
+        self._talks = False
+        """It sends audio, and is not held by KeepAlive."""
         self._proven = False
         """The stream's load shows in the engine's queue, if there is any."""
         self._stopped = False
@@ -267,7 +269,13 @@ class LiveConnection:
             self._report_load(is_audio=text is None)
         if text is not None:
             self._report(partial(session.receive_text, text, now=now))
+            if self._talks and session.tally.paused:
+                self._talks = False
+                self._engine.load.pauses(self._request_id)
         else:
+            if not self._talks:
+                self._talks = True
+                self._engine.load.talks(self._request_id)
             self._gather(message["bytes"], now)
         if self._queue.full or (self._stream is not None and self._stream.full):
             self._pause_reading()

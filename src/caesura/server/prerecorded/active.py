@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 from caesura.errors import BadUrl, RemoteFailed
-from caesura.protocol.closing import TOO_MANY_REQUESTS
+from caesura.protocol.closing import too_many
 from caesura.server.outbound.callback import deliver_result
 from caesura.server.prerecorded.request import RequestRejected
 from caesura.server.prerecorded.run import RecordingRun
@@ -41,7 +41,7 @@ class ActiveRecordings:
     def slot(self, run: RecordingRun) -> Iterator[None]:
         """Context in which the run counts as active. Raises RequestRejected, with 429, if there are too many."""
         if self.count >= self._limit and not self._evict_slow_upload():
-            raise RequestRejected(TOO_MANY_REQUESTS)
+            raise RequestRejected(too_many("recordings"))
         self._connected.add(run)
         try:
             yield

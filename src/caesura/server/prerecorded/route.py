@@ -35,7 +35,7 @@ async def transcribe_recording(
     credential = parse_credential(http.headers.get("authorization"), [])
     admitted = admit(service, credential, http.scope["query_string"], recording=True)
     if isinstance(admitted, Refusal):
-        service.metrics.refused(admitted.status)
+        service.metrics.refused(admitted.status, admitted.why)
         _log.info("%s: refused with %d: %s", request_id, admitted.status, admitted.logged)
         return refusal_response(admitted, request_id)
     request = RecordingRequest(request_id, datetime.now(UTC), admitted)

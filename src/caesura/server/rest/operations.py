@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final, TypeVar
+from typing import Annotated, Any, Final, TypeVar
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 
 from caesura.server.rest.auth import CurrentRecordings, CurrentService
@@ -37,6 +37,7 @@ async def status(service: CurrentService, recordings: CurrentRecordings) -> Serv
         active_batch_requests=recordings.count,
         active_stream_requests=service.live,
         active_listen_v2_stream_requests=0,
+        stream_capacity=service.room,
     )
 
 
@@ -51,11 +52,19 @@ async def healthz() -> Alive:
     response_description="Streams can be served.",
     responses={503: {"description": "Streams cannot be served yet.", "model": Readiness}},
 )
-async def readyz(response: Response, service: CurrentService) -> Readiness:
+async def readyz(
+    response: Response,
+    service: CurrentService,
+    room: Annotated[
+        str | None, Query(description="If given, with any value, a server that is full is not ready either.")
+    ] = None,
+) -> Readiness:
     """Whether streams can be served now."""
-    if not service.ready:
+    reason = service.unready or ("full" if room is not None and service.full else None)
+    if reason is not None:
         response.status_code = 503
-    return Readiness(ready=service.ready, engines=[engine.model.name for engine in service.engines])
+    engines = [engine.model.name for engine in service.engines]
+    return Readiness(ready=reason is None, engines=engines, reason=reason)
 
 
 @_route("/metrics", response_description="All metrics.", response_class=PlainTextResponse)

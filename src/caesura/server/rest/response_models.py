@@ -48,6 +48,7 @@ class ServerStatus(BaseModel):
     active_batch_requests: int
     active_stream_requests: int
     active_listen_v2_stream_requests: int
+    stream_capacity: int = Field(description="Live streams that there is room for; more are refused with 429.")
 
 
 class Alive(BaseModel):
@@ -61,6 +62,10 @@ class Readiness(BaseModel):
 
     ready: bool
     engines: list[str]
+    reason: str | None = Field(
+        description="Why not: `starting`, `draining`, `no workers`, `ledger` (the keys have not been read), or, if "
+        "`room` was asked for, `full`.",
+    )
 
 
 # ---- auth ----

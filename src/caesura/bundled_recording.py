@@ -36,6 +36,6 @@ class BundledRecording:
 
 def bundled_recording() -> BundledRecording:
     """Twelve seconds of public-domain speech; see recordings/README.md."""
-    source = files("caesura.cli") / "recordings" / "sense-and-sensibility.wav"
+    source = files("caesura") / "recordings" / "sense-and-sensibility.wav"
     with source.open("rb") as raw, wave.open(raw) as opened:
         return BundledRecording(opened.getframerate(), opened.readframes(opened.getnframes()))

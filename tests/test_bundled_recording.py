@@ -5,7 +5,7 @@ from __future__ import annotations
 import array
 import math
 
-from caesura.cli.recording import PAUSE_AT_S, TEXT, bundled_recording
+from caesura.bundled_recording import PAUSE_AT_S, TEXT, bundled_recording
 
 
 def loudness(pcm: bytes) -> float:
