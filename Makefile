@@ -161,6 +161,10 @@ bench-capacity: $(STAMP) ## finals when more streams are offered than a server s
 bench-tail: $(STAMP) ## latency of the last words after CloseStream
 	$(PY) bench/tail.py $(ARGS)
 
+.PHONY: bench-places
+bench-places: $(STAMP) ## how long a request of a project with a limit waits for its place; a minute
+	$(PY) bench/places.py $(ARGS)
+
 .PHONY: bench-paused
 bench-paused: $(STAMP) ## memory and CPU of thousands of sessions held by KeepAlive
 	$(PY) bench/paused.py $(ARGS)

@@ -14,8 +14,9 @@ from sqlalchemy import Connection
 
 from caesura.ledger import servers
 from caesura.ledger.database import Ledger, open_ledger
+from caesura.ledger.projects import DEFAULT_PROJECT_ID
 from caesura.ledger.requests import Outcome, RequestRecord, find_request, save_requests
-from caesura.ledger.servers import LEASE_S, Server, heartbeat, recover, register, unregister
+from caesura.ledger.servers import LEASE_S, Server, heartbeat, open_requests, recover, register, unregister
 from tests.ledger.rows import NOW, ended, opened
 
 HERE = Server("22222222-0000-4000-8000-00000000000a", "house", 1, 100, NOW)
@@ -125,6 +126,15 @@ def test_a_server_wrongly_considered_dead_registers_again_and_writes_the_ends_of
         save_requests(connection, [ended(0, server_id=OTHER.server_id)])
     assert run(left_open, NOW + timedelta(seconds=2), ALIVE) == 0
     assert row(left_open) == ended(0, server_id=OTHER.server_id)
+
+
+def test_open_requests_are_counted_over_all_servers_that_live(left_open: Ledger) -> None:
+    with left_open.writing() as connection:
+        heartbeat(connection, HERE, now=NOW + timedelta(seconds=10))
+    with left_open.reading() as connection:
+        assert open_requests(connection, now=NOW + timedelta(seconds=LEASE_S)) == {DEFAULT_PROJECT_ID: 2}
+        assert open_requests(connection, now=NOW + timedelta(seconds=LEASE_S + 1)) == {DEFAULT_PROJECT_ID: 1}
+        assert open_requests(connection, now=NOW + timedelta(seconds=LEASE_S + 11)) == {}
 
 
 def test_this_process_is_a_server_that_lives() -> None:

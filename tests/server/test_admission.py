@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import ssl
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import cast
 from urllib.parse import urlencode
@@ -19,7 +20,7 @@ from caesura.protocol.catalogue import Catalogue, Offer
 from caesura.protocol.closing import Refusal
 from caesura.protocol.messages import ModelInfo
 from caesura.server.accounts.credentials import Credential
-from caesura.server.admission import Admitted, admit, admit_stream
+from caesura.server.admission import Admitted, admit, admit_recording, admit_stream
 from caesura.server.load_control import LoadSampler
 from caesura.server.outbound.guard import ReachPolicy
 from caesura.server.outbound.http import Outbound
@@ -39,6 +40,26 @@ class FakeLedgerWriter:
     credit: bool = True
     capacity: bool = True
     calls: list[str] = field(default_factory=list)
+    limited: bool = False
+    places: int = 1
+    """Places of the project that are left over all servers."""
+    asked: Callable[[], object] = lambda: None
+    """Called while the ledger is asked for a place."""
+    moves: list[str] = field(default_factory=list)
+
+    def is_limited(self, project_id: str) -> bool:
+        self.calls.append(project_id)
+        return self.limited
+
+    async def reserve(self, request_id: str, project_id: str) -> bool:
+        self.calls.append(project_id)
+        self.moves.append(f"reserve {request_id}")
+        self.asked()
+        self.capacity = False
+        return self.places > 0
+
+    def release(self, request_id: str) -> None:
+        self.moves.append(f"release {request_id}")
 
     def has_credit(self, project_id: str) -> bool:
         self.calls.append(project_id)
@@ -170,6 +191,69 @@ def test_a_stream_that_waits_when_the_server_stops_gets_503() -> None:
 
 def test_waiting_upgrades_count_against_the_limit_of_streams() -> None:
     assert FakeService(live=1, waiting=2).verdict() == closing.TOO_MANY_REQUESTS
+
+
+def test_a_project_without_a_limit_is_not_asked_about() -> None:
+    service = FakeBusyService()
+    assert isinstance(service.stream(), Admitted)
+    assert service.ledger_writer.moves == []
+
+
+@pytest.mark.parametrize("load", [Load(), Load(room=False, turns=[True])])
+def test_a_stream_of_a_project_with_a_limit_takes_a_place_once_the_engine_has_room(load: Load) -> None:
+    """Its own place then does not count against it."""
+    service = FakeBusyService(load=load, ledger_writer=FakeLedgerWriter(limited=True))
+    assert isinstance(service.stream(), Admitted)
+    assert service.ledger_writer.moves == ["reserve id"]
+    assert "left id" not in load.calls
+
+
+def test_a_stream_that_gets_no_turn_takes_no_place() -> None:
+    service = FakeBusyService(load=Load(room=False, turns=[False]), ledger_writer=FakeLedgerWriter(limited=True))
+    assert service.stream() == TOO_MANY_NOW
+    assert service.ledger_writer.moves == []
+
+
+def test_a_stream_for_which_the_other_servers_left_no_place_leaves_the_engine() -> None:
+    service = FakeBusyService(ledger_writer=FakeLedgerWriter(limited=True, places=0))
+    verdict = refused(service.stream())
+    assert (verdict, verdict.why) == (closing.TOO_MANY_REQUESTS, "project")
+    assert service.load.calls == ["enter id", "left id"]
+    assert service.ledger_writer.moves == ["reserve id"]
+
+
+def test_a_stream_that_may_no_longer_come_when_it_has_its_place_gives_it_back() -> None:
+    """Its key was revoked, or the server is full or stops, while the ledger was asked."""
+    service = FakeBusyService(ledger_writer=FakeLedgerWriter(limited=True))
+    for change, verdict in [
+        (lambda: setattr(service, "live", 3), closing.TOO_MANY_REQUESTS),
+        (lambda: setattr(service, "scopes", frozenset()), closing.INSUFFICIENT_PERMISSIONS),
+        (lambda: setattr(service, "admits_requests", False), closing.SERVICE_UNAVAILABLE),
+    ]:
+        service.ledger_writer = FakeLedgerWriter(limited=True, asked=change)
+        service.load = Load()
+        assert service.stream() == verdict
+        assert service.ledger_writer.moves == ["reserve id", "release id"]
+        assert service.load.calls == ["enter id", "left id"]
+        service.live, service.scopes, service.admits_requests = 0, frozenset({LISTEN}), True
+
+
+def test_a_stream_whose_client_vanishes_while_the_ledger_is_asked_leaves_the_engine() -> None:
+    def vanish() -> None:
+        raise asyncio.CancelledError
+
+    service = FakeBusyService(ledger_writer=FakeLedgerWriter(limited=True, asked=vanish))
+    with pytest.raises(asyncio.CancelledError):
+        service.stream()
+    assert service.load.calls == ["enter id", "left id"]
+
+
+@pytest.mark.parametrize("places", [0, 1])
+def test_a_recording_takes_a_place_like_a_stream(places: int) -> None:
+    service = FakeService(ledger_writer=FakeLedgerWriter(limited=True, places=places))
+    verdict = asyncio.run(admit_recording(cast(Service, service), RIGHT, b"", request_id="id"))
+    assert isinstance(verdict, Admitted) if places else verdict == closing.TOO_MANY_REQUESTS
+    assert service.ledger_writer.moves == ["reserve id"]
 
 
 def admitted(verdict: Admitted | Refusal) -> Admitted:

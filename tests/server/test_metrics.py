@@ -22,7 +22,7 @@ from caesura.server.metrics import (
 
 LOAD = ServerLoad(
     live=3, capacity=100, workers=2, workers_ready=1, worker_restarts=4, waiting_s=1.5, oldest_wait_s=0.25,
-    overloaded=True, interim_stretch=math.inf, withheld_words=7,
+    overloaded=True, interim_stretch=math.inf, withheld_words=7, judged_alone=6,
     engines=(EngineFigures("tiny", 0.1, 0.5), EngineFigures("broken", None, 0.0)),
 )  # fmt: skip
 
@@ -66,6 +66,7 @@ def test_the_load_is_read_at_each_scrape() -> None:
     assert samples["caesura_workers_ready"] == 1
     assert samples["caesura_worker_restarts_total"] == 4
     assert samples["caesura_withheld_words_total"] == 7
+    assert samples["caesura_limits_judged_alone_total"] == 6
     assert samples["caesura_queue_audio_seconds"] == 1.5
     assert samples["caesura_queue_age_seconds"] == 0.25
     assert samples["caesura_overloaded"] == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
@@ -45,16 +46,18 @@ def create(
 
 @projects_app.command("list", short_help="List the projects.")
 def list_(as_json: JsonFlag = False, database: DatabaseFlag = None) -> None:
-    """List the projects, with their limits, spending and credit."""
+    """List the projects, with their open requests, limits, spending and credit."""
     with ledger_at(database) as ledger:
-        from caesura.ledger import projects
+        from caesura.ledger import projects, servers
 
         with ledger.reading() as connection:
             found = projects.list_projects(connection)
+            open_requests = servers.open_requests(connection, now=wall_clock())
     if as_json:
-        typer.echo(json.dumps([_plain(project) for project in found], indent=2))
+        plain = [_plain(project) | {"open": open_requests.get(project.project_id, 0)} for project in found]
+        typer.echo(json.dumps(plain, indent=2))
     else:
-        _print(found)
+        _print(found, open_requests)
 
 
 @projects_app.command("set", short_help="Set the limits of a project.")
@@ -67,7 +70,7 @@ def set_(
             parser=whole(0),
             metavar="COUNT",
             show_default=False,
-            help="Requests at once on one server, more are refused with 429; 0: no limit.",
+            help="Requests at once over all servers of the ledger, more are refused with 429; 0: no limit.",
         ),
     ] = None,
     obey_credits: Annotated[
@@ -118,17 +121,21 @@ def _plain(project: Project) -> dict[str, object]:
     return asdict(project) | {"created": rfc3339(project.created)}
 
 
-def _print(found: list[Project]) -> None:
+def _print(found: list[Project], open_requests: Mapping[str, int]) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("id", no_wrap=True)
     table.add_column("name", overflow="fold")
-    for column in ("at once", "spent", "credit left"):
+    for column in ("open", "spent", "credit left"):
         table.add_column(column, justify="right", no_wrap=True)
     for project in found:
         left = dollars(max(project.credits_usd - project.spent_usd, 0.0))
         credit_left = left if project.obeys_credits else f"{left} (ignored)"
-        limit = "any" if project.concurrency_limit is None else str(project.concurrency_limit)
+        limit = "" if project.concurrency_limit is None else f" of {project.concurrency_limit}"
         table.add_row(
-            project.project_id, Text(escape_control(project.name)), limit, dollars(project.spent_usd), credit_left
+            project.project_id,
+            Text(escape_control(project.name)),
+            f"{open_requests.get(project.project_id, 0)}{limit}",
+            dollars(project.spent_usd),
+            credit_left,
         )
     Console(highlight=False).print(table)

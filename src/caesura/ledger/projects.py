@@ -27,7 +27,7 @@ class Project:
     name: str
     created: datetime
     concurrency_limit: int | None = None
-    """Most requests at once on one server; None for no limit."""
+    """Most requests at once over all servers that share the ledger; None for no limit."""
     obeys_credits: bool = False
     """Whether its requests are refused once its credits are used up."""
     spent_usd: float = 0.0

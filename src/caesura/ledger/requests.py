@@ -149,8 +149,16 @@ def save_requests(connection: Connection, records: Iterable[RequestRecord]) -> N
     rows = {record.request_id: record for record in records}
     if not rows:
         return
-    _spend(connection, rows)
+    spent = _spent(connection, rows)
     connection.execute(_upsert(connection.dialect.name), [_row(record) for record in rows.values()])
+    # Last, since admission waits for a project that is locked; and in a fixed order, so that two servers that write at
+    # once cannot deadlock.
+    for project_id, nano in sorted(spent.items()):
+        connection.execute(
+            update(projects)
+            .where(projects.c.project_id == project_id)
+            .values(spent=type_coerce(projects.c.spent, BigInteger) + nano)
+        )
 
 
 @cache
@@ -201,22 +209,17 @@ def callback_origin(url: str) -> str:
 _NAMES = tuple(each.name for each in fields(RequestRecord))
 
 
-def _spend(connection: Connection, rows: Mapping[str, RequestRecord]) -> None:
+def _spent(connection: Connection, rows: Mapping[str, RequestRecord]) -> dict[str, int]:
+    """Nanodollars that these records add to the spending of each project; those that add nothing are left out."""
     costing = {request_id: row.usd for request_id, row in rows.items() if row.outcome != Outcome.OPEN}
     if not costing:
-        return
+        return {}
     counted = select(requests.c.request_id, requests.c.usd).where(requests.c.request_id.in_(costing))
     before = {row.request_id: row.usd for row in connection.execute(counted)}
     spent: Counter[str] = Counter()
     for request_id, usd in costing.items():
         spent[rows[request_id].project_id] += round((usd - before.get(request_id, 0.0)) * NANO)
-    # In a fixed order, so that two servers that write at once cannot deadlock.
-    for project_id, nano in sorted(spent.items()):
-        connection.execute(
-            update(projects)
-            .where(projects.c.project_id == project_id)
-            .values(spent=type_coerce(projects.c.spent, BigInteger) + nano)
-        )
+    return {project_id: nano for project_id, nano in spent.items() if nano}
 
 
 def _select(criteria: RequestFilter) -> Select[Any]:

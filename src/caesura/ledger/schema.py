@@ -82,6 +82,16 @@ servers = Table(
 )
 """Servers that write this ledger, with the time of their last heartbeat."""
 
+places = Table(
+    "places",
+    metadata,
+    Column("project_id", ID, ForeignKey("projects.project_id"), primary_key=True),
+    # Not a foreign key: a server that was removed as dead by mistake takes its places before it registers again.
+    Column("server_id", ID, primary_key=True),
+    Column("live", Integer, nullable=False),
+)
+"""How many requests of a project with a concurrency limit each server has open or has just admitted, if any."""
+
 requests = Table(
     "requests",
     metadata,

@@ -2,7 +2,8 @@
 
 A server that was killed cannot close its records, so another server does, at its start or at a heartbeat. A server is
 dead when its process no longer exists on this machine, or after `LEASE_S` without a heartbeat. A server that had only
-lost the database writes the ends of its requests later, and these replace the interrupted records.
+lost the database writes the ends of its requests later, and these replace the interrupted records. The places that a
+dead server had taken of the limits of projects are given back with it.
 """
 
 from __future__ import annotations
@@ -11,15 +12,15 @@ import os
 import socket
 import sys
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, update
 
 from caesura.ledger.requests import Outcome
-from caesura.ledger.schema import requests, servers
+from caesura.ledger.schema import places, requests, servers
 
 HEARTBEAT_S = 5.0
 """Interval of heartbeats."""
@@ -61,17 +62,44 @@ def register(connection: Connection, server: Server) -> None:
     )
 
 
-def heartbeat(connection: Connection, server: Server, *, now: datetime) -> None:
-    """Record that a server is alive; one that was removed as dead is registered again."""
+def heartbeat(connection: Connection, server: Server, *, now: datetime) -> bool:
+    """Record that a server is alive; one that was removed as dead is registered again.
+
+    Returns whether it was still registered; if not, its places were given back too.
+    """
     seen = connection.execute(update(servers).where(servers.c.server_id == server.server_id).values(seen=now))
-    if seen.rowcount == 0:
-        register(connection, server)
-        heartbeat(connection, server, now=now)
+    if seen.rowcount:
+        return True
+    register(connection, server)
+    heartbeat(connection, server, now=now)
+    return False
 
 
 def unregister(connection: Connection, server: Server) -> None:
-    """Remove a server that has written its last record."""
-    connection.execute(delete(servers).where(servers.c.server_id == server.server_id))
+    """Remove a server that has written its last record, with its places."""
+    _remove(connection, server.server_id)
+
+
+def count_live(connection: Connection, *, now: datetime) -> int:
+    """Number of servers whose last heartbeat is at most `LEASE_S` old."""
+    seen = select(func.count()).select_from(servers).where(servers.c.seen >= alive_since(now))
+    return connection.scalar(seen) or 0
+
+
+def open_requests(connection: Connection, *, now: datetime) -> Mapping[str, int]:
+    """Number of open requests by project, over all servers whose lease is not over; projects without any are absent."""
+    found = connection.execute(
+        select(requests.c.project_id, func.count().label("open"))
+        .join(servers, servers.c.server_id == requests.c.server_id)
+        .where(requests.c.outcome == Outcome.OPEN, servers.c.seen >= alive_since(now))
+        .group_by(requests.c.project_id)
+    )
+    return {row.project_id: row.open for row in found}
+
+
+def alive_since(now: datetime) -> datetime:
+    """Earliest last heartbeat of a server whose lease is not over."""
+    return now - timedelta(seconds=LEASE_S)
 
 
 def recover(
@@ -81,7 +109,9 @@ def recover(
     now: datetime,
     started: Callable[[int], int | None] | None = None,
 ) -> int:
-    """Mark requests that dead servers left open as interrupted, and remove those servers; returns how many requests.
+    """Mark requests that dead servers left open as interrupted, and remove those servers with their places.
+
+    Returns how many requests were open.
 
     Such a request ends at the last heartbeat of its server. Its usage is unknown and stays 0.
 
@@ -97,8 +127,9 @@ def recover(
             # A request that began after the last heartbeat must not end before it began; it is handled as an orphan
             # below.
             closed += _interrupt(connection, row.seen, requests.c.server_id == row.server_id)
-            connection.execute(delete(servers).where(servers.c.server_id == row.server_id))
+            _remove(connection, row.server_id)
     known = select(servers.c.server_id)
+    connection.execute(delete(places).where(places.c.server_id.not_in(known)))
     return closed + _interrupt(connection, None, requests.c.server_id.not_in(known))
 
 
@@ -122,7 +153,13 @@ def _dead(
 ) -> bool:
     if place == here.place and process_started is not None:
         return started(pid) != process_started
-    return now - seen > timedelta(seconds=LEASE_S)
+    return seen < alive_since(now)
+
+
+def _remove(connection: Connection, server_id: str) -> None:
+    # In the order of `places.settle`, so that a server that is removed by mistake cannot deadlock.
+    connection.execute(delete(servers).where(servers.c.server_id == server_id))
+    connection.execute(delete(places).where(places.c.server_id == server_id))
 
 
 def _interrupt(connection: Connection, at: datetime | None, whose: ColumnElement[bool]) -> int:

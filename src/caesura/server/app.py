@@ -90,16 +90,18 @@ async def _listen(websocket: WebSocket, service: Service) -> None:
         _log.info("%s: refused with %d: %s", request_id, verdict.status, verdict.logged)
         await websocket.send_denial_response(refusal_response(verdict, request_id))
         return
-    requested = ", ".join((*config(verdict.options), *features(verdict.options)))
-    _log.debug("%s: opened by key %s with %s", request_id, verdict.access.api_key_id, requested)
-    headers = {"dg-request-id": request_id, "dg-project-id": verdict.access.project_id}
-    connection = LiveConnection(websocket, service, verdict, request_id=request_id)
     try:
+        requested = ", ".join((*config(verdict.options), *features(verdict.options)))
+        _log.debug("%s: opened by key %s with %s", request_id, verdict.access.api_key_id, requested)
+        headers = {"dg-request-id": request_id, "dg-project-id": verdict.access.project_id}
+        connection = LiveConnection(websocket, service, verdict, request_id=request_id)
         with service.registered(connection, verdict.access.api_key_id):
             await websocket.accept(credential.echo, [(k.encode(), v.encode("latin-1")) for k, v in headers.items()])
             await connection.run()
     finally:
         service.engine(verdict.offer).load.left(request_id)
+        # For a client that vanished before its stream began; the place of one that began was given back at its end.
+        service.ledger_writer.release(request_id)
 
 
 async def _no_such_websocket(websocket: WebSocket) -> None:

@@ -67,6 +67,8 @@ class ServerLoad:
     """Rows of the ledger that are not written yet."""
     ledger_lost: int = 0
     """Records of ended requests that were given up."""
+    judged_alone: int = 0
+    """Requests whose project's limit was judged without the database."""
 
 
 class Metrics:
@@ -266,6 +268,8 @@ class _LoadCollector(Collector):
         yield CounterMetricFamily(
             "caesura_ledger_rows_lost", "Records of ended requests that were given up.", load.ledger_lost
         )
+        help_text = "Requests whose project's limit was judged by what was known last: the database did not answer."
+        yield CounterMetricFamily("caesura_limits_judged_alone", help_text, load.judged_alone)
         help_text = "Engine workers that replaced another one."
         yield CounterMetricFamily("caesura_worker_restarts", help_text, load.worker_restarts)
         help_text = "Words of finals and recordings that an engine wrote and withheld, as probably not spoken."

@@ -292,6 +292,7 @@ class Service:
             ledger_reachable=ledger.reachable,
             ledger_waiting=ledger.waiting,
             ledger_lost=ledger.lost,
+            judged_alone=ledger.judged_alone,
         )
 
 

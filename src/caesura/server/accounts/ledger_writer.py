@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections import Counter
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -29,6 +28,7 @@ from caesura.ledger.keys import digest
 from caesura.ledger.prices import PriceTable, list_prices
 from caesura.ledger.requests import RequestRecord, save_requests
 from caesura.ledger.tokens import Token
+from caesura.server.accounts.project_places import ProjectPlaces
 
 _log = logging.getLogger("caesura.ledger")
 
@@ -58,6 +58,8 @@ class LedgerHealth:
     """Records not written yet."""
     lost: int
     """Records of ended requests that were given up."""
+    judged_alone: int = 0
+    """Requests whose project's limit was judged without the database."""
 
 
 class LedgerWriter:
@@ -87,8 +89,7 @@ class LedgerWriter:
         """Threads for management routes only, so that nothing else that blocks delays them."""
         self._begun: dict[str, RequestRecord] = {}
         self._ended: dict[str, RequestRecord] = {}
-        self._projects_by_request: dict[str, str] = {}
-        self._per_project: Counter[str] = Counter()
+        self._places = ProjectPlaces(ledger, self._server, limit_of=self._limit_of, clock=clock)
         self._wake = asyncio.Event()
         self._writing = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
@@ -127,11 +128,35 @@ class LedgerWriter:
         """A temporary token for `access`, which must have the scope. Raises UsageError for a bad `ttl_s`."""
         return self.access.grant(access, ttl_s=ttl_s, now=self._clock())
 
+    def is_limited(self, project_id: str) -> bool:
+        """Whether requests of the project need a place."""
+        return self._limit_of(project_id) is not None
+
     def has_capacity(self, project_id: str) -> bool:
-        """Whether the project's concurrency limit has room for one more request on this server."""
-        project = self.access.projects.get(project_id)
-        limit = None if project is None else project.concurrency_limit
+        """Whether this server alone leaves the project room for one more request; then `reserve` decides."""
+        limit = self._limit_of(project_id)
         return limit is None or self.open_requests(project_id) < limit
+
+    async def reserve(self, request_id: str, project_id: str) -> bool:
+        """Take a place for a request that is to be admitted, of the limit that all servers share.
+
+        Returns whether there was one, within a quarter of a second. `end_request` or `release` gives it back.
+        """
+        return await self._places.reserve(request_id, project_id)
+
+    def release(self, request_id: str) -> None:
+        """Give back the place of a request that did not begin. Does nothing if it has none."""
+        self._places.release(request_id)
+        self._wake.set()
+
+    @property
+    def settling_places(self) -> bool:
+        """Whether places are being reserved or given back."""
+        return self._places.settling
+
+    def _limit_of(self, project_id: str) -> int | None:
+        project = self.access.projects.get(project_id)
+        return None if project is None else project.concurrency_limit
 
     def has_credit(self, project_id: str) -> bool:
         """Whether the project has credit or needs none, as of the last poll: requests in progress may overdraw it."""
@@ -139,16 +164,14 @@ class LedgerWriter:
         return project is None or project.may_spend
 
     def open_requests(self, project_id: str) -> int:
-        """Requests of the project that are open on this server."""
-        return self._per_project[project_id]
+        """Requests of the project that are open on this server, or hold a place to begin."""
+        return self._places.count(project_id)
 
     # ---- records ----
 
     def begin_request(self, record: RequestRecord) -> None:
         """Count a request against its project's concurrency limit, and buffer its record."""
-        if record.request_id not in self._projects_by_request:
-            self._projects_by_request[record.request_id] = record.project_id
-            self._per_project[record.project_id] += 1
+        self._places.hold(record.request_id, record.project_id)
         self._begun[record.request_id] = record
         if len(self._begun) > MAX_WAITING:
             # The record of its end will contain everything that this one contains.
@@ -160,9 +183,7 @@ class LedgerWriter:
 
         It is written even if `begin_request` was not called for it.
         """
-        project_id = self._projects_by_request.pop(record.request_id, None)
-        if project_id is not None:
-            self._per_project[project_id] -= 1
+        self._places.release(record.request_id)
         self._begun.pop(record.request_id, None)
         priced = self._ended[record.request_id] = self._prices.priced(record)
         if len(self._ended) > MAX_WAITING:
@@ -173,7 +194,8 @@ class LedgerWriter:
     @property
     def health(self) -> LedgerHealth:
         """State of the writer now."""
-        return LedgerHealth(self._reachable, len(self._begun) + len(self._ended), self._lost)
+        waiting = len(self._begun) + len(self._ended)
+        return LedgerHealth(self._reachable, waiting, self._lost, self._places.judged_alone)
 
     async def flush(self) -> bool:
         """Write all buffered records; False when the database failed."""
@@ -190,6 +212,7 @@ class LedgerWriter:
         if table is before or table.revision < known.revision:
             return
         self._table = table
+        self._places.recheck()
         for api_key_id in table.revoked() - known.revoked():
             self._on_revoked(api_key_id)
 
@@ -220,7 +243,7 @@ class LedgerWriter:
 
     async def start(self) -> None:
         """Close requests that dead servers left open, load keys, start writing. Raises LedgerError."""
-        recovered, self._table = await self._in_thread(self._register)
+        recovered, self._table, self._places.servers = await self._in_thread(self._register)
         _log_recovered(recovered)
         self._report_flag_keys()
         self._task = asyncio.create_task(self._write_loop())
@@ -241,6 +264,7 @@ class LedgerWriter:
                 await self._task
             self._task = None
             await self._finish()
+        self._places.close()
         self._thread.shutdown(wait=False)
         self._route_threads.shutdown(wait=False)
 
@@ -249,6 +273,7 @@ class LedgerWriter:
             async with asyncio.timeout(STOP_S):
                 while not await self.flush():  # noqa: ASYNC110  # a database gives no event when it is back
                     await asyncio.sleep(RETRY_S)
+                await self._places.stop()
                 await self._in_thread(self._unregister)
         for record in self._ended.values():
             self._lose(record, "the server stops and the database fails")
@@ -265,6 +290,7 @@ class LedgerWriter:
                     await asyncio.sleep(GATHER_S)
             self._wake.clear()
             try:
+                self._places.give_back()
                 written = await self.flush()
                 if loop.time() >= poll_at:
                     written = await self._poll() and written
@@ -281,7 +307,10 @@ class LedgerWriter:
             await self.refresh()
             now = self._clock()
             if (now - self._last_heartbeat).total_seconds() >= servers.HEARTBEAT_S:
-                _log_recovered(await self._in_thread(partial(self._heartbeat, now)))
+                recovered, registered, self._places.servers = await self._in_thread(partial(self._heartbeat, now))
+                _log_recovered(recovered)
+                if not registered:
+                    self._places.recheck(forgotten=True)
                 self._last_heartbeat = now
         except LedgerError as error:
             self._failed(error)
@@ -356,16 +385,18 @@ class LedgerWriter:
     async def _in_thread(self, work: Callable[[], Result]) -> Result:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
-    def _register(self) -> tuple[int, AccessTable]:
+    def _register(self) -> tuple[int, AccessTable, int]:
         with self._ledger.writing() as connection:
             servers.register(connection, self._server)
-            recovered = servers.recover(connection, here=self._server, now=self._clock())
-            return recovered, load_access(connection, self._flag_keys)
+            now = self._clock()
+            recovered = servers.recover(connection, here=self._server, now=now)
+            return recovered, load_access(connection, self._flag_keys), servers.count_live(connection, now=now)
 
-    def _heartbeat(self, now: datetime) -> int:
+    def _heartbeat(self, now: datetime) -> tuple[int, bool, int]:
         with self._ledger.writing() as connection:
-            servers.heartbeat(connection, self._server, now=now)
-            return servers.recover(connection, here=self._server, now=now)
+            registered = servers.heartbeat(connection, self._server, now=now)
+            recovered = servers.recover(connection, here=self._server, now=now)
+            return recovered, registered, servers.count_live(connection, now=now)
 
     def _unregister(self) -> None:
         with self._ledger.writing() as connection:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from datetime import UTC, datetime
 
@@ -12,7 +13,7 @@ from starlette.responses import Response
 from caesura.protocol.closing import Refusal
 from caesura.protocol.recording_json import write_accepted
 from caesura.server.accounts.credentials import parse_credential
-from caesura.server.admission import admit
+from caesura.server.admission import admit_recording
 from caesura.server.prerecorded.active import ActiveRecordings
 from caesura.server.prerecorded.request import CLIENT_GONE, RecordingRequest
 from caesura.server.prerecorded.run import RecordingRun
@@ -33,13 +34,17 @@ async def transcribe_recording(
     sent have been read, since bytes are read no faster than they are transcribed.
     """
     credential = parse_credential(http.headers.get("authorization"), [])
-    admitted = admit(service, credential, http.scope["query_string"], recording=True)
+    admitted = await admit_recording(service, credential, http.scope["query_string"], request_id=request_id)
     if isinstance(admitted, Refusal):
         service.metrics.refused(admitted.status, admitted.why)
         _log.info("%s: refused with %d: %s", request_id, admitted.status, admitted.logged)
         return refusal_response(admitted, request_id)
-    request = RecordingRequest(request_id, datetime.now(UTC), admitted)
-    run = RecordingRun(http, request, service, recordings.threads)
+    with contextlib.ExitStack() as undo:
+        undo.callback(service.ledger_writer.release, request_id)
+        request = RecordingRequest(request_id, datetime.now(UTC), admitted)
+        run = RecordingRun(http, request, service, recordings.threads)
+        # From here on, its end gives the place of its project back.
+        undo.pop_all()
     try:
         with recordings.slot(run):
             await run.find_source()
