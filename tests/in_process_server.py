@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 
 from caesura.server.app import create_app
+from caesura.server.drain import DrainLimits
 from caesura.server.run import uvicorn_config
 from caesura.server.service import Service
 from caesura.server.settings import Settings
@@ -37,12 +38,17 @@ class InProcessServer:
 
 @contextlib.asynccontextmanager
 async def in_process_server(
-    settings: Settings | None = None, *, new_worker: NewWorker = ThreadWorker, measured: bool = False
+    settings: Settings | None = None,
+    *,
+    new_worker: NewWorker = ThreadWorker,
+    measured: bool = False,
+    drains: bool = False,
 ) -> AsyncIterator[InProcessServer]:
     """A running server; by default with the scripted engine and one worker.
 
     Workers are threads, which start at once, unless a test is about processes and gives `ProcessWorker`. How many
-    streams it can hold is measured only if `measured`: that takes longer than many a test.
+    streams it can hold is measured only if `measured`: that takes longer than many a test. In the end it waits for
+    pauses of its streams, as the settings say, only if it `drains`.
     """
     settings = settings or Settings(engines=("scripted",), workers=1)
     if not measured and not settings.capacity:
@@ -57,7 +63,9 @@ async def in_process_server(
 
     app = create_app(service, on_ready=ready.set, on_failure=failed)
     listener = socket.create_server((settings.host, 0), backlog=1024)
-    server = DrainingServer(uvicorn_config(app, settings), service, within_s=settings.drain_timeout_s)
+    waits = (settings.drain_delay_s, settings.drain_within_s) if drains else (0.0, 0.0)
+    limits = DrainLimits(*waits, settings.drain_timeout_s)
+    server = DrainingServer(uvicorn_config(app, settings), service, limits=limits)
     running = asyncio.create_task(server.serve(sockets=[listener]))
     try:
         await ready.wait()

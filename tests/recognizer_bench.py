@@ -101,6 +101,11 @@ class LiveBench(ABC, Generic[J]):
         self.recognizer.end()
         return self.settle()
 
+    def stop(self) -> Self:
+        """The stream is stopped."""
+        self.recognizer.stop()
+        return self.settle()
+
     def answer_all(self) -> Self:
         while self.out is not None:
             self.receive(self.result(self.out))

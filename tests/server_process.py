@@ -78,6 +78,7 @@ def _serve(settings: dict[str, Any]) -> None:
     settings["cors_origins"] = parse_origins(settings.get("cors_origins", ()))
     settings["allowed_hosts"] = parse_hosts(settings.get("allowed_hosts", ()))
     settings["engines"] = (settings.pop("engine"),)
+    settings.setdefault("drain_within_s", 0.0)
     settings.setdefault("capacity", settings.get("max_sessions", Settings().max_sessions))
     with suppress(KeyboardInterrupt):
         serve(Settings(**settings), on_ready=lambda url, _: print(url, flush=True))  # noqa: T201  # its one answer

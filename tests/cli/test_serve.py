@@ -43,7 +43,7 @@ def test_without_flags_the_settings_are_the_defaults(monkeypatch: pytest.MonkeyP
     recorder = Recorder(monkeypatch)
     result = runner.invoke(app, ["serve"])
     assert recorder.settings == Settings(database=default_database())
-    assert "ws://127.0.0.1:8080/v1/listen, room for 24 live streams" in result.stdout
+    assert "Listening on ws://127.0.0.1:8080/v1/listen\nRoom for 24 live streams" in result.stdout
 
 
 FLAGS = {

@@ -45,6 +45,9 @@ class WordEachSecond:
     def end(self) -> None:
         self._close(self._samples)
 
+    def stop(self) -> None:
+        self._close(self._samples)
+
     def bias(self, terms: tuple[Term, ...]) -> None: ...
 
     def pause(self) -> None:
@@ -77,6 +80,7 @@ class WordEachSecond:
     pending_segments = 0
     job_out = False
     drained = True
+    at_pause = True
 
 
 def test_what_ships_makes_recognizers() -> None:

@@ -379,6 +379,52 @@ def test_the_end_of_nothing_is_drained_at_once() -> None:
     play(scenario)
 
 
+def test_a_stop_in_speech_drains_what_lies_before_a_gap_between_two_words() -> None:
+    """Bytes that came before it are decoded; what its finals do not cover is not counted."""
+
+    async def scenario(bench: Bench) -> None:
+        stream = bench.stream()
+        stream.feed(voice(2.0))
+        stream.stop()
+        stream.feed(voice(1.0))
+        assert await bench.last_event() == Drained(1.5)
+        assert bench.words() == ["w0", "w1", "w2"]
+        assert [(event.end, event.final) for event in bench.segments] == [(1.5, True)]
+        assert (stream.seconds, stream.covered_s) == (2.0, 1.5)
+
+    play(scenario)
+
+
+def test_a_stop_in_a_pause_drains_everything() -> None:
+    async def scenario(bench: Bench) -> None:
+        stream = bench.stream(endpointing_s=1.0)
+        assert stream.at_pause
+        stream.feed(voice(1.0))
+        await bench.settled()
+        assert not stream.at_pause
+        stream.feed(silence(0.5))
+        await bench.settled()
+        assert stream.at_pause
+        stream.stop()
+        assert await bench.last_event() == Drained(pytest.approx(1.3))
+        assert bench.words() == ["w0", "w1"]
+
+    play(scenario)
+
+
+def test_a_stream_is_at_a_pause_when_all_its_channels_are_and_each_is_stopped_where_it_is() -> None:
+    async def scenario(bench: Bench) -> None:
+        stream = bench.stream(STEREO, split=True)
+        stream.feed(sound(2.0, False, True))
+        await bench.settled()
+        assert not stream.at_pause
+        stream.stop()
+        assert await bench.last_event() == Drained(1.5)
+        assert {event.channel: event.end for event in bench.segments} == {0: 1.8, 1: 1.5}
+
+    play(scenario)
+
+
 def test_drained_waits_for_every_answer() -> None:
     async def scenario(bench: Bench) -> None:
         stream = bench.stream(STEREO, split=True)

@@ -18,6 +18,7 @@ from caesura.protocol.actions import (
     Reconfigure,
     ReleaseHeldFinals,
     Send,
+    StopAudio,
     Warn,
 )
 
@@ -27,6 +28,7 @@ EXAMPLES = [
     ReleaseHeldFinals(),
     FlushAudio(None),
     EndAudio(),
+    StopAudio(),
     Send("{}"),
     CloseSocket(1000, ""),
     Warn("careful"),

@@ -26,6 +26,7 @@ from caesura.protocol.actions import (
     Reconfigure,
     ReleaseHeldFinals,
     Send,
+    StopAudio,
     Warn,
 )
 from caesura.protocol.codec import write_server_message
@@ -584,6 +585,31 @@ def test_a_client_that_leaves_while_a_callback_listens_is_drained_under_its_own_
     made.engine_event(Drained(1.0), now=3.0)
     assert made.actions()[-1] == CloseSocket(1012, "the client closed")
     assert made.tally.closed_by_client
+
+
+@pytest.mark.parametrize(
+    ("keepalive_at", "stop_at", "end"),
+    [(None, 9.0, StopAudio()), (1.5, 1.99, StopAudio()), (1.5, 2.0, EndAudio()), (5.0, 5.0, EndAudio())],
+)
+def test_a_stop_takes_the_audio_as_whole_only_where_keep_alive_holds_the_stream(
+    keepalive_at: float | None, stop_at: float, end: EndAudio | StopAudio
+) -> None:
+    """Some clients send KeepAlive between two pieces of audio too."""
+    made = session()
+    made.receive_audio(b"\x01\x02", now=1.0)
+    if keepalive_at is not None:
+        made.receive_text('{"type":"KeepAlive"}', now=keepalive_at)
+    made.actions()
+    made.stop(now=stop_at)
+    assert made.actions() == [end]
+
+
+def test_audio_ends_what_keep_alive_held() -> None:
+    made = session()
+    made.receive_text('{"type":"KeepAlive"}', now=1.0)
+    assert made.is_held(now=1.0)
+    made.receive_audio(b"\x01\x02", now=2.0)
+    assert not made.is_held(now=9.0)
 
 
 def test_a_restart_of_ours_is_not_the_client_s() -> None:

@@ -75,7 +75,7 @@ class FakeService:
     """Stands in for the service: all that admission uses of it."""
 
     admits_requests: bool = True
-    ready: bool = True
+    serves_streams: bool = True
     live: int = 0
     waiting: int = 0
     scopes: frozenset[str] = frozenset({LISTEN})
@@ -185,7 +185,7 @@ def test_a_full_engine_refuses_a_stream_at_once_and_takes_recordings() -> None:
 
 def test_a_stream_that_waits_when_the_server_stops_gets_503() -> None:
     service = FakeBusyService(load=Load(room=False, turns=[False]))
-    service.shutdown.begun = True
+    service.shutdown.refusing = True
     assert service.stream() == closing.SERVICE_UNAVAILABLE
 
 
@@ -302,7 +302,7 @@ def test_faults_are_reported_in_order_of_importance() -> None:
     """Each step mends one thing, and the next complaint shows."""
     service = FakeService(
         admits_requests=False,
-        ready=False,
+        serves_streams=False,
         live=3,
         scopes=frozenset({READ_USAGE}),
         ledger_writer=FakeLedgerWriter(credit=False, capacity=False),
@@ -320,7 +320,7 @@ def test_faults_are_reported_in_order_of_importance() -> None:
     assert service.verdict() == closing.TOO_MANY_REQUESTS
     service.ledger_writer.capacity = True
     assert service.verdict() == closing.SERVICE_UNAVAILABLE
-    service.ready = True
+    service.serves_streams = True
     assert isinstance(service.verdict(), Admitted)
 
 

@@ -293,3 +293,19 @@ def test_a_sample_tells_the_capacity_what_workers_and_front_have_done() -> None:
         assert 1.0 < capacity.streams < before / 2
 
     run(story)
+
+
+def test_a_stream_that_gives_up_just_as_its_turn_has_come_takes_no_room() -> None:
+    async def story() -> None:
+        load = EngineLoad("engine", Queue(workers=1), Backlog(), Capacity(fixed=UNPROVEN_PER_WORKER + 1))
+        for number in range(UNPROVEN_PER_WORKER):
+            assert load.enter(number)
+        waiting = asyncio.create_task(load.turn("late"))
+        await asyncio.sleep(0)
+        load.left(0)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        assert load.enter("next")
+
+    run(story)

@@ -263,7 +263,7 @@ def test_a_stream_that_waits_for_its_place_when_the_server_stops_gets_503(locati
         with _locked(shared.ledger):
             waiting = asyncio.create_task(refusal(one.url, key=shared.key.secret))
             await until(lambda: one.service.ledger_writer.settling_places)
-            one.service.begin_stop()
+            one.service.refuse_requests()
         assert (await waiting)[0] == 503
         await until(lambda: shared.places == 0)
 

@@ -21,6 +21,7 @@ import uvicorn
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from caesura.server.drain import Drain, DrainLimits
 from caesura.server.shutdown import DrainingServer, Shutdown
 from caesura.workers.process_worker import ProcessWorker
 from tests.in_process_server import InProcessServer
@@ -45,8 +46,13 @@ class Stops:
 
     shutdown: Shutdown
 
-    def begin_stop(self) -> None:
-        self.shutdown.begun = True
+    is_polled = False
+
+    def refuse_requests(self) -> None:
+        self.shutdown.refusing = True
+
+    def end_streams(self, drain: Drain, *, now: float) -> None:
+        assert drain.due([], now=now) == []
 
     def give_up(self) -> None:
         self.shutdown.given_up.set()
@@ -63,11 +69,13 @@ def test_a_stop_waits_for_work_without_a_request() -> None:
 
 
 @pytest.mark.parametrize("which", [signal.SIGINT, signal.SIGTERM])
-def test_the_first_signal_refuses_new_requests_and_the_second_skips_the_waiting(which: int) -> None:
+def test_two_signals_stop_gracefully_and_the_third_skips_the_waiting(which: int) -> None:
     stops = Stops(Shutdown())
-    server = DrainingServer(uvicorn.Config(cast(Any, None)), stops, within_s=1.0)
+    server = DrainingServer(uvicorn.Config(cast(Any, None)), stops, limits=DrainLimits(0.0, 0.0, 1.0))
     server.handle_exit(which, None)
     assert (stops.shutdown.begun, server.should_exit, server.force_exit) == (True, True, False)
+    server.handle_exit(which, None)
+    assert not server.force_exit
     server.handle_exit(which, None)
     assert server.force_exit
 
@@ -101,7 +109,11 @@ class Command:
 
 @asynccontextmanager
 async def serve(folder: Path, engine: str = "scripted", **flags: float) -> AsyncIterator[Command]:
-    """A server that takes streams, with one worker; killed in the end if it is still there."""
+    """A server that takes streams, with one worker; killed in the end if it is still there.
+
+    By default it has room for all streams, and cuts them as soon as it is to stop.
+    """
+    flags = {"capacity": 1000, "drain_delay": 0, "drain_within": 0, **flags}
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -147,8 +159,14 @@ async def receiving(client: httpx2.AsyncClient, server: Command) -> bool:
 
 
 async def stopping(client: httpx2.AsyncClient, server: Command) -> bool:
+    """Whether the server has been told to stop."""
+    answer = await client.get(f"{server.http}/readyz")
+    return (answer.status_code, answer.json()["reason"]) == (503, "draining")
+
+
+async def refusing(client: httpx2.AsyncClient, server: Command) -> bool:
     """Whether the server takes nothing new."""
-    return (await client.get(f"{server.http}/readyz")).status_code == 503
+    return (await client.get(f"{server.http}/v1/projects")).status_code == 503
 
 
 async def talk(server: Command, seconds: float = 3.0) -> ClientConnection:
@@ -259,12 +277,13 @@ def test_a_recording_in_progress_is_finished_and_new_ones_get_503(tmp_path: Path
         yield speech()[64_000:]
 
     async def main() -> None:
-        async with serve(tmp_path) as server, http_client() as client:
+        async with serve(tmp_path, drain_within=300) as server, http_client() as client:
             url = f"{server.http}/v1/listen?encoding=linear16&sample_rate=16000"
             recording = asyncio.create_task(client.post(url, content=body()))
             await until(lambda: receiving(client, server))
             server.process.send_signal(signal.SIGTERM)
-            await until(lambda: stopping(client, server))
+            await until(lambda: refusing(client, server))
+            assert await stopping(client, server)
             assert (await client.get(f"{server.http}/healthz")).status_code == 200
             status, said = await refusal(url.replace("http", "ws"))
             assert (status, said["err_msg"]) == (503, "Please try again later")
@@ -286,7 +305,7 @@ def test_a_connection_without_a_request_yet_is_answered_and_an_idle_one_is_close
     request = b"GET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
     async def main() -> None:
-        async with serve(tmp_path, STUCK, drain_timeout=5) as server, http_client() as client:
+        async with serve(tmp_path, STUCK, drain_within=5) as server, http_client() as client:
             url = f"{server.http}/v1/listen?encoding=linear16&sample_rate=16000"
             recording = asyncio.create_task(client.post(url, content=speech()))
             await until(lambda: receiving(client, server))
@@ -305,9 +324,9 @@ def test_a_connection_without_a_request_yet_is_answered_and_an_idle_one_is_close
 
 
 @pytest.mark.slow
-def test_a_recording_that_cannot_be_finished_within_the_drain_cap_gets_503(tmp_path: Path) -> None:
+def test_a_recording_that_cannot_be_finished_in_time_gets_503(tmp_path: Path) -> None:
     async def main() -> None:
-        async with serve(tmp_path, STUCK, drain_timeout=1) as server, http_client() as client:
+        async with serve(tmp_path, STUCK, drain_within=1) as server, http_client() as client:
             url = f"{server.http}/v1/listen?encoding=linear16&sample_rate=16000"
             recording = asyncio.create_task(client.post(url, content=speech()))
             await until(lambda: receiving(client, server))
@@ -321,20 +340,107 @@ def test_a_recording_that_cannot_be_finished_within_the_drain_cap_gets_503(tmp_p
 
 
 @pytest.mark.slow
-def test_a_second_signal_ends_the_server_at_once(tmp_path: Path) -> None:
-    """The drain cap is longer than this test waits."""
+def test_a_third_signal_ends_the_server_at_once(tmp_path: Path) -> None:
+    """Its limits are longer than this test waits."""
 
     async def main() -> None:
-        async with serve(tmp_path, STUCK, drain_timeout=600) as server:
+        async with serve(tmp_path, STUCK, drain_within=600, drain_timeout=600) as server:
+            client = await talk(server)
+            await asyncio.sleep(0.5)
+            server.process.send_signal(signal.SIGTERM)
+            async with http_client() as http:
+                await until(lambda: stopping(http, server))
+                server.process.send_signal(signal.SIGTERM)
+                assert await stopping(http, server)
+            server.process.send_signal(signal.SIGTERM)
+            _, metadata, code = await rest(client)
+            assert (metadata, code) == (False, 1006)
+            assert await server.ended() == -signal.SIGTERM
+
+    asyncio.run(main())
+
+
+@pytest.mark.slow
+def test_a_second_signal_cuts_the_streams_that_have_no_pause(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with serve(tmp_path, drain_within=600) as server:
             client = await talk(server)
             await asyncio.sleep(0.5)
             server.process.send_signal(signal.SIGTERM)
             async with http_client() as http:
                 await until(lambda: stopping(http, server))
             server.process.send_signal(signal.SIGTERM)
-            _, metadata, code = await rest(client)
-            assert (metadata, code) == (False, 1006)
-            assert await server.ended() == -signal.SIGTERM
+            words, metadata, code = await rest(client)
+            assert words
+            assert (metadata, code) == (True, 1012)
+            assert await server.ended() == 0
+
+    asyncio.run(main())
+
+
+@pytest.mark.slow
+def test_a_stream_ends_at_its_next_pause(tmp_path: Path) -> None:
+    """Its limits are longer than this test waits; a stream that is held by KeepAlive has its pause at once."""
+
+    async def main() -> None:
+        async with serve(tmp_path, drain_within=600) as server, http_client() as http:
+            undisturbed, client, held = [await talk(server) for _ in range(3)]
+            await undisturbed.send(speech()[96_000:] + bytes(32_000))
+            await undisturbed.send('{"type":"CloseStream"}')
+            spoken, _, _ = await rest(undisturbed)
+            await held.send('{"type":"KeepAlive"}')
+            server.process.send_signal(signal.SIGTERM)
+            await until(lambda: stopping(http, server))
+            words, metadata, code = await rest(held)
+            assert (bool(words), metadata, code) == (True, True, 1012)
+            await client.send(speech()[96_000:] + bytes(32_000))
+            words, metadata, code = await rest(client)
+            assert (words, metadata, code) == (spoken, True, 1012)
+            assert await server.ended() == 0
+
+    asyncio.run(main())
+
+
+@pytest.mark.slow
+def test_in_the_delay_the_server_is_not_ready_and_serves_what_comes_all_the_same(tmp_path: Path) -> None:
+    """For balancers that poll; the stream ends once the delay is over."""
+
+    async def main() -> None:
+        async with serve(tmp_path, drain_delay=15, idle_timeout=300) as server, http_client() as http:
+            server.process.send_signal(signal.SIGTERM)
+            await until(lambda: stopping(http, server))
+            client = await talk(server)
+            url = f"{server.http}/v1/listen?encoding=linear16&sample_rate=16000"
+            assert (await http.post(url, content=speech())).status_code == 200
+            words, metadata, code = await rest(client)
+            assert (bool(words), metadata, code) == (True, True, 1012)
+            assert await server.ended() == 0
+
+    asyncio.run(main())
+
+
+@pytest.mark.slow
+def test_ctrl_c_ends_a_server_without_streams_whatever_the_limits_are(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with serve(tmp_path, drain_delay=600, drain_within=600) as server:
+            server.process.send_signal(signal.SIGINT)
+            assert await server.ended() == 0
+
+    asyncio.run(main())
+
+
+@pytest.mark.slow
+def test_a_client_that_does_not_answer_the_close_is_cut(tmp_path: Path) -> None:
+    """Long before the limits of the stop."""
+
+    async def main() -> None:
+        async with serve(tmp_path, drain_within=600, drain_timeout=600) as server:
+            line = await hang(server, UPGRADE + b"\r\n")
+            await asyncio.sleep(0.5)
+            server.process.send_signal(signal.SIGTERM)
+            assert await server.ended() == 0
+            line.close()
+            assert server.outcomes() == [("succeeded", 1012)]
 
     asyncio.run(main())
 
@@ -367,7 +473,9 @@ def test_words_that_miss_the_drain_cap_do_not_delay_the_stop() -> None:
         await client.send(speech()[:64_000])
         await until(lambda: server.service.engines[0].pool.waiting_s == 0 and server.service.live)
         await asyncio.sleep(0.3)
-        server.service.begin_stop()
+        now = asyncio.get_running_loop().time()
+        server.service.refuse_requests()
+        server.service.end_streams(Drain(DrainLimits(0.0, 0.0, 0.0), delayed=False, now=now), now=now)
         words, metadata, code = await rest(client)
         assert (words, metadata, code) == ([], True, 1012)
 

@@ -50,6 +50,9 @@ async def running_server(
         *command,
         "--database",
         ledger,
+        # Nothing but this process asks whether it is ready.
+        "--drain-delay",
+        "0",
         *flags,
         env={name: value for name, value in os.environ.items() if not name.startswith("CAESURA_")},
         stdin=asyncio.subprocess.DEVNULL,

@@ -160,9 +160,27 @@ def serve(
             envvar="CAESURA_DRAIN_TIMEOUT",
             parser=seconds_above_zero,
             metavar="SECONDS",
-            help="How long a closing stream may wait for its last results, and a stopping server for all streams.",
+            help="How long a closing stream may wait for its last results.",
         ),
     ] = DEFAULTS.drain_timeout_s,
+    drain_delay: Annotated[
+        float,
+        typer.Option(
+            envvar="CAESURA_DRAIN_DELAY",
+            parser=seconds(0),
+            metavar="SECONDS",
+            help="How long requests are still admitted after SIGTERM, where something polls /readyz.",
+        ),
+    ] = DEFAULTS.drain_delay_s,
+    drain_within: Annotated[
+        float,
+        typer.Option(
+            envvar="CAESURA_DRAIN_WITHIN",
+            parser=seconds(0),
+            metavar="SECONDS",
+            help="How long a stopping server then waits for a pause of each stream, and for recordings.",
+        ),
+    ] = DEFAULTS.drain_within_s,
     max_message_bytes: Annotated[
         int,
         typer.Option(
@@ -270,6 +288,8 @@ def serve(
         idle_timeout_s=idle_timeout,
         first_response_timeout_s=first_response_timeout,
         drain_timeout_s=drain_timeout,
+        drain_delay_s=drain_delay,
+        drain_within_s=drain_within,
         workers=workers,
         interim_interval_s=interim_interval,
         max_message_bytes=max_message_bytes,
@@ -289,5 +309,6 @@ def serve(
 
 
 def _print_ready(url: str, room: int) -> None:
-    typer.echo(f"Listening on {url}, room for {room} live streams")
+    typer.echo(f"Listening on {url}")
+    typer.echo(f"Room for {room} live streams; more are refused with 429")
     typer.echo("Point any Deepgram SDK here, or try: caesura listen FILE   (Ctrl-C stops)")

@@ -16,8 +16,8 @@ from caesura.engines.streaming import Job
 from caesura.pipeline.audio_buffer import AudioBuffer
 from caesura.pipeline.live_segments import ClosedSegment, LiveSegments
 from caesura.pipeline.recognizer import RecognitionConfig, RecognizerEvent
-from caesura.pipeline.segment_jobs import ChannelJobs, Decoded, J
-from caesura.pipeline.segmenter import MIN_SPEECH, PADDING, cut_between_words
+from caesura.pipeline.segment_jobs import ChannelJobs, Decoded, J, JobRequest
+from caesura.pipeline.segmenter import MIN_SPEECH, PADDING, cut_between_words, last_cut
 from caesura.pipeline.transcript_output import TranscriptOutput
 from caesura.speech.diarizer import Diarizer
 from caesura.speech.embedding import SpeakerEmbedding
@@ -46,6 +46,8 @@ class LiveRecognizer(ABC, Generic[J]):
         """Where the last final's audio ended; because of padding, the next may contain a little of it again."""
         self._interim_at = 0
         self._stretch = 1.0
+        self._last_cut: JobRequest | None = None
+        """What finds where speech that was stopped is cut, once requested."""
 
     # ---- input ----
 
@@ -76,6 +78,11 @@ class LiveRecognizer(ABC, Generic[J]):
         self._segments.finish(self._audio.end)
         self._advance()
 
+    def stop(self) -> None:
+        """See `Recognizer`."""
+        self._segments.stop(self._audio.end)
+        self._advance()
+
     def receive(self, job: Job, hypothesis: Hypothesis) -> None:
         """See `Recognizer`; where there is a diarizer, the words already have the speakers that it gave them."""
         if self._language is None:
@@ -102,7 +109,12 @@ class LiveRecognizer(ABC, Generic[J]):
     @property
     def drained(self) -> bool:
         """See `Recognizer`."""
-        return not self._segments.closed
+        return not self._segments.closed and not self._segments.speech_left
+
+    @property
+    def at_pause(self) -> bool:
+        """See `Recognizer`."""
+        return self._segments.at_pause
 
     @property
     def settled_until_s(self) -> float:
@@ -139,6 +151,10 @@ class LiveRecognizer(ABC, Generic[J]):
         """Request a job for the segment that grows, whose samples these are so far, or emit an interim of it."""
 
     @abstractmethod
+    def _request_last_cut(self, first: int, last: int, speech_end: int) -> None:
+        """Request `_last_cut` of the speech that was stopped, whose samples these are, or a cut that comes first."""
+
+    @abstractmethod
     def _take(self, decoded: Decoded, job: Job) -> None:
         """Use the result of `job`, if it is not the final of a closed segment."""
 
@@ -169,19 +185,25 @@ class LiveRecognizer(ABC, Generic[J]):
                 self._learn(decoded.hypothesis.words, decoded.hypothesis.speaker_embeddings)
             self._decoded = last
             self._finish_segment(head, words, head.speech_end)
-        self._advance_open_segment()
+        if self._segments.speech_left or not self._segments.stopped:
+            self._advance_open_segment()
         self._output.emit_utterance_end(self._settled)
 
     def _advance_open_segment(self) -> None:
         endpointer = self._segments.endpointer
         onset = None if endpointer.onset is None else max(endpointer.onset, self._floor)
         if onset is None or min(endpointer.voiced_frames * FRAME, endpointer.speech_end - onset) < MIN_SPEECH:
-            if self._interim_due(endpointer.voiced):
+            if onset is not None and self._segments.speech_left:
+                self._stop_at(max(onset - PADDING, self._floor), ())
+            elif self._interim_due(endpointer.voiced):
                 self._emit_interim(endpointer.voiced, ())
             return
         speech_end = endpointer.voiced if endpointer.speaking else endpointer.speech_end
         first, last = self._span(onset, speech_end, endpointer.voiced)
-        self._request_for_open_segment(first, last, speech_end)
+        if self._segments.speech_left:
+            self._request_last_cut(first, last, speech_end)
+        else:
+            self._request_for_open_segment(first, last, speech_end)
 
     def _span(self, onset: int, speech_end: int, end: int) -> tuple[int, int]:
         """The samples to decode: speech, padded, but nothing that a final has covered."""
@@ -216,19 +238,35 @@ class LiveRecognizer(ABC, Generic[J]):
         self._floor = min(segment.end, max(covered_until, segment.end - PADDING, self._floor))
 
     def _cut(self, decoded: Decoded) -> None:
-        """Close the first part of a long segment between two words and carry the rest on."""
-        request, hypothesis = decoded.request, decoded.hypothesis
-        words = self._new_words(decoded)
-        kept, at_s = cut_between_words(words, request.first / SAMPLE_RATE, request.last / SAMPLE_RATE)
-        at = max(request.first + 1, min(request.last, _samples(at_s)))
-        self._segments.cut(at)
-        until = (at - request.audio_first) / SAMPLE_RATE
+        """Close the first part of speech between two words; the rest is carried on, or dropped after a stop."""
+        request = decoded.request
+        words, is_last = self._new_words(decoded), request == self._last_cut
+        find = last_cut if is_last else cut_between_words
+        kept, at_s = find(words, request.first / SAMPLE_RATE, request.last / SAMPLE_RATE)
+        at = min(request.last, _samples(at_s))
+        self._learn_until(decoded, at)
+        if is_last:
+            self._stop_at(at, kept)
+        else:
+            self._carry_on(max(request.first + 1, at), kept)
+
+    def _learn_until(self, decoded: Decoded, at: int) -> None:
+        until, hypothesis = (at - decoded.request.audio_first) / SAMPLE_RATE, decoded.hypothesis
         self._learn(
             [word for word in hypothesis.words if word.end <= until],
             [embedding for embedding in hypothesis.speaker_embeddings if embedding.end <= until],
         )
+
+    def _carry_on(self, at: int, kept: tuple[Word, ...]) -> None:
+        self._segments.cut(at)
         self._emit_final(at, kept, endpoint=False, flushed=False)
         self._floor = self._decoded = at
+
+    def _stop_at(self, at: int, kept: tuple[Word, ...]) -> None:
+        """The last final: nothing behind `at` is made final."""
+        self._segments.speech_left = False
+        if at > self._output.covered:
+            self._emit_final(at, kept, endpoint=False, flushed=False)
 
     def _emit_final(self, end: int, words: tuple[Word, ...], *, endpoint: bool, flushed: bool) -> None:
         self._output.emit_final(end, words, endpoint=endpoint, flushed=flushed)

@@ -65,6 +65,13 @@ class Recognizer(Protocol):
     def end(self) -> None:
         """The audio is over: make the rest final."""
 
+    def stop(self) -> None:
+        """The audio is stopped here: make final what ends in a pause, and speech that goes on up to between two words.
+
+        What lies behind that, the newest word or the last of the silence, is not made final, so that the next word can
+        be heard whole elsewhere.
+        """
+
     def events(self) -> list[RecognizerEvent]:
         """The events since the last call, in order; each is returned once."""
 
@@ -92,7 +99,11 @@ class Recognizer(Protocol):
 
     @property
     def drained(self) -> bool:
-        """Whether a final covers every segment whose end is decided."""
+        """Whether a final covers every segment whose end is decided, and speech that was stopped is cut."""
+
+    @property
+    def at_pause(self) -> bool:
+        """Whether nothing is being said at the end of what was fed, so that a stop there cuts no word."""
 
 
 NewRecognizer = Callable[[int, RecognitionConfig, Diarizer | None], Recognizer]

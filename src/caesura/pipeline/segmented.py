@@ -5,7 +5,8 @@ A pure machine: no clock, no thread, no I/O. Its laws:
 1. Segments tile the stream: each begins where the last final ended, and finals come in that order.
 2. At most one job is out at a time, so a slow engine gets the newest audio and never a backlog of interims.
 3. A final is decoded early, as soon as silence begins, and its result held until the endpoint is certain.
-4. A segment longer than the engine likes is cut between two words of its own hypothesis; the rest is carried on.
+4. A segment longer than the engine likes is cut between two words of its own hypothesis; the rest is carried on. Speech
+   that is stopped is cut likewise, and the rest dropped.
 5. Silence and scraps never reach the engine.
 
 Positions inside are samples at 16 kHz; everything that leaves is in seconds.
@@ -72,6 +73,13 @@ class SegmentedRecognizer(LiveRecognizer[SegmentJob]):
                 self._emit_interim(endpointer.voiced, self._new_words(decoded))
         elif self._interim_due(endpointer.voiced, self._stretch):
             self._request_interim(first, last, endpointer.voiced)
+
+    def _request_last_cut(self, first: int, last: int, speech_end: int) -> None:
+        if last - first > self._longest:
+            self._request_cut(first)
+            return
+        self._last_cut = JobRequest(JobKind.CUT, first, last, last)
+        self._jobs.request(self._last_cut)
 
     def _request_cut(self, first: int) -> None:
         last = first + self._longest

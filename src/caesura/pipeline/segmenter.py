@@ -201,6 +201,16 @@ def cut_between_words(words: tuple[Word, ...], start: float, end: float) -> tupl
     return words[:best], at
 
 
+def last_cut(words: tuple[Word, ...], start: float, end: float) -> tuple[tuple[Word, ...], float]:
+    """Where to close `start`..`end` of speech that is stopped in the middle, and the words that lie before.
+
+    The place is that of `cut_between_words`. Where there is none, it is `start`, and nothing is closed, since even the
+    first word may not be over.
+    """
+    kept, at = cut_between_words(words, start, end)
+    return (kept, at) if at < end else ((), start)
+
+
 def _gap_score(before: Word, after: Word) -> float:
     bonus = SENTENCE_S if before.text.endswith((".", "?", "!")) else 0.0
     if before.text.endswith((",", ";", ":")):

@@ -53,8 +53,9 @@ class _Channel:
 class Stream:
     """Transcribes one connection's audio; everything but its turns on the audio thread is called on the loop's thread.
 
-    `feed`, `flush`, `reconfigure`, `release_held` and `end` never block; drain `events()` after each of them and after
-    each `wake`. After `Drained`, `AudioRefused` or `EngineFailed` there are no more. `close` cancels the rest.
+    `feed`, `flush`, `reconfigure`, `release_held`, `end` and `stop` never block; drain `events()` after each of them
+    and after each `wake`. After `Drained`, `AudioRefused` or `EngineFailed` there are no more. `close` cancels
+    the rest.
     """
 
     def __init__(
@@ -95,6 +96,7 @@ class Stream:
         self._events: list[StreamEvent] = []
         self._gathering = False
         self._ending = False
+        self._stopping = False
         self._over = False
         self._refusal: str | None = None
         self._channels: list[_Channel] = []
@@ -141,6 +143,14 @@ class Stream:
         self._input.add_mark(EndMark())
         self._pump()
 
+    def stop(self) -> None:
+        """No more audio is taken: emit the rest, but of speech that goes on only whole words, then `Drained`.
+
+        That has the seconds that finals cover: what lies behind can be heard whole by whoever is sent it next.
+        """
+        self._input.add_mark(EndMark(is_stop=True))
+        self._pump()
+
     def close(self) -> None:
         """Cancel: no more events, no more work. Idempotent."""
         self._over = True
@@ -165,6 +175,16 @@ class Stream:
     def seconds(self) -> float:
         """Length of the audio decoded so far."""
         return self._decoder.seconds
+
+    @property
+    def covered_s(self) -> float:
+        """Length of the audio that finals of all channels cover."""
+        return self.seconds - max((channel.recognizer.pending_s for channel in self._channels), default=0.0)
+
+    @property
+    def at_pause(self) -> bool:
+        """Whether nothing is being said on any channel at the end of what was decoded, so that `stop` cuts no word."""
+        return all(channel.recognizer.at_pause for channel in self._channels)
 
     @property
     def job_out(self) -> bool:
@@ -229,7 +249,8 @@ class Stream:
                 for each in self._channels:
                     each.recognizer.pause()
                     self._events += each.formatter.release_held()
-            case EndMark():
+            case EndMark(is_stop):
+                self._stopping = is_stop
                 self._input.clear()
                 self._decoder.finish()
             case _:
@@ -276,7 +297,10 @@ class Stream:
             self._refusal = refusal
             self._ending = True
             for index, channel in enumerate(self._channels):
-                channel.recognizer.end()
+                if self._stopping:
+                    channel.recognizer.stop()
+                else:
+                    channel.recognizer.end()
                 self._drain_recognizer(index)
 
     def _open_channels(self, count: int) -> None:
@@ -369,7 +393,7 @@ class Stream:
             return
         for channel in self._channels:
             self._events += channel.formatter.end()
-        refusal, seconds = self._refusal, self.seconds
+        refusal, seconds = self._refusal, self.covered_s if self._stopping else self.seconds
         self._end_with(Drained(seconds) if refusal is None else AudioRefused(refusal, seconds))
 
     def _fail(self, reason: str) -> None:

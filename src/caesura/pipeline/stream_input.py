@@ -49,6 +49,9 @@ class ReleaseHeldMark:
 class EndMark:
     """There is no more audio."""
 
+    is_stop: bool = False
+    """It was stopped, perhaps in speech, which is then final up to between two words only."""
+
 
 Mark = FlushMark | ReconfigureMark | ReleaseHeldMark | EndMark
 

@@ -6,7 +6,8 @@ A pure machine: no clock, no thread, no I/O. Its laws:
 2. Each segment with speech has a state of its own, from the padding before its speech to its end. Its final is what the
    state returns once it was fed its last audio, which depends on the audio only: not on pieces, interims or workers.
 3. At most one job is out at a time, and each holds all audio of its state so far, which is kept until it is final.
-4. A segment longer than the engine likes is cut between two of its words; the next state begins at the cut.
+4. A segment longer than the engine likes is cut between two of its words; the next state begins at the cut. Speech that
+   is stopped is cut likewise, by the words of its state when that is ended, and the rest dropped.
 5. Silence and scraps are not fed, except for `TAIL` behind speech, in which the engine catches up.
 
 Positions inside are samples at 16 kHz; everything that leaves is in seconds.
@@ -76,6 +77,11 @@ class StreamingRecognizer(LiveRecognizer[FeedJob]):
             self._request(JobRequest(JobKind.INTERIM, first, last, until))
         elif due and not self._jobs.is_out:
             self._emit_latest(until)
+
+    def _request_last_cut(self, first: int, last: int, speech_end: int) -> None:
+        if self._is_short(first, speech_end):
+            self._last_cut = JobRequest(JobKind.CUT, first, last, last)
+            self._request(self._last_cut)
 
     def _is_short(self, first: int, speech_end: int) -> bool:
         """Whether one state may take all of it; otherwise a cut is requested."""

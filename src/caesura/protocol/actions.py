@@ -40,6 +40,11 @@ class EndAudio:
 
 
 @dataclass(frozen=True, slots=True)
+class StopAudio:
+    """No more audio is taken: make the rest final, of speech that goes on only whole words, then report it drained."""
+
+
+@dataclass(frozen=True, slots=True)
 class Covered:
     """The audio that a transcript covers: that of `channel` from its last final to `until_s`."""
 
@@ -75,4 +80,4 @@ class Warn:
     text: str
 
 
-Action = FeedAudio | FlushAudio | Reconfigure | ReleaseHeldFinals | EndAudio | Send | CloseSocket | Warn
+Action = FeedAudio | FlushAudio | Reconfigure | ReleaseHeldFinals | EndAudio | StopAudio | Send | CloseSocket | Warn

@@ -15,8 +15,8 @@ of a number, OPEN has one more on its way, 3 s after audio: ReleaseHeldFinals. A
 Laws:
 1. Every binary or text message restarts the idle window, good or bad; WebSocket pings and our own output do not.
 2. Nothing answers a KeepAlive.
-3. FLUSHING ends the audio once, with EndAudio; the rest of the transcript goes out, then one Metadata, then one
-   CloseSocket.
+3. FLUSHING ends the audio once, with EndAudio, or with StopAudio where the server stops while audio comes; the rest of
+   the transcript goes out, then one Metadata, then one CloseSocket.
 4. After CloseSocket there is no action and no deadline.
 5. `speech_final` never comes without `is_final`.
 """
@@ -50,6 +50,7 @@ from caesura.protocol.actions import (
     Reconfigure,
     ReleaseHeldFinals,
     Send,
+    StopAudio,
     Warn,
 )
 from caesura.protocol.closing import Close
@@ -211,7 +212,7 @@ class Session:
     def stop(self, *, now: float) -> None:
         """The server is being stopped: send the transcript so far, then close with RESTART."""
         if self._state is State.OPEN:
-            self._flush(closing.RESTART, now)
+            self._flush(closing.RESTART, now, EndAudio() if self.is_held(now=now) else StopAudio())
 
     def prolong_drain(self, *, now: float) -> None:
         """The engine still works on the last words: the drain cap begins anew."""
@@ -307,6 +308,10 @@ class Session:
         actions, self._actions = self._actions, []
         return actions
 
+    def is_held(self, *, now: float) -> bool:
+        """Whether only KeepAlive holds it open: since the last one, or for longer, there has been no audio."""
+        return self.tally.paused and now - self._last_audio_at >= PAUSE_S
+
     @property
     def state(self) -> State:
         """The state of the session."""
@@ -354,12 +359,12 @@ class Session:
         self.tally.paused = False
         self._last_audio_at = now
 
-    def _flush(self, close: Close, now: float) -> None:
+    def _flush(self, close: Close, now: float, end: EndAudio | StopAudio = EndAudio()) -> None:  # noqa: B008  # frozen
         self._end_pause(now)
         self._state = State.FLUSHING
         self._close = close
         self._timers.begin_drain(now=now)
-        self._actions.append(EndAudio())
+        self._actions.append(end)
 
     def _finish(self, close: Close, seconds: float, now: float) -> None:
         self._end_pause(now)

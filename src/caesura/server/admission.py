@@ -64,7 +64,7 @@ def admit(
         return closing.too_many("sessions")
     if not reserved and not service.ledger_writer.has_capacity(access.project_id):
         return closing.too_many("project")
-    if not service.ready:
+    if not service.serves_streams:
         return closing.SERVICE_UNAVAILABLE
     return Admitted(access, options, offer, callback)
 
@@ -88,7 +88,7 @@ async def admit_stream(
         waited = True
         with service.sampler.running():
             if load.refusing or load.full or not await load.turn(request_id):
-                if service.shutdown.begun:
+                if service.shutdown.refusing:
                     return closing.SERVICE_UNAVAILABLE
                 return overloaded(service.random(), why="capacity" if load.full else "queue")
     with contextlib.ExitStack() as undo:
@@ -125,8 +125,10 @@ async def _reserve(
         judge: Decides again, since key, credit and capacity may have changed while the ledger was asked.
         request_id: Holds the place.
     """
+    if isinstance(verdict, Refusal):
+        return verdict
     writer = service.ledger_writer
-    if isinstance(verdict, Refusal) or not writer.is_limited(verdict.access.project_id):
+    if not writer.is_limited(verdict.access.project_id):
         return verdict
     if not await writer.reserve(request_id, verdict.access.project_id):
         return closing.too_many("project")

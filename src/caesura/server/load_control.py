@@ -124,6 +124,10 @@ class EngineLoad:
         try:
             await asyncio.wait([turn], timeout=TURN_S)
             return turn.done() and turn.result()
+        except asyncio.CancelledError:
+            if turn.done() and turn.result():
+                self.left(stream)
+            raise
         finally:
             turn.cancel()
             with contextlib.suppress(ValueError):

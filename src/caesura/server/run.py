@@ -13,6 +13,7 @@ import uvicorn
 
 from caesura.errors import CaesuraError, UsageError
 from caesura.server.app import create_app
+from caesura.server.drain import DrainLimits
 from caesura.server.log_limit import LogLimit
 from caesura.server.service import Service
 from caesura.server.settings import Settings
@@ -69,7 +70,8 @@ def serve(settings: Settings, *, on_ready: Callable[[str, int], None] | None = N
         on_ready=ready,
         on_failure=failed,
     )
-    server = DrainingServer(uvicorn_config(app, settings), service, within_s=settings.drain_timeout_s)
+    limits = DrainLimits(settings.drain_delay_s, settings.drain_within_s, settings.drain_timeout_s)
+    server = DrainingServer(uvicorn_config(app, settings), service, limits=limits)
     try:
         server.run(sockets=[listener])
     finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import os
 import random
 import time
@@ -13,6 +14,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Literal, Protocol
@@ -35,6 +37,7 @@ from caesura.server.accounts.credentials import check_exposure
 from caesura.server.accounts.ledger_writer import LedgerHealth, LedgerWriter
 from caesura.server.accounts.session_log import SessionLog
 from caesura.server.capacity import Capacity
+from caesura.server.drain import Drain, OpenStream
 from caesura.server.load_control import EngineLoad, LoadSampler
 from caesura.server.metrics import EngineFigures, Metrics, ServerLoad
 from caesura.server.outbound.guard import ALLOWED_PORTS, ReachPolicy
@@ -51,6 +54,8 @@ from caesura.workers.process_worker import ProcessWorker
 _log = logging.getLogger("caesura.server")
 
 _NAMESPACE = uuid.UUID("6f1c0c0e-52c2-4f0c-9f0e-ca35a7a0ca35")
+POLLED_S = 60.0
+"""Longest interval at which balancers ask for readiness."""
 
 
 Unready = Literal["starting", "draining", "no workers", "ledger"]
@@ -69,7 +74,7 @@ class LoadedEngine:
     """Factory of the recognizer of a live channel."""
 
 
-class OpenConnection(Protocol):
+class OpenConnection(OpenStream, Protocol):
     """Interface of a live connection towards the service."""
 
     def revoke(self) -> None:
@@ -117,6 +122,7 @@ class Service:
         self.connections: dict[str | None, set[OpenConnection]] = defaultdict(set)
         """Open live connections, by the id of their key."""
         self._vad: SileroModel | None = None
+        self._polled_at = -math.inf
         self._measured = False
         """The engines are loaded, and how many streams they can hold is known."""
         self._ledger_writer: LedgerWriter | None = None
@@ -175,19 +181,26 @@ class Service:
 
     @property
     def admits_requests(self) -> bool:
-        """Whether requests are admitted: the keys have been read, and the server is not stopping."""
-        return self._ledger_writer is not None and self._ledger_writer.started and not self.shutdown.begun
+        """Whether requests are admitted: the keys have been read, and the server does not refuse them to stop."""
+        return self._ledger_writer is not None and self._ledger_writer.started and not self.shutdown.refusing
 
     @property
     def ready(self) -> bool:
-        """Whether live connections can be served now."""
+        """Whether live connections should be sent here now."""
         return self.unready is None
 
     @property
     def unready(self) -> Unready | None:
-        """Why live connections cannot be served now; None if they can."""
-        if self.shutdown.begun:
-            return "draining"
+        """Why no live connections should be sent here now; None if they should."""
+        return "draining" if self.shutdown.begun else self._hindrance
+
+    @property
+    def serves_streams(self) -> bool:
+        """Whether a live connection that is admitted can be served; also while a stopping server still admits some."""
+        return self._hindrance is None
+
+    @property
+    def _hindrance(self) -> Unready | None:
         if self._ledger_writer is None or not self._ledger_writer.started:
             return "ledger"
         if not self._measured:
@@ -232,17 +245,29 @@ class Service:
         # Of the threads that work for live streams; recordings have their own.
         return time.thread_time() + self.audio_thread.cpu_s
 
-    def begin_stop(self) -> None:
-        """Refuse new requests and end the open streams cleanly; engines continue until `stop`."""
-        self.shutdown.begun = True
+    def polled(self) -> None:
+        """Something asks whether live connections can be served: if they can, it may send some."""
+        if self.ready:
+            self._polled_at = time.monotonic()
+
+    @property
+    def is_polled(self) -> bool:
+        """Whether something has been told lately that live connections can be served, and may still believe so."""
+        return time.monotonic() - self._polled_at < POLLED_S
+
+    def refuse_requests(self) -> None:
+        """Refuse new requests; open streams and engines continue."""
+        self.shutdown.begun = self.shutdown.refusing = True
         for engine in self.engines:
             engine.load.refuse_waiting()
-        for connections in tuple(self.connections.values()):
-            for connection in tuple(connections):
-                connection.stop()
+
+    def end_streams(self, drain: Drain, *, now: float) -> None:
+        """End the streams cleanly that are due; engines continue until `stop`."""
+        for connection in drain.due(chain.from_iterable(self.connections.values()), now=now):
+            connection.stop()
 
     def give_up(self) -> None:
-        """Answer unfinished recordings with 503, because the drain cap has passed."""
+        """Answer unfinished recordings with 503, because they have had their time."""
         self.shutdown.given_up.set()
 
     async def stop(self) -> None:

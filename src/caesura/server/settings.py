@@ -37,6 +37,10 @@ class Settings:
     """0: off."""
     drain_timeout_s: float = 30.0
     """How long a closing stream may wait for its last results."""
+    drain_delay_s: float = 5.0
+    """How long a server that is told to stop still admits requests, if something asks whether it is ready."""
+    drain_within_s: float = 30.0
+    """How long it then waits for pauses of streams, and for recordings."""
     workers: int = 0
     """Worker processes of each engine; 0: one for each core."""
     interim_interval_s: float = 1.0

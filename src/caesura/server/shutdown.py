@@ -1,10 +1,11 @@
-"""Graceful stop of a server: every client gets the rest of its transcript, within the drain cap."""
+"""Graceful stop of a server: every client gets the rest of its transcript, within the limits of the drain."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import logging
+import signal
 import socket
 from collections.abc import Iterator
 from types import FrameType
@@ -12,19 +13,17 @@ from typing import Final, Protocol
 
 import uvicorn
 
+from caesura.server.drain import Drain, DrainLimits
+
 _log = logging.getLogger("caesura.server")
 
 POLL_S: Final = 0.05
 ANSWERS_S: Final = 2.0
-"""Time for sending error responses to requests that were not finished within the drain cap."""
-CLOSE_HANDSHAKE_S: Final = 2.0
-"""How long a client that has been sent everything may take to answer the close frame.
-
-Closing the socket while its audio still arrives would reset the connection, and the client would lose what it has not
-read yet.
-"""
+"""Time for sending error responses to requests that were not finished in time."""
 CUT_S: Final = 1.0
 """How long the handlers of aborted connections may take to end."""
+SIGNALS: Final = 2
+"""Signals that stop gracefully, the second one without waiting for pauses."""
 
 
 class Shutdown:
@@ -32,9 +31,11 @@ class Shutdown:
 
     def __init__(self) -> None:
         self.begun = False
-        """New requests are refused. Set from a signal handler, so it is a plain attribute."""
+        """The server is to stop, and is not ready. Set from a signal handler, so it is a plain attribute."""
+        self.refusing = False
+        """New requests are refused."""
         self.given_up = asyncio.Event()
-        """Set when the drain cap has passed: unfinished requests are then answered with an error."""
+        """Set when recordings have had their time: unfinished ones are then answered with an error."""
         self._unfinished = 0
 
     @property
@@ -44,7 +45,7 @@ class Shutdown:
 
     @contextlib.contextmanager
     def hold_open(self) -> Iterator[None]:
-        """Context for which a stop waits, within the drain cap: work that continues after its request was answered."""
+        """Context for which a stop waits, within its bound: work that continues after its request was answered."""
         self._unfinished += 1
         try:
             yield
@@ -57,40 +58,51 @@ class Stoppable(Protocol):
 
     shutdown: Shutdown
 
-    def begin_stop(self) -> None:
-        """Refuse new requests, and end open streams."""
+    @property
+    def is_polled(self) -> bool:
+        """Whether something has been told lately that the server is ready, and may still send requests."""
+
+    def refuse_requests(self) -> None:
+        """Refuse new requests."""
+
+    def end_streams(self, drain: Drain, *, now: float) -> None:
+        """End the open streams that are due."""
 
     def give_up(self) -> None:
-        """Answer unfinished requests with an error, because the drain cap has passed."""
+        """Answer unfinished requests with an error, because they have had their time. Idempotent."""
 
 
 class DrainingServer(uvicorn.Server):
     """uvicorn's server with a different shutdown.
 
     uvicorn closes the listener, waits a fixed time for all connections together, and then cancels them: one client that
-    hangs costs all others the end of their transcript. Here, on the first SIGINT or SIGTERM, new requests are refused
-    (503; the listener stays open, so that load balancers notice), requests in progress have up to `within_s`, and only
-    those that are left are aborted. After that the application, and with it the engines, is shut down. A second signal
-    skips the waiting.
+    hangs costs all others the end of their transcript. Here the first signal begins a `Drain`; the listener stays open,
+    so that load balancers notice, and only what is left at the end of the drain is aborted. After that the application,
+    and with it the engines, is shut down. A second signal skips the waiting for pauses, a third one all waiting.
+
+    SIGTERM comes from whoever may have told a balancer about this server: where one polls, requests are admitted for a
+    while. Other signals come from a terminal, and nothing is admitted after them.
 
     A graceful stop is a success: the signal is not raised again, and the process exits with code 0.
     """
 
-    def __init__(self, config: uvicorn.Config, service: Stoppable, *, within_s: float) -> None:
+    def __init__(self, config: uvicorn.Config, service: Stoppable, *, limits: DrainLimits) -> None:
         """Starts nothing.
 
         Args:
             config: Configuration of uvicorn.
-            service: The service to stop; it is called when the stop begins and when the drain cap has passed.
-            within_s: The drain cap, in seconds.
+            service: The service to stop; it is called as the drain proceeds.
+            limits: How long the parts of the drain take at most.
         """
         super().__init__(config)
         self._service = service
-        self._within_s = within_s
+        self._limits = limits
+        self._signals: list[int] = []
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Handle SIGINT or SIGTERM (SIGBREAK on Windows): the first stops gracefully, the next one at once."""
-        if self._service.shutdown.begun:
+        """Handle SIGINT or SIGTERM (SIGBREAK on Windows): see the class."""
+        self._signals.append(sig)
+        if len(self._signals) > SIGNALS:
             # uvicorn raises these signals again at the end, because this stop was not graceful.
             super().handle_exit(sig, frame)
             self.force_exit = True
@@ -99,13 +111,11 @@ class DrainingServer(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Drain, abort remaining connections, and shut the application down."""
-        self._service.begin_stop()
-        for connection in list(self.server_state.connections):
-            if not _awaits_request(connection):
-                connection.shutdown()
-        await self._drain(self._within_s)
+        self._service.shutdown.begun = True
+        delayed = self._signals[:1] == [signal.SIGTERM] and self._service.is_polled
+        await self._drain(Drain(self._limits, delayed=delayed, now=asyncio.get_running_loop().time()))
         self._service.give_up()
-        await self._drain(ANSWERS_S)
+        await self._wait(ANSWERS_S)
         for server in self.servers:
             server.close()
         for listener in sockets or []:
@@ -113,29 +123,46 @@ class DrainingServer(uvicorn.Server):
         await self._cut()
         await self.lifespan.shutdown()
 
-    async def _drain(self, within_s: float) -> None:
+    async def _drain(self, drain: Drain) -> None:
+        loop = asyncio.get_running_loop()
+        while not self.force_exit and (now := loop.time()) < drain.ends_at:
+            if len(self._signals) == SIGNALS:
+                drain.hurry(now=now)
+            if drain.refuses(now=now) and not self._service.shutdown.refusing:
+                self._refuse_requests()
+            self._service.end_streams(drain, now=now)
+            if drain.cuts(now=now):
+                self._service.give_up()
+            if self._service.shutdown.refusing and not self._busy:
+                return
+            await asyncio.sleep(POLL_S)
+
+    def _refuse_requests(self) -> None:
+        self._service.refuse_requests()
+        for connection in list(self.server_state.connections):
+            if not _awaits_request(connection):
+                connection.shutdown()
+
+    async def _wait(self, within_s: float) -> None:
         """Wait, for `within_s` at most, until every request has its whole response."""
         loop = asyncio.get_running_loop()
         end = loop.time() + within_s
-        lingering_until: float | None = None
         while not self.force_exit and loop.time() < end:
-            if self._busy:
-                lingering_until = None
-            elif not any(_awaits_close(connection) for connection in self.server_state.connections):
-                return
-            elif lingering_until is None:
-                lingering_until = loop.time() + CLOSE_HANDSHAKE_S
-            elif loop.time() >= lingering_until:
+            if not self._busy:
                 return
             await asyncio.sleep(POLL_S)
 
     @property
     def _busy(self) -> bool:
+        """Whether a request is in progress, a response not written, or a close frame not answered."""
         state = self.server_state
         return (
             bool(state.tasks)
             or self._service.shutdown.unfinished
-            or any(connection.transport.get_write_buffer_size() for connection in state.connections)
+            or any(
+                connection.transport.get_write_buffer_size() or _awaits_close(connection)
+                for connection in state.connections
+            )
         )
 
     async def _cut(self) -> None:

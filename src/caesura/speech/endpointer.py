@@ -17,7 +17,7 @@ CONFIRM = 3
 class Endpointer:
     """Follows one channel's voice activity within the current segment; `segment()` begins the next one."""
 
-    __slots__ = ("_run", "_run_at", "_speaking", "onset", "speech_end", "voiced", "voiced_frames")
+    __slots__ = ("_run", "_run_at", "_speaking", "_voice_end", "onset", "speech_end", "voiced", "voiced_frames")
 
     def __init__(self) -> None:
         self.voiced = 0
@@ -31,6 +31,7 @@ class Endpointer:
         self._run = 0
         self._run_at = 0
         self._speaking = False
+        self._voice_end = 0
 
     def feed(self, probability: float) -> int | None:
         """Feed the next frame. Returns where speech began if the frame confirms the first speech of the segment."""
@@ -41,6 +42,7 @@ class Endpointer:
             self._speaking = False
             return None
         self.voiced_frames += 1
+        self._voice_end = self.voiced
         if self._run == 0:
             self._run_at = at
         self._run += 1
@@ -62,6 +64,11 @@ class Endpointer:
     def silence(self) -> int:
         """Number of samples of silence since the last confirmed speech of this segment; 0 before there is any."""
         return 0 if self.onset is None else self.voiced - self.speech_end
+
+    @property
+    def unvoiced(self) -> int:
+        """Number of samples since the newest voiced frame of the stream, confirmed or not."""
+        return self.voiced - self._voice_end
 
     @property
     def possible_onset(self) -> int | None:

@@ -25,6 +25,7 @@ from caesura.protocol.actions import (
     Reconfigure,
     ReleaseHeldFinals,
     Send,
+    StopAudio,
     Warn,
 )
 from caesura.protocol.closing import Close
@@ -234,7 +235,7 @@ class FakeSession:
             case FlushAudio(channel):
                 if self._context.answers_finalize() or self._recognizer.pending:
                     self._report(self._recognizer.flush(channel))
-            case EndAudio():
+            case EndAudio() | StopAudio():
                 self._report(self._recognizer.end())
             case Send(text):
                 self._queue.put_nowait(text)

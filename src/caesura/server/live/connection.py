@@ -28,6 +28,7 @@ from caesura.protocol.actions import (
     Reconfigure,
     ReleaseHeldFinals,
     Send,
+    StopAudio,
     Warn,
 )
 from caesura.protocol.closing import CALLBACK_FAILED, NET_0000, REVOKED, TOO_MANY_FRAMES, Close
@@ -46,6 +47,8 @@ _log = logging.getLogger("caesura.live")
 
 GRACE_S = 0.05
 """A deadline is handled this much later, so that what already lies in the socket is read first."""
+SILENCE_S = 0.3
+"""Silence at the end of a stopped stream that finals need not cover: nothing is lost with it."""
 DISCONNECTS = {
     1002: "the client broke the WebSocket protocol",
     1006: "the connection was cut",
@@ -65,7 +68,7 @@ class LiveConnection:
         self._request_id = request_id
         self._engine = service.engine(admitted.offer)
         self._loop = asyncio.get_running_loop()
-        now = self._loop.time()
+        self.opened_at = now = self._loop.time()
         self._accounting = StreamAccounting(service, admitted, request_id, now=now)
         settings = service.settings
         timers = Timers(settings.idle_timeout_s, settings.first_response_timeout_s, settings.drain_timeout_s)
@@ -108,6 +111,16 @@ class LiveConnection:
                 self._source.subscribe(self._receive)
         finally:
             self._end()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether neither side has ended the stream."""
+        return self._session.state is State.OPEN and not self._queue.closing
+
+    @property
+    def at_pause(self) -> bool:
+        """Whether nothing is being said, so that a stop now cuts no word."""
+        return self._stream is None or self._stream.at_pause or self._session.is_held(now=self._loop.time())
 
     def stop(self) -> None:
         """The server stops: the transcript so far is sent, then Metadata and the close that asks to reconnect."""
@@ -187,6 +200,8 @@ class LiveConnection:
                 self._open_stream().release_held()
             case EndAudio():
                 self._open_stream().end()
+            case StopAudio():
+                self._open_stream().stop()
             case Send():
                 self._send(action)
             case CloseSocket():
@@ -236,7 +251,7 @@ class LiveConnection:
             # The drain cap of the stop: the client reconnects and sends again what no final covered.
             self._accounting.lost_by = "drain"
             self._stream.close()
-            self._session.engine_event(Drained(self._stream.seconds), now=now)
+            self._session.engine_event(Drained(self._stream.covered_s), now=now)
         elif self._finals_on_their_way(now):
             self._session.prolong_drain(now=now)
         else:
@@ -245,7 +260,7 @@ class LiveConnection:
     def _finals_on_their_way(self, now: float) -> bool:
         """Whether the stream has a job in a queue that moves: finals are run in the order in which they came."""
         answered_at = self._engine.pool.answered_at
-        if self._service.shutdown.begun or answered_at is None or self._stream is None:
+        if self._service.shutdown.refusing or answered_at is None or self._stream is None:
             return False
         return self._stream.job_out and now - answered_at < self._service.settings.drain_timeout_s
 
@@ -349,6 +364,9 @@ class LiveConnection:
     def _note_event(self, event: StreamEvent) -> None:
         if isinstance(event, EngineFailed):
             self._accounting.lost_by = "engine"
+        elif isinstance(event, Drained) and event.seconds < self._usage().audio_s - SILENCE_S:
+            # What lay behind the cut of a stop: the client reconnects and sends it again.
+            self._accounting.lost_by = "drain"
 
     # ---- output ----
 

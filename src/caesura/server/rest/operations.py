@@ -60,6 +60,7 @@ async def readyz(
     ] = None,
 ) -> Readiness:
     """Whether streams can be served now."""
+    service.polled()
     reason = service.unready or ("full" if room is not None and service.full else None)
     if reason is not None:
         response.status_code = 503

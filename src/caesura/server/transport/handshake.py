@@ -33,6 +33,12 @@ MAX_HEAD = 64 * 1024
 """Most bytes of an incomplete request head that are kept."""
 HEAD_S = 10.0
 """How long a client may take to send a request head, counted from its connection or from the last response."""
+CLOSE_S = 5.0
+"""How long a client may take to answer a close frame.
+
+Closing the socket while its audio still arrives would reset the connection, and the client would lose what it has not
+read yet.
+"""
 TOO_MANY = Refusal(431, "TOO_MANY_HEADERS", f"The request has more than {MAX_HEADERS} headers.")
 HAS_BODY = Refusal(400, "BAD_REQUEST", "A request for a WebSocket has no body: send it without Content-Length.")
 HEAD_TOO_LONG = Refusal(431, "HEAD_TOO_LONG", f"The head of the request is longer than {MAX_HEAD} bytes.")
@@ -125,6 +131,7 @@ class HandshakeProtocol(WebSocketsSansIOProtocol):
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
+        self.close_timeout = CLOSE_S
         self._budget = FrameBudget(now=self.loop.time())
         self._messages = MessageQueue(self.loop)
         self.queue = self._messages  # type: ignore[assignment]
