@@ -309,3 +309,19 @@ def test_a_stream_that_gives_up_just_as_its_turn_has_come_takes_no_room() -> Non
         assert load.enter("next")
 
     run(story)
+
+
+def test_streams_that_cost_little_because_their_interims_are_stretched_do_not_raise_the_capacity() -> None:
+    async def story() -> None:
+        queue, capacity = Queue(oldest_wait_s=1.0), Capacity()
+        capacity.measured(0.1, workers=2)
+        load = EngineLoad("engine", queue, Backlog(), capacity)
+        load.sample(1000.0)
+        before = capacity.streams
+        load.talks("a")
+        for step in range(1, 600):
+            load.sample(1000.0 + step)
+        assert load.interim_stretch > 1.0
+        assert capacity.streams == before
+
+    run(story)
